@@ -1,0 +1,26 @@
+# Both commands make .venv first if it is missing; they need Python 3.10 to 3.13, git, make and a C compiler.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test tables clean
+
+demo: .venv/installed
+	$(BIN)/python tools/demo.py
+
+test: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python tools/make_tables.py --check
+	$(BIN)/pytest -n auto --cov
+
+tables: .venv/installed
+	$(BIN)/python tools/make_tables.py
+
+.venv/installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv work_dirs .mypy_cache .pytest_cache .ruff_cache .coverage*

@@ -1,0 +1,6 @@
+"""CIFAR-100+: padding, random crop and mirror, no dropout (https://arxiv.org/abs/1608.06993 section 4.2)."""
+
+model = dict(stem="cifar", drop_rate=0.0, num_classes=100)
+dataset = "cifar100"
+protocol = "cifar100"
+train = dict(epochs=300, batch_size=64, lr=0.1, milestones=(150, 225), augmentation="pad_crop_flip")

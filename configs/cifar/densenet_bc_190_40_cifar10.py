@@ -1,0 +1,3 @@
+_base_ = "../_base_/cifar10.py"
+
+model = dict(growth_rate=40, num_init_features=80, block_config=(31, 31, 31), bn_size=4, reduction=0.5)

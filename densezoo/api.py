@@ -1,0 +1,273 @@
+"""The composition root: the only module that joins the parts. Each function here is one command of ``tools/``.
+
+Importing it imports no torch; what needs torch is imported where it is used.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from densezoo.config import load_config
+from densezoo.data.protocols import get_protocol
+from densezoo.errors import ConfigError, ResultError
+from densezoo.index.load import find_by_sha256, get_spec, load_index
+from densezoo.paths import ROOT
+from densezoo.types import Architecture, ConversionReport, EvalResult, Experiment
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from densezoo.data.images import ImageSet
+    from densezoo.evaluation.metrics import Counts
+    from densezoo.models.densenet import DenseNet
+
+__all__ = [
+    "create_model",
+    "evaluate_checkpoint",
+    "get_spec",
+    "list_models",
+    "load_checkpoint",
+    "make_tables",
+    "train_config",
+]
+
+RESULTS = ROOT / "results"
+GENERATED = (ROOT / "README.md",)  # documents with tables in them
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """The names of the index that match a shell pattern, sorted."""
+    return sorted(name for name in load_index() if fnmatchcase(name, pattern))
+
+
+def create_model(architecture: str | Architecture) -> DenseNet:
+    """A `DenseNet` with fresh weights.
+
+    Args:
+        architecture: a name of the index, or what to build.
+
+    Raises:
+        UnknownNameError: no such model.
+    """
+    from densezoo.models.densenet import DenseNet
+
+    return DenseNet(get_spec(architecture).architecture if isinstance(architecture, str) else architecture)
+
+
+def load_checkpoint(
+    path: str | Path, architecture: Architecture | None = None, **options: object
+) -> tuple[DenseNet, ConversionReport]:
+    """The network of a checkpoint file, in eval mode, and what became of every tensor.
+
+    Args:
+        architecture: what it has to be; None: what its tensors say.
+        options: fields of `Architecture` that the file doesn't carry (``aa_layer="blurpool"``, ``bn_eps``, ...).
+
+    Raises:
+        FormatError: the file can't be read without running code from it, or not at all.
+        CheckpointError: it holds no DenseNet, another one, or an incomplete one.
+    """
+    from densezoo.checkpoints.convert import convert
+    from densezoo.formats.read import read_checkpoint
+
+    arch, state_dict, report = convert(read_checkpoint(path), architecture, **options)
+    model = create_model(arch)
+    model.load_state_dict(state_dict)
+    return model.eval(), report
+
+
+def evaluate_checkpoint(
+    config: str | Path,
+    checkpoint: str | Path,
+    *,
+    data_root: str | Path | None = None,
+    protocol: str | None = None,
+    batch_size: int = 64,
+    workers: int = 2,
+    device: str | None = None,
+    launcher: str = "none",
+    overrides: Mapping[str, object] | None = None,
+    show_progress: bool = False,
+) -> EvalResult:
+    """Top-1 and top-5 of a checkpoint on its config's dataset.
+
+    Args:
+        data_root: folder or tar of the dataset; built-in datasets need none.
+        protocol: its name; None: the protocol of the index's entry for these weights, or else the config's.
+        batch_size: images a step, in each process.
+        workers: processes that decode images; 0: none but this one.
+        device: None: the GPU where there is one.
+        launcher: "none", "pytorch", "slurm" or "mpi"; the images are shared out among the processes it started,
+            and each of them returns the whole result.
+        overrides: of config fields, {"model.bn_eps": 1e-4, ...}.
+
+    Raises:
+        DensezooError: one of its kinds for each thing that a user can mend.
+    """
+    from densezoo.evaluation import distributed
+    from densezoo.evaluation.metrics import percent, wilson_interval
+    from densezoo.formats.read import file_sha256
+    from densezoo.results import provenance
+
+    experiment = load_config(config, overrides)
+    model, _ = load_checkpoint(checkpoint, experiment.model)
+    sha256 = file_sha256(checkpoint)
+    spec = find_by_sha256(sha256)
+    protocol = protocol or (spec.protocol if spec else experiment.protocol)
+    images = _open_images(experiment, data_root, "test")
+    device = _device(device)
+    distributed.start(launcher, device)
+    start = time.perf_counter()
+    counts = _count(model, images, protocol, batch_size, workers, device, show_progress and distributed.is_main())
+    seconds = time.perf_counter() - start
+    return EvalResult(
+        model=spec.name if spec else f"{experiment.name}.{sha256[:8]}",
+        config=experiment.path,
+        weights_sha256=sha256,
+        dataset=experiment.dataset,
+        dataset_fingerprint=images.fingerprint(),
+        protocol=protocol,
+        num_samples=counts.num_samples,
+        correct1=counts.correct1,
+        correct5=counts.correct5,
+        top1=percent(counts.correct1, counts.num_samples),
+        top5=percent(counts.correct5, counts.num_samples),
+        interval95=wilson_interval(counts.correct1, counts.num_samples),
+        interval95_top5=wilson_interval(counts.correct5, counts.num_samples),
+        backend="eager",
+        precision="float32",
+        device=device,
+        versions=provenance.versions(),
+        commit=provenance.commit(ROOT),
+        date=provenance.now(),
+        seconds=round(seconds, 3),
+    )
+
+
+def train_config(
+    config: str | Path,
+    *,
+    data_root: str | Path | None = None,
+    work_dir: str | Path | None = None,
+    workers: int = 2,
+    device: str | None = None,
+    launcher: str = "none",
+    overrides: Mapping[str, object] | None = None,
+) -> Path:
+    """Train what a config describes; returns the checkpoint, ``<work_dir>/<config>.safetensors``.
+
+    Args:
+        work_dir: for logs and checkpoints; None: ``work_dirs/<config>``.
+        data_root, workers, device, launcher, overrides: as for `evaluate_checkpoint`.
+
+    Raises:
+        DensezooError: one of its kinds for each thing that a user can mend.
+    """
+    from mmengine.runner import set_random_seed
+
+    from densezoo.evaluation import distributed
+    from densezoo.formats.safetensors import write_safetensors
+    from densezoo.training.data import TrainingImages, augmentation
+    from densezoo.training.run import train
+
+    experiment = load_config(config, overrides)
+    recipe, protocol = experiment.train, get_protocol(experiment.protocol)
+    if recipe is None:
+        raise ConfigError(f"{config}: has no 'train' entry; it is for evaluation only")
+    images, held_out = (_open_images(experiment, data_root, split) for split in ("train", "test"))
+    augment = augmentation(recipe.augmentation, protocol.crop)
+    chosen_device = _device(device)
+    distributed.start(launcher, chosen_device)
+    set_random_seed(recipe.seed, deterministic=True)  # before the weights are drawn
+    network = create_model(experiment.model)
+
+    def evaluate(network: nn.Module) -> Mapping[str, float]:
+        counts = _count(network, held_out, experiment.protocol, recipe.batch_size, 0, chosen_device, False)
+        return counts.percentages()
+
+    folder = Path(work_dir or Path("work_dirs") / experiment.name)
+    training_images = TrainingImages(images, protocol, augment)
+    train(network, training_images, recipe, evaluate=evaluate, work_dir=folder, workers=workers, launcher=launcher)
+    path = folder / f"{experiment.name}.safetensors"
+    if distributed.is_main():
+        facts = {"architecture": dataclasses.asdict(experiment.model), "protocol": experiment.protocol}
+        write_safetensors(path, network.state_dict(), {**facts, "config": experiment.path, "seed": recipe.seed})
+    return path
+
+
+def make_tables(results: str | Path = RESULTS, *, check: bool = False) -> list[Path]:
+    """Regenerate the tables in the README from the index and the stored results; returns the documents that changed.
+
+    Raises:
+        ResultError: with ``check``, a document is stale; a stored result or a marker is broken.
+    """
+    from densezoo.results.store import read_results, write_atomically
+    from densezoo.results.tables import fill_tables
+
+    stored = read_results(results)
+    changed = []
+    for path in GENERATED:
+        text = path.read_text(encoding="utf-8")
+        filled = fill_tables(text, str(path), load_index(), stored)
+        if filled == text:
+            continue
+        if check:
+            raise ResultError(f"{path}: its tables are not what index and results say; run tools/make_tables.py")
+        write_atomically(path, filled)
+        changed.append(path)
+    return changed
+
+
+def _open_images(experiment: Experiment, data_root: str | Path | None, split: str) -> ImageSet:
+    """The config's dataset, held against its model's number of classes."""
+    from densezoo.data.datasets import open_dataset
+    from densezoo.data.images import check_labels
+
+    images = open_dataset(experiment.dataset, data_root, split)
+    check_labels(images.labels, [images.where(i) for i in range(len(images))], experiment.model.num_classes)
+    return images
+
+
+def _count(
+    model: nn.Module,
+    images: ImageSet,
+    protocol_name: str,
+    batch_size: int,
+    workers: int,
+    device: str,
+    show_progress: bool,
+) -> Counts:
+    """The counts over all images, the same in every process."""
+    from densezoo.backends.eager import EagerBackend
+    from densezoo.data.loading import batches
+    from densezoo.evaluation import distributed
+    from densezoo.evaluation.evaluator import evaluate
+
+    protocol = get_protocol(protocol_name)
+    backend = EagerBackend(model, protocol, device)
+    indices = distributed.shard(len(images))
+    pin = backend.device.type == "cuda"
+    loader = batches(images, protocol, batch_size=batch_size, workers=workers, indices=indices, pin=pin)
+    return distributed.reduce_counts(evaluate(backend, loader, indices, show_progress=show_progress))
+
+
+def _device(name: str | None) -> str:
+    """The device that was asked for, or the GPU where there is one.
+
+    Raises:
+        ConfigError: torch doesn't know the device, or the machine doesn't have it.
+    """
+    import torch
+
+    if name is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f"--device {name}: {str(error).partition(chr(10))[0]}") from None
+    return name

@@ -1,0 +1,1 @@
+"""uint8 images into logits, under a protocol's normalisation."""

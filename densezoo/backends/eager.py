@@ -1,0 +1,37 @@
+"""PyTorch as it is: the reference that other backends are held to."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from densezoo.data.preprocess import normalise
+from densezoo.types import Protocol
+
+
+class EagerBackend:
+    """uint8 pixels (N, C, H, W) -> float32 logits (N, num_classes), on one device.
+
+    float32 means float32: TF32, which cuDNN uses by default, is off. Weights and activations are channels-last,
+    which a CPU computes 1.6 times as fast.
+
+    Args:
+        model: images (N, C, H, W), normalised -> logits; put into eval mode and moved.
+        protocol: how pixels become the floats that the model was trained on.
+        device: "cpu", "cuda", "cuda:1", ...
+    """
+
+    name = "eager"
+    precision = "float32"
+
+    def __init__(self, model: nn.Module, protocol: Protocol, device: str) -> None:
+        self.device = torch.device(device)
+        self.protocol = protocol
+        self.model = model.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @torch.inference_mode()
+    def __call__(self, pixels: Tensor) -> Tensor:
+        x = normalise(pixels.to(self.device, non_blocking=True), self.protocol)
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            logits: Tensor = self.model(x.contiguous(memory_format=torch.channels_last))
+        return logits

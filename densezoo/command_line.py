@@ -1,0 +1,57 @@
+"""What every command of ``tools/`` shares: an error is one message and exit status 1, ``--debug`` shows where."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from densezoo.errors import DensezooError
+from densezoo.paths import ROOT
+
+LAUNCHERS = ("none", "pytorch", "slurm", "mpi")
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """A parser with ``--debug``."""
+    made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return made
+
+
+def add_run_options(to: argparse.ArgumentParser) -> None:
+    """The options of every command that runs a config."""
+    from mmengine.config import DictAction
+
+    to.add_argument("--data-root", type=Path, help="folder or tar of the dataset")
+    to.add_argument("--workers", type=int, default=2, help="processes that decode images (default: %(default)s)")
+    to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU where there is one)")
+    to.add_argument("--launcher", choices=LAUNCHERS, default="none", help="what started several processes")
+    to.add_argument("--local-rank", type=int, help=argparse.SUPPRESS)  # passed by old versions of torch's launcher
+    to.add_argument(
+        "--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="override fields of the config"
+    )
+
+
+def find_config(path: Path) -> Path:
+    """The config as given, or the same path in the repository, so that a command runs from any folder."""
+    return path if path.exists() or not (ROOT / path).exists() else ROOT / path
+
+
+def run(
+    command: Callable[[argparse.Namespace], None], made: argparse.ArgumentParser, argv: Sequence[str] | None
+) -> int:
+    """Parse, run the command, print an error as one message on stderr; returns the exit status."""
+    arguments = made.parse_args(argv)
+    try:
+        command(arguments)
+    except DensezooError as error:
+        if arguments.debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    return 0

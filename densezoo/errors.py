@@ -1,0 +1,75 @@
+"""Every error that densezoo raises on purpose.
+
+    DensezooError
+    ├── ConfigError        a config file or an override: unreadable, unknown key, wrong type
+    ├── MetafileError      model-index.yml or a metafile: the same, naming file, model and field
+    ├── UnknownNameError   a model, protocol or dataset that doesn't exist; names the nearest ones
+    ├── FormatError        a checkpoint file that can't be read as what it seems to be
+    ├── CheckpointError    a readable checkpoint that doesn't hold the network that was asked for
+    ├── DatasetError       a dataset: missing, in another layout, labels out of range
+    ├── ImageError         one image that can't be decoded
+    ├── EvaluationError    a run that can't give a number: NaN logits, an image scored twice
+    ├── TrainingError      a training run that can't start or diverged
+    └── ResultError        a stored result or a generated table: broken, stale
+
+A message says what was expected, what was found, where (file, and offset or field), and what to do next.
+The tools print it alone and exit with status 1; ``--debug`` shows the traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class DensezooError(Exception):
+    """The base of them all: ``except densezoo.errors.DensezooError`` catches what a user can mend."""
+
+
+class ConfigError(DensezooError): ...
+
+
+class MetafileError(DensezooError): ...
+
+
+class UnknownNameError(DensezooError):
+    """A name that is in no table.
+
+    Args:
+        kind: what was looked up ("protocol").
+        name: what was asked for.
+        known: every name there is.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"there is no {kind} {name!r}{suggestion(name, known)}")
+
+
+class FormatError(DensezooError): ...
+
+
+class CheckpointError(DensezooError): ...
+
+
+class DatasetError(DensezooError): ...
+
+
+class ImageError(DensezooError): ...
+
+
+class EvaluationError(DensezooError): ...
+
+
+class TrainingError(DensezooError): ...
+
+
+class ResultError(DensezooError): ...
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """The end of an "unknown name" message: the nearest known name, or all of them when none is near."""
+    known = sorted(known)
+    near = get_close_matches(name, known, n=1, cutoff=0.6)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; known: {', '.join(known)}"

@@ -1,0 +1,1 @@
+"""Logits into integer counts, and counts into a result."""

@@ -1,0 +1,1 @@
+"""Checkpoint files into tensors under the file's own names, without running code from them."""

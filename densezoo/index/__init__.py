@@ -1,0 +1,1 @@
+"""Metafiles into `ModelSpec`s; needs no torch."""

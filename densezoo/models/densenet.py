@@ -1,0 +1,159 @@
+"""The one module family of densezoo: every DenseNet of the index is a `DenseNet` with another `Architecture`.
+
+Densely Connected Convolutional Networks, Huang, Liu, van der Maaten, Weinberger, https://arxiv.org/abs/1608.06993
+(section 3). state_dict names are torchvision's, and with the same weights so are the outputs, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from densezoo.models.topology import transition_channels
+from densezoo.types import Architecture
+
+
+class BlurPool(nn.Module):
+    """Blurs by (1 2 1) x (1 2 1) / 16 and takes every second pixel: (N, C, H, W) -> (N, C, ceil(H/2), ceil(W/2)).
+
+    Making Convolutional Networks Shift-Invariant Again, https://arxiv.org/abs/1904.11486; the filter is no weight
+    and is not in the state_dict, as in timm.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+        row = torch.tensor([0.25, 0.5, 0.25])
+        self.register_buffer("filter", (row[:, None] * row[None, :]).repeat(channels, 1, 1, 1), persistent=False)
+        self.filter: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.pad(x, (1, 1, 1, 1), mode="reflect")
+        return functional.conv2d(x, self.filter, stride=2, groups=self.channels)
+
+
+class DenseLayer(nn.Module):
+    """norm-ReLU-conv, twice with a bottleneck: all features so far (N, C, H, W) -> new ones (N, growth_rate, H, W)."""
+
+    def __init__(self, channels: int, arch: Architecture) -> None:
+        super().__init__()
+        self.drop_rate = arch.drop_rate
+        self.bottleneck = arch.bn_size is not None
+        self.norm1 = nn.BatchNorm2d(channels, eps=arch.bn_eps)
+        self.relu1 = nn.ReLU(inplace=True)
+        if arch.bn_size is None:
+            self.conv1 = nn.Conv2d(channels, arch.growth_rate, kernel_size=3, padding=1, bias=False)
+            return
+        width = arch.bn_size * arch.growth_rate
+        self.conv1 = nn.Conv2d(channels, width, kernel_size=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(width, eps=arch.bn_eps)
+        self.relu2 = nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(width, arch.growth_rate, kernel_size=3, padding=1, bias=False)
+
+    def forward(self, features: list[Tensor]) -> Tensor:
+        x = self._drop(self.conv1(self.relu1(self.norm1(torch.cat(features, 1)))))
+        if self.bottleneck:
+            x = self._drop(self.conv2(self.relu2(self.norm2(x))))
+        return x
+
+    def _drop(self, x: Tensor) -> Tensor:
+        return functional.dropout(x, self.drop_rate, self.training) if self.drop_rate else x
+
+
+class DenseBlock(nn.ModuleDict):
+    """Layers that each see the output of all before them: (N, C, H, W) -> (N, C + depth x growth_rate, H, W)."""
+
+    def __init__(self, depth: int, channels: int, arch: Architecture) -> None:
+        super().__init__()
+        for i in range(depth):
+            self[f"denselayer{i + 1}"] = DenseLayer(channels + i * arch.growth_rate, arch)
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = [x]
+        for layer in self.values():
+            features.append(layer(features))
+        return torch.cat(features, 1)
+
+
+class Transition(nn.Sequential):
+    """Fewer channels and half the resolution: (N, C, H, W) -> (N, floor(C x reduction), H/2, W/2)."""
+
+    def __init__(self, channels: int, arch: Architecture) -> None:
+        reduced = transition_channels(channels, arch.reduction)
+        blur = arch.aa_layer is not None and not arch.aa_stem_only
+        modules = OrderedDict[str, nn.Module](
+            norm=nn.BatchNorm2d(channels, eps=arch.bn_eps),
+            relu=nn.ReLU(inplace=True),
+            conv=nn.Conv2d(channels, reduced, kernel_size=1, bias=False),
+        )
+        if arch.drop_rate:
+            modules["drop"] = nn.Dropout(arch.drop_rate)
+        modules["pool"] = BlurPool(reduced) if blur else nn.AvgPool2d(kernel_size=2, stride=2)
+        super().__init__(modules)
+
+
+def _stem(arch: Architecture) -> OrderedDict[str, nn.Module]:
+    """{name: module} from the image to num_init_features channels."""
+    chans, width, eps = arch.in_chans, arch.num_init_features, arch.bn_eps
+    modules: OrderedDict[str, nn.Module] = OrderedDict()
+    if arch.stem == "cifar":
+        modules["conv0"] = nn.Conv2d(chans, width, kernel_size=3, padding=1, bias=False)
+        return modules
+    if arch.stem == "imagenet":
+        convs = [nn.Conv2d(chans, width, kernel_size=7, stride=2, padding=3, bias=False)]
+    else:
+        growth = arch.growth_rate
+        convs = [
+            nn.Conv2d(chans, growth, kernel_size=3, stride=2, padding=1, bias=False),
+            nn.Conv2d(growth, growth, kernel_size=3, padding=1, bias=False),
+            nn.Conv2d(growth, width, kernel_size=3, padding=1, bias=False),
+        ]
+    for i, conv in enumerate(convs):
+        modules[f"conv{i}"] = conv
+        modules[f"norm{i}"] = nn.BatchNorm2d(conv.out_channels, eps=eps)
+        modules[f"relu{i}"] = nn.ReLU(inplace=True)
+    if arch.aa_layer is None:
+        modules["pool0"] = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
+    else:
+        modules["pool0"] = nn.Sequential(nn.MaxPool2d(kernel_size=3, stride=1, padding=1), BlurPool(width))
+    return modules
+
+
+class DenseNet(nn.Module):
+    """A DenseNet: images (N, in_chans, H, W), float32 and normalised -> logits (N, num_classes).
+
+    Args:
+        arch: what to build. Weights are drawn as the authors draw them: He for convolutions (paper, section 4.2).
+    """
+
+    def __init__(self, arch: Architecture) -> None:
+        super().__init__()
+        self.arch = arch
+        modules = _stem(arch)
+        channels = arch.num_init_features
+        for i, depth in enumerate(arch.block_config, start=1):
+            modules[f"denseblock{i}"] = DenseBlock(depth, channels, arch)
+            channels += depth * arch.growth_rate
+            if i < len(arch.block_config):
+                modules[f"transition{i}"] = Transition(channels, arch)
+                channels = transition_channels(channels, arch.reduction)
+        modules["norm5"] = nn.BatchNorm2d(channels, eps=arch.bn_eps)  # torchvision's name, whatever the block count
+        self.features = nn.Sequential(modules)
+        self.classifier = nn.Linear(channels, arch.num_classes)
+        self._init_weights()
+
+    def _init_weights(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight)
+            elif isinstance(module, nn.Linear):
+                nn.init.zeros_(module.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.relu(self.features(x), inplace=True)
+        x = functional.adaptive_avg_pool2d(x, (1, 1))
+        logits: Tensor = self.classifier(torch.flatten(x, 1))
+        return logits

@@ -1,0 +1,1 @@
+"""Measurements as JSON files, and the tables made from them."""

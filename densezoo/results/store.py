@@ -1,0 +1,71 @@
+"""One measurement, one JSON file: ``<folder>/<dataset>/<model>@<protocol>[+<backend>].json``."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from densezoo import schema
+from densezoo.errors import ResultError
+from densezoo.types import EvalResult
+
+REFERENCE_BACKEND = "eager"  # not named in a file's name
+
+
+def result_path(folder: Path, result: EvalResult) -> Path:
+    """Where a result is stored; measuring the same again replaces it."""
+    backend = "" if result.backend == REFERENCE_BACKEND else f"+{result.backend}"
+    name = re.sub(r"[^\w.@+-]", "_", f"{result.model}@{result.protocol}{backend}")
+    return folder / result.dataset / f"{name}.json"
+
+
+def write_result(folder: str | Path, result: EvalResult) -> Path:
+    """Store a result; the file is whole or not there at all.
+
+    Raises:
+        ResultError: the folder can't be written.
+    """
+    path = result_path(Path(folder), result)
+    text = json.dumps(dataclasses.asdict(result), indent=2) + "\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, text)
+    except OSError as error:
+        raise ResultError(f"{path}: the result can't be written ({error.strerror}); choose another --out") from None
+    return path
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a text file in one step: a reader, or a run that was killed, sees the old text or the new one."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def read_results(folder: str | Path) -> list[EvalResult]:
+    """Every evaluation stored below a folder, ordered by file name.
+
+    Raises:
+        ResultError: a file is no result; names file and field.
+    """
+    return [_read_result(path) for path in sorted(Path(folder).glob("*/*@*.json"))]
+
+
+def _read_result(path: Path) -> EvalResult:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ResultError(f"{path}: not a stored result ({error}); measure it again or remove the file") from None
+    return schema.build(EvalResult, values, str(path), ResultError)

@@ -1,0 +1,23 @@
+"""A result as a person reads it in a terminal."""
+
+from __future__ import annotations
+
+from densezoo.types import EvalResult
+
+
+def summary(result: EvalResult) -> str:
+    """A few lines: what was measured, under what, and how sure it is."""
+    return "\n".join(
+        [
+            f"{result.model} on {result.dataset}, protocol {result.protocol}",
+            _line("top-1", result.top1, result.interval95, result.correct1, result.num_samples),
+            _line("top-5", result.top5, result.interval95_top5, result.correct5, result.num_samples),
+            f"  {result.num_samples:,} images in {result.seconds:.1f} s ({result.num_samples / result.seconds:.0f} "
+            f"images/s), {result.backend} {result.precision} on {result.device}",
+        ]
+    )
+
+
+def _line(name: str, percent: float, interval: tuple[float, float], correct: int, total: int) -> str:
+    low, high = interval
+    return f"  {name} {percent:6.2f} %  (95 % interval {low:.2f} to {high:.2f})  {correct} of {total} images"

@@ -1,0 +1,1 @@
+"""Training by mmengine's Runner."""

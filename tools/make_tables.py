@@ -1,0 +1,31 @@
+#!/usr/bin/env python
+"""Regenerate the tables in the README from the index and the stored results.
+
+python tools/make_tables.py            # write
+python tools/make_tables.py --check    # exit 1 if the README is stale
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+
+from densezoo import api, command_line
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    parser = command_line.parser(__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a table is stale")
+    return command_line.run(make_tables, parser, argv)
+
+
+def make_tables(args: Namespace) -> None:
+    """Write or check, and say what changed."""
+    changed = api.make_tables(check=args.check)
+    print("\n".join(f"regenerated: {path}" for path in changed) or "the tables are up to date")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+#!/usr/bin/env python
+"""Evaluate a checkpoint: top-1 and top-5 under a named protocol, stored as JSON.
+
+python tools/test.py configs/densenet169.py checkpoint.pth --data-root /data/imagenet
+torchrun --nproc-per-node 2 tools/test.py CONFIG CHECKPOINT --data-root DIR --launcher pytorch
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from densezoo import api, command_line
+from densezoo.data.protocols import PROTOCOLS
+from densezoo.results.store import write_result
+from densezoo.results.summary import summary
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    parser = command_line.parser(__doc__)
+    parser.add_argument("config", type=Path)
+    parser.add_argument("checkpoint", type=Path, help=".pth, .pth.tar, .safetensors")
+    parser.add_argument("--protocol", help=f"preprocessing (default: the weights' own): {', '.join(PROTOCOLS)}")
+    parser.add_argument("--batch-size", type=int, default=64, help="images a step and process (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=api.RESULTS, help="folder of results (default: %(default)s)")
+    command_line.add_run_options(parser)
+    return command_line.run(test, parser, argv)
+
+
+def test(args: Namespace) -> None:
+    """Evaluate, print, store."""
+    from densezoo.evaluation.distributed import is_main  # here, so that --help needs no torch
+
+    result = api.evaluate_checkpoint(
+        command_line.find_config(args.config),
+        args.checkpoint,
+        data_root=args.data_root,
+        protocol=args.protocol,
+        batch_size=args.batch_size,
+        workers=args.workers,
+        device=args.device,
+        launcher=args.launcher,
+        overrides=args.cfg_options,
+        show_progress=True,
+    )
+    if is_main():
+        print(summary(result))
+        print(f"  stored: {write_result(args.out, result)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

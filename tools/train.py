@@ -1,0 +1,42 @@
+#!/usr/bin/env python
+"""Train what a config describes; ends with WORK_DIR/CONFIG.safetensors.
+
+python tools/train.py configs/digits/densenet_bc_22_8_digits.py
+torchrun --nproc-per-node 4 tools/train.py CONFIG --data-root DIR --launcher pytorch
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from densezoo import api, command_line
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    parser = command_line.parser(__doc__)
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--work-dir", type=Path, help="logs and checkpoints (default: work_dirs/CONFIG)")
+    command_line.add_run_options(parser)
+    return command_line.run(train, parser, argv)
+
+
+def train(args: Namespace) -> None:
+    """Train and say where the checkpoint is."""
+    checkpoint = api.train_config(
+        command_line.find_config(args.config),
+        data_root=args.data_root,
+        work_dir=args.work_dir,
+        workers=args.workers,
+        device=args.device,
+        launcher=args.launcher,
+        overrides=args.cfg_options,
+    )
+    print(f"trained: {checkpoint}\nevaluate it: python tools/test.py {args.config} {checkpoint}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
