@@ -37,6 +37,10 @@ __all__ = [
 ]
 
 RESULTS = ROOT / "results"
+DEMO = (
+    ROOT / "configs/digits/densenet_bc_22_8_digits.py",
+    ROOT / "configs/digits/densenet_bc_22_8_digits.safetensors",
+)
 GENERATED = (ROOT / "README.md",)  # documents with tables in them
 
 

@@ -13,7 +13,7 @@ from densezoo.paths import ROOT
 LAUNCHERS = ("none", "pytorch", "slurm", "mpi")
 
 
-def parser(description: str | None) -> argparse.ArgumentParser:
+def make_parser(description: str | None) -> argparse.ArgumentParser:
     """A parser with ``--debug``."""
     made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -40,10 +40,10 @@ def find_config(path: Path) -> Path:
 
 
 def run(
-    command: Callable[[argparse.Namespace], None], made: argparse.ArgumentParser, argv: Sequence[str] | None
+    command: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser, argv: Sequence[str] | None
 ) -> int:
     """Parse, run the command, print an error as one message on stderr; returns the exit status."""
-    arguments = made.parse_args(argv)
+    arguments = parser.parse_args(argv)
     try:
         command(arguments)
     except DensezooError as error:

@@ -174,6 +174,7 @@ class ModelSpec:
 
     Args:
         name: ``arch.tag``, such as ``densenet169.tv_in1k``.
+        publisher: who published the weights or the figures; the collection's name in the metafile.
         config: the config file, relative to the repository; it owns the architecture.
         architecture: read from that config.
         protocol: the name of the protocol that the weights are used with.
@@ -189,6 +190,7 @@ class ModelSpec:
     """
 
     name: str
+    publisher: str
     config: str
     architecture: Architecture
     protocol: str

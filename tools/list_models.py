@@ -19,7 +19,7 @@ from densezoo import api, command_line
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
-    parser = command_line.parser(__doc__)
+    parser = command_line.make_parser(__doc__)
     parser.add_argument("pattern", nargs="?", default="*", help="shell pattern (default: all)")
     return command_line.run(list_models, parser, argv)
 

@@ -16,7 +16,7 @@ from densezoo import api, command_line
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
-    parser = command_line.parser(__doc__)
+    parser = command_line.make_parser(__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a table is stale")
     return command_line.run(make_tables, parser, argv)
 

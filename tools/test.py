@@ -20,7 +20,7 @@ from densezoo.results.summary import summary
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
-    parser = command_line.parser(__doc__)
+    parser = command_line.make_parser(__doc__)
     parser.add_argument("config", type=Path)
     parser.add_argument("checkpoint", type=Path, help=".pth, .pth.tar, .safetensors")
     parser.add_argument("--protocol", help=f"preprocessing (default: the weights' own): {', '.join(PROTOCOLS)}")

@@ -17,7 +17,7 @@ from densezoo import api, command_line
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
-    parser = command_line.parser(__doc__)
+    parser = command_line.make_parser(__doc__)
     parser.add_argument("config", type=Path)
     parser.add_argument("--work-dir", type=Path, help="logs and checkpoints (default: work_dirs/CONFIG)")
     command_line.add_run_options(parser)

@@ -104,9 +104,7 @@ def _opened(root: Path, opener: Callable[[], object]):  # type: ignore[no-untype
     try:
         return opener()
     except RuntimeError as error:
-        raise DatasetError(
-            f"{root}: {error} (torchvision's check of the published files failed); fetch it anew"
-        ) from None
+        raise DatasetError(f"{root}: {error} (torchvision checks the published files)") from None
 
 
 @lru_cache(maxsize=1)

@@ -153,9 +153,7 @@ def tar_images(path: Path, split: str, num_classes: int, class_names: Sequence[s
     size = path.stat().st_size
     for member in members:
         if member.offset_data + member.size > size:
-            raise DatasetError(
-                f"{path}: the tar is truncated: {member.name} ends past its {size:,} bytes; fetch it anew"
-            )
+            raise DatasetError(f"{path}: truncated: {member.name} ends past its {size:,} bytes; fetch it anew")
     chosen = label_files([member.name for member in members], str(path), split, num_classes, class_names)
     return TarImages(
         str(path),

@@ -23,7 +23,7 @@ _ALL = [
     ),
     Protocol(
         name="timm",
-        source="timm/data/transforms_factory.py transforms_imagenet_eval: 224, crop_pct 0.875, bicubic, crop_mode center",
+        source="timm/data/transforms_factory.py transforms_imagenet_eval: 224, crop_pct 0.875, bicubic",
         resize=256,
         interpolation="bicubic",
         crop=224,

@@ -146,6 +146,7 @@ def _spec(path: Path, raw: object, collections: Mapping[str, _Collection]) -> Mo
     collection = collections[model.in_collection]
     return ModelSpec(
         name=model.name,
+        publisher=collection.name,
         config=model.config,
         architecture=architecture,
         protocol=model.protocol,

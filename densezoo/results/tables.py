@@ -28,12 +28,13 @@ class Row:
         reported, measured = self.reported, self.measured
         return {
             "model": self.spec.name,
+            "weights": f"[{self.spec.publisher}]({self.spec.code})",
             "parameters": f"{self.spec.num_params:,}",
             "FLOPs (counted as)": "<br>".join(f"{count:,} ({name})" for name, count in self.spec.flops.items()),
             "protocol": self.protocol,
             "published top-1": _percent(reported.top1) if reported else "",
             "published top-5": _percent(reported.top5) if reported else "",
-            "published by": f"{reported.published_by} ({reported.dataset})" if reported else "",
+            "published by": _publisher(reported) if reported else "",
             "measured top-1": _measured(measured.top1, measured.interval95) if measured else "",
             "measured top-5": _measured(measured.top5, measured.interval95_top5) if measured else "",
             "images": f"{measured.num_samples:,}" if measured else "",
@@ -77,6 +78,11 @@ def fill_tables(text: str, where: str, specs: Mapping[str, ModelSpec], results: 
     if len(_MARKER.findall(text)) != text.count("<!-- table: "):
         raise ResultError(f"{where}: a '<!-- table: ... -->' without its '<!-- end of table -->'")
     return _MARKER.sub(lambda m: m[1] + dataset_table(m[2], specs.values(), results) + m[3], text)
+
+
+def _publisher(reported: ReportedResult) -> str:
+    """Who, and "(+)" where the weights were trained with augmentation: ``cifar10+`` is CIFAR-10's test set too."""
+    return reported.published_by + (" (+)" if reported.dataset.endswith("+") else "")
 
 
 def _percent(value: float | None) -> str:
