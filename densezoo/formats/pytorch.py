@@ -19,6 +19,9 @@ STATE_DICT_ENTRIES = ("state_dict_ema", "state_dict", "model_state_dict", "model
 #: Harmless classes that training scripts store beside the weights; their instances become attribute bags.
 INERT_CLASSES: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [argparse.Namespace]  # timm's train.py: args
 
+#: How torch names what it won't run (torch/_weights_only_unpickler.py).
+_REFUSED_CLASS = re.compile(r"(?:[Uu]nsupported (?:global: )?GLOBAL|Unsupported class) ([\w.]+)")
+
 
 def read_pytorch(path: Path) -> Checkpoint:
     """The state_dict of a ``torch.save`` file, alone or in a training script's wrapper.
@@ -47,13 +50,13 @@ def _load(path: Path) -> object:
         with torch.serialization.safe_globals(INERT_CLASSES):
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a broken pickle or zip makes torch raise
-        refused = re.search(r"(?:Unsupported global: GLOBAL|Unsupported class) ([\w.]+)", str(error))
+        refused = _REFUSED_CLASS.search(str(error))
         if refused:
             raise FormatError(
                 f"{path}: holds a pickled {refused[1]}, which only running its code could restore; ask for the "
                 "state_dict: torch.save(model.state_dict(), ...)"
             ) from error
-        reason = str(error).partition("\n")[0][:200] or type(error).__name__
+        reason = str(error).rpartition("WeightsUnpickler error: ")[2].partition("\n")[0][:200] or type(error).__name__
         raise FormatError(
             f"{path}: a PyTorch file by its first bytes, but broken or truncated at its {path.stat().st_size:,} bytes "
             f"({reason}); fetch it anew"

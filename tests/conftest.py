@@ -1,0 +1,59 @@
+"""Fixtures that several test folders share."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread_each() -> None:
+    """The tests run in parallel processes; threads of their own would only get in each other's way."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def tool() -> Callable[..., int]:
+    """Runs ``tools/<name>.py`` in this process: tool("test", *arguments) -> exit status."""
+
+    def run(name: str, *arguments: object) -> int:
+        spec = importlib.util.spec_from_file_location(f"tool_{name}", REPOSITORY / "tools" / f"{name}.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        status: int = module.main([str(argument) for argument in arguments])
+        return status
+
+    return run
+
+
+@pytest.fixture
+def random_image() -> Callable[..., Image.Image]:
+    """random_image(width, height, mode="RGB", seed=0): noise, the hardest case for a resampler."""
+
+    def make(width: int, height: int, mode: str = "RGB", seed: int = 0) -> Image.Image:
+        shape = (height, width) if mode == "L" else (height, width, len(mode))
+        return Image.fromarray(np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8), mode=None)
+
+    return make
+
+
+def randomise_statistics(model: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
+    """Norms that do something: fresh ones are almost the identity, and a swapped one would not be seen."""
+    generator = torch.Generator().manual_seed(seed)
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            for tensor in (module.weight.data, module.running_var):
+                tensor.copy_(torch.rand(tensor.shape, generator=generator) + 0.5)
+            for tensor in (module.bias.data, module.running_mean):
+                tensor.copy_(torch.randn(tensor.shape, generator=generator) * 0.1)
+    return model.eval()

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import struct
+import zipfile
+from collections import OrderedDict
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+
+from densezoo.errors import FormatError
+from densezoo.formats.read import file_sha256, read_checkpoint
+from densezoo.formats.safetensors import write_safetensors
+
+TENSORS = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.count": torch.tensor(7)}
+
+
+def same(found: object, expected: dict[str, torch.Tensor]) -> bool:
+    assert isinstance(found, dict)
+    return found.keys() == expected.keys() and all(torch.equal(found[k], v) for k, v in expected.items())
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("name", ["model.pth", "model.pth.tar", "model"])
+def test_pytorch(tmp_path: Path, zipped: bool, name: str) -> None:
+    torch.save(OrderedDict(TENSORS), tmp_path / name, _use_new_zipfile_serialization=zipped)
+    checkpoint = read_checkpoint(tmp_path / name)
+    assert checkpoint.format == "pytorch"
+    assert same(checkpoint.tensors, TENSORS)
+    assert not checkpoint.dropped
+
+
+def test_safetensors(tmp_path: Path) -> None:
+    save_file(TENSORS, tmp_path / "model.pth", metadata={"format": "pt"})  # content counts, not the name
+    checkpoint = read_checkpoint(tmp_path / "model.pth")
+    assert checkpoint.format == "safetensors"
+    assert checkpoint.metadata == {"format": "pt"}
+    assert same(checkpoint.tensors, TENSORS)
+
+
+@pytest.mark.parametrize("entry", ["state_dict", "state_dict_ema", "model", "model_state_dict", "net"])
+def test_wrappers(tmp_path: Path, entry: str) -> None:
+    moments = {"state": {0: {"momentum_buffer": torch.zeros(3)}, 1: {"momentum_buffer": torch.zeros(2)}}}
+    wrapper = {"epoch": 3, "optimizer": moments, "args": argparse.Namespace(lr=0.1), entry: TENSORS}
+    torch.save(wrapper, tmp_path / "last.pth.tar")
+    checkpoint = read_checkpoint(tmp_path / "last.pth.tar")
+    assert same(checkpoint.tensors, TENSORS)
+    assert checkpoint.dropped == {"optimizer": 2}
+    assert checkpoint.metadata == {"entry": entry}
+
+
+def test_averaged_weights_come_first(tmp_path: Path) -> None:
+    averaged = {name: tensor + 1 for name, tensor in TENSORS.items()}
+    torch.save({"state_dict": TENSORS, "state_dict_ema": averaged}, tmp_path / "last.pth.tar")
+    checkpoint = read_checkpoint(tmp_path / "last.pth.tar")
+    assert same(checkpoint.tensors, averaged)
+    assert checkpoint.dropped == {"state_dict": 2}
+
+
+class Hostile:
+    """Unpickling it would create a file."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str, ...]]:
+        return os.mkdir, (self.path,)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_pickle_is_never_executed(tmp_path: Path, zipped: bool) -> None:
+    hostile = {"state_dict": TENSORS, "epoch": Hostile(str(tmp_path / "ran"))}
+    torch.save(hostile, tmp_path / "hostile.pth", _use_new_zipfile_serialization=zipped)
+    with pytest.raises(FormatError, match="holds a pickled posix.mkdir"):
+        read_checkpoint(tmp_path / "hostile.pth")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_whole_model_is_refused_by_the_name_of_its_class(tmp_path: Path) -> None:
+    torch.save(torch.nn.Sequential(torch.nn.Linear(2, 2)), tmp_path / "model.pth")
+    with pytest.raises(
+        FormatError, match=r"holds a pickled torch.nn.modules.container.Sequential.*torch.save\(model.sta"
+    ):
+        read_checkpoint(tmp_path / "model.pth")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "the file is empty"),
+        (b"\n <!DOCTYPE html><html>sign in</html>", "this is an HTML page"),
+        (b"<html><body>404</body></html>", "this is an HTML page"),
+        (b"<?xml version='1.0'?><Error/>", "this is an XML page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00", "git lfs pull"),
+        (b'{"error": "quota"}', "this is a JSON text"),
+        (b"\x89PNG\r\n\x1a\n" + b"\0" * 30, "no checkpoint format that densezoo reads"),
+        (b"PK\x03\x04" + b"\0" * 60, "broken or truncated at its 64 bytes"),
+        (b"\x80\x02" + b"\0" * 60, "broken or truncated at its 62 bytes"),
+        (struct.pack("<Q", 1 << 60) + b'{"a":1}', "a safetensors file by its first bytes, but broken"),
+    ],
+)
+def test_what_is_no_checkpoint(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "model.pth"
+    path.write_bytes(content)
+    with pytest.raises(FormatError) as caught:
+        read_checkpoint(path)
+    assert message in str(caught.value)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_and_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="is a directory; expected a checkpoint file"):
+        read_checkpoint(tmp_path)
+    with pytest.raises(FormatError, match="there is no such checkpoint file"):
+        read_checkpoint(tmp_path / "missing.pth")
+
+
+@pytest.mark.parametrize("content", [{}, {"epoch": 3, "weights": TENSORS}, [1, 2], {"state_dict": {"a": 1}}, 3])
+def test_no_state_dict_inside(tmp_path: Path, content: object) -> None:
+    torch.save(content, tmp_path / "model.pth")
+    with pytest.raises(FormatError, match="expected a state_dict, alone or as one of state_dict_ema, state_dict"):
+        read_checkpoint(tmp_path / "model.pth")
+
+
+@pytest.mark.parametrize("kind", ["zip", "legacy", "safetensors"])
+@pytest.mark.parametrize("kept", [0.2, 0.6, 0.95])
+def test_truncated(tmp_path: Path, kind: str, kept: float) -> None:
+    path = tmp_path / "model"
+    tensors = {"weight": torch.randn(40, 40)}
+    if kind == "safetensors":
+        save_file(tensors, path)
+    else:
+        torch.save(tensors, path, _use_new_zipfile_serialization=kind == "zip")
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * kept)])
+    with pytest.raises(FormatError, match="broken or truncated"):
+        read_checkpoint(path)
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(["zip", "legacy", "safetensors"]), st.integers(0, 10**6), st.binary(min_size=1, max_size=4))
+def test_mutated_bytes_load_or_are_refused(tmp_path: Path, kind: str, position: int, patch: bytes) -> None:
+    path = tmp_path / "model"
+    if kind == "safetensors":
+        save_file(TENSORS, path)
+    else:
+        torch.save(TENSORS, path, _use_new_zipfile_serialization=kind == "zip")
+    content = bytearray(path.read_bytes())
+    start = position % len(content)
+    content[start : start + len(patch)] = patch
+    path.write_bytes(content)
+    try:
+        read_checkpoint(path)
+    except FormatError:
+        pass
+
+
+def test_deep_nesting_is_counted_without_recursion(tmp_path: Path) -> None:
+    nested: list[object] = [torch.zeros(1)]
+    for _ in range(3000):
+        nested = [nested]
+    from densezoo.formats.pytorch import _count_tensors
+
+    nested[0] = [nested[0], nested]  # and a cycle
+    assert _count_tensors(nested) == 1
+
+
+def test_written_safetensors_are_the_same_bytes_each_time(tmp_path: Path) -> None:
+    facts = {"architecture": {"growth_rate": 12}, "protocol": "digits", "config": "c", "seed": 0}
+    for name in ("a", "b"):
+        write_safetensors(tmp_path / name, TENSORS, facts)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert same(read_checkpoint(tmp_path / "a").tensors, TENSORS)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
+def test_sha256(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"x" * (1 << 21) + b"y")
+    assert file_sha256(tmp_path / "f") == hashlib.sha256(b"x" * (1 << 21) + b"y").hexdigest()
+
+
+def test_a_zip_that_is_no_torch_file(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "archive.pth", "w") as archive:
+        archive.writestr("readme.txt", "hello")
+    with pytest.raises(FormatError, match="broken or truncated"):
+        read_checkpoint(tmp_path / "archive.pth")

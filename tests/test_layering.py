@@ -1,0 +1,79 @@
+"""Imports point one way: each folder may import those in the rows above its own, never its siblings."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "densezoo"
+
+#: The rows of docs/architecture.md, lowest first.
+ROWS = [
+    {"errors", "paths"},
+    {"types"},
+    {"schema"},
+    {"config", "formats", "models.topology", "data.protocols"},
+    {"index", "models", "checkpoints", "data"},
+    {"backends", "evaluation", "training", "results"},
+    {"api"},
+    {"command_line"},
+]
+
+
+def unit(module: str) -> str:
+    """densezoo.data.images -> data; densezoo.data.protocols -> data.protocols; densezoo -> api."""
+    parts = module.split(".")[1:]
+    if ".".join(parts[:2]) in {"models.topology", "data.protocols"}:
+        return ".".join(parts[:2])
+    return parts[0] if parts else "api"
+
+
+def row(name: str) -> int:
+    return next(i for i, units in enumerate(ROWS) if name in units)
+
+
+def imported(path: Path) -> set[str]:
+    """The densezoo modules that a file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "densezoo":
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            submodules = {
+                name for name in names if (PACKAGE.parent / name.replace(".", "/")).with_suffix(".py").exists()
+            }
+            found |= submodules or {node.module}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name.split(".")[0] == "densezoo"}
+    return found
+
+
+def modules() -> list[Path]:
+    return sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_imports_point_down(path: Path) -> None:
+    name = ".".join(("densezoo", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
+    own = unit(name)
+    for module in imported(path):
+        other = unit(module)
+        allowed = other == own or row(other) < row(own)
+        assert allowed, f"{name} imports {module}"
+
+
+def test_listing_the_index_imports_no_torch() -> None:
+    program = (
+        "import sys, densezoo; assert densezoo.list_models();"
+        "print([name for name in ('torch', 'torchvision', 'timm', 'pandas', 'mmengine') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_tools_are_thin() -> None:
+    for path in sorted((PACKAGE.parent / "tools").glob("*.py")):
+        assert len(path.read_text().splitlines()) <= 60, path
