@@ -204,8 +204,12 @@ def train_config(
     return path
 
 
-def make_tables(results: str | Path = RESULTS, *, check: bool = False) -> list[Path]:
+def make_tables(results: str | Path | None = None, *, check: bool = False) -> list[Path]:
     """Regenerate the tables in the README from the index and the stored results; returns the documents that changed.
+
+    Args:
+        results: folder of stored results; None: the repository's.
+        check: change nothing.
 
     Raises:
         ResultError: with ``check``, a document is stale; a stored result or a marker is broken.
@@ -213,7 +217,7 @@ def make_tables(results: str | Path = RESULTS, *, check: bool = False) -> list[P
     from densezoo.results.store import read_results, write_atomically
     from densezoo.results.tables import fill_tables
 
-    stored = read_results(results)
+    stored = read_results(results or RESULTS)
     changed = []
     for path in GENERATED:
         text = path.read_text(encoding="utf-8")

@@ -45,15 +45,3 @@ def random_image() -> Callable[..., Image.Image]:
         return Image.fromarray(np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8), mode=None)
 
     return make
-
-
-def randomise_statistics(model: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
-    """Norms that do something: fresh ones are almost the identity, and a swapped one would not be seen."""
-    generator = torch.Generator().manual_seed(seed)
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            for tensor in (module.weight.data, module.running_var):
-                tensor.copy_(torch.rand(tensor.shape, generator=generator) + 0.5)
-            for tensor in (module.bias.data, module.running_mean):
-                tensor.copy_(torch.randn(tensor.shape, generator=generator) * 0.1)
-    return model.eval()

@@ -44,7 +44,7 @@ class EvaluateHook(Hook):  # type: ignore[misc]
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None
     ) -> None:
-        if outputs is not None and not math.isfinite(loss := float(outputs["loss"])):
+        if outputs is not None and not math.isfinite(loss := outputs["loss"].item()):
             raise TrainingError(f"the loss is {loss} at iteration {runner.iter + 1}; lower train.lr")
 
     def after_train_epoch(self, runner: Runner) -> None:

@@ -5,7 +5,7 @@ import re
 import pytest
 import torch
 import torchvision
-from conftest import randomise_statistics
+from examples import randomise_statistics
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -87,15 +87,40 @@ def test_the_names_of_a_real_torchvision_network() -> None:
     assert converted.keys() == model.state_dict().keys()
 
 
-ANDREASVEIT = """
-conv1.weight block1.layer.0.bn1.weight block1.layer.0.bn1.bias block1.layer.0.bn1.running_mean
-block1.layer.0.bn1.running_var block1.layer.0.conv1.weight block1.layer.0.bn2.weight block1.layer.0.bn2.bias
-block1.layer.0.bn2.running_mean block1.layer.0.bn2.running_var block1.layer.0.conv2.weight trans1.bn1.weight
-trans1.bn1.bias trans1.bn1.running_mean trans1.bn1.running_var trans1.conv1.weight block2.layer.0.bn1.weight
-block2.layer.0.bn1.bias block2.layer.0.bn1.running_mean block2.layer.0.bn1.running_var block2.layer.0.conv1.weight
-block2.layer.0.bn2.weight block2.layer.0.bn2.bias block2.layer.0.bn2.running_mean block2.layer.0.bn2.running_var
-block2.layer.0.conv2.weight bn1.weight bn1.bias bn1.running_mean bn1.running_var fc.weight fc.bias
-""".split()
+ANDREASVEIT = [
+    "conv1.weight",
+    "block1.layer.0.bn1.weight",
+    "block1.layer.0.bn1.bias",
+    "block1.layer.0.bn1.running_mean",
+    "block1.layer.0.bn1.running_var",
+    "block1.layer.0.conv1.weight",
+    "block1.layer.0.bn2.weight",
+    "block1.layer.0.bn2.bias",
+    "block1.layer.0.bn2.running_mean",
+    "block1.layer.0.bn2.running_var",
+    "block1.layer.0.conv2.weight",
+    "trans1.bn1.weight",
+    "trans1.bn1.bias",
+    "trans1.bn1.running_mean",
+    "trans1.bn1.running_var",
+    "trans1.conv1.weight",
+    "block2.layer.0.bn1.weight",
+    "block2.layer.0.bn1.bias",
+    "block2.layer.0.bn1.running_mean",
+    "block2.layer.0.bn1.running_var",
+    "block2.layer.0.conv1.weight",
+    "block2.layer.0.bn2.weight",
+    "block2.layer.0.bn2.bias",
+    "block2.layer.0.bn2.running_mean",
+    "block2.layer.0.bn2.running_var",
+    "block2.layer.0.conv2.weight",
+    "bn1.weight",
+    "bn1.bias",
+    "bn1.running_mean",
+    "bn1.running_var",
+    "fc.weight",
+    "fc.bias",
+]
 
 
 def test_the_whole_key_set_of_a_small_andreasveit_network() -> None:

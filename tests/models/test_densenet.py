@@ -8,7 +8,7 @@ import pytest
 import timm
 import torch
 import torchvision
-from conftest import randomise_statistics
+from examples import randomise_statistics
 from torch.nn import functional
 
 from densezoo.config import load_config

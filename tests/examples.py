@@ -1,0 +1,46 @@
+"""Things that several tests take as given."""
+
+from __future__ import annotations
+
+import torch
+
+from densezoo.types import EvalResult
+
+
+def randomise_statistics(model: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
+    """Norms that do something: fresh ones are almost the identity, and a swapped one would not be seen."""
+    generator = torch.Generator().manual_seed(seed)
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            for tensor in (module.weight.data, module.running_var):
+                tensor.copy_(torch.rand(tensor.shape, generator=generator) + 0.5)
+            for tensor in (module.bias.data, module.running_mean):
+                tensor.copy_(torch.randn(tensor.shape, generator=generator) * 0.1)
+    return model.eval()
+
+
+def example_result(**values: object) -> EvalResult:
+    """A result with every field; ``values`` replaces some."""
+    given = {
+        "model": "densenet121.tv_in1k",
+        "config": "configs/densenet121.py",
+        "weights_sha256": "a639ec97" + "0" * 56,
+        "dataset": "imagenet1k",
+        "dataset_fingerprint": "f" * 64,
+        "protocol": "torchvision",
+        "num_samples": 50000,
+        "correct1": 37217,
+        "correct5": 45986,
+        "top1": 74.434,
+        "top5": 91.972,
+        "interval95": (74.05, 74.81),
+        "interval95_top5": (91.73, 92.21),
+        "backend": "eager",
+        "precision": "float32",
+        "device": "cpu",
+        "versions": {"torch": "2.15.0"},
+        "commit": None,
+        "date": "2026-11-20T19:00:00+00:00",
+        "seconds": 1234.5,
+    }
+    return EvalResult(**{**given, **values})  # type: ignore[arg-type]

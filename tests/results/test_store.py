@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+import pytest
+from examples import example_result
+
+from densezoo.errors import ResultError
+from densezoo.results.store import read_results, write_atomically, write_result
+
+#: What DESIGN asks of every stored result.
+KEYS = [
+    "model",
+    "weights_sha256",
+    "dataset",
+    "dataset_fingerprint",
+    "protocol",
+    "num_samples",
+    "correct1",
+    "correct5",
+    "top1",
+    "top5",
+    "interval95",
+    "backend",
+    "precision",
+    "device",
+    "versions",
+    "commit",
+    "date",
+    "seconds",
+]
+
+
+def test_there_and_back(tmp_path: Path) -> None:
+    results = [
+        example_result(),
+        example_result(protocol="timm"),
+        example_result(backend="openvino"),
+        example_result(dataset="cifar10"),
+    ]
+    paths = [write_result(tmp_path, result) for result in results]
+    assert [path.relative_to(tmp_path).as_posix() for path in paths] == [
+        "imagenet1k/densenet121.tv_in1k@torchvision.json",
+        "imagenet1k/densenet121.tv_in1k@timm.json",
+        "imagenet1k/densenet121.tv_in1k@torchvision+openvino.json",
+        "cifar10/densenet121.tv_in1k@torchvision.json",
+    ]
+    assert sorted(map(str, read_results(tmp_path))) == sorted(map(str, results))
+    assert set(KEYS) <= set(json.loads(paths[0].read_text()))
+
+
+def test_the_same_measurement_again_replaces_the_file(tmp_path: Path) -> None:
+    write_result(tmp_path, example_result())
+    write_result(tmp_path, example_result(correct1=37218))
+    assert [result.correct1 for result in read_results(tmp_path)] == [37218]
+
+
+def test_a_name_can_t_leave_the_folder(tmp_path: Path) -> None:
+    path = write_result(tmp_path, example_result(model="../../x/y"))
+    assert path.parent == tmp_path / "imagenet1k"
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "README.md"
+    path.write_text("old")
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="No space left"):
+        write_atomically(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_can_t_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ResultError, match="the result can't be written .*; choose another --out"):
+        write_result(tmp_path / "file", example_result())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"top1": "74"}, "top1 is '74'; expected a number"),
+        ({"num_sample": 1}, "unknown key 'num_sample'; did you mean 'num_samples'?"),
+        ({"interval95": [1.0]}, r"interval95 is [1.0]; expected a list of 2"),
+    ],
+)
+def test_a_broken_result_is_named(tmp_path: Path, change: dict[str, object], message: str) -> None:
+    path = write_result(tmp_path, example_result())
+    path.write_text(json.dumps({**dataclasses.asdict(example_result()), **change}))
+    with pytest.raises(ResultError) as caught:
+        read_results(tmp_path)
+    assert str(caught.value) == f"{path}: {message}"
+
+
+def test_half_a_file_is_named(tmp_path: Path) -> None:
+    path = write_result(tmp_path, example_result())
+    path.write_text(path.read_text()[:40])
+    with pytest.raises(ResultError, match="not a stored result"):
+        read_results(tmp_path)

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from examples import example_result
+
+from densezoo import api
+from densezoo.errors import ResultError
+from densezoo.results.tables import dataset_table, fill_tables
+from densezoo.types import Architecture, ModelSpec, ReportedResult, WeightSource
+
+SPEC = ModelSpec(
+    name="densenet121.tv_in1k",
+    publisher="torchvision",
+    config="configs/densenet121.py",
+    architecture=Architecture(),
+    protocol="torchvision",
+    num_params=7_978_856,
+    flops={"torchvision": 2_834_161_664},
+    metafile="metafiles/torchvision.yml",
+    weights=(WeightSource("torch", "pickle", hash_prefix="a639ec97"),),
+    reported=(
+        ReportedResult("imagenet1k", "torchvision", 74.434, 91.972, "torchvision", "densenet.py"),
+        ReportedResult("imagenet1k", "timm", 74.75, None, "timm", "results.csv"),
+        ReportedResult("cifar10+", "cifar10", 95.49, None, "somebody", "README"),
+    ),
+    code="https://example.org",
+)
+
+
+def rows(dataset: str, *results: object) -> list[list[str]]:
+    lines = dataset_table(dataset, [SPEC], results).splitlines()  # type: ignore[arg-type]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in (lines[0], *lines[2:])]
+
+
+def test_published_and_measured_side_by_side() -> None:
+    header, torchvision, timm, mmpretrain = rows(
+        "imagenet1k", example_result(), example_result(protocol="mmpretrain", top1=75.0)
+    )
+    assert header == [
+        "model", "weights", "parameters", "FLOPs (counted as)", "protocol", "published top-1", "published top-5",
+        "published by", "measured top-1", "measured top-5", "images", "date",
+    ]  # fmt: skip
+    about = ["densenet121.tv_in1k", "[torchvision](https://example.org)", "7,978,856", "2,834,161,664 (torchvision)"]
+    measured = ["74.43 (74.05 to 74.81)", "91.97 (91.73 to 92.21)", "50,000", "2026-11-20"]
+    assert torchvision == [*about, "torchvision", "74.434", "91.972", "torchvision", *measured]
+    assert timm == [*about, "timm", "74.75", "", "timm", "", "", "", ""]
+    assert mmpretrain == [*about, "mmpretrain", "", "", "", "75.00 (74.05 to 74.81)", *measured[1:]]
+
+
+def test_a_plus_is_the_same_test_set() -> None:
+    assert [row[7] for row in rows("cifar10")[1:]] == ["somebody (+)"]
+
+
+def test_other_weights_under_the_same_name_are_left_out() -> None:
+    assert rows("imagenet1k", example_result(weights_sha256="0" * 64))[1][8] == ""
+    assert rows("imagenet1k", example_result(model="densenet169.tv_in1k"))[1][8] == ""
+
+
+DOCUMENT = "# Results\n\n<!-- table: imagenet1k -->\nstale\n<!-- end of table -->\n\nend\n"
+
+
+def test_only_what_is_between_the_markers_changes() -> None:
+    filled = fill_tables(DOCUMENT, "README.md", {SPEC.name: SPEC}, [example_result()])
+    assert filled.startswith("# Results\n\n<!-- table: imagenet1k -->\n| model ")
+    assert filled.endswith("|\n<!-- end of table -->\n\nend\n")
+    assert "stale" not in filled
+    assert fill_tables(filled, "README.md", {SPEC.name: SPEC}, [example_result()]) == filled
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("<!-- table: imagenet1k -->\n", "README.md: a '<!-- table: ... -->' without its"),
+        (DOCUMENT.replace("imagenet1k", "mnist"), "no measured result for a table of 'mnist'"),
+    ],
+)
+def test_bad_markers(text: str, message: str) -> None:
+    with pytest.raises(ResultError, match=message):
+        fill_tables(text, "README.md", {SPEC.name: SPEC}, [])
+
+
+def test_the_readme_is_what_index_and_results_say() -> None:
+    assert api.make_tables(check=True) == []
+
+
+def test_a_cell_typed_by_hand_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (document,) = api.GENERATED
+    text = document.read_text()
+    assert "74.434" in text
+    copy = tmp_path / "README.md"
+    monkeypatch.setattr(api, "GENERATED", (copy,))
+    copy.write_text(text.replace("74.434", "74.435", 1))
+    with pytest.raises(ResultError, match="its tables are not what index and results say; run tools/make_tables.py"):
+        api.make_tables(check=True)
+    assert api.make_tables() == [copy]
+    assert copy.read_text() == text
+
+
+def test_an_unmeasured_cell_is_empty() -> None:
+    unreported = dataclasses.replace(SPEC, reported=())
+    with pytest.raises(ResultError):
+        dataset_table("imagenet1k", [unreported], [])
