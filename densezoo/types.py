@@ -79,7 +79,7 @@ class Protocol:
     Args:
         name: what ``--protocol`` takes.
         source: the document or code that fixes it.
-        decoder: library that turns bytes into RGB.
+        decoder: library that turns bytes into pixels.
         exif: whether the EXIF orientation is applied.
         resize: short side in pixels; None: the image stays as it is.
         interpolation: None only without a resize.
@@ -96,16 +96,16 @@ class Protocol:
     source: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    decoder: Literal["pil"] = "pil"
+    decoder: Literal["pil", "cv2", "torch7", "mindspore"] = "pil"
     exif: bool = False
     resize: int | None = None
     interpolation: Literal["bilinear", "bicubic"] | None = None
     antialias: bool = True
-    resize_backend: Literal["pil"] = "pil"
+    resize_backend: Literal["pil", "cv2", "torch7", "mindspore"] = "pil"
     crop: int | None = None
     crop_rounding: Literal["half_even", "floor", "ceil"] = "half_even"
     value_range: float = 1.0
-    channel_order: Literal["RGB", "L"] = "RGB"
+    channel_order: Literal["RGB", "BGR", "L"] = "RGB"
 
     def __post_init__(self) -> None:
         if len(self.mean) != len(self.channel_order) or len(self.std) != len(self.channel_order):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from densezoo.errors import ImageError
+from densezoo.errors import EvaluationError, ImageError
 from densezoo.types import Protocol
 
 _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
@@ -47,7 +47,10 @@ def decode(data: bytes | NDArray[np.uint8], protocol: Protocol, where: str) -> I
 
     Raises:
         ImageError: Pillow can't decode it.
+        EvaluationError: the protocol needs another decoder.
     """
+    if protocol.decoder != "pil" or protocol.resize_backend != "pil":
+        raise EvaluationError(f"protocol {protocol.name!r} is named but not implemented yet; choose another --protocol")
     if isinstance(data, np.ndarray):
         return Image.fromarray(data).convert(protocol.channel_order)
     try:
