@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import types
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from densezoo.errors import DensezooError, suggestion
@@ -31,7 +32,7 @@ def build(cls: type[T], values: object, where: str, error: type[DensezooError]) 
     """
     if not isinstance(values, Mapping):
         raise error(f"{where}: expected a mapping of {cls.__name__} fields, found {values!r}")
-    hints = get_type_hints(cls)
+    hints = _hints(cls)  # type: ignore[arg-type]  # classes are hashable
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for key in values:
         if key not in fields:
@@ -50,6 +51,11 @@ def build(cls: type[T], values: object, where: str, error: type[DensezooError]) 
         return cls(**arguments)
     except DensezooError as invalid:  # a value of the right type that the dataclass itself refuses
         raise error(f"{where}: {invalid}") from None
+
+
+@cache
+def _hints(cls: type) -> dict[str, Any]:
+    return get_type_hints(cls)
 
 
 def _checked(value: object, hint: Any, where: str, error: type[DensezooError]) -> object:

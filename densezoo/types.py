@@ -170,23 +170,26 @@ class ReportedResult:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """Everything the index knows of one set of weights.
+    """Everything the index knows of one set of weights, from every publisher that speaks of them.
 
     Args:
         name: ``arch.tag``, such as ``densenet169.tv_in1k``.
-        publisher: who published the weights or the figures; the collection's name in the metafile.
+        publisher: who published the weights or the figures first; the collection's name in the metafile.
         config: the config file, relative to the repository; it owns the architecture.
         architecture: read from that config.
         protocol: the name of the protocol that the weights are used with.
         num_params: trainable parameters.
-        flops: {convention: count} at the protocol's image size (FLOP conventions: docs/architecture.md).
+        flops: {convention: count} (FLOP conventions: `densezoo.models.flops`).
+        metafiles: where its entries stand, relative to the repository.
+        image_size: side in pixels of the square image that the FLOPs are counted at.
+        aliases: older names and other publishers' names.
         weights: the files, most direct one first.
         reported: what its publishers claim.
+        port_of: the name of the model whose weights these are, converted to another framework; None: trained so.
         paper: URL.
         code: URL.
         license: SPDX name.
-        recipe: how it was trained, in the publisher's words: {field: value}.
-        metafile: where this entry stands, relative to the repository.
+        recipe: how it was trained, as its publishers state it: {field ("batch size", "LR"): value}.
     """
 
     name: str
@@ -196,13 +199,32 @@ class ModelSpec:
     protocol: str
     num_params: int
     flops: Mapping[str, int]
-    metafile: str
+    metafiles: tuple[str, ...]
+    image_size: int | None = None
+    aliases: tuple[str, ...] = ()
     weights: tuple[WeightSource, ...] = ()
     reported: tuple[ReportedResult, ...] = ()
+    port_of: str | None = None
     paper: str | None = None
     code: str | None = None
     license: str | None = None
     recipe: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def arch(self) -> str:
+        """The name before the dot."""
+        return self.name.partition(".")[0]
+
+    @property
+    def tag(self) -> str:
+        """The name after the dot: whose training."""
+        return self.name.partition(".")[2]
+
+    @property
+    def headline(self) -> ReportedResult | None:
+        """The first figure that is published under the weights' own protocol, or else the first published one."""
+        own = (result for result in self.reported if result.protocol == self.protocol)
+        return next(own, self.reported[0] if self.reported else None)
 
 
 @dataclass(frozen=True)

@@ -1,81 +1,24 @@
-"""``model-index.yml`` and ``metafiles/*.yml`` -> {name: `ModelSpec`}.
+"""``model-index.yml`` and the metafiles it imports -> {name: `ModelSpec`}.
 
-The format is the model-index package's (https://github.com/paperswithcode/model-index), so its tools and OpenMIM read
-the files too; what it has no words for (protocol, provenance, weight files) are further keys of the same style.
+Several publishers speak of the same weights: each says in its own metafile what it claims, and the entries of one name
+make one `ModelSpec`. Files and results follow each other in the order of Import; facts are united, and two metafiles
+that contradict each other are an error.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
-import yaml
-
-from densezoo import schema
 from densezoo.config import load_config
-from densezoo.data.protocols import PROTOCOLS
 from densezoo.errors import ConfigError, MetafileError, UnknownNameError, suggestion
-from densezoo.paths import ROOT, relative_to_root
+from densezoo.index.metafile import Entry, Result, read_metafile, read_yaml, recipe_fields
+from densezoo.paths import ROOT
 from densezoo.types import ModelSpec, ReportedResult, WeightSource
 
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # C: ten times as fast
-
-
-# What a metafile may say, one dataclass an entry; "In Collection" in YAML is in_collection here.
-
-
-@dataclass(frozen=True)
-class _Link:
-    url: str
-    title: str | None = None
-    version: str | None = None
-
-
-@dataclass(frozen=True)
-class _Collection:
-    name: str
-    paper: _Link
-    code: _Link
-    license: str | None = None
-    metadata: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Metrics:
-    top_1_accuracy: float
-    top_5_accuracy: float | None = None
-
-
-@dataclass(frozen=True)
-class _Result:
-    task: str
-    dataset: str
-    protocol: str
-    metrics: _Metrics
-    published_by: str
-    where: str
-    note: str | None = None
-
-
-@dataclass(frozen=True)
-class _Metadata:
-    parameters: int
-    flops: Mapping[str, int]
-    recipe: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Model:
-    name: str
-    in_collection: str
-    config: str
-    protocol: str
-    metadata: _Metadata
-    weights: str | None = None  # the first weight file's URL, where model-index's own tools look for it
-    weight_files: tuple[WeightSource, ...] = ()
-    results: tuple[_Result, ...] = ()
+T = TypeVar("T")
 
 
 def load_index(path: str | Path = ROOT / "model-index.yml") -> Mapping[str, ModelSpec]:
@@ -89,29 +32,35 @@ def load_index(path: str | Path = ROOT / "model-index.yml") -> Mapping[str, Mode
 
 @cache
 def _load_index(path: Path) -> Mapping[str, ModelSpec]:
-    root = _read(path)
+    root = read_yaml(path)
     imports = root["Import"] if isinstance(root, dict) and set(root) == {"Import"} else None
     if not isinstance(imports, list):
         raise MetafileError(f"{path}: expected 'Import:' with a list of metafiles, and nothing else")
-    specs: dict[str, ModelSpec] = {}
+    by_name: dict[str, list[Entry]] = {}
     for name in imports:
-        for spec in _load_metafile(path.parent / str(name)):
-            if spec.name in specs:
-                raise MetafileError(f"{spec.metafile}: model {spec.name}: also in {specs[spec.name].metafile}")
-            specs[spec.name] = spec
+        for entry in read_metafile(path.parent / str(name)):
+            by_name.setdefault(entry.model.name, []).append(entry)
+    specs = {name: _merge(entries) for name, entries in by_name.items()}
+    for spec in specs.values():
+        if spec.port_of is not None and spec.port_of not in specs:
+            missing = f"there is no model {spec.port_of!r}{suggestion(spec.port_of, specs)}"
+            raise MetafileError(f"{spec.metafiles[0]}: model {spec.name}: Port Of: {missing}")
+    _aliases(specs.values())  # a clash is an error of the index, not of whoever asks for that alias
     return specs
 
 
 def get_spec(name: str) -> ModelSpec:
-    """The model of that name.
+    """The model of that name, or with that alias.
 
     Raises:
         UnknownNameError: there is none; names the nearest.
     """
     specs = load_index()
-    if name not in specs:
-        raise UnknownNameError("model", name, specs)
-    return specs[name]
+    aliases = _aliases(specs.values())
+    known = aliases.get(name, name)
+    if known not in specs:
+        raise UnknownNameError("model", name, [*specs, *aliases])
+    return specs[known]
 
 
 def find_by_sha256(sha256: str) -> ModelSpec | None:
@@ -119,50 +68,113 @@ def find_by_sha256(sha256: str) -> ModelSpec | None:
     return next((spec for spec in load_index().values() if any(w.is_file(sha256) for w in spec.weights)), None)
 
 
-def _load_metafile(path: Path) -> list[ModelSpec]:
-    content = _read(path)
-    if not isinstance(content, dict) or set(content) != {"Collections", "Models"}:
-        raise MetafileError(f"{path}: expected the lists 'Collections' and 'Models', and nothing else")
-    entries = [
-        schema.build(_Collection, _snake_case(entry), f"{path}: collection {_name(entry)}", MetafileError)
-        for entry in content["Collections"] or ()
-    ]
-    collections = {entry.name: entry for entry in entries}
-    return [_spec(path, entry, collections) for entry in content["Models"] or ()]
+def _aliases(specs: Iterable[ModelSpec]) -> dict[str, str]:
+    """{alias: name}.
+
+    Raises:
+        MetafileError: an alias that is a name or another model's alias.
+    """
+    owners = {spec.name: spec.name for spec in specs}
+    names = set(owners)
+    for spec in specs:
+        for alias in spec.aliases:
+            if alias in owners:
+                where = f"{', '.join(spec.metafiles)}: model {spec.name}: Aliases"
+                raise MetafileError(f"{where}: {alias!r} already stands for {owners[alias]}")
+            owners[alias] = spec.name
+    return {alias: name for alias, name in owners.items() if alias not in names}
 
 
-def _spec(path: Path, raw: object, collections: Mapping[str, _Collection]) -> ModelSpec:
-    where = f"{path}: model {_name(raw)}"
-    model = schema.build(_Model, _snake_case(raw), where, MetafileError)
-    if model.in_collection not in collections:
-        raise MetafileError(f"{where}: In Collection: there is no {model.in_collection!r} in this file")
-    for protocol in (model.protocol, *(result.protocol for result in model.results)):
-        if protocol not in PROTOCOLS:
-            raise MetafileError(f"{where}: Protocol: there is no {protocol!r}{suggestion(protocol, PROTOCOLS)}")
+def _merge(entries: Sequence[Entry]) -> ModelSpec:
+    """What all publishers together say of one model."""
+    first, models = entries[0], [entry.model for entry in entries]
+    facts = _united(entries, "", [_facts(entry) for entry in entries])
+    for required in ("Config", "Protocol", "Metadata: Parameters"):
+        if required not in facts:
+            raise MetafileError(f"{first.where}: {required} is missing, here and in every other metafile")
+    flops = _united(entries, "Metadata: FLOPs: ", [model.metadata.flops for model in models])
+    if flops and "Metadata: Image Size" not in facts:
+        raise MetafileError(f"{first.where}: Metadata: Image Size is missing: FLOPs are counted at some size")
     try:
-        architecture = load_config(ROOT / model.config).model
+        architecture = load_config(ROOT / str(facts["Config"])).model
     except ConfigError as error:
-        raise MetafileError(f"{where}: Config: {error}") from None
-    collection = collections[model.in_collection]
+        raise MetafileError(f"{first.where}: Config: {error}") from None
+    image_size, port_of, code = facts.get("Metadata: Image Size"), facts.get("Port Of"), first.model.code
     return ModelSpec(
-        name=model.name,
-        publisher=collection.name,
-        config=model.config,
+        name=first.model.name,
+        aliases=tuple(alias for model in models for alias in model.aliases),
+        publisher=first.collection.name,
+        config=str(facts["Config"]),
         architecture=architecture,
-        protocol=model.protocol,
-        num_params=model.metadata.parameters,
-        flops=model.metadata.flops,
-        metafile=relative_to_root(path),
-        weights=model.weight_files,
-        reported=tuple(_reported(result) for result in model.results),
-        paper=collection.paper.url,
-        code=collection.code.url,
-        license=collection.license,
-        recipe=model.metadata.recipe,
+        protocol=str(facts["Protocol"]),
+        num_params=int(facts["Metadata: Parameters"]),
+        image_size=None if image_size is None else int(image_size),
+        flops=flops,
+        metafiles=tuple(entry.metafile for entry in entries),
+        weights=_weights(entries),
+        reported=_reported(entries),
+        port_of=None if port_of is None else str(port_of),
+        paper=first.collection.paper.url,
+        code=code or first.collection.code.url,
+        license=first.collection.license,
+        recipe=_united(entries, "Metadata: Recipe: ", [recipe_fields(model.metadata.recipe) for model in models]),
     )
 
 
-def _reported(result: _Result) -> ReportedResult:
+def _facts(entry: Entry) -> Mapping[str, str | int]:
+    """{field: value} of what an entry states and may leave to another."""
+    model = entry.model
+    stated = {
+        "Config": model.config,
+        "Protocol": model.protocol,
+        "Port Of": model.port_of,
+        "Metadata: Parameters": model.metadata.parameters,
+        "Metadata: Image Size": model.metadata.image_size,
+    }
+    return {name: value for name, value in stated.items() if value is not None}
+
+
+def _united(entries: Sequence[Entry], prefix: str, facts: Sequence[Mapping[str, T]]) -> dict[str, T]:
+    """The union of what the entries state.
+
+    Raises:
+        MetafileError: two of them state different values.
+    """
+    united: dict[str, T] = {}
+    origin: dict[str, str] = {}
+    for entry, stated in zip(entries, facts):
+        for name, value in stated.items():
+            if united.setdefault(name, value) != value:
+                contradiction = f"{prefix}{name} is {value!r}, but {united[name]!r} in {origin[name]}"
+                raise MetafileError(f"{entry.where}: {contradiction}")
+            origin.setdefault(name, entry.metafile)
+    return united
+
+
+def _weights(entries: Sequence[Entry]) -> tuple[WeightSource, ...]:
+    seen = set()
+    for entry in entries:
+        for source in entry.model.weight_files:
+            place = source.url or source.path
+            if place is None or place in seen:
+                problem = "states neither URL nor Path" if place is None else f"has {place} twice"
+                raise MetafileError(f"{entry.where}: Weight Files: {problem}")
+            seen.add(place)
+    return tuple(source for entry in entries for source in entry.model.weight_files)
+
+
+def _reported(entries: Sequence[Entry]) -> tuple[ReportedResult, ...]:
+    seen = set()
+    for entry in entries:
+        for result in entry.model.results:
+            identity = (result.dataset, result.protocol, result.published_by, result.where)
+            if identity in seen:
+                raise MetafileError(f"{entry.where}: Results: {' / '.join(identity)} twice")
+            seen.add(identity)
+    return tuple(_reported_result(result) for entry in entries for result in entry.model.results)
+
+
+def _reported_result(result: Result) -> ReportedResult:
     return ReportedResult(
         dataset=result.dataset,
         protocol=result.protocol,
@@ -172,27 +184,3 @@ def _reported(result: _Result) -> ReportedResult:
         where=result.where,
         note=result.note,
     )
-
-
-def _read(path: Path) -> object:
-    try:
-        with open(path, encoding="utf-8") as file:
-            return yaml.load(file, Loader=_Loader)  # noqa: S506  a safe loader: data, no objects
-    except OSError as error:
-        raise MetafileError(f"{path}: can't be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise MetafileError(f"{path}: not YAML: {error}") from None
-
-
-def _snake_case(value: object) -> object:
-    """The same with "Published By" as published_by, at every level but below Recipe and FLOPs, which hold names."""
-    if isinstance(value, list):
-        return [_snake_case(item) for item in value]
-    if isinstance(value, dict):
-        pairs = ((str(key).lower().replace(" ", "_"), item) for key, item in value.items())
-        return {key: item if key in ("recipe", "flops") else _snake_case(item) for key, item in pairs}
-    return value
-
-
-def _name(entry: object) -> object:
-    return entry.get("Name", "without a Name") if isinstance(entry, dict) else repr(entry)

@@ -1,0 +1,258 @@
+"""One metafile -> its entries, checked: what a publisher states for each model, as it states it.
+
+The format is the model-index package's (https://github.com/paperswithcode/model-index), so its tools and OpenMIM read
+the files too; what it has no words for (protocol, provenance, weight files) are further keys of the same style.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from densezoo import schema
+from densezoo.data.protocols import PROTOCOLS
+from densezoo.errors import MetafileError, suggestion
+from densezoo.paths import relative_to_root
+from densezoo.types import WeightSource
+
+URL_FIELDS = ("url", "weights", "code", "mirrors")
+_NAME = re.compile(r"[a-z0-9_]+\.[a-z0-9_]+")
+
+
+# What a metafile may say, one dataclass an entry; "In Collection" in YAML is in_collection here.
+
+
+@dataclass(frozen=True)
+class Link:
+    """A paper, or code."""
+
+    url: str
+    title: str | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A publisher."""
+
+    name: str
+    paper: Link
+    code: Link
+    license: str | None = None
+    metadata: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Percent."""
+
+    top_1_accuracy: float
+    top_5_accuracy: float | None = None
+
+    def __post_init__(self) -> None:
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if value is not None and not 0 <= value <= 100:
+                raise MetafileError(f"{entry.name} is {value}; expected percent, 0 to 100")
+
+
+@dataclass(frozen=True)
+class Result:
+    """One published accuracy."""
+
+    task: str
+    dataset: str
+    protocol: str
+    metrics: Metrics
+    published_by: str
+    where: str
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a publisher says of the training, and nothing that it doesn't say."""
+
+    training_data: str | None = None
+    epochs: int | None = None
+    batch_size: int | None = None
+    optimizer: str | None = None
+    lr: float | None = None
+    lr_schedule: str | None = None
+    lr_step_size: int | None = None
+    lr_gamma: float | None = None
+    momentum: float | None = None
+    weight_decay: float | None = None
+    dropout: float | None = None
+    label_smoothing: float | None = None
+    augmentation: str | None = None
+    training_techniques: tuple[str, ...] = ()
+    training_resources: str | None = None
+    training_time: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """Facts of the network; image_size is the side in pixels that FLOPs are counted at."""
+
+    parameters: int | None = None
+    image_size: int | None = None
+    flops: Mapping[str, int] = field(default_factory=dict)
+    recipe: Recipe = field(default_factory=Recipe)
+
+
+@dataclass(frozen=True)
+class Model:
+    """What one publisher states for one set of weights. Of several metafiles that do, the first states the rest.
+
+    Args:
+        weights: the first weight file's URL, where model-index's own tools look for it.
+        port_of: the model whose weights these are, in another framework's file.
+    """
+
+    name: str
+    in_collection: str
+    config: str | None = None
+    protocol: str | None = None
+    metadata: Metadata = field(default_factory=Metadata)
+    code: str | None = None
+    aliases: tuple[str, ...] = ()
+    port_of: str | None = None
+    weights: str | None = None
+    weight_files: tuple[WeightSource, ...] = ()
+    results: tuple[Result, ...] = ()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model with its publisher.
+
+    Args:
+        metafile: relative to the repository.
+        where: metafile and model, for messages.
+    """
+
+    model: Model
+    collection: Collection
+    metafile: str
+    where: str
+
+
+def read_metafile(path: Path) -> list[Entry]:
+    """The entries of one metafile, in its order.
+
+    Raises:
+        MetafileError: names file, model and field of the first thing that is not as it should be.
+    """
+    content = read_yaml(path)
+    if not isinstance(content, dict) or set(content) != {"Collections", "Models"}:
+        raise MetafileError(f"{path}: expected the lists 'Collections' and 'Models', and nothing else")
+    collections: dict[str, Collection] = {}
+    for raw in content["Collections"] or ():
+        collection = _build(Collection, raw, f"{path}: collection {_name(raw)}")
+        if collection.name in collections:
+            raise MetafileError(f"{path}: collection {collection.name}: twice in this file")
+        collections[collection.name] = collection
+    entries: dict[str, Entry] = {}
+    for raw in content["Models"] or ():
+        where = f"{path}: model {_name(raw)}"
+        model = _build(Model, raw, where)
+        if model.name in entries:
+            raise MetafileError(f"{where}: twice in this file")
+        _check_references(model, collections, where)
+        entries[model.name] = Entry(model, collections[model.in_collection], relative_to_root(path), where)
+    return list(entries.values())
+
+
+def recipe_fields(recipe: Recipe) -> dict[str, object]:
+    """What a recipe states: {field in words ("batch size", "LR"): value}."""
+    stated = {entry.name: getattr(recipe, entry.name) for entry in fields(recipe)}
+    return {name.replace("_", " ").replace("lr", "LR"): value for name, value in stated.items() if value}
+
+
+def _check_references(model: Model, collections: Mapping[str, Collection], where: str) -> None:
+    """Hold the names in a model against what they name.
+
+    Raises:
+        MetafileError: a name that is in no table, a first weight file that isn't the first.
+    """
+    if not _NAME.fullmatch(model.name):
+        raise MetafileError(f"{where}: Name: expected arch.tag in lower case, such as densenet169.tv_in1k")
+    if model.in_collection not in collections:
+        raise MetafileError(f"{where}: In Collection: there is no {model.in_collection!r} in this file")
+    stated = [model.protocol] if model.protocol is not None else []
+    for protocol in (*stated, *(result.protocol for result in model.results)):
+        if protocol not in PROTOCOLS:
+            raise MetafileError(f"{where}: Protocol: there is no {protocol!r}{suggestion(protocol, PROTOCOLS)}")
+    first = model.weight_files[0].url if model.weight_files else None
+    if model.weights != first:
+        raise MetafileError(f"{where}: Weights is {model.weights!r}; expected the first weight file's URL, {first!r}")
+
+
+def _build(cls: type[Any], raw: object, where: str) -> Any:
+    values = _snake_case(raw)
+    _check_strings(values, where)
+    return schema.build(cls, values, where, MetafileError)
+
+
+def _check_strings(value: object, where: str, key: str = "") -> None:
+    """No text is empty, and what is a URL begins with https://."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            _check_strings(item, f"{where}: {name}", str(name))
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        for i, item in enumerate(value):
+            _check_strings(item, f"{where}[{i}]", key)
+    elif isinstance(value, str):
+        if not value.strip():
+            raise MetafileError(f"{where}: is empty; leave out what isn't known")
+        if key in URL_FIELDS and not value.startswith("https://"):
+            raise MetafileError(f"{where}: is {value!r}; expected a URL that begins with https://")
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # C: ten times as fast
+    """A safe loader that refuses what YAML forbids and PyYAML lets pass: the same key twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key.value!r} twice", key.start_mark)
+            seen.add(key.value)
+        made: dict[object, object] = super().construct_mapping(node, deep)
+        return made
+
+
+def read_yaml(path: Path) -> object:
+    """A YAML file's content.
+
+    Raises:
+        MetafileError: unreadable, no YAML, the same key twice.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            return yaml.load(file, Loader=_Loader)  # noqa: S506  a safe loader: data, no objects
+    except OSError as error:
+        raise MetafileError(f"{path}: can't be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise MetafileError(f"{path}: not YAML: {error}") from None
+
+
+def _snake_case(value: object) -> object:
+    """The same with "Published By" as published_by, at every level but below FLOPs, which holds names."""
+    if isinstance(value, list):
+        return [_snake_case(item) for item in value]
+    if isinstance(value, dict):
+        pairs = ((str(key).lower().replace(" ", "_"), item) for key, item in value.items())
+        return {key: item if key == "flops" else _snake_case(item) for key, item in pairs}
+    return value
+
+
+def _name(entry: object) -> object:
+    return entry.get("Name", "without a Name") if isinstance(entry, dict) else repr(entry)
