@@ -1,0 +1,4 @@
+_base_ = "../_base_/imagenet1k.py"
+
+model = dict(growth_rate=48, num_init_features=96, block_config=(6, 12, 36, 24))
+protocol = "mindvision"

@@ -1,0 +1,6 @@
+"""Not the authors' 232: its second block has 32 layers where theirs has 12."""
+
+_base_ = "../_base_/imagenet1k.py"
+
+model = dict(growth_rate=48, num_init_features=96, block_config=(6, 32, 48, 48))
+protocol = "mindvision"
