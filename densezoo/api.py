@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from densezoo.config import load_config
 from densezoo.data.protocols import get_protocol
-from densezoo.errors import ConfigError, ResultError
+from densezoo.errors import ConfigError, MetafileError, ResultError, suggestion
 from densezoo.index.load import find_by_sha256, get_spec, load_index
 from densezoo.paths import ROOT
 from densezoo.types import Architecture, ConversionReport, EvalResult, Experiment
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from densezoo.models.densenet import DenseNet
 
 __all__ = [
+    "check_index",
     "create_model",
     "evaluate_checkpoint",
     "get_spec",
@@ -61,6 +62,30 @@ def create_model(architecture: str | Architecture) -> DenseNet:
     from densezoo.models.densenet import DenseNet
 
     return DenseNet(get_spec(architecture).architecture if isinstance(architecture, str) else architecture)
+
+
+def check_index(path: str | Path = ROOT / "model-index.yml") -> int:
+    """Hold every entry of the index against its format and its network; returns how many models were checked.
+
+    Every network is rebuilt: parameters and the FLOPs of every convention that has a definition must agree exactly.
+
+    Raises:
+        MetafileError: what is wrong; names file, model and field.
+    """
+    from densezoo.checkpoints.keymaps import KEYMAPS
+    from densezoo.models.claims import contradictions
+
+    keymaps = {keymap.name for keymap in KEYMAPS}
+    specs = load_index(path)
+    problems = []
+    for spec in specs.values():
+        where = f"{', '.join(spec.metafiles)}: model {spec.name}"
+        problems += [f"{where}: {problem}" for problem in contradictions(spec)]
+        for name in {source.keymap for source in spec.weights} - {None, *keymaps}:
+            problems.append(f"{where}: Weight Files: Keymap: there is no {name!r}{suggestion(str(name), keymaps)}")
+    if problems:
+        raise MetafileError("\n".join(problems))
+    return len(specs)
 
 
 def load_checkpoint(

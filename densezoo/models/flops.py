@@ -2,7 +2,7 @@
 
 Four publishers state four numbers for one densenet121 (2.83, 2.87, 2.88 and 3.64 G): they count different operations.
 Each convention is a weighted sum of what one trace of the network counts; for the fourth, Papers with Code's, no
-definition was found.
+definition was found, so that it can be stated but not held against anything.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ CONVENTIONS: Mapping[str, Mapping[str, int]] = {
     # mmpretrain configs/densenet/metafile.yml: norm and ReLU are three an element, pooling one an input; no classifier
     "mmpretrain": {"conv": 1, "norm": 3, "pool": 1},
 }
+
+UNDEFINED = ("paperswithcode",)
 
 
 def count_operations(arch: Architecture, image_size: int) -> Mapping[str, int]:
