@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from densezoo.config import load_config
 from densezoo.data.protocols import get_protocol
 from densezoo.errors import ConfigError, MetafileError, ResultError, suggestion
 from densezoo.index.load import find_by_sha256, get_spec, load_index
+from densezoo.index.select import select
 from densezoo.paths import ROOT
 from densezoo.types import Architecture, ConversionReport, EvalResult, Experiment
 
@@ -45,9 +45,19 @@ DEMO = (
 GENERATED = (ROOT / "README.md",)  # documents with tables in them
 
 
-def list_models(pattern: str = "*") -> list[str]:
-    """The names of the index that match a shell pattern, sorted."""
-    return sorted(name for name in load_index() if fnmatchcase(name, pattern))
+def list_models(pattern: str = "*", *, where: str | None = None, sort: str = "name") -> list[str]:
+    """Names of the index.
+
+    Args:
+        pattern: shell pattern that the name or an alias matches.
+        where: such as ``top1 > 76 and params < 10e6`` (`densezoo.index.select`).
+        sort: a field of `densezoo.index.select.FIELDS`, ``-top1`` from high to low.
+
+    Raises:
+        QueryError: ``where`` can't be read.
+        UnknownNameError: a field that doesn't exist; names the nearest.
+    """
+    return [spec.name for spec in select(load_index().values(), pattern, where, sort)]
 
 
 def create_model(architecture: str | Architecture) -> DenseNet:

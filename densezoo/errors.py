@@ -4,6 +4,7 @@
     ├── ConfigError        a config file or an override: unreadable, unknown key, wrong type
     ├── MetafileError      model-index.yml or a metafile: the same, naming file, model and field
     ├── UnknownNameError   a model, protocol or dataset that doesn't exist; names the nearest ones
+    ├── QueryError         an expression that chooses models: not one, or a number compared with a text
     ├── FormatError        a checkpoint file that can't be read as what it seems to be
     ├── CheckpointError    a readable checkpoint that doesn't hold the network that was asked for
     ├── DatasetError       a dataset: missing, in another layout, labels out of range
@@ -43,6 +44,9 @@ class UnknownNameError(DensezooError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         super().__init__(f"there is no {kind} {name!r}{suggestion(name, known)}")
+
+
+class QueryError(DensezooError): ...
 
 
 class FormatError(DensezooError): ...

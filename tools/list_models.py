@@ -1,8 +1,12 @@
 #!/usr/bin/env python
 """List the models of the index.
 
-python tools/list_models.py
 python tools/list_models.py 'densenet1*'
+python tools/list_models.py --where 'top1 > 76 and params < 10e6' --sort top1 --reverse
+python tools/list_models.py --where "dataset == 'cifar10+'" --columns name,top1,config
+
+top1 and top5 are what is published under the weights' own protocol. Fields for --where, --sort and --columns:
+{fields}
 """
 
 from __future__ import annotations
@@ -11,27 +15,38 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 
-from rich.console import Console
-from rich.table import Table
-
 from densezoo import api, command_line
+from densezoo.index.select import FIELDS
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
-    parser = command_line.make_parser(__doc__)
-    parser.add_argument("pattern", nargs="?", default="*", help="shell pattern (default: all)")
+    fields = "\n".join(f"  {name:12} {field.text}" for name, field in FIELDS.items())
+    parser = command_line.make_parser((__doc__ or "").format(fields=fields))
+    parser.add_argument("pattern", nargs="?", default="*", help="shell pattern of names and aliases (default: all)")
+    parser.add_argument("--where", metavar="EXPRESSION", help="only models for which it holds")
+    parser.add_argument("--sort", metavar="FIELD", default="name", help="(default: %(default)s)")
+    parser.add_argument("--reverse", action="store_true", help="sort from high to low")
+    parser.add_argument("--columns", metavar="FIELD,...", type=lambda text: text.split(","), help="what to show")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", dest="form", action="store_const", const="json", help="a list of objects")
+    form.add_argument("--csv", dest="form", action="store_const", const="csv", help="comma-separated values")
     return command_line.run(list_models, parser, argv)
 
 
 def list_models(args: Namespace) -> None:
     """Print a line a model."""
-    table = Table(box=None, header_style="bold")
-    for column in ("model", "parameters", "protocol", "config"):
-        table.add_column(column, justify="right" if column == "parameters" else "left", overflow="fold")
-    for spec in map(api.get_spec, api.list_models(args.pattern)):
-        table.add_row(spec.name, f"{spec.num_params:,}", spec.protocol, spec.config)
-    Console().print(table)
+    from densezoo.index import listing  # here, because rich takes longer to import than the index to load
+
+    names = api.list_models(args.pattern, where=args.where, sort=f"-{args.sort}" if args.reverse else args.sort)
+    specs = [api.get_spec(name) for name in names]
+    columns = {"columns": args.columns} if args.columns else {}
+    if args.form == "json":
+        print(listing.as_json(specs, **columns))
+    elif args.form == "csv":
+        print(listing.as_csv(specs, **columns), end="")
+    else:
+        listing.print_table(specs, **columns)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,62 @@
+"""Models of the index as a table for a terminal, as JSON and as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from densezoo.index.select import FIELDS, Value, field
+from densezoo.types import ModelSpec
+
+DEFAULT_COLUMNS = ("name", "dataset", "protocol", "top1", "top5", "params", "flops")
+_SCALED = {"params": (1e6, "M"), "flops": (1e9, "G")}  # shown so in the terminal, whole in JSON and CSV
+
+
+def print_table(specs: Iterable[ModelSpec], columns: Sequence[str] = DEFAULT_COLUMNS) -> None:
+    """Print a line a model; what a model lacks is empty.
+
+    Raises:
+        UnknownNameError: a column that is no field; names the nearest.
+    """
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    rows = list(_rows(specs, columns))
+    for i, name in enumerate(columns):
+        number = any(isinstance(row[i], (int, float)) for row in rows)
+        table.add_column(name, justify="right" if number else "left", overflow="fold", no_wrap=name == "name")
+    for row in rows:
+        table.add_row(*(_text(name, value) for name, value in zip(columns, row)))
+    Console().print(table)
+
+
+def as_json(specs: Iterable[ModelSpec], columns: Sequence[str] = tuple(FIELDS)) -> str:
+    """A list of objects, null for what a model lacks."""
+    return json.dumps([dict(zip(columns, row)) for row in _rows(specs, columns)], indent=2)
+
+
+def as_csv(specs: Iterable[ModelSpec], columns: Sequence[str] = tuple(FIELDS)) -> str:
+    """A header and a line a model, empty for what it lacks."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(_rows(specs, columns))
+    return text.getvalue()
+
+
+def _rows(specs: Iterable[ModelSpec], columns: Sequence[str]) -> Iterable[list[Value]]:
+    getters = [field(name).of for name in columns]
+    return ([of(spec) for of in getters] for spec in specs)
+
+
+def _text(name: str, value: Value) -> str:
+    if name in _SCALED and isinstance(value, (int, float)):
+        divisor, unit = _SCALED[name]
+        scaled = value / divisor
+        return f"{scaled:.2f} {unit}" if scaled >= 0.01 else f"{scaled:.1g} {unit}"
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    return "" if value is None else str(value)
