@@ -17,10 +17,10 @@ from densezoo.errors import ConfigError, MetafileError, ResultError, suggestion
 from densezoo.index.load import find_by_sha256, get_spec, load_index
 from densezoo.index.select import select
 from densezoo.paths import ROOT
-from densezoo.types import Architecture, ConversionReport, EvalResult, Experiment
+from densezoo.types import Architecture, ConversionReport, EvalResult, Experiment, ModelSpec
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from densezoo.data.images import ImageSet
     from densezoo.evaluation.metrics import Counts
@@ -60,18 +60,60 @@ def list_models(pattern: str = "*", *, where: str | None = None, sort: str = "na
     return [spec.name for spec in select(load_index().values(), pattern, where, sort)]
 
 
-def create_model(architecture: str | Architecture) -> DenseNet:
-    """A `DenseNet` with fresh weights.
+def create_model(
+    architecture: str | Architecture,
+    *,
+    builder: str = "densezoo",
+    pretrained: bool = False,
+    num_classes: int | None = None,
+    in_chans: int | None = None,
+    features_only: bool = False,
+) -> nn.Module:
+    """A DenseNet.
 
     Args:
-        architecture: a name of the index, or what to build.
+        architecture: a name or alias of the index, an architecture's name (what is before the dot), or what to build.
+        builder: whose implementation: "densezoo", "timm" or "torchvision"; the weights decide the function, not this.
+        pretrained: fetch the weights of that name; otherwise they are fresh.
+        num_classes: None: the architecture's. With other ones than the weights have, the classifier is a fresh one.
+        in_chans: channels of the image; None: the architecture's.
+        features_only: give the feature maps of every stage in place of logits (`densezoo.models.builders.FeatureMaps`).
 
     Raises:
-        UnknownNameError: no such model.
+        UnknownNameError: no such model or builder.
+        ConfigError: the builder can't express the architecture; weights are asked for that don't exist or don't fit.
     """
-    from densezoo.models.densenet import DenseNet
+    from densezoo.models.builders import FeatureMaps, build_model, with_fresh_classifier
 
-    return DenseNet(get_spec(architecture).architecture if isinstance(architecture, str) else architecture)
+    arch = architecture if isinstance(architecture, Architecture) else _architecture(architecture)
+    own_classes, own_chans = arch.num_classes, arch.in_chans
+    arch = dataclasses.replace(arch, num_classes=num_classes or own_classes, in_chans=in_chans or own_chans)
+    if not pretrained:
+        network = build_model(arch, builder)
+    elif isinstance(architecture, Architecture) or arch.in_chans != own_chans:
+        what = (
+            "an Architecture" if isinstance(architecture, Architecture) else f"{architecture} with {in_chans} channels"
+        )
+        raise ConfigError(f"there are no weights for {what}; expected a name of the index and in_chans {own_chans}")
+    else:
+        network = build_model(dataclasses.replace(arch, num_classes=own_classes), builder)
+        network.load_state_dict(_pretrained(get_spec(architecture)))
+        if arch.num_classes != own_classes:
+            network = with_fresh_classifier(network, arch.num_classes)
+    return FeatureMaps(network, arch) if features_only else network
+
+
+def _architecture(name: str) -> Architecture:
+    """Of a model of the index, or of the first one whose name begins with it and a dot."""
+    first = next((spec for spec in load_index().values() if spec.arch == name), None)
+    return (first or get_spec(name)).architecture
+
+
+def _pretrained(spec: ModelSpec) -> Mapping[str, Tensor]:
+    """The canonical state_dict of a model's published weights."""
+    from densezoo.index.download import fetch_weights  # type: ignore[import-untyped, unused-ignore]
+
+    return load_checkpoint(fetch_weights(spec.name), spec.architecture)[0].state_dict()
 
 
 def check_index(path: str | Path = ROOT / "model-index.yml") -> int:
@@ -113,9 +155,10 @@ def load_checkpoint(
     """
     from densezoo.checkpoints.convert import convert
     from densezoo.formats.read import read_checkpoint
+    from densezoo.models.densenet import DenseNet
 
     arch, state_dict, report = convert(read_checkpoint(path), architecture, **options)
-    model = create_model(arch)
+    model = DenseNet(arch)
     model.load_state_dict(state_dict)
     return model.eval(), report
 
