@@ -16,7 +16,7 @@ from densezoo.data.protocols import get_protocol
 from densezoo.errors import ConfigError, MetafileError, ResultError, suggestion
 from densezoo.index.load import find_by_sha256, get_spec, load_index
 from densezoo.index.select import select
-from densezoo.paths import ROOT
+from densezoo.paths import ROOT, relative_to_root
 from densezoo.types import Architecture, ConversionReport, EvalResult, Experiment, ModelSpec
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ DEMO = (
     ROOT / "configs/digits/densenet_bc_22_8_digits.safetensors",
 )
 GENERATED = (ROOT / "README.md",)  # documents with tables in them
+CARDS = ROOT / "docs/models"  # a page an architecture, generated whole
 
 
 def list_models(pattern: str = "*", *, where: str | None = None, sort: str = "name") -> list[str]:
@@ -282,30 +283,34 @@ def train_config(
     return path
 
 
-def make_tables(results: str | Path | None = None, *, check: bool = False) -> list[Path]:
-    """Regenerate the tables in the README from the index and the stored results; returns the documents that changed.
+def make_tables(results: str | Path = RESULTS, *, check: bool = False) -> list[Path]:
+    """Regenerate the README's tables and the model cards from the index and the stored results.
 
-    Args:
-        results: folder of stored results; None: the repository's.
-        check: change nothing.
+    Returns:
+        The documents that changed.
 
     Raises:
         ResultError: with ``check``, a document is stale; a stored result or a marker is broken.
     """
+    from densezoo.results.cards import model_cards
     from densezoo.results.store import read_results, write_atomically
     from densezoo.results.tables import fill_tables
 
-    stored = read_results(results or RESULTS)
-    changed = []
+    stored, specs = read_results(results), load_index()
+    documents = {CARDS / f"{arch}.md": text for arch, text in model_cards(specs.values(), stored).items()}
     for path in GENERATED:
-        text = path.read_text(encoding="utf-8")
-        filled = fill_tables(text, str(path), load_index(), stored)
-        if filled == text:
-            continue
-        if check:
-            raise ResultError(f"{path}: its tables are not what index and results say; run tools/make_tables.py")
-        write_atomically(path, filled)
-        changed.append(path)
+        documents[path] = fill_tables(path.read_text(encoding="utf-8"), str(path), specs, stored)
+    orphans = set(CARDS.glob("*.md")) - set(documents)
+    stale = [path for path, text in documents.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    changed = sorted([*stale, *orphans])
+    if changed and check:
+        names = ", ".join(relative_to_root(path) for path in changed)
+        raise ResultError(f"{names}: not what index and results say; run tools/make_tables.py")
+    for path in stale:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, documents[path])
+    for path in orphans:
+        path.unlink()
     return changed
 
 

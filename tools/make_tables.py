@@ -1,8 +1,8 @@
 #!/usr/bin/env python
-"""Regenerate the tables in the README from the index and the stored results.
+"""Regenerate the README's tables and the model cards (docs/models/) from the index and the stored results.
 
 python tools/make_tables.py            # write
-python tools/make_tables.py --check    # exit 1 if the README is stale
+python tools/make_tables.py --check    # exit 1 if one of them is stale
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from densezoo import api, command_line
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = command_line.make_parser(__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a table is stale")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if one is stale")
     return command_line.run(make_tables, parser, argv)
 
 

@@ -36,15 +36,15 @@ def _load_index(path: Path) -> Mapping[str, ModelSpec]:
     imports = root["Import"] if isinstance(root, dict) and set(root) == {"Import"} else None
     if not isinstance(imports, list):
         raise MetafileError(f"{path}: expected 'Import:' with a list of metafiles, and nothing else")
+    if len(set(map(str, imports))) != len(imports):
+        raise MetafileError(f"{path}: Import names a metafile twice")
     by_name: dict[str, list[Entry]] = {}
     for name in imports:
         for entry in read_metafile(path.parent / str(name)):
             by_name.setdefault(entry.model.name, []).append(entry)
     specs = {name: _merge(entries) for name, entries in by_name.items()}
     for spec in specs.values():
-        if spec.port_of is not None and spec.port_of not in specs:
-            missing = f"there is no model {spec.port_of!r}{suggestion(spec.port_of, specs)}"
-            raise MetafileError(f"{spec.metafiles[0]}: model {spec.name}: Port Of: {missing}")
+        _check_port(spec, specs)
     _aliases(specs.values())  # a clash is an error of the index, not of whoever asks for that alias
     return specs
 
@@ -83,6 +83,22 @@ def _aliases(specs: Iterable[ModelSpec]) -> dict[str, str]:
                 raise MetafileError(f"{where}: {alias!r} already stands for {owners[alias]}")
             owners[alias] = spec.name
     return {alias: name for alias, name in owners.items() if alias not in names}
+
+
+def _check_port(spec: ModelSpec, specs: Mapping[str, ModelSpec]) -> None:
+    """Every chain of ports ends at a training.
+
+    Raises:
+        MetafileError: it leads nowhere, or round in a circle.
+    """
+    where, seen, port = f"{spec.metafiles[0]}: model {spec.name}: Port Of", {spec.name}, spec.port_of
+    while port is not None:
+        if port not in specs:
+            raise MetafileError(f"{where}: there is no model {port!r}{suggestion(port, specs)}")
+        if port in seen:
+            raise MetafileError(f"{where}: {port} is a port of itself")
+        seen.add(port)
+        port = specs[port].port_of
 
 
 def _merge(entries: Sequence[Entry]) -> ModelSpec:

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from densezoo.errors import ConfigError, UnknownNameError
 from densezoo.models.densenet import DenseNet
-from densezoo.models.topology import transition_channels
+from densezoo.models.topology import stages
 from densezoo.types import Architecture
 
 
@@ -141,9 +141,7 @@ class FeatureMaps(nn.Module):
         features = network.features
         assert isinstance(features, nn.Sequential)
         self.features = features
-        stem, first = (1, 1) if "pool0" not in dict(features.named_children()) else (2, 4)
-        self.reductions = (stem, *(first * 2**i for i in range(len(arch.block_config))))
-        self.channels = _channels(arch)
+        self.channels, self.reductions = zip(*stages(arch))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         maps: list[Tensor] = []
@@ -154,13 +152,3 @@ class FeatureMaps(nn.Module):
                 maps.append(x)
             x = module(x)
         return [*maps, functional.relu(x)]
-
-
-def _channels(arch: Architecture) -> tuple[int, ...]:
-    channels = [arch.num_init_features]
-    width = arch.num_init_features
-    for depth in arch.block_config:
-        width += depth * arch.growth_rate
-        channels.append(width)
-        width = transition_channels(width, arch.reduction)
-    return tuple(channels)

@@ -104,6 +104,17 @@ def transition_channels(channels: int, reduction: float) -> int:
     return int(channels * reduction)
 
 
+def stages(arch: Architecture) -> list[tuple[int, int]]:
+    """(channels, image side / map side) after the stem, before its pooling, and after every dense block."""
+    side, width = (1 if arch.stem == "cifar" else 4), arch.num_init_features
+    found = [(width, 1 if arch.stem == "cifar" else 2)]
+    for depth in arch.block_config:
+        width += depth * arch.growth_rate
+        found.append((width, side))
+        width, side = transition_channels(width, arch.reduction), 2 * side
+    return found
+
+
 def _stem(arch: Architecture) -> Iterator[Layer]:
     first, width = arch.in_chans, arch.num_init_features
     if arch.stem == "cifar":

@@ -1,16 +1,18 @@
-"""The README's tables, made from the index and the stored results. No number in a table is typed by hand."""
+"""Tables in Markdown, made from the index and the stored results. No number in a table is typed by hand."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
+from densezoo.data.protocols import PROTOCOLS
 from densezoo.errors import ResultError
 from densezoo.types import EvalResult, ModelSpec, ReportedResult
 
+_BY_PROTOCOL = "/by-protocol"  # after a dataset's name in a marker: published_by_protocol instead of dataset_table
 _MARKER = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 
@@ -30,7 +32,7 @@ class Row:
             "model": self.spec.name,
             "weights": f"[{self.spec.publisher}]({self.spec.code})",
             "parameters": f"{self.spec.num_params:,}",
-            "FLOPs (counted as)": "<br>".join(f"{count:,} ({name})" for name, count in self.spec.flops.items()),
+            "FLOPs (counted as)": next((f"{n:,} ({name})" for name, n in self.spec.flops.items()), ""),
             "protocol": self.protocol,
             "published top-1": _percent(reported.top1) if reported else "",
             "published top-5": _percent(reported.top5) if reported else "",
@@ -47,6 +49,14 @@ def dataset_table(dataset: str, specs: Iterable[ModelSpec], results: Iterable[Ev
 
     A published ``cifar10+`` is CIFAR-10's test set too: the plus names the training data.
     """
+    rows = dataset_rows(dataset, specs, results)
+    if not rows:
+        raise ResultError(f"there is no published and no measured result for a table of {dataset!r}")
+    return markdown([row.cells() for row in rows])
+
+
+def dataset_rows(dataset: str, specs: Iterable[ModelSpec], results: Iterable[EvalResult]) -> list[Row]:
+    """The rows of one dataset, model by model; empty where nobody published or measured anything."""
     measured = {(r.model, r.protocol): r for r in results if r.dataset == dataset}
     rows = []
     for spec in specs:
@@ -54,10 +64,38 @@ def dataset_table(dataset: str, specs: Iterable[ModelSpec], results: Iterable[Ev
         own = {protocol: r for (model, protocol), r in measured.items() if _is_of(r, spec, model)}
         rows += [Row(spec, r.protocol, r, own.pop(r.protocol, None)) for r in reported]
         rows += [Row(spec, protocol, None, r) for protocol, r in own.items()]
-    if not rows:
-        raise ResultError(f"there is no published and no measured result for a table of {dataset!r}")
-    frame = pd.DataFrame([row.cells() for row in rows])
-    return str(frame.to_markdown(index=False, disable_numparse=True)) + "\n"
+    return rows
+
+
+def published_by_protocol(dataset: str, specs: Mapping[str, ModelSpec]) -> str:
+    """The same weights under every protocol that somebody published a top-1 for, in Markdown.
+
+    A row is a training of which there are ports: the weights and all their conversions. Where one protocol has
+    several figures, the first in the index stands.
+    """
+    trainings: dict[str, dict[str, float]] = {}
+    for spec in specs.values():
+        figures = trainings.setdefault(_origin(spec, specs), {})
+        for result in spec.reported:
+            if result.dataset == dataset:
+                figures.setdefault(result.protocol, result.top1)
+    ported = {_origin(spec, specs) for spec in specs.values() if spec.port_of is not None}
+    rows = {name: figures for name, figures in sorted(trainings.items()) if name in ported}
+    protocols = [name for name in PROTOCOLS if any(name in figures for figures in rows.values())]
+    cells = [{"weights": n, **{p: _percent(figures.get(p)) for p in protocols}} for n, figures in rows.items()]
+    return markdown(cells)
+
+
+def markdown(rows: Sequence[Mapping[str, str]]) -> str:
+    """Rows of {column: text} as a Markdown table."""
+    return str(pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)) + "\n"
+
+
+def _origin(spec: ModelSpec, specs: Mapping[str, ModelSpec]) -> str:
+    """The name of the training that a port's weights come from."""
+    while spec.port_of is not None:
+        spec = specs[spec.port_of]
+    return spec.name
 
 
 def _is_of(result: EvalResult, spec: ModelSpec, model: str) -> bool:
@@ -66,7 +104,9 @@ def _is_of(result: EvalResult, spec: ModelSpec, model: str) -> bool:
 
 
 def fill_tables(text: str, where: str, specs: Mapping[str, ModelSpec], results: Iterable[EvalResult]) -> str:
-    """A document with the table between every ``<!-- table: DATASET -->`` and ``<!-- end of table -->`` made anew.
+    """A document with the table between every ``<!-- table: NAME -->`` and ``<!-- end of table -->`` made anew.
+
+    NAME is a dataset, or ``DATASET/by-protocol``.
 
     Args:
         where: the document, for messages.
@@ -77,7 +117,13 @@ def fill_tables(text: str, where: str, specs: Mapping[str, ModelSpec], results: 
     results = list(results)
     if len(_MARKER.findall(text)) != text.count("<!-- table: "):
         raise ResultError(f"{where}: a '<!-- table: ... -->' without its '<!-- end of table -->'")
-    return _MARKER.sub(lambda m: m[1] + dataset_table(m[2], specs.values(), results) + m[3], text)
+
+    def table(name: str) -> str:
+        if name.endswith(_BY_PROTOCOL):
+            return published_by_protocol(name.removesuffix(_BY_PROTOCOL), specs)
+        return dataset_table(name, specs.values(), results)
+
+    return _MARKER.sub(lambda match: match[1] + table(match[2]) + match[3], text)
 
 
 def _publisher(reported: ReportedResult) -> str:

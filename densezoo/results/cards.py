@@ -1,0 +1,218 @@
+"""Model cards: one page an architecture, ``docs/models/<arch>.md``, made from the index and the stored results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from string import Template
+
+from densezoo.data.protocols import PROTOCOLS
+from densezoo.models.topology import stages
+from densezoo.results.tables import dataset_rows, markdown
+from densezoo.types import Architecture, EvalResult, ModelSpec, Protocol, WeightSource
+
+_STEMS = {
+    "imagenet": "a 7x7 convolution of stride 2",
+    "cifar": "a single 3x3 convolution",
+    "deep": "three 3x3 convolutions, the first of stride 2",
+}
+
+_CARD = Template("""\
+# $arch
+
+<!-- Made by tools/make_tables.py from the index and the stored results; what is edited here is lost. -->
+
+$summary
+
+$facts
+## Results
+
+Published figures are the publishers', measured ones are ours; an empty cell is a measurement that nobody here has made.
+A protocol is how an image becomes the network's input: the same weights differ by several tenths between them.
+
+$results
+$notes## Weights
+
+$weights
+## Use
+
+```python
+import torch
+import densezoo
+
+spec = densezoo.get_spec("$name")
+model = densezoo.create_model(spec.name, pretrained=$pretrained).eval()
+```
+
+Preprocess under the protocol that the weights are used with ($protocol), and predict the five likeliest classes:
+
+```python
+image = densezoo.get_protocol(spec.protocol)("image.jpg")  # float32 (C, H, W)
+with torch.inference_mode():
+    probabilities = model(image[None]).softmax(1)[0]
+for probability, label in zip(*probabilities.topk(5)):
+    print(f"{probability:.1%} class {label}")
+```
+
+Feature maps of every stage, $channels channels at 1/$reductions of the image's side:
+
+```python
+backbone = densezoo.create_model(spec.name, pretrained=$pretrained, features_only=True).eval()
+maps = backbone(image[None])
+```
+
+Fine-tune on other classes, with a fresh classifier:
+
+```python
+model = densezoo.create_model(spec.name, pretrained=$pretrained, num_classes=10)
+```
+
+Evaluate a checkpoint, train from scratch:
+
+```sh
+python tools/test.py $config CHECKPOINT --data-root DATA --protocol $protocol_name
+python tools/train.py $config --data-root DATA
+```
+
+$recipes## Citation
+
+```bibtex
+@inproceedings{huang2017densely,
+  title     = {Densely Connected Convolutional Networks},
+  author    = {Huang, Gao and Liu, Zhuang and van der Maaten, Laurens and Weinberger, Kilian Q.},
+  booktitle = {IEEE Conference on Computer Vision and Pattern Recognition},
+  year      = {2017},
+  url       = {https://arxiv.org/abs/1608.06993}
+}
+```
+""")
+
+
+def model_cards(specs: Iterable[ModelSpec], results: Sequence[EvalResult]) -> dict[str, str]:
+    """{architecture's name: its card}."""
+    by_arch: dict[str, list[ModelSpec]] = {}
+    for spec in specs:
+        by_arch.setdefault(spec.arch, []).append(spec)
+    return {arch: model_card(arch, found, results) for arch, found in by_arch.items()}
+
+
+def model_card(arch: str, specs: Sequence[ModelSpec], results: Sequence[EvalResult]) -> str:
+    """The card of an architecture.
+
+    Args:
+        specs: all its models, the one that the examples use first.
+    """
+    first = specs[0]
+    channels, reductions = zip(*stages(first.architecture))
+    return _CARD.substitute(
+        arch=arch,
+        name=first.name,
+        summary=_summary(first.architecture),
+        facts=_facts(specs),
+        results=_results(specs, results),
+        notes=_notes(specs),
+        weights=_weights(specs),
+        pretrained=bool(first.weights),
+        protocol=_protocol(PROTOCOLS[first.protocol]),
+        protocol_name=first.protocol,
+        channels=", ".join(map(str, channels)),
+        reductions=", 1/".join(map(str, reductions)),
+        config=first.config,
+        recipes=_recipes(specs),
+    )
+
+
+def _summary(arch: Architecture) -> str:
+    blocks = ", ".join(map(str, arch.block_config[:-1])) + f" and {arch.block_config[-1]}"
+    text = [
+        f"A DenseNet of growth rate {arch.growth_rate}: dense blocks of {blocks} layers after {_STEMS[arch.stem]}.",
+        "A layer reads the feature maps of every layer before it in its block and adds "
+        f"{arch.growth_rate} channels of its own.",
+    ]
+    if arch.bn_size is not None:
+        text.append(f"It narrows its input to {arch.bn_size * arch.growth_rate} channels before its 3x3 convolution.")
+    text.append(
+        f"Between two blocks a 1x1 convolution leaves {arch.reduction:.0%} of the channels, and pooling a quarter of "
+        "the positions."
+    )
+    if arch.aa_layer is not None:
+        text.append("Where it pools, a blur keeps it from aliasing (https://arxiv.org/abs/1904.11486).")
+    return "\n".join(text)
+
+
+def _facts(specs: Sequence[ModelSpec]) -> str:
+    conventions = list(dict.fromkeys(name for spec in specs for name in spec.flops))
+    return markdown(
+        [
+            {
+                "model": spec.name,
+                "other names": ", ".join(spec.aliases),
+                "publisher": f"[{spec.publisher}]({spec.code})",
+                "weights of": spec.port_of or "",
+                "config": spec.config,
+                "parameters": f"{spec.num_params:,}",
+                **{f"FLOPs ({name})": f"{spec.flops[name]:,}" if name in spec.flops else "" for name in conventions},
+                "at": f"{spec.image_size} px" if spec.flops else "",
+            }
+            for spec in specs
+        ]
+    )
+
+
+def _results(specs: Sequence[ModelSpec], results: Sequence[EvalResult]) -> str:
+    names = {spec.name for spec in specs}
+    reported = [result.dataset.rstrip("+") for spec in specs for result in spec.reported]
+    datasets = dict.fromkeys(reported + [result.dataset for result in results if result.model in names])
+    about = ("weights", "parameters", "FLOPs (counted as)")  # stand in the table above
+    rows = []
+    for dataset in datasets:
+        for row in dataset_rows(dataset, specs, results):
+            cells = {name: text for name, text in row.cells().items() if name not in about}
+            where = row.reported.where if row.reported else ""
+            rows.append({"model": cells.pop("model"), "dataset": dataset, **cells, "where": where})
+    return markdown(rows) if rows else "Nothing is published, and nothing was measured.\n"
+
+
+def _notes(specs: Sequence[ModelSpec]) -> str:
+    notes = [
+        f"- {spec.name} on {result.dataset} by {result.published_by}: {result.note}"
+        for spec in specs
+        for result in spec.reported
+        if result.note
+    ]
+    return "\n".join([*dict.fromkeys(notes), "\n"]) if notes else ""
+
+
+def _weights(specs: Sequence[ModelSpec]) -> str:
+    rows = [_weight(spec, source) for spec in specs for source in spec.weights]
+    return markdown(rows) if rows else "No weights are published.\n"
+
+
+def _weight(spec: ModelSpec, source: WeightSource) -> dict[str, str]:
+    digest = source.sha256 or source.hash_prefix
+    remarks = [f"from {source.converted_from}"] if source.converted_from else []
+    return {
+        "model": spec.name,
+        "file": source.url or source.path or "",
+        "format": f"{source.framework} {source.format}",
+        "bytes": "" if source.file_size is None else f"{source.file_size:,}",
+        "sha256": "" if digest is None else f"{digest[:16]}...",
+        "licence": source.license or "",
+        "note": "; ".join(remarks + ([source.note] if source.note else [])),
+    }
+
+
+def _protocol(protocol: Protocol) -> str:
+    if protocol.resize is None:
+        return f"`{protocol.name}`: the image as it is"
+    crop = f", the central {protocol.crop}" if protocol.crop else ""
+    return f"`{protocol.name}`: short side to {protocol.resize} px, {protocol.interpolation}{crop}"
+
+
+def _recipes(specs: Sequence[ModelSpec]) -> str:
+    lines = [f"- {spec.name}: {_fields(spec.recipe)}" for spec in specs if spec.recipe]
+    return "\n".join(["## How it was trained\n", *lines, "\n"]) if lines else ""
+
+
+def _fields(recipe: Mapping[str, object]) -> str:
+    values = {name: ", ".join(value) if isinstance(value, tuple) else value for name, value in recipe.items()}
+    return "; ".join(f"{name} {value}" if name != "note" else str(value) for name, value in values.items())
