@@ -66,7 +66,7 @@ def write_index(folder: Path, **changes: object) -> Path:
         "In Collection": "mine",
         "Config": "configs/densenet121.py",
         "Protocol": "torchvision",
-        "Metadata": {"Parameters": 7978856, "FLOPs": {"torchvision": 1}},
+        "Metadata": {"Parameters": 7978856, "Image Size": 224, "FLOPs": {"torchvision": 1}},
     }
     collection = {"Name": "mine", "Paper": {"URL": "https://example.org"}, "Code": {"URL": "https://example.org"}}
     model = {key: value for key, value in {**model, **changes}.items() if value is not None}
@@ -79,6 +79,8 @@ def test_a_metafile_of_one_s_own(tmp_path: Path) -> None:
     assert load_index(write_index(tmp_path))["densenet121.mine"].num_params == 7978856
 
 
+URL = "https://example.org/f.pth"
+FILE = {"URL": URL, "Framework": "torch", "Format": "pickle"}
 RESULT = {"Task": "t", "Dataset": "d", "Protocol": "timm", "Metrics": {"Top 1 Accuracy": 1.0}, "Published By": "p"}
 
 
@@ -86,7 +88,23 @@ RESULT = {"Task": "t", "Dataset": "d", "Protocol": "timm", "Metrics": {"Top 1 Ac
     ("changes", "message"),
     [
         ({"Protcol": "timm"}, "unknown key 'protcol'; did you mean 'protocol'?"),
-        ({"Config": None}, "the key 'config' is missing"),
+        ({"Config": None}, "Config is missing, here and in every other metafile"),
+        ({"Name": None}, "the key 'name' is missing"),
+        ({"Name": "densenet121"}, "Name: expected arch.tag in lower case"),
+        ({"Metadata": {"Parameters": 1, "FLOPs": {"timm": 1}}}, "Image Size is missing"),
+        ({"Metadata": {"Parameters": 1, "Recipe": {"Epoch": 9}}}, "unknown key 'epoch'; did you mean 'epochs'?"),
+        ({"Metadata": {"Parameters": 1, "Recipe": {"Epochs": "90"}}}, "epochs is '90'; expected a whole number"),
+        ({"Code": "http://example.org"}, "code: is 'http://example.org'; expected a URL that begins with https://"),
+        ({"Weight Files": [{"Framework": "torch", "Format": "pickle"}]}, "states neither URL nor Path"),
+        ({"Weight Files": [FILE]}, "Weights is None; expected the first weight file's URL"),
+        ({"Weights": URL, "Weight Files": [FILE, FILE]}, "Weight Files: has https://example.org/f.pth twice"),
+        ({"Weights": URL, "Weight Files": [{**FILE, "Note": ""}]}, "weight_files.0.: note: is empty"),
+        ({"Port Of": "densenet121.yours"}, "Port Of: there is no model 'densenet121.yours'"),
+        ({"Port Of": "densenet121.mine"}, "Port Of: densenet121.mine is a port of itself"),
+        ({"Aliases": ["densenet121.mine"]}, "Aliases: 'densenet121.mine' already stands for densenet121.mine"),
+        ({"Results": [{**RESULT, "Where": "w", "Metrics": {"Top 1 Accuracy": 175}}]}, "175.0; expected percent"),
+        ({"Results": [{k: v for k, v in RESULT.items() if k != "Dataset"}]}, "the key 'dataset' is missing"),
+        ({"Results": [{**RESULT, "Where": "w"}] * 2}, "Results: d / timm / p / w twice"),
         ({"Config": "configs/densenet12.py"}, "Config: .*there is no such config file"),
         ({"Protocol": "tim"}, "Protocol: there is no 'tim'; did you mean 'timm'?"),
         ({"In Collection": "yours"}, "In Collection: there is no 'yours' in this file"),
@@ -96,7 +114,8 @@ RESULT = {"Task": "t", "Dataset": "d", "Protocol": "timm", "Metrics": {"Top 1 Ac
     ],
 )
 def test_a_bad_entry_is_named(tmp_path: Path, changes: dict[str, object], message: str) -> None:
-    with pytest.raises(MetafileError, match=rf"mine.yml: model densenet121.mine: .*{message}".replace("?", r"\?")):
+    name = changes.get("Name", "densenet121.mine") or "without a Name"
+    with pytest.raises(MetafileError, match=rf"mine.yml: model {name}: .*{message}".replace("?", r"\?")):
         load_index(write_index(tmp_path, **changes))
 
 
@@ -108,6 +127,8 @@ def test_a_bad_entry_is_named(tmp_path: Path, changes: dict[str, object], messag
         ("a: [", "not YAML"),
         ("!!python/object/apply:os.mkdir [ran]", "not YAML: could not determine a constructor"),
         ("Import: [missing.yml]", "missing.yml: can't be read"),
+        ("Import: [a.yml]\nImport: [b.yml]", "the key 'Import' twice"),
+        ("Import: [mine.yml, mine.yml]", "Import names a metafile twice"),
     ],
 )
 def test_a_bad_index(tmp_path: Path, text: str, message: str) -> None:
@@ -116,8 +137,63 @@ def test_a_bad_index(tmp_path: Path, text: str, message: str) -> None:
         load_index(tmp_path / "model-index.yml")
 
 
-def test_a_model_twice(tmp_path: Path) -> None:
+def add_metafile(folder: Path, **model: object) -> Path:
+    """A second publisher, who speaks of densenet121.mine too."""
+    collection = {"Name": "theirs", "Paper": {"URL": "https://example.org"}, "Code": {"URL": "https://example.org"}}
+    entry = {"Name": "densenet121.mine", "In Collection": "theirs", **model}
+    (folder / "theirs.yml").write_text(yaml.safe_dump({"Collections": [collection], "Models": [entry]}))
+    (folder / "model-index.yml").write_text("Import: [mine.yml, theirs.yml]\n")
+    return folder / "model-index.yml"
+
+
+def test_two_publishers_of_one_model(tmp_path: Path) -> None:
+    result = {**RESULT, "Where": "w"}
+    write_index(tmp_path, **{"Aliases": ["mine"], "Weights": URL, "Weight Files": [FILE], "Results": [result]})
+    file = {**FILE, "URL": "https://example.org/theirs.pth"}
+    theirs = {
+        "Aliases": ["theirs"],
+        "Metadata": {"FLOPs": {"timm": 2}, "Recipe": {"Epochs": 90}},
+        "Weights": file["URL"],
+        "Weight Files": [file],
+        "Results": [{**result, "Published By": "q"}],
+    }
+    spec = load_index(add_metafile(tmp_path, **theirs))["densenet121.mine"]
+    assert spec.publisher == "mine"
+    assert [Path(path).name for path in spec.metafiles] == ["mine.yml", "theirs.yml"]
+    assert spec.aliases == ("mine", "theirs")
+    assert spec.flops == {"torchvision": 1, "timm": 2}
+    assert spec.recipe == {"epochs": 90}
+    assert [source.url for source in spec.weights] == [URL, file["URL"]]
+    assert [result.published_by for result in spec.reported] == ["p", "q"]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "message"),
+    [
+        ({"Config": "configs/densenet169.py"}, "Config is 'configs/densenet169.py', but 'configs/densenet121.py' in"),
+        ({"Metadata": {"Parameters": 1}}, "Parameters is 1, but 7978856 in .*mine.yml"),
+        ({"Metadata": {"FLOPs": {"torchvision": 2}}}, "FLOPs: torchvision is 2, but 1 in .*mine.yml"),
+    ],
+)
+def test_publishers_that_contradict_each_other(tmp_path: Path, theirs: dict[str, object], message: str) -> None:
+    write_index(tmp_path)
+    with pytest.raises(MetafileError, match=rf"theirs.yml: model densenet121.mine: .*{message}"):
+        load_index(add_metafile(tmp_path, **theirs))
+
+
+@pytest.mark.parametrize("alias", ["densenet121.other", "shared"])
+def test_an_alias_of_another_model(tmp_path: Path, alias: str) -> None:
+    write_index(tmp_path, Aliases=[alias, "shared2"] if alias == "shared" else [alias])
+    other = {"Name": "densenet121.other", "Config": "configs/densenet121.py", "Protocol": "timm", "Aliases": ["shared"]}
+    with pytest.raises(MetafileError, match=f"Aliases: '{alias}' already stands for densenet121"):
+        load_index(add_metafile(tmp_path, **other, Metadata={"Parameters": 1}))
+
+
+@pytest.mark.parametrize("twice", ["Models", "Collections"])
+def test_twice_in_one_file(tmp_path: Path, twice: str) -> None:
     path = write_index(tmp_path)
-    path.write_text("Import: [mine.yml, mine.yml]\n")
-    with pytest.raises(MetafileError, match="model densenet121.mine: also in"):
+    content = yaml.safe_load((tmp_path / "mine.yml").read_text())
+    content[twice] *= 2
+    (tmp_path / "mine.yml").write_text(yaml.safe_dump(content))
+    with pytest.raises(MetafileError, match="mine.yml: (model|collection) .*mine: twice in this file"):
         load_index(path)

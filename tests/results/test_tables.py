@@ -19,7 +19,7 @@ SPEC = ModelSpec(
     protocol="torchvision",
     num_params=7_978_856,
     flops={"torchvision": 2_834_161_664},
-    metafile="metafiles/torchvision.yml",
+    metafiles=("metafiles/torchvision.yml",),
     weights=(WeightSource("torch", "pickle", hash_prefix="a639ec97"),),
     reported=(
         ReportedResult("imagenet1k", "torchvision", 74.434, 91.972, "torchvision", "densenet.py"),
@@ -93,7 +93,7 @@ def test_a_cell_typed_by_hand_is_found(tmp_path: Path, monkeypatch: pytest.Monke
     copy = tmp_path / "README.md"
     monkeypatch.setattr(api, "GENERATED", (copy,))
     copy.write_text(text.replace("74.434", "74.435", 1))
-    with pytest.raises(ResultError, match="its tables are not what index and results say; run tools/make_tables.py"):
+    with pytest.raises(ResultError, match="README.md: not what index and results say; run tools/make_tables.py"):
         api.make_tables(check=True)
     assert api.make_tables() == [copy]
     assert copy.read_text() == text
