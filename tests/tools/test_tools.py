@@ -201,14 +201,50 @@ def test_the_demo(
 
 def test_listing(tool: Tool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
-    assert tool("list_models", "densenet1*.tv_in1k") == 0
+    filters = ("--where", "top1 > 75 and params < 20e6", "--sort", "top1", "--reverse")
+    assert tool("list_models", "densenet1*.tv_in1k", *filters, "--columns", "name,top1,params") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[:2] for line in lines] == [
-        ["model", "parameters"],
-        ["densenet121.tv_in1k", "7,978,856"],
-        ["densenet161.tv_in1k", "28,681,000"],
-        ["densenet169.tv_in1k", "14,149,480"],
+    assert [line.split() for line in lines] == [
+        ["name", "top1", "params"],
+        ["densenet169.tv_in1k", "75.60", "14.15", "M"],
     ]
+    assert tool("list_models", "densenet1*.tv_in1k", "--json", "--columns", "name,top5") == 0
+    assert json.loads(capsys.readouterr().out)[0] == {"name": "densenet121.tv_in1k", "top5": 91.972}
+    assert tool("list_models", "tv_densenet121", "--csv", "--columns", "name,params") == 0
+    assert capsys.readouterr().out == "name,params\ndensenet121.tv_in1k,7978856\n"
+
+
+def test_listing_by_a_field_that_is_none(tool: Tool, capsys: pytest.CaptureFixture[str]) -> None:
+    assert tool("list_models", "--where", "parms > 3") == 1
+    assert capsys.readouterr().err == "error: there is no field 'parms'; did you mean 'params'?\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "torchvision: 858956",
+            "torchvision: 858957",
+            "model densenet_bc_22_8.densezoo_digits: Metadata: FLOPs: torchvi",
+        ),
+        ("Parameters: 32318", "Parameters: 32319", "Metadata: Parameters is 32,319"),
+        ("  Protocol: digits\n", "  Protocol: digits\n  Protocol: timm\n", "the key 'Protocol' twice"),
+    ],
+)
+def test_checking_an_index(
+    tool: Tool, tmp_path: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, message: str
+) -> None:
+    text = (ROOT / "metafiles/digits.yml").read_text()
+    for folder, content in (("right", text), ("wrong", text.replace(old, new))):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "digits.yml").write_text(content)
+        (tmp_path / folder / "model-index.yml").write_text("Import: [digits.yml]\n")
+    assert tool("check_index", tmp_path / "right" / "model-index.yml") == 0
+    assert capsys.readouterr().out == "1 models checked: fields, parameters and FLOPs are right\n"
+    assert tool("check_index", tmp_path / "wrong" / "model-index.yml") == 1
+    error = capsys.readouterr().err
+    assert "wrong/digits.yml" in error
+    assert message in error
 
 
 def test_tables_are_up_to_date(tool: Tool, capsys: pytest.CaptureFixture[str]) -> None:
@@ -216,7 +252,7 @@ def test_tables_are_up_to_date(tool: Tool, capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().out == "the tables are up to date\n"
 
 
-@pytest.mark.parametrize("name", ["test", "train", "list_models", "make_tables", "demo"])
+@pytest.mark.parametrize("name", ["test", "train", "list_models", "make_tables", "check_index", "demo"])
 def test_help(tool: Tool, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         tool(name, "--help")

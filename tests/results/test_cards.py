@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from examples import example_result
+
+from densezoo import api
+from densezoo.errors import ResultError
+from densezoo.index.load import load_index
+from densezoo.results.cards import model_cards
+from densezoo.results.tables import published_by_protocol
+
+SPECS = load_index()
+CARDS = model_cards(SPECS.values(), [])
+
+
+def test_a_card_for_every_architecture() -> None:
+    assert set(CARDS) == {spec.arch for spec in SPECS.values()}
+    for arch, card in CARDS.items():
+        assert card.startswith(f"# {arch}\n"), arch
+        for heading in ("## Results", "## Weights", "## Use", "## Citation"):
+            assert f"\n{heading}\n" in card, (arch, heading)
+
+
+def test_a_card_has_every_published_figure_file_and_note() -> None:
+    for spec in SPECS.values():
+        card = CARDS[spec.arch]
+        for result in spec.reported:
+            assert re.search(rf"\| {spec.name} +\| .*\| {result.protocol} +\| {result.top1:g} ", card), (spec, result)
+            assert (result.note or "") in card
+        for source in spec.weights:
+            assert (source.url or source.path or "") in card
+
+
+def test_what_is_measured_stands_beside_what_is_published() -> None:
+    card = model_cards(SPECS.values(), [example_result()])["densenet121"]
+    (line,) = (line for line in card.splitlines() if "IMAGENET1K_V1 _metrics" in line)
+    assert "| 74.434 " in line
+    assert "| 74.43 (74.05 to 74.81) |" in line
+
+
+def test_the_snippets_are_python() -> None:
+    for card in CARDS.values():
+        snippets = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+        assert len(snippets) == 4
+        for snippet in snippets:
+            ast.parse(snippet)
+
+
+def test_networks_without_weights_say_so() -> None:
+    assert "No weights are published." in CARDS["densenet264d"]
+    assert "Nothing is published, and nothing was measured." in CARDS["densenet264d"]
+    assert "pretrained=False" in CARDS["densenet264d"]
+    assert "pretrained=True" in CARDS["densenet121"]
+
+
+def test_the_seven_published_accuracies_of_one_training() -> None:
+    header, _, *rows = published_by_protocol("imagenet1k", SPECS).splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in (header, *rows)]
+    assert dict(zip(cells[0], cells[1])) == {
+        "weights": "densenet121.lua_in1k",
+        "torch7": "75",
+        "keras": "74.972",
+        "mmpretrain": "74.96",
+        "caffe": "74.91",
+        "mxnet": "74.84",
+        "timm": "74.75",
+        "torchvision": "74.434",
+    }
+    assert [row[0] for row in cells[1:]] == [f"densenet{size}.lua_in1k" for size in (121, 161, 169, 201)]
+
+
+def test_stale_missing_and_orphaned_cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "CARDS", tmp_path)
+    monkeypatch.setattr(api, "GENERATED", ())
+    with pytest.raises(ResultError, match="densenet121.md.*: not what index and results say; run tools/make_tables.py"):
+        api.make_tables(check=True)
+    assert len(api.make_tables()) == len(CARDS)
+    assert api.make_tables(check=True) == []
+    (tmp_path / "densenet122.md").write_text("of a model that was renamed")
+    (tmp_path / "densenet121.md").write_text("typed by hand")
+    with pytest.raises(ResultError, match=r"densenet121.md, .*densenet122.md: not what"):
+        api.make_tables(check=True)
+    assert [path.name for path in api.make_tables()] == ["densenet121.md", "densenet122.md"]
+    assert api.make_tables(check=True) == []
+    assert not (tmp_path / "densenet122.md").exists()
