@@ -197,3 +197,17 @@ def test_twice_in_one_file(tmp_path: Path, twice: str) -> None:
     (tmp_path / "mine.yml").write_text(yaml.safe_dump(content))
     with pytest.raises(MetafileError, match="mine.yml: (model|collection) .*mine: twice in this file"):
         load_index(path)
+
+
+def test_openmim_s_reading() -> None:
+    """What ``mim search`` and ``mim download`` take from a metafile: collections by name, metrics, one URL, a config."""
+    index = modelindex.load(str(ROOT / "model-index.yml"))
+    collections = {collection.name: collection for collection in index.collections}
+    assert len(collections) == len(list(index.collections))
+    for model in index.models:
+        collection = collections[model.in_collection]
+        assert {"URL", "Title"} <= set(collection.paper)
+        assert model.weights is None or model.weights.startswith("https://")
+        assert model.config is None or (ROOT / model.config).is_file()
+        for result in model.results or []:
+            assert {"Top 1 Accuracy"} <= set(result.metrics) <= {"Top 1 Accuracy", "Top 5 Accuracy"}
