@@ -200,7 +200,7 @@ def test_twice_in_one_file(tmp_path: Path, twice: str) -> None:
 
 
 def test_openmim_s_reading() -> None:
-    """What ``mim search`` and ``mim download`` take from a metafile: collections by name, metrics, one URL, a config."""
+    """What ``mim search`` and ``mim download`` take from a metafile: collections, metrics, one URL, a config."""
     index = modelindex.load(str(ROOT / "model-index.yml"))
     collections = {collection.name: collection for collection in index.collections}
     assert len(collections) == len(list(index.collections))
