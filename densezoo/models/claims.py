@@ -36,7 +36,8 @@ def _num_params(arch: Architecture) -> int:
 
 
 def _operations(arch: Architecture, image_size: int) -> Mapping[str, int]:
-    return _cached_operations(dataclasses.replace(arch, drop_rate=0.0), image_size)  # dropout counts for nothing
+    same = dataclasses.replace(arch, drop_rate=0.0, bn_eps=1e-5)  # what counts for nothing is not counted anew
+    return _cached_operations(same, image_size)
 
 
 _cached_operations = lru_cache(maxsize=None)(count_operations)

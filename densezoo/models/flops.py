@@ -40,6 +40,8 @@ def count_operations(arch: Architecture, image_size: int) -> Mapping[str, int]:
     with torch.device("meta"):
         network = DenseNet(arch).eval()
     network.to_empty(device="cpu")  # the trace needs shapes and no weights, and meta tensors can't be traced
+    for tensor in (*network.parameters(), *network.buffers()):
+        tensor.detach().zero_()  # what memory happens to hold can be denormal, which a CPU computes slowly
     image = torch.zeros(1, arch.in_chans, image_size, image_size)
     pools = ("aten::max_pool2d", "aten::avg_pool2d", "aten::adaptive_avg_pool2d")
     handles = {"aten::batch_norm": _elements("norm"), **dict.fromkeys(pools, _elements("pool"))}
