@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from rich.table import Table
 from densezoo.index.select import FIELDS, Value, field
 from densezoo.types import ModelSpec
 
+PIPE_WIDTH = 200  # characters, where no terminal sets it and grep wants whole lines
 DEFAULT_COLUMNS = ("name", "dataset", "protocol", "top1", "top5", "params", "flops")
 _SCALED = {"params": (1e6, "M"), "flops": (1e9, "G")}  # shown so in the terminal, whole in JSON and CSV
 
@@ -27,10 +29,13 @@ def print_table(specs: Iterable[ModelSpec], columns: Sequence[str] = DEFAULT_COL
     rows = list(_rows(specs, columns))
     for i, name in enumerate(columns):
         number = any(isinstance(row[i], (int, float)) for row in rows)
-        table.add_column(name, justify="right" if number else "left", overflow="fold", no_wrap=name == "name")
+        table.add_column(name, justify="right" if number else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_text(name, value) for name, value in zip(columns, row)))
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = PIPE_WIDTH
+    console.print(table)
 
 
 def as_json(specs: Iterable[ModelSpec], columns: Sequence[str] = tuple(FIELDS)) -> str:

@@ -268,4 +268,4 @@ def test_a_reader_that_has_seen_enough() -> None:
     command = f"{sys.executable} {ROOT / 'tools/list_models.py'} | head -1"
     done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, timeout=300)
     assert "Traceback" not in done.stderr
-    assert done.stdout.split()[0] == "model"
+    assert done.stdout.split()[0] == "name"
