@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from densezoo.data.decoding import decode
 from densezoo.data.images import ImageSet
-from densezoo.data.preprocess import decode, to_pixels
+from densezoo.data.preprocess import to_pixels
 from densezoo.errors import DatasetError, DensezooError
 from densezoo.types import Protocol
 
