@@ -234,7 +234,7 @@ def make_tables(results: str | Path | None = None, *, check: bool = False) -> li
 def _open_images(experiment: Experiment, data_root: str | Path | None, split: str) -> ImageSet:
     """The config's dataset, held against its model's number of classes."""
     from densezoo.data.datasets import open_dataset
-    from densezoo.data.images import check_labels
+    from densezoo.data.labels import check_labels
 
     images = open_dataset(experiment.dataset, data_root, split)
     check_labels(images.labels, [images.where(i) for i in range(len(images))], experiment.model.num_classes)

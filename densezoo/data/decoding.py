@@ -75,21 +75,19 @@ def _converted(image: Image.Image, protocol: Protocol) -> Image.Image:
 
 
 def _pillow(data: bytes, protocol: Protocol) -> Decoded:
-    with _opened(data, protocol) as file:
-        return _converted(file, protocol)
+    return _converted(_opened(data, protocol), protocol)
 
 
 def _opencv(data: bytes, protocol: Protocol) -> Decoded:
     """``cv2.imread(file, IMREAD_COLOR)``, which keeps the high byte of 16 bits and drops alpha."""
     import cv2
 
-    _opened(data, protocol).close()
+    _opened(data, protocol)
     orientation = 0 if protocol.exif else cv2.IMREAD_IGNORE_ORIENTATION
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | orientation)
     if pixels is None:
         raise ValueError("OpenCV finds it truncated or broken")
-    rgb: NDArray[np.uint8] = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
-    return rgb
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
 def _torch7(data: bytes, protocol: Protocol) -> Decoded:
@@ -98,18 +96,18 @@ def _torch7(data: bytes, protocol: Protocol) -> Decoded:
     Of four channels it keeps the first three, whatever they are: of RGBA the colours, of CMYK the inks as libjpeg
     stores them. Two channels (grey with alpha) it refuses. A 16-bit PNG is divided by 65535.
     """
-    with _opened(data, protocol) as file:
-        if file.format not in _TORCH7_FORMATS:
-            raise ValueError(f"Torch7 reads {', '.join(_TORCH7_FORMATS)}; this is {file.format}")
-        if file.mode == "CMYK":
-            return _bytes(_stored_inks(file)[..., :3])
-        if file.format == "PNG":
-            depth, colour_type = data[24], data[25]  # IHDR: https://www.w3.org/TR/png-3/#11IHDR
-            if colour_type == 4:
-                raise ValueError("Torch7 takes no grey-scale PNG with alpha")
-            if depth == 16:
-                return _png16(data)
-        return file.convert("RGB")
+    file = _opened(data, protocol)
+    if file.format not in _TORCH7_FORMATS:
+        raise ValueError(f"Torch7 reads {', '.join(_TORCH7_FORMATS)}; this is {file.format}")
+    if file.mode == "CMYK":
+        return _bytes(_stored_inks(file)[..., :3])
+    if file.format == "PNG":
+        depth, colour_type = data[24], data[25]  # IHDR: https://www.w3.org/TR/png-3/#11IHDR
+        if colour_type == 4:
+            raise ValueError("Torch7 takes no grey-scale PNG with alpha")
+        if depth == 16:
+            return _png16(data)
+    return file.convert("RGB")
 
 
 def _png16(data: bytes) -> NDArray[np.float32]:
@@ -125,12 +123,12 @@ def _png16(data: bytes) -> NDArray[np.float32]:
 
 def _mindspore(data: bytes, protocol: Protocol) -> Decoded:
     """MindSpore's Decode (minddata/dataset/kernels/image/image_utils.cc): OpenCV, but its own formula for CMYK."""
-    with _opened(data, protocol) as file:
-        if file.mode != "CMYK":
-            return _opencv(data, protocol)
-        inks = _stored_inks(file)
-        light = inks if "adobe" in file.info else 255 - inks
-        return _bytes(light[..., :3] * light[..., 3:] // 255)
+    file = _opened(data, protocol)
+    if file.mode != "CMYK" or file.format not in ("JPEG", "MPO"):
+        return _opencv(data, protocol)
+    inks = _stored_inks(file)
+    light = inks if "adobe" in file.info else 255 - inks
+    return _bytes(light[..., :3] * light[..., 3:] // 255)
 
 
 def _stored_inks(file: Image.Image) -> NDArray[np.int64]:

@@ -55,8 +55,7 @@ def _opencv(image: Image.Image | Array, size: tuple[int, int], interpolation: st
     import cv2
 
     flag = {"bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}[interpolation]
-    resized: NDArray[np.uint8] = cv2.resize(np.asarray(image), size, interpolation=flag)
-    return resized
+    return np.asarray(cv2.resize(np.asarray(image), size, interpolation=flag), dtype=np.uint8)
 
 
 def _torch7(image: Image.Image | Array, size: tuple[int, int], interpolation: str) -> Array:
@@ -64,7 +63,9 @@ def _torch7(image: Image.Image | Array, size: tuple[int, int], interpolation: st
     pixels = np.asarray(image)
     x = pixels if pixels.dtype == np.float32 else pixels.astype(np.float32) / np.float32(255)
     width, height = size
-    return _cubic(_cubic(x.transpose(2, 0, 1), width).swapaxes(1, 2), height).transpose(2, 1, 0)
+    resized: NDArray[np.float32] = _cubic(_cubic(x.transpose(2, 0, 1), width).swapaxes(1, 2), height)
+    turned: NDArray[np.float32] = resized.transpose(2, 1, 0)
+    return turned
 
 
 def _cubic(x: NDArray[np.float32], size: int) -> NDArray[np.float32]:
