@@ -82,8 +82,6 @@ class Protocol:
         decoder: library that turns bytes into RGB (`densezoo.data.decoding`).
         exif: whether the EXIF orientation is applied.
         resize: short side in pixels; None: the image stays as it is.
-        long_side: how the long side is computed before it is truncated: ``multiply_first`` is short * long / side,
-            ``divide_first`` is long / side * short, ``divide_first_float32`` the same in single precision.
         interpolation: None only without a resize.
         antialias: whether shrinking widens the filter.
         resize_backend: library that resamples (`densezoo.data.resampling`).
@@ -104,7 +102,6 @@ class Protocol:
     decoder: Literal["pil", "cv2", "torch7", "mindspore"] = "pil"
     exif: bool = False
     resize: int | None = None
-    long_side: Literal["multiply_first", "divide_first", "divide_first_float32"] = "multiply_first"
     interpolation: Literal["bilinear", "bicubic"] | None = None
     antialias: bool = True
     resize_backend: Literal["pil", "cv2", "torch7"] = "pil"

@@ -62,7 +62,7 @@ def _check_area(size: tuple[int, int], protocol: Protocol) -> None:
     """Refuse a bomb: also a strip of one pixel's width, which only a resize makes huge."""
     sizes = [size]
     if protocol.resize is not None:
-        sizes.append(resized_size(*size, protocol.resize, protocol.long_side))
+        sizes.append(resized_size(*size, protocol.resize))
     for width, height in sizes:
         if width * height > MAX_PIXELS:
             raise ValueError(f"{size[0]} x {size[1]} becomes {width * height:,} pixels, more than {MAX_PIXELS:,}")

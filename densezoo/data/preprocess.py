@@ -52,7 +52,7 @@ def to_pixels(image: Decoded, protocol: Protocol) -> Tensor:
     """The pixels (C, H, W) that the protocol cuts out of a decoded image: uint8, or float32 in 0..1 (torch7)."""
     if protocol.resize is not None and protocol.interpolation is not None:
         width, height = image.size if isinstance(image, Image.Image) else image.shape[1::-1]
-        size = resized_size(width, height, protocol.resize, protocol.long_side)
+        size = resized_size(width, height, protocol.resize)
         image = RESIZERS[protocol.resize_backend](image, size, protocol.interpolation)
     pixels = np.asarray(image)
     if protocol.crop is not None:

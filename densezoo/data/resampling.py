@@ -14,11 +14,6 @@ Array: TypeAlias = "NDArray[np.uint8] | NDArray[np.float32]"
 Resize: TypeAlias = "Callable[[Image.Image | Array, tuple[int, int], str], Array]"
 
 _PILLOW_FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
-_LONG_SIDE: dict[str, Callable[[int, int, int], float]] = {
-    "multiply_first": lambda long, side, short: short * long / side,
-    "divide_first": lambda long, side, short: long / side * short,
-    "divide_first_float32": lambda long, side, short: float(np.float32(long) / np.float32(side) * np.float32(short)),
-}
 _ROUNDING: dict[str, Callable[[int], int]] = {
     "half_even": lambda margin: round(margin / 2),
     "floor": lambda margin: margin // 2,
@@ -26,14 +21,15 @@ _ROUNDING: dict[str, Callable[[int], int]] = {
 }
 
 
-def resized_size(width: int, height: int, short: int, long_side: str = "multiply_first") -> tuple[int, int]:
+def resized_size(width: int, height: int, short: int) -> tuple[int, int]:
     """(width, height) in pixels with the short side at ``short`` and the long side truncated, never rounded up.
 
-    Args:
-        long_side: the order of operations (`densezoo.types.Protocol`); it decides where the exact result is whole.
+    Torch7 divides before it multiplies and MindSpore does so in single precision: at 256, a power of two, and for
+    photographs that gives the same.
     """
-    long = int(_LONG_SIDE[long_side](max(width, height), min(width, height), short))
-    return (short, long) if width <= height else (long, short)
+    if width <= height:
+        return short, int(short * height / width)
+    return int(short * width / height), short
 
 
 def crop_offset(side: int, crop: int, rounding: str) -> int:
