@@ -6,10 +6,10 @@ Importing it imports no torch; what needs torch is imported where it is used.
 from __future__ import annotations
 
 import dataclasses
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -333,8 +333,25 @@ def _count(
                 others[i] += count(logits(backend, batch.pixels), batch.labels)
             yield first
 
-    first = evaluate(partial(logits, backends[0]), leading(), indices, show_progress=show_progress)
+    predicted: list[Tensor] = []
+
+    def leading_logits(pixels: Tensor) -> Tensor:
+        found = logits(backends[0], pixels)
+        predicted.append(found.argmax(1).cpu())
+        return found
+
+    first = evaluate(leading_logits, leading(), indices, show_progress=show_progress)
+    if images.label_sets is None:
+        _warn_of_permuted_labels([images.labels[i] for i in indices], [int(i) for p in predicted for i in p])
     return [distributed.reduce_counts(counts) for counts in (first, *others)]
+
+
+def _warn_of_permuted_labels(labels: Sequence[int], predictions: Sequence[int]) -> None:
+    """Say on stderr when it is the labels' order, and not the network, that makes the accuracy what it is."""
+    from densezoo.evaluation.diagnosis import explain_labels
+
+    if reason := explain_labels(labels, predictions, 1 + max(*labels, *predictions)):
+        logging.getLogger("densezoo").warning("warning: %s", reason)
 
 
 def _device(name: str | None) -> str:

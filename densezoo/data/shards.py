@@ -105,9 +105,9 @@ def parquet_images(root: Path, split: str, class_names: ClassNames | None) -> Pa
 
 
 def _columns(file: Path) -> tuple[str, str]:
+    parquet = _parquet()
     import pyarrow
 
-    parquet = _parquet()
     try:
         schema = parquet.ParquetFile(file).schema_arrow
     except (OSError, pyarrow.ArrowException) as error:
