@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_layouts import write
+from small_imagenet import write
 from unusual_images import encoded, photograph
 
 from densezoo.data import decoding, loading

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow
 import pyarrow.parquet
 import pytest
-from test_layouts import EXPECTED, IMAGES, LABELS, NAMES, class_folders, facts, tarred, write
+from small_imagenet import EXPECTED, IMAGES, LABELS, NAMES, class_folders, facts, tarred, write
 
 from densezoo.data.datasets import open_dataset
 from densezoo.errors import DatasetError, ImageError
