@@ -41,7 +41,20 @@ def oriented(orientation: int, kind: str = "JPEG") -> bytes:
     return encoded(photograph(90, 70), kind, exif=exif)
 
 
-SIZES = [(500, 375), (375, 500), (333, 500), (500, 335), (56, 56), (1, 40), (40, 1), (256, 256), (257, 399), (344, 345)]
+SIZES = [
+    (500, 375),
+    (375, 500),
+    (333, 500),
+    (500, 335),
+    (56, 56),
+    (1, 40),
+    (40, 1),
+    (2, 2),
+    (3, 5),
+    (256, 256),
+    (257, 399),
+    (344, 345),
+]
 
 UNUSUAL = {
     "grey jpeg": encoded(photograph(90, 70).convert("L"), "JPEG"),
