@@ -84,7 +84,6 @@ def _cubic(x: NDArray[np.float32], size: int) -> NDArray[np.float32]:
     square = before - two_and_half * left + 2 * right - half * after
     cube = half * (after - before) + one_and_half * (left - right)
     out: NDArray[np.float32] = left + t * (linear + t * (square + cube * t))
-    out[..., -1] = x[..., -1]
     return out
 
 
