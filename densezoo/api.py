@@ -6,23 +6,26 @@ Importing it imports no torch; what needs torch is imported where it is used.
 from __future__ import annotations
 
 import dataclasses
+import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from densezoo.config import load_config
-from densezoo.data.protocols import get_protocol
+from densezoo.data import protocols
 from densezoo.errors import ConfigError, MetafileError, ResultError, suggestion
 from densezoo.index.load import find_by_sha256, get_spec, load_index
 from densezoo.index.select import select
 from densezoo.paths import ROOT, relative_to_root
-from densezoo.types import Architecture, ConversionReport, EvalResult, Experiment, ModelSpec
+from densezoo.types import Architecture, ConversionReport, EvalResult, Experiment, ModelSpec, Protocol
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from densezoo.backends.eager import EagerBackend
     from densezoo.data.images import ImageSet
+    from densezoo.data.preprocess import Preprocess
     from densezoo.evaluation.metrics import Counts
     from densezoo.models.densenet import DenseNet
 
@@ -30,6 +33,8 @@ __all__ = [
     "check_index",
     "create_model",
     "evaluate_checkpoint",
+    "evaluate_protocols",
+    "get_protocol",
     "get_spec",
     "list_models",
     "load_checkpoint",
@@ -44,6 +49,19 @@ DEMO = (
 )
 GENERATED = (ROOT / "README.md",)  # documents with tables in them
 CARDS = ROOT / "docs/models"  # a page an architecture, generated whole
+
+
+def get_protocol(name: str) -> Preprocess:
+    """A named protocol, to call with an image: a path, an encoded file or a Pillow image -> float32 (C, H, W).
+
+    Its ``protocol`` holds the fields (`densezoo.types.Protocol`).
+
+    Raises:
+        UnknownNameError: there is none of that name.
+    """
+    from densezoo.data.preprocess import Preprocess
+
+    return Preprocess(protocols.get_protocol(name))
 
 
 def list_models(pattern: str = "*", *, where: str | None = None, sort: str = "name") -> list[str]:
@@ -165,23 +183,42 @@ def load_checkpoint(
 
 
 def evaluate_checkpoint(
+    config: str | Path, checkpoint: str | Path, *, protocol: str | None = None, **options: Any
+) -> EvalResult:
+    """Top-1 and top-5 of a checkpoint on its config's dataset, under one protocol.
+
+    Args:
+        protocol: its name; None: the protocol of the index's entry for these weights, or else the config's.
+        options: as for `evaluate_protocols`.
+
+    Raises:
+        DensezooError: one of its kinds for each thing that a user can mend.
+    """
+    (result,) = evaluate_protocols(config, checkpoint, names=None if protocol is None else [protocol], **options)
+    return result
+
+
+def evaluate_protocols(
     config: str | Path,
     checkpoint: str | Path,
     *,
+    names: Sequence[str] | None = None,
     data_root: str | Path | None = None,
-    protocol: str | None = None,
+    labels: str | Path | None = None,
+    class_map: str | Path | None = None,
     batch_size: int = 64,
     workers: int = 2,
     device: str | None = None,
     launcher: str = "none",
     overrides: Mapping[str, object] | None = None,
     show_progress: bool = False,
-) -> EvalResult:
-    """Top-1 and top-5 of a checkpoint on its config's dataset.
+) -> list[EvalResult]:
+    """Top-1 and top-5 of a checkpoint under several protocols, in one pass over the files; one result a protocol.
 
     Args:
-        data_root: folder or tar of the dataset; built-in datasets need none.
-        protocol: its name; None: the protocol of the index's entry for these weights, or else the config's.
+        names: the protocols; ["all"]: every one of the same kind as the weights' own; None: that one alone.
+        data_root: folder, tar or shards of the dataset; built-in datasets need none.
+        labels, class_map: where the labels stand, if not in the layout (`densezoo.data.datasets.open_dataset`).
         batch_size: images a step, in each process.
         workers: processes that decode images; 0: none but this one.
         device: None: the GPU where there is one.
@@ -201,35 +238,49 @@ def evaluate_checkpoint(
     model, _ = load_checkpoint(checkpoint, experiment.model)
     sha256 = file_sha256(checkpoint)
     spec = find_by_sha256(sha256)
-    protocol = protocol or (spec.protocol if spec else experiment.protocol)
-    images = _open_images(experiment, data_root, "test")
+    chosen = _protocols(names, spec.protocol if spec else experiment.protocol)
+    images = _open_images(experiment, data_root, "test", labels, class_map)
     device = _device(device)
     distributed.start(launcher, device)
     start = time.perf_counter()
-    counts = _count(model, images, protocol, batch_size, workers, device, show_progress and distributed.is_main())
+    measured = _count(model, images, chosen, batch_size, workers, device, show_progress and distributed.is_main())
     seconds = time.perf_counter() - start
-    return EvalResult(
-        model=spec.name if spec else f"{experiment.name}.{sha256[:8]}",
-        config=experiment.path,
-        weights_sha256=sha256,
-        dataset=experiment.dataset,
-        dataset_fingerprint=images.fingerprint(),
-        protocol=protocol,
-        num_samples=counts.num_samples,
-        correct1=counts.correct1,
-        correct5=counts.correct5,
-        top1=percent(counts.correct1, counts.num_samples),
-        top5=percent(counts.correct5, counts.num_samples),
-        interval95=wilson_interval(counts.correct1, counts.num_samples),
-        interval95_top5=wilson_interval(counts.correct5, counts.num_samples),
-        backend="eager",
-        precision="float32",
-        device=device,
-        versions=provenance.versions(),
-        commit=provenance.commit(ROOT),
-        date=provenance.now(),
-        seconds=round(seconds, 3),
-    )
+    common: dict[str, Any] = {
+        "model": spec.name if spec else f"{experiment.name}.{sha256[:8]}",
+        "config": experiment.path,
+        "weights_sha256": sha256,
+        "dataset": experiment.dataset,
+        "dataset_fingerprint": images.fingerprint(),
+        "backend": "eager",
+        "precision": "float32",
+        "device": device,
+        "versions": provenance.versions(),
+        "commit": provenance.commit(ROOT),
+        "date": provenance.now(),
+        "seconds": round(seconds, 3),
+    }
+    return [
+        EvalResult(
+            **common,
+            protocol=protocol.name,
+            num_samples=counts.num_samples,
+            correct1=counts.correct1,
+            correct5=counts.correct5,
+            top1=percent(counts.correct1, counts.num_samples),
+            top5=percent(counts.correct5, counts.num_samples),
+            interval95=wilson_interval(counts.correct1, counts.num_samples),
+            interval95_top5=wilson_interval(counts.correct5, counts.num_samples),
+        )
+        for protocol, counts in zip(chosen, measured)
+    ]
+
+
+def _protocols(names: Sequence[str] | None, own: str) -> list[Protocol]:
+    if names is None:
+        return [protocols.get_protocol(own)]
+    if list(names) == ["all"]:
+        return protocols.same_kind(protocols.get_protocol(own))
+    return [protocols.get_protocol(name) for name in names]
 
 
 def train_config(
@@ -259,7 +310,7 @@ def train_config(
     from densezoo.training.run import train
 
     experiment = load_config(config, overrides)
-    recipe, protocol = experiment.train, get_protocol(experiment.protocol)
+    recipe, protocol = experiment.train, protocols.get_protocol(experiment.protocol)
     if recipe is None:
         raise ConfigError(f"{config}: has no 'train' entry; it is for evaluation only")
     images, held_out = (_open_images(experiment, data_root, split) for split in ("train", "test"))
@@ -270,7 +321,7 @@ def train_config(
     network = create_model(experiment.model)
 
     def evaluate(network: nn.Module) -> Mapping[str, float]:
-        counts = _count(network, held_out, experiment.protocol, recipe.batch_size, 0, chosen_device, False)
+        (counts,) = _count(network, held_out, [protocol], recipe.batch_size, 0, chosen_device, False)
         return counts.percentages()
 
     folder = Path(work_dir or Path("work_dirs") / experiment.name)
@@ -314,12 +365,18 @@ def make_tables(results: str | Path = RESULTS, *, check: bool = False) -> list[P
     return changed
 
 
-def _open_images(experiment: Experiment, data_root: str | Path | None, split: str) -> ImageSet:
+def _open_images(
+    experiment: Experiment,
+    data_root: str | Path | None,
+    split: str,
+    labels: str | Path | None = None,
+    class_map: str | Path | None = None,
+) -> ImageSet:
     """The config's dataset, held against its model's number of classes."""
     from densezoo.data.datasets import open_dataset
-    from densezoo.data.images import check_labels
+    from densezoo.data.labels import check_labels
 
-    images = open_dataset(experiment.dataset, data_root, split)
+    images = open_dataset(experiment.dataset, data_root, split, labels=labels, class_map=class_map)
     check_labels(images.labels, [images.where(i) for i in range(len(images))], experiment.model.num_classes)
     return images
 
@@ -327,24 +384,57 @@ def _open_images(experiment: Experiment, data_root: str | Path | None, split: st
 def _count(
     model: nn.Module,
     images: ImageSet,
-    protocol_name: str,
+    chosen: Sequence[Protocol],
     batch_size: int,
     workers: int,
     device: str,
     show_progress: bool,
-) -> Counts:
-    """The counts over all images, the same in every process."""
+) -> list[Counts]:
+    """The counts over all images under each protocol, the same in every process.
+
+    The first protocol's evaluation drives the loader and checks that every image came once; the others' batches,
+    of the same images, are counted as they pass.
+    """
     from densezoo.backends.eager import EagerBackend
-    from densezoo.data.loading import batches
+    from densezoo.data.loading import Batch, batches_by_protocol
     from densezoo.evaluation import distributed
     from densezoo.evaluation.evaluator import evaluate
+    from densezoo.evaluation.metrics import Counts, count, only_classes
 
-    protocol = get_protocol(protocol_name)
-    backend = EagerBackend(model, protocol, device)
+    backends = [EagerBackend(model, protocol, device) for protocol in chosen]
     indices = distributed.shard(len(images))
-    pin = backend.device.type == "cuda"
-    loader = batches(images, protocol, batch_size=batch_size, workers=workers, indices=indices, pin=pin)
-    return distributed.reduce_counts(evaluate(backend, loader, indices, show_progress=show_progress))
+    pin = backends[0].device.type == "cuda"
+    loader = batches_by_protocol(images, chosen, batch_size=batch_size, workers=workers, indices=indices, pin=pin)
+    others = [Counts() for _ in backends[1:]]
+
+    def logits(backend: EagerBackend, pixels: Tensor) -> Tensor:
+        return backend(pixels) if images.classes is None else only_classes(backend(pixels), images.classes)
+
+    def leading() -> Iterator[Batch]:
+        for first, *rest in loader:
+            for i, (backend, batch) in enumerate(zip(backends[1:], rest)):
+                others[i] += count(logits(backend, batch.pixels), batch.labels)
+            yield first
+
+    predicted: list[Tensor] = []
+
+    def leading_logits(pixels: Tensor) -> Tensor:
+        found = logits(backends[0], pixels)
+        predicted.append(found.argmax(1).cpu())
+        return found
+
+    first = evaluate(leading_logits, leading(), indices, show_progress=show_progress)
+    if images.label_sets is None:
+        _warn_of_permuted_labels([images.labels[i] for i in indices], [int(i) for p in predicted for i in p])
+    return [distributed.reduce_counts(counts) for counts in (first, *others)]
+
+
+def _warn_of_permuted_labels(labels: Sequence[int], predictions: Sequence[int]) -> None:
+    """Say on stderr when it is the labels' order, and not the network, that makes the accuracy what it is."""
+    from densezoo.evaluation.diagnosis import explain_labels
+
+    if reason := explain_labels(labels, predictions, 1 + max(*labels, *predictions)):
+        logging.getLogger("densezoo").warning("warning: %s", reason)
 
 
 def _device(name: str | None) -> str:

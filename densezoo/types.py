@@ -78,18 +78,21 @@ class Protocol:
 
     Args:
         name: what ``--protocol`` takes.
-        source: the document or code that fixes it.
-        decoder: library that turns bytes into pixels.
+        source: the document or code that fixes it, and what is not known of it.
+        decoder: library that turns bytes into RGB (`densezoo.data.decoding`).
         exif: whether the EXIF orientation is applied.
         resize: short side in pixels; None: the image stays as it is.
         interpolation: None only without a resize.
         antialias: whether shrinking widens the filter.
-        resize_backend: library that resamples.
+        resize_backend: library that resamples (`densezoo.data.resampling`).
         crop: side of the central square in pixels; None: no crop.
         crop_rounding: how (side - crop) / 2 becomes a whole offset: ``half_even`` is Python's ``round``.
-        mean, std: one number a channel, in the units of value_range.
+        mean, std: one number a channel, in the units of value_range and the order of channel_order.
         value_range: what a pixel of 255 is before the mean is taken off, 1.0 or 255.0.
         channel_order: order in which the network gets the channels; ``L`` is one grey channel.
+
+    Raises:
+        ConfigError: fields that contradict each other, or that no library does together.
     """
 
     name: str
@@ -101,19 +104,27 @@ class Protocol:
     resize: int | None = None
     interpolation: Literal["bilinear", "bicubic"] | None = None
     antialias: bool = True
-    resize_backend: Literal["pil", "cv2", "torch7", "mindspore"] = "pil"
+    resize_backend: Literal["pil", "cv2", "torch7"] = "pil"
     crop: int | None = None
     crop_rounding: Literal["half_even", "floor", "ceil"] = "half_even"
     value_range: float = 1.0
     channel_order: Literal["RGB", "BGR", "L"] = "RGB"
 
     def __post_init__(self) -> None:
-        if len(self.mean) != len(self.channel_order) or len(self.std) != len(self.channel_order):
-            raise ConfigError(f"protocol {self.name!r}: expected one mean and std a channel of {self.channel_order}")
-        if (self.resize is None) != (self.interpolation is None):
-            raise ConfigError(f"protocol {self.name!r}: resize and interpolation come together")
-        if self.crop is not None and (self.resize is None or self.crop > self.resize):
-            raise ConfigError(f"protocol {self.name!r}: crop {self.crop} needs a resize of at least that")
+        channels, sampler = len(self.channel_order), self.resize_backend
+        contradictions = {
+            f"expected {channels} means and deviations": {len(self.mean), len(self.std)} != {channels},
+            "resize and interpolation come together": (self.resize is None) != (self.interpolation is None),
+            f"crop {self.crop} needs a resize of at least that": (self.crop or 0) > (self.resize or 0),
+            f"{self.decoder} knows no EXIF": self.exif and self.decoder in ("torch7", "mindspore"),
+            f"{self.decoder} has no grey channel alone": channels == 1 and self.decoder != "pil",
+            f"antialias is {self.antialias}, and {sampler} can't": self.antialias != (sampler == "pil"),
+            f"torch7 has no {self.interpolation}": sampler == "torch7" and self.interpolation != "bicubic",
+            "torch7 resizes to pixels in 0..1": sampler == "torch7" and self.value_range != 1.0,
+        }
+        for reason, found in contradictions.items():
+            if found:
+                raise ConfigError(f"protocol {self.name!r}: {reason}")
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Evaluate a checkpoint: top-1 and top-5 under a named protocol, stored as JSON.
+"""Evaluate a checkpoint: top-1 and top-5 under a named protocol, or all of them, stored as JSON.
 
 python tools/test.py configs/densenet169.py checkpoint.pth --data-root /data/imagenet
 torchrun --nproc-per-node 2 tools/test.py CONFIG CHECKPOINT --data-root DIR --launcher pytorch
@@ -15,7 +15,7 @@ from pathlib import Path
 from densezoo import api, command_line
 from densezoo.data.protocols import PROTOCOLS
 from densezoo.results.store import write_result
-from densezoo.results.summary import summary
+from densezoo.results.summary import matrix, summary
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,7 +23,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = command_line.make_parser(__doc__)
     parser.add_argument("config", type=Path)
     parser.add_argument("checkpoint", type=Path, help=".pth, .pth.tar, .safetensors")
-    parser.add_argument("--protocol", help=f"preprocessing (default: the weights' own): {', '.join(PROTOCOLS)}")
+    parser.add_argument("--protocol", help=f"preprocessing (default: the weights' own): all, {', '.join(PROTOCOLS)}")
+    parser.add_argument("--labels", type=Path, help="list of labels of a flat folder or tar, such as Caffe's val.txt")
+    parser.add_argument("--class-map", type=Path, help="labels of class folders: lines of 'folder' or 'folder label'")
     parser.add_argument("--batch-size", type=int, default=64, help="images a step and process (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=api.RESULTS, help="folder of results (default: %(default)s)")
     command_line.add_run_options(parser)
@@ -34,11 +36,13 @@ def test(args: Namespace) -> None:
     """Evaluate, print, store."""
     from densezoo.evaluation.distributed import is_main  # here, so that --help needs no torch
 
-    result = api.evaluate_checkpoint(
+    results = api.evaluate_protocols(
         command_line.find_config(args.config),
         args.checkpoint,
+        names=[args.protocol] if args.protocol else None,
         data_root=args.data_root,
-        protocol=args.protocol,
+        labels=args.labels,
+        class_map=args.class_map,
         batch_size=args.batch_size,
         workers=args.workers,
         device=args.device,
@@ -47,8 +51,9 @@ def test(args: Namespace) -> None:
         show_progress=True,
     )
     if is_main():
-        print(summary(result))
-        print(f"  stored: {write_result(args.out, result)}")
+        print(summary(results[0]) if len(results) == 1 else matrix(results))
+        for result in results:
+            print(f"  stored: {write_result(args.out, result)}")
 
 
 if __name__ == "__main__":

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from densezoo.data.images import ArrayImages, ImageSet, check_labels, folder_images, tar_images
+from densezoo.data import arrays, imagenet
+from densezoo.data.images import ArrayImages, ImageSet, folder_images, tar_images
+from densezoo.data.labels import (
+    SPLIT_FOLDERS,
+    ClassNames,
+    LabelledFile,
+    check_labels,
+    label_files,
+    label_nested,
+    read_class_map,
+)
+from densezoo.data.lists import KNOWN_LISTS, find_list, is_flat, label_listed
+from densezoo.data.shards import is_webdataset, parquet_images, shard_files, webdataset_images
 from densezoo.errors import DatasetError, UnknownNameError
 
 
@@ -19,28 +29,41 @@ class Dataset:
 
     Args:
         name: what a config's ``dataset`` says.
-        num_classes: labels go from 0 to one less.
+        num_classes: labels go from 0 to one less; None: as many as there are class folders.
         wants: what ``--data-root`` has to be, for messages.
         class_names: the folder names in label order, where folders are matched by name.
-        native: (name of a file or folder in the root, opener (root, split)) of the distributor's own layout.
+        native: (name of a file or folder in the root, opener (root, split)) of the distributor's own layouts.
         built_in: opener (split) of a dataset that needs no files.
+        nested: class folders lie at any depth, and all are one set.
+        finish: what is done to the opened set: other labels, fewer classes.
     """
 
     name: str
-    num_classes: int
+    num_classes: int | None
     wants: str
     class_names: Callable[[], Sequence[str]] | None = None
-    native: tuple[str, Callable[[Path, str], ArrayImages]] | None = None
+    native: tuple[tuple[str, arrays.Opener], ...] = ()
     built_in: Callable[[str], ArrayImages] | None = None
+    nested: bool = False
+    finish: Callable[[ImageSet], ImageSet] | None = None
 
 
-def open_dataset(name: str, root: str | Path | None, split: str = "test") -> ImageSet:
-    """The images of a dataset.
+def open_dataset(
+    name: str,
+    root: str | Path | None,
+    split: str = "test",
+    *,
+    labels: str | Path | None = None,
+    class_map: str | Path | None = None,
+) -> ImageSet:
+    """The images of a dataset, in whichever layout they lie.
 
     Args:
         name: a key of DATASETS.
-        root: folder or tar; not needed by built-in datasets.
+        root: folder, tar or parquet file; not needed by built-in datasets.
         split: "train" or "test" (ImageNet's val).
+        labels: the list of a flat folder's or tar's labels (`densezoo.data.lists`); None: one of KNOWN_LISTS.
+        class_map: labels of class folders (`densezoo.data.labels.read_class_map`); None: the dataset's own.
 
     Raises:
         UnknownNameError: no such dataset.
@@ -56,92 +79,115 @@ def open_dataset(name: str, root: str | Path | None, split: str = "test") -> Ima
     root = Path(root).expanduser()
     if not root.exists():
         raise DatasetError(f"{root}: there is no such file or folder; --data-root has to be {dataset.wants}")
-    if dataset.native is not None and (root / dataset.native[0]).exists():
-        images = dataset.native[1](root, split)
-        check_labels(images.labels, [images.where(i) for i in range(len(images))], dataset.num_classes)
-        return images
-    class_names = dataset.class_names() if dataset.class_names else None
-    opener = folder_images if root.is_dir() else tar_images
-    return opener(root, split, dataset.num_classes, class_names)
+    images = _open(dataset, root, split, Path(labels) if labels else None, Path(class_map) if class_map else None)
+    check_labels(images.labels, [images.where(i) for i in range(len(images))], dataset.num_classes)
+    if split == "test" and dataset.class_names is imagenet.wnids:
+        imagenet.refuse_training_images(images)
+    return dataset.finish(images) if dataset.finish else images
 
 
-def _digits(split: str) -> ArrayImages:
-    """scikit-learn's 1,797 scans of digits (UCI, CC BY 4.0), 8x8, in the halves of scikit-learn's own example.
-
-    The scans are ordered by writer, so the second half has other hands than the first:
-    https://scikit-learn.org/stable/auto_examples/classification/plot_digits_classification.html
-    """
-    from sklearn.datasets import load_digits
-
-    data = load_digits()
-    pixels = np.rint(data.images * (255 / 16)).astype(np.uint8)
-    half = slice(0, 898) if split == "train" else slice(898, None)
-    ids = [f"{i:04d}" for i in range(len(pixels))]
-    return ArrayImages("sklearn.datasets.load_digits", ids[half], data.target[half].tolist(), pixels[half])
-
-
-def _cifar(class_name: str) -> Callable[[Path, str], ArrayImages]:
-    def open_cifar(root: Path, split: str) -> ArrayImages:
-        import torchvision.datasets
-
-        # torchvision checks the md5 of every batch file before it unpickles it
-        data = _opened(root, lambda: getattr(torchvision.datasets, class_name)(str(root), train=split == "train"))
-        ids = [f"{split}/{i:05d}" for i in range(len(data.targets))]
-        return ArrayImages(str(root), ids, list(data.targets), data.data)
-
-    return open_cifar
+def _open(dataset: Dataset, root: Path, split: str, labels: Path | None, class_map: Path | None) -> ImageSet:
+    for marker, opener in dataset.native:
+        home = root.parent if root.name == marker else root
+        if (home / marker).exists():
+            return opener(home, split)
+    names: ClassNames | None = dataset.class_names() if dataset.class_names else None
+    if class_map is not None:
+        names = read_class_map(class_map)
+    if root.suffix == ".parquet" or (root.is_dir() and shard_files(root, ".parquet", split)):
+        return parquet_images(root, split, names)
+    unpacked = any((root / folder).is_dir() for folder in SPLIT_FOLDERS[split])
+    tars = [root] if root.is_file() else [] if unpacked else shard_files(root, ".tar", split)
+    if tars and is_webdataset(tars[0]):
+        return webdataset_images(root, split, names)
+    if root.is_dir() and root.name in SPLIT_FOLDERS["train"] and split == "test":
+        raise DatasetError(f"{root}: is the training set by its name; point --data-root at the folder of val/ or test/")
+    source = tars[0] if len(tars) == 1 else root
+    labeller = partial(_label, dataset=dataset, split=split, names_of_classes=names, labels=labels, root=source)
+    opener_of = folder_images if source.is_dir() else tar_images
+    return opener_of(source, split, dataset.num_classes, names, labeller)
 
 
-def _svhn(root: Path, split: str) -> ArrayImages:
-    import torchvision.datasets
+def _label(
+    names: Sequence[str],
+    location: str,
+    *,
+    dataset: Dataset,
+    split: str,
+    names_of_classes: ClassNames | None,
+    labels: Path | None,
+    root: Path,
+) -> list[LabelledFile]:
+    """By a list where one is given or the images lie flat; otherwise by class folders."""
+    flat = is_flat(names, names_of_classes)
+    path = labels or (find_list(root) if flat else None)
+    if path is not None:
+        return label_listed(names, location, path, dataset.num_classes, names_of_classes)
+    if flat and dataset.num_classes != 1:
+        raise DatasetError(
+            f"{location}: all images lie in one folder, so nothing tells their classes; expected {dataset.wants}, "
+            f"or a list of labels beside them ({', '.join(KNOWN_LISTS[:4])}) or by --labels"
+        )
+    if dataset.nested:
+        return label_nested(names, location, dataset.num_classes, names_of_classes)
+    return label_files(names, location, split, dataset.num_classes, names_of_classes)
 
-    data = _opened(root, lambda: torchvision.datasets.SVHN(str(root), split=split))
-    ids = [f"{split}/{i:05d}" for i in range(len(data.labels))]
-    return ArrayImages(str(root), ids, data.labels.tolist(), data.data.transpose(0, 2, 3, 1))
+
+_VALIDATION = (
+    "the ImageNet validation set: a folder or tar of val/<wnid>/*.JPEG or of <wnid>/*.JPEG, ILSVRC2012_img_val.tar or "
+    "a flat folder with a list of labels, Hugging Face's parquet files, or WebDataset tars"
+)
 
 
-def _opened(root: Path, opener: Callable[[], object]):  # type: ignore[no-untyped-def]  # torchvision is untyped
-    try:
-        return opener()
-    except RuntimeError as error:
-        raise DatasetError(f"{root}: {error} (torchvision checks the published files)") from None
-
-
-@lru_cache(maxsize=1)
-def _imagenet_wnids() -> Sequence[str]:
-    from timm.data.imagenet_info import ImageNetInfo  # here, because timm takes 3 s to import
-
-    names: Sequence[str] = ImageNetInfo("imagenet-1k").label_names()  # type: ignore[no-untyped-call]
-    return names
+def _imagenet(name: str, wants: str, **more: object) -> Dataset:
+    return Dataset(name, 1000, wants, class_names=imagenet.wnids, **more)  # type: ignore[arg-type]
 
 
 DATASETS = {
     dataset.name: dataset
     for dataset in (
-        Dataset(
-            "imagenet1k",
-            1000,
-            "the ImageNet validation set: a folder or tar of val/<wnid>/*.JPEG, or of <wnid>/*.JPEG",
-            class_names=_imagenet_wnids,
-        ),
+        _imagenet("imagenet1k", _VALIDATION),
+        _imagenet("imagenet-real", _VALIDATION, finish=imagenet.real_labels),
+        _imagenet("imagenet-a-clean", _VALIDATION, finish=imagenet.only_classes("imagenet_a")),
+        _imagenet("imagenet-r-clean", _VALIDATION, finish=imagenet.only_classes("imagenet_r")),
+        _imagenet("imagenetv2-matched-frequency", "imagenetv2-matched-frequency-format-val/, its folders 0 to 999"),
+        _imagenet("imagenet-sketch", "ImageNet-Sketch's sketch/<wnid>/*.JPEG: that folder"),
+        _imagenet("imagenet-a", "imagenet-a/, its folders <wnid>", finish=imagenet.only_classes("imagenet_a")),
+        _imagenet("imagenet-r", "imagenet-r/, its folders <wnid>", finish=imagenet.only_classes("imagenet_r")),
+        _imagenet("imagenet-c", "ImageNet-C: any folder above <wnid>/, such as gaussian_noise/3", nested=True),
         Dataset(
             "cifar10",
             10,
-            "a folder with cifar-10-batches-py/, or a folder or tar of test/<class>/*.png",
-            native=("cifar-10-batches-py", _cifar("CIFAR10")),
+            "a folder with cifar-10-batches-py/ or cifar-10-batches-bin/, a folder or tar of test/<class>/*.png, or "
+            "Hugging Face's parquet files",
+            native=(
+                ("cifar-10-batches-py", arrays.cifar_python("CIFAR10")),
+                ("cifar-10-batches-bin", arrays.cifar_binary(arrays.CIFAR10_FILES, label_bytes=1)),
+            ),
         ),
         Dataset(
             "cifar100",
             100,
-            "a folder with cifar-100-python/, or a folder or tar of test/<class>/*.png",
-            native=("cifar-100-python", _cifar("CIFAR100")),
+            "a folder with cifar-100-python/ or cifar-100-binary/, a folder or tar of test/<class>/*.png, or Hugging "
+            "Face's parquet files",
+            native=(
+                ("cifar-100-python", arrays.cifar_python("CIFAR100")),
+                ("cifar-100-binary", arrays.cifar_binary(arrays.CIFAR100_FILES, label_bytes=2)),
+            ),
+        ),
+        Dataset(
+            "cifar10.1",
+            10,
+            "a folder with cifar10.1_v6_data.npy and cifar10.1_v6_labels.npy",
+            native=(("cifar10.1_v6_data.npy", arrays.cifar10_1), ("cifar10.1_v4_data.npy", arrays.cifar10_1)),
         ),
         Dataset(
             "svhn",
             10,
             "a folder with test_32x32.mat, or a folder or tar of test/<digit>/*.png",
-            native=("test_32x32.mat", _svhn),
+            native=(("test_32x32.mat", arrays.svhn),),
         ),
-        Dataset("digits", 10, "nothing: it comes with scikit-learn", built_in=_digits),
+        Dataset("digits", 10, "nothing: it comes with scikit-learn", built_in=arrays.digits),
+        Dataset("imagefolder", None, "a folder or tar of <class>/<file>, or the same below val/ or test/"),
     )
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -39,7 +40,8 @@ def count(logits: Tensor, labels: Tensor) -> Counts:
 
     Args:
         logits: (N, num_classes).
-        labels: (N,), whole numbers.
+        labels: (N,), whole numbers; or (N, K) with several right answers, negative where there are fewer: the best
+            placed one counts.
 
     Raises:
         EvaluationError: a logit is NaN.
@@ -47,10 +49,20 @@ def count(logits: Tensor, labels: Tensor) -> Counts:
     if torch.isnan(logits).any():
         raise EvaluationError("the model's output holds NaN: its weights or the device's arithmetic are broken")
     labels = labels.to(logits.device)
+    if labels.ndim == 2:
+        placed = logits.gather(1, labels.clamp(min=0)).masked_fill(labels < 0, -math.inf)
+        labels = labels.gather(1, placed.argmax(1, keepdim=True)).squeeze(1)
     own = logits.gather(1, labels[:, None])
     earlier = torch.arange(logits.shape[1], device=logits.device)[None, :] < labels[:, None]
     rank = ((logits > own) | ((logits == own) & earlier)).sum(1)
     return Counts(len(labels), int((rank < 1).sum()), int((rank < 5).sum()))
+
+
+def only_classes(logits: Tensor, classes: Sequence[int]) -> Tensor:
+    """The logits (N, num_classes) with every other class out of the competition, at minus infinity."""
+    out = torch.full_like(logits, -math.inf)
+    out[:, list(classes)] = logits[:, list(classes)]
+    return out
 
 
 def percent(correct: int, total: int) -> float:

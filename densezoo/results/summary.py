@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from densezoo.types import EvalResult
 
 
@@ -15,6 +17,16 @@ def summary(result: EvalResult) -> str:
             f"  {result.num_samples:,} images in {result.seconds:.1f} s ({result.num_samples / result.seconds:.0f} "
             f"images/s), {result.backend} {result.precision} on {result.device}",
         ]
+    )
+
+
+def matrix(results: Sequence[EvalResult]) -> str:
+    """One line a protocol: the same weights on the same images."""
+    first = results[0]
+    width = max(len(result.protocol) for result in results)
+    return "\n".join(
+        [f"{first.model} on {first.dataset}, {first.num_samples:,} images in {first.seconds:.1f} s"]
+        + [f"  {result.protocol:{width}}  top-1 {result.top1:6.2f} %  top-5 {result.top5:6.2f} %" for result in results]
     )
 
 

@@ -11,8 +11,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
+from densezoo.data.decoding import decode
 from densezoo.data.images import ImageSet
-from densezoo.data.preprocess import decode, normalise, to_pixels
+from densezoo.data.preprocess import normalise, to_pixels
+from densezoo.data.resampling import as_image
 from densezoo.errors import ConfigError
 from densezoo.types import Protocol
 
@@ -67,7 +69,7 @@ class TrainingImages(Dataset[tuple[Tensor, int]]):
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         image = decode(self.images.read(index), self.protocol, self.images.where(index))
         if self.augment.on_image is not None:
-            image = self.augment.on_image(image)
+            image = self.augment.on_image(as_image(image))
         floats = normalise(to_pixels(image, self.protocol), self.protocol)
         if self.augment.on_floats is not None:
             floats = self.augment.on_floats(floats)

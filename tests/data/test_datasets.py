@@ -95,5 +95,5 @@ def test_a_root_that_isn_t_there(tmp_path: Path) -> None:
 
 def test_names() -> None:
     assert all(name == dataset.name for name, dataset in DATASETS.items())
-    with pytest.raises(UnknownNameError, match="there is no dataset 'cifar11'; did you mean 'cifar10'"):
-        open_dataset("cifar11", None)
+    with pytest.raises(UnknownNameError, match="there is no dataset 'cifr10'; did you mean 'cifar10'"):
+        open_dataset("cifr10", None)

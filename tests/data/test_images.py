@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from densezoo.data.images import FolderImages, check_labels, folder_images, label_files, tar_images
+from densezoo.data.images import FolderImages, folder_images, tar_images
+from densezoo.data.labels import check_labels, label_files
 from densezoo.errors import DatasetError, ImageError
 
 Maker = Callable[[str, dict[str, list[str]]], Path]

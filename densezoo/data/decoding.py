@@ -1,0 +1,148 @@
+"""Bytes -> RGB as each publisher's library decodes them, with the library's own ways for unusual files.
+
+What differs between them: EXIF orientation, 16-bit files, CMYK and alpha. A 16-bit grey PNG is clipped at 255 by
+Pillow, loses its low byte in OpenCV and keeps all 16 bits in Torch7; a CMYK JPEG is converted by three formulas.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from densezoo.data.resampling import resized_size
+from densezoo.errors import ImageError
+from densezoo.types import Protocol
+
+#: A decoded image: Pillow's own, or an array (H, W, 3), uint8 in 0..255 or float32 in 0..1.
+Decoded: TypeAlias = "Image.Image | NDArray[np.uint8] | NDArray[np.float32]"
+
+MAX_PIXELS = 178_956_970  # where Pillow calls a file a decompression bomb by default; 0.5 GB as RGB
+_TORCH7_FORMATS = ("JPEG", "MPO", "PNG", "PPM")  # MPO is a JPEG with further pictures behind it
+
+
+def decode(source: bytes | NDArray[np.uint8] | Image.Image, protocol: Protocol, where: str) -> Decoded:
+    """The image in the protocol's channels (BGR as RGB).
+
+    Args:
+        source: an encoded file, decoded pixels (H, W, 3) or (H, W), or a Pillow image. Pixels have been decoded
+            already: of the protocol's decoding only EXIF and channels are left to do.
+        where: the file, for messages.
+
+    Raises:
+        ImageError: the protocol's library can't decode it, or it has more than MAX_PIXELS before or after its resize.
+    """
+    try:
+        with warnings.catch_warnings():  # Pillow warns of odd metadata, which the libraries here pass over
+            warnings.simplefilter("ignore")
+            if isinstance(source, bytes):
+                return _DECODERS[protocol.decoder](source, protocol)
+            image = source if isinstance(source, Image.Image) else Image.fromarray(source)
+            return _converted(image, protocol)
+    except Exception as error:  # the decoders raise OSError, SyntaxError, ValueError, struct.error, cv2.error and more
+        unknown = isinstance(error, UnidentifiedImageError)
+        reason = "no image format that Pillow knows" if unknown else str(error).strip().partition("\n")[0]
+        size = f"; {len(source):,} bytes" if isinstance(source, bytes) else ""
+        raise ImageError(f"{where}: can't be decoded ({reason}{size}); replace the file with an intact copy") from None
+
+
+def _opened(data: bytes, protocol: Protocol) -> Image.Image:
+    """Pillow's view of the header; no pixel is decoded yet."""
+    image = Image.open(io.BytesIO(data))
+    _check_area(image.size, protocol)
+    return image
+
+
+def _check_area(size: tuple[int, int], protocol: Protocol) -> None:
+    """Refuse a bomb: also a strip of one pixel's width, which only a resize makes huge."""
+    sizes = [size]
+    if protocol.resize is not None:
+        sizes.append(resized_size(*size, protocol.resize))
+    for width, height in sizes:
+        if width * height > MAX_PIXELS:
+            raise ValueError(f"{size[0]} x {size[1]} becomes {width * height:,} pixels, more than {MAX_PIXELS:,}")
+
+
+def _converted(image: Image.Image, protocol: Protocol) -> Image.Image:
+    _check_area(image.size, protocol)
+    upright = ImageOps.exif_transpose(image) if protocol.exif else image
+    return upright.convert("L" if protocol.channel_order == "L" else "RGB")
+
+
+def _pillow(data: bytes, protocol: Protocol) -> Decoded:
+    return _converted(_opened(data, protocol), protocol)
+
+
+def _opencv(data: bytes, protocol: Protocol) -> Decoded:
+    """``cv2.imread(file, IMREAD_COLOR)``, which keeps the high byte of 16 bits and drops alpha."""
+    import cv2
+
+    _opened(data, protocol)
+    orientation = 0 if protocol.exif else cv2.IMREAD_IGNORE_ORIENTATION
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | orientation)
+    if pixels is None:
+        raise ValueError("OpenCV finds it truncated or broken")
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+def _torch7(data: bytes, protocol: Protocol) -> Decoded:
+    """``image.load(file, 3, 'float')`` of https://github.com/torch/image (init.lua, generic/jpeg.c, generic/png.c).
+
+    Of four channels it keeps the first three, whatever they are: of RGBA the colours, of CMYK the inks as libjpeg
+    stores them. Two channels (grey with alpha) it refuses. A 16-bit PNG is divided by 65535.
+    """
+    file = _opened(data, protocol)
+    if file.format not in _TORCH7_FORMATS:
+        raise ValueError(f"Torch7 reads {', '.join(_TORCH7_FORMATS)}; this is {file.format}")
+    if file.mode == "CMYK":
+        return _bytes(_stored_inks(file)[..., :3])
+    if file.format == "PNG":
+        depth, colour_type = data[24], data[25]  # IHDR: https://www.w3.org/TR/png-3/#11IHDR
+        if colour_type == 4:
+            raise ValueError("Torch7 takes no grey-scale PNG with alpha")
+        if depth == 16:
+            return _png16(data)
+    return file.convert("RGB")
+
+
+def _png16(data: bytes) -> NDArray[np.float32]:
+    import cv2
+
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        raise ValueError("truncated or broken PNG")
+    rgb = np.repeat(pixels[..., None], 3, 2) if pixels.ndim == 2 else pixels[..., 2::-1]
+    scaled: NDArray[np.float32] = rgb.astype(np.float32) / np.float32(65535)
+    return scaled
+
+
+def _mindspore(data: bytes, protocol: Protocol) -> Decoded:
+    """MindSpore's Decode (minddata/dataset/kernels/image/image_utils.cc): OpenCV, but its own formula for CMYK."""
+    file = _opened(data, protocol)
+    if file.mode != "CMYK" or file.format not in ("JPEG", "MPO"):
+        return _opencv(data, protocol)
+    inks = _stored_inks(file)
+    light = inks if "adobe" in file.info else 255 - inks
+    return _bytes(light[..., :3] * light[..., 3:] // 255)
+
+
+def _stored_inks(file: Image.Image) -> NDArray[np.int64]:
+    """CMYK (H, W, 4) as a JPEG stores it; Pillow turns every such file round, as Adobe's are."""
+    return 255 - np.asarray(file).astype(np.int64)
+
+
+def _bytes(pixels: NDArray[np.int64]) -> NDArray[np.uint8]:
+    return pixels.astype(np.uint8)
+
+
+_DECODERS: dict[str, Callable[[bytes, Protocol], Decoded]] = {
+    "pil": _pillow,
+    "cv2": _opencv,
+    "torch7": _torch7,
+    "mindspore": _mindspore,
+}

@@ -1,0 +1,90 @@
+"""Sizes, and how each library resamples: Pillow with antialias, OpenCV and Torch7 without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+#: (H, W, C) or (H, W): uint8 in 0..255 or float32 in 0..1.
+Array: TypeAlias = "NDArray[np.uint8] | NDArray[np.float32]"
+Resize: TypeAlias = "Callable[[Image.Image | Array, tuple[int, int], str], Array]"
+
+_PILLOW_FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+_ROUNDING: dict[str, Callable[[int], int]] = {
+    "half_even": lambda margin: round(margin / 2),
+    "floor": lambda margin: margin // 2,
+    "ceil": lambda margin: (margin + 1) // 2,
+}
+
+
+def resized_size(width: int, height: int, short: int) -> tuple[int, int]:
+    """(width, height) in pixels with the short side at ``short`` and the long side truncated, never rounded up.
+
+    Torch7 divides before it multiplies and MindSpore does so in single precision: at 256, a power of two, and for
+    photographs that gives the same.
+    """
+    if width <= height:
+        return short, int(short * height / width)
+    return int(short * width / height), short
+
+
+def crop_offset(side: int, crop: int, rounding: str) -> int:
+    """Pixels before the central crop of a side."""
+    return _ROUNDING[rounding](side - crop)
+
+
+def as_image(image: Image.Image | Array) -> Image.Image:
+    """The image as Pillow's; floats have no place there."""
+    return image if isinstance(image, Image.Image) else Image.fromarray(image)
+
+
+def _pillow(image: Image.Image | Array, size: tuple[int, int], interpolation: str) -> Array:
+    picture = as_image(image)
+    return np.asarray(picture if picture.size == size else picture.resize(size, _PILLOW_FILTERS[interpolation]))
+
+
+def _opencv(image: Image.Image | Array, size: tuple[int, int], interpolation: str) -> Array:
+    import cv2
+
+    flag = {"bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}[interpolation]
+    return np.asarray(cv2.resize(np.asarray(image), size, interpolation=flag), dtype=np.uint8)
+
+
+def _torch7(image: Image.Image | Array, size: tuple[int, int], interpolation: str) -> Array:
+    """``image.scale(src, width, height, 'bicubic')``: float32, not clamped to 0..1."""
+    pixels = np.asarray(image)
+    x = pixels if pixels.dtype == np.float32 else pixels.astype(np.float32) / np.float32(255)
+    width, height = size
+    resized: NDArray[np.float32] = _cubic(_cubic(x.transpose(2, 0, 1), width).swapaxes(1, 2), height)
+    turned: NDArray[np.float32] = resized.transpose(2, 1, 0)
+    return turned
+
+
+def _cubic(x: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """The last axis at ``size`` samples, the first and last of which stay (``Main_scaleCubic_rowcol`` of torch/image).
+
+    Catmull-Rom through four samples, in single precision as the original; a sample beyond the border continues the
+    line of the last two.
+    """
+    length = x.shape[-1]
+    if size == length:
+        return x
+    position = np.arange(size, dtype=np.float32) * (np.float32(length - 1) / np.float32(size - 1))
+    index = position.astype(np.intp)
+    t = position - index.astype(np.float32)
+    before, left, right, after = (x[..., np.clip(index + step, 0, length - 1)] for step in (-1, 0, 1, 2))
+    before = np.where(index > 0, before, 2 * left - right)
+    after = np.where(index + 2 < length, after, 2 * right - left)
+    half, one_and_half, two_and_half = np.float32(0.5), np.float32(1.5), np.float32(2.5)
+    linear = half * (right - before)
+    square = before - two_and_half * left + 2 * right - half * after
+    cube = half * (after - before) + one_and_half * (left - right)
+    out: NDArray[np.float32] = left + t * (linear + t * (square + cube * t))
+    return out
+
+
+RESIZERS: dict[str, Resize] = {"pil": _pillow, "cv2": _opencv, "torch7": _torch7}

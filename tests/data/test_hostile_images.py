@@ -1,0 +1,67 @@
+"""Files that are made to hurt: an ImageError, and never an allocation."""
+
+from __future__ import annotations
+
+import struct
+import tracemalloc
+import zlib
+
+import pytest
+from PIL import Image
+from unusual_images import encoded, photograph
+
+from densezoo.data.decoding import MAX_PIXELS, decode
+from densezoo.data.protocols import PROTOCOLS, get_protocol
+from densezoo.errors import ImageError
+
+ONE_A_DECODER = ["torchvision", "mmpretrain", "torch7", "mindcv"]
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A PNG of a few hundred bytes that says it is huge."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    pixels = zlib.compress(bytes(1000))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("name", ONE_A_DECODER)
+@pytest.mark.parametrize("size", [(60_000, 60_000), (MAX_PIXELS + 1, 1), (20_000, 9_000)])
+def test_a_decompression_bomb(name: str, size: tuple[int, int]) -> None:
+    tracemalloc.start()
+    with pytest.raises(ImageError, match=r"^bomb\.png: can't be decoded \(.*; \d+ bytes\)"):
+        decode(bomb(*size), get_protocol(name), "bomb.png")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5e6
+
+
+@pytest.mark.parametrize("name", ONE_A_DECODER)
+def test_a_strip_that_only_the_resize_makes_huge(name: str) -> None:
+    data = encoded(Image.new("RGB", (1, 4000)), "PNG")
+    with pytest.raises(ImageError, match=r"1 x 4000 becomes 262,144,000 pixels, more than 178,956,970"):
+        decode(data, get_protocol(name), "strip.png")
+    assert decode(data, get_protocol("cifar10"), "strip.png").size == (1, 4000)
+
+
+def test_a_strip_as_a_pillow_image() -> None:
+    with pytest.raises(ImageError, match=r"262,144,000 pixels"):
+        decode(Image.new("RGB", (1, 4000)), get_protocol("timm"), "this Image")
+
+
+@pytest.mark.parametrize("name", ONE_A_DECODER)
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_half_a_file(name: str, kind: str) -> None:
+    data = encoded(photograph(200, 200), kind)
+    with pytest.raises(ImageError, match=r"half: can't be decoded \(.*truncated"):
+        decode(data[: len(data) // 2], get_protocol(name), "half")
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+@pytest.mark.parametrize("data", [b"", b"<html>", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n" + bytes(30)])
+def test_no_image(name: str, data: bytes) -> None:
+    with pytest.raises(ImageError, match=rf"x: can't be decoded \(.*; {len(data)} bytes\); replace the file"):
+        decode(data, PROTOCOLS[name], "x")

@@ -1,0 +1,109 @@
+"""tools/test.py under other protocols, and on the sets whose scoring is their own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from densezoo import api
+from densezoo.formats.safetensors import write_safetensors
+
+CONFIG = """
+model = dict(growth_rate=4, block_config=(1, 1), num_init_features=8, num_classes=1000)
+dataset = "imagenet1k"
+protocol = "torchvision"
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path, tool: Callable[..., int]) -> Callable[..., int]:
+    """run(*options): a small ImageNet network on 6 images of 3 classes, results in tmp_path/out."""
+    torch.manual_seed(0)
+    (tmp_path / "small.py").write_text(CONFIG)
+    network = api.create_model(api.load_config(tmp_path / "small.py").model)
+    write_safetensors(tmp_path / "small.safetensors", network.state_dict(), {})
+    for i, wnid in enumerate(["n01443537", "n01484850", "n01498041"] * 2):  # all in ImageNet-R, the last one in -A
+        path = tmp_path / "val" / wnid / f"ILSVRC2012_val_{i + 1:08d}.JPEG"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.random.default_rng(i).integers(0, 256, (30, 40, 3), np.uint8)).save(path)
+
+    def run(*options: object) -> int:
+        fixed = ("--data-root", tmp_path / "val", "--out", tmp_path / "out", "--workers", 0, "--device", "cpu")
+        return tool("test", tmp_path / "small.py", tmp_path / "small.safetensors", *fixed, *options)
+
+    return run
+
+
+def results(tmp_path: Path, dataset: str = "imagenet1k") -> dict[str, dict[str, object]]:
+    found = [json.loads(path.read_text()) for path in (tmp_path / "out" / dataset).iterdir()]
+    return {result["protocol"]: result for result in found}
+
+
+def test_another_protocol(run: Callable[..., int], tmp_path: Path) -> None:
+    assert run("--protocol", "mmpretrain") == 0
+    assert run() == 0
+    assert set(results(tmp_path)) == {"mmpretrain", "torchvision"}
+
+
+def test_all_protocols_are_each_what_they_are_alone(
+    run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--protocol", "all") == 0
+    lines = capsys.readouterr().out.splitlines()
+    together = results(tmp_path)
+    assert len(together) == 11
+    assert all(any(line.split()[0] == name and "top-1" in line for line in lines[1:]) for name in together)
+    for name in ("torch7", "caffe", "timm-288"):
+        assert run("--protocol", name) == 0
+    alone = results(tmp_path)
+    for name, result in together.items():
+        assert (result["correct1"], result["correct5"]) == (alone[name]["correct1"], alone[name]["correct5"])
+        assert result["num_samples"] == 6
+
+
+def test_an_unknown_protocol(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--protocol", "mmpretran") == 1
+    assert "there is no protocol 'mmpretran'; did you mean 'mmpretrain'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("dataset", "images"), [("imagenet-real", None), ("imagenet-r-clean", 6), ("imagenet-a", 2)])
+def test_datasets_with_a_scoring_of_their_own(
+    run: Callable[..., int], tmp_path: Path, dataset: str, images: int | None
+) -> None:
+    assert run("--cfg-options", f"dataset={dataset}") == 0
+    (result,) = results(tmp_path, dataset).values()
+    assert images in (None, result["num_samples"])
+    assert 0 < result["num_samples"] <= 6
+
+
+def test_a_list_by_option(run: Callable[..., int], tmp_path: Path) -> None:
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    paths = sorted((tmp_path / "val").glob("*/*"), key=lambda path: path.name)
+    for path in paths:
+        (flat / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "list").write_text("".join(f"{path.parent.name}\n" for path in paths))
+    assert run("--data-root", flat, "--labels", tmp_path / "list") == 0
+    (by_list,) = results(tmp_path).values()
+    assert run() == 0
+    (by_folder,) = results(tmp_path).values()
+    assert by_list["dataset_fingerprint"] == by_folder["dataset_fingerprint"]
+
+
+def test_a_class_map_by_option(run: Callable[..., int], tmp_path: Path) -> None:
+    (tmp_path / "map.txt").write_text("n01443537 5\nn01484850 6\nn01498041 7\n")
+    assert run("--cfg-options", "dataset=imagefolder", "--class-map", tmp_path / "map.txt") == 0
+    assert results(tmp_path, "imagefolder")["torchvision"]["num_samples"] == 6
+
+
+def test_naming_a_protocol_imports_no_torch_and_using_one_does() -> None:
+    code = "import sys, densezoo; assert 'torch' not in sys.modules; print(densezoo.get_protocol('timm').protocol.crop)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "224\n"
