@@ -334,8 +334,12 @@ def train_config(
     return path
 
 
-def make_tables(results: str | Path = RESULTS, *, check: bool = False) -> list[Path]:
+def make_tables(results: str | Path | None = None, *, check: bool = False) -> list[Path]:
     """Regenerate the README's tables and the model cards from the index and the stored results.
+
+    Args:
+        results: folder of stored results; None: the repository's.
+        check: change nothing.
 
     Returns:
         The documents that changed.
@@ -347,7 +351,7 @@ def make_tables(results: str | Path = RESULTS, *, check: bool = False) -> list[P
     from densezoo.results.store import read_results, write_atomically
     from densezoo.results.tables import fill_tables
 
-    stored, specs = read_results(results), load_index()
+    stored, specs = read_results(results or RESULTS), load_index()
     documents = {CARDS / f"{arch}.md": text for arch, text in model_cards(specs.values(), stored).items()}
     for path in GENERATED:
         documents[path] = fill_tables(path.read_text(encoding="utf-8"), str(path), specs, stored)

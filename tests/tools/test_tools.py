@@ -190,6 +190,7 @@ def test_the_demo(
     shutil.copytree(ROOT / "results", tmp_path / "results")
     monkeypatch.setattr(api, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(api, "GENERATED", (readme,))
+    monkeypatch.setattr(api, "CARDS", tmp_path / "cards")
     assert tool("demo") == 0
     shown = capsys.readouterr().out
     assert "top-1" in shown
