@@ -11,7 +11,7 @@ test: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python tools/check_index.py
+	OMP_NUM_THREADS=1 $(BIN)/python tools/check_index.py
 	$(BIN)/python tools/make_tables.py --check
 	$(BIN)/pytest -n auto --cov
 
