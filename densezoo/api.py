@@ -172,13 +172,16 @@ def load_checkpoint(
         FormatError: the file can't be read without running code from it, or not at all.
         CheckpointError: it holds no DenseNet, another one, or an incomplete one.
     """
+    import torch
+
     from densezoo.checkpoints.convert import convert
     from densezoo.formats.read import read_checkpoint
     from densezoo.models.densenet import DenseNet
 
     arch, state_dict, report = convert(read_checkpoint(path), architecture, **options)
-    model = DenseNet(arch)
-    model.load_state_dict(state_dict)
+    with torch.device("meta"):  # no weights are drawn that the file's would replace
+        model = DenseNet(arch)
+    model.load_state_dict(state_dict, assign=True)
     return model.eval(), report
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from densezoo.errors import ConfigError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Stem = Literal["imagenet", "cifar", "deep"]
+Stem = Literal["imagenet", "cifar", "cifar_norm", "deep"]
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,18 @@ class Architecture:
         bn_size: channels of the 1x1 bottleneck, in growth rates; None: no bottleneck (a plain DenseNet).
         reduction: channels after a transition / channels before it, rounded down (theta in the paper).
         stem: ``imagenet``: 7x7 stride 2, norm, max pool; ``cifar``: one 3x3 convolution and nothing else;
+            ``cifar_norm``: that with norm and ReLU after it (TinyMS);
             ``deep``: three 3x3 convolutions, the first with stride 2, norm after each, max pool (timm's "d").
         aa_layer: ``blurpool``: pooling in the stem is max pool with stride 1, then a blur with stride 2.
         aa_stem_only: False: the transitions blur too, in place of their average pooling.
         drop_rate: dropout after every convolution but the stem's (paper, section 4.2), in training only.
         bn_eps: epsilon of every batch norm.
+        transition_pool: what halves the resolution in a transition (``max``: mindvision).
+        pool_padding: of the stem's pool: ``torch``: 1 on every side; ``same``: 1 after and, where the map is odd,
+            1 before (mindvision).
+        ceil_mode: every pool keeps a last, incomplete window (Caffe, MXNet's "full", TensorFlow's "same").
+        stem_ceil_mode: the same for the stem's pool alone; None: as ceil_mode (False: shicai's Caffe networks).
+        head_pool: side of the last average pool, px (7: Gluon; 8: CIFAR ports); None: over the whole map.
         in_chans: channels of the input image.
         num_classes: rows of the classifier.
 
@@ -51,6 +58,11 @@ class Architecture:
     aa_stem_only: bool = True
     drop_rate: float = 0.0
     bn_eps: float = 1e-5
+    transition_pool: Literal["avg", "max"] = "avg"
+    pool_padding: Literal["torch", "same"] = "torch"
+    ceil_mode: bool = False
+    stem_ceil_mode: bool | None = None
+    head_pool: int | None = None
     in_chans: int = 3
     num_classes: int = 1000
 
@@ -68,8 +80,12 @@ class Architecture:
             raise ConfigError(f"drop_rate is {self.drop_rate}; expected 0 or more and less than 1")
         if not (self.bn_eps > 0 and math.isfinite(self.bn_eps)):
             raise ConfigError(f"bn_eps is {self.bn_eps}; expected a small positive number")
-        if self.aa_layer and self.stem == "cifar" and self.aa_stem_only:
-            raise ConfigError("aa_layer with stem 'cifar' needs aa_stem_only=False: that stem has no pooling to blur")
+        if self.head_pool is not None and self.head_pool < 1:
+            raise ConfigError(f"head_pool is {self.head_pool}; expected 1 or more, or None for the whole map")
+        if self.aa_layer and self.stem.startswith("cifar") and self.aa_stem_only:
+            raise ConfigError(f"aa_layer with stem {self.stem!r} needs aa_stem_only=False: it has no pooling to blur")
+        if self.aa_layer and (self.ceil_mode or self.pool_padding == "same"):
+            raise ConfigError("aa_layer replaces the pools that ceil_mode and pool_padding are about; give one of them")
 
 
 @dataclass(frozen=True)
@@ -239,15 +255,38 @@ class ModelSpec:
 
 
 @dataclass(frozen=True)
+class GraphNode:
+    """One step of the computation that a file describes, in the terms of `densezoo.checkpoints.graph`.
+
+    Args:
+        op: ``input``, ``conv``, ``norm``, ``relu``, ``max_pool``, ``avg_pool``, ``global_avg_pool``, ``concat``,
+            ``flatten``, ``linear``, ``softmax``, ``identity``, ``pad``, ``scale``, or the file's own word for a step
+            that no DenseNet has.
+        name: the step's name; other steps refer to it.
+        inputs: names of the steps whose outputs it takes, parameters left out.
+        attributes: ``eps``; ``kernel``, ``stride``, ``dilation``: (height, width); ``pads``: (top, left, bottom,
+            right); ``groups``; ``ceil_mode``; ``count_include_pad``. What is absent has the usual value.
+    """
+
+    op: str
+    name: str
+    inputs: tuple[str, ...]
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """What a reader found in a file, under the file's own names.
 
     Args:
         path: the file, for messages.
-        format: "pytorch" or "safetensors".
-        tensors: {name in the file: tensor on the CPU}.
+        format: what it is: "pytorch", "safetensors", "keras-h5", ...
+        tensors: {name in the file: tensor on the CPU}, in the file's order.
         dropped: {kind of thing that is no weight of the model: how many}.
         metadata: further facts that the file states.
+        semantics: {field of `Architecture`: its value, as the file states it}.
+        graph: the computation, where the file (or the description beside it) holds it; else empty.
+        hints: what the reader used beside the tensors, in words.
     """
 
     path: str
@@ -255,25 +294,49 @@ class Checkpoint:
     tensors: Mapping[str, Tensor]
     dropped: Mapping[str, int] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
+    semantics: Mapping[str, object] = field(default_factory=dict)
+    graph: tuple[GraphNode, ...] = ()
+    hints: tuple[str, ...] = ()
 
 
 ParamKind = Literal["conv", "norm", "linear"]
 
 
 @dataclass(frozen=True)
+class Param:
+    """How one parameter or statistic is made from a source's tensors.
+
+    Args:
+        ends: what the source appends to the layer's name, one for each tensor that the operation takes.
+        op: a name of `densezoo.checkpoints.tensor_ops.OPERATIONS`.
+    """
+
+    ends: tuple[str, ...]
+    op: str = "identity"
+
+
+@dataclass(frozen=True)
 class KeyMap:
-    """How one source names the tensors of a DenseNet: data, not code.
+    """How one source names the tensors of a DenseNet, and what it computes with them: data, not code.
 
     Args:
         name: the source.
-        templates: {role of a layer (`densezoo.models.topology`): its names in this source}. ``{block}`` and
-            ``{layer}`` count from 1, ``{block0}`` and ``{layer0}`` from 0. Of several names a file uses one.
-        params: {kind of layer: {canonical parameter or statistic: its name in this source}}.
+        templates: {role of a layer (`densezoo.models.topology`): its names in this source}; the numbers in braces
+            are those of `densezoo.checkpoints.keymaps.numbers`. Of several names a file uses one.
+        params: {kind of layer: {canonical parameter or statistic: how it is made}}.
+        semantics: {field of `Architecture`: its value in this source, unless the file says otherwise}.
+        protocol: the named preprocessing that the source's networks expect.
+        notes: what a user has to know of every network of this source.
+        requires: {key of a checkpoint's metadata: value} without which the table doesn't apply.
     """
 
     name: str
     templates: Mapping[str, tuple[str, ...]]
-    params: Mapping[ParamKind, Mapping[str, str]]
+    params: Mapping[ParamKind, Mapping[str, Param]]
+    semantics: Mapping[str, object] = field(default_factory=dict)
+    protocol: str | None = None
+    notes: tuple[str, ...] = ()
+    requires: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -286,6 +349,8 @@ class ConversionReport:
         architecture: what the tensors were held against.
         matched: how many tensors found their place.
         dropped: {kind: how many} that are no weights of the model.
+        hints: where every choice that no tensor shows comes from: the file, the caller, the source's table.
+        protocol: the source's preprocessing, None where the table has none.
         missing: names the network needs and the file lacks, as the source would write them.
         unexpected: names in the file that the network has no place for.
         mismatched: {name: (expected shape, found shape)}.
@@ -296,6 +361,8 @@ class ConversionReport:
     architecture: Architecture
     matched: int
     dropped: Mapping[str, int]
+    hints: tuple[str, ...] = ()
+    protocol: str | None = None
     missing: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
     mismatched: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]] = field(default_factory=dict)
@@ -304,6 +371,17 @@ class ConversionReport:
     def exact(self) -> bool:
         """Whether every tensor of the network is there, in its shape, and nothing else is."""
         return not (self.missing or self.unexpected or self.mismatched)
+
+    def __str__(self) -> str:
+        arch = self.architecture
+        lines = [
+            f"{self.source} names in a {self.format} file",
+            f"  architecture: {', '.join(f'{key}={value}' for key, value in vars(arch).items())}",
+            f"  tensors: {self.matched} matched"
+            + "".join(f", {count} dropped ({kind})" for kind, count in self.dropped.items()),
+        ]
+        lines += [f"  {hint}" for hint in self.hints]
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,27 @@
 """`Checkpoint` -> canonical state_dict: which source, which architecture, then every tensor in its place or none.
 
-There is no partial conversion: a tensor too few, too many or of another shape is a `CheckpointError` with the lists.
+There is no partial conversion: a tensor too few, too many or of another shape is a `CheckpointError` with the lists,
+and so is a computation that the network can't express.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
+import math
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from densezoo import schema
-from densezoo.checkpoints.keymaps import KEYMAPS
+from densezoo.checkpoints.graph import read_semantics
+from densezoo.checkpoints.keymaps import DROPPED_NAMES, KEYMAPS
+from densezoo.checkpoints.naming import Naming, candidates, infer_architecture, is_counter
 from densezoo.errors import CheckpointError
-from densezoo.models.topology import Layer, kind_of, layers, transition_channels
-from densezoo.types import Architecture, Checkpoint, ConversionReport, KeyMap, Stem
+from densezoo.models.topology import Layer, layers
+from densezoo.types import Architecture, Checkpoint, ConversionReport
 
 OPTIONAL_PARAMS = ("num_batches_tracked",)  # a counter: absent before torch 0.4.1, and no part of the function
 
@@ -26,31 +30,7 @@ INFERRED = (
     "growth_rate", "block_config", "num_init_features", "bn_size", "reduction", "stem", "in_chans", "num_classes",
 )  # fmt: skip
 
-
-@dataclass(frozen=True)
-class Naming:
-    """A key table as one file uses it: with the file's wrapper prefix, and its choice among alternative names."""
-
-    keymap: KeyMap
-    prefix: str
-    tensors: Mapping[str, Tensor]
-
-    def key(self, role: str, param: str, block: int = 0, layer: int = 0) -> str | None:
-        """The file's name for a parameter; None where the source has no such role."""
-        if role not in self.keymap.templates:
-            return None
-        source_param = self.keymap.params[kind_of(role)][param]
-        names = [
-            f"{self.prefix}{name}.{source_param}"
-            for template in self.keymap.templates[role]
-            for name in [template.format(block=block, layer=layer, block0=block - 1, layer0=layer - 1)]
-        ]
-        return next((name for name in names if name in self.tensors), names[0])
-
-    def shape(self, role: str, block: int = 0, layer: int = 0) -> tuple[int, ...] | None:
-        """The shape of a role's weight in the file; None where it isn't there."""
-        key = self.key(role, "weight", block, layer)
-        return tuple(self.tensors[key].shape) if key is not None and key in self.tensors else None
+Places = dict[str, tuple[Layer, str, tuple[str, ...]]]  # {canonical name: layer, parameter, the file's names}
 
 
 def convert(
@@ -58,28 +38,33 @@ def convert(
 ) -> tuple[Architecture, dict[str, Tensor], ConversionReport]:
     """The canonical float32 state_dict that a checkpoint holds.
 
+    What no tensor shows (epsilon, pools) comes, first to last, from the file itself, the caller, the source's
+    table, the given architecture, the defaults.
+
     Args:
         architecture: what it has to be; None: what its tensors say.
         options: fields of `Architecture` that no tensor shows (``aa_layer``, ``bn_eps``, ...).
 
     Raises:
         CheckpointError: no known source's names; tensors missing, unexpected or of another shape; weights that are
-            not finite numbers; an option that is no field.
+            not finite numbers; an option that is no field, or that the file contradicts; another computation.
     """
     naming = recognise(checkpoint)
     found = infer_architecture(naming)
-    if options:
-        values = dataclasses.asdict(found) | options
-        found = schema.build(Architecture, values, f"{checkpoint.path}: options", CheckpointError)
-    arch = architecture or found
+    stated = _stated(checkpoint, found)
+    if architecture is not None:  # what tensors show is then held against them, not against the file's own words
+        stated = {name: value for name, value in stated.items() if name not in INFERRED}
+    arch, hints = _decide(checkpoint, naming, architecture or found, stated, options)
     places, report = _compare(checkpoint, naming, arch)
     if not report.exact:
         raise CheckpointError(_refusal(checkpoint, report, found))
-    state_dict = {name: _canonical(checkpoint, key, checkpoint.tensors[key]) for name, key in places.items()}
+    state_dict = {
+        name: _canonical(checkpoint, naming, layer, param, keys) for name, (layer, param, keys) in places.items()
+    }
     for layer in layers(arch):
         if layer.kind == "norm":
             state_dict.setdefault(f"{layer.name}.num_batches_tracked", torch.tensor(0))
-    return arch, state_dict, report
+    return arch, state_dict, dataclasses.replace(report, hints=(*checkpoint.hints, *hints, *naming.keymap.notes))
 
 
 def recognise(checkpoint: Checkpoint) -> Naming:
@@ -88,7 +73,7 @@ def recognise(checkpoint: Checkpoint) -> Naming:
     Raises:
         CheckpointError: none explains any.
     """
-    namings = [naming for keymap in KEYMAPS if (naming := _naming(keymap, checkpoint.tensors)) is not None]
+    namings = candidates(checkpoint)
     if not namings:
         some = ", ".join(list(checkpoint.tensors)[:4])
         raise CheckpointError(
@@ -98,103 +83,124 @@ def recognise(checkpoint: Checkpoint) -> Naming:
     return max(namings, key=lambda naming: _compare(checkpoint, naming, infer_architecture(naming))[1].matched)
 
 
-def _naming(keymap: KeyMap, tensors: Mapping[str, Tensor]) -> Naming | None:
-    """The table with the prefix that this file puts before its names; None where no dense layer is found."""
-    first_layer = Naming(keymap, "", tensors).key("layer.conv1", "weight", 1, 1)
-    ends = [name for name in tensors if first_layer and f".{name}".endswith(f".{first_layer}")]
-    if not ends or first_layer is None:
-        return None
-    return Naming(keymap, min(ends, key=len).removesuffix(first_layer), tensors)
+def _stated(checkpoint: Checkpoint, found: Architecture) -> dict[str, object]:
+    """What the file itself says of the computation, in its facts and in its graph.
+
+    Raises:
+        CheckpointError: the two contradict each other; the graph is another network's.
+    """
+    stated = dict(checkpoint.semantics)
+    if checkpoint.graph:
+        seen = read_semantics(checkpoint.graph, found, checkpoint.path)
+        for name, value in seen.items():
+            if not _equal(stated.setdefault(name, value), value):
+                raise CheckpointError(
+                    f"{checkpoint.path}: its metadata says {name} {stated[name]!r}, its computation {value!r}"
+                )
+    return stated
 
 
-def infer_architecture(naming: Naming) -> Architecture:
-    """What the tensors' names and shapes say; a field whose tensor isn't there keeps its default."""
-    depths = (_depth(naming, block) for block in itertools.count(1))
-    block_config = tuple(itertools.takewhile(bool, depths))
-    default = Architecture(block_config=block_config or (1,))
-    stem: Stem = "deep" if naming.shape("stem.conv2") else "imagenet" if naming.shape("stem.norm0") else "cifar"
-    stem_conv = naming.shape("stem.conv2" if stem == "deep" else "stem.conv0")
-    conv1, conv2 = (naming.shape(role, 1, 1) for role in ("layer.conv1", "layer.conv2"))
-    growth_rate = _side(conv2 or conv1, 0, default.growth_rate)
-    return dataclasses.replace(
-        default,
-        stem=stem,
-        growth_rate=growth_rate,
-        num_init_features=_side(stem_conv, 0, default.num_init_features),
-        bn_size=max(1, _side(conv1, 0, growth_rate) // growth_rate) if conv2 else None,
-        reduction=_reduction(naming, len(block_config)),
-        in_chans=_side(naming.shape("stem.conv0"), 1, default.in_chans),
-        num_classes=_side(naming.shape("classifier"), 0, default.num_classes),
-    )
+def _decide(
+    checkpoint: Checkpoint,
+    naming: Naming,
+    base: Architecture,
+    stated: Mapping[str, object],
+    options: Mapping[str, object],
+) -> tuple[Architecture, list[str]]:
+    """The architecture, and where each choice that no tensor shows comes from."""
+    for name in options.keys() & stated.keys():
+        if not _equal(options[name], stated[name]):
+            raise CheckpointError(
+                f"{checkpoint.path}: {name} was asked to be {options[name]!r}, and the file says {stated[name]!r}; "
+                f"leave the option {name} out"
+            )
+    table = naming.keymap.semantics
+    values = {**dataclasses.asdict(base), **table, **options, **stated}
+    arch = schema.build(Architecture, values, f"{checkpoint.path}: options", CheckpointError)
+    hints = []
+    for name in dict.fromkeys([*stated, *options, *table]):
+        if name in INFERRED:
+            continue
+        origin = "the file says so" if name in stated else "as asked" if name in options else "as this source has it"
+        hints.append(f"{name} {getattr(arch, name)}: {origin}")
+    return arch, hints
 
 
-def _depth(naming: Naming, block: int) -> int:
-    """Consecutive layers of a block that the file names."""
-    there = (naming.shape("layer.conv1", block, layer) is not None for layer in itertools.count(1))
-    return sum(1 for _ in itertools.takewhile(bool, there))
+def _equal(one: object, other: object) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-6)  # written as float32 by some, as decimal by others
+    sequences = isinstance(one, (list, tuple)) and isinstance(other, (list, tuple))
+    return list(one) == list(other) if sequences else one == other  # type: ignore[call-overload]
 
 
-def _side(shape: tuple[int, ...] | None, axis: int, default: int) -> int:
-    return shape[axis] if shape is not None and len(shape) > axis and shape[axis] > 0 else default
-
-
-def _reduction(naming: Naming, blocks: int) -> float:
-    """The factor that every transition agrees with: 0.5 or 1 where they do, as in every published network."""
-    shapes = (naming.shape("transition.conv", block) for block in range(1, blocks))
-    sides = [(shape[1], shape[0]) for shape in shapes if shape is not None and len(shape) > 1 and min(shape[:2]) > 0]
-    exact = [0.5, 1.0] + [min(1.0, (reduced + 0.5) / channels) for channels, reduced in sides]
-    fits = (r for r in exact if all(transition_channels(before, r) == after for before, after in sides))
-    return next(fits, 0.5)
-
-
-def _expected(arch: Architecture, naming: Naming) -> Iterator[tuple[str, str, tuple[int, ...]]]:
-    """(canonical name, the file's name, shape) of every tensor that the network needs."""
+def _expected(arch: Architecture, naming: Naming) -> Iterator[tuple[Layer, str, tuple[str, ...], tuple[int, ...]]]:
+    """(layer, parameter, the file's names, shape) of every tensor that the network needs."""
     for layer in layers(arch):
         for param, shape in layer.shapes().items():
-            yield f"{layer.name}.{param}", _key(naming, layer, param), shape
+            # A role that the source can't name is missing under its canonical name.
+            keys = naming.keys(layer.role, param, layer.block, layer.index)
+            yield layer, param, keys or (f"{naming.prefix}{layer.name}.{param}",), shape
 
 
-def _key(naming: Naming, layer: Layer, param: str) -> str:
-    # A role that the source can't name is missing under its canonical name.
-    return naming.key(layer.role, param, layer.block, layer.index) or f"{naming.prefix}{layer.name}.{param}"
-
-
-def _compare(checkpoint: Checkpoint, naming: Naming, arch: Architecture) -> tuple[dict[str, str], ConversionReport]:
-    """{canonical name: the file's name} of what fits, and what doesn't."""
-    places, missing, mismatched = {}, [], {}
-    for name, key, shape in _expected(arch, naming):
-        if key not in checkpoint.tensors:
-            missing.append(key)
+def _compare(checkpoint: Checkpoint, naming: Naming, arch: Architecture) -> tuple[Places, ConversionReport]:
+    """Where every tensor that fits belongs, and what doesn't fit."""
+    places: Places = {}
+    missing, mismatched = [], {}
+    for layer, param, keys, shape in _expected(arch, naming):
+        absent = [key for key in keys if key not in checkpoint.tensors]
+        if absent:
+            missing += absent
             continue
-        places[name] = key
-        found = tuple(checkpoint.tensors[key].shape)
+        places[f"{layer.name}.{param}"] = layer, param, keys
+        found = naming.made_shape(layer.role, param, keys)
         if found != shape:
-            mismatched[key] = (shape, found)
+            mismatched[keys[0]] = (shape, found or tuple(checkpoint.tensors[keys[0]].shape))
     for layer in layers(arch):
         for param in OPTIONAL_PARAMS if layer.kind == "norm" else ():
-            key = _key(naming, layer, param)
-            if key in checkpoint.tensors and tuple(checkpoint.tensors[key].shape) == ():
-                places[f"{layer.name}.{param}"] = key
-    explained = set(places.values())
+            counter = naming.keys(layer.role, param, layer.block, layer.index)
+            if counter and counter[0] in checkpoint.tensors and is_counter(checkpoint.tensors[counter[0]]):
+                places[f"{layer.name}.{param}"] = layer, param, counter
+    explained = {key for _, _, keys in places.values() for key in keys}
+    dropped = Counter(checkpoint.dropped)
+    unexpected = []
+    for key in checkpoint.tensors:
+        if key not in explained:
+            kind = next((kind for pattern, kind in DROPPED_NAMES if re.fullmatch(pattern, key)), None)
+            if kind is None:
+                unexpected.append(key)
+            else:
+                dropped[kind] += 1
     return places, ConversionReport(
         source=naming.keymap.name,
         format=checkpoint.format,
         architecture=arch,
-        matched=len(places) - len(mismatched),
-        dropped=checkpoint.dropped,
+        matched=len(explained) - len(mismatched),
+        dropped=dict(dropped),
+        protocol=naming.keymap.protocol,
         missing=tuple(missing),
-        unexpected=tuple(key for key in checkpoint.tensors if key not in explained),
+        unexpected=tuple(unexpected),
         mismatched=mismatched,
     )
 
 
-def _canonical(checkpoint: Checkpoint, key: str, tensor: Tensor) -> Tensor:
-    """The tensor as the network stores it: float32, every number finite."""
-    if not tensor.is_floating_point():
-        return tensor
+def _canonical(checkpoint: Checkpoint, naming: Naming, layer: Layer, param: str, keys: tuple[str, ...]) -> Tensor:
+    """The tensor as the network stores it: float32, every number finite, and in memory of its own."""
+    stored = [checkpoint.tensors[key] for key in keys]
+    if param in OPTIONAL_PARAMS:
+        return stored[0].clone()
+    if not all(tensor.is_floating_point() for tensor in stored):
+        raise CheckpointError(
+            f"{checkpoint.path}: {keys[0]} holds {stored[0].dtype} numbers; expected floating point, not quantised"
+        )
+    tensor = naming.make(layer.role, param, [part.to(torch.float32) for part in stored])
     if not torch.isfinite(tensor).all():
-        raise CheckpointError(f"{checkpoint.path}: {key} holds numbers that are not finite; the file is damaged")
-    return tensor.to(torch.float32)
+        raise CheckpointError(f"{checkpoint.path}: {keys[0]} holds numbers that are not finite; the file is damaged")
+    if param == "running_var" and tensor.min() < 0:
+        raise CheckpointError(f"{checkpoint.path}: {keys[0]} holds a negative variance; the file is damaged")
+    own = tensor.data_ptr() != stored[0].data_ptr()
+    return (
+        tensor.contiguous() if own and tensor.is_contiguous() else tensor.clone(memory_format=torch.contiguous_format)
+    )
 
 
 def _refusal(checkpoint: Checkpoint, report: ConversionReport, found: Architecture) -> str:

@@ -7,17 +7,62 @@ from collections.abc import Callable
 from pathlib import Path
 
 from densezoo.errors import FormatError
-from densezoo.formats.pytorch import read_pytorch
+from densezoo.formats.archive import Archive
+from densezoo.formats.binary import check_expansion
+from densezoo.formats.caffe import looks_like_caffe, read_caffe
+from densezoo.formats.keras import MAGIC, read_h5, read_keras
+from densezoo.formats.mindspore import looks_like_mindspore, read_mindspore
+from densezoo.formats.mxnet import LIST_MAGIC, read_mxnet
+from densezoo.formats.npz import read_npz
+from densezoo.formats.onnx import looks_like_onnx, read_onnx
+from densezoo.formats.paddle import read_paddle
+from densezoo.formats.pytorch import LEGACY_MAGIC, read_legacy, read_zip
 from densezoo.formats.safetensors import looks_like_safetensors, read_safetensors
+from densezoo.formats.torchexport import read_torchexport
+from densezoo.formats.torchscript import read_torchscript
 from densezoo.types import Checkpoint
 
 HEAD_BYTES = 512  # enough for every signature below
 
+#: (ends of names that an archive has to hold in one folder, its reader), asked in this order.
+ARCHIVES: list[tuple[tuple[str, ...], Callable[[Archive, str], Checkpoint]]] = [
+    (("/data.pkl", "/constants.pkl"), read_torchscript),
+    (("/data.pkl",), read_zip),
+    (("/models/model.json", "/data/weights/model_weights_config.json"), read_torchexport),
+    (("model.weights.h5", "config.json"), read_keras),
+    ((".npy",), read_npz),
+]
+
+
+def read_archive(path: Path) -> Checkpoint:
+    """A checkpoint that is a zip archive.
+
+    Raises:
+        FormatError: broken or truncated, or an archive of something else.
+    """
+    archive = Archive(path)
+    for ends, reader in ARCHIVES:
+        for name in archive.members:
+            root = name.removesuffix(ends[0])
+            if root != name and all(root + end in archive.members for end in ends):
+                return reader(archive, root)
+    raise FormatError(
+        f"{path}: a zip archive, but no checkpoint's: expected data.pkl (PyTorch), model.weights.h5 (Keras) or .npy "
+        f"(NumPy) members; found {', '.join(list(archive.members)[:4])}"
+    )
+
+
 #: (whether the head of a file of this size is that format, its reader), asked in this order.
 READERS: list[tuple[Callable[[bytes, int], bool], Callable[[Path], Checkpoint]]] = [
-    (lambda head, size: head.startswith(b"PK\x03\x04"), read_pytorch),  # torch.save's zip
-    (lambda head, size: head[:1] == b"\x80", read_pytorch),  # torch.save before 1.6: pickles one after the other
+    (lambda head, size: head.startswith(b"PK\x03\x04"), read_archive),
+    (lambda head, size: head.startswith(LEGACY_MAGIC), read_legacy),  # torch.save before 1.6
+    (lambda head, size: head[:1] == b"\x80", read_paddle),
+    (lambda head, size: head.startswith(MAGIC), read_h5),
+    (lambda head, size: head.startswith(LIST_MAGIC), read_mxnet),
     (looks_like_safetensors, read_safetensors),
+    (looks_like_mindspore, read_mindspore),
+    (looks_like_caffe, read_caffe),
+    (looks_like_onnx, read_onnx),
 ]
 
 #: (how a file that is no checkpoint starts, what it is).
@@ -39,7 +84,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     """
     path = Path(path)
     if path.is_dir():
-        raise FormatError(f"{path}: is a directory; expected a checkpoint file (.pth, .pth.tar, .safetensors)")
+        raise FormatError(f"{path}: is a directory; expected a checkpoint file (.pth, .safetensors, .h5, ...)")
     try:
         with open(path, "rb") as file:
             head = file.read(HEAD_BYTES)
@@ -52,14 +97,16 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         raise FormatError(f"{path}: the file is empty; fetch it anew")
     for is_format, reader in READERS:
         if is_format(head, size):
-            return reader(path)
+            checkpoint = reader(path)
+            check_expansion(str(path), list(checkpoint.tensors.values()), size)
+            return checkpoint
     start = head.lstrip().lower()
     for signature, what in IMPOSTORS:
         if start.startswith(signature):
             raise FormatError(f"{path}: this is {what}; fetch the checkpoint anew ({size:,} bytes)")
     raise FormatError(
         f"{path}: no checkpoint format that densezoo reads (starts with {head[:8]!r}, {size:,} bytes); "
-        "expected a PyTorch or a safetensors file"
+        "expected a file of PyTorch, safetensors, Keras, Caffe, MXNet, MindSpore, Paddle, NumPy or ONNX"
     )
 
 

@@ -14,6 +14,8 @@ from torch import Tensor
 from densezoo.errors import FormatError
 from densezoo.types import Checkpoint
 
+KEY = "densezoo"  # of the metadata that densezoo writes: one JSON text
+
 
 def looks_like_safetensors(head: bytes, size: int) -> bool:
     """Whether the first 8 bytes can be the length of the JSON header that starts after them."""
@@ -35,7 +37,22 @@ def read_safetensors(path: Path) -> Checkpoint:
             f"{path}: a safetensors file by its first bytes, but broken or truncated at its "
             f"{path.stat().st_size:,} bytes ({error}); fetch it anew"
         ) from error
-    return Checkpoint(path=str(path), format="safetensors", tensors=tensors, metadata=metadata)
+    return Checkpoint(str(path), "safetensors", tensors, metadata=metadata, semantics=stated_semantics(path, metadata))
+
+
+def stated_semantics(path: Path, metadata: Mapping[str, str]) -> dict[str, object]:
+    """The architecture that densezoo wrote into a file's metadata; nothing where the file is another's.
+
+    Raises:
+        FormatError: metadata under densezoo's key that densezoo didn't write.
+    """
+    if KEY not in metadata:
+        return {}
+    try:
+        architecture = json.loads(metadata[KEY]).get("architecture", {})
+        return {str(name): tuple(value) if isinstance(value, list) else value for name, value in architecture.items()}
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
+        raise FormatError(f"{path}: its metadata {KEY!r} is not what densezoo writes ({error!r:.100})") from None
 
 
 def write_safetensors(path: Path, state_dict: Mapping[str, Tensor], facts: Mapping[str, object]) -> None:
@@ -48,7 +65,7 @@ def write_safetensors(path: Path, state_dict: Mapping[str, Tensor], facts: Mappi
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in state_dict.items()}
     try:
-        save_file(tensors, temporary, metadata={"densezoo": json.dumps(facts, sort_keys=True)})
+        save_file(tensors, temporary, metadata={KEY: json.dumps(facts, sort_keys=True)})
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -26,13 +26,28 @@ class BlurPool(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.channels = channels
-        row = torch.tensor([0.25, 0.5, 0.25])
+        row = torch.tensor([0.25, 0.5, 0.25], device="cpu")  # also where the weights are made on "meta" and come later
         self.register_buffer("filter", (row[:, None] * row[None, :]).repeat(channels, 1, 1, 1), persistent=False)
         self.filter: Tensor
 
     def forward(self, x: Tensor) -> Tensor:
         x = functional.pad(x, (1, 1, 1, 1), mode="reflect")
         return functional.conv2d(x, self.filter, stride=2, groups=self.channels)
+
+
+class SameMaxPool(nn.MaxPool2d):
+    """MindSpore's 3x3, stride 2 pool with pad_mode "same": (N, C, H, W) -> (N, C, ceil(H/2), ceil(W/2)).
+
+    Its windows begin at the first pixel of an even map, and a pixel before it on an odd one.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(kernel_size=3, stride=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        odd_height, odd_width = x.shape[2] % 2, x.shape[3] % 2
+        pooled: Tensor = super().forward(functional.pad(x, (odd_width, 1, odd_height, 1), value=float("-inf")))
+        return pooled
 
 
 class DenseLayer(nn.Module):
@@ -91,16 +106,25 @@ class Transition(nn.Sequential):
         )
         if arch.drop_rate:
             modules["drop"] = nn.Dropout(arch.drop_rate)
-        modules["pool"] = BlurPool(reduced) if blur else nn.AvgPool2d(kernel_size=2, stride=2)
+        modules["pool"] = BlurPool(reduced) if blur else _transition_pool(arch)
         super().__init__(modules)
+
+
+def _transition_pool(arch: Architecture) -> nn.Module:
+    if arch.transition_pool == "max":
+        return nn.MaxPool2d(kernel_size=2, stride=2, ceil_mode=arch.ceil_mode)
+    return nn.AvgPool2d(kernel_size=2, stride=2, ceil_mode=arch.ceil_mode)
 
 
 def _stem(arch: Architecture) -> OrderedDict[str, nn.Module]:
     """{name: module} from the image to num_init_features channels."""
     chans, width, eps = arch.in_chans, arch.num_init_features, arch.bn_eps
     modules: OrderedDict[str, nn.Module] = OrderedDict()
-    if arch.stem == "cifar":
+    if arch.stem.startswith("cifar"):
         modules["conv0"] = nn.Conv2d(chans, width, kernel_size=3, padding=1, bias=False)
+        if arch.stem == "cifar_norm":
+            modules["norm0"] = nn.BatchNorm2d(width, eps=eps)
+            modules["relu0"] = nn.ReLU(inplace=True)
         return modules
     if arch.stem == "imagenet":
         convs = [nn.Conv2d(chans, width, kernel_size=7, stride=2, padding=3, bias=False)]
@@ -115,11 +139,17 @@ def _stem(arch: Architecture) -> OrderedDict[str, nn.Module]:
         modules[f"conv{i}"] = conv
         modules[f"norm{i}"] = nn.BatchNorm2d(conv.out_channels, eps=eps)
         modules[f"relu{i}"] = nn.ReLU(inplace=True)
-    if arch.aa_layer is None:
-        modules["pool0"] = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
-    else:
-        modules["pool0"] = nn.Sequential(nn.MaxPool2d(kernel_size=3, stride=1, padding=1), BlurPool(width))
+    modules["pool0"] = _stem_pool(arch)
     return modules
+
+
+def _stem_pool(arch: Architecture) -> nn.Module:
+    if arch.aa_layer is not None:
+        return nn.Sequential(nn.MaxPool2d(kernel_size=3, stride=1, padding=1), BlurPool(arch.num_init_features))
+    if arch.pool_padding == "same":
+        return SameMaxPool()
+    ceil_mode = arch.ceil_mode if arch.stem_ceil_mode is None else arch.stem_ceil_mode
+    return nn.MaxPool2d(kernel_size=3, stride=2, padding=1, ceil_mode=ceil_mode)
 
 
 class DenseNet(nn.Module):
@@ -154,6 +184,7 @@ class DenseNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = functional.relu(self.features(x), inplace=True)
-        x = functional.adaptive_avg_pool2d(x, (1, 1))
+        pool = self.arch.head_pool
+        x = functional.avg_pool2d(x, pool) if pool else functional.adaptive_avg_pool2d(x, (1, 1))
         logits: Tensor = self.classifier(torch.flatten(x, 1))
         return logits

@@ -39,7 +39,7 @@ class Layer:
         role: key of CANONICAL_TEMPLATES.
         in_channels, out_channels: equal for a norm.
         kernel_size: side of a convolution's kernel.
-        block, index: dense block and layer in it, from 1; 0 where there is none.
+        block, index: dense block and layer in it, from 1; 0 where there is none. The final norm's block is the last.
     """
 
     role: str
@@ -95,7 +95,7 @@ def layers(arch: Architecture) -> Iterator[Layer]:
             yield Layer("transition.norm", channels, channels, 1, block)
             yield Layer("transition.conv", channels, reduced, 1, block)
             channels = reduced
-    yield Layer("final.norm", channels, channels)
+    yield Layer("final.norm", channels, channels, 1, len(arch.block_config))
     yield Layer("classifier", channels, arch.num_classes)
 
 
@@ -119,6 +119,9 @@ def _stem(arch: Architecture) -> Iterator[Layer]:
     first, width = arch.in_chans, arch.num_init_features
     if arch.stem == "cifar":
         yield Layer("stem.conv0", first, width, 3)
+    elif arch.stem == "cifar_norm":
+        yield Layer("stem.conv0", first, width, 3)
+        yield Layer("stem.norm0", width, width)
     elif arch.stem == "imagenet":
         yield Layer("stem.conv0", first, width, 7)
         yield Layer("stem.norm0", width, width)

@@ -1,0 +1,136 @@
+"""Caffe's ``.caffemodel`` (src/caffe/proto/caffe.proto, NetParameter) and the prototxt beside it, if there is one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from densezoo.errors import FormatError
+from densezoo.formats.binary import map_file, to_tensor
+from densezoo.formats.protobuf import Reader, first_bytes
+from densezoo.formats.prototxt import read_prototxt
+from densezoo.types import Checkpoint, GraphNode
+
+_BLOB = {
+    1: ("num", "int"), 2: ("channels", "int"), 3: ("height", "int"), 4: ("width", "int"),
+    5: ("data", "bytes"), 7: ("shape", {1: ("dim*", "ints")}), 8: ("double_data", "bytes"),
+}  # fmt: skip
+_CONVOLUTION = {
+    2: ("bias_term", "int"), 3: ("pad*", "ints"), 4: ("kernel_size*", "ints"), 5: ("group", "int"),
+    6: ("stride*", "ints"), 18: ("dilation*", "ints"),
+}  # fmt: skip
+# field 13 is "round_mode" in BVLC's Caffe and "ceil_mode" in others, with opposite values: the prototxt tells
+_POOLING = {
+    1: ("pool", "int"), 2: ("kernel_size", "int"), 3: ("stride", "int"), 4: ("pad", "int"),
+    12: ("global_pooling", "int"), 13: ("rounding", "int"),
+}  # fmt: skip
+_LAYER = {
+    1: ("name", "text"), 2: ("type", "text"), 3: ("bottom*", "text"), 4: ("top*", "text"), 7: ("blobs*", _BLOB),
+    104: ("concat_param", {2: ("axis", "int")}), 106: ("convolution_param", _CONVOLUTION),
+    121: ("pooling_param", _POOLING), 139: ("batch_norm_param", {3: ("eps", "float")}),
+}  # fmt: skip
+_NETWORK = {1: ("name", "text"), 2: ("layers*", "bytes"), 100: ("layer*", _LAYER)}
+
+_OPERATIONS = {
+    "Convolution": "conv", "BatchNorm": "norm", "Scale": "scale", "ReLU": "relu", "Concat": "concat",
+    "Flatten": "flatten", "InnerProduct": "linear", "Softmax": "softmax", "Dropout": "identity", "Split": "identity",
+    "Input": "input", "Data": "input",
+}  # fmt: skip
+_LOSSES = ("SoftmaxWithLoss", "Accuracy", "Silence")
+_POOLS = {0: "max_pool", 1: "avg_pool", "MAX": "max_pool", "AVE": "avg_pool"}
+
+
+def looks_like_caffe(head: bytes, size: int) -> bool:
+    """Whether the file begins with a network's name (field 1) or a layer (field 100)."""
+    name = first_bytes(head)[:4]
+    return head[:2] == b"\xa2\x06" or (head[:1] == b"\x0a" and len(name) > 0 and name.isascii() and name[:1].isalpha())
+
+
+def read_caffe(path: Path) -> Checkpoint:
+    """Every blob of the file, as ``<layer>/<number>``, and the computation.
+
+    Raises:
+        FormatError: broken or truncated; layers of the format before 2014.
+    """
+    network = Reader(str(path), map_file(path)).parse(_NETWORK)
+    if not network["layer"]:
+        found = "layers of the format before 2014; upgrade it with Caffe's upgrade_net_proto_binary"
+        raise FormatError(f"{path}: a Caffe network with {found if network['layers'] else 'no layers'}")
+    tensors = {
+        f"{layer.get('name', '')}/{i}": _blob(blob, f"{path}: blob {i} of {layer.get('name', '')}")
+        for layer in network["layer"]
+        for i, blob in enumerate(layer["blobs"])
+    }
+    beside = path.with_suffix(".prototxt")
+    if beside.is_file():
+        graph = _graph(read_prototxt(beside).get("layer", []), str(beside), ceil_default=True)
+        return Checkpoint(
+            str(path), "caffe", tensors, graph=graph, hints=(f"computation: from {beside.name} beside the file",)
+        )
+    described = any("pooling_param" in layer for layer in network["layer"])
+    graph = _graph(network["layer"], str(path), ceil_default=None) if described else ()
+    return Checkpoint(str(path), "caffe", tensors, graph=graph)
+
+
+def _blob(blob: dict[str, Any], what: str) -> Tensor:
+    old = [blob[name] for name in ("num", "channels", "height", "width") if name in blob]
+    shape = blob["shape"]["dim"] if "shape" in blob else old
+    kind = "<f8" if "double_data" in blob else "<f4"
+    return to_tensor(blob.get("double_data", blob.get("data", b"")), kind, shape, what)
+
+
+def _one(fields: Any, name: str, default: Any) -> Any:
+    """A field's only value, as the binary reader (a value) or the text reader (a list) gives it."""
+    value = fields.get(name, default) if isinstance(fields, dict) else default
+    return (value[0] if value else default) if isinstance(value, list) else value
+
+
+def _graph(layers: list[Any], where: str, ceil_default: bool | None) -> tuple[GraphNode, ...]:
+    """The computation in the terms of `densezoo.checkpoints.graph`; a layer's output may take its input's place."""
+    nodes: list[GraphNode] = []
+    makers: dict[str, str] = {}
+    for layer in layers:
+        kind, name = str(_one(layer, "type", "")), str(_one(layer, "name", ""))
+        if kind in _LOSSES:
+            continue
+        inputs = []
+        for bottom in map(str, layer.get("bottom", [])):
+            if bottom not in makers:
+                makers[bottom] = f"input {bottom}"
+                nodes.append(GraphNode("input", makers[bottom], ()))
+            inputs.append(makers[bottom])
+        nodes.append(_node(layer, kind, name, tuple(inputs), where, ceil_default))
+        makers.update(dict.fromkeys(map(str, layer.get("top", [])), name))
+    return tuple(nodes)
+
+
+def _node(
+    layer: Any, kind: str, name: str, inputs: tuple[str, ...], where: str, ceil_default: bool | None
+) -> GraphNode:
+    convolution, pooling = _one(layer, "convolution_param", {}), _one(layer, "pooling_param", {})
+    attributes: dict[str, Any] = {}
+    op = _OPERATIONS.get(kind, kind)
+    if kind == "Convolution":
+        attributes = _window(convolution) | {"groups": _one(convolution, "group", 1)}
+    elif kind == "Pooling":
+        op = _POOLS.get(_one(pooling, "pool", 0), "stochastic_pool")
+        op = f"global_{op}" if _one(pooling, "global_pooling", False) else op
+        ceil_mode = _one(pooling, "ceil_mode", ceil_default)
+        ceil_mode = {"FLOOR": False, "CEIL": True}.get(_one(pooling, "round_mode", ""), ceil_mode)
+        attributes = _window(pooling) | {"ceil_mode": ceil_mode}
+    elif kind == "BatchNorm":
+        attributes = {"eps": _one(_one(layer, "batch_norm_param", {}), "eps", 1e-5)}
+    elif kind == "Concat":
+        attributes = {"axis": _one(_one(layer, "concat_param", {}), "axis", 1)}
+    return GraphNode(op, name, inputs, attributes)
+
+
+def _window(fields: Any) -> dict[str, Any]:
+    kernel, stride, pad, dilation = (
+        _one(fields, name, default)
+        for name, default in (("kernel_size", 1), ("stride", 1), ("pad", 0), ("dilation", 1))
+    )
+    sides = {name: (value, value) for name, value in (("kernel", kernel), ("stride", stride), ("dilation", dilation))}
+    return sides | {"pads": (pad,) * 4}

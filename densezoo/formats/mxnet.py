@@ -1,0 +1,148 @@
+"""MXNet's ``.params``: src/ndarray/ndarray.cc (NDArray::Save), and the ``-symbol.json`` beside it, if there is one."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import struct
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from densezoo.errors import FormatError
+from densezoo.formats.binary import BFLOAT16, item_size, map_file, to_tensor
+from densezoo.types import Checkpoint, GraphNode
+
+LIST_MAGIC = b"\x12\x01\0\0\0\0\0\0" + b"\0" * 8
+_V1, _V2, _V3 = 0xF993FAC8, 0xF993FAC9, 0xF993FACA
+_DTYPES = {0: "<f4", 1: "<f8", 2: "<f2", 3: "u1", 4: "<i4", 5: "i1", 6: "<i8", 7: "?", 12: BFLOAT16}
+MAX_DIMENSIONS = 8
+MAX_SYMBOL = 16 << 20
+
+_TUPLES = {"kernel": "kernel", "stride": "stride", "dilate": "dilation"}
+_FLAGS = {"True": True, "1": True, "true": True}
+
+
+class _Cursor:
+    """Walks over the file; every step is held against its end."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.data, self.position = path, map_file(path), len(LIST_MAGIC)
+
+    def take(self, size: int, what: str) -> memoryview:
+        if size > len(self.data) - self.position:
+            raise FormatError(
+                f"{self.path}: at byte {self.position:,}: {what} should take {size:,} bytes; there are "
+                f"{len(self.data) - self.position:,}; the file is broken or truncated"
+            )
+        start, self.position = self.position, self.position + size
+        return self.data[start : self.position]
+
+    def number(self, kind: str, what: str) -> int:
+        value: int = struct.unpack(f"<{kind}", self.take(struct.calcsize(kind), what))[0]
+        return value
+
+
+def read_mxnet(path: Path) -> Checkpoint:
+    """Every array of the file, without the prefixes ``arg:`` and ``aux:``.
+
+    Raises:
+        FormatError: broken or truncated; sparse arrays; a symbol file that can't be read.
+    """
+    cursor = _Cursor(path)
+    count = cursor.number("Q", "the number of arrays")
+    if count * 8 > len(cursor.data):
+        raise FormatError(f"{path}: at byte 16: {count:,} arrays in a file of {len(cursor.data):,} bytes")
+    arrays = [_array(cursor, i) for i in range(count)]
+    names = cursor.number("Q", "the number of names")
+    if names != count:
+        raise FormatError(f"{path}: {count:,} arrays and {names:,} names; expected one name each")
+    tensors = {}
+    for array in arrays:
+        name = bytes(cursor.take(cursor.number("Q", "a name's length"), "a name")).decode("utf-8", "replace")
+        tensors[re.sub(r"^(arg|aux):", "", name)] = array
+    symbol = _symbol_path(path)
+    graph = _read_symbol(symbol) if symbol else ()
+    hints = (f"computation: from {symbol.name} beside the file",) if symbol else ()
+    return Checkpoint(str(path), "mxnet", tensors, graph=graph, hints=hints)
+
+
+def _array(cursor: _Cursor, i: int) -> Tensor:
+    what = f"array {i}"
+    magic = cursor.number("I", what)
+    if magic in (_V2, _V3):
+        storage = cursor.number("i", what)
+        if storage != 0:
+            raise FormatError(f"{cursor.path}: at byte {cursor.position:,}: {what} is sparse (storage {storage})")
+    dimensions = cursor.number("I", what) if magic in (_V1, _V2, _V3) else magic  # before V1: the shape comes first
+    if dimensions > MAX_DIMENSIONS:
+        raise FormatError(f"{cursor.path}: at byte {cursor.position:,}: {what} has {dimensions:,} dimensions")
+    side = "q" if magic in (_V1, _V2, _V3) else "I"
+    shape = [cursor.number(side, what) for _ in range(dimensions)]
+    cursor.take(8, f"{what}: its device")
+    dtype = _DTYPES.get(cursor.number("i", what))
+    if dtype is None or any(length < 0 for length in shape):
+        raise FormatError(f"{cursor.path}: at byte {cursor.position:,}: {what} is no dense array of numbers")
+    size = item_size(dtype) * prod(shape)
+    return to_tensor(cursor.take(size, what), dtype, shape, f"{cursor.path}: {what}")
+
+
+def _symbol_path(path: Path) -> Path | None:
+    """``net-symbol.json`` beside ``net-0000.params`` or ``net.params``."""
+    stem = re.sub(r"-\d{4}$", "", path.stem)
+    beside = path.with_name(f"{stem}-symbol.json")
+    return beside if beside.is_file() else None
+
+
+def _read_symbol(path: Path) -> tuple[GraphNode, ...]:
+    """The computation in the terms of `densezoo.checkpoints.graph`."""
+    try:
+        if path.stat().st_size > MAX_SYMBOL:
+            raise ValueError(f"{path.stat().st_size:,} bytes")
+        nodes = json.loads(path.read_text(encoding="utf-8"))["nodes"]
+        steps = [node for node in nodes if node["op"] != "null" or _is_input(node["name"])]
+        names = {i: node["name"] for i, node in enumerate(nodes) if node["op"] != "null" or _is_input(node["name"])}
+        return tuple(_node(node, [names[i] for i, *_ in node["inputs"] if i in names]) for node in steps)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, SyntaxError) as error:
+        raise FormatError(f"{path}: not the description of an MXNet network ({error!r:.120}); fetch it anew") from None
+
+
+def _is_input(name: str) -> bool:
+    return re.fullmatch(r"data\d*", name) is not None
+
+
+def _node(node: dict[str, Any], inputs: list[str]) -> GraphNode:
+    raw: dict[str, str] = node.get("attrs") or node.get("param") or node.get("attr") or {}
+    attributes: dict[str, Any] = {new: ast.literal_eval(raw[old]) for old, new in _TUPLES.items() if old in raw}
+    op = _operation(node["op"], raw)
+    if "pad" in raw:
+        attributes["pads"] = ast.literal_eval(raw["pad"]) * 2
+    if op == "norm":
+        attributes["eps"] = float(raw.get("eps", "1e-3"))
+        attributes["fixed_scale"] = _FLAGS.get(raw.get("fix_gamma", "True"), False)
+    if op.endswith("pool"):
+        attributes["ceil_mode"] = raw.get("pooling_convention", "valid") == "full"
+        attributes["count_include_pad"] = _FLAGS.get(raw.get("count_include_pad", "True"), False)
+    if "num_group" in raw:
+        attributes["groups"] = int(raw["num_group"])
+    if op == "concat":
+        attributes["axis"] = int(raw.get("dim", "1"))
+    return GraphNode(op, node["name"], tuple(inputs), attributes)
+
+
+def _operation(op: str, raw: dict[str, str]) -> str:
+    if op == "null":
+        return "input"
+    if op == "Activation":
+        return raw.get("act_type", "activation")
+    if op == "Pooling":
+        kind = raw.get("pool_type", "max")
+        return f"global_{kind}_pool" if _FLAGS.get(raw.get("global_pool", "False")) else f"{kind}_pool"
+    return {
+        "Convolution": "conv", "BatchNorm": "norm", "Concat": "concat", "Flatten": "flatten",
+        "FullyConnected": "linear", "SoftmaxOutput": "softmax", "softmax": "softmax", "Dropout": "identity",
+        "_copy": "identity",
+    }.get(op, op)  # fmt: skip

@@ -1,0 +1,63 @@
+"""Paddle's ``.pdparams``: a pickled {name: numpy array}, read as data (python/paddle/framework/io.py, paddle.save)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from densezoo.errors import FormatError
+from densezoo.formats import pickled
+from densezoo.formats.binary import map_file
+from densezoo.types import Checkpoint
+
+NAMES = "StructuredToParameterName@@"  # {layer's name: Paddle's internal name}
+
+
+def _first_data(arguments: tuple[Any, ...]) -> Any:
+    """What Paddle stores a tensor as: ``eval("data", {"data": array})``; read by its shape, evaluated by nobody."""
+    match arguments:
+        case ("data", {"data": array}):
+            return array
+    raise ValueError("builtins.eval of something that is no Paddle tensor")
+
+
+def _tuple(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(arguments[0])
+
+
+def read_paddle(path: Path) -> Checkpoint:
+    """Every array of the file.
+
+    Raises:
+        FormatError: broken or truncated; a pickled object; no arrays.
+    """
+    file: Any = map_file(path).obj
+    try:
+        content = pickled.load(file, {"builtins.eval": _first_data, "builtins.tuple": _tuple})
+    except pickled.RefusedClass as error:
+        raise FormatError(f"{path}: {error}; ask for a file of arrays or a PyTorch state_dict") from None
+    except FormatError as error:
+        raise FormatError(
+            f"{path}: a pickle by its first bytes, but broken or truncated at its {path.stat().st_size:,} bytes "
+            f"({error}); fetch it anew"
+        ) from None
+    content = content if isinstance(content, dict) else {}
+    arrays = {name: _array(value) for name, value in content.items() if name != NAMES}
+    tensors = {
+        name: array.tensor(f"{path}: {name}")
+        for name, array in arrays.items()
+        if isinstance(name, str) and isinstance(array, pickled.Array)
+    }
+    if not tensors or len(tensors) < len(arrays):
+        others = [str(name) for name, array in arrays.items() if not isinstance(array, pickled.Array)]
+        found = f"other things under {', '.join(others[:4])}" if others else "no arrays"
+        raise FormatError(f"{path}: expected a pickled {{name: numpy array}}, as paddle.save writes it; found {found}")
+    return Checkpoint(str(path), "paddle", tensors)
+
+
+def _array(value: Any) -> Any:
+    """The array of an entry: itself, or with Paddle's internal name before it."""
+    match value:
+        case (str(), pickled.Array() as array):
+            return array
+    return value

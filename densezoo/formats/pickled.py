@@ -1,0 +1,310 @@
+"""Pickles as data: the opcodes are read, and no class or function that a pickle names is ever imported or called.
+
+A pickle is a program for a stack machine (https://docs.python.org/3/library/pickletools.html). This machine builds
+numbers, strings and containers, and asks a table what a named class or function would have made; a name that is in
+no table ends the reading. torch.save files, TorchScript archives and Paddle's files are pickles.
+"""
+
+from __future__ import annotations
+
+import pickletools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+from torch import Tensor
+
+from densezoo.errors import FormatError
+from densezoo.formats.binary import to_tensor
+
+#: A checkpoint of DenseNet-264 with optimiser and averaged weights takes 300,000; each may take 100 bytes of memory.
+MAX_OPERATIONS = 600_000
+_PYTHON2_MODULES = {"__builtin__": "builtins", "copy_reg": "copyreg"}
+
+
+class RefusedClass(FormatError):
+    """A class or function that only running its code could restore; ``name`` is its dotted name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"holds a pickled {name}, which only running its code could restore")
+        self.name = name
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """A class or function that a pickle names: its name and nothing else."""
+
+    name: str
+
+
+@dataclass
+class Inert:
+    """What a class or function would have made: its name, its arguments, and the state that was set on it."""
+
+    name: str
+    arguments: tuple[Any, ...]
+    state: Any = None
+
+
+@dataclass
+class Array(Inert):
+    """A numpy array; its state is (version, shape, dtype, Fortran order, bytes)."""
+
+    def tensor(self, what: str) -> Tensor:
+        """Its numbers.
+
+        Raises:
+            FormatError: its parts don't fit together, or it holds no numbers.
+        """
+        match self.state:
+            case (_, tuple(shape), Inert(arguments=(str(code), *_)) as dtype, bool(fortran), bytes(data)) if (
+                code[:1] in "fiub" and code[1:].isdigit() and all(isinstance(side, int) for side in shape)
+            ):
+                order = dtype.state[1] if isinstance(dtype.state, tuple) and len(dtype.state) > 1 else "<"
+                kind = f"{order if order in ('<', '>') else '<'}{code}"
+                if kind[1:] not in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "b1"):
+                    raise FormatError(f"{what}: is of the dtype {kind}; expected numbers")
+                stored = to_tensor(data, kind, shape[::-1] if fortran else shape, what)
+                return stored.permute(*range(stored.ndim - 1, -1, -1)) if fortran else stored
+        raise FormatError(f"{what}: a numpy array whose parts don't fit together")
+
+
+Constructor = Callable[[tuple[Any, ...]], Any]
+
+
+def _inert(name: str) -> Constructor:
+    return lambda arguments: Inert(name, arguments)
+
+
+def _dictionary(arguments: tuple[Any, ...]) -> dict[Any, Any]:
+    match arguments:
+        case (Mapping() as items,):
+            return dict(items)
+        case (list(pairs),):  # OrderedDict's state in Python 2
+            return _keyed([item for pair in pairs for item in pair])
+    return {}
+
+
+def _encoded(arguments: tuple[Any, ...]) -> bytes:
+    """Bytes, as protocol 2 writes them: ``_codecs.encode(text, "latin1")``."""
+    match arguments:
+        case (str(text), *_):
+            return text.encode("latin1")
+    raise ValueError("_codecs.encode of no text")
+
+
+_NUMPY = ("numpy", "numpy.core.multiarray", "numpy._core.multiarray", "numpy.core.numeric", "numpy._core.numeric")
+#: {dotted name: what it makes}: harmless classes that training scripts store beside the weights.
+HARMLESS: dict[str, Constructor] = {
+    "collections.OrderedDict": _dictionary,
+    "collections.defaultdict": lambda arguments: _dictionary(arguments[1:]),
+    "collections.Counter": _dictionary,
+    "builtins.dict": _dictionary,
+    "_codecs.encode": _encoded,
+    **{f"{module}._reconstruct": lambda arguments: Array("numpy.ndarray", arguments) for module in _NUMPY},
+    **{f"{module}.scalar": _inert("numpy.scalar") for module in _NUMPY},
+    **{
+        name: _inert(name)
+        for name in (
+            "argparse.Namespace",  # timm's and many others' arguments
+            "builtins.getattr",  # a HistoryBuffer holds its own methods
+            "builtins.set",
+            "builtins.slice",
+            "builtins.complex",
+            "datetime.datetime",
+            "datetime.timedelta",
+            "mmengine.config.config.ConfigDict",
+            "mmengine.logging.history_buffer.HistoryBuffer",
+            "numpy.dtype",
+            "numpy.ndarray",
+            "pathlib.Path",
+            "pathlib.PosixPath",
+            "pathlib.WindowsPath",
+            "torch.Size",
+            "torch.device",
+        )
+    },
+}
+
+
+@dataclass
+class Machine:
+    """The stack machine.
+
+    Args:
+        tables: {dotted name: what it makes}.
+        persistent: what a persistent id stands for (torch's storages).
+        allows: whether a name that is in no table may stand as inert data.
+    """
+
+    tables: Mapping[str, Constructor]
+    persistent: Callable[[Any], Any]
+    allows: Callable[[str], bool]
+    stack: list[Any] = field(default_factory=list)
+    marks: list[list[Any]] = field(default_factory=list)
+    memo: dict[int, Any] = field(default_factory=dict)
+    made: dict[int, tuple[Any, Any]] = field(default_factory=dict)
+
+    def symbol(self, name: str) -> Symbol:
+        module, _, rest = name.partition(".")
+        name = f"{_PYTHON2_MODULES.get(module, module)}.{rest}"
+        if name not in self.tables and not self.allows(name):
+            raise RefusedClass(name)
+        return Symbol(name)
+
+    def make(self, what: object, arguments: object) -> Any:
+        """What calling ``what`` would have made."""
+        if not isinstance(what, Symbol) or not isinstance(arguments, tuple):
+            raise ValueError("a call of something that is no named class or function")
+        if what.name == "_codecs.encode" and arguments:  # a text made into bytes again and again is one text
+            known = self.made.get(id(arguments[0]))
+            if known is None:
+                known = self.made[id(arguments[0])] = (arguments[0], _encoded(arguments))
+            return known[1]
+        return self.tables.get(what.name, _inert(what.name))(arguments)
+
+    def pop_mark(self) -> list[Any]:
+        items, self.stack = self.stack, self.marks.pop()
+        return items
+
+
+def _build(machine: Machine) -> None:
+    state = machine.stack.pop()
+    if isinstance(machine.stack[-1], Inert):
+        machine.stack[-1].state = state
+
+
+def _call(machine: Machine) -> None:
+    arguments = machine.stack.pop()
+    machine.stack.append(machine.make(machine.stack.pop(), arguments))
+
+
+def _keyed(items: list[Any]) -> dict[Any, Any]:
+    """{key: value}; a key that is no plain value (hashing deeply nested tuples overruns the C stack) is a number."""
+    return {
+        key if key is None or isinstance(key, (str, int, float, bytes)) else f"key {i}": value
+        for i, (key, value) in enumerate(zip(items[::2], items[1::2]))
+    }
+
+
+def _set_items(machine: Machine, items: list[Any]) -> None:
+    if isinstance(machine.stack[-1], dict):
+        machine.stack[-1].update(_keyed(items))
+
+
+def _extend(machine: Machine, items: list[Any]) -> None:
+    if isinstance(machine.stack[-1], list):
+        machine.stack[-1].extend(items)
+
+
+def _pair(machine: Machine, count: int) -> tuple[Any, ...]:
+    items = tuple(machine.stack[-count:])
+    if len(items) != count:
+        raise IndexError("the stack is empty")
+    del machine.stack[-count:]
+    return items
+
+
+def _mark(machine: Machine, argument: Any) -> None:
+    machine.marks.append(machine.stack)
+    machine.stack = []
+
+
+def _pop(machine: Machine, argument: Any) -> None:
+    if machine.stack:
+        machine.stack.pop()
+    else:
+        machine.pop_mark()
+
+
+def _push(value: Callable[[Machine, Any], Any]) -> Callable[[Machine, Any], None]:
+    def push(machine: Machine, argument: Any) -> None:
+        made = value(machine, argument)  # first, for it may change what the stack is
+        machine.stack.append(made)
+
+    return push
+
+
+_LITERALS = (
+    "INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT STRING BINSTRING SHORT_BINSTRING BINBYTES "
+    "SHORT_BINBYTES BINBYTES8 BYTEARRAY8 UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8"
+)
+#: {opcode: what it does}: https://github.com/python/cpython/blob/main/Lib/pickletools.py lists them all.
+OPERATIONS: dict[str, Callable[[Machine, Any], None]] = {
+    **dict.fromkeys(_LITERALS.split(), _push(lambda machine, argument: argument)),
+    "NONE": _push(lambda machine, argument: None),
+    "NEWTRUE": _push(lambda machine, argument: True),
+    "NEWFALSE": _push(lambda machine, argument: False),
+    "EMPTY_TUPLE": _push(lambda machine, argument: ()),
+    "EMPTY_LIST": _push(lambda machine, argument: []),
+    "EMPTY_SET": _push(lambda machine, argument: []),
+    "EMPTY_DICT": _push(lambda machine, argument: {}),
+    "MARK": _mark,
+    "POP": _pop,
+    "POP_MARK": lambda machine, argument: machine.pop_mark().clear(),
+    "DUP": _push(lambda machine, argument: machine.stack[-1]),
+    "TUPLE": _push(lambda machine, argument: tuple(machine.pop_mark())),
+    "TUPLE1": _push(lambda machine, argument: _pair(machine, 1)),
+    "TUPLE2": _push(lambda machine, argument: _pair(machine, 2)),
+    "TUPLE3": _push(lambda machine, argument: _pair(machine, 3)),
+    "LIST": _push(lambda machine, argument: machine.pop_mark()),
+    "FROZENSET": _push(lambda machine, argument: machine.pop_mark()),
+    "DICT": _push(lambda machine, argument: _keyed(machine.pop_mark())),
+    "APPEND": lambda machine, argument: _extend(machine, [machine.stack.pop()]),
+    "APPENDS": lambda machine, argument: _extend(machine, machine.pop_mark()),
+    "ADDITEMS": lambda machine, argument: _extend(machine, machine.pop_mark()),
+    "SETITEM": lambda machine, argument: _set_items(machine, list(_pair(machine, 2))),
+    "SETITEMS": lambda machine, argument: _set_items(machine, machine.pop_mark()),
+    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), lambda m, argument: m.memo.update({argument: m.stack[-1]})),
+    "MEMOIZE": lambda machine, argument: machine.memo.update({len(machine.memo): machine.stack[-1]}),
+    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), _push(lambda machine, argument: machine.memo[argument])),
+    "GLOBAL": _push(lambda machine, argument: machine.symbol(argument.replace(" ", "."))),
+    "STACK_GLOBAL": _push(lambda machine, argument: machine.symbol("{}.{}".format(*_pair(machine, 2)))),
+    "REDUCE": lambda machine, argument: _call(machine),
+    "NEWOBJ": lambda machine, argument: _call(machine),
+    "BUILD": lambda machine, argument: _build(machine),
+    "BINPERSID": _push(lambda machine, argument: machine.persistent(machine.stack.pop())),
+    "PROTO": lambda machine, argument: None,
+    "FRAME": lambda machine, argument: None,
+}
+
+
+def _no_persistent_ids(key: object) -> Any:
+    raise ValueError("a reference to something outside the pickle")
+
+
+def load(
+    file: IO[bytes] | Any,
+    constructors: Mapping[str, Constructor] | None = None,
+    persistent: Callable[[Any], Any] = _no_persistent_ids,
+    allows: Callable[[str], bool] = lambda name: False,
+) -> Any:
+    """The value of the pickle that begins at the file's position; the position is then its end.
+
+    Args:
+        file: anything with ``read``, ``readline`` and ``tell``.
+        constructors: {dotted name: what it makes of its arguments}, beside HARMLESS.
+        persistent, allows: as for `Machine`.
+
+    Raises:
+        RefusedClass: it names a class or function that is in no table.
+        FormatError: truncated, broken, or longer than any checkpoint's.
+    """
+    machine = Machine({**HARMLESS, **(constructors or {})}, persistent, allows)
+    start = position = file.tell()
+    try:
+        for count, (opcode, argument, offset) in enumerate(pickletools.genops(file)):
+            position = offset or start
+            if opcode.name == "STOP":
+                return machine.stack.pop()
+            if count > MAX_OPERATIONS:
+                raise FormatError(f"a pickle of more than {MAX_OPERATIONS:,} operations is no checkpoint's")
+            if opcode.name not in OPERATIONS:
+                raise ValueError(f"the operation {opcode.name}, which no checkpoint needs")
+            OPERATIONS[opcode.name](machine, argument)
+    except FormatError:
+        raise
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, MemoryError, RecursionError) as error:
+        reason = str(error).partition("\n")[0][:120] or type(error).__name__
+        raise FormatError(f"broken pickle at byte {position:,} (it begins at {start:,}): {reason}") from None
+    raise FormatError(f"the pickle that begins at byte {start:,} has no end")

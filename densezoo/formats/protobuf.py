@@ -1,0 +1,126 @@
+"""Protocol buffers on the wire, without generated classes: https://protobuf.dev/programming-guides/encoding/.
+
+Caffe, MindSpore and ONNX files are protocol buffers. A reader gives a table {field number: (name, kind)} for each
+message that it needs; everything else in the file is skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from densezoo.errors import FormatError
+
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+MAX_FIELDS = 400_000  # of one file; DenseNet-264 has 30,000
+
+#: {field number: (name, kind)}; a kind is "int", "float", "bytes", "text" or "ints" (packed or not), or a table:
+#: a message. A name that ends in "*" repeats and is a list.
+Table = Mapping[int, tuple[str, Any]]
+
+
+class Reader:
+    """Parses the messages of one file.
+
+    Args:
+        where: the file, for messages.
+        data: its bytes.
+    """
+
+    def __init__(self, where: str, data: memoryview) -> None:
+        self.where, self.data, self._left = where, data, MAX_FIELDS
+
+    def parse(self, table: Table, start: int = 0, end: int | None = None) -> dict[str, Any]:
+        """The fields of the message in bytes start..end that the table names.
+
+        Raises:
+            FormatError: broken, truncated, or another kind of field than the table says.
+        """
+        found: dict[str, Any] = {name[:-1]: [] for name, _ in table.values() if name.endswith("*")}
+        for number, wire, value in self._fields(start, len(self.data) if end is None else end):
+            if number not in table:
+                continue
+            name, kind = table[number]
+            decoded = self._decoded(kind, wire, value, name)
+            if not name.endswith("*"):
+                found[name] = decoded
+            elif kind == "ints":
+                found[name[:-1]] += decoded
+            else:
+                found[name[:-1]].append(decoded)
+        return found
+
+    def _decoded(self, kind: Any, wire: int, value: Any, name: str) -> Any:
+        match kind, wire:
+            case "int", 0:
+                return value
+            case "ints", 0:
+                return [value]
+            case "ints", 2:
+                return list(self._varints(*value))
+            case "float", 5:
+                return float(str(np.frombuffer(value, "<f4")[0]))  # 1e-05, and not 9.999999747378752e-06
+            case "bytes", 2:
+                return self.data[value[0] : value[1]]
+            case "text", 2:
+                return bytes(self.data[value[0] : value[1]]).decode("utf-8", "replace")
+            case Mapping(), 2:
+                return self.parse(kind, *value)
+        raise FormatError(f"{self.where}: the field {name} is of wire type {wire}; expected {kind}")
+
+    def _fields(self, position: int, end: int) -> Iterator[tuple[int, int, Any]]:
+        """(field number, wire type, its value: a number, 4 or 8 bytes, or (start, end))."""
+        while position < end:
+            self._left -= 1
+            if self._left < 0:
+                raise FormatError(f"{self.where}: more than {MAX_FIELDS:,} fields; no DenseNet has that")
+            begin = position
+            key, position = self._varint(position, end)
+            number, wire = key >> 3, key & 7
+            value: Any
+            if wire == VARINT:
+                value, position = self._varint(position, end)
+            elif wire == BYTES:
+                length, position = self._varint(position, end)
+                value, position = (position, position + length), position + length
+            elif wire in (FIXED32, FIXED64):
+                size = 4 if wire == FIXED32 else 8
+                value, position = bytes(self.data[position : position + size]), position + size
+            else:
+                raise FormatError(f"{self.where}: at byte {begin:,}: wire type {wire}, which protocol buffers lack")
+            if position > end or number == 0:
+                raise FormatError(
+                    f"{self.where}: at byte {begin:,}: field {number} ends at byte {position:,}, and its message at "
+                    f"{end:,}; the file is broken or truncated"
+                )
+            yield number, wire, value
+
+    def _varint(self, position: int, end: int) -> tuple[int, int]:
+        value = 0
+        for shift in range(0, 70, 7):
+            if position >= end:
+                break
+            byte = self.data[position]
+            position += 1
+            value |= (byte & 127) << shift
+            if byte < 128:
+                return (value - (1 << 64) if value >> 63 else value), position  # negative numbers take 10 bytes
+        raise FormatError(f"{self.where}: at byte {position:,}: a number without an end; broken or truncated")
+
+    def _varints(self, position: int, end: int) -> Iterator[int]:
+        while position < end:
+            self._left -= 1
+            if self._left < 0:
+                raise FormatError(f"{self.where}: more than {MAX_FIELDS:,} numbers; no DenseNet has that")
+            value, position = self._varint(position, end)
+            yield value
+
+
+def first_bytes(head: bytes) -> bytes:
+    """What the head's first field holds, if it is of wire type 2 (a message, a text): as much of it as is there."""
+    if len(head) < 2 or head[0] & 7 != BYTES or head[0] & 128:
+        return b""
+    end = next((i for i, byte in enumerate(head[1:11], start=1) if byte < 128), 0)
+    return head[end + 1 :] if end else b""

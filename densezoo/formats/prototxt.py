@@ -1,0 +1,79 @@
+"""Caffe's network descriptions in protocol buffer text format: https://protobuf.dev/reference/protobuf/textformat-spec/."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from densezoo.errors import FormatError
+
+MAX_BYTES = 16 << 20
+_WORD_OR_SIGN = re.compile(r"""\s+|\#[^\n]*|(?P<word>[{}<>:;,\[\]]|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|[-+.\w]+)""")
+_TRUTH = {"true": True, "false": False}
+
+Fields = dict[str, list[Any]]
+
+
+def read_prototxt(path: Path) -> Fields:
+    """{field: [its values]}; a value is a number, a string, a truth value, the name of an enumeration, or fields.
+
+    Raises:
+        FormatError: not in this format.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise FormatError(f"{path}: {path.stat().st_size:,} bytes; no network description is that long")
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise FormatError(f"{path}: can't be read ({error.strerror})") from None
+    fields: Fields = {}
+    open_messages = [fields]
+    name = ""
+    for line, word in _words(path, text):
+        if word in "{<":
+            inner: Fields = {}
+            open_messages[-1].setdefault(name, []).append(inner)
+            open_messages.append(inner)
+        elif word in "}>":
+            open_messages.pop()
+            if not open_messages:
+                raise FormatError(f"{path}, line {line}: a closing bracket too many")
+            name = ""
+        elif word in ":;,[]":
+            continue
+        elif not name:
+            name = word
+            continue
+        else:
+            open_messages[-1].setdefault(name, []).append(_value(word))
+        name = ""
+    if len(open_messages) != 1:
+        raise FormatError(f"{path}: ends within {len(open_messages) - 1} open brackets; the file is truncated")
+    return fields
+
+
+def _words(path: Path, text: str) -> Iterator[tuple[int, str]]:
+    position, line = 0, 1
+    while position < len(text):
+        match = _WORD_OR_SIGN.match(text, position)
+        if match is None:
+            raise FormatError(
+                f"{path}, line {line}: expected a name or a value; found {text[position : position + 20]!r}"
+            )
+        if match["word"]:
+            yield line, match["word"]
+        line += text.count("\n", position, match.end())
+        position = match.end()
+
+
+def _value(word: str) -> Any:
+    if word[0] in "\"'":
+        return word[1:-1]
+    if word in _TRUTH:
+        return _TRUTH[word]
+    try:
+        return float(word) if re.search(r"[.eE]", word) else int(word)
+    except ValueError:
+        return word
