@@ -10,7 +10,8 @@ from densezoo.errors import FormatError
 from densezoo.formats.archive import Archive
 from densezoo.formats.binary import check_expansion
 from densezoo.formats.caffe import looks_like_caffe, read_caffe
-from densezoo.formats.keras import MAGIC, read_h5, read_keras
+from densezoo.formats.hdf5 import MAGIC
+from densezoo.formats.keras import read_h5, read_keras
 from densezoo.formats.mindspore import looks_like_mindspore, read_mindspore
 from densezoo.formats.mxnet import LIST_MAGIC, read_mxnet
 from densezoo.formats.npz import read_npz
