@@ -9,12 +9,16 @@ import dataclasses
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from densezoo.config import load_config
 from densezoo.data import protocols
 from densezoo.errors import ConfigError, MetafileError, ResultError, suggestion
+from densezoo.data.protocols import get_protocol
+from densezoo.errors import CheckpointError, ConfigError, ResultError, UnknownNameError
 from densezoo.index.load import find_by_sha256, get_spec, load_index
 from densezoo.index.select import select
 from densezoo.paths import ROOT, relative_to_root
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_index",
+    "convert_checkpoint",
     "create_model",
     "evaluate_checkpoint",
     "evaluate_protocols",
@@ -183,6 +188,94 @@ def load_checkpoint(
         model = DenseNet(arch)
     model.load_state_dict(state_dict, assign=True)
     return model.eval(), report
+
+
+def convert_checkpoint(
+    source: str | Path, destination: str | Path, *, to: str = "densezoo", verify: bool = False, **options: Any
+) -> tuple[ConversionReport, dict[str, object]]:
+    """Write a checkpoint of any system for another one, and read what was written.
+
+    Args:
+        destination: the file to write; it is whole or not there at all.
+        to: "densezoo" (safetensors that needs no config), or a system of `densezoo.checkpoints.export.TARGETS`.
+        verify: run the networks of both files in their systems, where those are installed, against ours.
+        options: as for `load_checkpoint`.
+
+    Returns:
+        The report, and what was written: {"path", "to", "sha256", "source_sha256", "verified": {which file: largest
+        error relative to the largest logit, None where its system isn't installed}}.
+
+    Raises:
+        FormatError, CheckpointError: as for `load_checkpoint`; the target can't be this network; what was written
+            reads back as other weights, or computes another function.
+        UnknownNameError: no such target.
+    """
+    from densezoo.checkpoints.export import TARGETS, export
+    from densezoo.formats.read import file_sha256
+
+    if to not in TARGETS:
+        raise UnknownNameError("target", to, TARGETS)
+    source, destination = Path(source), Path(destination)
+    model, report = load_checkpoint(source, **options)
+    sha256 = file_sha256(source)
+    spec = find_by_sha256(sha256)
+    facts = {
+        "architecture": dataclasses.asdict(report.architecture),
+        "protocol": spec.protocol if spec else report.protocol,
+        "origin": {"file": source.name, "format": report.format, "source": report.source},
+        "sha256": sha256,
+    }
+    state_dict = model.state_dict()
+    export(destination, to, report.architecture, state_dict, facts)
+    _check_written(destination, report.architecture, state_dict)
+    verified = _verify(model, report, [(report.source, source), (to, destination)]) if verify else {}
+    written = {"path": str(destination), "to": to, "sha256": file_sha256(destination), "source_sha256": sha256}
+    return report, {**written, "verified": verified}
+
+
+def _check_written(path: Path, architecture: Architecture, state_dict: Mapping[str, Tensor]) -> None:
+    """Read a file that was just written.
+
+    Raises:
+        CheckpointError: it holds other weights, or another network.
+    """
+    model, report = load_checkpoint(path, architecture)
+    again = model.state_dict()
+    different = [name for name in state_dict if "num_batches" not in name and not state_dict[name].equal(again[name])]
+    if different or _function(report.architecture) != _function(architecture):
+        found = ", ".join(different[:4]) or str(report.architecture)
+        raise CheckpointError(f"{path}: reads back as another network ({found}); don't use it, and report this")
+
+
+def _function(arch: Architecture) -> Architecture:
+    """The same network as far as its outputs go: without dropout, with the stem's rounding spelled out."""
+    stem = arch.ceil_mode if arch.stem_ceil_mode is None else arch.stem_ceil_mode
+    return dataclasses.replace(arch, drop_rate=0.0, stem_ceil_mode=stem)
+
+
+def _verify(model: DenseNet, report: ConversionReport, files: Sequence[tuple[str, Path]]) -> dict[str, float | None]:
+    """{"system file": largest relative error of its network's logits against ours}.
+
+    Raises:
+        CheckpointError: more than a rounding error.
+    """
+    import torch
+
+    from densezoo.checkpoints.verify import LARGEST_ERROR, largest_error, system_of
+
+    arch = report.architecture
+    side = (2 ** (len(arch.block_config) + (1 if arch.stem in ("imagenet", "deep") else -1))) * (arch.head_pool or 2)
+    images = torch.randn(2, arch.in_chans, side, side, generator=torch.Generator().manual_seed(0))
+    errors = {}
+    for source, path in files:
+        system = system_of(source, arch)
+        error = errors[f"{system} {path.name}"] = largest_error(system, path, model, arch, images)
+        if error is not None and not error <= LARGEST_ERROR:
+            raise CheckpointError(
+                f"{path}: in {system} its logits differ from densezoo's by {error:.1e} of the largest; "
+                f"expected at most {LARGEST_ERROR:.0e}; don't use the conversion, and report this"
+            )
+    return errors
 
 
 def evaluate_checkpoint(

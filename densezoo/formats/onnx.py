@@ -15,6 +15,7 @@ from torch import Tensor
 from densezoo.errors import FormatError
 from densezoo.formats.binary import BFLOAT16, item_size, map_file, to_tensor
 from densezoo.formats.protobuf import Reader
+from densezoo.formats.safetensors import stated_semantics
 from densezoo.types import Checkpoint, GraphNode
 
 _TENSOR = {
@@ -92,7 +93,8 @@ def read_onnx(path: Path) -> Checkpoint:
         nodes.append(step)
         makers |= dict.fromkeys(node["output"], step.name)
     facts = {entry.get("key", ""): entry.get("value", "") for entry in model["metadata"]}
-    return Checkpoint(str(path), "onnx", tensors, metadata=facts, graph=tuple(nodes))
+    stated = stated_semantics(path, facts)
+    return Checkpoint(str(path), "onnx", tensors, metadata=facts, semantics=stated, graph=tuple(nodes))
 
 
 def _weights_of(node: dict[str, Any], weights: dict[str, Any]) -> list[tuple[str, str]]:
