@@ -46,9 +46,7 @@ def convert(args: Namespace) -> None:
         return
     print(f"{args.source}: {report}\nwritten: {written['path']} ({written['to']}), read back bit for bit")
     for system, error in written["verified"].items():  # type: ignore[attr-defined]
-        print(
-            f"  {system}: {'not run: not installed, or not loadable as it is' if error is None else f'largest relative error {error:.1e}'}"
-        )
+        print(f"  {system}: {'not run' if error is None else f'largest relative error {error:.1e}'}")
 
 
 if __name__ == "__main__":

@@ -10,10 +10,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from densezoo.checkpoints.keras_writer import write_keras
 from densezoo.checkpoints.keymaps import KEYMAPS, numbers
+from densezoo.checkpoints.onnx_writer import write_onnx
 from densezoo.errors import CheckpointError
-from densezoo.formats.keras_writer import write_keras
-from densezoo.formats.onnx_writer import write_onnx
 from densezoo.formats.safetensors import write_safetensors
 from densezoo.models.topology import layers
 from densezoo.types import Architecture
@@ -108,7 +108,7 @@ def export(path: Path, to: str, arch: Architecture, state_dict: Mapping[str, Ten
         )
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        target.write(
+        TARGETS[to].write(
             temporary, arch, {name: tensor.detach().contiguous() for name, tensor in state_dict.items()}, facts
         )
         os.replace(temporary, path)

@@ -63,6 +63,8 @@ def to_tensor(data: bytes | memoryview, dtype: str, shape: Sequence[int], what: 
     if any(side < 0 for side in shape) or prod(shape) * size != len(data):
         expected = f"a {dtype} array of shape {tuple(shape)} expected {prod(shape) * size:,} bytes"
         raise FormatError(f"{what}: {expected}; found {len(data):,}")
+    if len(data) == 0:  # with a side of 0, the others may be of any length
+        return torch.empty(0)
     stored = "<i2" if dtype == BFLOAT16 else dtype
     array = np.frombuffer(data, stored).reshape(tuple(shape))
     native = array.astype(array.dtype.newbyteorder("="), copy=False)

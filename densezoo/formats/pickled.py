@@ -8,6 +8,7 @@ no table ends the reading. torch.save files, TorchScript archives and Paddle's f
 from __future__ import annotations
 
 import pickletools
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any
@@ -293,15 +294,17 @@ def load(
     machine = Machine({**HARMLESS, **(constructors or {})}, persistent, allows)
     start = position = file.tell()
     try:
-        for count, (opcode, argument, offset) in enumerate(pickletools.genops(file)):
-            position = offset or start
-            if opcode.name == "STOP":
-                return machine.stack.pop()
-            if count > MAX_OPERATIONS:
-                raise FormatError(f"a pickle of more than {MAX_OPERATIONS:,} operations is no checkpoint's")
-            if opcode.name not in OPERATIONS:
-                raise ValueError(f"the operation {opcode.name}, which no checkpoint needs")
-            OPERATIONS[opcode.name](machine, argument)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # pickletools': strange escapes in a broken string
+            for count, (opcode, argument, offset) in enumerate(pickletools.genops(file)):
+                position = offset or start
+                if opcode.name == "STOP":
+                    return machine.stack.pop()
+                if count > MAX_OPERATIONS:
+                    raise FormatError(f"a pickle of more than {MAX_OPERATIONS:,} operations is no checkpoint's")
+                if opcode.name not in OPERATIONS:
+                    raise ValueError(f"the operation {opcode.name}, which no checkpoint needs")
+                OPERATIONS[opcode.name](machine, argument)
     except FormatError:
         raise
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError, MemoryError, RecursionError) as error:

@@ -72,7 +72,7 @@ class Deferred:
         if prod(self.size) and last >= stored.numel:
             raise FormatError(f"{what}: reaches number {last:,} of a storage of {stored.numel:,}")
         flat = to_tensor(data, dtype, (stored.numel,), what)
-        return torch.as_strided(flat, self.size, self.stride, first) if prod(self.size) else torch.empty(self.size)
+        return torch.as_strided(flat, self.size, self.stride, first) if prod(self.size) else torch.empty(0)
 
 
 def _whole(values: object) -> tuple[int, ...]:

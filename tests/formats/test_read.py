@@ -186,5 +186,5 @@ def test_sha256(tmp_path: Path) -> None:
 def test_a_zip_that_is_no_torch_file(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "archive.pth", "w") as archive:
         archive.writestr("readme.txt", "hello")
-    with pytest.raises(FormatError, match="broken or truncated"):
+    with pytest.raises(FormatError, match=r"a zip archive, but no checkpoint's.*found readme.txt"):
         read_checkpoint(tmp_path / "archive.pth")

@@ -1,0 +1,137 @@
+"""Files that the systems themselves wrote (random statistics in every norm), and the logits they computed with them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import densezoo
+from densezoo.errors import CheckpointError, FormatError
+
+FOLDER = Path(__file__).resolve().parents[1] / "fixtures" / "formats"
+CASES: list[dict[str, Any]] = json.loads((FOLDER / "cases.json").read_text())
+
+
+def relative_error(model: torch.nn.Module, case: dict[str, Any]) -> float:
+    images, expected = (torch.from_numpy(np.load(FOLDER / case[name])) for name in ("input", "output"))
+    with torch.inference_mode():
+        found = model(images)
+    return float((found - expected).abs().max() / expected.abs().max())
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["file"])
+def test_the_function_is_the_system_s(case: dict[str, Any]) -> None:
+    model, report = densezoo.load_checkpoint(FOLDER / case["file"], **case["options"])
+    assert report.exact
+    assert relative_error(model, case) < 2e-6
+    assert str(report).startswith(report.source)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["file"])
+def test_a_control_another_epsilon_is_seen(case: dict[str, Any]) -> None:
+    """The comparison above has to tell a right conversion from an almost right one."""
+    model, _ = densezoo.load_checkpoint(FOLDER / case["file"], **case["options"])
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.eps *= 10
+    assert relative_error(model, case) > 1e-5
+
+
+SOURCES = {
+    "mindspore_mindcv": ("mindcv", {}),
+    "mindspore_tinyms": ("tinyms", {"bn_eps": 1e-4, "ceil_mode": True, "stem": "cifar_norm"}),
+    "mindvision": ("mindvision", {"transition_pool": "max", "pool_padding": "same"}),
+    "mxnet": ("gluon-legacy", {"head_pool": 7}),
+    "mxnet_miraclewkf": ("miraclewkf", {"bn_eps": 1e-4, "ceil_mode": True, "stem_ceil_mode": None}),
+    "caffe": ("caffe", {"bn_eps": 1e-5, "ceil_mode": True, "stem_ceil_mode": False}),
+    "chainer": ("chainer", {"bn_eps": 2e-5, "stem_ceil_mode": True}),
+    "paddle": ("paddle", {}),
+    "onnx": ("onnx", {"bn_eps": 1e-5}),
+    "torchvision_formats": ("torchvision", {"bn_eps": 1e-5, "transition_pool": "avg"}),
+    "mmpretrain": ("mmpretrain", {}),
+    "gpleiss": ("gpleiss", {"stem": "cifar"}),
+    "torchvision": ("torchvision-legacy", {}),
+}
+
+
+@pytest.mark.parametrize("folder", SOURCES)
+def test_source_and_semantics(folder: str) -> None:
+    case = next(case for case in CASES if case["file"].startswith(f"{folder}/"))
+    _, report = densezoo.load_checkpoint(FOLDER / case["file"])
+    source, fields = SOURCES[folder]
+    assert report.source == source
+    assert {name: getattr(report.architecture, name) for name in fields} == fields
+
+
+def test_what_the_file_says_can_t_be_overridden() -> None:
+    with pytest.raises(CheckpointError, match=r"bn_eps was asked to be 0.001, and the file says 1e-05"):
+        densezoo.load_checkpoint(FOLDER / "onnx/small_nofold.onnx", bn_eps=1e-3)
+
+
+def test_what_the_table_says_can_be() -> None:
+    _, report = densezoo.load_checkpoint(FOLDER / "mindvision/small.ckpt", transition_pool="avg")
+    assert report.architecture.transition_pool == "avg"
+    assert "transition_pool avg: as asked" in report.hints
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("eps: 1e-5", "eps: 1e-3", None),
+        ("pool: AVE kernel_size: 2", "pool: MAX kernel_size: 2", None),
+        ('"ReLU"', '"Sigmoid"', "expected relu, found Sigmoid"),
+        ("pool: AVE kernel_size: 2", "pool: AVE kernel_size: 3", r"expected kernel 2, found \(3, 3\)"),
+        ('bottom: "pool1" bottom: "conv2_1/x2"', 'bottom: "conv2_1/x2" bottom: "pool1"', "found"),
+        ("pad: 1 kernel_size: 3  }", "pad: 0 kernel_size: 3  }", "expected a padding of 1"),
+        ("kernel_size: 7 stride: 2", "kernel_size: 7 stride: 1", "expected stride 2"),
+    ],
+)
+def test_the_prototxt_is_honoured_or_the_file_refused(tmp_path: Path, old: str, new: str, message: str | None) -> None:
+    text = (FOLDER / "caffe/small.prototxt").read_text()
+    assert old in text
+    (tmp_path / "small.prototxt").write_text(text.replace(old, new))
+    (tmp_path / "small.caffemodel").write_bytes((FOLDER / "caffe/small.caffemodel").read_bytes())
+    if message is not None:
+        with pytest.raises(CheckpointError, match=message):
+            densezoo.load_checkpoint(tmp_path / "small.caffemodel")
+        return
+    _, report = densezoo.load_checkpoint(tmp_path / "small.caffemodel")
+    assert (report.architecture.bn_eps, report.architecture.transition_pool) != (1e-5, "avg")
+
+
+@pytest.mark.parametrize("text", ["layer {", "layer } }", 'layer { name: "a\n" }', "\x00", "layer { type: 3 bottom: }"])
+def test_a_broken_prototxt_is_an_error(tmp_path: Path, text: str) -> None:
+    (tmp_path / "small.prototxt").write_text(text)
+    (tmp_path / "small.caffemodel").write_bytes((FOLDER / "caffe/small.caffemodel").read_bytes())
+    with pytest.raises((FormatError, CheckpointError)):
+        densezoo.load_checkpoint(tmp_path / "small.caffemodel")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"eps": "0.0001"', '"eps": "0.01"', None),
+        ('"act_type": "relu"', '"act_type": "tanh"', "expected relu, found tanh"),
+        ('"fix_gamma": "False"', '"fix_gamma": "True"', "fix_gamma"),
+        ('"pooling_convention": "full"', '"pooling_convention": "valid"', None),
+    ],
+)
+def test_the_symbol_file_is_honoured_or_the_file_refused(
+    tmp_path: Path, old: str, new: str, message: str | None
+) -> None:
+    folder = FOLDER / "mxnet_miraclewkf"
+    text = (folder / "densenet-small-symbol.json").read_text()
+    assert old in text
+    (tmp_path / "densenet-small-symbol.json").write_text(text.replace(old, new))
+    (tmp_path / "densenet-small-0000.params").write_bytes((folder / "densenet-small-0000.params").read_bytes())
+    if message is not None:
+        with pytest.raises(CheckpointError, match=message):
+            densezoo.load_checkpoint(tmp_path / "densenet-small-0000.params")
+        return
+    _, report = densezoo.load_checkpoint(tmp_path / "densenet-small-0000.params")
+    assert (report.architecture.bn_eps, report.architecture.ceil_mode) != (1e-4, True)
