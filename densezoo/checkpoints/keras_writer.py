@@ -128,7 +128,7 @@ class _Model:
 
     def config(self) -> dict[str, Any]:
         """The model's configuration."""
-        ends = {"input_layers": [["images", 0, 0]], "output_layers": [[self.at, 0, 0]]}
+        ends = {"input_layers": ["images", 0, 0], "output_layers": [self.at, 0, 0]}
         config = {"name": "densenet", "trainable": True, "layers": self.layers, **ends}
         return {
             "module": "keras.src.models.functional",

@@ -123,4 +123,5 @@ def first_bytes(head: bytes) -> bytes:
     if len(head) < 2 or head[0] & 7 != BYTES or head[0] & 128:
         return b""
     end = next((i for i, byte in enumerate(head[1:11], start=1) if byte < 128), 0)
-    return head[end + 1 :] if end else b""
+    length = sum((byte & 127) << 7 * i for i, byte in enumerate(head[1 : end + 1]))
+    return head[end + 1 : end + 1 + length] if end else b""

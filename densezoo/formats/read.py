@@ -18,7 +18,7 @@ from densezoo.formats.npz import read_npz
 from densezoo.formats.onnx import looks_like_onnx, read_onnx
 from densezoo.formats.paddle import read_paddle
 from densezoo.formats.pytorch import LEGACY_MAGIC, read_legacy, read_zip
-from densezoo.formats.safetensors import looks_like_safetensors, read_safetensors
+from densezoo.formats.safetensors import fits_safetensors, looks_like_safetensors, read_safetensors
 from densezoo.formats.torchexport import read_torchexport
 from densezoo.formats.torchscript import read_torchscript
 from densezoo.types import Checkpoint
@@ -57,6 +57,7 @@ def read_archive(path: Path) -> Checkpoint:
 READERS: list[tuple[Callable[[bytes, int], bool], Callable[[Path], Checkpoint]]] = [
     (lambda head, size: head.startswith(b"PK\x03\x04"), read_archive),
     (lambda head, size: head.startswith(LEGACY_MAGIC), read_legacy),  # torch.save before 1.6
+    (fits_safetensors, read_safetensors),  # before pickles: a header of 128 bytes begins like one
     (lambda head, size: head[:1] == b"\x80", read_paddle),
     (lambda head, size: head.startswith(MAGIC), read_h5),
     (lambda head, size: head.startswith(LIST_MAGIC), read_mxnet),

@@ -22,6 +22,11 @@ def looks_like_safetensors(head: bytes, size: int) -> bool:
     return len(head) > 8 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") > 0
 
 
+def fits_safetensors(head: bytes, size: int) -> bool:
+    """The same, and the header ends within the file."""
+    return looks_like_safetensors(head, size) and int.from_bytes(head[:8], "little") <= size - 8
+
+
 def read_safetensors(path: Path) -> Checkpoint:
     """Every tensor of the file, memory-mapped, and the header's metadata.
 

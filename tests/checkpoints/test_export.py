@@ -1,0 +1,99 @@
+"""Every output: loaded by the system it is for, and read back bit for bit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from examples import randomise_statistics
+
+import densezoo
+from densezoo.checkpoints.export import TARGETS, export, misfits
+from densezoo.config import load_config
+from densezoo.errors import CheckpointError, UnknownNameError
+from densezoo.formats.safetensors import write_safetensors
+from densezoo.models.densenet import DenseNet
+from densezoo.models.topology import num_params
+from densezoo.types import Architecture
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SMALL = Architecture(8, (2, 3), 16, num_classes=5)
+CONFIGS = sorted((REPOSITORY / "configs").rglob("*.py"))
+ARCHITECTURES = sorted(
+    {load_config(path).model for path in CONFIGS if "_base_" not in path.parts}, key=lambda arch: num_params(arch)
+)
+LARGEST = 9_000_000  # parameters: larger ones have the same names with more numbers, and take minutes
+
+
+def same_function(one: Architecture, other: Architecture) -> bool:
+    return {**vars(one), "drop_rate": 0.0, "stem_ceil_mode": one.stem_ceil_mode or False} == {
+        **vars(other), "drop_rate": 0.0, "stem_ceil_mode": other.stem_ceil_mode or False,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("to", TARGETS)
+@pytest.mark.parametrize("arch", ARCHITECTURES, ids=lambda arch: f"{num_params(arch)}")
+def test_round_trip(tmp_path: Path, arch: Architecture, to: str) -> None:
+    if misfits(to, arch):
+        with pytest.raises(CheckpointError, match="DenseNet can't have"):
+            export(tmp_path / "m", to, arch, {}, {})
+        return
+    if num_params(arch) > LARGEST:
+        pytest.skip("large: its names are held to by the topology's tests")
+    state_dict = randomise_statistics(DenseNet(arch)).state_dict()
+    export(tmp_path / "m", to, arch, state_dict, {})
+    model, report = densezoo.load_checkpoint(tmp_path / "m", arch if arch.aa_layer else None)
+    again = model.state_dict()
+    assert all(torch.equal(again[name], state_dict[name]) for name in state_dict)
+    assert same_function(report.architecture, arch)
+
+
+@pytest.mark.parametrize("to", ["torchvision", "timm", "onnx", "keras"])
+@pytest.mark.parametrize("stem", ["imagenet", "deep", "cifar", "cifar_norm"])
+def test_the_system_computes_the_same(tmp_path: Path, tool: Callable[..., int], to: str, stem: str) -> None:
+    arch = Architecture(8, (2, 3), 16, stem=stem, num_classes=5)  # type: ignore[arg-type]
+    if misfits(to, arch):
+        pytest.skip("the system has no such network")
+    source = tmp_path / "m.safetensors"
+    write_safetensors(source, randomise_statistics(DenseNet(arch)).state_dict(), {"architecture": vars(arch)})
+    written = densezoo.convert_checkpoint(source, tmp_path / f"m.{to}", to=to, verify=True)[1]
+    verified = dict(written["verified"])  # type: ignore[call-overload]
+    assert verified[f"{to} m.{to}"] is not None or to == "keras"
+    assert (verified[f"{to} m.{to}"] or 0) < 2e-6
+
+
+def test_what_a_system_can_t_have_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    source = tmp_path / "m.safetensors"
+    arch = Architecture(8, (2, 3), 16, bn_eps=1e-4, transition_pool="max", num_classes=5)
+    write_safetensors(source, DenseNet(arch).state_dict(), {"architecture": vars(arch)})
+    with pytest.raises(
+        CheckpointError, match=r"torchvision's DenseNet can't have bn_eps 0.0001, transition_pool 'max'"
+    ):
+        densezoo.convert_checkpoint(source, tmp_path / "out.pth", to="torchvision")
+    assert [path.name for path in tmp_path.iterdir()] == ["m.safetensors"]
+    with pytest.raises(UnknownNameError, match="there is no target 'onxx'; did you mean 'onnx'"):
+        densezoo.convert_checkpoint(source, tmp_path / "out", to="onxx")
+
+
+def test_safetensors_carry_everything(tmp_path: Path) -> None:
+    arch = Architecture(8, (2, 3), 15, reduction=0.7, pool_padding="same", bn_eps=2e-5, num_classes=5)
+    write_safetensors(tmp_path / "m", DenseNet(arch).state_dict(), {"architecture": vars(arch)})
+    _, report = densezoo.load_checkpoint(tmp_path / "m")
+    assert report.architecture == arch
+    with pytest.raises(CheckpointError, match="and the file says"):
+        densezoo.load_checkpoint(tmp_path / "m", bn_eps=1e-5)
+
+
+def test_the_command(tmp_path: Path, tool: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    source = REPOSITORY / "tests/fixtures/formats/mindvision/small.ckpt"
+    assert tool("convert", source, tmp_path / "m.safetensors", "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["source"] == "mindvision"
+    assert report["architecture"]["transition_pool"] == "max"
+    assert tool("convert", source, tmp_path / "m.pth", "--to", "torchvision") == 1
+    assert "can't have" in capsys.readouterr().err
+    assert tool("convert_lua", source, tmp_path / "n.safetensors") == 0
+    assert (tmp_path / "n.safetensors").read_bytes() == (tmp_path / "m.safetensors").read_bytes()

@@ -1,0 +1,230 @@
+"""Tiny files of each format, written field by field: cut off at every byte, and with each length lying."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import pickle
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from densezoo.errors import FormatError
+from densezoo.formats import pickled
+from densezoo.formats.read import read_checkpoint
+
+VALUES = np.arange(6, dtype=np.float32)
+
+
+def varint(value: int) -> bytes:
+    out = b""
+    while value > 127:
+        out, value = out + bytes([value & 127 | 128]), value >> 7
+    return out + bytes([value])
+
+
+def field(number: int, content: bytes) -> bytes:
+    return varint(number << 3 | 2) + varint(len(content)) + content
+
+
+def mindspore(length: Callable[[bytes], bytes] = lambda content: varint(len(content))) -> bytes:
+    tensor = b"\x08\x02\x08\x03" + field(2, b"Float32") + b"\x1a" + length(VALUES.tobytes()) + VALUES.tobytes()
+    return field(1, field(1, b"weight") + field(2, tensor))
+
+
+def caffe(dims: tuple[int, ...] = (2, 3)) -> bytes:
+    shape = field(7, b"".join(b"\x08" + varint(dim) for dim in dims))
+    return field(1, b"net") + field(
+        100, field(1, b"fc") + field(2, b"InnerProduct") + field(7, field(5, VALUES.tobytes()) + shape)
+    )
+
+
+def onnx(dims: tuple[int, ...] = (2, 3), extra: bytes = b"") -> bytes:
+    tensor = b"".join(b"\x08" + varint(dim) for dim in dims) + b"\x10\x01" + field(8, b"w") + extra
+    node = field(1, b"x") + field(1, b"w") + field(2, b"y") + field(4, b"Gemm")
+    graph = field(1, node) + field(5, tensor + field(9, VALUES.tobytes())) + field(11, field(1, b"x"))
+    return b"\x08\x08" + field(7, graph)
+
+
+def mxnet(count: int = 1, dimensions: int = 2, sides: tuple[int, ...] = (2, 3), name: int = 1) -> bytes:
+    array = struct.pack("<IiI", 0xF993FAC9, 0, dimensions) + struct.pack(f"<{len(sides)}q", *sides)
+    array += struct.pack("<iii", 1, 0, 0) + VALUES.tobytes()
+    return struct.pack("<QQQ", 0x112, 0, count) + array + struct.pack("<QQ", 1, name) + b"w"
+
+
+def npy(header: str) -> bytes:
+    text = header.encode().ljust(117) + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + VALUES.tobytes()
+
+
+def npz(
+    header: str = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3)}", method: int = zipfile.ZIP_STORED
+) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        archive.writestr("w.npy", npy(header))
+    return buffer.getvalue()
+
+
+def paddle() -> bytes:
+    return pickle.dumps({"w": VALUES.reshape(2, 3)}, protocol=4)
+
+
+WRITERS: dict[str, Callable[[], bytes]] = {
+    "mindspore": mindspore, "caffe": caffe, "onnx": onnx, "mxnet": mxnet, "npz": npz, "paddle": paddle,
+}  # fmt: skip
+
+
+def read(tmp_path: Path, content: bytes) -> dict[str, torch.Tensor]:
+    (tmp_path / "model").write_bytes(content)
+    return dict(read_checkpoint(tmp_path / "model").tensors)
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_the_whole_file_is_read(tmp_path: Path, kind: str) -> None:
+    (tensor,) = read(tmp_path, WRITERS[kind]()).values()
+    numbers = tensor.t() if kind == "onnx" else tensor
+    assert numbers.tolist() == VALUES.reshape(2, 3).tolist()
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_cut_off_anywhere_it_is_refused_or_lacks_the_tensor(tmp_path: Path, kind: str) -> None:
+    whole = WRITERS[kind]()
+    for length in range(1, len(whole)):
+        with contextlib.suppress(FormatError):
+            assert all(tensor.numel() == 6 for tensor in read(tmp_path, whole[:length]).values())
+
+
+LIES = {
+    "mindspore length": lambda: mindspore(lambda content: varint(1 << 40)),
+    "mindspore length a little": lambda: mindspore(lambda content: varint(len(content) + 1)),
+    "mindspore number without an end": lambda: mindspore(lambda content: b"\xff" * 12),
+    "caffe shape": lambda: caffe((1 << 40, 3)),
+    "caffe shape a little": lambda: caffe((2, 4)),
+    "onnx shape": lambda: onnx((1 << 31, 1 << 31)),
+    "onnx negative": lambda: onnx(((1 << 64) - 1, 3)),
+    "onnx external data": lambda: onnx(extra=b"\x70\x01" + field(13, field(1, b"location") + field(2, b"/etc/passwd"))),
+    "mxnet count": lambda: mxnet(count=1 << 60),
+    "mxnet dimensions": lambda: mxnet(dimensions=1 << 31),
+    "mxnet sides": lambda: mxnet(sides=(1 << 40, 1 << 40)),
+    "mxnet negative side": lambda: mxnet(sides=(-2, -3)),
+    "mxnet name": lambda: mxnet(name=1 << 62),
+    "npz shape": lambda: npz("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000, 1000000)}"),
+    "npz objects": lambda: npz("{'descr': '|O', 'fortran_order': False, 'shape': (6,)}"),
+    "npz header": lambda: npz("__import__('os').system('true')"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_length_that_lies_is_refused(tmp_path: Path, lie: str) -> None:
+    with pytest.raises(FormatError):
+        read(tmp_path, LIES[lie]())
+
+
+def test_a_zip_bomb_is_refused_before_it_goes_off(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "bomb.npz", "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        archive.writestr("w.npy", b"\0" * (200 << 20))
+    with pytest.raises(FormatError, match="claim to decompress to more than"):
+        read_checkpoint(tmp_path / "bomb.npz")
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_tensor_that_repeats_its_numbers_is_refused(tmp_path: Path, zipped: bool) -> None:
+    tensor = torch.zeros(1).expand(1 << 20, 1 << 20)
+    torch.save({"w": tensor}, tmp_path / "m.pth", _use_new_zipfile_serialization=zipped)
+    with pytest.raises(FormatError, match="a tensor of size"):
+        read_checkpoint(tmp_path / "m.pth")
+
+
+def test_tensors_that_share_all_their_numbers_can_t_fill_the_memory(tmp_path: Path) -> None:
+    shared = torch.zeros(1 << 20)
+    torch.save({f"w{i}": shared for i in range(100)}, tmp_path / "m.pth")
+    with pytest.raises(FormatError, match="its tensors would take"):
+        read_checkpoint(tmp_path / "m.pth")
+
+
+def test_a_storage_longer_than_the_file_is_refused(tmp_path: Path) -> None:
+    torch.save({"w": torch.zeros(4)}, tmp_path / "m.pth", _use_new_zipfile_serialization=False)
+    content = (tmp_path / "m.pth").read_bytes()
+    (tmp_path / "m.pth").write_bytes(content[:-24] + struct.pack("<q", 1 << 50) + content[-16:])
+    with pytest.raises(FormatError, match="broken or truncated"):
+        read_checkpoint(tmp_path / "m.pth")
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        b"cos\nsystem\n(S'true'\ntR.",
+        b"c__builtin__\neval\n(S'1'\ntR.",
+        b"\x80\x04\x8c\x02os\x8c\x06system\x93.",
+        b"]" * 700_000 + b".",
+        b"r\xff\xff\xff\x7f.",
+        b"\x8e" + b"\xff" * 8,
+        b"B\xff\xff\xff\x7f",
+        b"(((((((.",
+        b"",
+    ],
+)
+def test_pickles_that_are_programs(program: bytes) -> None:
+    with pytest.raises(FormatError):
+        pickled.load(io.BytesIO(program))
+
+
+def test_deep_keys_don_t_overrun_the_stack() -> None:
+    deep = b"})" + b"\x85" * 200_000 + b"K\x01s."
+    assert list(pickled.load(io.BytesIO(deep))) == ["key 0"]
+
+
+@pytest.mark.parametrize("kwargs", [{"chunks": (1 << 14, 1 << 14)}, {"chunks": (64, 64), "compression": "gzip"}, {}])
+def test_hdf5_datasets_that_claim_more_than_the_file(tmp_path: Path, kwargs: dict[str, object]) -> None:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        file.attrs["layer_names"] = ["dense"]
+        group = file.create_group("dense")
+        group.attrs["weight_names"] = ["kernel:0"]
+        group.create_dataset("kernel:0", shape=(1 << 15, 1 << 15), dtype="f4", fillvalue=1.0, **kwargs)
+    with pytest.raises(FormatError):
+        read_checkpoint(tmp_path / "m.h5")
+
+
+def test_hdf5_data_elsewhere_is_not_followed(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    (tmp_path / "secret").write_bytes(VALUES.tobytes())
+    for kind in ("external", "link", "virtual"):
+        with h5py.File(tmp_path / "m.h5", "w") as file:
+            file.attrs["layer_names"] = ["dense"]
+            group = file.create_group("dense")
+            group.attrs["weight_names"] = ["kernel:0"]
+            if kind == "external":
+                group.create_dataset("kernel:0", (6,), "f4", external=[(str(tmp_path / "secret"), 0, 24)])
+            elif kind == "link":
+                group["kernel:0"] = h5py.ExternalLink("other.h5", "/a")
+            else:
+                layout = h5py.VirtualLayout((6,), "f4")
+                layout[:] = h5py.VirtualSource("other.h5", "a", (6,))
+                group.create_virtual_dataset("kernel:0", layout)
+        with pytest.raises(FormatError):
+            read_checkpoint(tmp_path / "m.h5")
+
+
+@pytest.mark.parametrize("kwargs", [{}, {"chunks": (2, 2)}, {"chunks": (2, 2), "compression": "gzip", "shuffle": True}])
+@pytest.mark.parametrize("dtype", ["<f4", ">f8", "<f2"])
+def test_hdf5_as_h5py_writes_it(tmp_path: Path, kwargs: dict[str, object], dtype: str) -> None:
+    h5py = pytest.importorskip("h5py")
+    values = np.arange(15).reshape(3, 5).astype(dtype)
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        file.attrs["layer_names"] = [f"dense_{i}" for i in range(300)]
+        file.attrs["model_config"] = json.dumps({"config": {"layers": []}}) + " " * 100_000
+        for i in range(300):
+            group = file.create_group(f"dense_{i}")
+            group.attrs["weight_names"] = np.array([b"kernel:0"])
+            group.create_dataset("kernel:0", data=values + i, **kwargs)
+    tensors = read_checkpoint(tmp_path / "m.h5").tensors
+    assert len(tensors) == 300
+    assert all(tensors[f"dense_{i}/kernel"].double().tolist() == (values + i).tolist() for i in range(300))
