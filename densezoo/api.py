@@ -10,6 +10,9 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Mapping, Sequence
+import functools
+import time
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_index",
+    "benchmark_formats",
     "convert_checkpoint",
     "create_model",
     "evaluate_checkpoint",
@@ -428,6 +432,44 @@ def train_config(
         facts = {"architecture": dataclasses.asdict(experiment.model), "protocol": experiment.protocol}
         write_safetensors(path, network.state_dict(), {**facts, "config": experiment.path, "seed": recipe.seed})
     return path
+
+
+def benchmark_formats(
+    files: Sequence[str | Path], *, rounds: int = 5, folder: str | Path = RESULTS / "benchmarks"
+) -> tuple[Path, list[dict[str, Any]]]:
+    """How long checkpoint files take to become models, beside PyPI's torchfile where it is installed and reads them.
+
+    Args:
+        rounds: interleaved runs of every reader and file.
+        folder: of the stored result, formats.json.
+
+    Returns:
+        Where it is stored, and a row a file: file, mib, seconds (median), torchfile_seconds and ratio (or None).
+
+    Raises:
+        FormatError, CheckpointError: a file can't be loaded.
+    """
+    import json
+
+    from densezoo.evaluation.timing import interleaved_medians, load_with_torchfile
+    from densezoo.results import provenance
+    from densezoo.results.store import write_atomically
+
+    rows: list[dict[str, Any]] = []
+    for path in map(Path, files):
+        runs: dict[str, Callable[[], object]] = {"densezoo": functools.partial(load_checkpoint, path)}
+        if load_with_torchfile(path) is not None:
+            runs["torchfile"] = functools.partial(load_with_torchfile, path)
+        medians = interleaved_medians(runs, rounds)
+        theirs = medians.get("torchfile")
+        ratio = theirs / medians["densezoo"] if theirs else None
+        row = {"file": path.name, "mib": path.stat().st_size / 2**20, "seconds": medians["densezoo"]}
+        rows.append({**row, "torchfile_seconds": theirs, "ratio": ratio})
+    facts = {"rounds": rounds, "versions": provenance.versions(), "date": provenance.now()}
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    stored = Path(folder) / "formats.json"
+    write_atomically(stored, json.dumps({"files": rows, **facts, "commit": provenance.commit(ROOT)}, indent=2) + "\n")
+    return stored, rows
 
 
 def make_tables(results: str | Path | None = None, *, check: bool = False) -> list[Path]:
