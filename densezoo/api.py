@@ -6,22 +6,16 @@ Importing it imports no torch; what needs torch is imported where it is used.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from collections.abc import Mapping, Sequence
-import functools
-import time
-from collections.abc import Callable, Mapping, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from densezoo.config import load_config
 from densezoo.data import protocols
-from densezoo.errors import ConfigError, MetafileError, ResultError, suggestion
-from densezoo.data.protocols import get_protocol
-from densezoo.errors import CheckpointError, ConfigError, ResultError, UnknownNameError
+from densezoo.errors import CheckpointError, ConfigError, MetafileError, ResultError, UnknownNameError, suggestion
 from densezoo.index.load import find_by_sha256, get_spec, load_index
 from densezoo.index.select import select
 from densezoo.paths import ROOT, relative_to_root
@@ -37,8 +31,8 @@ if TYPE_CHECKING:
     from densezoo.models.densenet import DenseNet
 
 __all__ = [
-    "check_index",
     "benchmark_formats",
+    "check_index",
     "convert_checkpoint",
     "create_model",
     "evaluate_checkpoint",

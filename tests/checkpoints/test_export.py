@@ -44,7 +44,7 @@ def test_round_trip(tmp_path: Path, arch: Architecture, to: str) -> None:
     if num_params(arch) > LARGEST:
         pytest.skip("large: its names are held to by the topology's tests")
     state_dict = randomise_statistics(DenseNet(arch)).state_dict()
-    export(tmp_path / "m", to, arch, state_dict, {})
+    export(tmp_path / "m", to, arch, state_dict, {"architecture": vars(arch)})
     model, report = densezoo.load_checkpoint(tmp_path / "m", arch if arch.aa_layer else None)
     again = model.state_dict()
     assert all(torch.equal(again[name], state_dict[name]) for name in state_dict)
