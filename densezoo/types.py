@@ -215,6 +215,7 @@ class Checkpoint:
         tensors: {name in the file: tensor on the CPU}.
         dropped: {kind of thing that is no weight of the model: how many}.
         metadata: further facts that the file states.
+        semantics: {field of `Architecture`: its value}, where the file itself states it.
     """
 
     path: str
@@ -222,6 +223,7 @@ class Checkpoint:
     tensors: Mapping[str, Tensor]
     dropped: Mapping[str, int] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
+    semantics: Mapping[str, object] = field(default_factory=dict)
 
 
 ParamKind = Literal["conv", "norm", "linear"]

@@ -21,6 +21,9 @@ from densezoo.types import Architecture, Checkpoint, ConversionReport, KeyMap, S
 
 OPTIONAL_PARAMS = ("num_batches_tracked",)  # a counter: absent before torch 0.4.1, and no part of the function
 
+#: What a file may state and the network always does: fields of `Architecture` to be.
+FIXED = {"transition_pool": "avg", "pool_padding": "torch", "ceil_mode": False, "head_pool": None}
+
 #: Fields that tensors show, so that a difference can be named.
 INFERRED = (
     "growth_rate", "block_config", "num_init_features", "bn_size", "reduction", "stem", "in_chans", "num_classes",
@@ -64,12 +67,13 @@ def convert(
 
     Raises:
         CheckpointError: no known source's names; tensors missing, unexpected or of another shape; weights that are
-            not finite numbers; an option that is no field.
+            not finite numbers; an option that is no field, or that contradicts what the file states.
     """
     naming = recognise(checkpoint)
     found = infer_architecture(naming)
-    if options:
-        values = dataclasses.asdict(found) | options
+    stated = _stated(checkpoint, options if architecture is None else dataclasses.asdict(architecture) | options)
+    if options or stated:
+        values = dataclasses.asdict(found) | stated | options
         found = schema.build(Architecture, values, f"{checkpoint.path}: options", CheckpointError)
     arch = architecture or found
     places, report = _compare(checkpoint, naming, arch)
@@ -80,6 +84,19 @@ def convert(
         if layer.kind == "norm":
             state_dict.setdefault(f"{layer.name}.num_batches_tracked", torch.tensor(0))
     return arch, state_dict, report
+
+
+def _stated(checkpoint: Checkpoint, wanted: Mapping[str, object]) -> dict[str, object]:
+    """What the file says of its architecture.
+
+    Raises:
+        CheckpointError: the network can't do that, or it is not what is wanted.
+    """
+    for name, value in checkpoint.semantics.items():
+        expected = FIXED.get(name, wanted.get(name, value))
+        if value != expected:
+            raise CheckpointError(f"{checkpoint.path}: states {name} {value!r}; expected {expected!r}")
+    return {name: value for name, value in checkpoint.semantics.items() if name not in FIXED}
 
 
 def recognise(checkpoint: Checkpoint) -> Naming:
