@@ -9,6 +9,8 @@ from pathlib import Path
 from densezoo.errors import FormatError
 from densezoo.formats.pytorch import read_pytorch
 from densezoo.formats.safetensors import looks_like_safetensors, read_safetensors
+from densezoo.formats.torch7 import looks_like_torch7
+from densezoo.formats.torch7_network import read_torch7
 from densezoo.types import Checkpoint
 
 HEAD_BYTES = 512  # enough for every signature below
@@ -17,6 +19,7 @@ HEAD_BYTES = 512  # enough for every signature below
 READERS: list[tuple[Callable[[bytes, int], bool], Callable[[Path], Checkpoint]]] = [
     (lambda head, size: head.startswith(b"PK\x03\x04"), read_pytorch),  # torch.save's zip
     (lambda head, size: head[:1] == b"\x80", read_pytorch),  # torch.save before 1.6: pickles one after the other
+    (looks_like_torch7, read_torch7),  # before safetensors: a table of 123 entries has its "{" in the same place
     (looks_like_safetensors, read_safetensors),
 ]
 
@@ -36,10 +39,11 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     Raises:
         FormatError: the file is missing, no regular file, empty, of no known format, broken, or would have to be
             executed to be read.
+        CheckpointError: a Torch7 file, whose names are its structure, whose network is no DenseNet.
     """
     path = Path(path)
     if path.is_dir():
-        raise FormatError(f"{path}: is a directory; expected a checkpoint file (.pth, .pth.tar, .safetensors)")
+        raise FormatError(f"{path}: is a directory; expected a checkpoint file (.pth, .pth.tar, .t7, .safetensors)")
     try:
         with open(path, "rb") as file:
             head = file.read(HEAD_BYTES)
@@ -59,7 +63,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
             raise FormatError(f"{path}: this is {what}; fetch the checkpoint anew ({size:,} bytes)")
     raise FormatError(
         f"{path}: no checkpoint format that densezoo reads (starts with {head[:8]!r}, {size:,} bytes); "
-        "expected a PyTorch or a safetensors file"
+        "expected a PyTorch, Torch7 or safetensors file"
     )
 
 
