@@ -174,14 +174,12 @@ class TextSource(Source):
 
 def _numbers(text: bytes, stored: Stored) -> NDArray[Any]:
     """A storage's elements from their text, in an array of their own."""
-    array: NDArray[Any]
     if stored.dtype.itemsize == 1:
-        array = np.frombuffer(bytearray(text), stored.dtype)
-        return array
+        return np.array(bytearray(text), np.uint8).view(stored.dtype)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # what numpy 1 says of a text that isn't numbers; numpy 2 raises
         try:
-            array = np.fromstring(text.decode("latin-1"), stored.dtype, sep=" ")
+            array: NDArray[Any] = np.fromstring(text.decode("latin-1"), stored.dtype, sep=" ")
         except (ValueError, DeprecationWarning):
             array = np.empty(0)
     if len(array) != stored.count:

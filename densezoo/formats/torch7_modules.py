@@ -366,9 +366,10 @@ class Lowering:
         fields.must_be("dimension", 2.0)
         branches = [tuple(self.layers(child, f"{place}.{i}")) for i, child in enumerate(fields.modules(), start=1)]
         if len(branches) != 2 or bool(branches[0]) == bool(branches[1]):
+            counts = " and ".join(str(len(branch)) for branch in branches)
             raise CheckpointError(
-                f"{self.file.path}: no DenseNet that densezoo can express: {fields.where} joins {len(branches)} branches of "
-                f"{', '.join(str(len(branch)) for branch in branches)} layers; expected an nn.Identity and another"
+                f"{self.file.path}: no DenseNet that densezoo can express: {fields.where} joins branches of {counts} "
+                "layers; expected an nn.Identity and one other"
             )
         yield Dense(fields.where, branches[0] or branches[1], new_first=bool(branches[0]), joined=True)
 
