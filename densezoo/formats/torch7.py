@@ -37,7 +37,7 @@ CLASSES = (
 )
 
 MAX_DEPTH = 200  # objects within objects; a DenseNet of the authors in a DataParallelTable in a table has about 20
-MAX_VALUES = 1 << 19  # DenseNet-264 with all its buffers has about a fifth of them; bounds the time and the memory
+MAX_VALUES = 1 << 18  # DenseNet-264 has about 50,000; bounds the time and the memory
 MAX_DIMENSIONS = 16  # of a tensor; networks have 4
 
 
@@ -114,7 +114,7 @@ class Reader:
         Raises:
             Broken: the file holds something else, or less, than it says.
         """
-        at = self.source.tell()
+        at = self.source.position
         kind = self.source.integer("the type number of a value (0 to 8)")
         self.values += 1
         if self.values > MAX_VALUES or depth > MAX_DEPTH:
@@ -156,7 +156,7 @@ class Reader:
         count = self.source.integer("the number of a table's entries")
         self.source.check(4 * count, f"a table of {count:,} entries")  # an entry takes at least 4 bytes, even as text
         for _ in range(count):
-            at = self.source.tell()
+            at = self.source.position
             key = self.value(depth + 1)
             if key is None or key != key or key in table.items:  # true and 1 are one key here; no file has both
                 raise Broken(at, "a key that the table doesn't have yet", repr(key))
@@ -283,7 +283,7 @@ def open_torch7(path: Path) -> Iterator[Torch7File]:
 
 def _parse(path: Path, sources: list[TextSource] | list[BinarySource]) -> Torch7File:
     """The object graph by the first source that makes sense of the file."""
-    errors = []
+    errors: dict[int, Broken] = {}
     for source in sources:
         try:
             source.file.seek(0)
@@ -292,9 +292,8 @@ def _parse(path: Path, sources: list[TextSource] | list[BinarySource]) -> Torch7
             source.check_end()
             return Torch7File(path, root, [value for _, value in reader.known.values()], source)
         except Broken as error:
-            errors.append(error)
-    furthest = max(errors, key=lambda error: error.at)
-    raise FormatError(f"{path}: a Torch7 file by its first bytes, but {furthest}; fetch it anew")
+            errors.setdefault(source.position, error)
+    raise FormatError(f"{path}: a Torch7 file by its first bytes, but {errors[max(errors)]}; fetch it anew")
 
 
 def describe(value: Value) -> str:

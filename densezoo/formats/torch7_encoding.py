@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 DIGITS = 40  # no number that Torch writes as text is longer
-CHUNK = 1 << 20  # bytes of text looked at in one go
+CHUNK = 1 << 16  # bytes of text looked at in one go
 WHOLE = re.compile(rb"[+-]?\d+")
 REAL = re.compile(rb"[+-]?(\d+\.?\d*(e[+-]?\d+)?|inf|nan)")
 
@@ -26,7 +26,6 @@ class Broken(Exception):
 
     def __init__(self, at: int, expected: str, found: object) -> None:
         super().__init__(f"at offset {at:,}: expected {expected}, found {found}")
-        self.at = at
 
 
 @dataclass(frozen=True)
@@ -40,24 +39,34 @@ class Stored:
 
 
 class Source:
-    """The bytes of a file, and how far they have been read."""
+    """The bytes of a file; ``position``: how many of them have been read or skipped."""
 
     def __init__(self, file: BinaryIO, size: int, long_size: int) -> None:
         self.file, self.size, self.long_size = file, size, long_size
-
-    def tell(self) -> int:
-        return self.file.tell()
+        self.position = 0
 
     def check(self, length: int, what: str) -> None:
         """Raises Broken unless ``length`` more bytes are there."""
-        left = self.size - self.tell()
+        left = self.size - self.position
         if not 0 <= length <= left:
-            raise Broken(self.tell(), what, f"a length of {length:,} bytes where {left:,} are left")
+            raise Broken(self.position, what, f"a length of {length:,} bytes where {left:,} are left")
 
     def check_end(self) -> None:
         """Raises Broken if there is more."""
-        if self.tell() != self.size:
-            raise Broken(self.tell(), "the end of the file", f"{self.size - self.tell():,} more bytes")
+        if self.position != self.size:
+            raise Broken(self.position, "the end of the file", f"{self.size - self.position:,} more bytes")
+
+    def take(self, length: int, what: str) -> bytes:
+        """The next bytes."""
+        self.check(length, what)
+        self.position += length
+        return self.file.read(length)
+
+    def skip(self, length: int, what: str) -> None:
+        """Goes past the next bytes."""
+        self.check(length, what)
+        self.position += length
+        self.file.seek(self.position)
 
     def dtype(self, kind: str) -> np.dtype[Any]:
         return np.dtype(f"<i{self.long_size}" if kind == "l" else f"<{kind}")
@@ -66,31 +75,23 @@ class Source:
 class BinarySource(Source):
     """Little-endian numbers; a long has the 8 or 4 bytes that it had where the file was written."""
 
-    def unpack(self, code: str, what: str) -> Any:
-        length = struct.calcsize(code)
-        self.check(length, what)
-        return struct.unpack(code, self.file.read(length))
-
     def integer(self, what: str) -> int:
-        return int(self.unpack("<i", what)[0])
+        return int.from_bytes(self.take(4, what), "little", signed=True)
 
     def longs(self, count: int, what: str) -> tuple[int, ...]:
-        return tuple(self.unpack(f"<{count}{'q' if self.long_size == 8 else 'i'}", what))
+        data = self.take(count * self.long_size, what)
+        return struct.unpack(f"<{count}{'q' if self.long_size == 8 else 'i'}", data)
 
     def number(self, what: str) -> float:
-        return float(self.unpack("<d", what)[0])
+        number: float = struct.unpack("<d", self.take(8, what))[0]
+        return number
 
     def text(self, length: int, what: str) -> bytes:
-        self.check(length, what)
-        return self.file.read(length)
-
-    def skip(self, length: int, what: str) -> None:
-        self.check(length, what)
-        self.file.seek(length, 1)
+        return self.take(length, what)
 
     def elements(self, dtype: np.dtype[Any], count: int, what: str) -> Stored:
         """Skips a storage's elements; returns where they are."""
-        start = self.tell()
+        start = self.position
         self.skip(count * dtype.itemsize, what)
         return Stored(dtype, count, start, count * dtype.itemsize)
 
@@ -109,10 +110,12 @@ class TextSource(Source):
         self.shared: dict[Stored, NDArray[Any]] = {}  # storages of several tensors, parsed once
 
     def line(self, count: int, pattern: re.Pattern[bytes], what: str) -> list[bytes]:
-        at = self.tell()
-        words = self.file.readline(count * DIGITS).split()
-        if len(words) != count or not all(map(pattern.fullmatch, words)):
-            raise Broken(at, f"{what} as text", repr(b" ".join(words)[:40]))
+        at = self.position
+        line = self.file.readline(count * DIGITS)
+        self.position += len(line)
+        words = line.split()
+        if not line.endswith(b"\n") or len(words) != count or not all(map(pattern.fullmatch, words)):
+            raise Broken(at, f"{what} as text, on a line", repr(line[:DIGITS]))
         return words
 
     def integer(self, what: str) -> int:
@@ -125,23 +128,22 @@ class TextSource(Source):
         return float(self.line(1, REAL, what)[0])
 
     def text(self, length: int, what: str) -> bytes:
-        self.check(length, what)
-        text = self.file.read(length)
-        self._newline(length)
+        text = self.take(length, what)
+        self.newline(length, what)
         return text
 
     def skip(self, length: int, what: str) -> None:
-        self.check(length, what)
-        self.file.seek(length, 1)
-        self._newline(length)
+        super().skip(length, what)
+        self.newline(length, what)
 
-    def _newline(self, length: int) -> None:
-        if length and self.file.read(1) not in (b"\n", b""):
-            self.file.seek(-1, 1)
+    def newline(self, length: int, what: str) -> None:
+        """What follows a string, unless it is empty."""
+        if length and self.take(1, f"a newline after {what}") != b"\n":
+            raise Broken(self.position - 1, f"a newline after {what}", "something else")
 
     def elements(self, dtype: np.dtype[Any], count: int, what: str) -> Stored:
         """Skips a storage's elements; returns where they are. Bytes and chars are written as they are."""
-        start = self.tell()
+        start = self.position
         if dtype.itemsize == 1 or count == 0:
             self.skip(count, what)
             return Stored(dtype, count, start, count)
@@ -151,10 +153,11 @@ class TextSource(Source):
             chunk = self.file.readline(CHUNK)
             if not chunk:
                 raise Broken(start, f"{what}: {count:,} numbers on a line", "the end of the file")
+            self.position += len(chunk)
             spaces += chunk.count(b" ")
         if spaces != count - 1:
             raise Broken(start, f"{what}: {count:,} numbers on a line", f"{spaces} spaces")
-        return Stored(dtype, count, start, self.tell() - start)
+        return Stored(dtype, count, start, self.position - start)
 
     def read(self, stored: Stored, first: int, count: int) -> NDArray[Any]:
         """As `BinarySource.read`.
@@ -166,10 +169,11 @@ class TextSource(Source):
         if array is None:
             self.file.seek(stored.start)
             array = _numbers(self.file.read(stored.length), stored)
+        part: NDArray[Any] = array[first : first + count]
         if count == stored.count:
-            return array
+            return part
         self.shared[stored] = array
-        return array[first : first + count].copy()
+        return np.array(part)
 
 
 def _numbers(text: bytes, stored: Stored) -> NDArray[Any]:

@@ -217,8 +217,8 @@ def _norm(fields: Fields) -> Norm:
     inverse = fields.module.version < 2 and fields.get("running_std") is not None
     spread = fields.needed("running_std" if inverse else "running_var", size)
     weight, bias = fields.tensor("weight", size), fields.tensor("bias", size)
-    if (weight is None) != (bias is None) or (weight is None and fields.flag("affine")):
-        raise fields.error("weight" if weight is None else "bias", "a tensor, for the module is affine")
+    if (weight is None) != (bias is None) or fields.get("affine") not in (None, weight is not None):
+        raise fields.error("affine", "true where there are both weight and bias, false where there is neither")
     fields.must_be("mode", "CUDNN_BATCHNORM_SPATIAL", "CUDNN_BATCHNORM_SPATIAL_PERSISTENT")
     eps = fields.real("eps")
     if eps <= 0:
