@@ -235,7 +235,7 @@ class Torch7File:
         self._unread = 2 * sum(item.stored.count for item in objects if isinstance(item, Storage))
 
     def array(self, tensor: Tensor) -> NDArray[Any]:
-        """The tensor's numbers, in an array of their own; all reads together take at most twice what the file stores.
+        """The tensor's numbers; all reads together take at most twice what the file stores.
 
         Raises:
             FormatError: its elements are more than its storage has, or are no numbers, or were read before.
@@ -255,7 +255,6 @@ class Torch7File:
             raise FormatError(f"{self.path}: {error}; the file is broken, fetch it anew") from None
         strides = [stride * storage.stored.dtype.itemsize for stride in tensor.stride]
         view = np.lib.stride_tricks.as_strided(flat, tensor.size, strides, writeable=False)
-        # as_strided's view of a whole, ordered array is that array
         return flat.reshape(tensor.size) if view.flags.c_contiguous else view.copy()
 
 

@@ -96,7 +96,7 @@ class BinarySource(Source):
         return Stored(dtype, count, start, count * dtype.itemsize)
 
     def read(self, stored: Stored, first: int, count: int) -> NDArray[Any]:
-        """``count`` of the elements that `elements` skipped, from number ``first`` on, in an array of their own."""
+        """``count`` of the elements that `elements` skipped, from number ``first`` on, from the file."""
         self.file.seek(stored.start + first * stored.dtype.itemsize)
         array: NDArray[Any] = np.fromfile(self.file, stored.dtype, count)
         return array
@@ -147,7 +147,6 @@ class TextSource(Source):
         if dtype.itemsize == 1 or count == 0:
             self.skip(count, what)
             return Stored(dtype, count, start, count)
-        self.check(2 * count - 1, what)  # a digit each, and the spaces between
         spaces, chunk = 0, b""
         while not chunk.endswith(b"\n") and spaces < count:
             chunk = self.file.readline(CHUNK)
@@ -160,7 +159,7 @@ class TextSource(Source):
         return Stored(dtype, count, start, self.position - start)
 
     def read(self, stored: Stored, first: int, count: int) -> NDArray[Any]:
-        """As `BinarySource.read`.
+        """As `BinarySource.read`; several reads of a part of one storage share its array.
 
         Raises:
             Broken: the text isn't that many numbers.
@@ -169,15 +168,14 @@ class TextSource(Source):
         if array is None:
             self.file.seek(stored.start)
             array = _numbers(self.file.read(stored.length), stored)
+        if count < stored.count:
+            self.shared[stored] = array
         part: NDArray[Any] = array[first : first + count]
-        if count == stored.count:
-            return part
-        self.shared[stored] = array
-        return np.array(part)
+        return part
 
 
 def _numbers(text: bytes, stored: Stored) -> NDArray[Any]:
-    """A storage's elements from their text, in an array of their own."""
+    """A storage's elements from their text."""
     if stored.dtype.itemsize == 1:
         return np.array(bytearray(text), np.uint8).view(stored.dtype)
     with warnings.catch_warnings():
