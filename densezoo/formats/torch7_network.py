@@ -57,7 +57,7 @@ def read_torch7(path: Path) -> Checkpoint:
         FormatError: broken, truncated or hostile.
         CheckpointError: no network, several, or one that is no DenseNet.
     """
-    with open_torch7(path) as file:
+    with open_torch7(path) as file, np.errstate(all="ignore"):  # NaN and infinity are for conversion to refuse
         network = Network(file, list(Lowering(file).layers(_find_network(file))))
         network.read()
         return Checkpoint(
@@ -282,8 +282,7 @@ class Network:
         self._next(Relu, f"a ReLU after {name}")
         mean, variance = self._array(norm.mean), self._array(norm.spread).astype(np.float64)
         if norm.inverse:
-            with np.errstate(all="ignore"):
-                variance = variance**-2 - norm.eps
+            variance = variance**-2 - norm.eps
         if not np.all(variance + norm.eps > 0):  # false for NaN too
             raise self._error(f"running variances above -eps ({name})", norm)
         weight = self._array(norm.weight) if norm.weight else np.ones_like(mean)
@@ -326,9 +325,8 @@ class Network:
         return self.file.array(tensor)
 
     def _keep(self, name: str, values: Floats) -> None:
-        """Stores a tensor as float32; a number that is too large becomes infinite, which conversion refuses."""
-        with np.errstate(over="ignore"):
-            self.tensors[name] = np.ascontiguousarray(values, dtype=np.float32)
+        """Stores a tensor as float32; a number that is too large becomes infinite."""
+        self.tensors[name] = np.ascontiguousarray(values, dtype=np.float32)
 
     def _settle_eps(self) -> None:
         """One epsilon, the smallest; where a norm's is larger, the rest goes into its variances."""

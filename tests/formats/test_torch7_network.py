@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import randomise_statistics
+from examples import randomise_statistics
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch7_interpreter import run
@@ -372,6 +372,13 @@ def test_other_refusals(tmp_path: Path) -> None:
     refuse(root, "not finite")
     gpus = Obj("nn.DataParallelTable", {"modules": [tree()], "dimension": 2}, version=3, before=([1],))
     refuse(gpus, "its dimension is 2.0")
+
+
+def test_weights_that_no_float32_can_hold(tmp_path: Path) -> None:
+    root = tree(kind="Double")
+    find(root, "Linear")[0].fields["weight"].storage.values[0] = 1e300
+    with pytest.raises(CheckpointError, match=r"classifier\.weight holds numbers that are not finite"):
+        load_checkpoint(save(tmp_path / "x.t7", root))
 
 
 def test_shared_modules_cannot_multiply(tmp_path: Path) -> None:
