@@ -18,20 +18,8 @@ from numpy.typing import NDArray
 
 from densezoo.errors import CheckpointError
 from densezoo.formats.torch7 import Module, Table, Tensor, Torch7File, Value, describe, open_torch7
-from densezoo.formats.torch7_modules import (
-    CONTAINERS,
-    Conv,
-    Dense,
-    Dropout,
-    Flatten,
-    Join,
-    Layer,
-    Linear,
-    Lowering,
-    Norm,
-    Pool,
-    Relu,
-)
+from densezoo.formats.torch7_layers import Conv, Dense, Dropout, Flatten, Join, Layer, Linear, Norm, Pool, Relu
+from densezoo.formats.torch7_modules import CONTAINERS, Lowering
 from densezoo.models.topology import CANONICAL_TEMPLATES
 from densezoo.types import Checkpoint
 
