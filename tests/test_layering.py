@@ -15,8 +15,8 @@ PACKAGE = Path(__file__).resolve().parent.parent / "densezoo"
 ROWS = [
     {"errors", "paths"},
     {"types"},
-    {"schema"},
-    {"config", "formats", "models.topology", "data.protocols"},
+    {"schema", "models.topology"},
+    {"config", "formats", "data.protocols"},
     {"index", "models", "checkpoints", "data"},
     {"backends", "evaluation", "training", "results"},
     {"api"},

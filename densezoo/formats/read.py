@@ -19,6 +19,8 @@ from densezoo.formats.onnx import looks_like_onnx, read_onnx
 from densezoo.formats.paddle import read_paddle
 from densezoo.formats.pytorch import LEGACY_MAGIC, read_legacy, read_zip
 from densezoo.formats.safetensors import fits_safetensors, looks_like_safetensors, read_safetensors
+from densezoo.formats.torch7 import looks_like_torch7
+from densezoo.formats.torch7_network import read_torch7
 from densezoo.formats.torchexport import read_torchexport
 from densezoo.formats.torchscript import read_torchscript
 from densezoo.types import Checkpoint
@@ -61,6 +63,7 @@ READERS: list[tuple[Callable[[bytes, int], bool], Callable[[Path], Checkpoint]]]
     (lambda head, size: head[:1] == b"\x80", read_paddle),
     (lambda head, size: head.startswith(MAGIC), read_h5),
     (lambda head, size: head.startswith(LIST_MAGIC), read_mxnet),
+    (looks_like_torch7, read_torch7),  # before looser signatures: a table of 123 entries has safetensors' "{"
     (looks_like_safetensors, read_safetensors),
     (looks_like_mindspore, read_mindspore),
     (looks_like_caffe, read_caffe),
@@ -83,10 +86,11 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     Raises:
         FormatError: the file is missing, no regular file, empty, of no known format, broken, or would have to be
             executed to be read.
+        CheckpointError: a Torch7 file, whose names are its structure, whose network is no DenseNet.
     """
     path = Path(path)
     if path.is_dir():
-        raise FormatError(f"{path}: is a directory; expected a checkpoint file (.pth, .safetensors, .h5, ...)")
+        raise FormatError(f"{path}: is a directory; expected a checkpoint file (.pth, .safetensors, .h5, .t7, ...)")
     try:
         with open(path, "rb") as file:
             head = file.read(HEAD_BYTES)
@@ -108,7 +112,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
             raise FormatError(f"{path}: this is {what}; fetch the checkpoint anew ({size:,} bytes)")
     raise FormatError(
         f"{path}: no checkpoint format that densezoo reads (starts with {head[:8]!r}, {size:,} bytes); "
-        "expected a file of PyTorch, safetensors, Keras, Caffe, MXNet, MindSpore, Paddle, NumPy or ONNX"
+        "expected a file of PyTorch, safetensors, Keras, Caffe, MXNet, MindSpore, Paddle, Torch7, NumPy or ONNX"
     )
 
 
