@@ -2,5 +2,7 @@
 
 _base_ = "../_base_/imagenet1k.py"
 
-model = dict(growth_rate=48, num_init_features=96, block_config=(6, 32, 48, 48))
+model = dict(
+    growth_rate=48, num_init_features=96, block_config=(6, 32, 48, 48), transition_pool="max", pool_padding="same"
+)
 protocol = "mindvision"

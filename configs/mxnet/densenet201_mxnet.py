@@ -1,4 +1,4 @@
 _base_ = "../_base_/imagenet1k.py"
 
-model = dict(growth_rate=32, num_init_features=64, block_config=(6, 12, 48, 32), bn_eps=1e-4)
+model = dict(growth_rate=32, num_init_features=64, block_config=(6, 12, 48, 32), bn_eps=1e-4, ceil_mode=True)
 protocol = "mxnet"
