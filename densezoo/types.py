@@ -284,6 +284,7 @@ class Checkpoint:
         tensors: {name in the file: tensor on the CPU}, in the file's order.
         dropped: {kind of thing that is no weight of the model: how many}.
         metadata: further facts that the file states.
+        source: the system, where the reader knows it; None where the names tell.
         semantics: {field of `Architecture`: its value, as the file states it}.
         graph: the computation, where the file (or the description beside it) holds it; else empty.
         hints: what the reader used beside the tensors, in words.
@@ -294,6 +295,7 @@ class Checkpoint:
     tensors: Mapping[str, Tensor]
     dropped: Mapping[str, int] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
+    source: str | None = None
     semantics: Mapping[str, object] = field(default_factory=dict)
     graph: tuple[GraphNode, ...] = ()
     hints: tuple[str, ...] = ()
@@ -344,7 +346,7 @@ class ConversionReport:
     """What became of every tensor of a checkpoint; a conversion stands only if the last three are empty.
 
     Args:
-        source: the name of the key table that fits best.
+        source: the system that the file is of: its key table's name, or what its reader knows.
         format: the file's format.
         architecture: what the tensors were held against.
         matched: how many tensors found their place.

@@ -171,7 +171,7 @@ def _compare(checkpoint: Checkpoint, naming: Naming, arch: Architecture) -> tupl
             else:
                 dropped[kind] += 1
     return places, ConversionReport(
-        source=naming.keymap.name,
+        source=checkpoint.source or naming.keymap.name,
         format=checkpoint.format,
         architecture=arch,
         matched=len(explained) - len(mismatched),

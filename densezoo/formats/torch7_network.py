@@ -2,7 +2,7 @@
 
 The layers are held against the grammar of a DenseNet, one by one; what differs from the canonical network in a way that
 weights can make up for (order of channels, biases of convolutions, dropout that scales, several epsilons) is folded
-into them exactly, and named in the metadata. Anything else is refused.
+into them exactly, and named in the hints. Anything else is refused.
 """
 
 from __future__ import annotations
@@ -53,8 +53,9 @@ def read_torch7(path: Path) -> Checkpoint:
             format="torch7",
             tensors={name: torch.from_numpy(array) for name, array in network.tensors.items()},
             dropped=_dropped(file, network),
-            metadata={"folded": ", ".join(sorted(network.folded))} if network.folded else {},
+            source="torch7",
             semantics=network.semantics,
+            hints=(f"folded into the weights, exactly: {', '.join(sorted(network.folded))}",) if network.folded else (),
         )
 
 

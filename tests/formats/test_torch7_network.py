@@ -195,9 +195,16 @@ def test_what_was_folded_is_named(tmp_path: Path) -> None:
     root = tree(bias=True, new_first=True, dropout=0.5, dropout_v1=True)
     find(root, "SpatialConvolution")[0].fields["bias"].storage.values[0] = 1
     find(root, "BatchNormalization")[0].fields["eps"] = 0.1
-    assert read_checkpoint(save(tmp_path / "x.t7", root)).metadata["folded"] == (
-        "biases of convolutions, dropout that scales in evaluation, new channels before old ones, several epsilons"
+    assert read_checkpoint(save(tmp_path / "x.t7", root)).hints == (
+        "folded into the weights, exactly: biases of convolutions, dropout that scales in evaluation, "
+        "new channels before old ones, several epsilons",
     )
+
+
+def test_the_report_names_the_system_and_what_was_folded(tmp_path: Path) -> None:
+    _, report = load_checkpoint(save(tmp_path / "x.t7", tree(bias=True, new_first=True)))
+    assert report.source == report.format == "torch7"
+    assert "folded into the weights, exactly: " in str(report)
 
 
 def test_norms_and_classifiers_without_parameters(tmp_path: Path) -> None:
