@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
 from densezoo.errors import FormatError
+from densezoo.formats.identity import impostor
 from densezoo.formats.pytorch import read_pytorch
 from densezoo.formats.safetensors import looks_like_safetensors, read_safetensors
 from densezoo.types import Checkpoint
@@ -18,15 +18,6 @@ READERS: list[tuple[Callable[[bytes, int], bool], Callable[[Path], Checkpoint]]]
     (lambda head, size: head.startswith(b"PK\x03\x04"), read_pytorch),  # torch.save's zip
     (lambda head, size: head[:1] == b"\x80", read_pytorch),  # torch.save before 1.6: pickles one after the other
     (looks_like_safetensors, read_safetensors),
-]
-
-#: (how a file that is no checkpoint starts, what it is).
-IMPOSTORS = [
-    (b"<!doctype html", "an HTML page, saved in place of a download"),
-    (b"<html", "an HTML page, saved in place of a download"),
-    (b"<?xml", "an XML page (a download service's error?), saved in place of a download"),
-    (b"version https://git-lfs", "a Git LFS pointer, not the file itself; run 'git lfs pull'"),
-    (b"{", "a JSON text (a download service's error?)"),
 ]
 
 
@@ -53,20 +44,10 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     for is_format, reader in READERS:
         if is_format(head, size):
             return reader(path)
-    start = head.lstrip().lower()
-    for signature, what in IMPOSTORS:
-        if start.startswith(signature):
-            raise FormatError(f"{path}: this is {what}; fetch the checkpoint anew ({size:,} bytes)")
+    what = impostor(head)
+    if what:
+        raise FormatError(f"{path}: this is {what}; fetch the checkpoint anew ({size:,} bytes)")
     raise FormatError(
         f"{path}: no checkpoint format that densezoo reads (starts with {head[:8]!r}, {size:,} bytes); "
         "expected a PyTorch or a safetensors file"
     )
-
-
-def file_sha256(path: str | Path) -> str:
-    """64 hex digits."""
-    with open(path, "rb") as file:
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
