@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from densezoo.config import load_config
 from densezoo.data.protocols import get_protocol
-from densezoo.errors import ConfigError, MetafileError, ResultError, suggestion
+from densezoo.errors import ConfigError, DownloadError, MetafileError, ResultError, suggestion
 from densezoo.index.load import find_by_sha256, get_spec, load_index
 from densezoo.index.select import select
 from densezoo.paths import ROOT, relative_to_root
@@ -30,11 +30,13 @@ __all__ = [
     "check_index",
     "create_model",
     "evaluate_checkpoint",
+    "fetch_weights",
     "get_spec",
     "list_models",
     "load_checkpoint",
     "make_tables",
     "train_config",
+    "verify_weights",
 ]
 
 RESULTS = ROOT / "results"
@@ -83,6 +85,7 @@ def create_model(
     Raises:
         UnknownNameError: no such model or builder.
         ConfigError: the builder can't express the architecture; weights are asked for that don't exist or don't fit.
+        DownloadError, FormatError, CheckpointError: the weights can't be fetched, read or converted.
     """
     from densezoo.models.builders import FeatureMaps, build_model, with_fresh_classifier
 
@@ -112,9 +115,39 @@ def _architecture(name: str) -> Architecture:
 
 def _pretrained(spec: ModelSpec) -> Mapping[str, Tensor]:
     """The canonical state_dict of a model's published weights."""
-    from densezoo.index.download import fetch_weights  # type: ignore[import-untyped, unused-ignore]
-
     return load_checkpoint(fetch_weights(spec.name), spec.architecture)[0].state_dict()
+
+
+def fetch_weights(name: str, *, mirrors: Sequence[str] = ()) -> Path:
+    """The file of a model's published weights, from the cache or fetched into it (`densezoo.index.download`).
+
+    The cache is DENSEZOO_HOME, or ``densezoo`` in the user's cache directory. A file is checked at every use: against
+    what its publisher states, and against the sha256 that it had at its first use.
+
+    Args:
+        mirrors: base URLs or folders that are asked first; then those of DENSEZOO_MIRRORS, then the publisher.
+
+    Raises:
+        UnknownNameError: no such model.
+        DownloadError: no place has the file as it was published, the cache can't be written; says what to do by hand.
+    """
+    from densezoo.index import download
+
+    return download.fetch_weights(name, mirrors)
+
+
+def verify_weights() -> int:
+    """Check every file of the cache anew; returns how many there are.
+
+    Raises:
+        DownloadError: names every file that is wrong; the next `fetch_weights` moves it aside.
+    """
+    from densezoo.index.download import verify_cache
+
+    checked, faults = verify_cache()
+    if faults:
+        raise DownloadError("\n".join([f"{len(faults)} of {checked} files are wrong", *faults]))
+    return checked
 
 
 def check_index(path: str | Path = ROOT / "model-index.yml") -> int:
@@ -194,7 +227,7 @@ def evaluate_checkpoint(
     """
     from densezoo.evaluation import distributed
     from densezoo.evaluation.metrics import percent, wilson_interval
-    from densezoo.formats.read import file_sha256
+    from densezoo.formats.identity import file_sha256
     from densezoo.results import provenance
 
     experiment = load_config(config, overrides)
