@@ -24,6 +24,7 @@ class Answer:
         announce: how much longer than the body the Content-Length is; None: there is no Content-Length.
         ranges: "no": it ignores Range; "careless": it ignores If-Range.
         stall: seconds before the body's last byte.
+        location: where it redirects to.
     """
 
     body: bytes = CONTENT
@@ -34,6 +35,7 @@ class Answer:
     ranges: str = "yes"
     stall: float = 0.0
     content_type: str = "application/octet-stream"
+    location: str | None = None
 
 
 @dataclass
@@ -75,12 +77,19 @@ class Server:
         asked, condition = request.headers.get("Range"), request.headers.get("If-Range")
         self.requests.append((request.path, asked, condition))
         status, start = answer.status, 0
-        if asked and answer.ranges != "no" and (condition == answer.etag or answer.ranges == "careless"):
+        if (
+            asked
+            and status == 200
+            and answer.ranges != "no"
+            and (condition == answer.etag or answer.ranges == "careless")
+        ):
             start = int(re.fullmatch(r"bytes=(\d+)-", asked)[1])  # type: ignore[index]
             status = 206 if start < len(answer.body) else 416
         body = answer.body[start:]
         request.send_response(status)
         request.send_header("Content-Type", answer.content_type)
+        if answer.location:
+            request.send_header("Location", answer.location)
         if answer.etag:
             request.send_header("ETag", answer.etag)
         if status == 206:

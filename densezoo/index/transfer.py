@@ -14,8 +14,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
-from http.client import HTTPException, HTTPResponse, InvalidURL
+from http.client import HTTPException, HTTPMessage, HTTPResponse, InvalidURL
 from pathlib import Path
+from typing import IO
 from urllib.parse import quote, urlsplit
 
 from densezoo.errors import DownloadError
@@ -124,7 +125,7 @@ def _request(url: str, part: Path, start: int, validator: str | None) -> HTTPRes
         headers |= {"Range": f"bytes={start}-", "If-Range": validator}
     try:
         request = urllib.request.Request(quote(url, safe=_AS_IT_IS), headers=headers)  # noqa: S310  http or https
-        response: HTTPResponse = urllib.request.urlopen(request, timeout=TIMEOUT)  # noqa: S310
+        response: HTTPResponse = urllib.request.build_opener(_Redirects).open(request, timeout=TIMEOUT)
         return response
     except urllib.error.HTTPError as error:
         error.close()
@@ -140,6 +141,17 @@ def _request(url: str, part: Path, start: int, validator: str | None) -> HTTPRes
         raise DownloadError(f"{url}: not a URL ({error})") from None
     except (OSError, HTTPException) as error:
         raise _Interrupted(f"no answer ({error or type(error).__name__})") from None
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows a server to another one, but not from https to where anybody can change the bytes on their way."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> urllib.request.Request | None:
+        if not newurl.startswith(("https://",) if req.type == "https" else ("https://", "http://")):
+            raise DownloadError(f"{req.full_url}: redirects to {newurl}; expected {req.type} there too")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _receive(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import io
 import json
 import os
 import signal
@@ -11,7 +12,9 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
+from http.client import HTTPMessage
 from pathlib import Path
 
 import pytest
@@ -280,6 +283,21 @@ def test_a_server_that_comes_back(server: Server, publish: Callable[..., None]) 
     server.answers = [Answer(status=503, body=b""), Answer()]
     publish(f"{server.url}/net.pth")
     assert densezoo.fetch_weights(NAME).read_bytes() == CONTENT
+
+
+def test_a_redirect_is_followed_and_continued_there(server: Server, publish: Callable[..., None]) -> None:
+    to = Answer(status=302, body=b"", location="/elsewhere")
+    server.answers = [to, Answer(send=100_000), to, Answer()]
+    publish(f"{server.url}/net.pth")
+    assert densezoo.fetch_weights(NAME).read_bytes() == CONTENT
+    assert server.requests[3] == ("/elsewhere", "bytes=100000-", '"one"')
+
+
+@pytest.mark.parametrize(("origin", "to"), [("https", "http://b.example/x"), ("http", "ftp://b.example/x")])
+def test_a_redirect_to_where_bytes_may_be_changed_is_refused(origin: str, to: str) -> None:
+    request = urllib.request.Request(f"{origin}://a.example/x")
+    with pytest.raises(DownloadError, match=f"{origin}://a.example/x: redirects to {to}; expected {origin} there too"):
+        transfer._Redirects().redirect_request(request, io.BytesIO(), 302, "Found", HTTPMessage(), to)
 
 
 def test_no_server_at_all(publish: Callable[..., None]) -> None:
