@@ -22,7 +22,7 @@ class Answer:
     Args:
         send: bytes of the body that it sends before it closes the connection; None: all.
         announce: how much longer than the body the Content-Length is; None: there is no Content-Length.
-        ranges: "no": it ignores Range; "careless": it ignores If-Range.
+        ranges: "no": it ignores Range; "careless": it ignores If-Range; "shifted": it gives a range 10 bytes later.
         stall: seconds before the body's last byte.
         location: where it redirects to.
     """
@@ -84,6 +84,7 @@ class Server:
             and (condition == answer.etag or answer.ranges == "careless")
         ):
             start = int(re.fullmatch(r"bytes=(\d+)-", asked)[1])  # type: ignore[index]
+            start += 10 if answer.ranges == "shifted" else 0
             status = 206 if start < len(answer.body) else 416
         body = answer.body[start:]
         request.send_response(status)

@@ -164,11 +164,12 @@ def test_a_part_of_another_url_is_not_continued(
     "second",
     [
         Answer(ranges="no"),
+        Answer(ranges="shifted"),
         Answer(body=OTHER, etag='"two"'),
         Answer(body=OTHER, etag='"two"', ranges="careless"),
         Answer(body=OTHER[:50_000], etag='"one"', ranges="careless"),
     ],
-    ids=["ignores Range", "changed", "changed, ignores If-Range", "became shorter"],
+    ids=["ignores Range", "gives another range", "changed", "changed, ignores If-Range", "became shorter"],
 )
 def test_a_part_that_can_t_be_continued_is_begun_anew(
     second: Answer, server: Server, publish: Callable[..., None]
@@ -202,6 +203,16 @@ def test_a_server_that_falls_silent(
     monkeypatch.setattr(transfer, "PAUSES", ())
     with pytest.raises(DownloadError, match=r"other.pth: the connection broke off \(timed out\) after 309,999 of 310"):
         densezoo.fetch_weights(NAME)
+
+
+def test_silence_is_no_end_where_no_length_is_announced(
+    server: Server, publish: Callable[..., None], cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "TIMEOUT", 0.2)
+    server.answers = [Answer(announce=None, stall=1), Answer()]
+    publish(f"{server.url}/net.pth", hash_prefix=PREFIX)
+    assert densezoo.fetch_weights(NAME).read_bytes() == CONTENT
+    assert names(cache) == {"net.pth", "net.pth.json"}
 
 
 # Lengths
