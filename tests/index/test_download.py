@@ -326,11 +326,13 @@ def test_a_mirror_that_is_no_url(mirror: str, publish: Callable[..., None]) -> N
         densezoo.fetch_weights(NAME, mirrors=[mirror])
 
 
-@pytest.mark.parametrize("content_type", ["text/html; charset=utf-8", "application/octet-stream"])
+@pytest.mark.parametrize(
+    ("content_type", "start"), [("text/html; charset=utf-8", b"<!-- hello -->"), ("application/octet-stream", b"\n")]
+)
 def test_a_page_in_place_of_the_file(
-    content_type: str, server: Server, publish: Callable[..., None], cache: Path
+    content_type: str, start: bytes, server: Server, publish: Callable[..., None], cache: Path
 ) -> None:
-    server.answers = [Answer(body=PAGE, content_type=content_type)]
+    server.answers = [Answer(body=start + PAGE, content_type=content_type)]
     publish(f"{server.url}/net.pth")
     with pytest.raises(DownloadError, match=r"this is an HTML page.* \('Google Drive - Quota exceeded'\)") as raised:
         densezoo.fetch_weights(NAME)
