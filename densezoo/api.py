@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from densezoo.config import load_config
 from densezoo.data import protocols
-from densezoo.errors import CheckpointError, ConfigError, MetafileError, ResultError, UnknownNameError, suggestion
+from densezoo.errors import (
+    CheckpointError,
+    ConfigError,
+    DownloadError,
+    MetafileError,
+    ResultError,
+    UnknownNameError,
+    suggestion,
+)
 from densezoo.index.load import find_by_sha256, get_spec, load_index
 from densezoo.index.select import select
 from densezoo.paths import ROOT, relative_to_root
@@ -37,12 +45,14 @@ __all__ = [
     "create_model",
     "evaluate_checkpoint",
     "evaluate_protocols",
+    "fetch_weights",
     "get_protocol",
     "get_spec",
     "list_models",
     "load_checkpoint",
     "make_tables",
     "train_config",
+    "verify_weights",
 ]
 
 RESULTS = ROOT / "results"
@@ -104,6 +114,7 @@ def create_model(
     Raises:
         UnknownNameError: no such model or builder.
         ConfigError: the builder can't express the architecture; weights are asked for that don't exist or don't fit.
+        DownloadError, FormatError, CheckpointError: the weights can't be fetched, read or converted.
     """
     from densezoo.models.builders import FeatureMaps, build_model, with_fresh_classifier
 
@@ -118,8 +129,9 @@ def create_model(
         )
         raise ConfigError(f"there are no weights for {what}; expected a name of the index and in_chans {own_chans}")
     else:
-        network = build_model(dataclasses.replace(arch, num_classes=own_classes), builder)
-        network.load_state_dict(_pretrained(get_spec(architecture)))
+        loaded = _pretrained(get_spec(architecture))
+        network = build_model(loaded.arch, builder)  # what the file says of itself, its epsilon for one, included
+        network.load_state_dict(loaded.state_dict())
         if arch.num_classes != own_classes:
             network = with_fresh_classifier(network, arch.num_classes)
     return FeatureMaps(network, arch) if features_only else network
@@ -131,11 +143,41 @@ def _architecture(name: str) -> Architecture:
     return (first or get_spec(name)).architecture
 
 
-def _pretrained(spec: ModelSpec) -> Mapping[str, Tensor]:
-    """The canonical state_dict of a model's published weights."""
-    from densezoo.index.download import fetch_weights  # type: ignore[import-untyped, unused-ignore]
+def _pretrained(spec: ModelSpec) -> DenseNet:
+    """The network of a model's published weights."""
+    return load_checkpoint(fetch_weights(spec.name), spec.architecture)[0]
 
-    return load_checkpoint(fetch_weights(spec.name), spec.architecture)[0].state_dict()
+
+def fetch_weights(name: str, *, mirrors: Sequence[str] = ()) -> Path:
+    """The file of a model's published weights, from the cache or fetched into it (`densezoo.index.download`).
+
+    The cache is DENSEZOO_HOME, or ``densezoo`` in the user's cache directory. A file is checked at every use: against
+    what its publisher states, and against the sha256 that it had at its first use.
+
+    Args:
+        mirrors: base URLs or folders that are asked first; then those of DENSEZOO_MIRRORS, then the publisher.
+
+    Raises:
+        UnknownNameError: no such model.
+        DownloadError: no place has the file as it was published, the cache can't be written; says what to do by hand.
+    """
+    from densezoo.index import download
+
+    return download.fetch_weights(name, mirrors)
+
+
+def verify_weights() -> int:
+    """Check every file of the cache anew; returns how many there are.
+
+    Raises:
+        DownloadError: names every file that is wrong; the next `fetch_weights` moves it aside.
+    """
+    from densezoo.index.download import verify_cache
+
+    checked, faults = verify_cache()
+    if faults:
+        raise DownloadError("\n".join([f"{len(faults)} of {checked} files are wrong", *faults]))
+    return checked
 
 
 def check_index(path: str | Path = ROOT / "model-index.yml") -> int:
@@ -209,7 +251,7 @@ def convert_checkpoint(
         UnknownNameError: no such target.
     """
     from densezoo.checkpoints.export import TARGETS, export
-    from densezoo.formats.read import file_sha256
+    from densezoo.formats.identity import file_sha256
 
     if to not in TARGETS:
         raise UnknownNameError("target", to, TARGETS)
@@ -325,7 +367,7 @@ def evaluate_protocols(
     """
     from densezoo.evaluation import distributed
     from densezoo.evaluation.metrics import percent, wilson_interval
-    from densezoo.formats.read import file_sha256
+    from densezoo.formats.identity import file_sha256
     from densezoo.results import provenance
 
     experiment = load_config(config, overrides)

@@ -5,6 +5,7 @@
     ├── MetafileError      model-index.yml or a metafile: the same, naming file, model and field
     ├── UnknownNameError   a model, protocol or dataset that doesn't exist; names the nearest ones
     ├── QueryError         an expression that chooses models: not one, or a number compared with a text
+    ├── DownloadError      weights that can't be had whole and unchanged, from anywhere
     ├── FormatError        a checkpoint file that can't be read as what it seems to be
     ├── CheckpointError    a readable checkpoint that doesn't hold the network that was asked for
     ├── DatasetError       a dataset: missing, in another layout, labels out of range
@@ -47,6 +48,9 @@ class UnknownNameError(DensezooError):
 
 
 class QueryError(DensezooError): ...
+
+
+class DownloadError(DensezooError): ...
 
 
 class FormatError(DensezooError): ...

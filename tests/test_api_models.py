@@ -3,7 +3,6 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
-import types
 from pathlib import Path
 
 import pytest
@@ -24,9 +23,7 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> nn.Module:
     """The network whose weights a download gives for any name."""
     network = randomise_statistics(DenseNet(densezoo.get_spec("densenet121.tv_in1k").architecture))
     write_safetensors(tmp_path / "weights.safetensors", network.state_dict(), {})
-    download = types.ModuleType("densezoo.index.download")
-    download.fetch_weights = lambda name: tmp_path / "weights.safetensors"  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "densezoo.index.download", download)
+    monkeypatch.setattr(api, "fetch_weights", lambda name: tmp_path / "weights.safetensors")
     return network
 
 

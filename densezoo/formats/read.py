@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from densezoo.formats.archive import Archive
 from densezoo.formats.binary import check_expansion
 from densezoo.formats.caffe import looks_like_caffe, read_caffe
 from densezoo.formats.hdf5 import MAGIC
+from densezoo.formats.identity import impostor
 from densezoo.formats.keras import read_h5, read_keras
 from densezoo.formats.mindspore import looks_like_mindspore, read_mindspore
 from densezoo.formats.mxnet import LIST_MAGIC, read_mxnet
@@ -70,15 +70,6 @@ READERS: list[tuple[Callable[[bytes, int], bool], Callable[[Path], Checkpoint]]]
     (looks_like_onnx, read_onnx),
 ]
 
-#: (how a file that is no checkpoint starts, what it is).
-IMPOSTORS = [
-    (b"<!doctype html", "an HTML page, saved in place of a download"),
-    (b"<html", "an HTML page, saved in place of a download"),
-    (b"<?xml", "an XML page (a download service's error?), saved in place of a download"),
-    (b"version https://git-lfs", "a Git LFS pointer, not the file itself; run 'git lfs pull'"),
-    (b"{", "a JSON text (a download service's error?)"),
-]
-
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
     """The tensors of a checkpoint file under the file's own names.
@@ -106,20 +97,10 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
             checkpoint = reader(path)
             check_expansion(str(path), list(checkpoint.tensors.values()), size)
             return checkpoint
-    start = head.lstrip().lower()
-    for signature, what in IMPOSTORS:
-        if start.startswith(signature):
-            raise FormatError(f"{path}: this is {what}; fetch the checkpoint anew ({size:,} bytes)")
+    what = impostor(head)
+    if what:
+        raise FormatError(f"{path}: this is {what}; fetch the checkpoint anew ({size:,} bytes)")
     raise FormatError(
         f"{path}: no checkpoint format that densezoo reads (starts with {head[:8]!r}, {size:,} bytes); "
         "expected a file of PyTorch, safetensors, Keras, Caffe, MXNet, MindSpore, Paddle, Torch7, NumPy or ONNX"
     )
-
-
-def file_sha256(path: str | Path) -> str:
-    """64 hex digits."""
-    with open(path, "rb") as file:
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from densezoo.errors import FormatError
+from densezoo.formats.identity import file_sha256
 from densezoo.formats.pytorch import _count_tensors
-from densezoo.formats.read import file_sha256, read_checkpoint
+from densezoo.formats.read import read_checkpoint
 from densezoo.formats.safetensors import write_safetensors
 
 TENSORS = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.count": torch.tensor(7)}

@@ -8,7 +8,7 @@ import yaml
 
 from densezoo import api
 from densezoo.errors import MetafileError, UnknownNameError
-from densezoo.formats.read import file_sha256
+from densezoo.formats.identity import file_sha256
 from densezoo.index.load import find_by_sha256, get_spec, load_index
 from densezoo.models.topology import num_params
 from densezoo.paths import ROOT

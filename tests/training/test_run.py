@@ -13,7 +13,7 @@ from densezoo.data.datasets import open_dataset
 from densezoo.data.preprocess import normalise
 from densezoo.data.protocols import get_protocol
 from densezoo.errors import ConfigError, TrainingError
-from densezoo.formats.read import file_sha256
+from densezoo.formats.identity import file_sha256
 from densezoo.training.data import Augmentation, TrainingImages, augmentation
 from densezoo.training.run import _schedule
 from densezoo.types import Recipe

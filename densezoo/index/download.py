@@ -1,0 +1,273 @@
+"""A model's published weights in the cache: fetched once, checked at every use.
+
+``<cache>/weights/<model>/<file>`` with, beside each file, ``<file>.json``: the sha256 that it had at its first use.
+Only files that are what their publisher states, and what they were, carry that name; what is not whole yet ends in
+``.part``, what turned out to be something else in ``.wrong-<its sha256's first 8 digits>``.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+from densezoo.errors import DownloadError
+from densezoo.formats.identity import file_sha256, impostor
+from densezoo.index.load import get_spec, load_index
+from densezoo.index.places import cache_folder, direct_url, file_name, places, stated_mirrors
+from densezoo.index.transfer import Expected, discard, transfer
+from densezoo.paths import ROOT
+from densezoo.types import ModelSpec, WeightSource
+
+NO_FILES = (".json", ".part", ".lock")  # ends of what stands beside the files
+
+
+@dataclass(frozen=True)
+class CachedFile:
+    """A published file's place in the cache, whether it is there or not."""
+
+    model: str
+    source: WeightSource
+    path: Path
+
+    @property
+    def part(self) -> Path:
+        """What is fetched of it so far."""
+        return self.path.with_name(f"{self.path.name}.part")
+
+
+def fetch_weights(name: str, mirrors: Sequence[str] = ()) -> Path:
+    """The file of a model's weights: the shipped one, or the one in the cache, fetched if it is not there yet.
+
+    Of several published files the first one that can be had. Processes that ask for the same model wait for the one
+    that fetches it. A file that was put there by hand is checked like any other.
+
+    Args:
+        mirrors: base URLs or folders to ask first, before those of DENSEZOO_MIRRORS; laid out as the cache's
+            ``weights`` folder is, or flat.
+
+    Raises:
+        UnknownNameError: no such model.
+        DownloadError: no place has the file as it was published; the cache can't be written.
+    """
+    spec = get_spec(name)
+    for source in spec.weights:
+        if source.path is not None:
+            return ROOT / source.path
+    folder = cache_folder() / "weights" / spec.name
+    files = [CachedFile(spec.name, source, folder / file_name(spec.name, source)) for source in spec.weights]
+    if not files:
+        raise DownloadError(f"{spec.name}: its publisher ({spec.publisher}) offers no weights")
+    checked = next(filter(_is_checked, files), None)  # needs no lock, so a cache may be read-only
+    if checked:
+        return checked.path
+    try:
+        with _locked(folder):
+            return _fetch_first(files, [*mirrors, *stated_mirrors()])
+    except OSError as error:
+        raise DownloadError(
+            f"{error.filename or folder}: the cache can't be written ({error.strerror or error}); "
+            "make room or set DENSEZOO_HOME to another folder; what is there already will be used"
+        ) from None
+
+
+def verify_cache() -> tuple[int, list[str]]:
+    """Check every file of the cache anew; changes nothing.
+
+    Returns:
+        How many files there are, and what is wrong: one message a file.
+    """
+    specs, checked = load_index(), 0
+    faults: list[str] = []
+    for path in sorted((cache_folder() / "weights").glob("*/*")):
+        if path.name.startswith(".") or path.suffix in NO_FILES or ".wrong-" in path.name:
+            continue
+        checked += 1
+        try:
+            fault = _cached_fault(path, specs.get(path.parent.name))
+        except OSError as error:
+            fault = f"it can't be read ({error.strerror})"
+        if fault:
+            faults.append(f"{path}: {fault}")
+    return checked, faults
+
+
+def _cached_fault(path: Path, spec: ModelSpec | None) -> str | None:
+    """What is wrong with a file that was found in the folder of a model."""
+    sources = spec.weights if spec else ()
+    source = next((source for source in sources if file_name(path.parent.name, source) == path.name), None)
+    if source is None and _recorded_sha256(path) is None:
+        return "it is neither in the index nor recorded; there is nothing to hold it against"
+    return _fault(path, file_sha256(path), source or WeightSource("unknown", "unknown"), path)
+
+
+def _fetch_first(files: Sequence[CachedFile], mirrors: Sequence[str]) -> Path:
+    """The first of the files that is here or can be had."""
+    problems = []
+    for file in files:
+        if _is_checked(file):  # fetched by another process meanwhile
+            return file.path
+        attempts = [(_fetch, place) for place in places(file.model, file.source, mirrors)]
+        if file.path.exists():  # put there by hand, or no longer what it was
+            attempts.insert(0, (_adopt, str(file.path)))
+        for attempt, place in attempts:
+            try:
+                path = attempt(place, file)
+            except DownloadError as error:
+                problems.append(str(error))
+            else:
+                _tell(problems)
+                return path
+        if direct_url(file.source.url or "") is None:
+            problems.append(f"{file.source.url}: is no link to a file")
+    tried = "\n  ".join(problems)
+    first = files[0]
+    raise DownloadError(
+        f"{first.model}: its weights can't be fetched\n  {tried}\n"
+        f"download them by hand from {first.source.url}\n"
+        f"and put them at {first.path}, where they are checked ({_published(first.source)}) and used; "
+        "or name a folder or site that has them: --mirror, DENSEZOO_MIRRORS"
+    )
+
+
+def _fetch(place: str, file: CachedFile) -> Path:
+    """Fetch a file from one place and check it."""
+    source = file.source
+    expected = Expected(source.file_size, hashed=bool(source.sha256 or source.hash_prefix))
+    with _progress(f"{file.model}: {file.path.name}") as progress:
+        transfer(place, file.part, expected, progress)
+    return _accept(file.part, file, place)
+
+
+def _adopt(place: str, file: CachedFile) -> Path:
+    """Check a file that has its name already."""
+    return _accept(file.path, file, place)
+
+
+def _accept(path: Path, file: CachedFile, place: str) -> Path:
+    """Record a whole file and give it its name; or set it aside.
+
+    Raises:
+        DownloadError: it is not what was published or recorded.
+    """
+    digest = file_sha256(path)
+    fault = _fault(path, digest, file.source, file.path)
+    if fault:
+        aside = file.path.with_name(f"{file.path.name}.wrong-{digest[:8]}")
+        os.replace(path, aside)
+        discard(file.part)
+        raise DownloadError(f"{place}: {fault}; not used, moved to {aside}")
+    with open(path, "rb") as content:
+        os.fsync(content.fileno())
+    now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+    record = {"sha256": digest, "size": path.stat().st_size, "from": place, "date": now}
+    temporary = file.path.with_name(f"{file.path.name}.json.part")
+    temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    os.replace(path, file.path)
+    os.replace(temporary, _record(file.path))
+    discard(file.part)
+    return file.path
+
+
+def _is_checked(file: CachedFile) -> bool:
+    """Whether a file is there, is what its publisher states, and is what it was at its first use."""
+    try:
+        digest = file_sha256(file.path)
+        return digest == _recorded_sha256(file.path) and _fault(file.path, digest, file.source, file.path) is None
+    except OSError:
+        return False
+
+
+def _fault(path: Path, digest: str, source: WeightSource, name: Path) -> str | None:
+    """What is wrong with a file, held against what its publisher states and what is recorded of it.
+
+    Args:
+        digest: its sha256.
+        name: what it is called, or will be; its record is beside that.
+    """
+    with open(path, "rb") as file:
+        what = impostor(file.read(512))
+    size = path.stat().st_size
+    if what:
+        return f"this is {what}"
+    if size == 0:
+        return "it is empty"
+    if source.file_size not in (None, size):
+        return f"it has {size:,} bytes; expected {_published(source)}"
+    stated = source.sha256 or source.hash_prefix
+    if stated and not source.is_file(digest):
+        return f"its sha256 is {digest}; expected {_published(source)}"
+    recorded = _recorded_sha256(name)
+    if recorded is None or recorded == digest or (stated and not source.is_file(recorded)):
+        return None  # a record that isn't of the file that is published now says nothing
+    return (
+        f"its sha256 is {digest}, but was {recorded} at its first use; "
+        f"if its publisher has replaced it, remove {_record(name)}"
+    )
+
+
+def _published(source: WeightSource) -> str:
+    """What a publisher states of a file, in words."""
+    size = None if source.file_size is None else f"{source.file_size:,} bytes"
+    prefix = source.hash_prefix and f"a sha256 that begins with {source.hash_prefix}"
+    digest = source.sha256 and f"the sha256 {source.sha256}"
+    return " and ".join(filter(None, [size, digest or prefix])) or "neither size nor hash are published"
+
+
+def _record(path: Path) -> Path:
+    return path.with_name(f"{path.name}.json")
+
+
+def _recorded_sha256(path: Path) -> str | None:
+    """What a file's record says; None where there is none, or none that can be read."""
+    try:
+        record = json.loads(_record(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    digest = record.get("sha256") if isinstance(record, dict) else None
+    return digest if isinstance(digest, str) else None
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One process at a time in a model's folder; the lock ends with its process, however that ends.
+
+    Raises:
+        OSError: the folder can't be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        _tell([f"waiting for another process that fetches {folder.name}"])
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _tell(lines: Sequence[str]) -> None:
+    """What a user wants to know although it went well in the end."""
+    for line in lines:
+        print(line, file=sys.stderr)  # noqa: T201
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar on stderr, where that is a terminal."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from densezoo.index.load import load_index
+from densezoo.index.places import cache_folder, direct_url, file_name, places
+from densezoo.types import WeightSource
+
+
+@pytest.mark.parametrize(
+    ("published", "direct", "name"),
+    [
+        (
+            "https://download.pytorch.org/models/densenet121-a639ec97.pth",
+            "https://download.pytorch.org/models/densenet121-a639ec97.pth",
+            "densenet121-a639ec97.pth",
+        ),
+        (
+            "https://huggingface.co/timm/densenet121.tv_in1k",
+            "https://huggingface.co/timm/densenet121.tv_in1k/resolve/main/model.safetensors",
+            "model.safetensors",
+        ),
+        (
+            "https://github.com/deeplearning-wisc/dice (checkpoints/CIFAR-10/densenet/checkpoint_100.pth.tar)",
+            "https://github.com/deeplearning-wisc/dice/raw/HEAD/checkpoints/CIFAR-10/densenet/checkpoint_100.pth.tar",
+            "checkpoint_100.pth.tar",
+        ),
+        (
+            "https://drive.google.com/open?id=0B8ReS-sYUS-HWFViYlVlZk9sdHc",
+            "https://drive.usercontent.google.com/download?id=0B8ReS-sYUS-HWFViYlVlZk9sdHc&export=download&confirm=t",
+            "a.b.t7",
+        ),
+        (
+            "https://drive.google.com/file/d/0By1NwtA2JPGzdVRqOEotMUZrbTA/view?usp=sharing",
+            "https://drive.usercontent.google.com/download?id=0By1NwtA2JPGzdVRqOEotMUZrbTA&export=download&confirm=t",
+            "a.b.t7",
+        ),
+        ("https://example.org/ask the author", None, "a.b.t7"),
+    ],
+)
+def test_links_and_the_files_behind_them(published: str, direct: str | None, name: str) -> None:
+    source = WeightSource("torch7", "t7", url=published)
+    assert direct_url(published) == direct
+    assert file_name("a.b", source) == name
+    assert places("a.b", source, []) == ([direct] if direct else [])
+
+
+def test_every_file_of_the_index_has_a_place_of_its_own() -> None:
+    for spec in load_index().values():
+        downloads = [source for source in spec.weights if source.path is None]
+        assert all(places(spec.name, source, []) for source in downloads), spec.name
+        named = {file_name(spec.name, source) for source in downloads}
+        assert len(named) == len(downloads), spec.name
+        assert not any(set(name) & set("/\\ ") or name.startswith(".") for name in named), named
+
+
+def test_mirrors_come_first_and_no_place_twice() -> None:
+    hub = "https://huggingface.co/timm/a"
+    direct = f"{hub}/resolve/main/model.safetensors"
+    source = WeightSource("torch", "safetensors", url=hub, mirrors=(direct, "https://b.example/c"))
+    asked = places("a.b", source, ["https://m/", "/n"])
+    assert asked == ["https://m/a.b/model.safetensors", "/n/a.b/model.safetensors", direct, "https://b.example/c"]
+
+
+def test_the_cache_is_where_the_user_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/user")
+    for name, value, expected in (
+        ("DENSEZOO_HOME", "", "/home/user/.cache/densezoo"),
+        ("XDG_CACHE_HOME", "/cache", "/cache/densezoo"),
+        ("DENSEZOO_HOME", "~/zoo", "/home/user/zoo"),
+    ):
+        monkeypatch.setenv(name, value)
+        if value == "":
+            monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+        assert cache_folder() == Path(expected)
