@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from densezoo.data.protocols import PROTOCOLS
 from densezoo.errors import DensezooError
 from densezoo.paths import ROOT
 
@@ -33,6 +34,22 @@ def add_run_options(to: argparse.ArgumentParser) -> None:
     to.add_argument(
         "--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="override fields of the config"
     )
+
+
+def add_evaluation_options(to: argparse.ArgumentParser) -> None:
+    """The options of every command that measures."""
+    to.add_argument("--batch-size", type=int, default=64, help="images a step and process (default: %(default)s)")
+    to.add_argument("--out", type=Path, default=ROOT / "results", help="folder of results (default: %(default)s)")
+    to.add_argument("--tta", help="sum the logits of several views of each image: flip, ten-crop, multi-size")
+
+
+def add_test_options(to: argparse.ArgumentParser) -> None:
+    """The options of ``tools/test.py`` alone."""
+    to.add_argument("--protocol", help=f"preprocessing (default: the weights' own): all, {', '.join(PROTOCOLS)}")
+    to.add_argument("--labels", type=Path, help="list of labels of a flat folder or tar, such as Caffe's val.txt")
+    to.add_argument("--class-map", type=Path, help="labels of class folders: lines of 'folder' or 'folder label'")
+    to.add_argument("--expect", type=float, metavar="TOP1", help="exit with status 1 unless this top-1 is measured")
+    to.add_argument("--tolerance", type=float, default=0.0, help="percent that it may be off (default: %(default)s)")
 
 
 def find_config(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""One measurement, one JSON file: ``<folder>/<dataset>/<model>@<protocol>[+<backend>].json``."""
+"""One measurement, one JSON file: ``<folder>/<dataset>/<model>@<protocol>[+<tta>][+<backend>].json``."""
 
 from __future__ import annotations
 
@@ -19,8 +19,13 @@ REFERENCE_BACKEND = "eager"  # not named in a file's name
 def result_path(folder: Path, result: EvalResult) -> Path:
     """Where a result is stored; measuring the same again replaces it."""
     backend = "" if result.backend == REFERENCE_BACKEND else f"+{result.backend}"
-    name = re.sub(r"[^\w.@+-]", "_", f"{result.model}@{result.protocol}{backend}")
+    name = re.sub(r"[^\w.@+-]", "_", f"{result.model}@{conditions(result)}{backend}")
     return folder / result.dataset / f"{name}.json"
+
+
+def conditions(result: EvalResult) -> str:
+    """The protocol, with the test-time augmentation after a plus where there was one."""
+    return result.protocol + (f"+{result.tta}" if result.tta else "")
 
 
 def write_result(folder: str | Path, result: EvalResult) -> Path:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from densezoo.data.protocols import PROTOCOLS
 from densezoo.errors import ResultError
+from densezoo.results.store import conditions
 from densezoo.types import EvalResult, ModelSpec, ReportedResult
 
 _BY_PROTOCOL = "/by-protocol"  # after a dataset's name in a marker: published_by_protocol instead of dataset_table
@@ -57,7 +58,7 @@ def dataset_table(dataset: str, specs: Iterable[ModelSpec], results: Iterable[Ev
 
 def dataset_rows(dataset: str, specs: Iterable[ModelSpec], results: Iterable[EvalResult]) -> list[Row]:
     """The rows of one dataset, model by model; empty where nobody published or measured anything."""
-    measured = {(r.model, r.protocol): r for r in results if r.dataset == dataset}
+    measured = {(r.model, conditions(r)): r for r in results if r.dataset == dataset}
     rows = []
     for spec in specs:
         reported = [r for r in spec.reported if r.dataset.rstrip("+") == dataset]
