@@ -52,6 +52,34 @@ def add_test_options(to: argparse.ArgumentParser) -> None:
     to.add_argument("--tolerance", type=float, default=0.0, help="percent that it may be off (default: %(default)s)")
 
 
+def add_sweep_options(to: argparse.ArgumentParser) -> None:
+    """The options of ``tools/sweep.py`` alone."""
+    to.add_argument("--datasets", type=_names, default=["imagenet1k"], help="such as imagenet1k,imagenet-real")
+    to.add_argument("--protocols", type=_names, default=["own"], help="such as own,timm (default: each model's own)")
+    to.add_argument("--data-root", nargs="+", type=_assignment, default=[], metavar="NAME=PATH", help="of each dataset")
+    to.add_argument("--weights-dir", type=Path, help="folder of files named MODEL.*; what isn't there is fetched")
+    to.add_argument(
+        "--cache",
+        type=Path,
+        default=Path("work_dirs/pixels"),
+        help="folder that keeps decoded pixels: 7.5 GB for ImageNet at 224; delete it when done (default: %(default)s)",
+    )
+    to.add_argument("--workers", type=int, default=2, help="processes that decode images (default: %(default)s)")
+    to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU where there is one)")
+    to.add_argument("--ray", metavar="ADDRESS", help="of a Ray cluster to share the models out to: auto, HOST:6379")
+
+
+def _names(text: str) -> list[str]:
+    return [name for name in text.split(",") if name]
+
+
+def _assignment(text: str) -> tuple[str, Path]:
+    name, equals, path = text.partition("=")
+    if not (name and equals and path):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=PATH, such as imagenet1k=/data/imagenet")
+    return name, Path(path).expanduser().resolve()
+
+
 def find_config(path: Path) -> Path:
     """The config as given, or the same path in the repository, so that a command runs from any folder."""
     return path if path.exists() or not (ROOT / path).exists() else ROOT / path
