@@ -429,11 +429,12 @@ def report(results: Sequence[EvalResult]) -> str:
     from densezoo.results.summary import matrix, summary
 
     specs = load_index().values()
-    verdicts = [str(compare(result, specs)) for result in results]
+    verdicts = [compare(result, specs) for result in results]
     if len(results) == 1:
         return f"{summary(results[0])}\n{verdicts[0]}"
-    briefly = [f"  {result.protocol}:{verdict.splitlines()[0]}" for result, verdict in zip(results, verdicts)]
-    return "\n".join([matrix(results), *briefly])
+    return "\n".join(
+        [matrix(results), *(f"  {r.protocol}: {verdict.briefly()}" for r, verdict in zip(results, verdicts))]
+    )
 
 
 def _protocols(names: Sequence[str] | None, own: str) -> list[Protocol]:

@@ -65,10 +65,19 @@ class Agreement:
         if self.nearest is None:
             return "  published: nothing for this network on this dataset"
         if self.agrees is None:
-            lines = [f"  published: nothing under these conditions; nearest: {self.nearest}, which differs in"]
+            lines = [f"  published: nothing under these conditions; nearest: {self.nearest}; it differs in"]
             return "\n".join(lines + [f"    {fact}: {text}" for fact, text in self.differences.items()])
         verdict = f"agrees ({RULE})" if self.agrees else f"DISAGREES by {self.images_apart:.0f} images ({RULE})"
         return f"  published: {self.nearest}: {verdict}"
+
+    def briefly(self) -> str:
+        """The verdict in a few words."""
+        if self.nearest is None:
+            return "nothing published"
+        figure = f"{self.nearest.reported.top1:g} ({self.nearest.reported.published_by})"
+        if self.agrees is None:
+            return f"not comparable with {figure}: other {', '.join(self.differences)}"
+        return f"agrees with {figure}" if self.agrees else f"DISAGREES with {figure} by {self.images_apart:.0f} images"
 
 
 def _weights(result: EvalResult, published: Published) -> tuple[str, str]:

@@ -53,6 +53,17 @@ def test_zeros_at_the_end_are_as_precise_as_the_publishers_other_figures() -> No
     assert measured(37381, protocol="timm").agrees is False
 
 
+def test_the_publishers_other_figures_count_and_other_publishers_do_not() -> None:
+    def under(*others: ReportedResult) -> bool | None:
+        reported = (ReportedResult("imagenet1k", "timm", 74.7, None, "timm", "results.csv"), *others)
+        spec = dataclasses.replace(SPEC, reported=reported)
+        return compare(example_result(protocol="timm", correct1=37360, top1=74.72), [spec]).agrees
+
+    assert under() is True
+    assert under(ReportedResult("imagenet1k", "caffe", 75.123, None, "shicai", "README")) is True
+    assert under(ReportedResult("imagenet1k", "timm-288", 75.123, None, "timm", "results.csv")) is False
+
+
 def test_one_decimal_is_a_wide_range() -> None:
     lua = dataclasses.replace(LUA, weights=SPEC.weights)
 
@@ -93,6 +104,16 @@ def test_the_fewest_differences_are_nearest_before_the_number() -> None:
 def test_nothing_is_published_for_another_network_or_dataset() -> None:
     for values in ({"dataset": "digits"}, {"config": "mine.py", "weights_sha256": "b" * 64}):
         assert str(measured(37217, **values)) == "  published: nothing for this network on this dataset"
+
+
+def test_the_verdict_in_a_few_words() -> None:
+    assert measured(37217).briefly() == "agrees with 74.434 (torchvision)"
+    assert measured(37300).briefly() == "DISAGREES with 74.434 (torchvision) by 83 images"
+    assert (
+        measured(37300, tta="flip").briefly()
+        == "not comparable with 74.434 (torchvision): other test-time augmentation"
+    )
+    assert measured(37300, dataset="digits").briefly() == "nothing published"
 
 
 @pytest.mark.parametrize(("expect", "tolerance"), [(74.434, 0.0), (74.454, 0.02), (74.4, 0.04)])
