@@ -121,6 +121,11 @@ def test_within_the_tolerance(expect: float, tolerance: float) -> None:
     check_expected([example_result()], expect, tolerance)
 
 
+def test_the_bound_itself_is_within() -> None:
+    assert 94.54 - 94.52 > 0.02  # in floats
+    check_expected([example_result(top1=94.54)], 94.52, 0.02)
+
+
 @pytest.mark.parametrize(("expect", "tolerance"), [(74.44, 0.0), (74.455, 0.02), (float("nan"), 1.0), (74.434, -1.0)])
 def test_outside_the_tolerance(expect: float, tolerance: float) -> None:
     with pytest.raises(ResultError, match=r"found 74\.4340 under torchvision \(37217 of 50000\)"):
