@@ -57,11 +57,11 @@ def add_sweep_options(to: argparse.ArgumentParser) -> None:
     to.add_argument("--datasets", type=_names, default=["imagenet1k"], help="such as imagenet1k,imagenet-real")
     to.add_argument("--protocols", type=_names, default=["own"], help="such as own,timm (default: each model's own)")
     to.add_argument("--data-root", nargs="+", type=_assignment, default=[], metavar="NAME=PATH", help="of each dataset")
-    to.add_argument("--weights-dir", type=Path, help="folder of files named MODEL.*; what isn't there is fetched")
+    to.add_argument("--weights-dir", type=_absolute, help="folder of files named MODEL.*; what isn't there is fetched")
     to.add_argument(
         "--cache",
-        type=Path,
-        default=Path("work_dirs/pixels"),
+        type=_absolute,
+        default="work_dirs/pixels",
         help="folder that keeps decoded pixels: 7.5 GB for ImageNet at 224; delete it when done (default: %(default)s)",
     )
     to.add_argument("--workers", type=int, default=2, help="processes that decode images (default: %(default)s)")
@@ -77,7 +77,12 @@ def _assignment(text: str) -> tuple[str, Path]:
     name, equals, path = text.partition("=")
     if not (name and equals and path):
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=PATH, such as imagenet1k=/data/imagenet")
-    return name, Path(path).expanduser().resolve()
+    return name, _absolute(path)
+
+
+def _absolute(path: str) -> Path:
+    """What means the same in another process, whose working folder may be another."""
+    return Path(path).expanduser().resolve()
 
 
 def find_config(path: Path) -> Path:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Measure every model that matches on every dataset under every protocol; started again, go on where it was.
+r"""Measure every model that matches on every dataset under every protocol; started again, go on where it was.
 
 python tools/sweep.py 'densenet*' --datasets imagenet1k,imagenet-real --protocols own,timm \
     --data-root imagenet1k=/data/imagenet imagenet-real=/data/imagenet
