@@ -147,7 +147,7 @@ def sweep(tasks: Sequence[Task], settings: Settings, ray: str | None = None) -> 
 
 def attempt(task: Task, settings: Settings, fingerprint: str, measured: frozenset[Identity]) -> Outcome:
     """Do one task, unless its result is among those measured; whatever goes wrong is its outcome."""
-    from densezoo.formats.read import file_sha256
+    from densezoo.formats.identity import file_sha256
 
     try:
         spec = get_spec(task.model)
@@ -180,7 +180,7 @@ def find_weights(spec: ModelSpec, folder: Path | None) -> Path:
         CheckpointError: the file in ``folder`` is not what was published.
         DensezooError: it can't be fetched.
     """
-    from densezoo.formats.read import file_sha256
+    from densezoo.formats.identity import file_sha256
 
     for source in spec.weights:
         if source.path is not None:
