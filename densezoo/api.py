@@ -51,6 +51,7 @@ __all__ = [
     "list_models",
     "load_checkpoint",
     "make_tables",
+    "report",
     "train_config",
     "verify_weights",
 ]
@@ -347,6 +348,8 @@ def evaluate_protocols(
     device: str | None = None,
     launcher: str = "none",
     overrides: Mapping[str, object] | None = None,
+    tta: str | None = None,
+    cache: str | Path | None = None,
     show_progress: bool = False,
 ) -> list[EvalResult]:
     """Top-1 and top-5 of a checkpoint under several protocols, in one pass over the files; one result a protocol.
@@ -361,10 +364,13 @@ def evaluate_protocols(
         launcher: "none", "pytorch", "slurm" or "mpi"; the images are shared out among the processes it started,
             and each of them returns the whole result.
         overrides: of config fields, {"model.bn_eps": 1e-4, ...}.
+        tta: test-time augmentation, a name of `densezoo.data.views`; None: each image once.
+        cache: folder where decoded pixels are kept for further runs; None: nowhere.
 
     Raises:
         DensezooError: one of its kinds for each thing that a user can mend.
     """
+    from densezoo.data.views import check_fits, get_augmentation
     from densezoo.evaluation import distributed
     from densezoo.evaluation.metrics import percent, wilson_interval
     from densezoo.formats.identity import file_sha256
@@ -375,11 +381,16 @@ def evaluate_protocols(
     sha256 = file_sha256(checkpoint)
     spec = find_by_sha256(sha256)
     chosen = _protocols(names, spec.protocol if spec else experiment.protocol)
+    augmentation = get_augmentation(tta)
+    for protocol in chosen:
+        check_fits(augmentation, protocol)
     images = _open_images(experiment, data_root, "test", labels, class_map)
     device = _device(device)
     distributed.start(launcher, device)
     start = time.perf_counter()
-    measured = _count(model, images, chosen, batch_size, workers, device, show_progress and distributed.is_main())
+    show_progress = show_progress and distributed.is_main()
+    how: dict[str, Any] = {"augmentation": augmentation, "cache_folder": Path(cache) if cache else None}
+    measured = _count(model, images, chosen, batch_size, workers, device, show_progress, **how)
     seconds = time.perf_counter() - start
     common: dict[str, Any] = {
         "model": spec.name if spec else f"{experiment.name}.{sha256[:8]}",
@@ -394,6 +405,7 @@ def evaluate_protocols(
         "commit": provenance.commit(ROOT),
         "date": provenance.now(),
         "seconds": round(seconds, 3),
+        "tta": tta,
     }
     return [
         EvalResult(
@@ -409,6 +421,20 @@ def evaluate_protocols(
         )
         for protocol, counts in zip(chosen, measured)
     ]
+
+
+def report(results: Sequence[EvalResult]) -> str:
+    """What a person reads after a measurement: the numbers, and whether they agree with the published ones."""
+    from densezoo.results.agreement import compare
+    from densezoo.results.summary import matrix, summary
+
+    specs = load_index().values()
+    verdicts = [compare(result, specs) for result in results]
+    if len(results) == 1:
+        return f"{summary(results[0])}\n{verdicts[0]}"
+    return "\n".join(
+        [matrix(results), *(f"  {r.protocol}: {verdict.briefly()}" for r, verdict in zip(results, verdicts))]
+    )
 
 
 def _protocols(names: Sequence[str] | None, own: str) -> list[Protocol]:
@@ -567,13 +593,15 @@ def _count(
     workers: int,
     device: str,
     show_progress: bool,
+    **how: Any,
 ) -> list[Counts]:
     """The counts over all images under each protocol, the same in every process.
 
     The first protocol's evaluation drives the loader and checks that every image came once; the others' batches,
-    of the same images, are counted as they pass.
+    of the same images, are counted as they pass. ``how``: of `batches_by_protocol`.
     """
     from densezoo.backends.eager import EagerBackend
+    from densezoo.backends.views import sum_over_views
     from densezoo.data.loading import Batch, batches_by_protocol
     from densezoo.evaluation import distributed
     from densezoo.evaluation.evaluator import evaluate
@@ -582,11 +610,14 @@ def _count(
     backends = [EagerBackend(model, protocol, device) for protocol in chosen]
     indices = distributed.shard(len(images))
     pin = backends[0].device.type == "cuda"
-    loader = batches_by_protocol(images, chosen, batch_size=batch_size, workers=workers, indices=indices, pin=pin)
+    loader = batches_by_protocol(
+        images, chosen, batch_size=batch_size, workers=workers, indices=indices, pin=pin, **how
+    )
     others = [Counts() for _ in backends[1:]]
 
     def logits(backend: EagerBackend, pixels: Tensor) -> Tensor:
-        return backend(pixels) if images.classes is None else only_classes(backend(pixels), images.classes)
+        found = sum_over_views(backend, pixels)
+        return found if images.classes is None else only_classes(found, images.classes)
 
     def leading() -> Iterator[Batch]:
         for first, *rest in loader:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from densezoo.data.protocols import PROTOCOLS
 from densezoo.errors import DensezooError
 from densezoo.paths import ROOT
 
@@ -33,6 +34,55 @@ def add_run_options(to: argparse.ArgumentParser) -> None:
     to.add_argument(
         "--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="override fields of the config"
     )
+
+
+def add_evaluation_options(to: argparse.ArgumentParser) -> None:
+    """The options of every command that measures."""
+    to.add_argument("--batch-size", type=int, default=64, help="images a step and process (default: %(default)s)")
+    to.add_argument("--out", type=Path, default=ROOT / "results", help="folder of results (default: %(default)s)")
+    to.add_argument("--tta", help="sum the logits of several views of each image: flip, ten-crop, multi-size")
+
+
+def add_test_options(to: argparse.ArgumentParser) -> None:
+    """The options of ``tools/test.py`` alone."""
+    to.add_argument("--protocol", help=f"preprocessing (default: the weights' own): all, {', '.join(PROTOCOLS)}")
+    to.add_argument("--labels", type=Path, help="list of labels of a flat folder or tar, such as Caffe's val.txt")
+    to.add_argument("--class-map", type=Path, help="labels of class folders: lines of 'folder' or 'folder label'")
+    to.add_argument("--expect", type=float, metavar="TOP1", help="exit with status 1 unless this top-1 is measured")
+    to.add_argument("--tolerance", type=float, default=0.0, help="percent that it may be off (default: %(default)s)")
+
+
+def add_sweep_options(to: argparse.ArgumentParser) -> None:
+    """The options of ``tools/sweep.py`` alone."""
+    to.add_argument("--datasets", type=_names, default=["imagenet1k"], help="such as imagenet1k,imagenet-real")
+    to.add_argument("--protocols", type=_names, default=["own"], help="such as own,timm (default: each model's own)")
+    to.add_argument("--data-root", nargs="+", type=_assignment, default=[], metavar="NAME=PATH", help="of each dataset")
+    to.add_argument("--weights-dir", type=_absolute, help="folder of files named MODEL.*; what isn't there is fetched")
+    to.add_argument(
+        "--cache",
+        type=_absolute,
+        default="work_dirs/pixels",
+        help="folder that keeps decoded pixels: 7.5 GB for ImageNet at 224; delete it when done (default: %(default)s)",
+    )
+    to.add_argument("--workers", type=int, default=2, help="processes that decode images (default: %(default)s)")
+    to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU where there is one)")
+    to.add_argument("--ray", metavar="ADDRESS", help="of a Ray cluster to share the models out to: auto, HOST:6379")
+
+
+def _names(text: str) -> list[str]:
+    return [name for name in text.split(",") if name]
+
+
+def _assignment(text: str) -> tuple[str, Path]:
+    name, equals, path = text.partition("=")
+    if not (name and equals and path):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=PATH, such as imagenet1k=/data/imagenet")
+    return name, _absolute(path)
+
+
+def _absolute(path: str) -> Path:
+    """What means the same in another process, whose working folder may be another."""
+    return Path(path).expanduser().resolve()
 
 
 def find_config(path: Path) -> Path:

@@ -12,7 +12,7 @@
     ├── ImageError         one image that can't be decoded
     ├── EvaluationError    a run that can't give a number: NaN logits, an image scored twice
     ├── TrainingError      a training run that can't start or diverged
-    └── ResultError        a stored result or a generated table: broken, stale
+    └── ResultError        a stored result or a generated table: broken, stale, not what was expected
 
 A message says what was expected, what was found, where (file, and offset or field), and what to do next.
 The tools print it alone and exit with status 1; ``--debug`` shows the traceback.

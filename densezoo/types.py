@@ -407,6 +407,7 @@ class EvalResult:
         commit: of the densezoo repository, ``+dirty`` with uncommitted changes; None outside one.
         date: UTC, ISO 8601.
         seconds: wall time of the evaluation loop.
+        tta: the test-time augmentation (`densezoo.data.views`) whose logits were summed; None: each image once.
     """
 
     model: str
@@ -429,6 +430,7 @@ class EvalResult:
     commit: str | None
     date: str
     seconds: float
+    tta: str | None = None
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ ROWS = [
     {"index", "models", "checkpoints", "data"},
     {"backends", "evaluation", "training", "results"},
     {"api"},
+    {"sweep"},
     {"command_line"},
 ]
 

@@ -13,9 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from densezoo import api, command_line
-from densezoo.data.protocols import PROTOCOLS
+from densezoo.results.agreement import check_expected
 from densezoo.results.store import write_result
-from densezoo.results.summary import matrix, summary
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,11 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = command_line.make_parser(__doc__)
     parser.add_argument("config", type=Path)
     parser.add_argument("checkpoint", type=Path, help=".pth, .pth.tar, .safetensors")
-    parser.add_argument("--protocol", help=f"preprocessing (default: the weights' own): all, {', '.join(PROTOCOLS)}")
-    parser.add_argument("--labels", type=Path, help="list of labels of a flat folder or tar, such as Caffe's val.txt")
-    parser.add_argument("--class-map", type=Path, help="labels of class folders: lines of 'folder' or 'folder label'")
-    parser.add_argument("--batch-size", type=int, default=64, help="images a step and process (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=api.RESULTS, help="folder of results (default: %(default)s)")
+    command_line.add_evaluation_options(parser)
+    command_line.add_test_options(parser)
     command_line.add_run_options(parser)
     return command_line.run(test, parser, argv)
 
@@ -48,12 +44,15 @@ def test(args: Namespace) -> None:
         device=args.device,
         launcher=args.launcher,
         overrides=args.cfg_options,
+        tta=args.tta,
         show_progress=True,
     )
     if is_main():
-        print(summary(results[0]) if len(results) == 1 else matrix(results))
+        print(api.report(results))
         for result in results:
             print(f"  stored: {write_result(args.out, result)}")
+        if args.expect is not None:
+            check_expected(results, args.expect, args.tolerance)
 
 
 if __name__ == "__main__":

@@ -69,9 +69,7 @@ def open_dataset(
         UnknownNameError: no such dataset.
         DatasetError: no such folder, another layout, labels out of range.
     """
-    if name not in DATASETS:
-        raise UnknownNameError("dataset", name, DATASETS)
-    dataset = DATASETS[name]
+    dataset = get_dataset(name)
     if dataset.built_in is not None:
         return dataset.built_in(split)
     if root is None:
@@ -84,6 +82,30 @@ def open_dataset(
     if split == "test" and dataset.class_names is imagenet.wnids:
         imagenet.refuse_training_images(images)
     return dataset.finish(images) if dataset.finish else images
+
+
+def get_dataset(name: str) -> Dataset:
+    """The dataset of that name.
+
+    Raises:
+        UnknownNameError: there is none; names the nearest.
+    """
+    if name not in DATASETS:
+        raise UnknownNameError("dataset", name, DATASETS)
+    return DATASETS[name]
+
+
+def same_classes(trained_on: str, dataset: str) -> bool:
+    """Whether a network for one dataset can be scored on another: the same labels mean the same things.
+
+    A folder of anybody's has whatever classes it has; CIFAR-10.1 is more of CIFAR-10.
+
+    Raises:
+        UnknownNameError: no such dataset.
+    """
+    own, other = get_dataset(trained_on), get_dataset(dataset)
+    by_name = own.class_names is not None and own.class_names is other.class_names
+    return by_name or other.num_classes is None or own.name == other.name.removesuffix(".1")
 
 
 def _open(dataset: Dataset, root: Path, split: str, labels: Path | None, class_map: Path | None) -> ImageSet:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
 from typing import TypeAlias
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from densezoo.data.cache import PixelCache
 from densezoo.data.decoding import Decoded, decode
 from densezoo.data.images import ImageSet
 from densezoo.data.preprocess import to_pixels
+from densezoo.data.views import Augmentation, to_views
 from densezoo.errors import DatasetError, DensezooError
 from densezoo.types import Protocol
 
@@ -28,7 +32,8 @@ class Batch:
 
     Args:
         indices: (N,) into the image set.
-        pixels: (N, C, H, W), uint8, or float32 under a protocol that resizes in floats.
+        pixels: (N, C, H, W), uint8, or float32 under a protocol that resizes in floats; (N, V, C, H, W) with V views
+            of each image.
         labels: (N,); or (N, K) where an image may have several right answers, filled up with NO_LABEL.
     """
 
@@ -51,6 +56,8 @@ class ImagePixels(Dataset[object]):
     images: ImageSet
     protocols: Sequence[Protocol]
     indices: Sequence[int]
+    augmentation: Augmentation | None = None
+    cache: PixelCache | None = None
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -65,16 +72,20 @@ class ImagePixels(Dataset[object]):
             return error
 
     def _pixels(self, index: int) -> list[Tensor]:
-        """Decoded once for all protocols that decode alike."""
-        source, where = self.images.read(index), self.images.where(index)
+        """Decoded once for all protocols that decode alike, and not at all where the cache has the pixels."""
         decoded: dict[object, Decoded] = {}
-        pixels = []
-        for protocol in self.protocols:
+        read = cache(self.images.read)
+
+        def under(protocol: Protocol) -> Tensor:
             way = protocol.decoder, protocol.exif
             if way not in decoded:
-                decoded[way] = decode(source, protocol, where)
-            pixels.append(to_pixels(decoded[way], protocol))
-        return pixels
+                decoded[way] = decode(read(index), protocol, self.images.where(index))
+            views = self.augmentation
+            return to_views(decoded[way], protocol, views) if views else to_pixels(decoded[way], protocol)
+
+        if self.cache is None:
+            return [under(protocol) for protocol in self.protocols]
+        return [self.cache.pixels(index, protocol, partial(under, protocol)) for protocol in self.protocols]
 
 
 def collate(items: list[Item | DensezooError]) -> list[Batch] | DensezooError:
@@ -125,14 +136,21 @@ def batches_by_protocol(
     workers: int,
     indices: Sequence[int],
     pin: bool = False,
+    augmentation: Augmentation | None = None,
+    cache_folder: Path | None = None,
 ) -> Iterator[list[Batch]]:
     """The same for several protocols in one pass over the files: each time one batch a protocol, of the same images.
+
+    Args:
+        augmentation: every batch has its views of each image.
+        cache_folder: where decoded pixels are kept and found again; None: nowhere.
 
     Raises:
         ImageError, DatasetError: as `batches`.
     """
+    kept = PixelCache(cache_folder, images.fingerprint(), len(images), augmentation) if cache_folder else None
     loader = DataLoader(
-        ImagePixels(images, protocols, indices),
+        ImagePixels(images, protocols, indices, augmentation, kept),
         batch_size=batch_size,
         num_workers=min(workers, len(indices)),
         collate_fn=collate,

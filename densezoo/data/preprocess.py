@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from densezoo.data.decoding import Decoded, decode
-from densezoo.data.resampling import RESIZERS, crop_offset, resized_size
+from densezoo.data.resampling import RESIZERS, Array, crop_offset, resized_size
 from densezoo.errors import ImageError
 from densezoo.types import Protocol
 
@@ -50,13 +50,28 @@ def _read(path: Path) -> bytes:
 
 def to_pixels(image: Decoded, protocol: Protocol) -> Tensor:
     """The pixels (C, H, W) that the protocol cuts out of a decoded image: uint8, or float32 in 0..1 (torch7)."""
+    return crop_planes(resized(image, protocol), None, protocol)
+
+
+def resized(image: Decoded, protocol: Protocol) -> Array:
+    """The whole image (H, W, C) or (H, W), its short side as the protocol has it."""
     if protocol.resize is not None and protocol.interpolation is not None:
         width, height = image.size if isinstance(image, Image.Image) else image.shape[1::-1]
         size = resized_size(width, height, protocol.resize)
         image = RESIZERS[protocol.resize_backend](image, size, protocol.interpolation)
-    pixels = np.asarray(image)
+    return np.asarray(image)
+
+
+def crop_planes(pixels: Array, corner: tuple[int, int] | None, protocol: Protocol) -> Tensor:
+    """The protocol's crop as planes (C, H, W) in its order of channels.
+
+    Args:
+        pixels: (H, W, C) or (H, W).
+        corner: (top, left) of the crop; None: the centre.
+    """
     if protocol.crop is not None:
-        top, left = (crop_offset(side, protocol.crop, protocol.crop_rounding) for side in pixels.shape[:2])
+        height, width = pixels.shape[:2]
+        top, left = corner or tuple(crop_offset(n, protocol.crop, protocol.crop_rounding) for n in (height, width))
         pixels = pixels[top : top + protocol.crop, left : left + protocol.crop]
     planes = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
     if protocol.channel_order == "BGR":

@@ -176,6 +176,13 @@ SVHN = Protocol(
     std=(1.0, 1.0, 1.0),
 )
 
+NONE = replace(
+    SVHN,
+    name="none",
+    source="no publisher's: what is left where mean and deviation are forgotten, pixels / 255. The numbers are svhn's, "
+    "which is that on purpose",
+)
+
 DIGITS = Protocol(
     name="digits",
     source="configs/digits: mean and deviation of the training half of sklearn.datasets.load_digits, scaled to 0-1",
@@ -185,7 +192,7 @@ DIGITS = Protocol(
 )
 
 _IMAGENET = (TORCHVISION, TIMM, TIMM_288, MMPRETRAIN, TORCH7, CAFFE, KERAS, MINDCV, MINDVISION, MXNET, FLYYUFELIX)
-_SMALL = (CIFAR10, CIFAR100, CIFAR_DICE, SVHN, DIGITS)
+_SMALL = (CIFAR10, CIFAR100, CIFAR_DICE, SVHN, NONE, DIGITS)
 
 PROTOCOLS = {protocol.name: protocol for protocol in (*_IMAGENET, *_SMALL)}
 

@@ -1,4 +1,4 @@
-"""One measurement, one JSON file: ``<folder>/<dataset>/<model>@<protocol>[+<backend>].json``."""
+"""One measurement, one JSON file: ``<folder>/<dataset>/<model>@<protocol>[+<tta>][+<backend>].json``."""
 
 from __future__ import annotations
 
@@ -19,8 +19,20 @@ REFERENCE_BACKEND = "eager"  # not named in a file's name
 def result_path(folder: Path, result: EvalResult) -> Path:
     """Where a result is stored; measuring the same again replaces it."""
     backend = "" if result.backend == REFERENCE_BACKEND else f"+{result.backend}"
-    name = re.sub(r"[^\w.@+-]", "_", f"{result.model}@{result.protocol}{backend}")
-    return folder / result.dataset / f"{name}.json"
+    return folder / result.dataset / f"{_file_name(f'{result.model}@{conditions(result)}{backend}')}.json"
+
+
+def conditions(result: EvalResult) -> str:
+    """The protocol, with the test-time augmentation after a plus where there was one."""
+    return _named(result.protocol, result.tta)
+
+
+def _named(protocol: str, tta: str | None) -> str:
+    return protocol + (f"+{tta}" if tta else "")
+
+
+def _file_name(text: str) -> str:
+    return re.sub(r"[^\w.@+-]", "_", text)
 
 
 def write_result(folder: str | Path, result: EvalResult) -> Path:
@@ -37,6 +49,24 @@ def write_result(folder: str | Path, result: EvalResult) -> Path:
     except OSError as error:
         raise ResultError(f"{path}: the result can't be written ({error.strerror}); choose another --out") from None
     return path
+
+
+def failure_path(folder: Path, dataset: str, model: str, protocol: str, tta: str | None) -> Path:
+    """Where a sweep says why it has no result, beside the place of the result."""
+    return folder / dataset / f"{_file_name(f'{model}@{_named(protocol, tta)}')}.error.txt"
+
+
+def record_failure(path: Path, error: str) -> None:
+    """Store why a measurement failed.
+
+    Raises:
+        ResultError: the folder can't be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, f"{error}\n")
+    except OSError as reason:
+        raise ResultError(f"{path}: the error can't be recorded ({reason.strerror}): {error}") from None
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from densezoo.results.store import conditions
 from densezoo.types import EvalResult
 
 
@@ -11,7 +12,7 @@ def summary(result: EvalResult) -> str:
     """A few lines: what was measured, under what, and how sure it is."""
     return "\n".join(
         [
-            f"{result.model} on {result.dataset}, protocol {result.protocol}",
+            f"{result.model} on {result.dataset}, protocol {conditions(result)}",
             _line("top-1", result.top1, result.interval95, result.correct1, result.num_samples),
             _line("top-5", result.top5, result.interval95_top5, result.correct5, result.num_samples),
             f"  {result.num_samples:,} images in {result.seconds:.1f} s ({result.num_samples / result.seconds:.0f} "
@@ -23,10 +24,11 @@ def summary(result: EvalResult) -> str:
 def matrix(results: Sequence[EvalResult]) -> str:
     """One line a protocol: the same weights on the same images."""
     first = results[0]
-    width = max(len(result.protocol) for result in results)
+    names = [conditions(result) for result in results]
+    width = max(map(len, names))
     return "\n".join(
         [f"{first.model} on {first.dataset}, {first.num_samples:,} images in {first.seconds:.1f} s"]
-        + [f"  {result.protocol:{width}}  top-1 {result.top1:6.2f} %  top-5 {result.top5:6.2f} %" for result in results]
+        + [f"  {name:{width}}  top-1 {r.top1:6.2f} %  top-5 {r.top5:6.2f} %" for name, r in zip(names, results)]
     )
 
 

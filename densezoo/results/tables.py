@@ -10,9 +10,11 @@ import pandas as pd
 
 from densezoo.data.protocols import PROTOCOLS
 from densezoo.errors import ResultError
+from densezoo.results.store import conditions
 from densezoo.types import EvalResult, ModelSpec, ReportedResult
 
 _BY_PROTOCOL = "/by-protocol"  # after a dataset's name in a marker: published_by_protocol instead of dataset_table
+_MATRIX = "/protocols"  # measured_by_protocol
 _MARKER = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 
@@ -57,7 +59,7 @@ def dataset_table(dataset: str, specs: Iterable[ModelSpec], results: Iterable[Ev
 
 def dataset_rows(dataset: str, specs: Iterable[ModelSpec], results: Iterable[EvalResult]) -> list[Row]:
     """The rows of one dataset, model by model; empty where nobody published or measured anything."""
-    measured = {(r.model, r.protocol): r for r in results if r.dataset == dataset}
+    measured = {(r.model, conditions(r)): r for r in results if r.dataset == dataset}
     rows = []
     for spec in specs:
         reported = [r for r in spec.reported if r.dataset.rstrip("+") == dataset]
@@ -86,6 +88,23 @@ def published_by_protocol(dataset: str, specs: Mapping[str, ModelSpec]) -> str:
     return markdown(cells)
 
 
+def measured_by_protocol(dataset: str, specs: Iterable[ModelSpec], results: Iterable[EvalResult]) -> str:
+    """The same weights measured under several protocols, top-1 with its interval, in Markdown.
+
+    A row is a model; one that was measured under a single protocol says nothing here and is left out.
+    """
+    rows = {}
+    stored = [r for r in results if r.dataset == dataset and r.tta is None]
+    for spec in specs:
+        own = {r.protocol: _measured(r.top1, r.interval95) for r in stored if _is_of(r, spec, r.model)}
+        if len(own) > 1:
+            rows[spec.name] = own
+    if not rows:
+        raise ResultError(f"there are no weights measured under two protocols for a table of {dataset + _MATRIX!r}")
+    protocols = [name for name in PROTOCOLS if any(name in own for own in rows.values())]
+    return markdown([{"weights": name, **{p: own.get(p, "") for p in protocols}} for name, own in rows.items()])
+
+
 def markdown(rows: Sequence[Mapping[str, str]]) -> str:
     """Rows of {column: text} as a Markdown table."""
     return str(pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)) + "\n"
@@ -106,7 +125,7 @@ def _is_of(result: EvalResult, spec: ModelSpec, model: str) -> bool:
 def fill_tables(text: str, where: str, specs: Mapping[str, ModelSpec], results: Iterable[EvalResult]) -> str:
     """A document with the table between every ``<!-- table: NAME -->`` and ``<!-- end of table -->`` made anew.
 
-    NAME is a dataset, or ``DATASET/by-protocol``.
+    NAME is a dataset, ``DATASET/by-protocol`` (published) or ``DATASET/protocols`` (measured).
 
     Args:
         where: the document, for messages.
@@ -121,6 +140,8 @@ def fill_tables(text: str, where: str, specs: Mapping[str, ModelSpec], results: 
     def table(name: str) -> str:
         if name.endswith(_BY_PROTOCOL):
             return published_by_protocol(name.removesuffix(_BY_PROTOCOL), specs)
+        if name.endswith(_MATRIX):
+            return measured_by_protocol(name.removesuffix(_MATRIX), specs.values(), results)
         return dataset_table(name, specs.values(), results)
 
     return _MARKER.sub(lambda match: match[1] + table(match[2]) + match[3], text)

@@ -57,7 +57,7 @@ def test_sets_of_labels_are_filled_up() -> None:
 
 def test_protocols_of_a_kind() -> None:
     assert {protocol.name for protocol in same_kind(get_protocol("cifar10"))} == {
-        "cifar10", "cifar100", "cifar-dice", "svhn",
+        "cifar10", "cifar100", "cifar-dice", "svhn", "none",
     }  # fmt: skip
     assert [protocol.name for protocol in same_kind(get_protocol("digits"))] == ["digits"]
     assert "torch7" in {protocol.name for protocol in same_kind(get_protocol("torchvision"))}

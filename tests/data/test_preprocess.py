@@ -107,7 +107,8 @@ def test_cifar_protocols_by_hand() -> None:
     assert lua[2, 0, 2].item() == pytest.approx((255 - 113.9) / 66.7, abs=1e-6)
     dice = normalise(pixels, get_protocol("cifar-dice"))
     assert dice[1, 0, 1].item() == pytest.approx((128 / 255 - 0.4822) / 0.1994, abs=1e-6)
-    assert normalise(pixels, get_protocol("svhn"))[0, 0].tolist() == pytest.approx([0, 128 / 255, 1])
+    for name in ("svhn", "none"):
+        assert normalise(pixels, get_protocol(name))[0, 0].tolist() == pytest.approx([0, 128 / 255, 1])
 
 
 def test_a_batch_is_normalised_as_its_images_are() -> None:

@@ -103,3 +103,27 @@ def test_an_unmeasured_cell_is_empty() -> None:
     unreported = dataclasses.replace(SPEC, reported=())
     with pytest.raises(ResultError):
         dataset_table("imagenet1k", [unreported], [])
+
+
+def test_one_file_of_weights_under_several_protocols() -> None:
+    results = [
+        example_result(protocol="timm", top1=74.75),
+        example_result(),
+        example_result(tta="flip", top1=80.0),
+        example_result(protocol="caffe", weights_sha256="0" * 64),
+        example_result(dataset="imagenet-real", protocol="caffe"),
+    ]
+    text = "<!-- table: imagenet1k/protocols -->\nold\n<!-- end of table -->\n"
+    header, _, row = fill_tables(text, "README.md", {SPEC.name: SPEC}, results).splitlines()[1:-1]
+    assert [cell.strip() for cell in header.strip("|").split("|")] == ["weights", "torchvision", "timm"]
+    cells = [SPEC.name, "74.43 (74.05 to 74.81)", "74.75 (74.05 to 74.81)"]
+    assert [cell.strip() for cell in row.strip("|").split("|")] == cells
+    with pytest.raises(ResultError, match="no weights measured under two protocols .* 'imagenet1k/protocols'"):
+        fill_tables(text, "README.md", {SPEC.name: SPEC}, results[1:])
+
+
+def test_augmented_results_are_rows_of_their_own() -> None:
+    found = rows("imagenet1k", example_result(), example_result(tta="ten-crop", top1=75.5))
+    assert [row[4] for row in found[1:]] == ["torchvision", "timm", "torchvision+ten-crop"]
+    assert found[1][8].startswith("74.43")
+    assert found[3][8].startswith("75.50")

@@ -1,0 +1,114 @@
+"""Test-time augmentation: several views of one image, whose logits are summed. Adding one is one entry here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from densezoo.data.decoding import Decoded
+from densezoo.data.preprocess import crop_planes, resized
+from densezoo.data.resampling import Array
+from densezoo.errors import ConfigError, UnknownNameError
+from densezoo.types import Protocol
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Which views of an image are scored, in this order: sizes, then mirroring, then places.
+
+    Args:
+        name: what ``--tta`` takes, and a result's file name ends with.
+        source: where it comes from.
+        sizes: short sides to resize to, relative to the protocol's; the crop stays as large as it is.
+        mirror: the same of the mirror image (mirrored before it is cropped).
+        places: of the crops, keys of PLACES.
+    """
+
+    name: str
+    source: str
+    sizes: tuple[float, ...] = (1.0,)
+    mirror: bool = False
+    places: tuple[str, ...] = ("centre",)
+
+
+#: {place: (from the top, from the left)} in shares of the margin; None: the protocol's own rounding of its half.
+PLACES: dict[str, tuple[int, int] | None] = {
+    "centre": None,
+    "top-left": (0, 0),
+    "top-right": (0, 1),
+    "bottom-left": (1, 0),
+    "bottom-right": (1, 1),
+}
+
+AUGMENTATIONS = {
+    augmentation.name: augmentation
+    for augmentation in (
+        Augmentation("flip", "the image and its mirror image", mirror=True),
+        Augmentation(
+            "ten-crop",
+            "https://github.com/liuzhuang13/DenseNet, datasets/transforms.lua TenCrop; train.lua sums the outputs",
+            mirror=True,
+            places=tuple(PLACES),
+        ),
+        Augmentation(
+            "multi-size",
+            "https://arxiv.org/abs/1409.1556 section 3.2, with the central crop: sizes 256, 288 and 320 for a 256",
+            sizes=(1.0, 1.125, 1.25),
+            mirror=True,
+        ),
+    )
+}
+
+
+def get_augmentation(name: str | None) -> Augmentation | None:
+    """The augmentation of that name; None for None.
+
+    Raises:
+        UnknownNameError: there is none; names the nearest.
+    """
+    if name is None:
+        return None
+    if name not in AUGMENTATIONS:
+        raise UnknownNameError("test-time augmentation", name, AUGMENTATIONS)
+    return AUGMENTATIONS[name]
+
+
+def check_fits(augmentation: Augmentation | None, protocol: Protocol) -> None:
+    """Refuse crops and sizes where the protocol takes the image as it is.
+
+    Raises:
+        ConfigError: naming both.
+    """
+    if augmentation and protocol.crop is None and (augmentation.sizes != (1.0,) or len(augmentation.places) > 1):
+        raise ConfigError(
+            f"--tta {augmentation.name} needs a protocol that resizes and crops; {protocol.name} takes the image as "
+            "it is: expected --tta flip, or another protocol"
+        )
+
+
+def to_views(image: Decoded, protocol: Protocol, augmentation: Augmentation) -> Tensor:
+    """Every view of a decoded image: (V, C, H, W), uint8 or float32 as the protocol's pixels are."""
+    return torch.stack([crop_planes(*view, protocol) for view in _views(image, protocol, augmentation)])
+
+
+def _views(
+    image: Decoded, protocol: Protocol, augmentation: Augmentation
+) -> Iterator[tuple[Array, tuple[int, int] | None]]:
+    """(resized image, (top, left) of the crop; None: the centre)."""
+    for size in augmentation.sizes:
+        short = None if protocol.resize is None else int(protocol.resize * size)
+        whole = resized(image, replace(protocol, resize=short))
+        for pixels in (whole, np.flip(whole, axis=1))[: 1 + augmentation.mirror]:
+            for place in augmentation.places:
+                yield pixels, _corner(pixels.shape, PLACES[place], protocol)
+
+
+def _corner(shape: tuple[int, ...], share: tuple[int, int] | None, protocol: Protocol) -> tuple[int, int] | None:
+    if share is None or protocol.crop is None:
+        return None
+    top, left = (part * (side - protocol.crop) for part, side in zip(share, shape))
+    return top, left

@@ -1,0 +1,170 @@
+"""Does a measured top-1 agree with the published one, and if it doesn't, what was done otherwise?
+
+The rule: a published figure stands for everything that rounds to it, at the most decimals that its publisher gives
+for the model (75.6 beside a top-5 of 92.806 is 75.600). One image in ROUNDING_SHARE may fall to the other side of that,
+because float32 sums in another order on every device; nothing else is forgiven. Only a figure for the same weights,
+protocol, precision and number of images can agree; with any other the differences are named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from densezoo.data.protocols import PROTOCOLS
+from densezoo.errors import ResultError
+from densezoo.types import EvalResult, ModelSpec, ReportedResult
+
+ROUNDING_SHARE = 10_000  # images; of as many, one may be scored otherwise
+RULE = "the same figure at its published precision, give or take 1 image in 10,000 for float rounding"
+
+#: {dataset: images that published figures are over}.
+TEST_IMAGES = {
+    "imagenet1k": 50_000,
+    "imagenet-real": 46_837,  # those that have a label
+    "imagenetv2-matched-frequency": 10_000,
+    "imagenet-sketch": 50_889,
+    "imagenet-a": 7_500,
+    "imagenet-r": 30_000,
+    "cifar10": 10_000,
+    "cifar100": 10_000,
+    "svhn": 26_032,
+}
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published figure and the model that it is claimed for."""
+
+    spec: ModelSpec
+    reported: ReportedResult
+
+    def __str__(self) -> str:
+        by = f"by {self.reported.published_by} for {self.spec.name}, protocol {self.reported.protocol}"
+        return f"{self.reported.top1:g} {by}"
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """A measurement beside the published figure that is nearest to it in how it was made.
+
+    Args:
+        nearest: None: nothing is published for this network on this dataset.
+        differences: what was done otherwise: {fact: "theirs, here ours"}.
+        images_apart: how many images lie between the measured number and what rounds to the published one.
+        agrees: None where something was done otherwise, so that the numbers needn't be equal.
+    """
+
+    nearest: Published | None
+    differences: Mapping[str, str]
+    images_apart: float
+    agrees: bool | None
+
+    def __str__(self) -> str:
+        """One line with the verdict, and one line a difference."""
+        if self.nearest is None:
+            return "  published: nothing for this network on this dataset"
+        if self.agrees is None:
+            lines = [f"  published: nothing under these conditions; nearest: {self.nearest}; it differs in"]
+            return "\n".join(lines + [f"    {fact}: {text}" for fact, text in self.differences.items()])
+        verdict = f"agrees ({RULE})" if self.agrees else f"DISAGREES by {self.images_apart:.0f} images ({RULE})"
+        return f"  published: {self.nearest}: {verdict}"
+
+    def briefly(self) -> str:
+        """The verdict in a few words."""
+        if self.nearest is None:
+            return "nothing published"
+        figure = f"{self.nearest.reported.top1:g} ({self.nearest.reported.published_by})"
+        if self.agrees is None:
+            return f"not comparable with {figure}: other {', '.join(self.differences)}"
+        return f"agrees with {figure}" if self.agrees else f"DISAGREES with {figure} by {self.images_apart:.0f} images"
+
+
+def _weights(result: EvalResult, published: Published) -> tuple[str, str]:
+    sources = published.spec.weights
+    if any(source.is_file(result.weights_sha256) for source in sources):
+        return "", ""
+    known = [source.sha256 or source.hash_prefix for source in sources if source.sha256 or source.hash_prefix]
+    theirs = f"sha256 {str(known[0])[:8]}..." if known else "of unknown sha256"
+    return f"{published.spec.name}, {theirs}", f"sha256 {result.weights_sha256[:8]}..."
+
+
+def _crop(protocol: str) -> str:
+    crop = PROTOCOLS[protocol].crop if protocol in PROTOCOLS else None
+    return f"{crop} px" if crop else "as it is"
+
+
+#: {fact: (result, published) -> (theirs, ours)}; nearest is the figure for which the fewest differ.
+FACTS: dict[str, Callable[[EvalResult, Published], tuple[object, object]]] = {
+    "weights": _weights,
+    "protocol": lambda result, published: (published.reported.protocol, result.protocol),
+    "image size": lambda result, published: (_crop(published.reported.protocol), _crop(result.protocol)),
+    "number of images": lambda result, _: (TEST_IMAGES.get(result.dataset, result.num_samples), result.num_samples),
+    "precision": lambda result, _: ("float32", result.precision),
+    "test-time augmentation": lambda result, _: ("none", result.tta or "none"),
+}
+
+
+def compare(result: EvalResult, specs: Iterable[ModelSpec]) -> Agreement:
+    """A measurement held against what is published for its weights, or else for the same network."""
+    candidates = _candidates(result, list(specs))
+    if not candidates:
+        return Agreement(None, {}, 0.0, None)
+
+    def distance(published: Published) -> tuple[int, float]:
+        return len(_differences(result, published)), abs(published.reported.top1 - result.top1)
+
+    nearest = min(candidates, key=distance)
+    differences, apart = _differences(result, nearest), _images_apart(result, nearest)
+    agrees = None if differences else apart <= result.num_samples / ROUNDING_SHARE
+    return Agreement(nearest, differences, apart, agrees)
+
+
+def check_expected(results: Sequence[EvalResult], top1: float, tolerance: float) -> None:
+    """Hold every result against an expected top-1.
+
+    Args:
+        top1, tolerance: percent.
+
+    Raises:
+        ResultError: one is further from it than the tolerance.
+    """
+    outside = [r for r in results if not abs(r.top1 - top1) <= tolerance + 1e-9]  # 1e-9: 94.54 - 94.52 > 0.02 in floats
+    if outside:
+        found = ", ".join(f"{r.top1:.4f} under {r.protocol} ({r.correct1} of {r.num_samples})" for r in outside)
+        raise ResultError(f"expected a top-1 of {top1:g} within {tolerance:g}; found {found}")
+
+
+def _candidates(result: EvalResult, specs: Sequence[ModelSpec]) -> list[Published]:
+    """The figures on the result's dataset for every model with the network that was measured."""
+    own = next((spec for spec in specs if any(source.is_file(result.weights_sha256) for source in spec.weights)), None)
+
+    def is_same_network(spec: ModelSpec) -> bool:
+        return spec.config == result.config or (own is not None and spec.arch == own.arch)
+
+    return [
+        Published(spec, reported)
+        for spec in specs
+        if is_same_network(spec)
+        for reported in spec.reported
+        if reported.dataset.rstrip("+") == result.dataset  # the plus names the training data
+    ]
+
+
+def _differences(result: EvalResult, published: Published) -> dict[str, str]:
+    pairs = {fact: of(result, published) for fact, of in FACTS.items()}
+    return {fact: f"{theirs}, here {ours}" for fact, (theirs, ours) in pairs.items() if theirs != ours}
+
+
+def _images_apart(result: EvalResult, published: Published) -> float:
+    """Images between the measured count and the nearest one that rounds to the published figure; 0 inside."""
+    half_unit = 0.5 * 10.0 ** -_decimals(published)
+    beyond = abs(result.top1 - published.reported.top1) - half_unit
+    return max(0.0, round(beyond * result.num_samples / 100, 6))
+
+
+def _decimals(published: Published) -> int:
+    """The most that this publisher gives for the model: a float has lost the zeros at its end."""
+    figures = [r for r in published.spec.reported if r.published_by == published.reported.published_by]
+    numbers = [value for r in figures for value in (r.top1, r.top5) if value is not None]
+    return max(len(repr(float(value)).partition(".")[2]) for value in numbers)
