@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import logging
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,13 +30,13 @@ from densezoo.types import Architecture, ConversionReport, EvalResult, Experimen
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from densezoo.backends.eager import EagerBackend
     from densezoo.data.images import ImageSet
+    from densezoo.data.loading import OnError
     from densezoo.data.preprocess import Preprocess
-    from densezoo.evaluation.metrics import Counts
     from densezoo.models.densenet import DenseNet
 
 __all__ = [
+    "analyze",
     "benchmark_formats",
     "check_index",
     "convert_checkpoint",
@@ -347,6 +345,10 @@ def evaluate_protocols(
     device: str | None = None,
     launcher: str = "none",
     overrides: Mapping[str, object] | None = None,
+    on_error: OnError = "stop",
+    out: str | Path | None = None,
+    resume: bool = False,
+    predictions: str | Path | None = None,
     show_progress: bool = False,
 ) -> list[EvalResult]:
     """Top-1 and top-5 of a checkpoint under several protocols, in one pass over the files; one result a protocol.
@@ -361,12 +363,16 @@ def evaluate_protocols(
         launcher: "none", "pytorch", "slurm" or "mpi"; the images are shared out among the processes it started,
             and each of them returns the whole result.
         overrides: of config fields, {"model.bn_eps": 1e-4, ...}.
+        on_error: an image that can't be read ends the run ("stop"), or is counted wrong and listed ("count-wrong").
+        out: folder where the results are stored, and the run's state until then; None: nothing is stored.
+        resume: go on from the state that a run of the same left in ``out`` when it was killed, if there is one.
+        predictions: parquet file for one row an image (`densezoo.evaluation.predictions`), under one protocol.
 
     Raises:
         DensezooError: one of its kinds for each thing that a user can mend.
     """
+    from densezoo import measure
     from densezoo.evaluation import distributed
-    from densezoo.evaluation.metrics import percent, wilson_interval
     from densezoo.formats.identity import file_sha256
     from densezoo.results import provenance
 
@@ -378,10 +384,7 @@ def evaluate_protocols(
     images = _open_images(experiment, data_root, "test", labels, class_map)
     device = _device(device)
     distributed.start(launcher, device)
-    start = time.perf_counter()
-    measured = _count(model, images, chosen, batch_size, workers, device, show_progress and distributed.is_main())
-    seconds = time.perf_counter() - start
-    common: dict[str, Any] = {
+    about = {
         "model": spec.name if spec else f"{experiment.name}.{sha256[:8]}",
         "config": experiment.path,
         "weights_sha256": sha256,
@@ -393,22 +396,12 @@ def evaluate_protocols(
         "versions": provenance.versions(),
         "commit": provenance.commit(ROOT),
         "date": provenance.now(),
-        "seconds": round(seconds, 3),
     }
-    return [
-        EvalResult(
-            **common,
-            protocol=protocol.name,
-            num_samples=counts.num_samples,
-            correct1=counts.correct1,
-            correct5=counts.correct5,
-            top1=percent(counts.correct1, counts.num_samples),
-            top5=percent(counts.correct5, counts.num_samples),
-            interval95=wilson_interval(counts.correct1, counts.num_samples),
-            interval95_top5=wilson_interval(counts.correct5, counts.num_samples),
-        )
-        for protocol, counts in zip(chosen, measured)
-    ]
+    loading = measure.Loading(batch_size, workers, on_error)
+    storing = measure.Storing(
+        Path(out) if out else None, resume, Path(predictions) if predictions else None, show_progress
+    )
+    return measure.results(model, images, chosen, experiment.model, device, about, loading, storing)
 
 
 def _protocols(names: Sequence[str] | None, own: str) -> list[Protocol]:
@@ -440,6 +433,7 @@ def train_config(
     """
     from mmengine.runner import set_random_seed
 
+    from densezoo import measure
     from densezoo.evaluation import distributed
     from densezoo.formats.safetensors import write_safetensors
     from densezoo.training.data import TrainingImages, augmentation
@@ -457,8 +451,7 @@ def train_config(
     network = create_model(experiment.model)
 
     def evaluate(network: nn.Module) -> Mapping[str, float]:
-        (counts,) = _count(network, held_out, [protocol], recipe.batch_size, 0, chosen_device, False)
-        return counts.percentages()
+        return measure.percentages(network, held_out, protocol, experiment.model, chosen_device, recipe.batch_size)
 
     folder = Path(work_dir or Path("work_dirs") / experiment.name)
     training_images = TrainingImages(images, protocol, augment)
@@ -506,6 +499,39 @@ def benchmark_formats(
     stored = Path(folder) / "formats.json"
     write_atomically(stored, json.dumps({"files": rows, **facts, "commit": provenance.commit(ROOT)}, indent=2) + "\n")
     return stored, rows
+
+
+def analyze(
+    path: str | Path, other: str | Path | None = None, *, topk: Sequence[int] = (1, 5), plot: str | Path | None = None
+) -> str:
+    """Every measure of a file of predictions, computed anew; and whether it is really better than another run's.
+
+    Args:
+        path, other: parquet files of `evaluate_protocols`.
+        topk: accuracies among the first k classes.
+        plot: PNG for the reliability diagram.
+
+    Raises:
+        EvaluationError: a file can't be read; the two are over different images.
+        ConfigError: a k that is not 1 to the number of classes.
+        ResultError: the diagram can't be drawn.
+    """
+    from densezoo.evaluation.comparison import compare
+    from densezoo.evaluation.predictions import read_predictions
+    from densezoo.evaluation.report import comparison_report, report
+    from densezoo.results.plots import reliability_diagram
+
+    first = read_predictions(path)
+    measures, num_classes = first.measures(), first.about["num_classes"]
+    if not all(1 <= k <= num_classes for k in topk):
+        raise ConfigError(f"--topk is {list(topk)}; expected numbers from 1 to {num_classes}, the number of classes")
+    text = report(first.about, measures, topk)
+    if plot:
+        reliability_diagram(Path(plot), measures.reliability(), f"{first.about['model']}, {first.about['protocol']}")
+    if other:
+        second = read_predictions(other)
+        text += "\n\n" + comparison_report(first.about, second.about, compare(first, second))
+    return text
 
 
 def make_tables(results: str | Path | None = None, *, check: bool = False) -> list[Path]:
@@ -557,62 +583,6 @@ def _open_images(
     images = open_dataset(experiment.dataset, data_root, split, labels=labels, class_map=class_map)
     check_labels(images.labels, [images.where(i) for i in range(len(images))], experiment.model.num_classes)
     return images
-
-
-def _count(
-    model: nn.Module,
-    images: ImageSet,
-    chosen: Sequence[Protocol],
-    batch_size: int,
-    workers: int,
-    device: str,
-    show_progress: bool,
-) -> list[Counts]:
-    """The counts over all images under each protocol, the same in every process.
-
-    The first protocol's evaluation drives the loader and checks that every image came once; the others' batches,
-    of the same images, are counted as they pass.
-    """
-    from densezoo.backends.eager import EagerBackend
-    from densezoo.data.loading import Batch, batches_by_protocol
-    from densezoo.evaluation import distributed
-    from densezoo.evaluation.evaluator import evaluate
-    from densezoo.evaluation.metrics import Counts, count, only_classes
-
-    backends = [EagerBackend(model, protocol, device) for protocol in chosen]
-    indices = distributed.shard(len(images))
-    pin = backends[0].device.type == "cuda"
-    loader = batches_by_protocol(images, chosen, batch_size=batch_size, workers=workers, indices=indices, pin=pin)
-    others = [Counts() for _ in backends[1:]]
-
-    def logits(backend: EagerBackend, pixels: Tensor) -> Tensor:
-        return backend(pixels) if images.classes is None else only_classes(backend(pixels), images.classes)
-
-    def leading() -> Iterator[Batch]:
-        for first, *rest in loader:
-            for i, (backend, batch) in enumerate(zip(backends[1:], rest)):
-                others[i] += count(logits(backend, batch.pixels), batch.labels)
-            yield first
-
-    predicted: list[Tensor] = []
-
-    def leading_logits(pixels: Tensor) -> Tensor:
-        found = logits(backends[0], pixels)
-        predicted.append(found.argmax(1).cpu())
-        return found
-
-    first = evaluate(leading_logits, leading(), indices, show_progress=show_progress)
-    if images.label_sets is None:
-        _warn_of_permuted_labels([images.labels[i] for i in indices], [int(i) for p in predicted for i in p])
-    return [distributed.reduce_counts(counts) for counts in (first, *others)]
-
-
-def _warn_of_permuted_labels(labels: Sequence[int], predictions: Sequence[int]) -> None:
-    """Say on stderr when it is the labels' order, and not the network, that makes the accuracy what it is."""
-    from densezoo.evaluation.diagnosis import explain_labels
-
-    if reason := explain_labels(labels, predictions, 1 + max(*labels, *predictions)):
-        logging.getLogger("densezoo").warning("warning: %s", reason)
 
 
 def _device(name: str | None) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
@@ -13,13 +14,16 @@ from torch.utils.data import DataLoader, Dataset
 from densezoo.data.decoding import Decoded, decode
 from densezoo.data.images import ImageSet
 from densezoo.data.preprocess import to_pixels
-from densezoo.errors import DatasetError, DensezooError
+from densezoo.errors import DatasetError, DensezooError, ImageError
 from densezoo.types import Protocol
 
 NO_LABEL = -1  # fills up the shorter of several sets of labels
 
+OnError = Literal["stop", "count-wrong"]
+Pixels: TypeAlias = "Tensor | ImageError"  # the error where the image can't be read
+
 #: (index, the pixels under each protocol, the labels that are right)
-Item: TypeAlias = "tuple[int, list[Tensor], tuple[int, ...]]"
+Item: TypeAlias = "tuple[int, list[Pixels], tuple[int, ...]]"
 
 
 @dataclass(frozen=True)
@@ -28,17 +32,24 @@ class Batch:
 
     Args:
         indices: (N,) into the image set.
-        pixels: (N, C, H, W), uint8, or float32 under a protocol that resizes in floats.
+        pixels: (R, C, H, W) of those that can be read; uint8, or float32 under a protocol that resizes in floats.
         labels: (N,); or (N, K) where an image may have several right answers, filled up with NO_LABEL.
+        errors: {place in the batch: why that image can't be read}.
     """
 
     indices: Tensor
     pixels: Tensor
     labels: Tensor
+    errors: Mapping[int, ImageError] = field(default_factory=dict)
+
+    @property
+    def unreadable(self) -> Tensor:
+        """(N,), True where the image can't be read."""
+        return torch.tensor([i in self.errors for i in range(len(self.indices))], dtype=torch.bool)
 
     def pin_memory(self) -> Batch:
         """DataLoader's hook: the same batch where a GPU can fetch it."""
-        return Batch(self.indices, self.pixels.pin_memory(), self.labels)
+        return replace(self, pixels=self.pixels.pin_memory())
 
 
 @dataclass(frozen=True)
@@ -64,21 +75,28 @@ class ImagePixels(Dataset[object]):
         except DensezooError as error:
             return error
 
-    def _pixels(self, index: int) -> list[Tensor]:
-        """Decoded once for all protocols that decode alike."""
-        source, where = self.images.read(index), self.images.where(index)
-        decoded: dict[object, Decoded] = {}
-        pixels = []
+    def _pixels(self, index: int) -> list[Pixels]:
+        """Decoded once for all protocols that decode alike; one library may read what another can't."""
+        try:
+            source, where = self.images.read(index), self.images.where(index)
+        except ImageError as error:
+            return [error] * len(self.protocols)
+        decoded: dict[object, Decoded | ImageError] = {}
+        pixels: list[Pixels] = []
         for protocol in self.protocols:
             way = protocol.decoder, protocol.exif
             if way not in decoded:
-                decoded[way] = decode(source, protocol, where)
-            pixels.append(to_pixels(decoded[way], protocol))
+                try:
+                    decoded[way] = decode(source, protocol, where)
+                except ImageError as error:
+                    decoded[way] = error
+            found = decoded[way]
+            pixels.append(found if isinstance(found, ImageError) else to_pixels(found, protocol))
         return pixels
 
 
 def collate(items: list[Item | DensezooError]) -> list[Batch] | DensezooError:
-    """One batch a protocol, or the first error among the items."""
+    """One batch a protocol, or the first error among the items that isn't one image's."""
     scored = []
     for item in items:
         if isinstance(item, DensezooError):
@@ -87,12 +105,15 @@ def collate(items: list[Item | DensezooError]) -> list[Batch] | DensezooError:
     indices, pixels, labels = zip(*scored)
     batches = []
     for images in zip(*pixels):
-        shapes = {tuple(image.shape) for image in images}
+        read = [image for image in images if not isinstance(image, ImageError)]
+        shapes = {tuple(image.shape) for image in read}
         if len(shapes) > 1:
             return DatasetError(
                 f"images of several sizes in one batch: {sorted(shapes)[:3]}; use a protocol that resizes"
             )
-        batches.append(Batch(torch.tensor(indices), torch.stack(images), _labels(labels)))
+        stacked = torch.stack(read) if read else torch.empty(0)
+        errors = {place: image for place, image in enumerate(images) if isinstance(image, ImageError)}
+        batches.append(Batch(torch.tensor(indices), stacked, _labels(labels), errors))
     return batches
 
 
@@ -125,8 +146,12 @@ def batches_by_protocol(
     workers: int,
     indices: Sequence[int],
     pin: bool = False,
+    on_error: OnError = "stop",
 ) -> Iterator[list[Batch]]:
     """The same for several protocols in one pass over the files: each time one batch a protocol, of the same images.
+
+    Args:
+        on_error: an image that can't be read stops the run, or is left to be counted wrong, with a warning.
 
     Raises:
         ImageError, DatasetError: as `batches`.
@@ -142,6 +167,10 @@ def batches_by_protocol(
     for loaded in loader:
         if isinstance(loaded, DensezooError):
             raise loaded
+        for error in dict.fromkeys(error for batch in loaded for error in batch.errors.values()):
+            if on_error == "stop":
+                raise error
+            logging.getLogger("densezoo").warning("warning: counted wrong: %s", error)
         yield loaded
 
 
