@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from densezoo.errors import EvaluationError
 from densezoo.evaluation.metrics import RECORD, Measures, Records, measure
 
-ROWS = 4096  # of a row group: what is in memory at a time
+ROWS = 1024  # of a row group: what is in memory at a time
 _KEY = b"densezoo"
 _FLAT = {"index": "int64", "label": "int32", "rank": "int32", "loss": "float32"}
 _FIRST_FIVE = {"classes": "int32", "probabilities": "float32"}
