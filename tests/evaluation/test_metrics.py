@@ -34,6 +34,13 @@ def test_ties_fall_to_the_lower_index() -> None:
     assert count(logits, torch.tensor([1, 5])) == Counts(2, correct1=0, correct5=1)
 
 
+def test_ties_among_a_thousand_classes() -> None:
+    logits = torch.zeros(4, 1000)  # so many that a sort which isn't stable mixes them
+    records = score(logits, torch.tensor([0, 4, 500, 999]), torch.arange(4))
+    assert records["rank"].tolist() == [0, 4, 500, 999]
+    assert (records["classes"] == np.arange(5)).all()
+
+
 def test_three_classes_are_all_among_the_first_five() -> None:
     logits, labels = torch.randn(8, 3), torch.randint(0, 3, (8,))
     assert count(logits, labels).correct5 == 8
