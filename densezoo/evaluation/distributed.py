@@ -107,6 +107,7 @@ def watched() -> Iterator[None]:
         raise
     finally:
         watch.finished.set()
+        watch.join(5 * BEAT)  # a thread inside the store while Python shuts down could end the process with an error
 
 
 def _open_store() -> TCPStore:

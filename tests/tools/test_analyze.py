@@ -8,17 +8,22 @@ import pytest
 from PIL import Image
 
 from densezoo import api
+from densezoo.formats.safetensors import write_safetensors
 
 CONFIG, CHECKPOINT = api.DEMO
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Predictions of the digits network as it is, and with a batch norm epsilon that it wasn't trained with."""
+    """Predictions of the digits network as it is, and without what it knows of the class 9."""
     folder = tmp_path_factory.mktemp("predictions")
-    for name, overrides in (("a", {}), ("b", {"model.bn_eps": 0.3})):
+    network, _ = api.load_checkpoint(CHECKPOINT)
+    weights = network.state_dict()
+    weights["classifier.weight"][9] = 0
+    write_safetensors(folder / "worse.safetensors", weights, {})
+    for name, checkpoint in (("a", CHECKPOINT), ("b", folder / "worse.safetensors")):
         path = folder / f"{name}.parquet"
-        api.evaluate_protocols(CONFIG, CHECKPOINT, workers=0, device="cpu", predictions=path, overrides=overrides)
+        api.evaluate_protocols(CONFIG, checkpoint, workers=0, device="cpu", predictions=path)
     return folder / "a.parquet", folder / "b.parquet"
 
 
