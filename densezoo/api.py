@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import logging
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,13 +30,13 @@ from densezoo.types import Architecture, ConversionReport, EvalResult, Experimen
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from densezoo.backends.eager import EagerBackend
     from densezoo.data.images import ImageSet
+    from densezoo.data.loading import OnError
     from densezoo.data.preprocess import Preprocess
-    from densezoo.evaluation.metrics import Counts
     from densezoo.models.densenet import DenseNet
 
 __all__ = [
+    "analyze",
     "benchmark_formats",
     "check_index",
     "convert_checkpoint",
@@ -320,7 +318,7 @@ def _verify(model: DenseNet, report: ConversionReport, files: Sequence[tuple[str
 
 
 def evaluate_checkpoint(
-    config: str | Path, checkpoint: str | Path, *, protocol: str | None = None, **options: Any
+    config: str | Path | None, checkpoint: str | Path, *, protocol: str | None = None, **options: Any
 ) -> EvalResult:
     """Top-1 and top-5 of a checkpoint on its config's dataset, under one protocol.
 
@@ -336,9 +334,10 @@ def evaluate_checkpoint(
 
 
 def evaluate_protocols(
-    config: str | Path,
+    config: str | Path | None,
     checkpoint: str | Path,
     *,
+    dataset: str | None = None,
     names: Sequence[str] | None = None,
     data_root: str | Path | None = None,
     labels: str | Path | None = None,
@@ -350,11 +349,17 @@ def evaluate_protocols(
     overrides: Mapping[str, object] | None = None,
     tta: str | None = None,
     cache: str | Path | None = None,
+    on_error: OnError = "stop",
+    out: str | Path | None = None,
+    resume: bool = False,
+    predictions: str | Path | None = None,
     show_progress: bool = False,
 ) -> list[EvalResult]:
     """Top-1 and top-5 of a checkpoint under several protocols, in one pass over the files; one result a protocol.
 
     Args:
+        config: what is run; None: what the checkpoint file says of itself (`convert_checkpoint` writes it there).
+        dataset: its name; None: the config's, or the one that the file or its entry in the index names.
         names: the protocols; ["all"]: every one of the same kind as the weights' own; None: that one alone.
         data_root: folder, tar or shards of the dataset; built-in datasets need none.
         labels, class_map: where the labels stand, if not in the layout (`densezoo.data.datasets.open_dataset`).
@@ -366,20 +371,27 @@ def evaluate_protocols(
         overrides: of config fields, {"model.bn_eps": 1e-4, ...}.
         tta: test-time augmentation, a name of `densezoo.data.views`; None: each image once.
         cache: folder where decoded pixels are kept for further runs; None: nowhere.
+        on_error: an image that can't be read ends the run ("stop"), or is counted wrong and listed ("count-wrong").
+        out: folder where the results are stored, and the run's state until then; None: nothing is stored.
+        resume: go on from the state that a run of the same left in ``out`` when it was killed, if there is one.
+        predictions: parquet file for one row an image (`densezoo.evaluation.predictions`), under one protocol.
 
     Raises:
         DensezooError: one of its kinds for each thing that a user can mend.
     """
+    from densezoo import measure
     from densezoo.data.views import check_fits, get_augmentation
     from densezoo.evaluation import distributed
-    from densezoo.evaluation.metrics import percent, wilson_interval
     from densezoo.formats.identity import file_sha256
     from densezoo.results import provenance
 
-    experiment = load_config(config, overrides)
-    model, _ = load_checkpoint(checkpoint, experiment.model)
-    sha256 = file_sha256(checkpoint)
+    sha256 = file_sha256(checkpoint) if Path(checkpoint).is_file() else ""  # what isn't is for the reader to refuse
     spec = find_by_sha256(sha256)
+    experiment = _described(checkpoint, spec) if config is None else load_config(config, overrides)
+    experiment = dataclasses.replace(experiment, dataset=dataset or experiment.dataset)
+    if not experiment.dataset or not (names or spec or experiment.protocol):
+        raise ConfigError(f"{checkpoint}: doesn't say how it is used; give a config, or --dataset and --protocol")
+    model, _ = load_checkpoint(checkpoint, experiment.model)
     chosen = _protocols(names, spec.protocol if spec else experiment.protocol)
     augmentation = get_augmentation(tta)
     for protocol in chosen:
@@ -387,12 +399,7 @@ def evaluate_protocols(
     images = _open_images(experiment, data_root, "test", labels, class_map)
     device = _device(device)
     distributed.start(launcher, device)
-    start = time.perf_counter()
-    show_progress = show_progress and distributed.is_main()
-    how: dict[str, Any] = {"augmentation": augmentation, "cache_folder": Path(cache) if cache else None}
-    measured = _count(model, images, chosen, batch_size, workers, device, show_progress, **how)
-    seconds = time.perf_counter() - start
-    common: dict[str, Any] = {
+    about: dict[str, Any] = {
         "model": spec.name if spec else f"{experiment.name}.{sha256[:8]}",
         "config": experiment.path,
         "weights_sha256": sha256,
@@ -404,23 +411,27 @@ def evaluate_protocols(
         "versions": provenance.versions(),
         "commit": provenance.commit(ROOT),
         "date": provenance.now(),
-        "seconds": round(seconds, 3),
         "tta": tta,
     }
-    return [
-        EvalResult(
-            **common,
-            protocol=protocol.name,
-            num_samples=counts.num_samples,
-            correct1=counts.correct1,
-            correct5=counts.correct5,
-            top1=percent(counts.correct1, counts.num_samples),
-            top5=percent(counts.correct5, counts.num_samples),
-            interval95=wilson_interval(counts.correct1, counts.num_samples),
-            interval95_top5=wilson_interval(counts.correct5, counts.num_samples),
-        )
-        for protocol, counts in zip(chosen, measured)
-    ]
+    loading = measure.Loading(batch_size, workers, on_error, augmentation, Path(cache) if cache else None)
+    storing = measure.Storing(
+        Path(out) if out else None, resume, Path(predictions) if predictions else None, show_progress
+    )
+    return measure.results(model, images, chosen, experiment.model, device, about, loading, storing)
+
+
+def _described(checkpoint: str | Path, spec: ModelSpec | None) -> Experiment:
+    """What a checkpoint file, or its entry in the index, says of how it is used; "" where neither does."""
+    from densezoo.checkpoints.convert import convert
+    from densezoo.formats.read import read_checkpoint
+    from densezoo.formats.safetensors import stated_facts
+
+    content = read_checkpoint(checkpoint)
+    architecture, _, report = convert(content, spec.architecture if spec else None)
+    facts = stated_facts(Path(checkpoint), content.metadata)
+    dataset = load_config(ROOT / spec.config).dataset if spec else str(facts.get("dataset", ""))
+    protocol = str(facts.get("protocol") or report.protocol or "")
+    return Experiment(Path(checkpoint).stem, spec.config if spec else "", architecture, dataset, protocol)
 
 
 def report(results: Sequence[EvalResult]) -> str:
@@ -466,6 +477,7 @@ def train_config(
     """
     from mmengine.runner import set_random_seed
 
+    from densezoo import measure
     from densezoo.evaluation import distributed
     from densezoo.formats.safetensors import write_safetensors
     from densezoo.training.data import TrainingImages, augmentation
@@ -483,16 +495,16 @@ def train_config(
     network = create_model(experiment.model)
 
     def evaluate(network: nn.Module) -> Mapping[str, float]:
-        (counts,) = _count(network, held_out, [protocol], recipe.batch_size, 0, chosen_device, False)
-        return counts.percentages()
+        return measure.percentages(network, held_out, protocol, experiment.model, chosen_device, recipe.batch_size)
 
     folder = Path(work_dir or Path("work_dirs") / experiment.name)
     training_images = TrainingImages(images, protocol, augment)
     train(network, training_images, recipe, evaluate=evaluate, work_dir=folder, workers=workers, launcher=launcher)
     path = folder / f"{experiment.name}.safetensors"
     if distributed.is_main():
-        facts = {"architecture": dataclasses.asdict(experiment.model), "protocol": experiment.protocol}
-        write_safetensors(path, network.state_dict(), {**facts, "config": experiment.path, "seed": recipe.seed})
+        facts = {"architecture": dataclasses.asdict(experiment.model), "config": experiment.path, "seed": recipe.seed}
+        facts |= {"dataset": experiment.dataset, "protocol": experiment.protocol}
+        write_safetensors(path, network.state_dict(), facts)
     return path
 
 
@@ -532,6 +544,39 @@ def benchmark_formats(
     stored = Path(folder) / "formats.json"
     write_atomically(stored, json.dumps({"files": rows, **facts, "commit": provenance.commit(ROOT)}, indent=2) + "\n")
     return stored, rows
+
+
+def analyze(
+    path: str | Path, other: str | Path | None = None, *, topk: Sequence[int] = (1, 5), plot: str | Path | None = None
+) -> str:
+    """Every measure of a file of predictions, computed anew; and whether it is really better than another run's.
+
+    Args:
+        path, other: parquet files of `evaluate_protocols`.
+        topk: accuracies among the first k classes.
+        plot: PNG for the reliability diagram.
+
+    Raises:
+        EvaluationError: a file can't be read; the two are over different images.
+        ConfigError: a k that is not 1 to the number of classes.
+        ResultError: the diagram can't be drawn.
+    """
+    from densezoo.evaluation.comparison import compare
+    from densezoo.evaluation.predictions import read_predictions
+    from densezoo.evaluation.report import comparison_report, report
+    from densezoo.results.plots import reliability_diagram
+
+    first = read_predictions(path)
+    measures, num_classes = first.measures(), first.about["num_classes"]
+    if not all(1 <= k <= num_classes for k in topk):
+        raise ConfigError(f"--topk is {list(topk)}; expected numbers from 1 to {num_classes}, the number of classes")
+    text = report(first.about, measures, topk)
+    if plot:
+        reliability_diagram(Path(plot), measures.reliability(), f"{first.about['model']}, {first.about['protocol']}")
+    if other:
+        second = read_predictions(other)
+        text += "\n\n" + comparison_report(first.about, second.about, compare(first, second))
+    return text
 
 
 def make_tables(results: str | Path | None = None, *, check: bool = False) -> list[Path]:
@@ -583,67 +628,6 @@ def _open_images(
     images = open_dataset(experiment.dataset, data_root, split, labels=labels, class_map=class_map)
     check_labels(images.labels, [images.where(i) for i in range(len(images))], experiment.model.num_classes)
     return images
-
-
-def _count(
-    model: nn.Module,
-    images: ImageSet,
-    chosen: Sequence[Protocol],
-    batch_size: int,
-    workers: int,
-    device: str,
-    show_progress: bool,
-    **how: Any,
-) -> list[Counts]:
-    """The counts over all images under each protocol, the same in every process.
-
-    The first protocol's evaluation drives the loader and checks that every image came once; the others' batches,
-    of the same images, are counted as they pass. ``how``: of `batches_by_protocol`.
-    """
-    from densezoo.backends.eager import EagerBackend
-    from densezoo.backends.views import sum_over_views
-    from densezoo.data.loading import Batch, batches_by_protocol
-    from densezoo.evaluation import distributed
-    from densezoo.evaluation.evaluator import evaluate
-    from densezoo.evaluation.metrics import Counts, count, only_classes
-
-    backends = [EagerBackend(model, protocol, device) for protocol in chosen]
-    indices = distributed.shard(len(images))
-    pin = backends[0].device.type == "cuda"
-    loader = batches_by_protocol(
-        images, chosen, batch_size=batch_size, workers=workers, indices=indices, pin=pin, **how
-    )
-    others = [Counts() for _ in backends[1:]]
-
-    def logits(backend: EagerBackend, pixels: Tensor) -> Tensor:
-        found = sum_over_views(backend, pixels)
-        return found if images.classes is None else only_classes(found, images.classes)
-
-    def leading() -> Iterator[Batch]:
-        for first, *rest in loader:
-            for i, (backend, batch) in enumerate(zip(backends[1:], rest)):
-                others[i] += count(logits(backend, batch.pixels), batch.labels)
-            yield first
-
-    predicted: list[Tensor] = []
-
-    def leading_logits(pixels: Tensor) -> Tensor:
-        found = logits(backends[0], pixels)
-        predicted.append(found.argmax(1).cpu())
-        return found
-
-    first = evaluate(leading_logits, leading(), indices, show_progress=show_progress)
-    if images.label_sets is None:
-        _warn_of_permuted_labels([images.labels[i] for i in indices], [int(i) for p in predicted for i in p])
-    return [distributed.reduce_counts(counts) for counts in (first, *others)]
-
-
-def _warn_of_permuted_labels(labels: Sequence[int], predictions: Sequence[int]) -> None:
-    """Say on stderr when it is the labels' order, and not the network, that makes the accuracy what it is."""
-    from densezoo.evaluation.diagnosis import explain_labels
-
-    if reason := explain_labels(labels, predictions, 1 + max(*labels, *predictions)):
-        logging.getLogger("densezoo").warning("warning: %s", reason)
 
 
 def _device(name: str | None) -> str:

@@ -46,8 +46,12 @@ def add_evaluation_options(to: argparse.ArgumentParser) -> None:
 def add_test_options(to: argparse.ArgumentParser) -> None:
     """The options of ``tools/test.py`` alone."""
     to.add_argument("--protocol", help=f"preprocessing (default: the weights' own): all, {', '.join(PROTOCOLS)}")
+    to.add_argument("--dataset", help="such as imagenet1k, imagenet-real (default: the config's)")
     to.add_argument("--labels", type=Path, help="list of labels of a flat folder or tar, such as Caffe's val.txt")
     to.add_argument("--class-map", type=Path, help="labels of class folders: lines of 'folder' or 'folder label'")
+    to.add_argument("--on-error", choices=("stop", "count-wrong"), default="stop", help="images that can't be read")
+    to.add_argument("--resume", action="store_true", help="go on from the state that a killed run left in --out")
+    to.add_argument("--predictions", type=Path, metavar="FILE.parquet", help="one row an image (tools/analyze.py)")
     to.add_argument("--expect", type=float, metavar="TOP1", help="exit with status 1 unless this top-1 is measured")
     to.add_argument("--tolerance", type=float, default=0.0, help="percent that it may be off (default: %(default)s)")
 

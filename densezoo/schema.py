@@ -86,10 +86,10 @@ def _checked(value: object, hint: Any, where: str, error: type[DensezooError]) -
 
 def _checked_union(value: object, args: tuple[Any, ...], where: str, error: type[DensezooError]) -> object:
     expected = []
+    if value is None and type(None) in args:
+        return None
     for arg in args:
         if arg is type(None):
-            if value is None:
-                return None
             expected.append("None")
             continue
         try:

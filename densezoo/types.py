@@ -387,6 +387,23 @@ class ConversionReport:
 
 
 @dataclass(frozen=True)
+class Coverage:
+    """What became of every id of a dataset; a run that lost an image or scored one twice gives no result.
+
+    Args:
+        expected: ids of the dataset.
+        scored: images that the network answered.
+        unreadable: ids of those that can't be read and are counted wrong (``--on-error count-wrong``).
+        duplicated: ids that were scored more than once.
+    """
+
+    expected: int
+    scored: int
+    unreadable: tuple[str, ...]
+    duplicated: int
+
+
+@dataclass(frozen=True)
 class EvalResult:
     """One measurement with everything needed to repeat it; one JSON file in ``results/``.
 
@@ -397,7 +414,7 @@ class EvalResult:
         dataset: its name.
         dataset_fingerprint: sha256 over ids, labels and sizes of all images.
         protocol: the named preprocessing.
-        num_samples: images scored.
+        num_samples: images scored or counted wrong: all of the dataset's.
         correct1, correct5: how many had the label first, or among the first five.
         top1, top5: percent.
         interval95: Wilson's 95 % interval of top1, percent.
@@ -406,7 +423,10 @@ class EvalResult:
         versions: {package: version}.
         commit: of the densezoo repository, ``+dirty`` with uncommitted changes; None outside one.
         date: UTC, ISO 8601.
-        seconds: wall time of the evaluation loop.
+        seconds: wall time of the evaluation loop, over all parts of a run that was resumed.
+        coverage: what became of every id; None in a result older than this field, as are the next two.
+        loss: mean cross-entropy, nats, over the images that could be read.
+        calibration_error: expected calibration error over 15 bins, percent.
         tta: the test-time augmentation (`densezoo.data.views`) whose logits were summed; None: each image once.
     """
 
@@ -430,6 +450,9 @@ class EvalResult:
     commit: str | None
     date: str
     seconds: float
+    coverage: Coverage | None = None
+    loss: float | None = None
+    calibration_error: float | None = None
     tta: str | None = None
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 
+from densezoo.evaluation.metrics import RECORD, Counts, Records, measure, score
 from densezoo.types import EvalResult
 
 
@@ -44,3 +48,17 @@ def example_result(**values: object) -> EvalResult:
         "seconds": 1234.5,
     }
     return EvalResult(**{**given, **values})  # type: ignore[arg-type]
+
+
+def count(logits: torch.Tensor, labels: torch.Tensor) -> Counts:
+    """The counts of one batch."""
+    return measure([score(logits, labels, torch.arange(len(labels)))], logits.shape[1], len(labels))[0].counts()
+
+
+def records_of(confidences: Sequence[float], ranks: Sequence[int]) -> Records:
+    """Records of label 0 over two classes, with these confidences of the class that comes first."""
+    records = np.zeros(len(confidences), RECORD)
+    records["index"], records["rank"] = range(len(confidences)), ranks
+    records["classes"][:, 0] = [int(rank > 0) for rank in ranks]
+    records["probabilities"][:, 0] = confidences
+    return records

@@ -19,6 +19,7 @@ ROWS = [
     {"config", "formats", "data.protocols"},
     {"index", "models", "checkpoints", "data"},
     {"backends", "evaluation", "training", "results"},
+    {"measure"},
     {"api"},
     {"sweep"},
     {"command_line"},

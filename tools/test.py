@@ -1,7 +1,8 @@
 #!/usr/bin/env python
 """Evaluate a checkpoint: top-1 and top-5 under a named protocol, or all of them, stored as JSON.
 
-python tools/test.py configs/densenet169.py checkpoint.pth --data-root /data/imagenet
+python tools/test.py CONFIG CHECKPOINT --data-root /data/imagenet
+python tools/test.py converted.safetensors --dataset imagenet1k --data-root /data/imagenet
 torchrun --nproc-per-node 2 tools/test.py CONFIG CHECKPOINT --data-root DIR --launcher pytorch
 """
 
@@ -14,13 +15,16 @@ from pathlib import Path
 
 from densezoo import api, command_line
 from densezoo.results.agreement import check_expected
-from densezoo.results.store import write_result
+from densezoo.results.store import result_path
+
+OPTIONS = ["data_root", "labels", "class_map", "batch_size", "workers", "device", "launcher", "dataset"]
+OPTIONS += ["on_error", "out", "resume", "predictions"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = command_line.make_parser(__doc__)
-    parser.add_argument("config", type=Path)
+    parser.add_argument("config", type=Path, nargs="?", help="what is run (default: what the checkpoint says)")
     parser.add_argument("checkpoint", type=Path, help=".pth, .pth.tar, .safetensors")
     command_line.add_evaluation_options(parser)
     command_line.add_test_options(parser)
@@ -29,28 +33,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def test(args: Namespace) -> None:
-    """Evaluate, print, store."""
+    """Evaluate, store, print."""
     from densezoo.evaluation.distributed import is_main  # here, so that --help needs no torch
 
     results = api.evaluate_protocols(
-        command_line.find_config(args.config),
+        args.config and command_line.find_config(args.config),
         args.checkpoint,
         names=[args.protocol] if args.protocol else None,
-        data_root=args.data_root,
-        labels=args.labels,
-        class_map=args.class_map,
-        batch_size=args.batch_size,
-        workers=args.workers,
-        device=args.device,
-        launcher=args.launcher,
         overrides=args.cfg_options,
         tta=args.tta,
         show_progress=True,
+        **{name: getattr(args, name) for name in OPTIONS},
     )
     if is_main():
         print(api.report(results))
         for result in results:
-            print(f"  stored: {write_result(args.out, result)}")
+            print(f"  stored: {result_path(args.out, result)}")
         if args.expect is not None:
             check_expected(results, args.expect, args.tolerance)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
@@ -17,13 +18,16 @@ from densezoo.data.decoding import Decoded, decode
 from densezoo.data.images import ImageSet
 from densezoo.data.preprocess import to_pixels
 from densezoo.data.views import Augmentation, to_views
-from densezoo.errors import DatasetError, DensezooError
+from densezoo.errors import DatasetError, DensezooError, ImageError
 from densezoo.types import Protocol
 
 NO_LABEL = -1  # fills up the shorter of several sets of labels
 
+OnError = Literal["stop", "count-wrong"]
+Pixels: TypeAlias = "Tensor | ImageError"  # the error where the image can't be read
+
 #: (index, the pixels under each protocol, the labels that are right)
-Item: TypeAlias = "tuple[int, list[Tensor], tuple[int, ...]]"
+Item: TypeAlias = "tuple[int, list[Pixels], tuple[int, ...]]"
 
 
 @dataclass(frozen=True)
@@ -32,18 +36,25 @@ class Batch:
 
     Args:
         indices: (N,) into the image set.
-        pixels: (N, C, H, W), uint8, or float32 under a protocol that resizes in floats; (N, V, C, H, W) with V views
-            of each image.
+        pixels: (R, C, H, W) of those that can be read; uint8, or float32 under a protocol that resizes in floats;
+            (R, V, C, H, W) with V views of each image.
         labels: (N,); or (N, K) where an image may have several right answers, filled up with NO_LABEL.
+        errors: {place in the batch: why that image can't be read}.
     """
 
     indices: Tensor
     pixels: Tensor
     labels: Tensor
+    errors: Mapping[int, ImageError] = field(default_factory=dict)
+
+    @property
+    def unreadable(self) -> Tensor:
+        """(N,), True where the image can't be read."""
+        return torch.tensor([i in self.errors for i in range(len(self.indices))], dtype=torch.bool)
 
     def pin_memory(self) -> Batch:
         """DataLoader's hook: the same batch where a GPU can fetch it."""
-        return Batch(self.indices, self.pixels.pin_memory(), self.labels)
+        return replace(self, pixels=self.pixels.pin_memory())
 
 
 @dataclass(frozen=True)
@@ -71,8 +82,11 @@ class ImagePixels(Dataset[object]):
         except DensezooError as error:
             return error
 
-    def _pixels(self, index: int) -> list[Tensor]:
-        """Decoded once for all protocols that decode alike, and not at all where the cache has the pixels."""
+    def _pixels(self, index: int) -> list[Pixels]:
+        """Decoded once for all protocols that decode alike, and not at all where the cache has the pixels.
+
+        An image that can't be read is an error in its place: one library may read what another can't.
+        """
         decoded: dict[object, Decoded] = {}
         read = cache(self.images.read)
 
@@ -83,13 +97,23 @@ class ImagePixels(Dataset[object]):
             views = self.augmentation
             return to_views(decoded[way], protocol, views) if views else to_pixels(decoded[way], protocol)
 
-        if self.cache is None:
-            return [under(protocol) for protocol in self.protocols]
-        return [self.cache.pixels(index, protocol, partial(under, protocol)) for protocol in self.protocols]
+        def kept(protocol: Protocol) -> Tensor:
+            if self.cache is None:
+                return under(protocol)
+            return self.cache.pixels(index, protocol, partial(under, protocol))
+
+        return [_or_error(partial(kept, protocol)) for protocol in self.protocols]
+
+
+def _or_error(pixels: Callable[[], Tensor]) -> Pixels:
+    try:
+        return pixels()
+    except ImageError as error:
+        return error
 
 
 def collate(items: list[Item | DensezooError]) -> list[Batch] | DensezooError:
-    """One batch a protocol, or the first error among the items."""
+    """One batch a protocol, or the first error among the items that isn't one image's."""
     scored = []
     for item in items:
         if isinstance(item, DensezooError):
@@ -98,12 +122,15 @@ def collate(items: list[Item | DensezooError]) -> list[Batch] | DensezooError:
     indices, pixels, labels = zip(*scored)
     batches = []
     for images in zip(*pixels):
-        shapes = {tuple(image.shape) for image in images}
+        read = [image for image in images if not isinstance(image, ImageError)]
+        shapes = {tuple(image.shape) for image in read}
         if len(shapes) > 1:
             return DatasetError(
                 f"images of several sizes in one batch: {sorted(shapes)[:3]}; use a protocol that resizes"
             )
-        batches.append(Batch(torch.tensor(indices), torch.stack(images), _labels(labels)))
+        stacked = torch.stack(read) if read else torch.empty(0)
+        errors = {place: image for place, image in enumerate(images) if isinstance(image, ImageError)}
+        batches.append(Batch(torch.tensor(indices), stacked, _labels(labels), errors))
     return batches
 
 
@@ -138,12 +165,14 @@ def batches_by_protocol(
     pin: bool = False,
     augmentation: Augmentation | None = None,
     cache_folder: Path | None = None,
+    on_error: OnError = "stop",
 ) -> Iterator[list[Batch]]:
     """The same for several protocols in one pass over the files: each time one batch a protocol, of the same images.
 
     Args:
         augmentation: every batch has its views of each image.
         cache_folder: where decoded pixels are kept and found again; None: nowhere.
+        on_error: an image that can't be read stops the run, or is left to be counted wrong, with a warning.
 
     Raises:
         ImageError, DatasetError: as `batches`.
@@ -160,6 +189,10 @@ def batches_by_protocol(
     for loaded in loader:
         if isinstance(loaded, DensezooError):
             raise loaded
+        for error in dict.fromkeys(error for batch in loaded for error in batch.errors.values()):
+            if on_error == "stop":
+                raise error
+            logging.getLogger("densezoo").warning("warning: counted wrong: %s", error)
         yield loaded
 
 

@@ -30,18 +30,14 @@ KNOWN: dict[str, Callable[[int], Permutation]] = {
 }
 
 
-def explain_labels(
-    labels: Sequence[int], predictions: Sequence[int], num_classes: int, class_names: Sequence[str] | None = None
-) -> str | None:
+def explain_labels(table: NDArray[np.int64], class_names: Sequence[str] | None = None) -> str | None:
     """What permutation of the classes explains the predictions, if the labels as they are don't; None: nothing does.
 
     Args:
-        labels: what the dataset says, one an image.
-        predictions: the class that the network puts first, one an image.
+        table: (num_classes, num_classes) images by label and by the class that the network puts first.
         class_names: for the message.
     """
-    table = np.zeros((num_classes, num_classes), np.int64)
-    np.add.at(table, (np.asarray(labels), np.asarray(predictions)), 1)
+    num_classes = len(table)
     total, agreed = int(table.sum()), int(np.trace(table))
     if 2 * agreed >= total:
         return None

@@ -1,46 +1,95 @@
-"""The one evaluation loop: a pure step gives counts, the loop only adds (tools/test.py, training, sweeps)."""
+"""The one evaluation loop: each step's records go to the log, and nothing else is kept (tools/test.py, training)."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
+import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from densezoo.data.loading import Batch
 from densezoo.errors import EvaluationError
-from densezoo.evaluation.metrics import Counts, count
+from densezoo.evaluation.metrics import Measures, Records, counted_wrong, score
+from densezoo.evaluation.record_log import RecordLog
+from densezoo.types import Coverage
 
 Backend = Callable[[Tensor], Tensor]
 
 
-def evaluate(
-    backend: Backend, batches: Iterable[Batch], expected: Sequence[int], *, show_progress: bool = False
-) -> Counts:
-    """The counts of all batches.
-
-    Args:
-        backend: uint8 pixels (N, C, H, W) -> logits (N, num_classes).
-        expected: the image indices that the batches have to cover, each once.
+def remaining(log: RecordLog, shard: range, num_protocols: int) -> range:
+    """The images of this process's share that the log doesn't have yet.
 
     Raises:
-        EvaluationError: an image was scored twice or not at all; NaN logits.
+        EvaluationError: the log holds other images than the first of the share.
     """
-    total, scored = Counts(), []
-    with _progress(len(expected), show_progress) as advance:
-        for batch in batches:
-            total += count(backend(batch.pixels), batch.labels)
-            scored += batch.indices.tolist()
-            advance(len(batch.labels))
-    if sorted(scored) != sorted(expected):
-        raise EvaluationError(f"{len(expected)} images were to be scored once each; {len(scored)} were scored")
-    return total
+    done = log.num_records // num_protocols
+    logged = (index for part in log for index in part["index"][part["protocol"] == 0].tolist())
+    if done > len(shard) or any(found != expected for found, expected in zip(logged, shard)):
+        raise EvaluationError(f"{log.path}: holds other images than this run scores; leave out --resume to start anew")
+    return shard[done:]
+
+
+def evaluate(
+    backends: Sequence[Backend],
+    steps: Iterable[Sequence[Batch]],
+    log: RecordLog,
+    *,
+    total: int,
+    done: int = 0,
+    show_progress: bool = False,
+) -> None:
+    """Score every step's images and log them.
+
+    Args:
+        backends: one a protocol: pixels (N, C, H, W) -> logits (N, num_classes).
+        steps: one batch a protocol each time, of the same images.
+        total, done: images of this process, and those that the log already has.
+
+    Raises:
+        EvaluationError: logits that are no numbers; the log can't be written.
+    """
+    with _progress(total, done, show_progress) as advance:
+        start = time.perf_counter()
+        for batches in steps:
+            parts = [_records(*pair, number) for number, pair in enumerate(zip(backends, batches))]
+            now = time.perf_counter()
+            log.append(np.concatenate(parts), now - start)
+            start = now
+            advance(len(parts[0]))
+
+
+def _records(backend: Backend, batch: Batch, protocol: int) -> Records:
+    """In the order of the images, those that can't be read among them."""
+    wrong = batch.unreadable
+    records = counted_wrong(batch.indices[wrong], batch.labels[wrong], protocol)
+    if len(batch.pixels):
+        read = score(backend(batch.pixels), batch.labels[~wrong], batch.indices[~wrong], protocol)
+        records = np.concatenate([read, records])
+    return records[np.argsort(records["index"])]
+
+
+def certify(measures: Measures, ids: Sequence[str]) -> Coverage:
+    """What became of every id of the dataset.
+
+    Raises:
+        EvaluationError: an image was scored twice or not at all.
+    """
+    missing, duplicated = np.flatnonzero(measures.seen == 0), np.flatnonzero(measures.seen > 1)
+    for what, indices in (("were not scored", missing), ("were scored more than once", duplicated)):
+        if len(indices):
+            raise EvaluationError(
+                f"{len(ids):,} images were to be scored once each; {len(indices):,} {what}, such as {ids[indices[0]]}"
+            )
+    unreadable = tuple(ids[i] for i in sorted(measures.unreadable))
+    return Coverage(len(ids), len(ids) - len(unreadable), unreadable, len(duplicated))
 
 
 @contextmanager
-def _progress(total: int, show: bool) -> Iterator[Callable[[int], None]]:
+def _progress(total: int, done: int, show: bool) -> Iterator[Callable[[int], None]]:
     """A bar on stderr with images/s; yields what to call after each batch."""
     columns = (
         TextColumn("evaluating"),
@@ -50,12 +99,12 @@ def _progress(total: int, show: bool) -> Iterator[Callable[[int], None]]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), disable=not show) as progress:
-        task = progress.add_task("", total=total, speed="")
+        task = progress.add_task("", total=total, completed=done, speed="")
 
         def advance(images: int) -> None:
             progress.update(task, advance=images)
-            done = progress.tasks[0]
-            if done.elapsed:
-                progress.update(task, speed=f"{done.completed / done.elapsed:.0f} images/s")
+            state = progress.tasks[0]
+            if state.elapsed:
+                progress.update(task, speed=f"{(state.completed - done) / state.elapsed:.0f} images/s")
 
         yield advance

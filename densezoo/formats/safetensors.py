@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -45,19 +46,25 @@ def read_safetensors(path: Path) -> Checkpoint:
     return Checkpoint(str(path), "safetensors", tensors, metadata=metadata, semantics=stated_semantics(path, metadata))
 
 
-def stated_semantics(path: Path, metadata: Mapping[str, str]) -> dict[str, object]:
-    """The architecture that densezoo wrote into a file's metadata; nothing where the file is another's.
+def stated_facts(path: Path, metadata: Mapping[str, str]) -> dict[str, object]:
+    """What densezoo wrote into a file's metadata; nothing where the file is another's.
 
     Raises:
         FormatError: metadata under densezoo's key that densezoo didn't write.
     """
-    if KEY not in metadata:
-        return {}
     try:
-        architecture = json.loads(metadata[KEY]).get("architecture", {})
-        return {str(name): tuple(value) if isinstance(value, list) else value for name, value in architecture.items()}
-    except (ValueError, AttributeError, TypeError, RecursionError) as error:
+        facts = json.loads(metadata.get(KEY, "{}"))
+    except (ValueError, RecursionError) as error:
         raise FormatError(f"{path}: its metadata {KEY!r} is not what densezoo writes ({error!r:.100})") from None
+    if not isinstance(facts, dict) or not isinstance(facts.get("architecture", {}), dict):
+        raise FormatError(f"{path}: its metadata {KEY!r} is not what densezoo writes (no mapping)")
+    return facts
+
+
+def stated_semantics(path: Path, metadata: Mapping[str, str]) -> dict[str, object]:
+    """The architecture that densezoo wrote into a file's metadata; nothing where the file is another's."""
+    architecture = cast("dict[str, object]", stated_facts(path, metadata).get("architecture", {}))
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in architecture.items()}
 
 
 def write_safetensors(path: Path, state_dict: Mapping[str, Tensor], facts: Mapping[str, object]) -> None:

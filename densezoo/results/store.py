@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -82,6 +83,27 @@ def write_atomically(path: Path, text: str) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def check_writable(folder: Path, size: int) -> None:
+    """Find out before the work starts whether a folder, made if need be, takes ``size`` bytes more.
+
+    Raises:
+        ResultError: it is read-only, no folder, or the disk is full.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(4096))
+            os.fsync(file.fileno())
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise ResultError(f"{folder}: results can't be stored there ({error.strerror}); choose another --out") from None
+    if free < size:
+        raise ResultError(
+            f"{folder}: expected room for {size:,} bytes of state and results, found {free:,}; "
+            "make room or choose another --out"
+        )
 
 
 def read_results(folder: str | Path) -> list[EvalResult]:

@@ -5,7 +5,14 @@ import dataclasses
 import numpy as np
 import pytest
 
-from densezoo.evaluation.diagnosis import explain_labels
+from densezoo.evaluation import diagnosis
+
+
+def explain_labels(labels: object, predictions: object, num_classes: int, names: list[str] | None = None) -> str | None:
+    """Of one label and one prediction an image."""
+    table = np.zeros((num_classes, num_classes), np.int64)
+    np.add.at(table, (labels, predictions), 1)
+    return diagnosis.explain_labels(table, names)
 
 
 def predicted(truth: np.ndarray, accuracy: float, num_classes: int) -> np.ndarray:

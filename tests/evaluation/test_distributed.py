@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from densezoo.errors import EvaluationError
 from densezoo.evaluation import distributed
-from densezoo.evaluation.metrics import Counts
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -32,6 +34,52 @@ def test_the_counts_of_one_process(tmp_path: Path, processes: int) -> None:
     assert abs(stored["correct1"] - committed["correct1"]) <= 1  # another processor may round otherwise
 
 
+def start(out: Path, rank: int, world_size: int, port: int, *options: str) -> subprocess.Popen[str]:
+    """One of several processes over the digits, one image a step."""
+    variables = {"RANK": rank, "WORLD_SIZE": world_size, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    network = "configs/digits/densenet_bc_22_8_digits"
+    command = [sys.executable, "tools/test.py", f"{network}.py", f"{network}.safetensors", "--launcher", "pytorch"]
+    command += ["--device", "cpu", "--workers", "0", "--batch-size", "1", "--out", str(out), *options]
+    environment = {**os.environ, "LOCAL_RANK": "0", **{name: str(value) for name, value in variables.items()}}
+    return subprocess.Popen(command, cwd=REPOSITORY, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@pytest.mark.parametrize("killed", [0, 2])
+def test_a_killed_process_ends_the_others_and_they_resume(tmp_path: Path, killed: int) -> None:
+    port = free_port()
+    processes = [start(tmp_path, rank, 3, port) for rank in range(3)]
+    while not (states := list(tmp_path.glob(f"*/.*.rank{killed}.state"))) or states[0].stat().st_size < 10_000:
+        assert all(process.poll() is None for process in processes)
+        time.sleep(0.005)
+    processes[killed].kill()
+    since = time.monotonic()
+    shown = [process.communicate(timeout=60)[1] for process in processes]
+    assert time.monotonic() - since < 60
+    for rank in {0, 1, 2} - {killed}:
+        assert processes[rank].returncode == 1, shown[rank]
+        assert f"error: rank {killed}" in shown[rank]
+        assert "--resume" in shown[rank]
+    assert not list(tmp_path.glob("*/*.json"))
+    port = free_port()
+    again = [start(tmp_path, rank, 3, port, "--resume") for rank in range(3)]
+    shown = [process.communicate(timeout=200)[1] for process in again]
+    assert [process.returncode for process in again] == [0, 0, 0], shown
+    alone = start(tmp_path / "alone", 0, 1, free_port())
+    alone.communicate(timeout=200)
+    assert alone.returncode == 0
+    results = [json.loads(next(folder.glob("digits/*.json")).read_text()) for folder in (tmp_path, tmp_path / "alone")]
+    for key in ("correct1", "correct5", "loss", "calibration_error", "coverage"):
+        assert results[0][key] == results[1][key]
+    assert results[0]["coverage"] == {"expected": 899, "scored": 899, "unreadable": [], "duplicated": 0}
+    assert not list(tmp_path.glob("*/.*"))
+
+
 @pytest.mark.parametrize("launcher", ["pytorch", "slurm", "mpi"])
 def test_a_process_that_was_not_launched(monkeypatch: pytest.MonkeyPatch, launcher: str) -> None:
     for name in ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK"):
@@ -44,7 +92,9 @@ def test_one_process_has_everything() -> None:
     distributed.start("none", "cpu")
     assert list(distributed.shard(5)) == [0, 1, 2, 3, 4]
     assert distributed.is_main()
-    assert distributed.reduce_counts(Counts(3, 2, 1)) == Counts(3, 2, 1)
+    assert distributed.gather("x") == ["x"]
+    with distributed.watched():
+        pass
 
 
 @pytest.mark.parametrize("world_size", [1, 2, 3, 7, 11])

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 import torch
 
 from densezoo.data.loading import Batch
-from densezoo.errors import EvaluationError
-from densezoo.evaluation.evaluator import evaluate
-from densezoo.evaluation.metrics import Counts
+from densezoo.errors import EvaluationError, ImageError
+from densezoo.evaluation.evaluator import certify, evaluate, remaining
+from densezoo.evaluation.metrics import Counts, Measures, measure
+from densezoo.evaluation.record_log import RecordLog
+from densezoo.types import Coverage
 
 
 def one_hot(pixels: torch.Tensor) -> torch.Tensor:
@@ -14,26 +19,65 @@ def one_hot(pixels: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.one_hot(pixels.flatten().long(), 7).float()
 
 
-def batch(indices: list[int], labels: list[int]) -> Batch:
-    values = torch.tensor([i % 7 for i in indices], dtype=torch.uint8).reshape(-1, 1, 1, 1)
-    return Batch(torch.tensor(indices), values, torch.tensor(labels))
+def batch(indices: list[int], labels: list[int], unreadable: tuple[int, ...] = ()) -> Batch:
+    values = [i % 7 for place, i in enumerate(indices) if place not in unreadable]
+    pixels = torch.tensor(values, dtype=torch.uint8).reshape(-1, 1, 1, 1)
+    errors = {place: ImageError("broken") for place in unreadable}
+    return Batch(torch.tensor(indices), pixels, torch.tensor(labels), errors)
 
 
-def test_counts_over_batches(capsys: pytest.CaptureFixture[str]) -> None:
-    batches = [batch([0, 1, 2], [0, 1, 6]), batch([3], [3])]
-    assert evaluate(one_hot, batches, range(4)) == Counts(4, correct1=3, correct5=3)
+def evaluated(log: RecordLog, batches: list[Batch], num_images: int, *, show_progress: bool = False) -> Measures:
+    evaluate([one_hot], [[b] for b in batches], log, total=num_images, show_progress=show_progress)
+    return measure(log, 7, num_images)[0]
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[RecordLog]:
+    with RecordLog(tmp_path / "state", {}) as log:
+        yield log
+
+
+def test_counts_over_batches(log: RecordLog, capsys: pytest.CaptureFixture[str]) -> None:
+    measures = evaluated(log, [batch([0, 1, 2], [0, 1, 6]), batch([3], [3])], 4)
+    assert measures.counts() == Counts(4, correct1=3, correct5=3)
+    assert certify(measures, "abcd") == Coverage(4, 4, (), 0)
     assert capsys.readouterr() == ("", "")
 
 
-def test_the_progress_shows_images_a_second(capsys: pytest.CaptureFixture[str]) -> None:
-    evaluate(one_hot, [batch([0, 1], [0, 1])], range(2), show_progress=True)
+def test_the_progress_shows_images_a_second(log: RecordLog, capsys: pytest.CaptureFixture[str]) -> None:
+    evaluated(log, [batch([0, 1], [0, 1])], 2, show_progress=True)
     shown = capsys.readouterr()
     assert "2/2" in shown.err
     assert "images/s" in shown.err
     assert shown.out == ""
 
 
-@pytest.mark.parametrize("indices", [[0, 1], [0, 1, 1], [0, 1, 3], [0, 1, 2, 2]])
-def test_every_image_once_or_an_error(indices: list[int]) -> None:
-    with pytest.raises(EvaluationError, match="3 images were to be scored once each"):
-        evaluate(one_hot, [batch(indices, [i % 7 for i in indices])], range(3))
+@pytest.mark.parametrize(
+    ("indices", "message"),
+    [
+        ([0, 1], "1 were not scored, such as c"),
+        ([0, 1, 1], "1 were not scored, such as c"),
+        ([0, 1, 2, 2], "1 were scored more than once, such as c"),
+    ],
+)
+def test_every_image_once_or_an_error(log: RecordLog, indices: list[int], message: str) -> None:
+    measures = evaluated(log, [batch(indices, [i % 7 for i in indices])], 3)
+    with pytest.raises(EvaluationError, match=f"3 images were to be scored once each; {message}"):
+        certify(measures, "abc")
+
+
+def test_unreadable_images_stay_in_their_place(log: RecordLog) -> None:
+    measures = evaluated(log, [batch([0, 1, 2], [0, 1, 2], (1,)), batch([3, 4], [3, 4], (0, 1))], 5)
+    assert [part["index"].tolist() for part in log] == [[0, 1, 2], [3, 4]]
+    assert measures.counts() == Counts(5, 2, 2)
+    assert certify(measures, "abcde") == Coverage(5, 2, ("b", "d", "e"), 0)
+
+
+def test_what_remains(log: RecordLog) -> None:
+    assert remaining(log, range(1, 9, 2), 1) == range(1, 9, 2)
+    evaluated(log, [batch([1, 3], [1, 3])], 9)
+    assert remaining(log, range(1, 9, 2), 1) == range(5, 9, 2)
+    with pytest.raises(EvaluationError, match="holds other images than this run scores"):
+        remaining(log, range(0, 9, 2), 1)
+    with pytest.raises(EvaluationError, match="holds other images than this run scores"):
+        remaining(log, range(1, 2, 2), 1)

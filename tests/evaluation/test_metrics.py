@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
 import torch
+from examples import count, records_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from densezoo.errors import EvaluationError
-from densezoo.evaluation.metrics import Counts, count, percent, wilson_interval
+from densezoo.evaluation.metrics import Counts, counted_wrong, measure, percent, score, wilson_interval
 
 
 def test_counts_by_hand() -> None:
@@ -18,6 +22,9 @@ def test_counts_by_hand() -> None:
             [4.5, 9, 8, 7, 6, 5, 2],  # label 0: rank 5, just out
         ]
     )
+    records = score(logits, torch.zeros(4, dtype=torch.int64), torch.arange(4))
+    assert records["rank"].tolist() == [0, 6, 4, 5]
+    assert records["classes"][1].tolist() == [1, 2, 3, 4, 5]
     assert count(logits, torch.zeros(4, dtype=torch.int64)) == Counts(4, correct1=1, correct5=2)
 
 
@@ -27,13 +34,25 @@ def test_ties_fall_to_the_lower_index() -> None:
     assert count(logits, torch.tensor([1, 5])) == Counts(2, correct1=0, correct5=1)
 
 
+def test_ties_among_a_thousand_classes() -> None:
+    logits = torch.zeros(4, 1000)  # so many that a sort which isn't stable mixes them
+    records = score(logits, torch.tensor([0, 4, 500, 999]), torch.arange(4))
+    assert records["rank"].tolist() == [0, 4, 500, 999]
+    assert (records["classes"] == np.arange(5)).all()
+
+
 def test_three_classes_are_all_among_the_first_five() -> None:
-    assert count(torch.randn(8, 3), torch.randint(0, 3, (8,))).correct5 == 8
+    logits, labels = torch.randn(8, 3), torch.randint(0, 3, (8,))
+    assert count(logits, labels).correct5 == 8
+    records = score(logits, labels, torch.arange(8))
+    assert (records["classes"][:, 3:] == -1).all()
+    assert records["probabilities"].sum(1) == pytest.approx(np.ones(8), abs=1e-6)
 
 
-def test_nan_is_an_error_and_not_a_hit() -> None:
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_no_number_is_an_error_and_not_a_hit(value: float) -> None:
     with pytest.raises(EvaluationError, match="NaN"):
-        count(torch.tensor([[1.0, float("nan")]]), torch.tensor([1]))
+        count(torch.tensor([[1.0, value]]), torch.tensor([1]))
 
 
 @settings(deadline=None)
@@ -42,15 +61,71 @@ def test_without_ties_it_is_topk(images: int, classes: int, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     logits = torch.stack([torch.randperm(classes, generator=generator) for _ in range(images)]).float()
     labels = torch.randint(0, classes, (images,), generator=generator)
-    hits = logits.topk(min(5, classes)).indices == labels[:, None]
-    assert count(logits, labels) == Counts(images, int(hits[:, 0].sum()), int(hits.sum()))
+    (measures,) = measure([score(logits, labels, torch.arange(images))], classes, images)
+    for k in range(1, classes + 1):
+        assert measures.correct(k) == int((logits.topk(k).indices == labels[:, None]).sum())
 
 
-@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9)), min_size=1))
-def test_counts_add_up_in_any_order(parts: list[tuple[int, int, int]]) -> None:
-    forwards = sum((Counts(*part) for part in parts), Counts())
-    backwards = sum((Counts(*part) for part in reversed(parts)), Counts())
-    assert forwards == backwards == Counts(*(sum(column) for column in zip(*parts)))
+@settings(deadline=None)
+@given(st.integers(1, 60), st.integers(0, 2**31), st.lists(st.integers(0, 60), max_size=4))
+def test_measures_add_up_to_the_bit_in_any_parts_and_order(images: int, seed: int, cuts: list[int]) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    logits, labels = torch.randn(images, 7, generator=generator) * 3, torch.arange(images) % 7
+    records = score(logits, labels, torch.arange(images))
+    (whole,) = measure([records], 7, images)
+    summed = None
+    for part in reversed(np.split(records, sorted(cuts))):
+        (found,) = measure([part[::-1]], 7, images)
+        summed = found if summed is None else found + summed
+    assert summed is not None
+    for name, value in vars(whole).items():
+        assert np.array_equal(getattr(summed, name), value), name
+    assert summed.mean_loss() == whole.mean_loss()
+
+
+def test_loss_is_cross_entropy() -> None:
+    logits, labels = torch.randn(50, 9) * 4, torch.randint(0, 9, (50,))
+    (measures,) = measure([score(logits, labels, torch.arange(50))], 9, 50)
+    assert measures.mean_loss() == pytest.approx(float(torch.nn.functional.cross_entropy(logits, labels)), rel=1e-6)
+
+
+def test_calibration_by_hand() -> None:
+    # two of three right at 0.7 (bin 11), one of two right at 0.95 (bin 15): (3 x |2/3 - 0.7| + 2 x |1/2 - 0.95|) / 5
+    records = records_of([0.7, 0.7, 0.7, 0.95, 0.95], ranks=[0, 0, 1, 0, 1])
+    (measures,) = measure([records], 2, 5)
+    assert measures.calibration_error() == pytest.approx(20.0, abs=1e-4)
+    assert measures.reliability() == [(3, pytest.approx(0.7), pytest.approx(2 / 3)), (2, pytest.approx(0.95), 0.5)]
+
+
+@pytest.mark.parametrize(
+    ("confidence", "place"), [(0.0, 0), (0.0666, 0), (0.0667, 1), (0.5, 7), (0.9333, 13), (1.0, 14)]
+)
+def test_bins_of_confidence(confidence: float, place: int) -> None:
+    (measures,) = measure([records_of([confidence], ranks=[0])], 2, 1)
+    assert measures.bins[:, 0].tolist() == [int(i == place) for i in range(15)]
+
+
+def test_classes_and_confusions_by_hand() -> None:
+    labels = torch.tensor([0, 0, 0, 1, 1, 2])
+    predicted = torch.tensor([0, 1, 1, 1, 0, 0])
+    logits = torch.nn.functional.one_hot(predicted, 4).float()
+    (measures,) = measure([score(logits, labels, torch.arange(6))], 4, 6)
+    assert measures.per_class() == [(0, 1, 3), (1, 1, 2), (2, 0, 1)]
+    assert measures.confusions(9) == [(0, 1, 2), (1, 0, 1), (2, 0, 1)]
+    assert measures.confusions(1) == [(0, 1, 2)]
+
+
+def test_what_can_t_be_read_is_wrong_and_has_no_confidence() -> None:
+    logits, labels = torch.tensor([[0.0, 5.0]]), torch.tensor([1])
+    read, unread = score(logits, labels, torch.tensor([0])), counted_wrong(torch.tensor([1]), torch.tensor([[1, -1]]))
+    (both,), (alone,) = (measure([np.concatenate(parts)], 2, 2) for parts in ([read, unread], [read]))
+    assert both.counts() == Counts(2, 1, 1)
+    assert both.unreadable == [1]
+    assert both.mean_loss() == alone.mean_loss()
+    assert both.calibration_error() == alone.calibration_error()
+    (nothing,) = measure([unread], 2, 2)
+    assert nothing.counts() == Counts(1, 0, 0)
+    assert nothing.mean_loss() is nothing.calibration_error() is None
 
 
 def test_percent() -> None:

@@ -3,10 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from examples import count
 from timm.data.real_labels import RealLabelsImagenet
 
 from densezoo.errors import EvaluationError
-from densezoo.evaluation.metrics import Counts, count, only_classes
+from densezoo.evaluation.metrics import Counts, only_classes
 
 
 def test_sets_of_answers_are_counted_as_timm_does() -> None:

@@ -111,7 +111,7 @@ def test_from_any_folder(tmp_path: Path) -> None:
 
 @pytest.fixture
 def broken(tmp_path: Path, photographs: Path) -> Iterator[Path]:
-    """A folder of everything that a user can get wrong; results/ in it has to stay absent."""
+    """A folder of everything that a user can get wrong; results/ in it gets no result, at most a run's state."""
     (tmp_path / "page.pth").write_text("<!DOCTYPE html><html><body>Sign in</body></html>")
     (tmp_path / "half.safetensors").write_bytes(CHECKPOINT.read_bytes()[:5000])
     (tmp_path / "empty").mkdir()
@@ -120,7 +120,7 @@ def broken(tmp_path: Path, photographs: Path) -> Iterator[Path]:
     (tmp_path / "range" / "1000").mkdir(parents=True)
     (tmp_path / "range" / "1000" / "a.png").write_bytes(b"")
     yield tmp_path
-    assert not (tmp_path / "results").exists()
+    assert not list(tmp_path.glob("results/*/[!.]*"))
 
 
 IMAGENET = "configs/densenet169.py"
@@ -270,3 +270,20 @@ def test_a_reader_that_has_seen_enough() -> None:
     done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, timeout=300)
     assert "Traceback" not in done.stderr
     assert done.stdout.split()[0] == "name"
+
+
+def test_a_converted_file_needs_no_config(
+    tool: Tool, densenet169: Path, photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    converted = tmp_path / "converted.safetensors"
+    assert tool("convert", densenet169, converted) == 0
+    options = ["--data-root", photographs, "--out", tmp_path, "--workers", 0, "--device", "cpu"]
+    assert tool("test", converted, *options, "--dataset", "imagenet1k", "--protocol", "timm") == 0
+    assert "of 6 images" in capsys.readouterr().out
+    assert tool("test", converted, *options) == 1
+    assert "doesn't say how it is used; give a config, or --dataset and --protocol" in capsys.readouterr().err
+
+
+def test_weights_of_the_index_need_no_config(tool: Tool, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert tool("test", CHECKPOINT, "--out", tmp_path, "--workers", 0, "--device", "cpu") == 0
+    assert "densenet_bc_22_8.densezoo_digits on digits, protocol digits" in capsys.readouterr().out

@@ -1,0 +1,155 @@
+"""Predictions as a parquet file: one row an image, from which every measure can be computed again.
+
+Columns: ``index`` into the dataset, ``id``, ``label``, ``rank`` (classes placed before the label; -1: unreadable),
+``loss`` (nats), ``classes`` and ``probabilities`` of the first five. The schema's metadata names the measurement.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from densezoo.errors import EvaluationError
+from densezoo.evaluation.metrics import RECORD, Measures, Records, measure
+
+ROWS = 1024  # of a row group: what is in memory at a time
+_KEY = b"densezoo"
+_FLAT = {"index": "int64", "label": "int32", "rank": "int32", "loss": "float32"}
+_FIRST_FIVE = {"classes": "int32", "probabilities": "float32"}
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise EvaluationError(
+            "predictions need pyarrow, which is not installed: pip install 'densezoo[parquet]'"
+        ) from None
+    return pyarrow, pyarrow.parquet
+
+
+def check_can_write(path: Path) -> None:
+    """Find out before the work starts.
+
+    Raises:
+        EvaluationError: no pyarrow, or no place to write to.
+    """
+    _pyarrow()
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise EvaluationError(f"{path}: predictions can't be written there ({error.strerror})") from None
+
+
+def write_predictions(path: Path, parts: Iterable[Records], ids: Sequence[str], about: Mapping[str, object]) -> None:
+    """Store records as they come, about ROWS in memory at a time; the file is whole or not there at all.
+
+    Args:
+        about: what was measured; ``num_classes`` and ``num_images`` among it.
+
+    Raises:
+        EvaluationError: no pyarrow, or the disk is full.
+    """
+    pa, parquet = _pyarrow()
+    schema = pa.schema(
+        {
+            **{name: pa.type_for_alias(alias) for name, alias in _FLAT.items()},
+            "id": pa.string(),
+            **{name: pa.list_(pa.type_for_alias(alias), 5) for name, alias in _FIRST_FIVE.items()},
+        },
+        metadata={_KEY: json.dumps(about).encode()},
+    )
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    try:
+        with parquet.ParquetWriter(temporary, schema) as writer:
+            for records in _merged(parts):
+                flat = {name: np.ascontiguousarray(records[name]) for name in _FLAT}
+                lists = {
+                    name: pa.FixedSizeListArray.from_arrays(np.ascontiguousarray(records[name]).ravel(), 5)
+                    for name in _FIRST_FIVE
+                }
+                columns = {**flat, **lists, "id": [ids[i] for i in records["index"].tolist()]}
+                writer.write_table(pa.table({name: columns[name] for name in schema.names}, schema))
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        os.unlink(temporary)
+        raise EvaluationError(f"{path}: predictions can't be written ({error.strerror}); make room") from None
+
+
+def _merged(parts: Iterable[Records]) -> Iterator[Records]:
+    """The same in larger parts, of about ROWS."""
+    held: list[Records] = []
+    for part in parts:
+        held.append(part)
+        if sum(map(len, held)) >= ROWS:
+            yield np.concatenate(held)
+            held = []
+    if held:
+        yield np.concatenate(held)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """A file of predictions, read in parts.
+
+    Args:
+        path: the file.
+        about: what was measured.
+    """
+
+    path: Path
+    about: Mapping[str, Any]
+
+    def parts(self) -> Iterator[tuple[list[str], Records]]:
+        """(ids, records), at most ROWS at a time."""
+        _, parquet = _pyarrow()
+        with parquet.ParquetFile(self.path) as file:
+            for batch in file.iter_batches(ROWS):
+                records = np.zeros(len(batch), RECORD)
+                for name in _FLAT:
+                    records[name] = batch.column(name).to_numpy(zero_copy_only=False)
+                for name in _FIRST_FIVE:
+                    records[name] = batch.column(name).flatten().to_numpy().reshape(-1, 5)
+                yield batch.column("id").to_pylist(), records
+
+    def measures(self) -> Measures:
+        """Every measure, computed anew."""
+        records = (part for _, part in self.parts())
+        return measure(records, self.about["num_classes"], self.about["num_images"])[0]
+
+    def right(self) -> NDArray[np.bool_]:
+        """(num_images,) whether each image's label came first."""
+        right = np.zeros(self.about["num_images"], np.bool_)
+        for _, records in self.parts():
+            right[records["index"]] = records["rank"] == 0
+        return right
+
+
+def read_predictions(path: str | Path) -> Predictions:
+    """Open a file that `write_predictions` made.
+
+    Raises:
+        EvaluationError: it can't be read, or is another parquet file.
+    """
+    pa, parquet = _pyarrow()
+    try:
+        metadata = parquet.read_schema(path).metadata or {}
+    except (OSError, pa.ArrowException) as error:
+        raise EvaluationError(
+            f"{path}: not a parquet file ({error}); make one with tools/test.py --predictions"
+        ) from None
+    if _KEY not in metadata:
+        raise EvaluationError(f"{path}: not densezoo's predictions; make them with tools/test.py --predictions")
+    return Predictions(Path(path), json.loads(metadata[_KEY]))

@@ -1,0 +1,52 @@
+"""Measures, and the comparison of two runs, as a person reads them in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from densezoo.evaluation.comparison import Comparison
+from densezoo.evaluation.metrics import Measures, percent, wilson_interval
+
+SHOWN = 10  # classes and pairs of classes at most
+SIGNIFICANT = 0.05
+
+
+def report(about: Mapping[str, Any], measures: Measures, topk: Sequence[int]) -> str:
+    """Accuracies with their intervals, loss, calibration, the worst classes, the most frequent confusions."""
+    total = measures.counts().num_samples
+    lines = [f"{about['model']} on {about['dataset']}, protocol {about['protocol']}, {total:,} images"]
+    for k in topk:
+        correct, (low, high) = measures.correct(k), wilson_interval(measures.correct(k), total)
+        shares = f"top-{k} {percent(correct, total):.2f} %  (95 % interval {low:.2f} to {high:.2f})"
+        lines.append(f"  {shares}  {correct} of {total} images")
+    loss, error = measures.mean_loss(), measures.calibration_error()
+    if loss is not None and error is not None:
+        lines.append(f"  loss {loss:.4f} nats, expected calibration error {error:.2f} %")
+    if measures.unreadable:
+        lines.append(f"  {len(measures.unreadable)} images can't be read and are counted wrong")
+    worst = sorted(measures.per_class(), key=lambda row: (row[1] / row[2], row[0]))[:SHOWN]
+    lines.append("  the worst classes:")
+    lines += [f"    class {label}: {percent(right, n):.2f} %, {right} of {n} images" for label, right, n in worst]
+    lines.append("  the most frequent confusions:")
+    lines += [f"    class {a} taken for {b}: {n} images" for a, b, n in measures.confusions(SHOWN)]
+    return "\n".join(lines)
+
+
+def comparison_report(first: Mapping[str, Any], second: Mapping[str, Any], found: Comparison) -> str:
+    """Who is better by how much, and whether that is more than chance."""
+    total = found.both + found.only_first + found.only_second + found.neither
+    difference = percent(found.only_first - found.only_second, total)
+    sure = found.p_value < SIGNIFICANT
+    better = "the first" if difference > 0 else "the second"
+    verdict = f"{better} is really better" if sure else "the difference may be chance"
+    return "\n".join(
+        [
+            f"first:  {first['model']}, protocol {first['protocol']}",
+            f"second: {second['model']}, protocol {second['protocol']}",
+            f"  top-1 of the first minus the second's: {difference:+.2f} points",
+            f"  right in both {found.both}, only in the first {found.only_first}, only in the second "
+            f"{found.only_second}, in neither {found.neither}",
+            f"  McNemar: chi2 {found.chi2:.2f}, exact p {found.p_value:.3g}: {verdict} (level {SIGNIFICANT})",
+        ]
+    )

@@ -1,0 +1,229 @@
+"""Run a network over a dataset and make results of it: data, backend, evaluation and storing, joined for `api`."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from densezoo.backends.eager import EagerBackend
+from densezoo.backends.views import sum_over_views
+from densezoo.data.images import ImageSet
+from densezoo.data.loading import OnError, batches_by_protocol
+from densezoo.data.views import Augmentation
+from densezoo.errors import ConfigError
+from densezoo.evaluation import distributed
+from densezoo.evaluation.diagnosis import explain_labels
+from densezoo.evaluation.evaluator import Backend, certify, evaluate, remaining
+from densezoo.evaluation.metrics import RECORD, Measures, Records, measure, only_classes, percent, wilson_interval
+from densezoo.evaluation.predictions import check_can_write, write_predictions
+from densezoo.evaluation.record_log import RecordLog
+from densezoo.results.store import check_writable, write_result
+from densezoo.types import Architecture, EvalResult, Protocol
+
+SPARE = 1 << 20  # bytes that have to be free beside the state, for results
+
+
+@dataclass(frozen=True)
+class Loading:
+    """How images come.
+
+    Args:
+        batch_size: images a step.
+        workers: processes that decode.
+        on_error: what becomes of images that can't be read.
+        augmentation: the views of each image; None: one.
+        cache: folder of decoded pixels; None: every image is decoded.
+    """
+
+    batch_size: int
+    workers: int = 0
+    on_error: OnError = "stop"
+    augmentation: Augmentation | None = None
+    cache: Path | None = None
+
+
+@dataclass(frozen=True)
+class Storing:
+    """Where results and the state go (None: nowhere), whether to go on from a state, the predictions' file."""
+
+    out: Path | None = None
+    resume: bool = False
+    predictions: Path | None = None
+    show_progress: bool = False
+
+
+def results(
+    model: nn.Module,
+    images: ImageSet,
+    protocols: Sequence[Protocol],
+    architecture: Architecture,
+    device: str,
+    about: Mapping[str, Any],
+    loading: Loading,
+    storing: Storing,
+) -> list[EvalResult]:
+    """One result a protocol, the same in every process; the main one stores them, then the state is removed.
+
+    Args:
+        about: the fields of `EvalResult` that are known beforehand.
+
+    Raises:
+        ResultError, EvaluationError: results, state or predictions can't be written; the state of another run.
+        ImageError, DatasetError: from the images.
+    """
+    if storing.predictions and len(protocols) != 1:
+        raise ConfigError(f"--predictions takes one protocol, found {len(protocols)}; choose one by --protocol")
+    run = _identity(protocols, architecture, about, loading)
+    with distributed.watched(), _state_folder(storing.out, about["dataset"]) as folder:
+        check_writable(folder, len(images) * len(protocols) * RECORD.itemsize + SPARE)
+        if storing.predictions:
+            check_can_write(storing.predictions)
+        with RecordLog(folder / _state_name(protocols, about), run, resume=storing.resume) as log:
+            _score(model, images, protocols, device, loading, log, storing.show_progress and distributed.is_main())
+        measured = _measures(log, images, architecture, len(protocols))
+        seconds = round(max(distributed.gather(log.seconds)), 3)
+        made = [
+            _result({**about, "protocol": protocol.name, "seconds": seconds}, found, images)
+            for protocol, found in zip(protocols, measured)
+        ]
+        if storing.predictions:
+            facts = {**about, "protocol": protocols[0].name, "num_classes": architecture.num_classes}
+            _store_predictions(storing.predictions, log, images, {**facts, "num_images": len(images)})
+        if storing.out and distributed.is_main():
+            for result in made:
+                write_result(storing.out, result)
+        distributed.gather(None)  # no state is removed before the results are stored
+        log.remove()
+    if images.label_sets is None and distributed.is_main() and (reason := explain_labels(measured[0].table)):
+        logging.getLogger("densezoo").warning("warning: %s", reason)
+    return made
+
+
+def percentages(
+    model: nn.Module, images: ImageSet, protocol: Protocol, architecture: Architecture, device: str, batch_size: int
+) -> Mapping[str, float]:
+    """{"top1": percent, "top5": percent}, the same in every process; nothing is stored."""
+    with tempfile.TemporaryDirectory() as folder:
+        with RecordLog(Path(folder) / "state", {}) as log:
+            _score(model, images, [protocol], device, Loading(batch_size), log, False)
+        (measured,) = _measures(log, images, architecture, 1)
+    return measured.counts().percentages()
+
+
+def _identity(
+    protocols: Sequence[Protocol], architecture: Architecture, about: Mapping[str, Any], loading: Loading
+) -> dict[str, object]:
+    """All that the records of this process depend on, as JSON values."""
+    fixed = ("weights_sha256", "dataset", "dataset_fingerprint", "backend", "precision", "device", "versions")
+    return {
+        **{key: about[key] for key in fixed},
+        "tta": about.get("tta"),
+        "architecture": dataclasses.asdict(architecture),
+        "protocols": [dataclasses.asdict(protocol) for protocol in protocols],
+        "batch_size": loading.batch_size,
+        "on_error": loading.on_error,
+        "rank": distributed.rank(),
+        "world_size": distributed.world_size(),
+    }
+
+
+@contextmanager
+def _state_folder(out: Path | None, dataset: str) -> Iterator[Path]:
+    with nullcontext(out / dataset) if out else tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def _state_name(protocols: Sequence[Protocol], about: Mapping[str, Any]) -> str:
+    """Beside the results, hidden: one file a process."""
+    which = protocols[0].name if len(protocols) == 1 else "all"
+    tta = f"+{about['tta']}" if about.get("tta") else ""
+    return f".{about['model']}@{which}{tta}.rank{distributed.rank()}.state".replace("/", "_")
+
+
+def _score(
+    model: nn.Module,
+    images: ImageSet,
+    protocols: Sequence[Protocol],
+    device: str,
+    loading: Loading,
+    log: RecordLog,
+    show_progress: bool,
+) -> None:
+    """Score those of this process's images that the log doesn't have."""
+    backends = [EagerBackend(model, protocol, device) for protocol in protocols]
+    share = distributed.shard(len(images))
+    left = remaining(log, share, len(protocols))
+    steps = batches_by_protocol(
+        images,
+        protocols,
+        batch_size=loading.batch_size,
+        workers=loading.workers,
+        indices=left,
+        pin=backends[0].device.type == "cuda",
+        on_error=loading.on_error,
+        augmentation=loading.augmentation,
+        cache_folder=loading.cache,
+    )
+    competing = [_among(partial(sum_over_views, backend), images.classes) for backend in backends]
+    evaluate(competing, steps, log, total=len(share), done=len(share) - len(left), show_progress=show_progress)
+
+
+def _among(backend: Backend, classes: Sequence[int] | None) -> Backend:
+    """The backend with only these classes in the competition; None: all."""
+
+    def logits(pixels: Tensor) -> Tensor:
+        return only_classes(backend(pixels), classes or ())
+
+    return backend if classes is None else logits
+
+
+def _measures(log: RecordLog, images: ImageSet, architecture: Architecture, num_protocols: int) -> list[Measures]:
+    """Each protocol's, over all processes."""
+    parts = distributed.gather(measure(log, architecture.num_classes, len(images), num_protocols))
+    summed = parts[0]
+    for part in parts[1:]:
+        summed = [one + other for one, other in zip(summed, part)]
+    return summed
+
+
+def _result(about: Mapping[str, Any], measures: Measures, images: ImageSet) -> EvalResult:
+    coverage, counts = certify(measures, images.ids), measures.counts()
+    return EvalResult(
+        **about,
+        num_samples=counts.num_samples,
+        correct1=counts.correct1,
+        correct5=counts.correct5,
+        top1=percent(counts.correct1, counts.num_samples),
+        top5=percent(counts.correct5, counts.num_samples),
+        interval95=wilson_interval(counts.correct1, counts.num_samples),
+        interval95_top5=wilson_interval(counts.correct5, counts.num_samples),
+        coverage=coverage,
+        loss=measures.mean_loss(),
+        calibration_error=measures.calibration_error(),
+    )
+
+
+def _store_predictions(path: Path, log: RecordLog, images: ImageSet, about: Mapping[str, object]) -> None:
+    """All processes send their records in parts; the main one writes them."""
+    parts = _gathered(log)
+    if distributed.is_main():
+        write_predictions(path, parts, images.ids, about)
+    else:
+        for _ in parts:
+            pass
+
+
+def _gathered(log: RecordLog) -> Iterator[Records]:
+    """The records of all processes, a step of each at a time, until nobody has more."""
+    own = iter(log)
+    while parts := [part for part in distributed.gather(next(own, None)) if part is not None]:
+        yield from parts

@@ -1,0 +1,37 @@
+"""Diagrams as PNG files; matplotlib is the extra ``plots``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from densezoo.errors import ResultError
+
+
+def reliability_diagram(path: Path, bins: Sequence[tuple[int, float, float]], title: str) -> None:
+    """Accuracy over confidence, against the diagonal on which a calibrated network lies.
+
+    Args:
+        bins: (images, mean confidence, accuracy), 0 to 1, of each bin that has images; a dot's area grows with them.
+
+    Raises:
+        ResultError: no matplotlib, or the file can't be written.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise ResultError("diagrams need matplotlib, which is not installed: pip install 'densezoo[plots]'") from None
+    figure = Figure(figsize=(5, 5), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot([0, 100], [0, 100], color="grey", linestyle="--", label="calibrated")
+    if bins:
+        images, confidence, accuracy = zip(*bins)
+        axes.plot([100 * x for x in confidence], [100 * y for y in accuracy], color="tab:blue", label="measured")
+        areas = [20 + 400 * count / sum(images) for count in images]
+        axes.scatter([100 * x for x in confidence], [100 * y for y in accuracy], areas, color="tab:blue", alpha=0.5)
+    axes.set(xlabel="confidence, %", ylabel="accuracy, %", title=title, xlim=(0, 101), ylim=(0, 101))
+    axes.legend()
+    try:
+        figure.savefig(path, format="png", dpi=120)
+    except OSError as error:
+        raise ResultError(f"{path}: the diagram can't be written ({error.strerror}); choose another path") from None

@@ -1,0 +1,95 @@
+"""Predictions there and back, and two runs compared image by image."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from densezoo.errors import EvaluationError
+from densezoo.evaluation.comparison import compare, mcnemar
+from densezoo.evaluation.metrics import Records, measure, score
+from densezoo.evaluation.predictions import read_predictions, write_predictions
+
+IDS = [f"image {i}" for i in range(10_000)]
+
+
+def predictions(path: Path, seed: int, fingerprint: str = "f" * 64, shuffled: bool = False) -> Records:
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(len(IDS)) % 7
+    logits = torch.randn(len(IDS), 7, generator=generator) + 2 * torch.nn.functional.one_hot(labels, 7)
+    order = torch.randperm(len(IDS), generator=generator) if shuffled else torch.arange(len(IDS))
+    records = score(logits[order], labels[order], order)
+    about: Mapping[str, object] = {"num_classes": 7, "num_images": len(IDS), "dataset_fingerprint": fingerprint}
+    write_predictions(path, np.array_split(records, 100), IDS, about)
+    return records
+
+
+def test_every_measure_from_the_file(tmp_path: Path) -> None:
+    records = predictions(tmp_path / "a.parquet", 1)
+    (expected,) = measure([records], 7, len(IDS))
+    found = read_predictions(tmp_path / "a.parquet")
+    for name, value in vars(expected).items():
+        assert np.array_equal(getattr(found.measures(), name), value), name
+    parts = list(found.parts())
+    assert [name for ids, _ in parts for name in ids] == IDS
+    assert np.array_equal(np.concatenate([part for _, part in parts]), records)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.parquet"]
+
+
+def test_two_runs_in_different_orders(tmp_path: Path) -> None:
+    first, second = predictions(tmp_path / "a", 1), predictions(tmp_path / "b", 2, shuffled=True)
+    found = compare(read_predictions(tmp_path / "a"), read_predictions(tmp_path / "b"))
+    right = {int(r["index"]): r["rank"] == 0 for r in second}
+    pairs = [(bool(r["rank"] == 0), bool(right[int(r["index"])])) for r in first]
+    expected = [pairs.count(pair) for pair in ((True, True), (True, False), (False, True), (False, False))]
+    assert [found.both, found.only_first, found.only_second, found.neither] == expected
+
+
+def test_other_images_can_t_be_compared(tmp_path: Path) -> None:
+    predictions(tmp_path / "a", 1)
+    predictions(tmp_path / "b", 2, "e" * 64)
+    with pytest.raises(EvaluationError, match="are over different images or labels"):
+        compare(read_predictions(tmp_path / "a"), read_predictions(tmp_path / "b"))
+
+
+@pytest.mark.parametrize(
+    ("only_first", "only_second", "chi2", "p_value"),
+    [
+        (0, 0, 0.0, 1.0),
+        (1, 5, 16 / 6, 14 / 64),  # 2 x (1 + 6) / 2^6
+        (5, 5, 0.0, 1.0),
+        (0, 10, 10.0, 2 / 1024),
+    ],
+)
+def test_mcnemar_by_hand(only_first: int, only_second: int, chi2: float, p_value: float) -> None:
+    found = mcnemar(50, only_first, only_second, 3)
+    assert (found.chi2, found.p_value) == pytest.approx((chi2, p_value))
+
+
+def test_what_is_no_predictions_file(tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    (tmp_path / "text").write_text("hello")
+    pyarrow.parquet.write_table(pyarrow.table({"x": [1]}), tmp_path / "other")
+    for name, message in (("text", "not a parquet file"), ("other", "not densezoo's"), ("none", "not a parquet file")):
+        with pytest.raises(EvaluationError, match=f"{name}: {message}.*tools/test.py --predictions"):
+            read_predictions(tmp_path / name)
+
+
+def test_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def missing(name: str, *args: object, **kwargs: object) -> object:
+        if name.startswith("pyarrow"):
+            raise ImportError(name)
+        return real(name, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(builtins, "__import__", missing)
+    with pytest.raises(EvaluationError, match=r"pip install 'densezoo\[parquet\]'"):
+        read_predictions(tmp_path / "a")

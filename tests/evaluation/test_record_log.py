@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from examples import records_of
+
+from densezoo.errors import EvaluationError
+from densezoo.evaluation.record_log import RecordLog
+
+RUN = {"weights_sha256": "ab", "batch_size": 2, "protocols": ["x"]}
+
+
+def steps(log: RecordLog) -> list[list[int]]:
+    return [part["index"].tolist() for part in log]
+
+
+def filled(path: Path) -> RecordLog:
+    """A state of two steps, closed."""
+    with RecordLog(path, RUN) as log:
+        for step in ([0.1, 0.2], [0.3]):
+            log.append(records_of(step, [0] * len(step)), 1.5)
+    return log
+
+
+def resumed(path: Path, run: dict[str, object] = RUN) -> RecordLog:
+    with RecordLog(path, run, resume=True) as log:
+        return log
+
+
+def test_there_and_back(tmp_path: Path) -> None:
+    log = filled(tmp_path / "state")
+    again = resumed(tmp_path / "state")
+    assert (again.num_records, again.seconds) == (3, 3.0)
+    assert np.array_equal(np.concatenate(list(again)), np.concatenate(list(log)))
+    assert os.listdir(tmp_path) == ["state"]
+    again.remove()
+    assert os.listdir(tmp_path) == []
+
+
+def test_without_resume_it_starts_anew(tmp_path: Path) -> None:
+    filled(tmp_path / "state")
+    with RecordLog(tmp_path / "state", RUN) as log:
+        assert log.num_records == 0
+
+
+def test_cut_off_at_any_byte_it_keeps_the_whole_steps(tmp_path: Path) -> None:
+    filled(tmp_path / "state")
+    whole = (tmp_path / "state").read_bytes()
+    first = whole.index(b"\n") + 1
+    for size in range(first, len(whole)):
+        (tmp_path / "state").write_bytes(whole[:size])
+        with RecordLog(tmp_path / "state", RUN, resume=True) as log:
+            kept = steps(log)
+            assert kept in ([], [[0, 1]])
+            log.append(records_of([0.5], [0]), 1.0)  # where the broken step was
+            assert steps(log) == [*kept, [0]]
+
+
+def test_a_changed_byte_is_noticed(tmp_path: Path) -> None:
+    filled(tmp_path / "state")
+    data = bytearray((tmp_path / "state").read_bytes())
+    data[-5] ^= 1
+    (tmp_path / "state").write_bytes(data)
+    assert steps(resumed(tmp_path / "state")) == [[0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"batch_size": 3}, "the state of another run: batch_size was 2, is 3"),
+        ({"weights_sha256": "cd"}, "weights_sha256 was 'ab', is 'cd'"),
+        ({"tta": "flip"}, "tta was None, is 'flip'"),
+    ],
+)
+def test_the_state_of_another_run_is_refused(tmp_path: Path, changed: dict[str, object], message: str) -> None:
+    filled(tmp_path / "state")
+    before = (tmp_path / "state").read_bytes()
+    with pytest.raises(EvaluationError, match=message):
+        resumed(tmp_path / "state", {**RUN, **changed})
+    assert (tmp_path / "state").read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00\x01\n", b"[1]\n", json.dumps(5).encode()])
+def test_what_is_no_state(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "state").write_bytes(content)
+    with pytest.raises(EvaluationError, match="not the state of a run"):
+        resumed(tmp_path / "state")
+
+
+def test_a_disk_that_gets_full(tmp_path: Path) -> None:
+    log = filled(tmp_path / "state")
+
+    class Full:
+        def write(self, data: bytes) -> int:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    log._file = Full()  # type: ignore[assignment]
+    with pytest.raises(EvaluationError, match="state can't be written .No space left on device.*--resume"):
+        log.append(records_of([0.5], [0]), 1.0)
+    assert steps(log) == [[0, 1], [0]]
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(EvaluationError, match="can't be written .No such file"):
+        RecordLog(tmp_path / "nowhere" / "state", RUN)

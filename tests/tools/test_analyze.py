@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from densezoo import api
+from densezoo.formats.safetensors import write_safetensors
+
+CONFIG, CHECKPOINT = api.DEMO
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Predictions of the digits network as it is, and without what it knows of the class 9."""
+    folder = tmp_path_factory.mktemp("predictions")
+    network, _ = api.load_checkpoint(CHECKPOINT)
+    weights = network.state_dict()
+    weights["classifier.weight"][9] = 0
+    write_safetensors(folder / "worse.safetensors", weights, {})
+    for name, checkpoint in (("a", CHECKPOINT), ("b", folder / "worse.safetensors")):
+        path = folder / f"{name}.parquet"
+        api.evaluate_protocols(CONFIG, checkpoint, workers=0, device="cpu", predictions=path)
+    return folder / "a.parquet", folder / "b.parquet"
+
+
+def test_measures(
+    tool: Callable[..., int], files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tool("analyze", files[0], "--topk", 1, 2, 10, "--plot", tmp_path / "plot.png") == 0
+    shown = capsys.readouterr().out
+    result = api.evaluate_checkpoint(CONFIG, CHECKPOINT, workers=0, device="cpu")
+    assert f"top-1 {result.top1:.2f} %" in shown
+    assert "top-10 100.00 %" in shown
+    assert f"loss {result.loss:.4f} nats, expected calibration error {result.calibration_error:.2f} %" in shown
+    assert "class 9 taken for 3" in shown
+    with Image.open(tmp_path / "plot.png") as image:
+        assert image.format == "PNG"
+        assert len(image.convert("RGB").getcolors(1 << 20) or ()) > 10
+
+
+def test_two_runs(tool: Callable[..., int], files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert tool("analyze", *files) == 0
+    assert "the first is really better" in capsys.readouterr().out
+    assert tool("analyze", *reversed(files)) == 0
+    assert "the second is really better" in capsys.readouterr().out
+    assert tool("analyze", files[0], files[0]) == 0
+    assert "exact p 1: the difference may be chance" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("k", [0, 11])
+def test_more_places_than_classes(
+    tool: Callable[..., int], files: tuple[Path, Path], capsys: pytest.CaptureFixture[str], k: int
+) -> None:
+    assert tool("analyze", files[0], "--topk", k) == 1
+    assert f"--topk is [{k}]; expected numbers from 1 to 10" in capsys.readouterr().err
+
+
+def test_plots_that_can_t_be(
+    tool: Callable[..., int],
+    files: tuple[Path, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert tool("analyze", files[0], "--plot", tmp_path / "nowhere" / "x.png") == 1
+    assert "x.png: the diagram can't be written (No such file" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert tool("analyze", files[0], "--plot", tmp_path / "x.png") == 1
+    assert "pip install 'densezoo[plots]'" in capsys.readouterr().err
