@@ -192,10 +192,7 @@ def find_weights(spec: ModelSpec, folder: Path | None) -> Path:
             expected = " or ".join(str(digits) for digits in stated if digits)
             raise CheckpointError(f"{path}: expected sha256 {expected}, found {sha256}; fetch the file again")
         return path
-    from densezoo.index.download import fetch_weights  # type: ignore[import-untyped, unused-ignore]
-
-    fetched: Path = fetch_weights(spec.name)
-    return fetched
+    return api.fetch_weights(spec.name)
 
 
 def _on_ray(address: str, work: Callable[[Task], Outcome], tasks: Iterable[Task]) -> Iterator[Outcome]:
