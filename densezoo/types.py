@@ -266,12 +266,14 @@ class GraphNode:
         inputs: names of the steps whose outputs it takes, parameters left out.
         attributes: ``eps``; ``kernel``, ``stride``, ``dilation``: (height, width); ``pads``: (top, left, bottom,
             right); ``groups``; ``ceil_mode``; ``count_include_pad``. What is absent has the usual value.
+        weights: the file's names of the tensors that it takes, or of the layers (before ``.`` or ``/``) they are in.
     """
 
     op: str
     name: str
     inputs: tuple[str, ...]
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    weights: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -329,6 +331,7 @@ class KeyMap:
         semantics: {field of `Architecture`: its value in this source, unless the file says otherwise}.
         protocol: the named preprocessing that the source's networks expect.
         notes: what a user has to know of every network of this source.
+        assumes: what a file without a computation leaves open, and how it is taken.
         requires: {key of a checkpoint's metadata: value} without which the table doesn't apply.
     """
 
@@ -338,6 +341,7 @@ class KeyMap:
     semantics: Mapping[str, object] = field(default_factory=dict)
     protocol: str | None = None
     notes: tuple[str, ...] = ()
+    assumes: str = "as this source publishes it"
     requires: Mapping[str, str] = field(default_factory=dict)
 
 

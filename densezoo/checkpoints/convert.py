@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from densezoo import schema
-from densezoo.checkpoints.graph import read_semantics
+from densezoo.checkpoints.graph import read_computation
 from densezoo.checkpoints.keymaps import DROPPED_NAMES, KEYMAPS
 from densezoo.checkpoints.naming import Naming, candidates, infer_architecture, is_counter
 from densezoo.errors import CheckpointError
@@ -51,20 +51,24 @@ def convert(
     """
     naming = recognise(checkpoint)
     found = infer_architecture(naming)
-    stated = _stated(checkpoint, found)
+    stated, weights = _stated(checkpoint, found)
     if architecture is not None:  # what tensors show is then held against them, not against the file's own words
         stated = {name: value for name, value in stated.items() if name not in INFERRED}
-    arch, hints = _decide(checkpoint, naming, architecture or found, stated, options)
+    arch, choices = _decide(checkpoint, naming, architecture or found, stated, options)
     places, report = _compare(checkpoint, naming, arch)
     if not report.exact:
         raise CheckpointError(_refusal(checkpoint, report, found))
+    _check_weights(checkpoint, naming, arch, weights)
     state_dict = {
         name: _canonical(checkpoint, naming, layer, param, keys) for name, (layer, param, keys) in places.items()
     }
     for layer in layers(arch):
         if layer.kind == "norm":
             state_dict.setdefault(f"{layer.name}.num_batches_tracked", torch.tensor(0))
-    return arch, state_dict, dataclasses.replace(report, hints=(*checkpoint.hints, *hints, *naming.keymap.notes))
+    told = checkpoint.graph or checkpoint.semantics
+    assumed = () if told else (f"computation: not in the file; taken {naming.keymap.assumes}",)
+    hints = (*checkpoint.hints, *assumed, *choices, *naming.keymap.notes)
+    return arch, state_dict, dataclasses.replace(report, hints=hints)
 
 
 def recognise(checkpoint: Checkpoint) -> Naming:
@@ -83,21 +87,36 @@ def recognise(checkpoint: Checkpoint) -> Naming:
     return max(namings, key=lambda naming: _compare(checkpoint, naming, infer_architecture(naming))[1].matched)
 
 
-def _stated(checkpoint: Checkpoint, found: Architecture) -> dict[str, object]:
-    """What the file itself says of the computation, in its facts and in its graph.
+def _stated(checkpoint: Checkpoint, found: Architecture) -> tuple[dict[str, object], list[tuple[str, ...]]]:
+    """What the file itself says of the computation, in its facts and in its graph, and which weights a layer takes.
 
     Raises:
         CheckpointError: the two contradict each other; the graph is another network's.
     """
     stated = dict(checkpoint.semantics)
+    weights: list[tuple[str, ...]] = []
     if checkpoint.graph:
-        seen = read_semantics(checkpoint.graph, found, checkpoint.path)
-        for name, value in seen.items():
+        seen = read_computation(checkpoint.graph, found, checkpoint.path)
+        weights = seen.weights
+        for name, value in seen.semantics.items():
             if not _equal(stated.setdefault(name, value), value):
                 raise CheckpointError(
                     f"{checkpoint.path}: its metadata says {name} {stated[name]!r}, its computation {value!r}"
                 )
-    return stated
+    return stated, weights
+
+
+def _check_weights(checkpoint: Checkpoint, naming: Naming, arch: Architecture, weights: list[tuple[str, ...]]) -> None:
+    """That every layer of the computation takes the tensors that its place in the names gives it."""
+    for layer, used in zip(layers(arch), weights):
+        params = (naming.keys(layer.role, param, layer.block, layer.index) or () for param in layer.shapes())
+        inside = tuple(f"{name}{end}" for name in used for end in "./")
+        strange = [key for keys in params for key in keys if key not in used and not key.startswith(inside)]
+        if strange:
+            raise CheckpointError(
+                f"{checkpoint.path}: in its computation {layer.name} takes {', '.join(used) or 'no weights'}; by its "
+                f"names it should take {strange[0]}; nothing was loaded"
+            )
 
 
 def _decide(

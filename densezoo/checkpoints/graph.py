@@ -1,13 +1,14 @@
 """The computation that a file describes, held against a DenseNet's, step by step from the output to the input.
 
-What may differ between DenseNets (epsilon, pools) is returned; whatever else differs is refused: another activation
-or none, features joined in another order, a pool of another size, a bias, a branch.
+What may differ between DenseNets (epsilon, pools) is returned, and which weights every layer takes; whatever else
+differs is refused: another activation or none, features joined in another order, a pool of another size, a branch.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from densezoo.errors import CheckpointError
@@ -17,8 +18,21 @@ MAX_JOINED = 2000  # features that one concatenation joins; the largest publishe
 ZERO = (0, 0, 0, 0)
 
 
-def read_semantics(graph: Sequence[GraphNode], arch: Architecture, where: str) -> dict[str, object]:
-    """{field of `Architecture`: value} that the computation fixes beyond what tensors show.
+@dataclass(frozen=True)
+class Computation:
+    """What a file's computation says of a DenseNet.
+
+    Args:
+        semantics: {field of `Architecture`: value} that it fixes beyond what tensors show.
+        weights: `GraphNode.weights` of every layer, in the order of `densezoo.models.topology.layers`.
+    """
+
+    semantics: dict[str, object]
+    weights: list[tuple[str, ...]]
+
+
+def read_computation(graph: Sequence[GraphNode], arch: Architecture, where: str) -> Computation:
+    """The computation of this architecture.
 
     Args:
         arch: what the tensors say: which blocks and which stem to expect.
@@ -35,7 +49,7 @@ def read_semantics(graph: Sequence[GraphNode], arch: Architecture, where: str) -
             if block > 1:
                 walk.transition()
         walk.stem(arch)
-        return walk.result()
+        return Computation(walk.semantics(), walk.weights[::-1])
     except (TypeError, ValueError, LookupError, AttributeError) as error:  # attributes of other types than usual
         raise CheckpointError(
             f"{where}: its computation has an attribute that makes no sense ({error!r:.100})"
@@ -49,6 +63,7 @@ class _Walk:
         self.nodes = {node.name: node for node in graph}
         self.where = where
         self.found: dict[str, Any] = {}
+        self.weights: list[tuple[str, ...]] = []  # of every layer, last to first
         used = {name for node in graph for name in node.inputs}
         ends = [node.name for node in graph if node.name not in used and node.op != "input"]
         if len(ends) != 1 or len(self.nodes) != len(graph):
@@ -90,8 +105,9 @@ class _Walk:
             raise self.refuse(f"one {field} for all", f"{known} and {value}")
 
     def norm(self) -> None:
-        self.optional("scale")
+        weights = self.step("scale").weights if self.node().op == "scale" else ()
         node = self.step("norm")
+        self.weights.append(node.weights + weights)
         if node.attributes.get("fixed_scale"):
             raise self.refuse("a norm with a weight", f"one whose weight is fixed to 1 (fix_gamma, {node.name})")
         self.agree("bn_eps", node.attributes["eps"])
@@ -112,6 +128,7 @@ class _Walk:
 
     def conv(self, kernel: int, stride: int = 1) -> None:
         node = self.step("conv")
+        self.weights.append(node.weights)
         pads = self.window(node, kernel, stride)
         if tuple(pads) != (kernel // 2,) * 4:
             raise self.refuse(f"a padding of {kernel // 2}", f"{pads} ({node.name})")
@@ -119,12 +136,11 @@ class _Walk:
     def head(self) -> None:
         """[softmax] <- linear <- average over the map."""
         self.optional("softmax", "flatten")
-        if self.node().op == "bias":
-            self.step("bias")
+        bias = self.step("bias").weights if self.node().op == "bias" else ()
         if self.node().op == "conv":
             self.conv(1)
         else:
-            self.step("linear")
+            self.weights.append(self.step("linear").weights + bias)
         self.optional("flatten")
         pool = self.step("global_avg_pool", "avg_pool")
         if pool.op == "avg_pool":
@@ -206,7 +222,7 @@ class _Walk:
         if self.node().op != "input":
             raise self.refuse("the image", f"{self.node().op} ({self.node().name})")
 
-    def result(self) -> dict[str, object]:
+    def semantics(self) -> dict[str, object]:
         """The fields; a stem that rounds as the transitions do needs no field of its own."""
         found = dict(self.found)
         if "stem_ceil_mode" in found:

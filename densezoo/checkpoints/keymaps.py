@@ -114,6 +114,7 @@ _RANKED = {role: (f"{kind}.{{rank}}",) for role, kind in (
 )}  # fmt: skip
 
 _LOGITS = "the source's network ends in a softmax; densezoo returns the logits before it"
+_LAST_RELU = "with a ReLU after the last norm, which keras_applications 1.0.2 alone lacked"
 
 KEYMAPS = (
     # torchvision/models/densenet.py and timm/models/densenet.py: the canonical names
@@ -186,7 +187,7 @@ KEYMAPS = (
         (_LOGITS,),
         requires={"backend": "theano"},
     ),
-    KeyMap("keras", _KERAS_NAMES, _KERAS, {"bn_eps": 1.001e-5}, "keras", (_LOGITS,)),
+    KeyMap("keras", _KERAS_NAMES, _KERAS, {"bn_eps": 1.001e-5}, "keras", (_LOGITS,), _LAST_RELU),
     # Keras 3's .weights.h5 and .keras number the layers of a class
     KeyMap(
         "keras3",
@@ -195,6 +196,7 @@ KEYMAPS = (
         {"bn_eps": 1.001e-5},
         "keras",
         (_LOGITS,),
+        _LAST_RELU,
     ),
     # https://github.com/flyyufelix/DenseNet-Keras densenet121.py: a Scale layer after each norm, as in Caffe
     KeyMap(

@@ -124,7 +124,7 @@ def _node(
         attributes = {"eps": _one(_one(layer, "batch_norm_param", {}), "eps", 1e-5)}
     elif kind == "Concat":
         attributes = {"axis": _one(_one(layer, "concat_param", {}), "axis", 1)}
-    return GraphNode(op, name, inputs, attributes)
+    return GraphNode(op, name, inputs, attributes, weights=(name,))
 
 
 def _window(fields: Any) -> dict[str, Any]:

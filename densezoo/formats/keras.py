@@ -5,7 +5,9 @@ Formats: keras/src/legacy/saving/legacy_h5_format.py and keras/src/saving/saving
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from densezoo.formats.archive import Archive
 from densezoo.formats.binary import map_file
 from densezoo.formats.hdf5 import LAYOUT, File, Node
 from densezoo.formats.keras_graph import read_graph
-from densezoo.types import Checkpoint
+from densezoo.types import Checkpoint, GraphNode
 
 #: Keras 1's names; its "running_std" holds the variance.
 _KERAS1 = {"W": "kernel", "b": "bias", "running_mean": "moving_mean", "running_std": "moving_variance"}
@@ -101,7 +103,16 @@ def _by_rank(file: File, config: str) -> Checkpoint:
         if not re.fullmatch(rf"({'|'.join(_VARIABLES)})(_\d+)?", name):
             for path, dataset in _datasets(file, file.node(address)):
                 tensors[f"{name}/{path}"] = file.tensor(dataset, f"{name}/{path}")
-    return Checkpoint(str(file.path), "keras3", tensors, _dropped(file), graph=read_graph(config, str(file.path)))
+    graph = tuple(_numbered(read_graph(config, str(file.path))))
+    return Checkpoint(str(file.path), "keras3", tensors, _dropped(file), graph=graph)
+
+
+def _numbered(graph: tuple[GraphNode, ...]) -> Iterator[GraphNode]:
+    """The steps with their layers named as `_by_rank` names them."""
+    ranks: Counter[str] = Counter()
+    for node in graph:
+        yield dataclasses.replace(node, weights=(f"{node.op}.{ranks[node.op]}",))
+        ranks[node.op] += 1
 
 
 def _dropped(file: File) -> dict[str, int]:

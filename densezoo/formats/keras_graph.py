@@ -51,7 +51,7 @@ def _nodes(layer: dict[str, Any]) -> Iterator[GraphNode]:
         attributes["eps"] = float(config.get("epsilon", 1e-3))
     activation = config.get("activation", "linear") if kind != "Activation" else "linear"
     last = f"{name} before its activation" if activation != "linear" else name
-    yield GraphNode(op if isinstance(op, str) else str(op), last, inputs, attributes)
+    yield GraphNode(op if isinstance(op, str) else str(op), last, inputs, attributes, weights=(name,))
     if activation != "linear":
         yield GraphNode(str(activation), name, (last,))
 

@@ -105,7 +105,11 @@ def _read_symbol(path: Path) -> tuple[GraphNode, ...]:
         nodes = json.loads(path.read_text(encoding="utf-8"))["nodes"]
         steps = [node for node in nodes if node["op"] != "null" or _is_input(node["name"])]
         names = {i: node["name"] for i, node in enumerate(nodes) if node["op"] != "null" or _is_input(node["name"])}
-        return tuple(_node(node, [names[i] for i, *_ in node["inputs"] if i in names]) for node in steps)
+        weights = {i: node["name"] for i, node in enumerate(nodes) if i not in names}
+        return tuple(
+            _node(node, *([known[i] for i, *_ in node["inputs"] if i in known] for known in (names, weights)))
+            for node in steps
+        )
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, SyntaxError) as error:
         raise FormatError(f"{path}: not the description of an MXNet network ({error!r:.120}); fetch it anew") from None
 
@@ -114,7 +118,7 @@ def _is_input(name: str) -> bool:
     return re.fullmatch(r"data\d*", name) is not None
 
 
-def _node(node: dict[str, Any], inputs: list[str]) -> GraphNode:
+def _node(node: dict[str, Any], inputs: list[str], weights: list[str]) -> GraphNode:
     raw: dict[str, str] = node.get("attrs") or node.get("param") or node.get("attr") or {}
     attributes: dict[str, Any] = {new: ast.literal_eval(raw[old]) for old, new in _TUPLES.items() if old in raw}
     op = _operation(node["op"], raw)
@@ -130,7 +134,7 @@ def _node(node: dict[str, Any], inputs: list[str]) -> GraphNode:
         attributes["groups"] = int(raw["num_group"])
     if op == "concat":
         attributes["axis"] = int(raw.get("dim", "1"))
-    return GraphNode(op, node["name"], tuple(inputs), attributes)
+    return GraphNode(op, node["name"], tuple(inputs), attributes, tuple(weights))
 
 
 def _operation(op: str, raw: dict[str, str]) -> str:

@@ -6,6 +6,7 @@ Exporters rename and merge weights, so a tensor's name here is the kind of its s
 
 from __future__ import annotations
 
+import dataclasses
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -88,9 +89,10 @@ def read_onnx(path: Path) -> Checkpoint:
         if step.op != "bias":
             ranks[step.op] = ranks.get(step.op, -1) + 1
         owner = "linear" if step.op == "bias" else step.op  # MatMul and Add are a linear layer's weight and bias
+        layer = f"{owner}.{ranks.get(owner, 0)}"
         for name, key in _weights_of(node, weights):
-            tensors[f"{owner}.{ranks.get(owner, 0)}.{name}"] = _tensor(path, key, weights[key], node, name)
-        nodes.append(step)
+            tensors[f"{layer}.{name}"] = _tensor(path, key, weights[key], node, name)
+        nodes.append(dataclasses.replace(step, weights=(layer,)))
         makers |= dict.fromkeys(node["output"], step.name)
     facts = {entry.get("key", ""): entry.get("value", "") for entry in model["metadata"]}
     stated = stated_semantics(path, facts)

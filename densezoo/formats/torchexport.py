@@ -12,19 +12,13 @@ from typing import Any
 from torch import Tensor
 
 from densezoo.errors import FormatError
+from densezoo.formats import aten
 from densezoo.formats.archive import Archive
 from densezoo.formats.binary import BFLOAT16, cut, item_size, to_tensor
 from densezoo.types import Checkpoint, GraphNode
 
 MAX_GRAPH = 64 << 20
 _DTYPES = {1: "u1", 2: "i1", 3: "<i2", 4: "<i4", 5: "<i8", 6: "<f2", 7: "<f4", 8: "<f8", 12: "?", 13: BFLOAT16}
-_OPERATIONS = {
-    "conv2d": "conv", "convolution": "conv", "batch_norm": "norm", "_native_batch_norm_legit_no_training": "norm",
-    "relu": "relu", "relu_": "relu", "max_pool2d": "max_pool", "avg_pool2d": "avg_pool", "cat": "concat",
-    "adaptive_avg_pool2d": "global_avg_pool", "flatten": "flatten", "view": "flatten", "linear": "linear",
-    "dropout": "identity", "dropout_": "identity", "softmax": "softmax", "clone": "identity",
-}  # fmt: skip
-_WINDOWS = {"kernel_size": "kernel", "stride": "stride", "dilation": "dilation", "padding": "pads"}
 
 
 def read_torchexport(archive: Archive, root: str) -> Checkpoint:
@@ -37,8 +31,8 @@ def read_torchexport(archive: Archive, root: str) -> Checkpoint:
     try:
         described = _json(archive, f"{root}/data/weights/model_weights_config.json")["config"]
         tensors = {name: _tensor(archive, root, name, entry) for name, entry in described.items()}
-        graph = _json(archive, f"{root}/models/model.json")["graph_module"]["graph"]
-        return Checkpoint(where, "torch-export", tensors, graph=_graph(graph))
+        module = _json(archive, f"{root}/models/model.json")["graph_module"]
+        return Checkpoint(where, "torch-export", tensors, graph=_graph(module))
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise FormatError(f"{where}: not an exported program of a version densezoo reads ({error!r:.120})") from None
 
@@ -67,42 +61,53 @@ def _tensor(archive: Archive, root: str, name: str, entry: dict[str, Any]) -> Te
     return to_tensor(cut(data, start, prod(shape) * item_size(dtype), what), dtype, shape, what)
 
 
-def _graph(graph: dict[str, Any]) -> tuple[GraphNode, ...]:
-    nodes = [
-        GraphNode("input", argument["as_tensor"]["name"], ())
-        for argument in graph["inputs"]
-        if "as_tensor" in argument and not argument["as_tensor"]["name"].startswith(("p_", "b_", "c_"))
-    ]
-    known = {node.name for node in nodes}
-    for node in graph["nodes"]:
-        step = _step(node, known)
-        known.add(step.name)
-        nodes.append(step)
-    return tuple(nodes)
-
-
-def _step(node: dict[str, Any], known: set[str]) -> GraphNode:
-    arguments = {argument["name"]: argument["arg"] for argument in node["inputs"]}
-    values: dict[str, Any] = {name: next(iter(argument.values()), None) for name, argument in arguments.items()}
-    tensors = [
-        value["name"]
-        for kind, value in ((kind, value) for argument in arguments.values() for kind, value in argument.items())
-        if kind == "as_tensor"
-    ] + [tensor["name"] for argument in arguments.values() for tensor in argument.get("as_tensors", [])]
-    kind = node["target"].removeprefix("torch.ops.aten.").partition(".")[0]
-    op = _OPERATIONS.get(kind, node["target"])
-    attributes: dict[str, Any] = {new: tuple(values[old]) for old, new in _WINDOWS.items() if values.get(old)}
-    if "pads" in attributes:
-        attributes["pads"] = attributes["pads"] * 2
-    if op == "norm":
-        attributes["eps"] = values["eps"]
-    if op == "concat":
-        attributes["axis"] = values.get("dim", 0)
-    if op.endswith("pool"):
-        attributes["ceil_mode"] = bool(values.get("ceil_mode", False))
-    if op == "global_avg_pool" and list(values["output_size"]) != [1, 1]:
-        op = "adaptive_avg_pool2d to more than one pixel"
-    name = node["outputs"][0].get("as_tensor", {}).get("name") or node["outputs"][0]["as_tensors"][0]["name"]
-    return GraphNode(
-        op, name, tuple(name for name in tensors if name in known), attributes | {"groups": values.get("groups", 1)}
+def _graph(module: dict[str, Any]) -> tuple[GraphNode, ...]:
+    """The steps; what an operator changed in place is from then on that operator's result."""
+    weights = {
+        spec["arg"]["name"]: spec.get("parameter_name") or spec["buffer_name"]
+        for entry in module["signature"]["input_specs"]
+        for kind, spec in entry.items()
+        if kind in ("parameter", "buffer")
+    }
+    names = [argument["as_tensor"]["name"] for argument in module["graph"]["inputs"] if "as_tensor" in argument]
+    steps = {name: GraphNode("input", name, ()) for name in names if name not in weights}
+    current = {name: name for name in steps}
+    shared: set[str] = set()
+    for node in module["graph"]["nodes"]:
+        step, operator = _step(node, current, weights), _operator(node)
+        if operator in aten.TRANSPOSITIONS and not step.inputs:
+            weights[step.name] = step.weights[0]
+            continue
+        steps[step.name] = step
+        current[step.name] = step.name
+        changed = node["inputs"][0]["arg"]["as_tensor"]["name"] if operator.endswith("_") else None
+        if changed in shared:
+            raise ValueError(f"{operator} changes what other tensors see")
+        if changed is not None:
+            current[changed] = step.name
+        if step.op in ("flatten", "identity"):  # the result and what it is made of may share their numbers
+            shared |= {step.name, *step.inputs}
+    (result,) = (
+        spec["user_output"]["arg"]["as_tensor"]["name"]
+        for spec in module["signature"]["output_specs"]
+        if "user_output" in spec
     )
+    return aten.reached(steps, current[result])
+
+
+def _operator(node: dict[str, Any]) -> str:
+    return str(node["target"]).removeprefix("torch.ops.aten.").partition(".")[0]
+
+
+def _step(node: dict[str, Any], current: dict[str, str], weights: dict[str, str]) -> GraphNode:
+    values, tensors = {}, []
+    for argument in node["inputs"]:
+        ((kind, value),) = argument["arg"].items()
+        values[argument["name"]] = None if kind == "as_none" else value
+        tensors += [value["name"]] if kind == "as_tensor" else []
+        tensors += [tensor["name"] for tensor in value] if kind == "as_tensors" else []
+    op, attributes = aten.describe(_operator(node), values)
+    output = node["outputs"][0]
+    name = output["as_tensor"]["name"] if "as_tensor" in output else output["as_tensors"][0]["name"]
+    inputs = tuple(current[name] for name in tensors if name in current)
+    return GraphNode(op, name, inputs, attributes, tuple(weights[name] for name in tensors if name in weights))

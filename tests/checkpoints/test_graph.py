@@ -8,10 +8,21 @@ from pathlib import Path
 import pytest
 
 from densezoo.checkpoints.convert import convert
+from densezoo.checkpoints.export import export
 from densezoo.errors import CheckpointError
 from densezoo.formats.read import read_checkpoint
+from densezoo.models.densenet import DenseNet
+from densezoo.types import Architecture, Checkpoint, GraphNode
 
-ONNX = Path(__file__).resolve().parents[1] / "fixtures" / "formats" / "onnx" / "small_nofold.onnx"
+FORMATS = Path(__file__).resolve().parents[1] / "fixtures" / "formats"
+ONNX = FORMATS / "onnx" / "small_nofold.onnx"
+WITH_A_COMPUTATION = {
+    "caffe": FORMATS / "caffe" / "small.caffemodel",
+    "mxnet": FORMATS / "mxnet_miraclewkf" / "densenet-small-0000.params",
+    "onnx": ONNX,
+    "torchscript": FORMATS / "torchvision_formats" / "scripted.pt",
+    "keras3": None,  # written here
+}
 
 
 def test_features_joined_in_another_order_are_refused() -> None:
@@ -33,3 +44,25 @@ def test_another_step_is_refused(op: str, other: str) -> None:
     graph = tuple(dataclasses.replace(node, op=other) if node is changed else node for node in checkpoint.graph)
     with pytest.raises(CheckpointError, match=f"found {other}"):
         convert(dataclasses.replace(checkpoint, graph=graph))
+
+
+@pytest.mark.parametrize("format", WITH_A_COMPUTATION)
+def test_weights_taken_by_another_layer_are_refused(tmp_path: Path, format: str) -> None:
+    """Two layers of one shape, each of which takes what the other's name promises."""
+    path = WITH_A_COMPUTATION[format] or tmp_path / "model.keras"
+    if not path.exists():
+        arch = Architecture(8, (2, 3), 16, num_classes=5)
+        export(path, "keras", arch, DenseNet(arch).state_dict(), {})
+    checkpoint = read_checkpoint(path)
+    assert checkpoint.format == format
+    first, second = [node for node in checkpoint.graph if node.op == "norm" and width(checkpoint, node) == 32][-2:]
+    crossed = {first.name: second.weights, second.name: first.weights}
+    graph = tuple(dataclasses.replace(node, weights=crossed.get(node.name, node.weights)) for node in checkpoint.graph)
+    convert(checkpoint)
+    with pytest.raises(CheckpointError, match="by its names it should take"):
+        convert(dataclasses.replace(checkpoint, graph=graph))
+
+
+def width(checkpoint: Checkpoint, node: GraphNode) -> int:
+    """The number of channels that a norm has."""
+    return next(len(tensor) for name, tensor in checkpoint.tensors.items() if name.startswith(node.weights[0]))

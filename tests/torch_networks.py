@@ -1,0 +1,183 @@
+"""torchvision's DenseNet as other people write it: the same function in other words, and almost the same function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import timm
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torchvision.models import DenseNet
+
+SMALL = {"growth_rate": 4, "block_config": (2, 2), "num_init_features": 8, "num_classes": 5}
+IMAGES = torch.randn(2, 3, 65, 65, generator=torch.Generator().manual_seed(0))
+
+
+class Changed(DenseNet):
+    """torchvision's forward, with a place for something else after each of its steps."""
+
+    def __init__(self) -> None:
+        super().__init__(**SMALL)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.after_features(self.features(x))
+        return self.after_all(self.classifier(self.pooled(out)))
+
+    def after_features(self, x: Tensor) -> Tensor:
+        return functional.relu(x, inplace=True)
+
+    def pooled(self, x: Tensor) -> Tensor:
+        return torch.flatten(functional.adaptive_avg_pool2d(x, (1, 1)), 1)
+
+    def after_all(self, x: Tensor) -> Tensor:
+        return x
+
+
+class ByView(Changed):
+    def pooled(self, x: Tensor) -> Tensor:
+        return functional.adaptive_avg_pool2d(x, (1, 1)).view(x.size(0), -1)
+
+
+class ByMean(Changed):
+    def pooled(self, x: Tensor) -> Tensor:
+        return x.mean([2, 3])
+
+
+class OfAFixedSize(Changed):
+    def pooled(self, x: Tensor) -> Tensor:
+        return torch.flatten(functional.avg_pool2d(x, 8), 1)
+
+
+class WithSoftmax(Changed):
+    def after_all(self, x: Tensor) -> Tensor:
+        return x if x.dim() == 4 else torch.softmax(x, 1)
+
+
+#: {what: how it is made}: the function is a DenseNet's.
+SAME: dict[str, Callable[[], nn.Module]] = {
+    "torchvision": lambda: DenseNet(**SMALL),
+    "torchvision, memory_efficient": lambda: DenseNet(**SMALL, memory_efficient=True, drop_rate=0.2),
+    "timm": lambda: timm.models.densenet.DenseNet(growth_rate=4, block_config=(2, 2), num_classes=5, drop_rate=0.3),
+    "timm, deep": lambda: timm.models.densenet.DenseNet(
+        growth_rate=4, block_config=(2, 2), num_classes=5, stem_type="deep"
+    ),
+    "by view": ByView,
+    "by mean": ByMean,
+    "of a fixed size": OfAFixedSize,
+}
+
+
+class NoLastReLU(Changed):
+    def after_features(self, x: Tensor) -> Tensor:
+        return x
+
+
+class AnotherActivation(Changed):
+    def after_features(self, x: Tensor) -> Tensor:
+        return functional.leaky_relu(x)
+
+
+class MaxHead(Changed):
+    def pooled(self, x: Tensor) -> Tensor:
+        return torch.flatten(functional.adaptive_max_pool2d(x, (1, 1)), 1)
+
+
+class Scaled(Changed):
+    def after_features(self, x: Tensor) -> Tensor:
+        return torch.relu(x * 0.5)
+
+
+class ChangedInPlace(Changed):
+    def after_features(self, x: Tensor) -> Tensor:
+        y = torch.relu(x)
+        y.mul_(2.0)
+        return y
+
+
+class DropsAtTestTime(Changed):
+    def pooled(self, x: Tensor) -> Tensor:
+        return functional.dropout(torch.flatten(functional.adaptive_avg_pool2d(x, (1, 1)), 1), 0.5, True)
+
+
+class ChangesAWeight(Changed):
+    def after_features(self, x: Tensor) -> Tensor:
+        self.classifier.weight.mul_(2.0)
+        return torch.relu(x)
+
+
+class ComputesAWeight(Changed):
+    def after_all(self, x: Tensor) -> Tensor:
+        return x
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.pooled(torch.relu(self.features(x)))
+        return functional.linear(out, self.classifier.weight * 2.0, self.classifier.bias)
+
+
+class ByTheImage(Changed):
+    def after_features(self, x: Tensor) -> Tensor:
+        if x.sum() > 0:
+            return torch.relu(x)
+        return x
+
+
+class SeesAnInPlaceReLU(Changed):
+    """The view is taken before the ReLU that changes what it sees."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        pooled = functional.adaptive_avg_pool2d(torch.relu(self.features(x)), (1, 1))
+        flat = torch.flatten(pooled, 1)
+        pooled.mul_(0.5)
+        return self.classifier(flat)
+
+
+def other_order() -> nn.Module:
+    """The features of a block joined back to front, in the second layer of the first block alone."""
+    model = DenseNet(**SMALL)
+    layer = model.features.denseblock1.denselayer2
+
+    class Turned(type(layer)):  # type: ignore[misc]
+        def forward(self, input: list[Tensor]) -> Any:
+            return super().forward(input[::-1])
+
+    layer.__class__ = Turned
+    return model
+
+
+def another_epsilon() -> nn.Module:
+    model = DenseNet(**SMALL)
+    model.features.denseblock1.denselayer2.norm1.eps = 1e-3
+    return model
+
+
+def crossed_weights() -> nn.Module:
+    """Two convolutions of one shape, each under the other's name."""
+
+    class Crossed(type(DenseNet(**SMALL).features.denseblock1)):  # type: ignore[misc]
+        def forward(self, init_features: Tensor) -> Tensor:
+            first, second = self.denselayer1, self.denselayer2
+            one = second.conv2(second.relu2(second.norm2(first.bn_function([init_features]))))
+            two = first.conv2(first.relu2(first.norm2(second.bn_function([init_features, one]))))
+            return torch.cat([init_features, one, two], 1)
+
+    model = DenseNet(**SMALL)
+    model.features.denseblock1.__class__ = Crossed
+    return model
+
+
+#: {what: (how it is made, what the refusal says)}: the function is no DenseNet's.
+OTHER: dict[str, tuple[Callable[[], nn.Module], str]] = {
+    "no last ReLU": (NoLastReLU, "expected relu, found norm"),
+    "another activation": (AnotherActivation, "expected relu, found leaky_relu"),
+    "another pool": (MaxHead, "expected global_avg_pool or avg_pool, found adaptive_max_pool2d"),
+    "a factor": (Scaled, "expected norm, found mul"),
+    "a factor in place": (ChangedInPlace, "found mul_"),
+    "dropout at test time": (DropsAtTestTime, "found dropout with train True"),
+    "a weight that is computed": (ComputesAWeight, "found linear of values that are computed|expected linear"),
+    "a view of what is changed": (SeesAnInPlaceReLU, "mul_ changes what other tensors see|found mul_"),
+    "another order": (other_order, "to join all before it in order"),
+    "another epsilon": (another_epsilon, "expected one bn_eps for all"),
+    "crossed weights": (crossed_weights, "by its names it should take features.denseblock1.denselayer"),
+}
