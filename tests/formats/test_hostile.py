@@ -76,8 +76,30 @@ def paddle() -> bytes:
     return pickle.dumps({"w": VALUES.reshape(2, 3)}, protocol=4)
 
 
+def safetensors() -> bytes:
+    header = json.dumps({"w": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}}).encode()
+    return struct.pack("<Q", len(header)) + header + VALUES.tobytes()
+
+
+def pytorch(zipped: bool = True) -> bytes:
+    buffer = io.BytesIO()
+    torch.save({"w": torch.from_numpy(VALUES).reshape(2, 3)}, buffer, _use_new_zipfile_serialization=zipped)
+    return buffer.getvalue()
+
+
+def keras() -> bytes:
+    h5py = pytest.importorskip("h5py")
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        file.attrs["layer_names"] = ["w"]
+        file.create_group("w").attrs["weight_names"] = ["w"]
+        file["w/w"] = VALUES.reshape(2, 3)
+    return buffer.getvalue()
+
+
 WRITERS: dict[str, Callable[[], bytes]] = {
     "mindspore": mindspore, "caffe": caffe, "onnx": onnx, "mxnet": mxnet, "npz": npz, "paddle": paddle,
+    "safetensors": safetensors, "pytorch": pytorch, "pytorch legacy": lambda: pytorch(zipped=False), "keras": keras,
 }  # fmt: skip
 
 
@@ -99,6 +121,22 @@ def test_cut_off_anywhere_it_is_refused_or_lacks_the_tensor(tmp_path: Path, kind
     for length in range(1, len(whole)):
         with contextlib.suppress(FormatError):
             assert all(tensor.numel() == 6 for tensor in read(tmp_path, whole[:length]).values())
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_each_byte_lying_it_is_refused_or_gives_what_it_holds(tmp_path: Path, kind: str) -> None:
+    """Among the bytes are all of the lengths, counts and offsets."""
+    whole = WRITERS[kind]()
+    refused = 0
+    for position in range(len(whole)):
+        for byte in {whole[position] ^ 1, 255} - {whole[position]}:
+            try:
+                tensors = read(tmp_path, whole[:position] + bytes([byte]) + whole[position + 1 :])
+            except FormatError:
+                refused += 1
+            else:
+                assert sum(tensor.nbytes for tensor in tensors.values()) <= len(whole)
+    assert refused > len(whole) // 20
 
 
 LIES = {
