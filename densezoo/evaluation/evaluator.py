@@ -90,7 +90,7 @@ def certify(measures: Measures, ids: Sequence[str]) -> Coverage:
 
 @contextmanager
 def _progress(total: int, done: int, show: bool) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr with images/s; yields what to call after each batch."""
+    """A bar on stderr with images/s, or a line every tenth where stderr is a file; yields what to call each batch."""
     columns = (
         TextColumn("evaluating"),
         BarColumn(),
@@ -98,13 +98,17 @@ def _progress(total: int, done: int, show: bool) -> Iterator[Callable[[int], Non
         TextColumn("{task.fields[speed]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), disable=not show) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not (show and console.is_terminal)) as progress:
         task = progress.add_task("", total=total, completed=done, speed="")
 
         def advance(images: int) -> None:
-            progress.update(task, advance=images)
             state = progress.tasks[0]
+            tenths = 10 * state.completed // total
+            progress.update(task, advance=images)
             if state.elapsed:
                 progress.update(task, speed=f"{(state.completed - done) / state.elapsed:.0f} images/s")
+            if show and not console.is_terminal and 10 * state.completed // total > tenths:
+                console.print(f"evaluating {state.completed:.0f}/{total} {state.fields['speed']}", highlight=False)
 
         yield advance

@@ -52,6 +52,14 @@ def test_the_progress_shows_images_a_second(log: RecordLog, capsys: pytest.Captu
     assert shown.out == ""
 
 
+def test_where_no_terminal_is_the_progress_is_a_line_every_tenth(
+    log: RecordLog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluated(log, [batch([i], [i % 7]) for i in range(40)], 40, show_progress=True)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split()[1] for line in lines] == [f"{4 * tenth}/40" for tenth in range(1, 11)]
+
+
 @pytest.mark.parametrize(
     ("indices", "message"),
     [
