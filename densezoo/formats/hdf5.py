@@ -1,33 +1,36 @@
-"""HDF5 files as h5py writes them by default, read within their own bytes: https://support.hdfgroup.org/documentation/
+"""HDF5 files, read within their own bytes: https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html
 
-The HDF5 library allocates what a broken file claims and can crash on it; this reader knows the part of the format
-(version 1 object headers, symbol tables, contiguous and chunked data, deflate and shuffle) that Keras's files use.
+The HDF5 library allocates what a broken file claims and can crash on it; this reader knows the parts of the format
+that Keras's files use, as every version of the library writes them. A file is groups and datasets; each is a header
+of messages, which say what it is made of. What is many (links, attributes) may be elsewhere, in "dense" storage.
 """
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-
-import numpy as np
-import torch
-from torch import Tensor
+from typing import NamedTuple
 
 from densezoo.errors import FormatError
-from densezoo.formats.binary import EXPANSION_SLACK, MAX_EXPANSION, cut, to_tensor
+from densezoo.formats.hdf5_bytes import UNDEFINED, Source
+from densezoo.formats.hdf5_indexes import FractalHeap, btree_v2, global_heap, symbol_table
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
-MAX_OBJECTS = 200_000  # blocks that are looked at; a Keras file of DenseNet-201 has 8,000
-UNDEFINED = 0xFFFFFFFFFFFFFFFF
-DATASPACE, DATATYPE, EXTERNAL, LAYOUT, FILTERS, ATTRIBUTE, CONTINUATION, SYMBOLS = 1, 3, 7, 8, 11, 12, 16, 17
-DEFLATE, SHUFFLE, CHECKSUM = 1, 2, 3
+#: {version of the superblock: where it has the sizes of addresses and lengths, the base address, the file's end, the
+#: root's address}
+SUPERBLOCKS = {0: (13, 24, 40, 64), 1: (13, 28, 44, 68), 2: (9, 12, 28, 36), 3: (9, 12, 28, 36)}
+DATASPACE, LINK_INFO, DATATYPE, LINK, EXTERNAL, LAYOUT, FILTERS, ATTRIBUTE = 1, 2, 3, 6, 7, 8, 11, 12
+CONTINUATION, SYMBOLS, ATTRIBUTE_INFO = 16, 17, 21
+#: {message that leads to dense storage: (what is there, bytes of a creation index, then of its B-tree's records: kind,
+#: bytes, where the ID is)}
+DENSE = {LINK_INFO: (LINK, 8, 5, 11, 4), ATTRIBUTE_INFO: (ATTRIBUTE, 2, 8, 17, 0)}
+SHARED = 2  # flag of a message that is in another object
+STRING, VARIABLE_LENGTH = 3, 9
 
 
-@dataclass(frozen=True)
-class Message:
+class Message(NamedTuple):
     """A part of an object's header: what it describes and where its bytes are."""
 
     kind: int
@@ -35,24 +38,24 @@ class Message:
     size: int
 
 
-@dataclass
+@dataclass(frozen=True)
 class Node:
     """A group or a dataset.
 
     Args:
-        members: {name: address of its header}, of a group.
-        messages: the header's.
+        messages: its header's, and its dense links and attributes.
+        members: {name: address of its header}, of a group; soft and external links are left out.
     """
 
-    members: dict[str, int] = field(default_factory=dict)
-    messages: list[Message] = field(default_factory=list)
+    messages: list[Message]
+    members: dict[str, int]
 
     def message(self, kind: int) -> Message | None:
         """The first message of a kind."""
         return next((message for message in self.messages if message.kind == kind), None)
 
 
-class File:
+class File(Source):
     """An HDF5 file.
 
     Args:
@@ -64,41 +67,31 @@ class File:
     """
 
     def __init__(self, path: Path, data: memoryview) -> None:
-        self.path, self.data = path, data
-        self._left, self._budget = MAX_OBJECTS, MAX_EXPANSION * len(data) + EXPANSION_SLACK
-        if bytes(data[:8]) != MAGIC or len(data) < 96 or bytes(data[13:15]) != b"\x08\x08" or data[8] != 0:
-            raise self.error(8, "superblock version 0 with 8-byte addresses (h5py's default)", f"{bytes(data[8:16])!r}")
-        if self.number(24) != 0:
-            raise self.error(24, "addresses from the file's start", f"a base of {self.number(24):,}")
-        self.root = self.node(self.number(64))
-
-    def error(self, at: int, expected: str, found: str) -> FormatError:
-        return FormatError(
-            f"{self.path}: an HDF5 file by its first bytes, but at byte {at:,} expected {expected}, found {found}; it "
-            "is broken, truncated, or not Keras's: fetch it anew"
-        )
-
-    def piece(self, start: int, size: int, what: str) -> memoryview:
-        """A piece of the file."""
-        self._left -= 1
-        if self._left < 0:
-            raise self.error(start, f"no more than {MAX_OBJECTS:,} pieces", "more")
-        try:
-            return cut(self.data, start, size, what)
-        except FormatError as error:
-            raise self.error(start, what, str(error)) from None
-
-    def number(self, start: int, size: int = 8) -> int:
-        """A little-endian number."""
-        return int.from_bytes(self.piece(start, size, f"a number of {size} bytes"), "little")
+        super().__init__(path, data)
+        self._collections: dict[int, dict[int, tuple[int, int]]] = {}
+        self.expect(0, MAGIC, "an HDF5 file")
+        version = self.number(8, 1)
+        if version not in SUPERBLOCKS:
+            raise self.error(8, "a superblock of version 0 to 3", f"version {version}")
+        sizes, base, end, root = SUPERBLOCKS[version]
+        self.expect(sizes, b"\x08\x08", "addresses and lengths of 8 bytes")
+        self.expect(base, bytes(8), "addresses from the file's start")
+        self.piece(0, self.number(end), "the whole file")
+        self.root = self.node(self.number(root))
 
     def node(self, address: int) -> Node:
         """The object whose header is at this address."""
-        node = Node(messages=list(self._messages(address)))
-        table = node.message(SYMBOLS)
-        if table is not None:
-            node.members = self._members(self.number(table.start), self.number(table.start + 8))
-        return node
+        messages = list(self._header(address))
+        for message in list(messages):
+            if message.kind in DENSE:
+                messages += self._dense(message)
+        members: dict[str, int] = {}
+        for message in messages:
+            if message.kind == SYMBOLS:
+                members.update(symbol_table(self, self.number(message.start), self.number(message.start + 8)))
+            elif message.kind == LINK:
+                members.update(self._link(message.start))
+        return Node(messages, members)
 
     def find(self, node: Node, path: str) -> Node:
         """The object that a group's path leads to."""
@@ -108,70 +101,79 @@ class File:
             node = self.node(node.members[name])
         return node
 
-    def _messages(self, address: int) -> Iterator[Message]:
-        """Version 1: 16 bytes, then messages of 8 bytes and their data; a continuation has more of them."""
-        if self.number(address, 1) != 1:
-            raise self.error(address, "an object header of version 1", f"{bytes(self.data[address : address + 4])!r}")
-        blocks = [(address + 16, self.number(address + 8, 4))]
+    def _header(self, address: int) -> Iterator[Message]:
+        """Kind, size, flags and data of each message, in blocks; a continuation leads to one more.
+
+        Version 1 pads everything to 8 bytes; version 2 doesn't, has optional fields, and signs each block.
+        """
+        newer = bytes(self.piece(address, 4, "an object header")) == b"OHDR"
+        if newer:
+            self.expect(address + 4, b"\2", "an object header's version")
+            flags = self.number(address + 5, 1)
+            size_at, size_size = address + 6 + 16 * (flags >> 5 & 1) + 4 * (flags >> 4 & 1), 1 << (flags & 3)
+            first, kind_size, head = size_at + size_size, 1, 4 + 2 * (flags >> 2 & 1)
+        else:
+            self.expect(address, b"\1", "an object header of version 1 or 2")
+            size_at, size_size, first, kind_size, head = address + 8, 4, address + 16, 2, 8
+        blocks = [(first, self.number(size_at, size_size))]
         for start, size in blocks:
             end = start + size
-            self.piece(start, size, "an object header")
-            while start + 8 <= end:
-                kind, length, flags = self.number(start, 2), self.number(start + 2, 2), self.number(start + 4, 1)
-                if start + 8 + length > end or (flags & 2 and kind in (DATATYPE, DATASPACE)):
-                    raise self.error(start, f"a message that ends at byte {end:,}", f"{length:,} bytes, flags {flags}")
+            self.piece(start, size, "a block of an object header")
+            while start + head <= end:  # less than that is a gap
+                kind, length = self.number(start, kind_size), self.number(start + kind_size, 2)
+                flags, start = self.number(start + kind_size + 2, 1), start + head
+                if start + length > end:
+                    raise self.error(start, f"a message that ends at byte {end:,}", f"one of {length:,} bytes")
+                if flags & SHARED and kind in (DATASPACE, DATATYPE, FILTERS, ATTRIBUTE):
+                    raise self.unsupported(start, f"a message of kind {kind} that is in another object")
                 if kind == CONTINUATION:
-                    blocks.append((self.number(start + 8), self.number(start + 16)))
+                    blocks.append(self._continuation(start, newer))
                 else:
-                    yield Message(kind, start + 8, length)
-                start += 8 + length
+                    yield Message(kind, start, length)
+                start += length
 
-    def _members(self, tree: int, heap: int) -> dict[str, int]:
-        """{name: address}: a B-tree of symbol tables, names in a heap; soft and external links are left out."""
-        if bytes(self.piece(heap, 32, "a heap")[:4]) != b"HEAP":
-            raise self.error(heap, "a heap of names", f"{bytes(self.data[heap : heap + 4])!r}")
-        names = self.piece(self.number(heap + 24), self.number(heap + 8), "a heap of names")
-        found: dict[str, int] = {}
-        for table in self._leaves(tree, kind=0, key=8):
-            if bytes(self.piece(table, 8, "a symbol table")[:4]) != b"SNOD":
-                raise self.error(table, "a symbol table", f"{bytes(self.data[table : table + 4])!r}")
-            for entry in range(table + 8, table + 8 + 40 * self.number(table + 6, 2), 40):
-                start = self.number(entry)
-                end = bytes(names[start : start + 1024]).find(b"\0")
-                if end < 0:
-                    raise self.error(entry, "a name", f"none at byte {start:,} of its heap")
-                if self.number(entry + 16, 4) < 2:
-                    found[bytes(names[start : start + end]).decode("utf-8", "replace")] = self.number(entry + 8)
-        return found
+    def _continuation(self, at: int, newer: bool) -> tuple[int, int]:
+        start, size = self.number(at), self.number(at + 8)
+        if not newer:
+            return start, size
+        self.expect(start, b"OCHK", "a continuation of an object header")
+        return start + 4, max(size - 8, 0)  # without its signature and its checksum
 
-    def _leaves(self, address: int, kind: int, key: int) -> Iterator[int]:
-        """What the leaves of a version 1 B-tree point to, in order; of chunks (kind 1), where the keys are."""
-        todo = [(address, 64)]
-        while todo:
-            at, levels = todo.pop()
-            head = self.piece(at, 24, "a B-tree")
-            level, count = head[5], int.from_bytes(head[6:8], "little")
-            if bytes(head[:4]) != b"TREE" or head[4] != kind or level >= levels:
-                raise self.error(at, f"a B-tree of kind {kind} below level {levels}", f"{bytes(head[:8])!r}")
-            self.piece(at + 24, count * (key + 8) + key, "a B-tree's entries")
-            places = [at + 24 + i * (key + 8) for i in range(count)]
-            if level == 0:
-                yield from (place if kind else self.number(place + key) for place in places)
-            else:
-                todo += [(self.number(place + key), level) for place in reversed(places)]
+    def _dense(self, info: Message) -> Iterator[Message]:
+        """Links or attributes that are too many or too large for the header: in a heap, found through a B-tree."""
+        kind, index_size, record_kind, record_size, id_at = DENSE[info.kind]
+        at = info.start + 2 + index_size * (self.number(info.start + 1, 1) & 1)
+        if self.number(at) == UNDEFINED:
+            return
+        heap = FractalHeap(self, self.number(at))
+        for record in btree_v2(self, self.number(at + 8), record_kind, record_size):
+            yield Message(kind, *heap.find(record + id_at))
+
+    def _link(self, at: int) -> dict[str, int]:
+        """{name: address}, or nothing where the link is soft or external."""
+        self.expect(at, b"\1", "a link of version 1")
+        flags, place = self.number(at + 1, 1), at + 2
+        hard = not flags & 8 or self.number(place, 1) == 0
+        place += (flags >> 3 & 1) + 8 * (flags >> 2 & 1) + (flags >> 4 & 1)  # kind, creation order, character set
+        size = self.number(place, 1 << (flags & 3))
+        place += 1 << (flags & 3)
+        self.reserve(at, size)
+        name = bytes(self.piece(place, size, "a link's name")).decode("utf-8", "replace")
+        return {name: self.number(place + size)} if hard else {}
 
     def texts(self, node: Node, name: str) -> list[str] | None:
         """An attribute of strings; None where there is none of this name."""
         for message in node.messages:
             if message.kind == ATTRIBUTE:
-                found, datatype, shape, start = self._attribute(message)
+                found, datatype, space, start = self._attribute(message.start)
                 if found == name:
-                    return self._texts(datatype, shape, start, message.start + message.size)
+                    if self.number(message.start, 1) > 1 and self.number(message.start + 1, 1):
+                        raise self.unsupported(message.start, "an attribute whose datatype is in another object")
+                    return self._texts(datatype, self.shape(space)[0], start, message.start + message.size)
         return None
 
-    def _attribute(self, message: Message) -> tuple[str, int, list[int], int]:
-        """(name, where its datatype is, shape, where its values are)."""
-        at = message.start
+    def _attribute(self, at: int) -> tuple[str, int, int, int]:
+        """(name, where its datatype is, its dataspace, its values)."""
         version = self.number(at, 1)
         if version not in (1, 2, 3):
             raise self.error(at, "an attribute of version 1 to 3", f"version {version}")
@@ -182,132 +184,40 @@ class File:
         datatype = start + padded[0]
         space = datatype + padded[1]
         name = raw.partition(b"\0")[0].decode("utf-8", "replace")
-        return name, datatype, self._shape(space), space + padded[2]
+        return name, datatype, space, space + padded[2]
 
     def _texts(self, datatype: int, shape: list[int], start: int, end: int) -> list[str]:
         kind, size = self.number(datatype, 1) & 15, self.number(datatype + 4, 4)
         count = prod(shape)
         if count == 0:  # numpy has no empty array of strings: h5py writes one of numbers
             return []
-        if size == 0 or kind not in (3, 9) or count * size > end - start:
+        if size == 0 or kind not in (STRING, VARIABLE_LENGTH) or count * size > end - start:
             raise self.error(start, "an attribute of strings", f"kind {kind}, {count:,} of {size:,} bytes")
         out = []
         for at in range(start, start + count * size, size):
-            raw = self._from_heap(at) if kind == 9 else bytes(self.piece(at, size, "a string"))
+            place, length = self._referred(at) if kind == VARIABLE_LENGTH else (at, size)
+            self.reserve(at, length)
+            raw = bytes(self.piece(place, length, "a string"))
             out.append(raw.partition(b"\0")[0].decode("utf-8", "replace"))
         return out
 
-    def _from_heap(self, at: int) -> bytes:
-        """A string of any length: its length, the address of a collection, its number there."""
-        length, collection, wanted = self.number(at, 4), self.number(at + 4), self.number(at + 12, 4)
-        if bytes(self.piece(collection, 16, "a collection of strings")[:4]) != b"GCOL":
-            raise self.error(
-                collection, "a collection of strings", f"{bytes(self.data[collection : collection + 4])!r}"
-            )
-        place, end = collection + 16, collection + self.number(collection + 8)
-        while place + 16 <= end:
-            number, size = self.number(place, 2), self.number(place + 8)
-            if number == wanted:
-                self._spend(length, place)
-                return bytes(self.piece(place + 16, min(length, size), "a string"))
-            place += 16 + -(-size // 8) * 8
-        raise self.error(at, f"string {wanted} of the collection at byte {collection:,}", "none")
+    def _referred(self, at: int) -> tuple[int, int]:
+        """(where it is, its bytes) of a string that is elsewhere: its length, its collection, its number there."""
+        length, address, number = self.number(at, 4), self.number(at + 4), self.number(at + 12, 4)
+        if length == 0:
+            return at, 0
+        if address not in self._collections:
+            self._collections[address] = global_heap(self, address)
+        if number not in self._collections[address]:
+            raise self.error(at, f"string {number} of the collection at byte {address:,}", "none")
+        start, size = self._collections[address][number]
+        return start, min(length, size)
 
-    def _shape(self, at: int) -> list[int]:
-        version, rank = self.number(at, 1), self.number(at + 1, 1)
+    def shape(self, at: int) -> tuple[list[int], list[int]]:
+        """The sides of a dataspace, and how long they may grow."""
+        version, rank, flags = self.number(at, 1), self.number(at + 1, 1), self.number(at + 2, 1)
         if version not in (1, 2) or rank > 8:
             raise self.error(at, "a dataspace of version 1 or 2 and up to 8 sides", f"version {version}, {rank} sides")
-        return [self.number(at + (8 if version == 1 else 4) + 8 * i) for i in range(rank)]
-
-    def _spend(self, count: int, at: int) -> None:
-        self._budget -= count
-        if self._budget < 0:
-            raise self.error(at, "no more than the file can hold", f"a claim of {count:,} bytes")
-
-    def tensor(self, node: Node, what: str) -> Tensor:
-        """The numbers of a dataset."""
-        space, kind, layout = (node.message(which) for which in (DATASPACE, DATATYPE, LAYOUT))
-        if space is None or kind is None or layout is None or node.message(EXTERNAL) is not None:
-            raise FormatError(f"{self.path}: {what} is no dataset with its numbers in this file")
-        shape, dtype = self._shape(space.start), self._dtype(kind.start)
-        size, at = prod(shape) * np.dtype(dtype).itemsize, layout.start
-        version, how = self.number(at, 1), self.number(at + 1, 1)
-        if version != 3 or how > 2:
-            raise self.error(at, "a layout of version 3", f"version {version}, class {how}")
-        self._spend(size, at)
-        if how == 2:
-            return self._chunked(node, at, shape, dtype, what)
-        start, there = (at + 4, self.number(at + 2, 2)) if how == 0 else (self.number(at + 2), self.number(at + 10))
-        if there != size or start == UNDEFINED:
-            raise self.error(at, f"{size:,} bytes of {what}, of shape {tuple(shape)}", f"{there:,}")
-        return to_tensor(self.piece(start, size, what), dtype, shape, f"{self.path}: {what}")
-
-    def _dtype(self, at: int) -> str:
-        kind, order, size = self.number(at, 1) & 15, self.number(at + 1, 1) & 1, self.number(at + 4, 4)
-        letter = {0: "i" if self.number(at + 1, 1) & 8 else "u", 1: "f"}.get(kind)
-        if letter is None or (letter, size) not in {
-            ("f", 2),
-            ("f", 4),
-            ("f", 8),
-            ("i", 4),
-            ("i", 8),
-            ("u", 1),
-            ("i", 1),
-        }:
-            raise self.error(at, "numbers", f"a datatype of class {kind} and {size} bytes")
-        return f"{'>' if order else '<'}{letter}{size}"
-
-    def _chunked(self, node: Node, at: int, shape: list[int], dtype: str, what: str) -> Tensor:
-        """Chunks that may be deflated and shuffled; every number has to be in one of them."""
-        rank = self.number(at + 2, 1) - 1
-        sides = [self.number(at + 11 + 4 * i, 4) for i in range(rank)]
-        if rank != len(shape) or not sides or min(sides) < 1:
-            raise self.error(at, f"chunks of {len(shape)} sides", f"{sides}")
-        filters = list(self._filters(node))
-        item = np.dtype(dtype).itemsize
-        self._spend(prod(sides) * item, at)
-        out, filled = np.empty(shape, dtype), 0
-        key = 8 + 8 * (rank + 1)
-        for place in self._leaves(self.number(at + 3), kind=1, key=key):
-            origin = [self.number(place + 8 + 8 * i) for i in range(rank)]
-            stored = self.piece(self.number(place + key), self.number(place, 4), f"a chunk of {what}")
-            skipped = self.number(place + 4, 4)
-            raw: bytes | memoryview = stored
-            for i, which in reversed(list(enumerate(filters))):
-                raw = raw if skipped >> i & 1 else self._undone(which, raw, prod(sides) * item, item, place)
-            if len(raw) != prod(sides) * item or any(begin >= side for begin, side in zip(origin, shape)):
-                raise self.error(place, f"a chunk of {sides} within {shape}", f"{len(raw):,} bytes at {origin}")
-            chunk = np.frombuffer(raw, dtype).reshape(sides)
-            target = out[tuple(slice(begin, begin + side) for begin, side in zip(origin, sides))]
-            target[...] = chunk[tuple(slice(0, side) for side in target.shape)]
-            filled += target.size
-        if filled != out.size:
-            raise self.error(at, f"{out.size:,} numbers of {what} in its chunks", f"{filled:,}")
-        return torch.from_numpy(out.astype(out.dtype.newbyteorder("="), copy=False))
-
-    def _filters(self, node: Node) -> Iterator[int]:
-        message = node.message(FILTERS)
-        if message is None:
-            return
-        version, count = self.number(message.start, 1), self.number(message.start + 1, 1)
-        at = message.start + (8 if version == 1 else 2)
-        for _ in range(count):
-            which, named = self.number(at, 2), self.number(at + 2, 2) if version == 1 else 0
-            if version not in (1, 2) or which not in (DEFLATE, SHUFFLE, CHECKSUM):
-                raise self.error(at, "deflate, shuffle or checksum", f"filter {which} of version {version}")
-            values = self.number(at + (6 if version == 1 else 4), 2)
-            at += (8 + -(-named // 8) * 8 + 4 * (values + values % 2)) if version == 1 else 6 + 4 * values
-            yield which
-
-    def _undone(self, which: int, raw: bytes | memoryview, size: int, item: int, at: int) -> bytes | memoryview:
-        if which == CHECKSUM:
-            return raw[:-4]
-        if which == SHUFFLE:
-            if len(raw) % item:
-                raise self.error(at, "a shuffled chunk", f"{len(raw):,} bytes")
-            planes = np.frombuffer(raw, np.uint8).reshape(item, -1)
-            return np.ascontiguousarray(planes.T).data.cast("B")
-        try:
-            return zlib.decompressobj().decompress(raw, size + 4)
-        except zlib.error as error:
-            raise self.error(at, "a deflated chunk", str(error)) from None
+        start = at + (8 if version == 1 else 4)
+        sides = [self.number(start + 8 * i) for i in range(rank * (1 + (flags & 1)))]
+        return sides[:rank], sides[-rank:] if rank else []

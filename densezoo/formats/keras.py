@@ -15,6 +15,7 @@ from densezoo.errors import FormatError
 from densezoo.formats.archive import Archive
 from densezoo.formats.binary import map_file
 from densezoo.formats.hdf5 import LAYOUT, File, Node
+from densezoo.formats.hdf5_datasets import read_tensor
 from densezoo.formats.keras_graph import read_graph
 from densezoo.types import Checkpoint, GraphNode
 
@@ -69,7 +70,7 @@ def _by_name(file: File) -> Checkpoint:
             name = f"{layer}/{_KERAS1.get(param, param)}"
             if name in tensors:
                 raise FormatError(f"{file.path}: {name} is there twice")
-            tensors[name] = file.tensor(file.find(stored, weight), name)
+            tensors[name] = read_tensor(file, file.find(stored, weight), name)
     graph = read_graph("".join(file.texts(file.root, "model_config") or []), str(file.path))
     facts = {name: "".join(file.texts(group, name) or file.texts(file.root, name) or []) for name in _FACTS}
     return Checkpoint(str(file.path), "keras-h5", tensors, _dropped(file), metadata=facts, graph=graph)
@@ -96,13 +97,13 @@ def _by_rank(file: File, config: str) -> Checkpoint:
             for number, address in file.find(layers, f"{name}/vars").members.items():
                 if not number.isdigit() or int(number) >= len(names):
                     raise FormatError(f"{file.path}: {name} has a variable {number!r}; expected 0..{len(names) - 1}")
-                tensors[f"{role}.{rank}.{names[int(number)]}"] = file.tensor(
-                    file.node(address), f"{name}/vars/{number}"
+                tensors[f"{role}.{rank}.{names[int(number)]}"] = read_tensor(
+                    file, file.node(address), f"{name}/vars/{number}"
                 )
     for name, address in layers.members.items():
         if not re.fullmatch(rf"({'|'.join(_VARIABLES)})(_\d+)?", name):
             for path, dataset in _datasets(file, file.node(address)):
-                tensors[f"{name}/{path}"] = file.tensor(dataset, f"{name}/{path}")
+                tensors[f"{name}/{path}"] = read_tensor(file, dataset, f"{name}/{path}")
     graph = tuple(_numbered(read_graph(config, str(file.path))))
     return Checkpoint(str(file.path), "keras3", tensors, _dropped(file), graph=graph)
 
