@@ -168,6 +168,7 @@ def symbol_table(source: Source, tree: int, heap: int) -> Iterator[tuple[str, in
             end = bytes(names[start : start + 1024]).find(b"\0")
             if end < 0:
                 raise source.error(entry, "a name", f"none at byte {start:,} of its heap")
+            source.reserve(entry, end)
             if source.number(entry + 16, 4) < 2:
                 yield bytes(names[start : start + end]).decode("utf-8", "replace"), source.number(entry + 8)
 

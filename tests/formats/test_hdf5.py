@@ -107,6 +107,18 @@ def test_links_in_headers_in_blocks_and_in_blocks_of_blocks(tmp_path: Path, coun
     assert open_file(tmp_path / "m.h5").root.members == dict.fromkeys(names | {"group"}, address)
 
 
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+def test_names_that_overlap_can_t_fill_the_memory(tmp_path: Path, libver: str) -> None:
+    with h5py.File(tmp_path / "m.h5", "w", libver=libver) as file:
+        for i in range(50):
+            file.create_group("name" * i + "!")
+        address = h5py.h5o.get_info(file.id).addr
+    file = open_file(tmp_path / "m.h5")
+    file._memory = 1000
+    with pytest.raises(FormatError, match="no more than a file of this size"):
+        file.node(address)
+
+
 NUMBERS = np.arange(40 * 70, dtype=np.float32).reshape(40, 70)
 CHUNKS: dict[str, dict[str, Any]] = {
     "single": {"chunks": (40, 70)},
