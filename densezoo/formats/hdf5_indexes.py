@@ -149,7 +149,7 @@ class FixedArray:
     def find(self, number: int) -> int:
         """Where an element is."""
         if number >= self.count:
-            raise self.source.error(self.start, f"element {number:,} of a fixed array", f"{self.count:,}")
+            raise self.source.error(self.start, f"element {number:,} of a fixed array", f"{self.count:,} of them")
         page = number // self.per_page
         if self.paged and not self.source.number(self.bitmap + page // 8, 1) & 128 >> page % 8:
             raise self.source.error(self.bitmap + page // 8, "elements of a fixed array", f"nothing in page {page}")

@@ -139,6 +139,16 @@ def test_indexes_of_chunks(tmp_path: Path, libver: str, kind: str) -> None:
     assert values(open_file(tmp_path / "m.h5"), "x") == NUMBERS.tolist()
 
 
+def test_more_chunks_than_their_array_has(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "m.h5", "w", libver="latest") as file:
+        file.create_dataset("x", data=NUMBERS, chunks=(7, 9))
+    content = bytearray((tmp_path / "m.h5").read_bytes())
+    struct.pack_into("<Q", content, content.index(b"FAHD") + 8, 47)
+    (tmp_path / "m.h5").write_bytes(content)
+    with pytest.raises(FormatError, match="expected element 47 of a fixed array, found 47 of them"):
+        values(open_file(tmp_path / "m.h5"), "x")
+
+
 @pytest.mark.parametrize("limits", [(40, 70), (60, 80)])
 def test_chunks_without_an_index(tmp_path: Path, limits: tuple[int, int]) -> None:
     with h5py.File(tmp_path / "m.h5", "w", libver="latest") as file:
@@ -429,6 +439,11 @@ DENSE_LIES: dict[str, tuple[tuple[bytes, ...], str]] = {
 def test_a_dense_link_field_by_field(tmp_path: Path) -> None:
     (tmp_path / "m.h5").write_bytes(dense(*GOOD))
     assert open_file(tmp_path / "m.h5").root.members == {"x": 48}
+
+
+def test_an_empty_tree(tmp_path: Path) -> None:
+    (tmp_path / "m.h5").write_bytes(dense(GOOD[0], tree((1 << 64) - 1, 0), *GOOD[2:]))
+    assert open_file(tmp_path / "m.h5").root.members == {}
 
 
 @pytest.mark.parametrize("lie", DENSE_LIES)
