@@ -87,10 +87,10 @@ def pytorch(zipped: bool = True) -> bytes:
     return buffer.getvalue()
 
 
-def keras() -> bytes:
+def keras(libver: str | None = None) -> bytes:
     h5py = pytest.importorskip("h5py")
     buffer = io.BytesIO()
-    with h5py.File(buffer, "w") as file:
+    with h5py.File(buffer, "w", libver=libver) as file:
         file.attrs["layer_names"] = ["w"]
         file.create_group("w").attrs["weight_names"] = ["w"]
         file["w/w"] = VALUES.reshape(2, 3)
@@ -100,6 +100,7 @@ def keras() -> bytes:
 WRITERS: dict[str, Callable[[], bytes]] = {
     "mindspore": mindspore, "caffe": caffe, "onnx": onnx, "mxnet": mxnet, "npz": npz, "paddle": paddle,
     "safetensors": safetensors, "pytorch": pytorch, "pytorch legacy": lambda: pytorch(zipped=False), "keras": keras,
+    "keras latest": lambda: keras("latest"),
 }  # fmt: skip
 
 
