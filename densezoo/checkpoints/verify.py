@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from densezoo.checkpoints.export import misfits
+from densezoo.models.topology import layers
 from densezoo.types import Architecture
 
 LARGEST_ERROR = 1e-5  # separated right from wrong in every control that was tried: float32 rounding is 3e-7
@@ -47,18 +48,24 @@ def _timm(path: Path, arch: Architecture, images: Tensor) -> Tensor:
 
 
 def _mmpretrain(path: Path, arch: Architecture, images: Tensor) -> Tensor:
-    from mmpretrain.models import DenseNet, GlobalAveragePooling, LinearClsHead
+    from mmengine.runner import load_checkpoint
+    from mmpretrain.models import ImageClassifier
 
-    depths = {
-        "growth_rate": arch.growth_rate,
-        "depths": list(arch.block_config),
-        "init_channels": arch.num_init_features,
-    }
-    backbone = DenseNet(arch=depths, in_channels=arch.in_chans, bn_size=arch.bn_size, reduction=arch.reduction)
-    state = _state(path)
-    head = LinearClsHead(arch.num_classes, state["head.fc.weight"].shape[1])
-    torch.nn.ModuleDict({"backbone": backbone, "head": head}).load_state_dict(state)
-    logits: Tensor = head.eval()(GlobalAveragePooling()(backbone.eval()(images)))
+    sides = {"growth_rate": arch.growth_rate, "depths": arch.block_config, "init_channels": arch.num_init_features}
+    channels = [layer.in_channels for layer in layers(arch)][-1]
+    model = ImageClassifier(
+        backbone={
+            "type": "DenseNet",
+            "arch": sides,
+            "in_channels": arch.in_chans,
+            "bn_size": arch.bn_size,
+            "compression_factor": arch.reduction,
+        },
+        neck={"type": "GlobalAveragePooling"},
+        head={"type": "LinearClsHead", "num_classes": arch.num_classes, "in_channels": channels},
+    )
+    load_checkpoint(model, str(path), map_location="cpu", strict=True, logger="silent")
+    logits: Tensor = model.eval()(images)
     return logits
 
 

@@ -64,6 +64,19 @@ def test_the_system_computes_the_same(tmp_path: Path, tool: Callable[..., int], 
     assert (verified[f"{to} m.{to}"] or 0) < 2e-6
 
 
+@pytest.mark.parametrize("reduction", [0.5, 0.7])
+@pytest.mark.filterwarnings("default")  # the package's own, as it is imported
+def test_mmpretrain_loads_its_file_and_computes_the_same(tmp_path: Path, reduction: float) -> None:
+    pytest.importorskip("mmpretrain")
+    arch = Architecture(8, (2, 3), 16, reduction=reduction, num_classes=5)
+    source = tmp_path / "m.safetensors"
+    write_safetensors(source, randomise_statistics(DenseNet(arch)).state_dict(), {"architecture": vars(arch)})
+    written = densezoo.convert_checkpoint(source, tmp_path / "m.pth", to="mmpretrain", verify=True)[1]
+    error = dict(written["verified"])["mmpretrain m.pth"]  # type: ignore[call-overload]
+    assert error is not None
+    assert error < 2e-6
+
+
 def test_what_a_system_can_t_have_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     source = tmp_path / "m.safetensors"
     arch = Architecture(8, (2, 3), 16, bn_eps=1e-4, transition_pool="max", num_classes=5)
