@@ -1,8 +1,9 @@
 """Pickles as data: the opcodes are read, and no class or function that a pickle names is ever imported or called.
 
 A pickle is a program for a stack machine (https://docs.python.org/3/library/pickletools.html). This machine builds
-numbers, strings and containers, and asks a table what a named class or function would have made; a name that is in
-no table ends the reading. torch.save files, TorchScript archives and Paddle's files are pickles.
+numbers, strings and containers, and asks a table what a named class or function would have made. An object of a class
+that is in no table (a config, an optimiser) stands as its name and state; a call of anything that is in no table ends
+the reading. torch.save files, TorchScript archives and Paddle's files are pickles.
 """
 
 from __future__ import annotations
@@ -108,12 +109,24 @@ HARMLESS: dict[str, Constructor] = {
         name: _inert(name)
         for name in (
             "argparse.Namespace",  # timm's and many others' arguments
+            "builtins.bytearray",
+            "builtins.complex",
+            "builtins.frozenset",
             "builtins.getattr",  # a HistoryBuffer holds its own methods
+            "builtins.list",
+            "builtins.range",
             "builtins.set",
             "builtins.slice",
-            "builtins.complex",
+            "builtins.xrange",
+            "collections.deque",
+            "copyreg._reconstructor",  # any object, before protocol 2
+            "datetime.date",
             "datetime.datetime",
             "datetime.timedelta",
+            "datetime.timezone",
+            "decimal.Decimal",
+            "fractions.Fraction",
+            "functools.partial",
             "mmengine.config.config.ConfigDict",
             "mmengine.logging.history_buffer.HistoryBuffer",
             "numpy.dtype",
@@ -123,6 +136,7 @@ HARMLESS: dict[str, Constructor] = {
             "pathlib.WindowsPath",
             "torch.Size",
             "torch.device",
+            "types.SimpleNamespace",
         )
     },
 }
@@ -135,7 +149,7 @@ class Machine:
     Args:
         tables: {dotted name: what it makes}.
         persistent: what a persistent id stands for (torch's storages).
-        allows: whether a name that is in no table may stand as inert data.
+        allows: whether what a name that is in no table makes may stand as inert data.
     """
 
     tables: Mapping[str, Constructor]
@@ -148,13 +162,10 @@ class Machine:
 
     def symbol(self, name: str) -> Symbol:
         module, _, rest = name.partition(".")
-        name = f"{_PYTHON2_MODULES.get(module, module)}.{rest}"
-        if name not in self.tables and not self.allows(name):
-            raise RefusedClass(name)
-        return Symbol(name)
+        return Symbol(f"{_PYTHON2_MODULES.get(module, module)}.{rest}")
 
-    def make(self, what: object, arguments: object) -> Any:
-        """What calling ``what`` would have made."""
+    def make(self, what: object, arguments: object, instance: bool = False) -> Any:
+        """What calling ``what``, or making an instance of it without a call, would have made."""
         if not isinstance(what, Symbol) or not isinstance(arguments, tuple):
             raise ValueError("a call of something that is no named class or function")
         if what.name == "_codecs.encode" and arguments:  # a text made into bytes again and again is one text
@@ -162,6 +173,8 @@ class Machine:
             if known is None:
                 known = self.made[id(arguments[0])] = (arguments[0], _encoded(arguments))
             return known[1]
+        if not instance and what.name not in self.tables and not self.allows(what.name):
+            raise RefusedClass(what.name)
         return self.tables.get(what.name, _inert(what.name))(arguments)
 
     def pop_mark(self) -> list[Any]:
@@ -175,9 +188,9 @@ def _build(machine: Machine) -> None:
         machine.stack[-1].state = state
 
 
-def _call(machine: Machine) -> None:
+def _call(machine: Machine, instance: bool = False) -> None:
     arguments = machine.stack.pop()
-    machine.stack.append(machine.make(machine.stack.pop(), arguments))
+    machine.stack.append(machine.make(machine.stack.pop(), arguments, instance))
 
 
 def _keyed(items: list[Any]) -> dict[Any, Any]:
@@ -262,7 +275,7 @@ OPERATIONS: dict[str, Callable[[Machine, Any], None]] = {
     "GLOBAL": _push(lambda machine, argument: machine.symbol(argument.replace(" ", "."))),
     "STACK_GLOBAL": _push(lambda machine, argument: machine.symbol("{}.{}".format(*_pair(machine, 2)))),
     "REDUCE": lambda machine, argument: _call(machine),
-    "NEWOBJ": lambda machine, argument: _call(machine),
+    "NEWOBJ": lambda machine, argument: _call(machine, instance=True),
     "BUILD": lambda machine, argument: _build(machine),
     "BINPERSID": _push(lambda machine, argument: machine.persistent(machine.stack.pop())),
     "PROTO": lambda machine, argument: None,
@@ -288,7 +301,7 @@ def load(
         persistent, allows: as for `Machine`.
 
     Raises:
-        RefusedClass: it names a class or function that is in no table.
+        RefusedClass: it calls a class or function that is in no table.
         FormatError: truncated, broken, or longer than any checkpoint's.
     """
     machine = Machine({**HARMLESS, **(constructors or {})}, persistent, allows)

@@ -21,10 +21,13 @@ from densezoo.formats.archive import Archive
 from densezoo.formats.binary import BFLOAT16, cut, item_size, map_file, to_tensor
 from densezoo.types import Checkpoint
 
-#: Entries that hold the weights in the wrappers seen in the field, best first: timm evaluates the averaged weights.
-STATE_DICT_ENTRIES = ("state_dict_ema", "state_dict", "model_state_dict", "model_state", "model", "net")
+#: Entries of averaged weights, which timm and torchvision evaluate and publish where a file has them.
+AVERAGED_ENTRIES = ("state_dict_ema", "model_ema")
+#: Entries of the weights in training scripts' wrappers; a state_dict under another name is one if it is the only one.
+STATE_DICT_ENTRIES = ("state_dict", "model_state_dict", "model_state", "model", "net", "module")
 #: pickle.dumps(0x1950A86A20F9469CFC6C, 2): the first of the pickles of a legacy file.
 LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+_ASK = "ask for the state_dict: torch.save(model.state_dict(), ...)"
 _DTYPES = {
     "Float": "f4", "Double": "f8", "Half": "f2", "BFloat16": BFLOAT16, "Long": "i8", "Int": "i4", "Short": "i2",
     "Char": "i1", "Byte": "u1", "Bool": "?",
@@ -75,6 +78,9 @@ class Deferred:
         return torch.as_strided(flat, self.size, self.stride, first) if prod(self.size) else torch.empty(0)
 
 
+Stateful = Deferred | pickled.Array  # what a state_dict holds
+
+
 def _whole(values: object) -> tuple[int, ...]:
     if isinstance(values, (tuple, list)) and all(type(value) is int for value in values):
         return tuple(values)
@@ -96,9 +102,14 @@ CONSTRUCTORS: dict[str, pickled.Constructor] = {
 }
 
 
-def persistent(key: Any) -> Stored:
-    """The storage that a persistent id names: ("storage", class, key, device, numel[, (key, offset, numel)])."""
+def persistent(key: Any) -> Stored | pickled.Symbol:
+    """The storage that a persistent id names: ("storage", class, key, device, numel[, (key, offset, numel)]).
+
+    A class of a whole model, with its source code, is a persistent id, too: ("module", class, file, code).
+    """
     match key:
+        case ("module", pickled.Symbol() as symbol, *_):
+            return symbol
         case ("storage", pickled.Symbol(name), str(record), _, int(numel), *view):
             kind = _STORAGE.fullmatch(name)
             if kind and kind[1] in _DTYPES and numel >= 0:
@@ -147,9 +158,11 @@ def read_legacy(path: Path) -> Checkpoint:
     order = ">" if isinstance(system, dict) and system.get("little_endian") is False else "<"
     seen: dict[str, Stored] = {}
 
-    def remember(key: Any) -> Stored:
+    def remember(key: Any) -> Stored | pickled.Symbol:
         stored = persistent(key)
-        return seen.setdefault(stored.key, stored) and stored
+        if isinstance(stored, Stored):
+            seen.setdefault(stored.key, stored)
+        return stored
 
     content = load_pickle(path, file, remember)
     keys = load_pickle(path, file)
@@ -205,7 +218,7 @@ class _Reading:
 
 
 def load_pickle(
-    path: Path, source: Any, find: Callable[[Any], Stored] = persistent, allows: Callable[[str], bool] = harmless
+    path: Path, source: Any, find: Callable[[Any], object] = persistent, allows: Callable[[str], bool] = harmless
 ) -> Any:
     """`densezoo.formats.pickled.load` of a torch pickle: of bytes, or of a file at its position.
 
@@ -216,7 +229,7 @@ def load_pickle(
     try:
         return pickled.load(file, CONSTRUCTORS, find, allows)
     except pickled.RefusedClass as error:
-        raise FormatError(f"{path}: {error}; ask for the state_dict: torch.save(model.state_dict(), ...)") from None
+        raise FormatError(f"{path}: {error}; {_ASK}") from None
     except FormatError as error:
         raise FormatError(_broken(path, str(error))) from None
 
@@ -224,22 +237,64 @@ def load_pickle(
 def _checkpoint(path: Path, content: Any, storage_bytes: Callable[[str], memoryview], order: str) -> Checkpoint:
     if _is_state_dict(content):
         return Checkpoint(str(path), "pytorch", build_all(path, content, storage_bytes, order))
-    wrapper: Mapping[object, object] = content if isinstance(content, Mapping) else {}
-    for entry in STATE_DICT_ENTRIES:
-        tensors = wrapper.get(entry)
-        if _is_state_dict(tensors):
-            beside = {str(name): _count_tensors(value) for name, value in wrapper.items() if name != entry}
-            dropped = {name: count for name, count in beside.items() if count}
-            built = build_all(path, tensors, storage_bytes, order)
-            return Checkpoint(str(path), "pytorch", built, dropped, metadata={"entry": entry})
-    found = f"the entries {', '.join(map(str, list(wrapper)[:8]))}" if wrapper else f"a {type(content).__name__}"
-    raise FormatError(
-        f"{path}: expected a state_dict, alone or as one of {', '.join(STATE_DICT_ENTRIES)}; found {found}"
-    )
+    entry, others = _choose(path, content)
+    built = build_all(path, _state_dicts(content)[entry], storage_bytes, order)
+    beside = {str(name): _count_tensors(value) for name, value in content.items() if name != entry.partition(".")[0]}
+    dropped = {name: count for name, count in beside.items() if count}
+    hints = (f"the weights are the entry {entry}; not used: {', '.join(others)}",) if others else ()
+    return Checkpoint(str(path), "pytorch", built, dropped, {"entry": entry}, hints=hints)
+
+
+def _choose(path: Path, content: Any) -> tuple[str, list[str]]:
+    """The entry of a training script's wrapper that holds the weights, and the entries of other ones.
+
+    Raises:
+        FormatError: there is none, or which of several is meant can't be known.
+    """
+    found = _state_dicts(content)
+    averaged, known = ([name for name in names if name in found] for names in (AVERAGED_ENTRIES, STATE_DICT_ENTRIES))
+    chosen = averaged[:1] or known or list(found)
+    if len(chosen) == 1:
+        return chosen[0], [name for name in found if name != chosen[0]]
+    if chosen:
+        raise FormatError(
+            f"{path}: holds several networks, {', '.join(chosen[:8])}, and nothing says which is meant; "
+            "save the state_dict of that one alone"
+        )
+    raise FormatError(f"{path}: {_no_state_dict(content)}")
+
+
+def _state_dicts(content: Any) -> dict[str, Mapping[str, Stateful]]:
+    """{entry: state_dict} of a wrapper's entries, and of the mappings in them.
+
+    Under a name that isn't known, it is one if it holds a convolution's kernel (a loss has weights, too).
+    """
+    found = {}
+    for name, value in content.items() if isinstance(content, Mapping) else ():
+        inner = value.items() if isinstance(value, Mapping) and not _is_state_dict(value) else ()
+        for path, item in ((str(name), value), *((f"{name}.{key}", item) for key, item in inner)):
+            known = path in (*AVERAGED_ENTRIES, *STATE_DICT_ENTRIES)
+            if _is_state_dict(item) and (known or any(len(_sides(part)) == 4 for part in item.values())):
+                found[path] = item
+    return found
+
+
+def _no_state_dict(content: Any) -> str:
+    """What a file without a state_dict holds instead, and what to do."""
+    values = {"": content, **content} if isinstance(content, Mapping) else {"": content}
+    for value in values.values():
+        if type(value) is pickled.Inert and isinstance(value.state, dict) and "_modules" in value.state:
+            return f"{pickled.RefusedClass(value.name)}; {_ASK}"
+    names = ", ".join((*AVERAGED_ENTRIES, *STATE_DICT_ENTRIES))
+    odd = [str(name) for name, value in values.items() if name and not isinstance(value, (Deferred, pickled.Array))]
+    if 0 < len(odd) < len(values) - 1:
+        return f"expected a state_dict; it has tensors, and beside them {', '.join(odd[:8])}, which are none"
+    found = f"the entries {', '.join(odd[:8])}" if odd else f"a {type(content).__name__}"
+    return f"expected a state_dict, alone or as one of {names}; found {found}"
 
 
 def build_all(
-    path: Path, deferred: Mapping[str, Deferred], storage_bytes: Callable[[str], memoryview], order: str
+    path: Path, deferred: Mapping[str, Stateful], storage_bytes: Callable[[str], memoryview], order: str
 ) -> dict[str, Tensor]:
     """{name: tensor}.
 
@@ -247,17 +302,27 @@ def build_all(
         FormatError: one of them doesn't fit the file.
     """
     try:
-        return {name: tensor.build(storage_bytes, order, name) for name, tensor in deferred.items()}
+        return {
+            name: item.build(storage_bytes, order, name) if isinstance(item, Deferred) else item.tensor(name)
+            for name, item in deferred.items()
+        }
     except FormatError as error:
         raise FormatError(_broken(path, str(error)) if str(path) not in str(error) else str(error)) from None
 
 
-def _is_state_dict(value: object) -> TypeGuard[Mapping[str, Deferred]]:
-    """Whether this is {name: tensor} and nothing else (torch's own ``_metadata`` is an attribute, not an entry)."""
+def _sides(item: Stateful) -> tuple[int, ...]:
+    if isinstance(item, Deferred):
+        return item.size
+    shape = item.state[1] if isinstance(item.state, tuple) and len(item.state) > 1 else ()
+    return shape if isinstance(shape, tuple) else ()
+
+
+def _is_state_dict(value: object) -> TypeGuard[Mapping[str, Stateful]]:
+    """Whether this is {name: tensor or numpy array} and nothing else (torch's ``_metadata`` is an attribute)."""
     return (
         isinstance(value, Mapping)
         and len(value) > 0
-        and all(isinstance(name, str) and isinstance(item, Deferred) for name, item in value.items())
+        and all(isinstance(name, str) and isinstance(item, (Deferred, pickled.Array)) for name, item in value.items())
     )
 
 
@@ -269,7 +334,7 @@ def _count_tensors(value: object) -> int:
         if id(item) in seen:
             continue
         seen.add(id(item))
-        if isinstance(item, (Deferred, Tensor)):
+        if isinstance(item, (Deferred, pickled.Array, Tensor)):
             count += 1
         elif isinstance(item, Mapping):
             todo.extend(item.values())

@@ -1,18 +1,22 @@
 from __future__ import annotations
 
 import argparse
+import collections
 import contextlib
+import datetime
 import hashlib
 import os
 import struct
 import zipfile
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mmengine.config import ConfigDict
 from safetensors.torch import save_file
 
 from densezoo.errors import FormatError
@@ -66,6 +70,64 @@ def test_averaged_weights_come_first(tmp_path: Path) -> None:
     assert checkpoint.dropped == {"state_dict": 2}
 
 
+KERNELS = {"conv.weight": torch.ones(2, 2, 3, 3)}
+
+
+@pytest.mark.parametrize(
+    ("content", "entry", "others"),
+    [
+        ({"generator": KERNELS, "epoch": 3}, "generator", ""),
+        ({"checkpoint": {"model": KERNELS, "step": 3}, "loss": {"weight": torch.ones(5)}}, "checkpoint.model", ""),
+        ({"model": {}, "model_ema": KERNELS}, "model_ema", ""),
+        ({"model": TENSORS, "model_ema": KERNELS}, "model_ema", "model"),  # torchvision's references
+        ({"state_dict": KERNELS, "ema_state_dict": {"a": torch.ones(1, 1, 1, 1)}}, "state_dict", "ema_state_dict"),
+    ],
+)
+def test_the_weights_are_found_in_a_wrapper(
+    tmp_path: Path, content: dict[str, object], entry: str, others: str
+) -> None:
+    torch.save(content, tmp_path / "model.pth")
+    checkpoint = read_checkpoint(tmp_path / "model.pth")
+    assert checkpoint.tensors.keys() == KERNELS.keys()
+    assert checkpoint.metadata == {"entry": entry}
+    assert checkpoint.hints == ((f"the weights are the entry {entry}; not used: {others}",) if others else ())
+
+
+@pytest.mark.parametrize("names", [("state_dict", "model"), ("student", "teacher")])
+def test_which_of_two_networks_is_meant_is_not_guessed(tmp_path: Path, names: tuple[str, str]) -> None:
+    torch.save(dict.fromkeys(names, KERNELS), tmp_path / "model.pth")
+    with pytest.raises(FormatError, match=f"holds several networks, {', '.join(names)}, and nothing says which"):
+        read_checkpoint(tmp_path / "model.pth")
+
+
+def test_numpy_arrays_are_a_state_dict(tmp_path: Path) -> None:
+    torch.save({name: tensor.numpy() for name, tensor in TENSORS.items()}, tmp_path / "model.pth")
+    assert same(read_checkpoint(tmp_path / "model.pth").tensors, TENSORS)
+
+
+def test_what_is_no_tensor_is_named(tmp_path: Path) -> None:
+    torch.save({**TENSORS, "note": "text"}, tmp_path / "model.pth")
+    with pytest.raises(FormatError, match="it has tensors, and beside them note, which are none"):
+        read_checkpoint(tmp_path / "model.pth")
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_objects_beside_the_weights_are_data(tmp_path: Path, zipped: bool) -> None:
+    """A training script stores its own: they are neither made nor needed."""
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.1)
+    beside = {
+        "optimizer": optimizer,
+        "scheduler": torch.optim.lr_scheduler.StepLR(optimizer, 3),
+        "loss": torch.nn.CrossEntropyLoss(),
+        "config": ConfigDict(lr=0.1),
+        "when": (datetime.datetime.now(datetime.timezone.utc), datetime.date(2017, 1, 1)),
+        "class": torch.nn.Module,
+        "more": (range(3), frozenset([1]), collections.deque([1]), argparse.Namespace(a=1)),
+    }
+    torch.save({"state_dict": TENSORS, **beside}, tmp_path / "m.pth", _use_new_zipfile_serialization=zipped)
+    assert same(read_checkpoint(tmp_path / "m.pth").tensors, TENSORS)
+
+
 class Hostile:
     """Unpickling it would create a file."""
 
@@ -85,8 +147,13 @@ def test_a_pickle_is_never_executed(tmp_path: Path, zipped: bool) -> None:
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_whole_model_is_refused_by_the_name_of_its_class(tmp_path: Path) -> None:
-    torch.save(torch.nn.Sequential(torch.nn.Linear(2, 2)), tmp_path / "model.pth")
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("wrap", [lambda model: model, lambda model: {"model": model, "epoch": 3}])
+def test_a_whole_model_is_refused_by_the_name_of_its_class(
+    tmp_path: Path, zipped: bool, wrap: Callable[[object], object]
+) -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(2, 2))
+    torch.save(wrap(model), tmp_path / "model.pth", _use_new_zipfile_serialization=zipped)
     with pytest.raises(
         FormatError, match=r"holds a pickled torch.nn.modules.container.Sequential.*torch.save\(model.sta"
     ):
@@ -128,7 +195,9 @@ def test_a_folder_and_a_missing_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [{}, {"epoch": 3, "weights": TENSORS}, [1, 2], {"state_dict": {"a": 1}}, 3])
 def test_no_state_dict_inside(tmp_path: Path, content: object) -> None:
     torch.save(content, tmp_path / "model.pth")
-    with pytest.raises(FormatError, match="expected a state_dict, alone or as one of state_dict_ema, state_dict"):
+    with pytest.raises(
+        FormatError, match="expected a state_dict, alone or as one of state_dict_ema, model_ema, state_dict, model_s"
+    ):
         read_checkpoint(tmp_path / "model.pth")
 
 
