@@ -59,6 +59,8 @@ def convert(
     if not report.exact:
         raise CheckpointError(_refusal(checkpoint, report, found))
     _check_weights(checkpoint, naming, arch, weights)
+    if architecture is None:
+        _ask(checkpoint, naming, found, {**stated, **options})
     state_dict = {
         name: _canonical(checkpoint, naming, layer, param, keys) for name, (layer, param, keys) in places.items()
     }
@@ -67,7 +69,7 @@ def convert(
             state_dict.setdefault(f"{layer.name}.num_batches_tracked", torch.tensor(0))
     told = checkpoint.graph or checkpoint.semantics
     assumed = () if told else (f"computation: not in the file; taken {naming.keymap.assumes}",)
-    hints = (*checkpoint.hints, *assumed, *choices, *naming.keymap.notes)
+    hints = (*checkpoint.hints, *assumed, *choices, *_head_notes(checkpoint, naming), *naming.keymap.notes)
     return arch, state_dict, dataclasses.replace(report, hints=hints)
 
 
@@ -117,6 +119,32 @@ def _check_weights(checkpoint: Checkpoint, naming: Naming, arch: Architecture, w
                 f"{checkpoint.path}: in its computation {layer.name} takes {', '.join(used) or 'no weights'}; by its "
                 f"names it should take {strange[0]}; nothing was loaded"
             )
+
+
+def _ask(checkpoint: Checkpoint, naming: Naming, found: Architecture, known: Mapping[str, object]) -> None:
+    """Hold a file to saying what its source's networks with this stem differ in.
+
+    Raises:
+        CheckpointError: neither it nor the caller says so.
+    """
+    for name in naming.keymap.asks.get(found.stem, ()):
+        if name not in known and not checkpoint.graph:
+            raise CheckpointError(
+                f"{checkpoint.path}: networks of {naming.keymap.name} names with a {found.stem} stem differ in {name}, "
+                f"which their tensors don't show; say it: --options {name}=... or {name}=None"
+            )
+
+
+def _head_notes(checkpoint: Checkpoint, naming: Naming) -> list[str]:
+    """What a classifier under another name than the source's, or a softmax after it, leaves to say."""
+    keys, usual = naming.keys("classifier", "weight"), naming.keymap.templates.get("classifier", ())
+    notes = []
+    if keys and usual and not naming.keymap.notes and not keys[0].startswith(f"{naming.prefix}{usual[0]}.weight"):
+        name = keys[0].removesuffix(".weight")
+        notes.append(f"the classifier is {name}, whose outputs are returned: a sigmoid beside it would be in no tensor")
+    if any(node.op == "softmax" for node in checkpoint.graph):
+        notes.append("the file's network ends in a softmax; densezoo returns the logits before it")
+    return notes
 
 
 def _decide(

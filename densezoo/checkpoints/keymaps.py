@@ -77,7 +77,8 @@ _FLYYUFELIX: Params = {
 }
 
 _TORCHVISION = _one(CANONICAL_TEMPLATES) | {
-    "classifier": ("classifier", "classifier.0", "fc")  # the latter two: fine-tuned heads seen in the field
+    # fine-tuned heads seen in the field; last_linear: https://github.com/Cadene/pretrained-models.pytorch
+    "classifier": ("classifier", "classifier.0", "classifier.1", "fc", "head", "last_linear")
 }
 _KERAS_NAMES = {
     "stem.conv0": ("conv1_conv", "conv1/conv"),
@@ -118,7 +119,7 @@ _LAST_RELU = "with a ReLU after the last norm, which keras_applications 1.0.2 al
 
 KEYMAPS = (
     # torchvision/models/densenet.py and timm/models/densenet.py: the canonical names
-    KeyMap("torchvision", _TORCHVISION, _TORCH),
+    KeyMap("torchvision", _TORCHVISION, _TORCH, asks={"deep": ("aa_layer",)}),  # densenetblur121d, densenet264d
     # the files that torchvision publishes are from 2017: names with a dot, no num_batches_tracked
     KeyMap(
         "torchvision-legacy",
@@ -354,4 +355,5 @@ DROPPED_NAMES = (
         "training counter",
     ),
     (r".*seed_generator(_state)?.*", "random state"),
+    (r"(.+\.)?(loss|loss_fn|criterion)\.(pos_)?weight", "loss weight"),
 )

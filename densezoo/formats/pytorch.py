@@ -19,6 +19,7 @@ from densezoo.errors import FormatError
 from densezoo.formats import pickled
 from densezoo.formats.archive import Archive
 from densezoo.formats.binary import BFLOAT16, cut, item_size, map_file, to_tensor
+from densezoo.formats.timm_config import config_beside, stated_by_timm
 from densezoo.types import Checkpoint
 
 #: Entries of averaged weights, which timm and torchvision evaluate and publish where a file has them.
@@ -236,13 +237,21 @@ def load_pickle(
 
 def _checkpoint(path: Path, content: Any, storage_bytes: Callable[[str], memoryview], order: str) -> Checkpoint:
     if _is_state_dict(content):
-        return Checkpoint(str(path), "pytorch", build_all(path, content, storage_bytes, order))
+        built = build_all(path, content, storage_bytes, order)
+        return Checkpoint(str(path), "pytorch", built, semantics=config_beside(path))
     entry, others = _choose(path, content)
     built = build_all(path, _state_dicts(content)[entry], storage_bytes, order)
     beside = {str(name): _count_tensors(value) for name, value in content.items() if name != entry.partition(".")[0]}
     dropped = {name: count for name, count in beside.items() if count}
     hints = (f"the weights are the entry {entry}; not used: {', '.join(others)}",) if others else ()
-    return Checkpoint(str(path), "pytorch", built, dropped, {"entry": entry}, hints=hints)
+    stated = {**config_beside(path), **_stated(path, content.get("args"))}
+    return Checkpoint(str(path), "pytorch", built, dropped, {"entry": entry}, semantics=stated, hints=hints)
+
+
+def _stated(path: Path, arguments: object) -> dict[str, object]:
+    """What timm's train.py keeps of its command line beside the weights."""
+    given = arguments.state if isinstance(arguments, pickled.Inert) else arguments
+    return stated_by_timm(path, given, "model", "model_kwargs") if isinstance(given, Mapping) else {}
 
 
 def _choose(path: Path, content: Any) -> tuple[str, list[str]]:

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from densezoo.errors import FormatError
+from densezoo.formats.timm_config import config_beside
 from densezoo.types import Checkpoint
 
 KEY = "densezoo"  # of the metadata that densezoo writes: one JSON text
@@ -43,7 +44,8 @@ def read_safetensors(path: Path) -> Checkpoint:
             f"{path}: a safetensors file by its first bytes, but broken or truncated at its "
             f"{path.stat().st_size:,} bytes ({error}); fetch it anew"
         ) from error
-    return Checkpoint(str(path), "safetensors", tensors, metadata=metadata, semantics=stated_semantics(path, metadata))
+    stated = {**config_beside(path), **stated_semantics(path, metadata)}
+    return Checkpoint(str(path), "safetensors", tensors, metadata=metadata, semantics=stated)
 
 
 def stated_facts(path: Path, metadata: Mapping[str, str]) -> dict[str, object]:

@@ -72,7 +72,8 @@ def checkpoint(tensors: dict[str, torch.Tensor], keymap: KeyMap = KEYMAPS[0], **
 
 
 def assert_exact(tensors: dict[str, torch.Tensor], arch: Architecture, keymap: KeyMap = KEYMAPS[0]) -> None:
-    found, converted, report = convert(checkpoint(tensors, keymap))
+    asked = {name: getattr(arch, name) for name in keymap.asks.get(arch.stem, ())}
+    found, converted, report = convert(checkpoint(tensors, keymap), **asked)
     assert found == dataclasses.replace(arch, **keymap.semantics)
     assert report.exact
     assert report.matched == len(tensors)
@@ -206,10 +207,31 @@ def test_counters_may_be_absent_and_are_then_zero() -> None:
     DenseNet(SMALL).load_state_dict(converted)
 
 
-@pytest.mark.parametrize("head", ["classifier.0", "fc"])
+@pytest.mark.parametrize("head", ["classifier.0", "classifier.1", "fc", "head", "last_linear"])
 def test_fine_tuned_heads(head: str) -> None:
     tensors = {name.replace("classifier", head): tensor for name, tensor in state_dict(SMALL).items()}
     assert_exact(tensors, SMALL)
+    assert f"the classifier is {head}, whose outputs are returned" in convert(checkpoint(tensors))[2].hints[-1]
+    assert "the classifier is" not in convert(checkpoint(state_dict(SMALL)))[2].hints[-1]
+
+
+def test_a_head_of_two_layers_is_refused() -> None:
+    tensors = {name.replace("classifier", "classifier.0"): tensor for name, tensor in state_dict(SMALL).items()}
+    more = {"classifier.2.weight": torch.zeros(5, 5), "classifier.2.bias": torch.zeros(5)}
+    assert "unexpected (2): classifier.2.weight, classifier.2.bias" in refusal({**tensors, **more})
+
+
+def test_two_networks_of_the_same_tensors_are_not_guessed_between() -> None:
+    """timm's densenetblur121d and densenet264d: the blur has no weights, and is 6 % of the logits."""
+    assert "differ in aa_layer, which their tensors don't show; say it: --options aa_layer=" in refusal(
+        state_dict(DEEP)
+    )
+    for aa_layer in ("blurpool", None):
+        assert convert(checkpoint(state_dict(DEEP)), aa_layer=aa_layer)[0].aa_layer == aa_layer
+        assert convert(checkpoint(state_dict(DEEP), semantics={"aa_layer": aa_layer}))[0].aa_layer == aa_layer
+        assert (
+            convert(checkpoint(state_dict(DEEP)), dataclasses.replace(DEEP, aa_layer=aa_layer))[0].aa_layer == aa_layer
+        )
 
 
 def test_half_precision_becomes_float32() -> None:
@@ -273,7 +295,7 @@ def test_options_say_what_tensors_can_t() -> None:
     arch, _, _ = convert(checkpoint(state_dict(DEEP)), aa_layer="blurpool", bn_eps=1e-4)
     assert arch == Architecture(8, (1, 2), 16, stem="deep", aa_layer="blurpool", bn_eps=1e-4, num_classes=4)
     with pytest.raises(CheckpointError, match=r"options: unknown key 'bn_ep'; did you mean 'bn_eps'\?"):
-        convert(checkpoint(state_dict(DEEP)), bn_ep=1e-4)
+        convert(checkpoint(state_dict(DEEP)), bn_ep=1e-4, aa_layer=None)
 
 
 @settings(deadline=None, max_examples=30)
@@ -330,7 +352,8 @@ def test_stated_tensors_are_held_against_the_asked_architecture() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["moments.features.conv0.weight", "global_step", "learning_rate", "moment1.a", "n_averaged"]
+    "name",
+    ["moments.features.conv0.weight", "global_step", "learning_rate", "moment1.a", "n_averaged", "criterion.weight"],
 )
 def test_what_rides_along_is_dropped_by_kind(name: str) -> None:
     _, _, report = convert(checkpoint({**state_dict(SMALL), name: torch.zeros(3)}))
