@@ -55,6 +55,11 @@ class WithSoftmax(Changed):
         return x if x.dim() == 4 else torch.softmax(x, 1)
 
 
+class WithSoftmaxOverTheImages(Changed):
+    def after_all(self, x: Tensor) -> Tensor:
+        return torch.softmax(x, 0)
+
+
 #: {what: how it is made}: the function is a DenseNet's.
 SAME: dict[str, Callable[[], nn.Module]] = {
     "torchvision": lambda: DenseNet(**SMALL),
@@ -169,6 +174,7 @@ def crossed_weights() -> nn.Module:
 
 #: {what: (how it is made, what the refusal says)}: the function is no DenseNet's.
 OTHER: dict[str, tuple[Callable[[], nn.Module], str]] = {
+    "softmax over the images": (WithSoftmaxOverTheImages, "softmax over axis 0"),
     "no last ReLU": (NoLastReLU, "expected relu, found norm"),
     "another activation": (AnotherActivation, "expected relu, found leaky_relu"),
     "another pool": (MaxHead, "expected global_avg_pool or avg_pool, found adaptive_max_pool2d"),

@@ -139,7 +139,8 @@ def _head_notes(checkpoint: Checkpoint, naming: Naming) -> list[str]:
     """What a classifier under another name than the source's, or a softmax after it, leaves to say."""
     keys, usual = naming.keys("classifier", "weight"), naming.keymap.templates.get("classifier", ())
     notes = []
-    if keys and usual and not naming.keymap.notes and not keys[0].startswith(f"{naming.prefix}{usual[0]}.weight"):
+    said = checkpoint.graph or naming.keymap.notes  # what comes after it
+    if keys and len(usual) > 1 and not said and keys[0] != f"{naming.prefix}{usual[0]}.weight":
         name = keys[0].removesuffix(".weight")
         notes.append(f"the classifier is {name}, whose outputs are returned: a sigmoid beside it would be in no tensor")
     if any(node.op == "softmax" for node in checkpoint.graph):

@@ -96,7 +96,16 @@ def read_onnx(path: Path) -> Checkpoint:
         makers |= dict.fromkeys(node["output"], step.name)
     facts = {entry.get("key", ""): entry.get("value", "") for entry in model["metadata"]}
     stated = stated_semantics(path, facts)
-    return Checkpoint(str(path), "onnx", tensors, metadata=facts, semantics=stated, graph=tuple(nodes))
+    return Checkpoint(
+        str(path), "onnx", tensors, metadata=facts, semantics=stated, graph=tuple(nodes), hints=_training(graph)
+    )
+
+
+def _training(graph: dict[str, Any]) -> tuple[str, ...]:
+    """What there is to say of a network that was exported to be trained, which keeps its norms whole."""
+    norms = (attribute for node in graph["node"] for attribute in node["attribute"])
+    trains = any(attribute.get("name") == "training_mode" and attribute.get("i", 0) for attribute in norms)
+    return ("the file's norms are in training mode; densezoo's use the running statistics",) if trains else ()
 
 
 def _weights_of(node: dict[str, Any], weights: dict[str, Any]) -> list[tuple[str, str]]:
@@ -125,6 +134,8 @@ def _step(node: dict[str, Any], name: str, makers: dict[str, str], weights: dict
         op = "Gemm with transA, alpha or beta"
     if kind == "ReduceMean" and not _over_the_map(node, raw, weights):
         op = "ReduceMean over other axes than the map's"
+    if op == "softmax" and raw.get("axis", {}).get("i", 1) not in (1, -1):
+        op = f"{kind} over axis {raw['axis']['i']}"
     if op == "norm":
         attributes["eps"] = raw.get("epsilon", {}).get("f", 1e-5)
     if op.endswith("pool"):

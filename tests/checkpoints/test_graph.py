@@ -66,3 +66,17 @@ def test_weights_taken_by_another_layer_are_refused(tmp_path: Path, format: str)
 def width(checkpoint: Checkpoint, node: GraphNode) -> int:
     """The number of channels that a norm has."""
     return next(len(tensor) for name, tensor in checkpoint.tensors.items() if name.startswith(node.weights[0]))
+
+
+def test_a_softmax_over_the_images_is_refused_and_one_over_the_classes_said(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(ONNX)
+    softmax = onnx.helper.make_node("Softmax", [model.graph.output[0].name], ["probabilities"], axis=1)
+    model.graph.node.append(softmax)
+    model.graph.output[0].name = "probabilities"
+    onnx.save(model, tmp_path / "m.onnx")
+    assert "ends in a softmax" in convert(read_checkpoint(tmp_path / "m.onnx"))[2].hints[-1]
+    model.graph.node[-1].attribute[0].i = 0
+    onnx.save(model, tmp_path / "m.onnx")
+    with pytest.raises(CheckpointError, match="found Softmax over axis 0"):
+        convert(read_checkpoint(tmp_path / "m.onnx"))
