@@ -32,7 +32,12 @@ def add_run_options(to: argparse.ArgumentParser) -> None:
     to.add_argument("--launcher", choices=LAUNCHERS, default="none", help="what started several processes")
     to.add_argument("--local-rank", type=int, help=argparse.SUPPRESS)  # passed by old versions of torch's launcher
     to.add_argument(
-        "--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="override fields of the config"
+        "--cfg-options",
+        nargs="+",
+        type=key_value,
+        action=DictAction,
+        metavar="KEY=VALUE",
+        help="override fields of the config",
     )
 
 
@@ -71,6 +76,13 @@ def add_sweep_options(to: argparse.ArgumentParser) -> None:
     to.add_argument("--workers", type=int, default=2, help="processes that decode images (default: %(default)s)")
     to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU where there is one)")
     to.add_argument("--ray", metavar="ADDRESS", help="of a Ray cluster to share the models out to: auto, HOST:6379")
+
+
+def key_value(text: str) -> str:
+    """The text, which mmengine's DictAction then takes apart: without an "=" it can't."""
+    if not text.partition("=")[1]:
+        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
+    return text
 
 
 def _names(text: str) -> list[str]:

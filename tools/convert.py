@@ -31,7 +31,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--verify", action="store_true", help="run both networks in their systems, where installed")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument(
-        "--options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="what the file doesn't say: bn_eps=1e-5"
+        "--options",
+        nargs="+",
+        type=command_line.key_value,
+        action=DictAction,
+        metavar="KEY=VALUE",
+        help="what the file doesn't say: bn_eps=1e-5",
     )
     return command_line.run(convert, parser, argv)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -49,7 +50,10 @@ def _renamed(source: str, wrap: Callable[[dict[str, Tensor]], object]) -> Writer
             name = keymap.templates[layer.role][0].format(**numbers(layer.block, layer.index, 0))
             for param, made in keymap.params[layer.kind].items():
                 tensors[f"{name}{made.ends[0]}"] = state_dict[f"{layer.name}.{param}"]
-        torch.save(wrap(tensors), path)
+        try:
+            torch.save(wrap(tensors), path)
+        except RuntimeError as error:  # its writer's way to say that the disk is full
+            raise OSError(f"{error!s:.100}") from None
 
     return write
 
@@ -106,6 +110,10 @@ def export(path: Path, to: str, arch: Architecture, state_dict: Mapping[str, Ten
             f"{path}: {to}'s DenseNet can't have {', '.join(wrong)}; the file would hold another network's weights. "
             "Write --to densezoo, or --to onnx, which carry it"
         )
+    if not path.parent.is_dir():
+        raise CheckpointError(f"{path}: can't be written (there is no folder {path.parent})")
+    if path.exists() and not path.is_file():  # a device would be replaced by a file of its name
+        raise CheckpointError(f"{path}: is no regular file; give the name of the file to write")
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         TARGETS[to].write(
@@ -115,4 +123,5 @@ def export(path: Path, to: str, arch: Architecture, state_dict: Mapping[str, Ten
     except OSError as error:
         raise CheckpointError(f"{path}: can't be written ({error.strerror or error})") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()

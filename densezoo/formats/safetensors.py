@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -75,11 +76,17 @@ def write_safetensors(path: Path, state_dict: Mapping[str, Tensor], facts: Mappi
     Args:
         facts: JSON values under the one metadata key "densezoo" (one, because safetensors writes several keys in
             an order that changes from run to run, and equal weights shall give equal files).
+
+    Raises:
+        OSError: no such folder, no room, no permission.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in state_dict.items()}
     try:
         save_file(tensors, temporary, metadata={KEY: json.dumps(facts, sort_keys=True)})
         os.replace(temporary, path)
+    except SafetensorError as error:
+        raise OSError(f"{error!s:.200}") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()

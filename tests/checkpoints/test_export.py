@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -90,6 +93,43 @@ def test_what_a_system_can_t_have_is_refused_and_nothing_is_written(tmp_path: Pa
         densezoo.convert_checkpoint(source, tmp_path / "out", to="onxx")
 
 
+@pytest.mark.parametrize("to", TARGETS)
+@pytest.mark.parametrize(
+    ("name", "reason"), [("folder/m", "there is no folder"), ("n" * 250, "too long"), ("", "regular")]
+)
+def test_a_place_that_can_t_be_written_is_an_error_and_stays(tmp_path: Path, to: str, name: str, reason: str) -> None:
+    with pytest.raises(CheckpointError, match=reason):
+        export(tmp_path / name, to, SMALL, DenseNet(SMALL).state_dict(), {})
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("to", TARGETS)
+def test_a_device_is_not_replaced_by_a_file(tmp_path: Path, to: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(CheckpointError, match="is no regular file"):
+        export(tmp_path / "pipe", to, SMALL, DenseNet(SMALL).state_dict(), {})
+    assert (tmp_path / "pipe").is_fifo()
+
+
+@pytest.mark.parametrize("to", TARGETS)
+def test_a_full_disk_leaves_nothing(tmp_path: Path, to: str) -> None:
+    """In a process of its own: the limit is the process's."""
+    code = (
+        "import resource, sys; from pathlib import Path; from densezoo.checkpoints.export import export; "
+        "from densezoo.errors import CheckpointError; from densezoo.models.densenet import DenseNet; "
+        "from densezoo.types import Architecture; arch = Architecture(8, (2, 3), 16, num_classes=5); "
+        "weights = DenseNet(arch).state_dict(); resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))\n"
+        "try: export(Path(sys.argv[1]), sys.argv[2], arch, weights, {})\n"
+        "except CheckpointError as error: sys.exit(str(error))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "m"), to]
+    ran = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    assert ran.returncode == 1, ran.stderr
+    assert "m: can't be written" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_safetensors_carry_everything(tmp_path: Path) -> None:
     arch = Architecture(8, (2, 3), 15, reduction=0.7, pool_padding="same", bn_eps=2e-5, num_classes=5)
     write_safetensors(tmp_path / "m", DenseNet(arch).state_dict(), {"architecture": vars(arch)})
@@ -107,5 +147,8 @@ def test_the_command(tmp_path: Path, tool: Callable[..., int], capsys: pytest.Ca
     assert report["architecture"]["transition_pool"] == "max"
     assert tool("convert", source, tmp_path / "m.pth", "--to", "torchvision") == 1
     assert "can't have" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        tool("convert", source, tmp_path / "m.pth", "--options", "bn_eps")
+    assert "argument --options: 'bn_eps' is not KEY=VALUE" in capsys.readouterr().err
     assert tool("convert_lua", source, tmp_path / "n.safetensors") == 0
     assert (tmp_path / "n.safetensors").read_bytes() == (tmp_path / "m.safetensors").read_bytes()
