@@ -145,6 +145,35 @@ KEYMAPS = (
     ),
     # https://github.com/gpleiss/efficient_densenet_pytorch models/densenet.py
     KeyMap("gpleiss", _TORCHVISION | {"final.norm": ("features.norm_final",)}, _TORCH),
+    # https://github.com/Project-MONAI/MONAI monai/networks/nets/densenet.py
+    KeyMap(
+        "monai",
+        _one(
+            {
+                **CANONICAL_TEMPLATES,
+                **_dense("norm1 conv1 norm2 conv2", "features.denseblock{block}.denselayer{layer}.layers.*"),
+                "classifier": "class_layers.out",
+            }
+        ),
+        _TORCH,
+    ),
+    # https://github.com/osmr/pytorchcv pytorchcv/models/densenet.py
+    KeyMap(
+        "pytorchcv",
+        _one(
+            {
+                "stem.conv0": "features.init_block.conv",
+                "stem.norm0": "features.init_block.bn",
+                **_dense("conv1.bn conv1.conv conv2.bn conv2.conv", "features.stage{block}.unit{layer}.*"),
+                "transition.norm": "features.stage{stage}.trans{stage}.conv.bn",
+                "transition.conv": "features.stage{stage}.trans{stage}.conv.conv",
+                "final.norm": "features.post_activ.bn",
+                "classifier": "output",
+            }
+        ),
+        _TORCH,
+        {"head_pool": 7},
+    ),
     # https://github.com/andreasveit/densenet-pytorch densenet.py; DICE and other CIFAR work build on it
     KeyMap(
         "andreasveit",

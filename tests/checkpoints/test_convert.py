@@ -129,6 +129,8 @@ GOLDEN_KEYS = {
     "bamos": "dense2.2.bn1.weight",
     "gpleiss": "features.norm_final.running_var",
     "mmpretrain": "backbone.transitions.1.0.weight",
+    "monai": "features.denseblock2.denselayer3.layers.norm1.weight",
+    "pytorchcv": "features.stage2.trans2.conv.bn.running_var",
     "keras": "conv3_block3_1_bn/moving_variance",
     "flyyufelix": "conv3_3_x1_scale/gamma",
     "caffe": "conv3_3/x1/bn/2",

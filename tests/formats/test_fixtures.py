@@ -55,6 +55,8 @@ SOURCES = {
     "torchvision_formats": ("torchvision", {"bn_eps": 1e-5, "transition_pool": "avg"}),
     "mmpretrain": ("mmpretrain", {}),
     "gpleiss": ("gpleiss", {"stem": "cifar"}),
+    "monai": ("monai", {"head_pool": None}),
+    "pytorchcv": ("pytorchcv", {"head_pool": 7}),
     "torchvision": ("torchvision-legacy", {}),
 }
 
