@@ -129,9 +129,11 @@ def _ask(checkpoint: Checkpoint, naming: Naming, found: Architecture, known: Map
     """
     for name in naming.keymap.asks.get(found.stem, ()):
         if name not in known and not checkpoint.graph:
+            say = f"{name}={getattr(found, name)}"
             raise CheckpointError(
-                f"{checkpoint.path}: networks of {naming.keymap.name} names with a {found.stem} stem differ in {name}, "
-                f"which their tensors don't show; say it: --options {name}=... or {name}=None"
+                f"{checkpoint.path}: networks of {naming.keymap.name} names with this stem ({found.stem}) differ in "
+                f"{name}, which their tensors don't show; if it is that of densezoo.types.Architecture, say so: "
+                f"--options {say}"
             )
 
 

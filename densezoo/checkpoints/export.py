@@ -112,7 +112,7 @@ def export(path: Path, to: str, arch: Architecture, state_dict: Mapping[str, Ten
         )
     if not path.parent.is_dir():
         raise CheckpointError(f"{path}: can't be written (there is no folder {path.parent})")
-    if path.exists() and not path.is_file():  # a device would be replaced by a file of its name
+    if os.path.exists(path) and not path.is_file():  # a device would be replaced by a file of its name
         raise CheckpointError(f"{path}: is no regular file; give the name of the file to write")
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:

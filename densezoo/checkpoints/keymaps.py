@@ -119,7 +119,8 @@ _LAST_RELU = "with a ReLU after the last norm, which keras_applications 1.0.2 al
 
 KEYMAPS = (
     # torchvision/models/densenet.py and timm/models/densenet.py: the canonical names
-    KeyMap("torchvision", _TORCHVISION, _TORCH, asks={"deep": ("aa_layer",)}),  # densenetblur121d, densenet264d
+    # densenetblur121d and densenet264d have the same tensors; so has a 3x3 stem with its pool and without
+    KeyMap("torchvision", _TORCHVISION, _TORCH, asks={"deep": ("aa_layer",), "cifar_norm": ("stem",)}),
     # the files that torchvision publishes are from 2017: names with a dot, no num_batches_tracked
     KeyMap(
         "torchvision-legacy",

@@ -298,7 +298,13 @@ def _no_state_dict(content: Any) -> str:
     odd = [str(name) for name, value in values.items() if name and not isinstance(value, (Deferred, pickled.Array))]
     if 0 < len(odd) < len(values) - 1:
         return f"expected a state_dict; it has tensors, and beside them {', '.join(odd[:8])}, which are none"
-    found = f"the entries {', '.join(odd[:8])}" if odd else f"a {type(content).__name__}"
+    found = (
+        f"the entries {', '.join(odd[:8])}"
+        if odd
+        else "one tensor"
+        if isinstance(content, Deferred)
+        else f"a {type(content).__name__}"
+    )
     return f"expected a state_dict, alone or as one of {names}; found {found}"
 
 

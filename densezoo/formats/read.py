@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -80,7 +81,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         CheckpointError: a Torch7 file, whose names are its structure, whose network is no DenseNet.
     """
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):  # pathlib's raises where a name is too long
         raise FormatError(f"{path}: is a directory; expected a checkpoint file (.pth, .safetensors, .h5, .t7, ...)")
     try:
         with open(path, "rb") as file:

@@ -95,7 +95,7 @@ def test_what_a_system_can_t_have_is_refused_and_nothing_is_written(tmp_path: Pa
 
 @pytest.mark.parametrize("to", TARGETS)
 @pytest.mark.parametrize(
-    ("name", "reason"), [("folder/m", "there is no folder"), ("n" * 250, "too long"), ("", "regular")]
+    ("name", "reason"), [("folder/m", "there is no folder"), ("n" * 300, "too long"), ("", "regular")]
 )
 def test_a_place_that_can_t_be_written_is_an_error_and_stays(tmp_path: Path, to: str, name: str, reason: str) -> None:
     with pytest.raises(CheckpointError, match=reason):

@@ -190,6 +190,8 @@ def test_a_folder_and_a_missing_file(tmp_path: Path) -> None:
         read_checkpoint(tmp_path)
     with pytest.raises(FormatError, match="there is no such checkpoint file"):
         read_checkpoint(tmp_path / "missing.pth")
+    with pytest.raises(FormatError, match="can't be opened .File name too long"):
+        read_checkpoint(tmp_path / ("n" * 300))
 
 
 @pytest.mark.parametrize("content", [{}, {"epoch": 3, "weights": TENSORS}, [1, 2], {"state_dict": {"a": 1}}, 3])
