@@ -103,10 +103,17 @@ CONSTRUCTORS: dict[str, pickled.Constructor] = {
 }
 
 
+class OtherNumbers(FormatError):
+    """A storage of numbers that no network of densezoo has: quantised, complex, of 8 bits."""
+
+
 def persistent(key: Any) -> Stored | pickled.Symbol:
     """The storage that a persistent id names: ("storage", class, key, device, numel[, (key, offset, numel)]).
 
     A class of a whole model, with its source code, is a persistent id, too: ("module", class, file, code).
+
+    Raises:
+        OtherNumbers: the storage is of none of _DTYPES.
     """
     match key:
         case ("module", pickled.Symbol() as symbol, *_):
@@ -119,6 +126,8 @@ def persistent(key: Any) -> Stored | pickled.Symbol:
                         return Stored(_DTYPES[kind[1]], record, numel)
                     case [(_, int(offset), _)]:
                         return Stored(_DTYPES[kind[1]], record, numel, offset)
+            if name.endswith("Storage"):
+                raise OtherNumbers(f"holds a {name}: quantised, complex or 8-bit numbers; expected floating point")
     raise ValueError("a persistent id that is no storage of numbers")
 
 
@@ -231,6 +240,8 @@ def load_pickle(
         return pickled.load(file, CONSTRUCTORS, find, allows)
     except pickled.RefusedClass as error:
         raise FormatError(f"{path}: {error}; {_ASK}") from None
+    except OtherNumbers as error:
+        raise FormatError(f"{path}: {error}") from None
     except FormatError as error:
         raise FormatError(_broken(path, str(error))) from None
 
