@@ -85,6 +85,8 @@ def describe(operator: str, values: Mapping[str, Any]) -> tuple[str, dict[str, A
         attributes["eps"] = values["eps"]
     if op == "concat":
         attributes["axis"] = values.get("dim", 0)
+    if op == "softmax" and values.get("dim", 1) not in (1, -1):
+        op = f"{operator} over axis {values['dim']}"
     if op == "global_avg_pool" and not _over_the_map(operator, values):
         op = f"{operator} of another size than the map's"
     return op, attributes
