@@ -106,6 +106,12 @@ class _Walk:
 
     def norm(self) -> None:
         weights = self.step("scale").weights if self.node().op == "scale" else ()
+        if self.node().op == "conv":
+            raise self.refuse(
+                "norm (folded into the convolution before it, as torch.onnx.export does? export with dynamo=False, "
+                "training=torch.onnx.TrainingMode.PRESERVE)",
+                f"conv ({self.node().name})",
+            )
         node = self.step("norm")
         self.weights.append(node.weights + weights)
         if node.attributes.get("fixed_scale"):

@@ -11,7 +11,7 @@ IMPOSTORS = [
     (b"<html", "an HTML page, saved in place of a download"),
     (b"<?xml", "an XML page (a download service's error?), saved in place of a download"),
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself; run 'git lfs pull'"),
-    (b"{", "a JSON text (a download service's error?)"),
+    (b"{", "a JSON text (a download service's error, or the index of weights in several files?)"),
 ]
 
 

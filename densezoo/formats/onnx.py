@@ -75,16 +75,21 @@ def read_onnx(path: Path) -> Checkpoint:
     if graph is None:
         raise FormatError(f"{path}: an ONNX file by its first bytes, but without a graph; broken or truncated")
     weights = {tensor.get("name", ""): tensor for tensor in graph["initializer"]}
+    steps = []
     for node in graph["node"]:
         if node.get("op") == "Constant":
             weights |= {
                 name: attribute["t"] for name in node["output"] for attribute in node["attribute"] if "t" in attribute
             }
+        elif node.get("op") == "Identity" and node["input"] and node["input"][0] in weights:
+            weights |= dict.fromkeys(node["output"], weights[node["input"][0]])  # of several equal ones, one is kept
+        else:
+            steps.append(node)
     makers = {value["name"]: f"input {value['name']}" for value in graph["input"] if value.get("name") not in weights}
     nodes = [GraphNode("input", name, ()) for name in makers.values()]
     tensors: dict[str, Tensor] = {}
     ranks: dict[str, int] = {}
-    for i, node in enumerate(node for node in graph["node"] if node.get("op") != "Constant"):
+    for i, node in enumerate(steps):
         step = _step(node, f"{i} {node.get('name', '')}", makers, weights)
         if step.op != "bias":
             ranks[step.op] = ranks.get(step.op, -1) + 1

@@ -34,7 +34,9 @@ def read_torchexport(archive: Archive, root: str) -> Checkpoint:
         module = _json(archive, f"{root}/models/model.json")["graph_module"]
         return Checkpoint(where, "torch-export", tensors, graph=_graph(module))
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise FormatError(f"{where}: not an exported program of a version densezoo reads ({error!r:.120})") from None
+        raise FormatError(
+            f"{where}: not the exported program of a DenseNet, or not of a version densezoo reads ({error!r:.120})"
+        ) from None
 
 
 def _json(archive: Archive, name: str) -> Any:
@@ -87,12 +89,14 @@ def _graph(module: dict[str, Any]) -> tuple[GraphNode, ...]:
             current[changed] = step.name
         if step.op in ("flatten", "identity"):  # the result and what it is made of may share their numbers
             shared |= {step.name, *step.inputs}
-    (result,) = (
+    results = [
         spec["user_output"]["arg"]["as_tensor"]["name"]
         for spec in module["signature"]["output_specs"]
         if "user_output" in spec
-    )
-    return aten.reached(steps, current[result])
+    ]
+    if len(results) != 1:
+        raise ValueError(f"it returns {len(results)} tensors, not one")
+    return aten.reached(steps, current[results[0]])
 
 
 def _operator(node: dict[str, Any]) -> str:

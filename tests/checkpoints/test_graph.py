@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from pathlib import Path
 
 import pytest
+import torch
+from torchvision.models import DenseNet as TorchvisionDenseNet
 
 from densezoo.checkpoints.convert import convert
 from densezoo.checkpoints.export import export
@@ -44,6 +47,26 @@ def test_another_step_is_refused(op: str, other: str) -> None:
     graph = tuple(dataclasses.replace(node, op=other) if node is changed else node for node in checkpoint.graph)
     with pytest.raises(CheckpointError, match=f"found {other}"):
         convert(dataclasses.replace(checkpoint, graph=graph))
+
+
+def export_onnx(path: Path, **options: object) -> TorchvisionDenseNet:
+    model = TorchvisionDenseNet(8, (2, 2), 16).eval()  # whose norms are all equal: the exporter keeps one of each
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(model, (torch.zeros(1, 3, 64, 64),), path, dynamo=False, **options)  # type: ignore[arg-type]
+    return model
+
+
+def test_folded_norms_are_refused_with_the_way_out(tmp_path: Path) -> None:
+    export_onnx(tmp_path / "m.onnx")
+    with pytest.raises(CheckpointError, match=r"norm \(folded.*TrainingMode.PRESERVE\), found conv"):
+        convert(read_checkpoint(tmp_path / "m.onnx"))
+
+
+def test_the_way_out_leads_to_the_network(tmp_path: Path) -> None:
+    model = export_onnx(tmp_path / "m.onnx", training=torch.onnx.TrainingMode.PRESERVE)
+    _, state_dict, _ = convert(read_checkpoint(tmp_path / "m.onnx"))
+    assert all(torch.equal(tensor, state_dict[name]) for name, tensor in model.state_dict().items())
 
 
 @pytest.mark.parametrize("format", WITH_A_COMPUTATION)

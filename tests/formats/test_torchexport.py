@@ -50,3 +50,12 @@ def test_exported_in_training_mode_is_refused(tmp_path: Path) -> None:
     torch.export.save(torch.export.export(DenseNet(**SMALL).train(), (IMAGES,)), tmp_path / "model.pt2")
     with pytest.raises(DensezooError, match="batch_norm with training True"):
         densezoo.load_checkpoint(tmp_path / "model.pt2")
+
+
+def test_two_results_are_refused(tmp_path: Path) -> None:
+    class Two(DenseNet):
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:  # type: ignore[override]
+            return super().forward(x), self.features(x)
+
+    with pytest.raises(DensezooError, match="returns 2 tensors, not one"):
+        densezoo.load_checkpoint(export(tmp_path / "model.pt2", Two(**SMALL)))
