@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,10 +12,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from densezoo.checkpoints.convert import convert
 from densezoo.checkpoints.keras_writer import write_keras
 from densezoo.checkpoints.keymaps import KEYMAPS, numbers
 from densezoo.checkpoints.onnx_writer import write_onnx
 from densezoo.errors import CheckpointError
+from densezoo.formats.read import read_checkpoint
 from densezoo.formats.safetensors import write_safetensors
 from densezoo.models.topology import layers
 from densezoo.types import Architecture
@@ -93,7 +96,7 @@ def misfits(to: str, arch: Architecture) -> list[str]:
 
 
 def export(path: Path, to: str, arch: Architecture, state_dict: Mapping[str, Tensor], facts: Facts) -> None:
-    """Write weights for a system.
+    """Write weights for a system, and read what was written before it takes its place.
 
     Args:
         to: a key of TARGETS.
@@ -101,7 +104,8 @@ def export(path: Path, to: str, arch: Architecture, state_dict: Mapping[str, Ten
         facts: JSON values that go into the file where its format has room.
 
     Raises:
-        CheckpointError: the system's network can't be this one; the folder can't be written.
+        CheckpointError: the system's network can't be this one; the folder can't be written; the file reads back as
+            another network.
         FormatError: a package that the writer needs is missing.
     """
     wrong = misfits(to, arch)
@@ -119,9 +123,25 @@ def export(path: Path, to: str, arch: Architecture, state_dict: Mapping[str, Ten
         TARGETS[to].write(
             temporary, arch, {name: tensor.detach().contiguous() for name, tensor in state_dict.items()}, facts
         )
+        found = _difference(temporary, arch, state_dict)
+        if found:
+            raise CheckpointError(f"{path}: would read back as another network ({found}); not written. Report this")
         os.replace(temporary, path)
     except OSError as error:
         raise CheckpointError(f"{path}: can't be written ({error.strerror or error})") from None
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def _difference(path: Path, arch: Architecture, state_dict: Mapping[str, Tensor]) -> str:
+    """In what a file that was just written holds other weights or another network; empty where it doesn't."""
+    found, again, _ = convert(read_checkpoint(path), arch)
+    names = [name for name in state_dict if "num_batches" not in name and not state_dict[name].equal(again[name])]
+    return ", ".join(names[:4]) or ("" if _function(found) == _function(arch) else str(found))
+
+
+def _function(arch: Architecture) -> Architecture:
+    """The same network as far as its outputs go: without dropout, with the stem's rounding spelled out."""
+    stem = arch.ceil_mode if arch.stem_ceil_mode is None else arch.stem_ceil_mode
+    return dataclasses.replace(arch, drop_rate=0.0, stem_ceil_mode=stem)

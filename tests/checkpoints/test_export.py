@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,19 @@ def test_a_place_that_can_t_be_written_is_an_error_and_stays(tmp_path: Path, to:
     with pytest.raises(CheckpointError, match=reason):
         export(tmp_path / name, to, SMALL, DenseNet(SMALL).state_dict(), {})
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("to", TARGETS)
+def test_what_reads_back_otherwise_is_not_written(tmp_path: Path, to: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(path: Path, arch: Architecture, state_dict: Mapping[str, torch.Tensor], facts: object) -> None:
+        right(path, arch, {**state_dict, "classifier.bias": state_dict["classifier.bias"] + 1}, {})
+
+    right = TARGETS[to].write
+    monkeypatch.setitem(TARGETS, to, dataclasses.replace(TARGETS[to], write=write))
+    (tmp_path / "m").write_bytes(b"before")
+    with pytest.raises(CheckpointError, match=r"m: would read back as another network \(classifier.bias\)"):
+        export(tmp_path / "m", to, SMALL, DenseNet(SMALL).state_dict(), {})
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"before"]
 
 
 @pytest.mark.parametrize("to", TARGETS)
