@@ -14,6 +14,7 @@ from densezoo.types import KeyMap, Param, ParamKind
 Params = Mapping[ParamKind, Mapping[str, Param]]
 
 STATISTICS = ("weight", "bias", "running_mean", "running_var")
+LONE_MATRIX = "*"  # in place of a template: the only layer whose weight is a matrix, whatever its name
 DENSE_LAYER = ("layer.norm1", "layer.conv1", "layer.norm2", "layer.conv2")
 
 
@@ -87,7 +88,7 @@ _KERAS_NAMES = {
     "transition.norm": ("pool{stage}_bn",),
     "transition.conv": ("pool{stage}_conv",),
     "final.norm": ("bn",),
-    "classifier": ("predictions", "fc1000"),
+    "classifier": ("predictions", "fc1000", LONE_MATRIX),  # a fine-tuned one is dense, dense_1, ... or the user's
 }
 _CAFFE_LIKE = {
     "stem.conv0": "conv1",

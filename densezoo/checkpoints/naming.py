@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from densezoo.checkpoints.keymaps import KEYMAPS, numbers
+from densezoo.checkpoints.keymaps import KEYMAPS, LONE_MATRIX, numbers
 from densezoo.checkpoints.tensor_ops import OPERATIONS
 from densezoo.models.topology import kind_of, transition_channels
 from densezoo.types import Architecture, Checkpoint, KeyMap, Stem
@@ -39,11 +39,17 @@ class Naming:
         if role not in self.keymap.templates or made is None:
             return None
         filled = numbers(block, layer, self.ranks.get((role, block, layer), -1))
-        names = [
-            tuple(f"{self.prefix}{template.format(**filled)}{end}" for end in made.ends)
-            for template in self.keymap.templates[role]
-        ]
+        templates = self.keymap.templates[role]
+        stems = [f"{self.prefix}{template.format(**filled)}" for template in templates if template != LONE_MATRIX]
+        if LONE_MATRIX in templates:
+            stems += self._lone_matrix(self.keymap.params[kind_of(role)]["weight"].ends[0])
+        names = [tuple(f"{stem}{end}" for end in made.ends) for stem in stems]
         return next((keys for keys in names if keys[0] in self.tensors), names[0])
+
+    def _lone_matrix(self, end: str) -> list[str]:
+        """The one layer of the file whose weight is a matrix, whatever its name; none if there are several."""
+        found = [name for name, tensor in self.tensors.items() if tensor.ndim == 2 and name.endswith(end)]
+        return [found[0].removesuffix(end)] if len(found) == 1 else []
 
     def shape(self, role: str, block: int = 0, layer: int = 0) -> tuple[int, ...] | None:
         """The shape that a role's weight will have; None where the file lacks it or it can't be made."""

@@ -8,8 +8,10 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+
+from torch import Tensor
 
 from densezoo.errors import FormatError
 from densezoo.formats.archive import Archive
@@ -27,8 +29,15 @@ _VARIABLES = {
     "batch_normalization": ("norm", ("gamma", "beta", "moving_mean", "moving_variance")),
     "dense": ("linear", ("kernel", "bias")),
 }
+_LAYERS = ("layers", "_layer_checkpoint_dependencies")  # the group of a model's layers; the latter: Keras 2.12, 2.13
 _FACTS = ("backend", "keras_version")
 _OPTIMISERS = ("optimizer_weights", "optimizer")
+#: Layers that no DenseNet has, by the names that Keras makes of their classes. They have no weights, but a file of
+#: weights alone lists them; one with a configuration is held against that.
+_OTHERS = re.compile(
+    r"(max_pool|global_max_pooling2d|rescaling|resizing|center_crop|lambda|leaky_re_lu|p_re_lu|elu|thresholded_re_lu|"
+    r"add|subtract|multiply|average|maximum|minimum|up_sampling2d|tf\..+|tf_op_layer_.+)(_\d+)?"
+)
 WEIGHTS_MEMBER, CONFIG_MEMBER = "model.weights.h5", "config.json"
 
 
@@ -52,7 +61,7 @@ def read_keras(archive: Archive, root: str) -> Checkpoint:
 
 
 def _read(file: File, config: str) -> Checkpoint:
-    if "layers" in file.root.members and file.texts(file.root, "layer_names") is None:
+    if any(name in file.root.members for name in _LAYERS) and file.texts(file.root, "layer_names") is None:
         return _by_rank(file, config)
     return _by_name(file)
 
@@ -65,15 +74,25 @@ def _by_name(file: File) -> Checkpoint:
     tensors = {}
     for layer in layers:
         stored = file.find(group, layer)
-        for weight in _listed(file, stored, "weight_names"):
-            param = weight.rpartition("/")[2].removesuffix(":0").removeprefix(f"{layer}_")
-            name = f"{layer}/{_KERAS1.get(param, param)}"
+        weights = _listed(file, stored, "weight_names")
+        params = [weight.rpartition("/")[2].removesuffix(":0").removeprefix(f"{layer}_") for weight in weights]
+        model = len(set(params)) < len(params)  # a model that stands in this one as a layer
+        for weight, param in zip(weights, params):
+            holder = f"{layer}/{weight.rpartition('/')[0]}" if model else layer
+            name = f"{holder}/{_KERAS1.get(param, param)}"
             if name in tensors:
                 raise FormatError(f"{file.path}: {name} is there twice")
             tensors[name] = read_tensor(file, file.find(stored, weight), name)
     graph = read_graph("".join(file.texts(file.root, "model_config") or []), str(file.path))
+    _refuse_others(file, graph, layers)
     facts = {name: "".join(file.texts(group, name) or file.texts(file.root, name) or []) for name in _FACTS}
     return Checkpoint(str(file.path), "keras-h5", tensors, _dropped(file), metadata=facts, graph=graph)
+
+
+def _refuse_others(file: File, graph: Sequence[GraphNode], layers: Iterable[str]) -> None:
+    found = [] if graph else [name for name in layers if _OTHERS.fullmatch(name)]
+    if found:
+        raise FormatError(f"{file.path}: lists the layer {found[0]!r}, which no DenseNet of densezoo has")
 
 
 def _listed(file: File, node: Node, name: str) -> list[str]:
@@ -89,31 +108,65 @@ def _listed(file: File, node: Node, name: str) -> list[str]:
 
 def _by_rank(file: File, config: str) -> Checkpoint:
     """Keras 3 numbers the layers of a class in the model's order: conv2d, conv2d_1, ...; gaps don't count."""
-    layers = file.find(file.root, "layers")
-    tensors = {}
-    for kind, (role, names) in _VARIABLES.items():
-        found = [(int(m[1] or 0), name) for name in layers.members if (m := re.fullmatch(rf"{kind}(?:_(\d+))?", name))]
-        for rank, (_, name) in enumerate(sorted(found)):
-            for number, address in file.find(layers, f"{name}/vars").members.items():
-                if not number.isdigit() or int(number) >= len(names):
-                    raise FormatError(f"{file.path}: {name} has a variable {number!r}; expected 0..{len(names) - 1}")
-                tensors[f"{role}.{rank}.{names[int(number)]}"] = read_tensor(
-                    file, file.node(address), f"{name}/vars/{number}"
-                )
-    for name, address in layers.members.items():
-        if not re.fullmatch(rf"({'|'.join(_VARIABLES)})(_\d+)?", name):
-            for path, dataset in _datasets(file, file.node(address)):
-                tensors[f"{name}/{path}"] = read_tensor(file, dataset, f"{name}/{path}")
-    graph = tuple(_numbered(read_graph(config, str(file.path))))
-    return Checkpoint(str(file.path), "keras3", tensors, _dropped(file), graph=graph)
+    graph = read_graph(config, str(file.path))
+    tensors: dict[str, Tensor] = {}
+    for where, layers in _models(file):
+        _refuse_others(file, graph, layers.members)
+        found = dict([*_ranked(file, layers), *_others(file, layers, where)])
+        twice = [name for name in found if name in tensors]
+        if twice:
+            raise FormatError(
+                f"{file.path}: {twice[0]} is in {where} and in another model of the file; expected it once"
+            )
+        tensors |= found
+    return Checkpoint(str(file.path), "keras3", tensors, _dropped(file), graph=tuple(_numbered(graph)))
 
 
-def _numbered(graph: tuple[GraphNode, ...]) -> Iterator[GraphNode]:
+def _numbered(graph: Sequence[GraphNode]) -> Iterator[GraphNode]:
     """The steps with their layers named as `_by_rank` names them."""
     ranks: Counter[str] = Counter()
     for node in graph:
         yield dataclasses.replace(node, weights=(f"{node.op}.{ranks[node.op]}",))
         ranks[node.op] += 1
+
+
+def _ranked(file: File, layers: Node) -> Iterator[tuple[str, Tensor]]:
+    """The variables of the numbered layers, under the layer's kind and its rank among those of its class."""
+    for kind, (role, names) in _VARIABLES.items():
+        found = [(int(m[1] or 0), name) for name in layers.members if (m := _number(kind, name))]
+        for rank, (_, name) in enumerate(sorted(found)):
+            for number, address in file.find(layers, f"{name}/vars").members.items():
+                if not number.isdigit() or int(number) >= len(names):
+                    raise FormatError(f"{file.path}: {name} has a variable {number!r}; expected 0..{len(names) - 1}")
+                yield (
+                    f"{role}.{rank}.{names[int(number)]}",
+                    read_tensor(file, file.node(address), f"{name}/vars/{number}"),
+                )
+
+
+def _others(file: File, layers: Node, where: str) -> Iterator[tuple[str, Tensor]]:
+    """The variables of all other layers, under their path; models that stand here as layers are `_models`'s."""
+    for name, address in layers.members.items():
+        inner = {} if any(_number(kind, name) for kind in _VARIABLES) else file.node(address).members
+        for part in (part for part in inner if part not in _LAYERS):
+            for path, dataset in _datasets(file, file.node(inner[part])):
+                full = f"{where}/{name}/{part}/{path}".strip("/")
+                yield full, read_tensor(file, dataset, full)
+
+
+def _number(kind: str, name: str) -> re.Match[str] | None:
+    return re.fullmatch(rf"{kind}(?:_(\d+))?", name)
+
+
+def _models(file: File) -> Iterator[tuple[str, Node]]:
+    """(path, group of layers) of the model, and of those that stand in it as layers."""
+    todo = [("", file.root)]
+    while todo:
+        where, node = todo.pop()
+        for name in (name for name in node.members if name in _LAYERS):
+            layers = file.find(node, name)
+            yield f"{where}/{name}", layers
+            todo += [(f"{where}/{name}/{child}", file.node(address)) for child, address in layers.members.items()]
 
 
 def _dropped(file: File) -> dict[str, int]:

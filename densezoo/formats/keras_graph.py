@@ -13,8 +13,16 @@ _OPERATIONS = {
     "InputLayer": "input", "ZeroPadding2D": "pad", "Conv2D": "conv", "Convolution2D": "conv",
     "BatchNormalization": "norm", "Scale": "scale", "MaxPooling2D": "max_pool", "AveragePooling2D": "avg_pool",
     "GlobalAveragePooling2D": "global_avg_pool", "Concatenate": "concat", "Merge": "concat", "Flatten": "flatten",
-    "Dense": "linear", "Dropout": "identity", "ReLU": "relu", "Softmax": "softmax",
+    "Dense": "linear", "ReLU": "relu", "Softmax": "softmax",
 }  # fmt: skip
+#: Layers that change nothing but in training.
+_OPERATIONS |= dict.fromkeys(
+    ("Dropout", "SpatialDropout2D", "AlphaDropout", "GaussianDropout", "GaussianNoise", "ActivityRegularization",
+     "RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation", "RandomContrast", "RandomBrightness"),
+    "identity",
+)  # fmt: skip
+_MODELS = ("Functional", "Model", "Sequential")
+_PLAIN_RELU = {"max_value": (None,), "negative_slope": (None, 0), "threshold": (None, 0)}
 _WINDOWS = {"kernel_size": "kernel", "pool_size": "kernel", "strides": "stride", "dilation_rate": "dilation"}
 
 
@@ -27,18 +35,47 @@ def read_graph(config: str, where: str) -> tuple[GraphNode, ...]:
     if not config:
         return ()
     try:
-        model = json.loads(config)["config"]
-        layers = model["layers"] if isinstance(model, dict) else model
-        return tuple(node for layer in layers for node in _nodes(layer))
+        return tuple(_model(json.loads(config), "", ()))
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise FormatError(f"{where}: the model's configuration is not Keras's ({error!r:.120})") from None
 
 
-def _nodes(layer: dict[str, Any]) -> Iterator[GraphNode]:
+def _model(model: dict[str, Any], prefix: str, inputs: tuple[str, ...]) -> Iterator[GraphNode]:
+    """The steps of a model's layers; of one that stands in another as a layer, under its name and fed by ``inputs``."""
+    config = model["config"]
+    layers = config["layers"] if isinstance(config, dict) else config  # a list: Keras 1 and early 2
+    chained = model.get("class_name") == "Sequential"
+    if chained and layers[0]["class_name"] != "InputLayer":
+        layers = [{"class_name": "InputLayer", "config": {"name": "input"}}, *layers]
+    last = ""
+    for layer in layers:
+        kind, calls = layer["class_name"], layer.get("inbound_nodes", [])
+        name = prefix + (layer.get("name") or layer["config"]["name"])
+        before = (last,) if chained else tuple(dict.fromkeys(prefix + one for one in _names(calls)))
+        if _trains(calls):
+            yield GraphNode(f"{kind} as in training", name, before)
+        elif kind in _MODELS:
+            yield from _model(layer, f"{name}/", before)
+        elif kind == "InputLayer" and prefix:
+            yield GraphNode("identity", name, inputs)
+        else:
+            yield from _nodes(layer, name, before)
+        last = name
+    if prefix:
+        ends = (last,) if chained else tuple(prefix + one for one in _names(config["output_layers"]))
+        yield GraphNode("identity", prefix.removesuffix("/"), ends)
+
+
+def _trains(calls: Any) -> bool:
+    """Whether the layer was called with training=True, which holds in Keras 2 whatever the model is called with."""
+    return isinstance(calls, list) and any(
+        isinstance(call, list) and '"training": true' in json.dumps(call) for call in calls
+    )
+
+
+def _nodes(layer: dict[str, Any], name: str, inputs: tuple[str, ...]) -> Iterator[GraphNode]:
     """A layer's step, and the activation that it ends with as a step of its own."""
     kind, config = layer["class_name"], layer["config"]
-    name = layer.get("name") or config["name"]
-    inputs = tuple(dict.fromkeys(_names(layer.get("inbound_nodes", []))))
     op = config["activation"] if kind == "Activation" else _OPERATIONS.get(kind, kind)
     attributes: dict[str, Any] = {new: _two(config[old]) for old, new in _WINDOWS.items() if config.get(old)}
     if op in ("conv", "max_pool", "avg_pool"):
@@ -47,6 +84,8 @@ def _nodes(layer: dict[str, Any]) -> Iterator[GraphNode]:
     if op == "pad":
         (top, bottom), (left, right) = (_two(pads) for pads in _two(config["padding"]))
         attributes["pads"] = (top, left, bottom, right)
+    if kind == "ReLU" and any(config.get(field) not in plain for field, plain in _PLAIN_RELU.items()):
+        op = f"ReLU with {', '.join(f'{field} {config.get(field)}' for field in _PLAIN_RELU)}"
     if op == "norm":
         attributes["eps"] = float(config.get("epsilon", 1e-3))
     activation = config.get("activation", "linear") if kind != "Activation" else "linear"
