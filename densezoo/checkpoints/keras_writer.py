@@ -20,7 +20,7 @@ _DATE = (1980, 1, 1, 0, 0, 0)  # equal weights give equal files
 
 
 def write_keras(path: Path, arch: Architecture, state_dict: Mapping[str, Tensor], facts: Mapping[str, object]) -> None:
-    """Write images (N, H, W, in_chans) -> logits (N, num_classes), for ``keras.saving.load_model``.
+    """Write images (N, H, W, in_chans) -> logits (N, num_classes), for ``load_model`` of Keras 3.6 or later.
 
     Raises:
         FormatError: h5py is missing.

@@ -304,9 +304,9 @@ KEYMAPS = (
                 "transition.norm": "batchnorm{block}",
                 "transition.conv": "conv{block}",
                 "final.norm": "batchnorm{block}",
-                "classifier": "dense0",
             }
-        ),
+        )
+        | {"classifier": ("dense0", LONE_MATRIX)},  # a new one is dense1, or under another prefix
         _params("_", _GLUON, Param(("_weight",)), Param(("_weight",))),
         {"head_pool": 7},
     ),
@@ -381,7 +381,7 @@ DROPPED_NAMES = (
     (r"(moments|moment[12]|accum|stat|adam_[mv]|velocity)\..+", "optimiser moment"),
     (r"(.+[./])?(num_batches_tracked|N|n_averaged)", "counter"),
     (
-        r"(global_step|epoch_num|step_num|current_iterator_step|last_overflow_iterator_step|learning_rate|momentum|"
+        r"(global_step|epoch_num|step_num|current_iterator_step|last_overflow_iterator_step|learning_rate|lr|momentum|"
         r"weight_decay|beta[12]_power|loss_scale|scale_sense|growth_(factor|interval|tracker)|best_\w+)",
         "training counter",
     ),

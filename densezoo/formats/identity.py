@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 #: (how a file that is no checkpoint starts, what it is).
@@ -13,6 +14,41 @@ IMPOSTORS = [
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself; run 'git lfs pull'"),
     (b"{", "a JSON text (a download service's error, or the index of weights in several files?)"),
 ]
+
+_FOLDED = "whose norms are as a rule folded into its convolutions; convert the file that it was made from"
+_DESCRIPTION = "a network without its weights; the file that holds those is wanted"
+_KERAS = "save it from there as .keras or .weights.h5"
+#: (how a file of a format that densezoo doesn't read starts, what it is and what to do).
+FOREIGN = [
+    (rb".{4}TFL3", f"a TensorFlow Lite model, {_FOLDED}"),
+    (rb".{4}ORTM", f"an ONNX Runtime model, {_FOLDED}"),
+    (rb"(<\?xml[^>]*>\s*)?<net ", f"an OpenVINO network, {_FOLDED}"),
+    (rb"7767517\s", f"an ncnn network, {_FOLDED}"),
+    (rb"\n.+Placeholder|node \{", f"a TensorFlow graph, {_FOLDED}"),
+    (rb"\x08\x01\x12", f"a part of a TensorFlow SavedModel, or a Core ML model; {_KERAS}"),
+    (rb"\0\0.{1,4}\x08\x01\x1a|model_checkpoint_path:", f"a part of a TensorFlow checkpoint; {_KERAS}"),
+    (rb"\n.{1,5}\x08\0\x10\xff", "a Paddle program; the network's state_dict, saved as .pdparams, is wanted"),
+    (
+        rb"[\x81-\x8f][\xa1-\xbf]\w",
+        "a msgpack file, as Flax writes it; save its arrays by name as .npz or .safetensors",
+    ),
+    (rb"\{.*\"(nodes|class_name)\"", _DESCRIPTION),
+    (rb"(name|input|layers?)\s*[:{]", _DESCRIPTION),
+    (rb"\x93NUMPY", "one array of NumPy's; expected an .npz of arrays by name"),
+    (rb"\x1f\x8b|BZh|\xfd7zXZ|7z\xbc\xaf|Rar!|.{257}ustar", "a packed archive; unpack it first"),
+]
+
+
+def foreign(head: bytes) -> str | None:
+    """What a file that begins with these bytes is, if its format is one that densezoo knows but doesn't read."""
+    return next((what for signature, what in FOREIGN if re.match(signature, head, re.DOTALL)), None)
+
+
+def foreign_folder(folder: Path) -> str | None:
+    """The same of a folder."""
+    if (folder / "saved_model.pb").exists():
+        return f"a TensorFlow SavedModel; {_KERAS}"
+    return f"a folder of TensorFlow checkpoints; {_KERAS}" if (folder / "checkpoint").exists() else None
 
 
 def impostor(head: bytes) -> str | None:

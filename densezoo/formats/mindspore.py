@@ -21,7 +21,8 @@ _DTYPES = {
 def looks_like_mindspore(head: bytes, size: int) -> bool:
     """Whether the file begins with a value (field 1) that begins with its name (field 1)."""
     inner = first_bytes(head)
-    return head[:1] == b"\x0a" and inner[:1] == b"\x0a" and first_bytes(inner)[:1].isalnum()
+    graph = b"Placeholder" in head  # TensorFlow's, whose nodes begin with a name, too
+    return not graph and head[:1] == b"\x0a" and inner[:1] == b"\x0a" and first_bytes(inner)[:1].isalnum()
 
 
 def read_mindspore(path: Path) -> Checkpoint:
@@ -33,8 +34,12 @@ def read_mindspore(path: Path) -> Checkpoint:
     parsed = Reader(str(path), map_file(path)).parse(_CHECKPOINT)
     parts: dict[str, list[memoryview]] = {}
     kinds: dict[str, tuple[str, list[int]]] = {}
+    texts = 0
     for value in parsed["values"]:
         name, tensor = value.get("name"), value.get("tensor")
+        if (tensor or {}).get("dtype") == "str":  # of save_checkpoint's append_dict
+            texts += 1
+            continue
         if not name or tensor is None or "content" not in tensor or tensor.get("dtype") not in _DTYPES:
             found = (tensor or {}).get("dtype")
             raise FormatError(
@@ -46,4 +51,4 @@ def read_mindspore(path: Path) -> Checkpoint:
     for name, (dtype, shape) in kinds.items():
         data = parts[name][0] if len(parts[name]) == 1 else b"".join(parts[name])
         tensors[name] = to_tensor(data, dtype, shape, f"{path}: {name}")
-    return Checkpoint(str(path), "mindspore", tensors)
+    return Checkpoint(str(path), "mindspore", tensors, {"text": texts} if texts else {})

@@ -11,7 +11,7 @@ from densezoo.formats.archive import Archive
 from densezoo.formats.binary import check_expansion
 from densezoo.formats.caffe import looks_like_caffe, read_caffe
 from densezoo.formats.hdf5 import MAGIC
-from densezoo.formats.identity import impostor
+from densezoo.formats.identity import foreign, foreign_folder, impostor
 from densezoo.formats.keras import read_h5, read_keras
 from densezoo.formats.mindspore import looks_like_mindspore, read_mindspore
 from densezoo.formats.mxnet import LIST_MAGIC, read_mxnet
@@ -82,7 +82,10 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     """
     path = Path(path)
     if os.path.isdir(path):  # pathlib's raises where a name is too long
-        raise FormatError(f"{path}: is a directory; expected a checkpoint file (.pth, .safetensors, .h5, .t7, ...)")
+        folder = (
+            foreign_folder(path) or "is a directory; expected a checkpoint file (.pth, .safetensors, .h5, .t7, ...)"
+        )
+        raise FormatError(f"{path}: {folder}")
     try:
         with open(path, "rb") as file:
             head = file.read(HEAD_BYTES)
@@ -98,6 +101,9 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
             checkpoint = reader(path)
             check_expansion(str(path), list(checkpoint.tensors.values()), size)
             return checkpoint
+    what = foreign(head)
+    if what:
+        raise FormatError(f"{path}: this is {what}")
     what = impostor(head)
     if what:
         raise FormatError(f"{path}: this is {what}; fetch the checkpoint anew ({size:,} bytes)")

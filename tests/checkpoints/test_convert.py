@@ -234,6 +234,18 @@ def test_two_networks_of_the_same_tensors_are_not_guessed_between() -> None:
         )
 
 
+@pytest.mark.parametrize("source", ["keras", "gluon-legacy"])
+def test_a_head_of_any_name_where_a_system_numbers_them(source: str) -> None:
+    keymap = next(keymap for keymap in KEYMAPS if keymap.name == source)
+    old = keymap.templates["classifier"][0]
+    renamed = {name.replace(old, "mine7"): tensor for name, tensor in as_source(keymap, SMALL).items()}
+    weight = next(name for name in renamed if "mine7" in name)
+    renamed[weight] = renamed[weight].reshape(renamed[weight].shape[-2:])  # and no 1x1 convolution
+    assert_exact(renamed, SMALL, keymap)
+    with pytest.raises(CheckpointError, match="unexpected"):
+        convert(checkpoint({**renamed, weight.replace("mine7", "other"): renamed[weight]}, keymap))
+
+
 def test_half_precision_becomes_float32() -> None:
     tensors = {k: v.half() if v.is_floating_point() else v for k, v in state_dict(SMALL).items()}
     _, converted, _ = convert(checkpoint(tensors))
@@ -360,7 +372,15 @@ def test_stated_tensors_are_held_against_the_asked_architecture() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["moments.features.conv0.weight", "global_step", "learning_rate", "moment1.a", "n_averaged", "criterion.weight"],
+    [
+        "moments.features.conv0.weight",
+        "global_step",
+        "learning_rate",
+        "moment1.a",
+        "n_averaged",
+        "criterion.weight",
+        "lr",
+    ],
 )
 def test_what_rides_along_is_dropped_by_kind(name: str) -> None:
     _, _, report = convert(checkpoint({**state_dict(SMALL), name: torch.zeros(3)}))

@@ -186,6 +186,19 @@ def test_a_whole_model_is_refused_by_the_name_of_its_class(
         (b"PK\x03\x04" + b"\0" * 60, "broken or truncated at its 64 bytes"),
         (b"\x80\x02" + b"\0" * 60, "broken or truncated at its 62 bytes"),
         (struct.pack("<Q", 1 << 60) + b'{"a":1}', "a safetensors file by its first bytes, but broken"),
+        # the first bytes of files that TensorFlow 2.18, Paddle 2.6 and MXNet 1.9 wrote; the others by their documents
+        (b"\x1c\0\0\0TFL3\x14\0 \0", "a TensorFlow Lite model"),
+        (b"\nA\n\x01x\x12\x0bPlaceholder*\x12\n\x05shape", "a TensorFlow graph"),
+        (b"\x08\x01\x12\xef\xe7/\n\xd7", "a part of a TensorFlow SavedModel"),
+        (b"\0\0\x06\x08\x01\x1a\x02\x08\x01", "a part of a TensorFlow checkpoint"),
+        (b'model_checkpoint_path: "x"\n', "a part of a TensorFlow checkpoint"),
+        (b"\n\xc6\xf2\x0b\x08\0\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "a Paddle program"),
+        (b'{\n  "nodes": [\n    {', "a network without its weights"),
+        (b'name: "DENSENET_121"\ninput: "data"', "a network without its weights"),
+        (b'<?xml version="1.0"?>\n<net name="main_graph" version="11">', "an OpenVINO network"),
+        (b"\x82\xa6params\x82\xa5conv0", "a msgpack file, as Flax writes it"),
+        (b"\x93NUMPY\x01\0v\0{'descr'", "one array of NumPy's"),
+        (b"\x1f\x8b\x08\x08", "a packed archive; unpack it first"),
     ],
 )
 def test_what_is_no_checkpoint(tmp_path: Path, content: bytes, message: str) -> None:
@@ -200,6 +213,9 @@ def test_what_is_no_checkpoint(tmp_path: Path, content: bytes, message: str) -> 
 
 def test_a_folder_and_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="is a directory; expected a checkpoint file"):
+        read_checkpoint(tmp_path)
+    (tmp_path / "saved_model.pb").touch()
+    with pytest.raises(FormatError, match=r"a TensorFlow SavedModel; save it from there as \.keras"):
         read_checkpoint(tmp_path)
     with pytest.raises(FormatError, match="there is no such checkpoint file"):
         read_checkpoint(tmp_path / "missing.pth")
@@ -273,3 +289,17 @@ def test_a_zip_that_is_no_torch_file(tmp_path: Path) -> None:
         archive.writestr("readme.txt", "hello")
     with pytest.raises(FormatError, match=r"a zip archive, but no checkpoint's.*found readme.txt"):
         read_checkpoint(tmp_path / "archive.pth")
+
+
+def test_texts_that_mindspore_appends_are_dropped(tmp_path: Path) -> None:
+    """``save_checkpoint(..., append_dict={"name": "abc"})`` of MindSpore 2.7."""
+    tensors = {
+        b"name": b"\x12\x03str\x1a\x03abc",
+        b"w": b"\x08\x01\x12\x07Float32\x1a\x04" + struct.pack("<f", 2.5),
+    }
+    values = [b"\x0a%c%s\x12%c%s" % (len(name), name, len(tensor), tensor) for name, tensor in tensors.items()]
+    data = b"".join(b"\x0a%c%s" % (len(value), value) for value in values)
+    (tmp_path / "m.ckpt").write_bytes(data)
+    found = read_checkpoint(tmp_path / "m.ckpt")
+    assert found.tensors["w"].tolist() == [2.5]
+    assert found.dropped == {"text": 1}
