@@ -137,7 +137,8 @@ class Network:
         self.folded: set[str] = set()
         self.eps: dict[str, float] = {}
         self.transition_pools: set[str] = set()
-        self.ceil_modes: set[bool] = set()
+        self.ceil_modes: set[bool] = set()  # of the transitions
+        self.stem_ceil_mode: bool | None = None
         self.semantics: dict[str, object] = {}
 
     def read(self) -> None:
@@ -163,10 +164,13 @@ class Network:
             raise CheckpointError(
                 f"{self.file.path}: no DenseNet that densezoo can express: its poolings are not alike"
             )
+        stem = self.stem_ceil_mode
+        ceil_mode = self.ceil_modes.pop() if self.ceil_modes else bool(stem)
         self.semantics |= {
             "transition_pool": self.transition_pools.pop() if self.transition_pools else "avg",
             "pool_padding": "torch",
-            "ceil_mode": True in self.ceil_modes,
+            "ceil_mode": ceil_mode,
+            "stem_ceil_mode": None if stem in (None, ceil_mode) else stem,
             "head_pool": None if head == side else head,  # as wide as the map of the images it is made for: all of it
         }
 
@@ -198,7 +202,7 @@ class Network:
         features = self._conv("stem.conv0", Features.plain(conv.inputs), conv.kernel, conv.stride, conv.padding)
         if conv.kernel == 7:
             features = self._norm_relu("stem.norm0", features)
-            self._pool("a max pooling of 3x3 with stride 2 and padding 1", "max", 3, 2, 1)
+            self.stem_ceil_mode = self._pool("a max pooling of 3x3 with stride 2 and padding 1", "max", 3, 2, 1)
         return features, conv.kernel
 
     def _block(self, features: Features, block: int) -> Features:
@@ -235,7 +239,7 @@ class Network:
         features = self._norm_relu("transition.norm", features, block)
         features = self._conv("transition.conv", features, 1, 1, 0, block)
         kind = self.todo[-1].kind if self.todo and isinstance(self.todo[-1], Pool) else "avg"
-        self._pool("a pooling of 2x2 with stride 2 and no padding", kind, 2, 2, 0)
+        self.ceil_modes.add(self._pool("a pooling of 2x2 with stride 2 and no padding", kind, 2, 2, 0))
         self.transition_pools.add(kind)
         return features
 
@@ -256,11 +260,12 @@ class Network:
         self._keep("classifier.bias", self._array(linear.bias) if linear.bias else np.zeros(len(weight)))
         return pool.kernel
 
-    def _pool(self, expected: str, kind: str, kernel: int, stride: int, padding: int) -> None:
+    def _pool(self, expected: str, kind: str, kernel: int, stride: int, padding: int) -> bool:
+        """Returns its ceil mode."""
         pool = self._next(Pool, expected)
         if (pool.kind, pool.kernel, pool.stride, pool.padding) != (kind, kernel, stride, padding):
             raise self._error(expected, pool)
-        self.ceil_modes.add(pool.ceil_mode)
+        return pool.ceil_mode
 
     def _norm_relu(self, role: str, features: Features, block: int = 0, layer: int = 0) -> Features:
         """A norm takes off any offset, so that what follows it has none."""

@@ -57,16 +57,16 @@ def error(found: torch.Tensor, expected: torch.Tensor) -> float:
     return float((found.double() - expected.double()).abs().max() / expected.double().abs().max())
 
 
-def image(arch: Architecture = TINY) -> torch.Tensor:
-    side = 224 if arch.stem == "imagenet" else 32
+def image(arch: Architecture = TINY, side: int | None = None) -> torch.Tensor:
+    side = side or (224 if arch.stem == "imagenet" else 32)
     return torch.randn(2, arch.in_chans, side, side, generator=torch.Generator().manual_seed(1))
 
 
-def check_outputs(path: Path, root: Obj, tolerance: float = 2e-6) -> Any:
+def check_outputs(path: Path, root: Obj, tolerance: float = 2e-6, side: int | None = None) -> Any:
     """The file's network computes what its modules do; returns the report."""
     save(path, root)
     model, report = load_checkpoint(path)
-    x = image(model.arch)
+    x = image(model.arch, side)
     with torch.inference_mode():
         assert error(model(x), run(root, x.double())) < tolerance
     return report
@@ -126,7 +126,8 @@ def test_weights_come_back_bit_for_bit(
 def test_semantics(tmp_path: Path) -> None:
     write_network(tmp_path / "x.t7", network(IMAGENET))
     assert read_checkpoint(tmp_path / "x.t7").semantics == {
-        "bn_eps": 1e-3, "transition_pool": "avg", "pool_padding": "torch", "ceil_mode": False, "head_pool": None,
+        "bn_eps": 1e-3, "transition_pool": "avg", "pool_padding": "torch", "ceil_mode": False, "stem_ceil_mode": None,
+        "head_pool": None,
     }  # fmt: skip
     with pytest.raises(CheckpointError, match=r"bn_eps was asked to be 1e-05, and the file says 0.001"):
         load_checkpoint(tmp_path / "x.t7", bn_eps=1e-5)
@@ -146,6 +147,21 @@ def test_pooling_is_stated(tmp_path: Path, module: str, fields: dict[str, Any], 
     pool.class_name = f"nn.{module}"
     pool.fields |= fields
     assert read_checkpoint(save(tmp_path / "x.t7", root)).semantics.items() >= stated.items()
+
+
+@pytest.mark.parametrize("stem", [True, False])
+@pytest.mark.parametrize("transitions", [True, False])
+def test_a_stem_that_rounds_otherwise(tmp_path: Path, stem: bool, transitions: bool) -> None:
+    root = tree(IMAGENET, backend="nn")
+    pools = find(root, "Pooling")
+    for pool, ceil_mode in zip(pools, [stem] + [transitions] * 3):
+        pool.fields["ceil_mode"] = ceil_mode
+    side = 8 if transitions else 7
+    pools[-1].fields |= {"kW": side, "kH": side}
+    check_outputs(tmp_path / "x.t7", root, side=228)
+    pools[2].fields["ceil_mode"] = not transitions
+    with pytest.raises(CheckpointError, match="its poolings are not alike"):
+        load_checkpoint(save(tmp_path / "x.t7", root))
 
 
 @pytest.mark.parametrize(("kernel", "stated"), [(16, None), (10, 10), (32, 32)])
