@@ -49,9 +49,9 @@ def _vector(tensor: Tensor) -> Tensor:
 
 
 def _divided(statistic: Tensor, factor: Tensor) -> Tensor:
-    """Caffe keeps a running sum and the factor to divide it by; a factor of 0 means that nothing was summed."""
+    """Caffe keeps a running sum and the factor to divide it by; where that is 0 it takes 0 for the statistic."""
     factor = factor.reshape(-1)[0]
-    return _vector(statistic) / torch.where(factor == 0, torch.ones_like(factor), factor)
+    return torch.where(factor == 0, torch.zeros_like(factor), _vector(statistic) / factor)
 
 
 def _product(gamma: Tensor, scale: Tensor) -> Tensor:

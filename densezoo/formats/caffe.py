@@ -19,17 +19,21 @@ _BLOB = {
 }  # fmt: skip
 _CONVOLUTION = {
     2: ("bias_term", "int"), 3: ("pad*", "ints"), 4: ("kernel_size*", "ints"), 5: ("group", "int"),
-    6: ("stride*", "ints"), 18: ("dilation*", "ints"),
+    6: ("stride*", "ints"), 18: ("dilation*", "ints"), 9: ("pad_h", "int"), 10: ("pad_w", "int"),
+    11: ("kernel_h", "int"), 12: ("kernel_w", "int"), 13: ("stride_h", "int"), 14: ("stride_w", "int"),
 }  # fmt: skip
-# field 13 is "round_mode" in BVLC's Caffe and "ceil_mode" in others, with opposite values: the prototxt tells
+# field 13 is "round_mode" in BVLC's Caffe and "ceil_mode" in others, with opposite values: the prototxt tells; absent,
+# it means ceil mode in all
 _POOLING = {
     1: ("pool", "int"), 2: ("kernel_size", "int"), 3: ("stride", "int"), 4: ("pad", "int"),
-    12: ("global_pooling", "int"), 13: ("rounding", "int"),
+    5: ("kernel_h", "int"), 6: ("kernel_w", "int"), 7: ("stride_h", "int"), 8: ("stride_w", "int"),
+    9: ("pad_h", "int"), 10: ("pad_w", "int"), 12: ("global_pooling", "int"), 13: ("rounding", "int"),
 }  # fmt: skip
 _LAYER = {
     1: ("name", "text"), 2: ("type", "text"), 3: ("bottom*", "text"), 4: ("top*", "text"), 7: ("blobs*", _BLOB),
     104: ("concat_param", {2: ("axis", "int")}), 106: ("convolution_param", _CONVOLUTION),
-    121: ("pooling_param", _POOLING), 139: ("batch_norm_param", {3: ("eps", "float")}),
+    121: ("pooling_param", _POOLING), 123: ("relu_param", {1: ("negative_slope", "float")}),
+    139: ("batch_norm_param", {3: ("eps", "float")}),
 }  # fmt: skip
 _NETWORK = {1: ("name", "text"), 2: ("layers*", "bytes"), 100: ("layer*", _LAYER)}
 
@@ -65,12 +69,20 @@ def read_caffe(path: Path) -> Checkpoint:
     }
     beside = path.with_suffix(".prototxt")
     if beside.is_file():
-        graph = _graph(read_prototxt(beside).get("layer", []), str(beside), ceil_default=True)
+        graph = _graph(read_prototxt(beside).get("layer", []), str(beside))
+        steps = {node.name for node in graph}
+        left = [
+            layer.get("name", "") for layer in network["layer"] if layer["blobs"] and layer.get("name") not in steps
+        ]
+        if left:
+            raise FormatError(
+                f"{beside}: has no layer {left[0]!r}, whose weights are in {path.name}; expected all of them"
+            )
         return Checkpoint(
             str(path), "caffe", tensors, graph=graph, hints=(f"computation: from {beside.name} beside the file",)
         )
     described = any("pooling_param" in layer for layer in network["layer"])
-    graph = _graph(network["layer"], str(path), ceil_default=None) if described else ()
+    graph = _graph(network["layer"], str(path)) if described else ()
     return Checkpoint(str(path), "caffe", tensors, graph=graph)
 
 
@@ -87,7 +99,7 @@ def _one(fields: Any, name: str, default: Any) -> Any:
     return (value[0] if value else default) if isinstance(value, list) else value
 
 
-def _graph(layers: list[Any], where: str, ceil_default: bool | None) -> tuple[GraphNode, ...]:
+def _graph(layers: list[Any], where: str) -> tuple[GraphNode, ...]:
     """The computation in the terms of `densezoo.checkpoints.graph`; a layer's output may take its input's place."""
     nodes: list[GraphNode] = []
     makers: dict[str, str] = {}
@@ -101,15 +113,16 @@ def _graph(layers: list[Any], where: str, ceil_default: bool | None) -> tuple[Gr
                 makers[bottom] = f"input {bottom}"
                 nodes.append(GraphNode("input", makers[bottom], ()))
             inputs.append(makers[bottom])
-        nodes.append(_node(layer, kind, name, tuple(inputs), where, ceil_default))
+        nodes.append(_node(layer, kind, name, tuple(inputs)))
         makers.update(dict.fromkeys(map(str, layer.get("top", [])), name))
     return tuple(nodes)
 
 
-def _node(
-    layer: Any, kind: str, name: str, inputs: tuple[str, ...], where: str, ceil_default: bool | None
-) -> GraphNode:
-    convolution, pooling = _one(layer, "convolution_param", {}), _one(layer, "pooling_param", {})
+def _node(layer: Any, kind: str, name: str, inputs: tuple[str, ...]) -> GraphNode:
+    convolution, pooling, norm, relu = (
+        fields if isinstance(fields := _one(layer, f"{name}_param", {}), dict) else {}
+        for name in ("convolution", "pooling", "batch_norm", "relu")
+    )
     attributes: dict[str, Any] = {}
     op = _OPERATIONS.get(kind, kind)
     if kind == "Convolution":
@@ -117,20 +130,30 @@ def _node(
     elif kind == "Pooling":
         op = _POOLS.get(_one(pooling, "pool", 0), "stochastic_pool")
         op = f"global_{op}" if _one(pooling, "global_pooling", False) else op
-        ceil_mode = _one(pooling, "ceil_mode", ceil_default)
+        ceil_mode = None if "rounding" in pooling else _one(pooling, "ceil_mode", True)
         ceil_mode = {"FLOOR": False, "CEIL": True}.get(_one(pooling, "round_mode", ""), ceil_mode)
         attributes = _window(pooling) | {"ceil_mode": ceil_mode}
     elif kind == "BatchNorm":
-        attributes = {"eps": _one(_one(layer, "batch_norm_param", {}), "eps", 1e-5)}
+        attributes = {"eps": _one(norm, "eps", 1e-5)}
+        op = op if _one(norm, "use_global_stats", True) else "BatchNorm with use_global_stats: false"
+    elif kind == "ReLU":
+        slope = _one(relu, "negative_slope", 0)
+        op = f"ReLU with a negative_slope of {slope}" if slope else op
     elif kind == "Concat":
         attributes = {"axis": _one(_one(layer, "concat_param", {}), "axis", 1)}
     return GraphNode(op, name, inputs, attributes, weights=(name,))
 
 
 def _window(fields: Any) -> dict[str, Any]:
-    kernel, stride, pad, dilation = (
-        _one(fields, name, default)
-        for name, default in (("kernel_size", 1), ("stride", 1), ("pad", 0), ("dilation", 1))
-    )
-    sides = {name: (value, value) for name, value in (("kernel", kernel), ("stride", stride), ("dilation", dilation))}
-    return sides | {"pads": (pad,) * 4}
+    """Sides as (height, width): one number for both, one each, or <name>_h and <name>_w."""
+
+    def sides(name: str, default: int, short: str) -> tuple[int, int]:
+        both = fields.get(name) or default
+        both = both if isinstance(both, list) else [both]
+        return _one(fields, f"{short}_h", both[0]), _one(fields, f"{short}_w", both[-1])
+
+    pads = sides("pad", 0, "pad")
+    return {
+        "kernel": sides("kernel_size", 1, "kernel"), "stride": sides("stride", 1, "stride"),
+        "dilation": sides("dilation", 1, "dilation"), "pads": pads * 2,
+    }  # fmt: skip

@@ -246,6 +246,17 @@ def test_a_head_of_any_name_where_a_system_numbers_them(source: str) -> None:
         convert(checkpoint({**renamed, weight.replace("mine7", "other"): renamed[weight]}, keymap))
 
 
+def test_a_caffe_factor_of_0_gives_statistics_of_0() -> None:
+    """caffe/src/caffe/layers/batch_norm_layer.cpp: scale_factor = factor == 0 ? 0 : 1 / factor."""
+    keymap = next(keymap for keymap in KEYMAPS if keymap.name == "caffe")
+    tensors = as_source(keymap, SMALL)
+    tensors["conv1/bn/2"] = torch.zeros(1)
+    _, converted, _ = convert(checkpoint(tensors, keymap))
+    assert not converted["features.norm0.running_mean"].any()
+    assert not converted["features.norm0.running_var"].any()
+    assert converted["features.norm5.running_var"].any()
+
+
 def test_half_precision_becomes_float32() -> None:
     tensors = {k: v.half() if v.is_floating_point() else v for k, v in state_dict(SMALL).items()}
     _, converted, _ = convert(checkpoint(tensors))

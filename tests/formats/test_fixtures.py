@@ -91,6 +91,14 @@ def test_what_the_table_says_can_be() -> None:
         ('bottom: "pool1" bottom: "conv2_1/x2"', 'bottom: "conv2_1/x2" bottom: "pool1"', "found"),
         ("pad: 1 kernel_size: 3  }", "pad: 0 kernel_size: 3  }", "expected a padding of 1"),
         ("kernel_size: 7 stride: 2", "kernel_size: 7 stride: 1", "expected stride 2"),
+        ("kernel_size: 1 ", "kernel_size: 1 pad_h: 1 pad_w: 1", "expected a padding of 0"),
+        ("kernel_size: 1 ", "kernel_size: 1 stride_h: 2 stride_w: 2", "expected stride 1"),
+        ("pad: 1 kernel_size: 3", "pad: 1 pad: 0 kernel_size: 3", r"found \(1, 0, 1, 0\)"),
+        ('"ReLU"', '"ReLU" relu_param { negative_slope: 0.1 }', "found ReLU with a negative_slope of 0.1"),
+        ("eps: 1e-5", "eps: 1e-5 use_global_stats: false", "found BatchNorm with use_global_stats: false"),
+        ("conv2_1/x1/scale", "another/scale", "has no layer 'conv2_1/x1/scale', whose weights are in small.caffemodel"),
+        ("layer {", "layers {", "has no layer 'conv1', whose weights are in"),
+        ("kernel_size: 2 stride: 2", "kernel_h: 2 kernel_w: 2 stride: 2 round_mode: FLOOR", None),
     ],
 )
 def test_the_prototxt_is_honoured_or_the_file_refused(tmp_path: Path, old: str, new: str, message: str | None) -> None:
@@ -99,11 +107,23 @@ def test_the_prototxt_is_honoured_or_the_file_refused(tmp_path: Path, old: str, 
     (tmp_path / "small.prototxt").write_text(text.replace(old, new))
     (tmp_path / "small.caffemodel").write_bytes((FOLDER / "caffe/small.caffemodel").read_bytes())
     if message is not None:
-        with pytest.raises(CheckpointError, match=message):
+        with pytest.raises((CheckpointError, FormatError), match=message):
             densezoo.load_checkpoint(tmp_path / "small.caffemodel")
         return
-    _, report = densezoo.load_checkpoint(tmp_path / "small.caffemodel")
-    assert (report.architecture.bn_eps, report.architecture.transition_pool) != (1e-5, "avg")
+    arch = densezoo.load_checkpoint(tmp_path / "small.caffemodel")[1].architecture
+    assert (arch.bn_eps, arch.transition_pool, arch.ceil_mode) != (1e-5, "avg", True)
+
+
+def test_a_caffemodel_alone_says_how_its_pools_round(tmp_path: Path) -> None:
+    """Where the field is absent, every Caffe rounds up; where it is there, Caffes differ in what it means."""
+    data = (FOLDER / "caffe/small.caffemodel").read_bytes()
+    (tmp_path / "m.caffemodel").write_bytes(data)
+    assert densezoo.load_checkpoint(tmp_path / "m.caffemodel")[1].architecture.stem_ceil_mode is False
+    field = b"\x18\x02\x20\x01\x68\x00"  # stride 2, pad 1, field 13: 0
+    assert data.count(field) == 1
+    (tmp_path / "m.caffemodel").write_bytes(data.replace(field, b"\x18\x02\x20\x01\x70\x00"))  # field 14: torch_pooling
+    arch = densezoo.load_checkpoint(tmp_path / "m.caffemodel")[1].architecture
+    assert (arch.ceil_mode, arch.stem_ceil_mode) == (True, None)
 
 
 @pytest.mark.parametrize("text", ["layer {", "layer } }", 'layer { name: "a\n" }', "\x00", "layer { type: 3 bottom: }"])
