@@ -23,6 +23,15 @@ MAX_DIMENSIONS = 8
 MAX_SYMBOL = 16 << 20
 
 _TUPLES = {"kernel": "kernel", "stride": "stride", "dilate": "dilation"}
+#: {(operation, attribute): its values that mean what densezoo takes the operation for}; the first is the default.
+_PLAIN = {
+    ("Dropout", "mode"): ("training",),
+    ("Pooling", "pooling_convention"): ("valid", "full"),
+    ("Pooling", "layout"): ("NCHW", "None"),
+    ("Convolution", "layout"): ("NCHW", "None"),
+    ("BatchNorm", "axis"): ("1",),
+    ("FullyConnected", "no_bias"): ("False", "0", "false"),
+}
 _FLAGS = {"True": True, "1": True, "true": True}
 
 
@@ -140,6 +149,9 @@ def _node(node: dict[str, Any], inputs: list[str], weights: list[str]) -> GraphN
 def _operation(op: str, raw: dict[str, str]) -> str:
     if op == "null":
         return "input"
+    for (name, attribute), plain in _PLAIN.items():
+        if op == name and str(raw.get(attribute, plain[0])) not in plain:
+            return f"{op} with {attribute} {raw[attribute]}"
     if op == "Activation":
         return raw.get("act_type", "activation")
     if op == "Pooling":

@@ -141,6 +141,9 @@ def test_a_broken_prototxt_is_an_error(tmp_path: Path, text: str) -> None:
         ('"act_type": "relu"', '"act_type": "tanh"', "expected relu, found tanh"),
         ('"fix_gamma": "False"', '"fix_gamma": "True"', "fix_gamma"),
         ('"pooling_convention": "full"', '"pooling_convention": "valid"', None),
+        ('"pooling_convention": "full"', '"pooling_convention": "same"', "found Pooling with pooling_convention same"),
+        ('"eps": "0.0001"', '"eps": "0.0001", "axis": "3"', "found BatchNorm with axis 3"),
+        ('"num_filter": "32"', '"num_filter": "32", "layout": "NHWC"', "found Convolution with layout NHWC"),
     ],
 )
 def test_the_symbol_file_is_honoured_or_the_file_refused(
