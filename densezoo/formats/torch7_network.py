@@ -55,7 +55,7 @@ def read_torch7(path: Path) -> Checkpoint:
             dropped=_dropped(file, network),
             source="torch7",
             semantics=network.semantics,
-            hints=(f"folded into the weights, exactly: {', '.join(sorted(network.folded))}",) if network.folded else (),
+            hints=tuple(network.hints),
         )
 
 
@@ -140,9 +140,10 @@ class Network:
         self.ceil_modes: set[bool] = set()  # of the transitions
         self.stem_ceil_mode: bool | None = None
         self.semantics: dict[str, object] = {}
+        self.hints: list[str] = []
 
     def read(self) -> None:
-        """Fills ``tensors`` and ``semantics``.
+        """Fills ``tensors``, ``semantics`` and ``hints``.
 
         Raises:
             CheckpointError: the layers are no DenseNet's.
@@ -171,8 +172,16 @@ class Network:
             "pool_padding": "torch",
             "ceil_mode": ceil_mode,
             "stem_ceil_mode": None if stem in (None, ceil_mode) else stem,
-            "head_pool": None if head == side else head,  # as wide as the map of the images it is made for: all of it
         }
+        if head != side:
+            self.semantics["head_pool"] = head
+        else:  # left to the caller: the same for the images it is made for, and only so can other systems take it
+            self.hints.append(
+                f"the file's last pool, {head}x{head}, is taken as one of the whole map, which it is for the images it "
+                f"is made for; in larger ones Torch7 leaves the rest out, as head_pool={head} does"
+            )
+        if self.folded:
+            self.hints.append(f"folded into the weights, exactly: {', '.join(sorted(self.folded))}")
 
     def _error(self, expected: str, found: Layer | None) -> CheckpointError:
         what = f"{found.where}: {_summary(found)}" if found else "the end of the network"

@@ -62,10 +62,10 @@ def image(arch: Architecture = TINY, side: int | None = None) -> torch.Tensor:
     return torch.randn(2, arch.in_chans, side, side, generator=torch.Generator().manual_seed(1))
 
 
-def check_outputs(path: Path, root: Obj, tolerance: float = 2e-6, side: int | None = None) -> Any:
+def check_outputs(path: Path, root: Obj, tolerance: float = 2e-6, side: int | None = None, **options: object) -> Any:
     """The file's network computes what its modules do; returns the report."""
     save(path, root)
-    model, report = load_checkpoint(path)
+    model, report = load_checkpoint(path, **options)
     x = image(model.arch, side)
     with torch.inference_mode():
         assert error(model(x), run(root, x.double())) < tolerance
@@ -127,7 +127,6 @@ def test_semantics(tmp_path: Path) -> None:
     write_network(tmp_path / "x.t7", network(IMAGENET))
     assert read_checkpoint(tmp_path / "x.t7").semantics == {
         "bn_eps": 1e-3, "transition_pool": "avg", "pool_padding": "torch", "ceil_mode": False, "stem_ceil_mode": None,
-        "head_pool": None,
     }  # fmt: skip
     with pytest.raises(CheckpointError, match=r"bn_eps was asked to be 1e-05, and the file says 0.001"):
         load_checkpoint(tmp_path / "x.t7", bn_eps=1e-5)
@@ -168,7 +167,15 @@ def test_a_stem_that_rounds_otherwise(tmp_path: Path, stem: bool, transitions: b
 def test_a_head_for_other_maps_is_stated(tmp_path: Path, kernel: int, stated: int | None) -> None:
     root = tree()
     find(root, "AveragePooling")[-1].fields |= {"kW": kernel, "kH": kernel}
-    assert read_checkpoint(save(tmp_path / "x.t7", root)).semantics["head_pool"] == stated
+    checkpoint = read_checkpoint(save(tmp_path / "x.t7", root))
+    assert checkpoint.semantics.get("head_pool") == stated
+    assert any("in larger ones" in hint for hint in checkpoint.hints) == (stated is None)
+
+
+def test_the_whole_map_s_head_can_be_asked_to_stay_as_it_was(tmp_path: Path) -> None:
+    """For images larger than those that the network is made for, which Torch7 pools in part."""
+    root = tree(backend="nn")
+    check_outputs(tmp_path / "x.t7", root, side=40, head_pool=16)
 
 
 def randomise(root: Obj, rng: np.random.Generator, biases: bool, epsilons: bool, order: bool, inverse: bool) -> None:
@@ -211,9 +218,9 @@ def test_what_was_folded_is_named(tmp_path: Path) -> None:
     root = tree(bias=True, new_first=True, dropout=0.5, dropout_v1=True)
     find(root, "SpatialConvolution")[0].fields["bias"].storage.values[0] = 1
     find(root, "BatchNormalization")[0].fields["eps"] = 0.1
-    assert read_checkpoint(save(tmp_path / "x.t7", root)).hints == (
+    assert read_checkpoint(save(tmp_path / "x.t7", root)).hints[-1] == (
         "folded into the weights, exactly: biases of convolutions, dropout that scales in evaluation, "
-        "new channels before old ones, several epsilons",
+        "new channels before old ones, several epsilons"
     )
 
 
