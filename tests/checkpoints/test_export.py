@@ -121,9 +121,11 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, to: str) -> None:
         "import resource, sys; from pathlib import Path; from densezoo.checkpoints.export import export; "
         "from densezoo.errors import CheckpointError; from densezoo.models.densenet import DenseNet; "
         "from densezoo.types import Architecture; arch = Architecture(8, (2, 3), 16, num_classes=5); "
-        "weights = DenseNet(arch).state_dict(); resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))\n"
+        "weights = DenseNet(arch).state_dict(); limits = resource.getrlimit(resource.RLIMIT_FSIZE)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20000, limits[1]))\n"
         "try: export(Path(sys.argv[1]), sys.argv[2], arch, weights, {})\n"
-        "except CheckpointError as error: sys.exit(str(error))"
+        "except CheckpointError as error: sys.exit(str(error))\n"
+        "finally: resource.setrlimit(resource.RLIMIT_FSIZE, limits)  # coverage writes, too"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "m"), to]
     ran = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
