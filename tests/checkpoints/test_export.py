@@ -57,7 +57,6 @@ def test_round_trip(tmp_path: Path, arch: Architecture, to: str) -> None:
 @pytest.mark.parametrize("to", ["torchvision", "timm", "mmpretrain", "onnx", "keras"])
 @pytest.mark.parametrize("stem", ["imagenet", "deep", "cifar", "cifar_norm"])
 @pytest.mark.parametrize("reduction", [0.5, 0.7])
-@pytest.mark.filterwarnings("ignore")  # mmpretrain's own, as it is imported
 def test_the_system_computes_the_same(tmp_path: Path, to: str, stem: str, reduction: float) -> None:
     arch = Architecture(8, (2, 3), 16, reduction=reduction, stem=stem, num_classes=5)  # type: ignore[arg-type]
     if misfits(to, arch):
