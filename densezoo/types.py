@@ -265,8 +265,10 @@ class GraphNode:
         name: the step's name; other steps refer to it.
         inputs: names of the steps whose outputs it takes, parameters left out.
         attributes: ``eps``; ``kernel``, ``stride``, ``dilation``: (height, width); ``pads``: (top, left, bottom,
-            right); ``groups``; ``ceil_mode``; ``count_include_pad``. What is absent has the usual value.
-        weights: the file's names of the tensors that it takes, or of the layers (before ``.`` or ``/``) they are in.
+            right); ``groups``; ``ceil_mode``; ``count_include_pad``; ``columns``: of a flatten that may make
+            another number of rows than there are images. What is absent has the usual value.
+        weights: the file's names of the tensors that it takes, in `Layer.shapes`' order, or of the layers (before
+            ``.`` or ``/``) they are in.
     """
 
     op: str

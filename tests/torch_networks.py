@@ -138,6 +138,93 @@ class SeesAnInPlaceReLU(Changed):
         return self.classifier(flat)
 
 
+class AddsWithFactors(Changed):
+    def forward(self, x: Tensor) -> Tensor:
+        out, last = self.pooled(torch.relu(self.features(x))), self.classifier
+        return torch.addmm(last.bias, out, last.weight.t(), beta=2.0, alpha=0.5)
+
+
+class Replaced(Changed):
+    """Another first convolution and norm, of the same weights."""
+
+    def conv(self, x: Tensor) -> Tensor:
+        return self.features.conv0(x)
+
+    def norm(self, x: Tensor) -> Tensor:
+        return self.features.norm0(x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        parts = self.features
+        x = parts.pool0(torch.relu(self.norm(self.conv(x))))
+        x = parts.denseblock2(parts.transition1(parts.denseblock1(x)))
+        return self.classifier(self.pooled(torch.relu(parts.norm5(x))))
+
+
+class TransposedKernel(Replaced):
+    def conv(self, x: Tensor) -> Tensor:
+        return functional.conv2d(x, self.features.conv0.weight.transpose(2, 3), None, [2, 2], [3, 3])
+
+
+class BorrowedBias(Replaced):
+    def conv(self, x: Tensor) -> Tensor:
+        parts = self.features
+        return functional.conv2d(x, parts.conv0.weight, parts.norm0.running_mean, [2, 2], [3, 3])
+
+
+class SwappedWeights(Replaced):
+    def norm(self, x: Tensor) -> Tensor:
+        norm = self.features.norm0
+        return functional.batch_norm(x, norm.running_mean, norm.running_var, norm.bias, norm.weight, False, 0.1, 1e-5)
+
+
+class ChangesStatistics(Replaced):
+    def norm(self, x: Tensor) -> Tensor:
+        norm = self.features.norm0
+        torch.batch_norm(x, None, None, norm.running_mean, norm.running_var, True, 0.5, 1e-5, False)
+        return norm(x)
+
+
+class ChangesAPart(Changed):
+    def after_features(self, x: Tensor) -> Tensor:
+        out = torch.relu(x)
+        out[:, 0] = 0.0
+        return out
+
+
+class TransposedRows(Changed):
+    def after_all(self, x: Tensor) -> Tensor:
+        return x.view(x.size(1), x.size(0))
+
+
+class OneRow(Changed):
+    def after_all(self, x: Tensor) -> Tensor:
+        return torch.flatten(x)
+
+
+class ByRank(Changed):
+    def pooled(self, x: Tensor) -> Tensor:
+        out = x.mean([2, 3])
+        return out if out.dim() == 4 else out * 2.0
+
+
+class ByACounter(Changed):
+    def after_features(self, x: Tensor) -> Tensor:
+        out = torch.relu(x)
+        return out if bool(self.features.norm0.num_batches_tracked) else out * 0.5
+
+
+def square_transposed() -> nn.Module:
+    """A classifier of as many classes as features, whose weight is taken transposed."""
+
+    class Turned(nn.Linear):
+        def forward(self, input: Tensor) -> Tensor:
+            return functional.linear(input, self.weight.t(), self.bias)
+
+    model = DenseNet(**SMALL)
+    model.classifier = Turned(16, 16)
+    return model
+
+
 def other_order() -> nn.Module:
     """The features of a block joined back to front, in the second layer of the first block alone."""
     model = DenseNet(**SMALL)
@@ -183,6 +270,16 @@ OTHER: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "dropout at test time": (DropsAtTestTime, "found dropout with train True"),
     "a weight that is computed": (ComputesAWeight, "found linear of values that are computed|expected linear"),
     "a view of what is changed": (SeesAnInPlaceReLU, "mul_ changes what other tensors see|found mul_"),
+    "factors of a sum": (AddsWithFactors, "addmm with (alpha|beta)"),
+    "a transposed kernel": (TransposedKernel, "_?conv(olution|2d) of values that are computed"),
+    "a transposed weight": (square_transposed, "linear of values that are computed"),
+    "another layer's bias": (BorrowedBias, "features.conv0 takes features.conv0.weight, features.norm0.running_mean"),
+    "swapped weights": (SwappedWeights, "features.norm0 takes features.norm0.bias, features.norm0.weight"),
+    "changed statistics": (ChangesStatistics, "batch_norm with training True, whose result is not used"),
+    "a part that is changed": (ChangesAPart, "(slice|select), whose result is not used"),
+    "rows of images": (TransposedRows, "expected a row of logits for each image|found view of another shape"),
+    "one row": (OneRow, "found flatten of 0 to -1"),
+    "another function by rank": (ByRank, "found mul"),
     "another order": (other_order, "to join all before it in order"),
     "another epsilon": (another_epsilon, "expected one bn_eps for all"),
     "crossed weights": (crossed_weights, "by its names it should take features.denseblock1.denselayer"),

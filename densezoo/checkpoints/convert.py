@@ -112,12 +112,13 @@ def _check_weights(checkpoint: Checkpoint, naming: Naming, arch: Architecture, w
     """That every layer of the computation takes the tensors that its place in the names gives it."""
     for layer, used in zip(layers(arch), weights):
         params = (naming.keys(layer.role, param, layer.block, layer.index) or () for param in layer.shapes())
+        expected = [key for keys in params for key in keys]
         inside = tuple(f"{name}{end}" for name in used for end in "./")
-        strange = [key for keys in params for key in keys if key not in used and not key.startswith(inside)]
-        if strange:
+        by_tensor = all(name in checkpoint.tensors for name in used)  # then each in its place, and no other
+        if list(used) != expected if by_tensor else not all(key.startswith(inside) or key in used for key in expected):
             raise CheckpointError(
                 f"{checkpoint.path}: in its computation {layer.name} takes {', '.join(used) or 'no weights'}; by its "
-                f"names it should take {strange[0]}; nothing was loaded"
+                f"names it should take {', '.join(expected)}; nothing was loaded"
             )
 
 

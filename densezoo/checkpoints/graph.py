@@ -43,7 +43,7 @@ def read_computation(graph: Sequence[GraphNode], arch: Architecture, where: str)
     """
     try:
         walk = _Walk(graph, where)
-        walk.head()
+        walk.head(arch)
         for block in range(len(arch.block_config), 0, -1):
             walk.block(block, arch)
             if block > 1:
@@ -139,9 +139,12 @@ class _Walk:
         if tuple(pads) != (kernel // 2,) * 4:
             raise self.refuse(f"a padding of {kernel // 2}", f"{pads} ({node.name})")
 
-    def head(self) -> None:
+    def head(self, arch: Architecture) -> None:
         """[softmax] <- linear <- average over the map."""
-        self.optional("softmax", "flatten")
+        while self.node().op in ("softmax", "flatten") and len(self.node().inputs) == 1:
+            columns = self.step("softmax", "flatten").attributes.get("columns", arch.num_classes)
+            if columns != arch.num_classes:
+                raise self.refuse("a row of logits for each image", f"rows of {columns}")
         bias = self.step("bias").weights if self.node().op == "bias" else ()
         if self.node().op == "conv":
             self.conv(1)

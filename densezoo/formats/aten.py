@@ -16,44 +16,69 @@ _SAME = {
     "_convolution": "convolution", "log_softmax": "softmax", "reshape": "view", "detach": "clone",
     "contiguous": "clone", "alias": "clone", "max_pool2d_with_indices": "max_pool2d",
 }  # fmt: skip
-#: {operator: (ours, its arguments in their order)}.
+#: {operator: (ours, its arguments in their order)}; a call with another argument is no call of it.
 _OPERATORS = {
     "conv2d": ("conv", "input weight bias stride padding dilation groups"),
-    "convolution": ("conv", "input weight bias stride padding dilation transposed output_padding groups"),
-    "batch_norm": ("norm", "input weight bias running_mean running_var training momentum eps"),
+    "convolution": (
+        "conv",
+        "input weight bias stride padding dilation transposed output_padding groups benchmark deterministic "
+        "cudnn_enabled allow_tf32",
+    ),
+    "batch_norm": ("norm", "input weight bias running_mean running_var training momentum eps cudnn_enabled"),
     "_native_batch_norm_legit_no_training": ("norm", "input weight bias running_mean running_var momentum eps"),
     "relu": ("relu", "self"),
     "max_pool2d": ("max_pool", "self kernel_size stride padding dilation ceil_mode"),
     "avg_pool2d": ("avg_pool", "self kernel_size stride padding ceil_mode count_include_pad divisor_override"),
     "adaptive_avg_pool2d": ("global_avg_pool", "self output_size"),
-    "mean": ("global_avg_pool", "self dim keepdim"),
+    "mean": ("global_avg_pool", "self dim keepdim dtype"),
     "cat": ("concat", "tensors dim"),
     "flatten": ("flatten", "self start_dim end_dim"),
     "view": ("flatten", "self size"),
     "linear": ("linear", "input weight bias"),
-    "addmm": ("linear", "bias input weight"),  # of a transposed weight
+    "addmm": ("linear", "bias input weight beta alpha"),  # of a transposed weight
     "dropout": ("identity", "input p train"),
-    "clone": ("identity", "self"),
-    "softmax": ("softmax", "self dim"),
+    "clone": ("identity", "self memory_format"),
+    "softmax": ("softmax", "self dim dtype"),
 }
-#: What may be done to a linear layer's weight before it is multiplied with.
+#: torch's own names of arguments that are called otherwise here.
+_RENAMED = {"addmm": {"self": "bias", "mat1": "input", "mat2": "weight"}}
+#: What may be done to a linear layer's weight before addmm takes it.
 TRANSPOSITIONS = ("t", "permute", "transpose", "numpy_T")
 #: {ours: {argument: the only value with which it is what its name says}}.
 _ONLY: dict[str, dict[str, Any]] = {
     "conv": {"transposed": False, "output_padding": [0, 0]},
     "norm": {"training": False},
     "avg_pool": {"divisor_override": None},
+    "global_avg_pool": {"dtype": None},
+    "linear": {"beta": 1, "alpha": 1},
     "identity": {"train": False},
 }
 _WINDOW = {"kernel_size": "kernel", "stride": "stride", "dilation": "dilation", "padding": "pads"}
 INPUTS = ("input", "self", "tensors")
 WEIGHTS = ("weight", "bias", "running_mean", "running_var")
+BATCH = "N"  # a side that is the number of images
 
 
 def arguments(operator: str, values: Sequence[Any]) -> dict[str, Any]:
     """{argument: value} of a call by position; empty for an operator that no DenseNet has."""
     _, names = _OPERATORS.get(_SAME.get(operator, operator), ("", ""))
     return dict(zip(names.split(), values))
+
+
+def renamed(operator: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """{our argument: value} of {torch's argument: value}."""
+    return {_RENAMED.get(operator, {}).get(name, name): value for name, value in values.items()}
+
+
+def known(operator: str) -> bool:
+    """Whether a DenseNet may have it: then it is given nothing but an image's tensors and the module's weights."""
+    return _SAME.get(operator, operator) in _OPERATORS
+
+
+def transposes(operator: str, values: Sequence[Any]) -> bool:
+    """Whether one of TRANSPOSITIONS swaps the two sides of a matrix, given these beside it."""
+    sides = values[0] if operator == "permute" else values
+    return operator in ("t", "numpy_T") or sorted(side % 2 for side in sides) == [0, 1]
 
 
 def describe(operator: str, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -64,7 +89,10 @@ def describe(operator: str, values: Mapping[str, Any]) -> tuple[str, dict[str, A
         values: {argument: value}; what is absent has the operator's default.
     """
     operator = _SAME.get(operator, operator)
-    op, _ = _OPERATORS.get(operator, (operator, ""))
+    op, names = _OPERATORS.get(operator, (operator, ""))
+    strange = values.keys() - set(names.split()) if names else ()
+    if strange:
+        return f"{operator} with {min(strange)}", {}
     for argument, only in _ONLY.get(op, {}).items():
         found = values.get(argument, only)
         if (list(found) if isinstance(found, (list, tuple)) else found) != only:
@@ -85,6 +113,10 @@ def describe(operator: str, values: Mapping[str, Any]) -> tuple[str, dict[str, A
         attributes["eps"] = values["eps"]
     if op == "concat":
         attributes["axis"] = values.get("dim", 0)
+        if attributes["axis"] not in (1, -3):
+            op = f"{operator} over axis {attributes['axis']}"
+    if op == "flatten":
+        return _flattening(operator, values)
     if op == "softmax" and values.get("dim", 1) not in (1, -1):
         op = f"{operator} over axis {values['dim']}"
     if op == "global_avg_pool" and not _over_the_map(operator, values):
@@ -92,13 +124,32 @@ def describe(operator: str, values: Mapping[str, Any]) -> tuple[str, dict[str, A
     return op, attributes
 
 
+def _flattening(operator: str, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """One row an image: for sure, or if the rows have so many ``columns`` as an image has numbers."""
+    if operator == "flatten":
+        start, end = values.get("start_dim", 0), values.get("end_dim", -1)
+        return ("flatten", {}) if start == 1 and end in (-1, 3) else (f"flatten of {start} to {end}", {})
+    size = values["size"]
+    if not isinstance(size, (list, tuple)) or len(size) != 2:
+        return "view of another shape than a row for each image", {}
+    return "flatten", {} if list(size) == [BATCH, -1] else {"columns": size[1]}
+
+
 def reached(steps: Mapping[str, GraphNode], end: str) -> tuple[GraphNode, ...]:
-    """Those of the steps, by their names, that the last one depends on, in their order."""
+    """Those of the steps, by their names, that the last one depends on, in their order.
+
+    Raises:
+        ValueError: another step is of a kind that may change what these see.
+    """
     todo, wanted = [end], {end}
     while todo:
         new = set(steps[todo.pop()].inputs) - wanted
         wanted |= new
         todo += new
+    harmless = {"input", *(op for op, _ in _OPERATORS.values())}
+    for name, step in steps.items():
+        if name not in wanted and step.op not in harmless:
+            raise ValueError(f"{step.op}, whose result is not used")
     return tuple(step for name, step in steps.items() if name in wanted)
 
 

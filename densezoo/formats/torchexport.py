@@ -75,10 +75,14 @@ def _graph(module: dict[str, Any]) -> tuple[GraphNode, ...]:
     steps = {name: GraphNode("input", name, ()) for name in names if name not in weights}
     current = {name: name for name in steps}
     shared: set[str] = set()
+    transposed: dict[str, str] = {}
     for node in module["graph"]["nodes"]:
-        step, operator = _step(node, current, weights), _operator(node)
+        operator = _operator(node)
+        step = _step(node, current, weights, transposed)
         if operator in aten.TRANSPOSITIONS and not step.inputs:
-            weights[step.name] = step.weights[0]
+            values = [next(iter(argument["arg"].values())) for argument in node["inputs"][1:]]
+            if aten.transposes(operator, values):
+                transposed[step.name] = step.weights[0]
             continue
         steps[step.name] = step
         current[step.name] = step.name
@@ -103,15 +107,28 @@ def _operator(node: dict[str, Any]) -> str:
     return str(node["target"]).removeprefix("torch.ops.aten.").partition(".")[0]
 
 
-def _step(node: dict[str, Any], current: dict[str, str], weights: dict[str, str]) -> GraphNode:
-    values, tensors = {}, []
+def _step(
+    node: dict[str, Any], current: dict[str, str], weights: dict[str, str], transposed: dict[str, str]
+) -> GraphNode:
+    operator = _operator(node)
+    values: dict[str, Any] = {}
+    tensors: dict[str, list[str]] = {}
     for argument in node["inputs"]:
         ((kind, value),) = argument["arg"].items()
         values[argument["name"]] = None if kind == "as_none" else value
-        tensors += [value["name"]] if kind == "as_tensor" else []
-        tensors += [tensor["name"] for tensor in value] if kind == "as_tensors" else []
-    op, attributes = aten.describe(_operator(node), values)
+        if kind in ("as_tensor", "as_tensors"):
+            tensors[argument["name"]] = [tensor["name"] for tensor in (value if kind == "as_tensors" else [value])]
+    values, tensors = aten.renamed(operator, values), aten.renamed(operator, tensors)
+    op, attributes = aten.describe(operator, values)
     output = node["outputs"][0]
     name = output["as_tensor"]["name"] if "as_tensor" in output else output["as_tensors"][0]["name"]
-    inputs = tuple(current[name] for name in tensors if name in current)
-    return GraphNode(op, name, inputs, attributes, tuple(weights[name] for name in tensors if name in weights))
+    given = [tensor for names in tensors.values() for tensor in names]
+    inputs = tuple(current[tensor] for tensor in given if tensor in current)
+    taken = tuple(weights[tensor] for tensor in given if tensor in weights)
+    if aten.known(operator):
+        matrices = transposed if operator == "addmm" else weights
+        places = {role: weights if role != "weight" else matrices for role in aten.WEIGHTS}
+        strange = [tensor for role in tensors for tensor in tensors[role] if tensor not in places.get(role, current)]
+        taken = tuple(places[role][name] for role in aten.WEIGHTS for name in tensors.get(role, ()) if not strange)
+        op = f"{operator} of values that are computed" if strange else op
+    return GraphNode(op, name, inputs, attributes, taken)

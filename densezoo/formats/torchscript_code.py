@@ -36,6 +36,9 @@ _PURE: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 #: Questions about a tensor or a list, whose answer is no step.
 _ASKED = ("len", "size", "__getitem__", "__is__", "__isnot__")
+#: What leaves a list as it is.
+_READS = (*_PURE, "size", "slice", "format")
+_HOOKS = ("__forward_pre_hooks__", "__forward_hooks__")
 _WORD = re.compile(rb"\w+|[^\w\s]")
 _CONSTANTS = {"inf": float("inf"), "nan": float("nan"), "CONSTANTS": UNKNOWN}
 
@@ -46,11 +49,27 @@ class Activation:
 
     Args:
         step: which one makes it; an operator that works in place makes it another one.
-        shared: whether another tensor is a view of it, or it of another.
+        rank: 4 for a map, 2 for a row an image; UNKNOWN after an operator that no DenseNet has.
+        shared: whether another tensor may be a view of it, or it of another.
     """
 
     step: str
+    rank: Any = 4
     shared: bool = False
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The sides of a tensor that depends on the image: only how many, and which is the number of images, is known."""
+
+    rank: Any
+
+
+@dataclass(frozen=True)
+class Transposed:
+    """A weight with its two sides swapped, as addmm takes it."""
+
+    weight: Deferred
 
 
 @dataclass(frozen=True)
@@ -87,11 +106,11 @@ def follow(archive: Archive, root: str, module: Inert, names: Mapping[int, str])
         if not isinstance(made, Activation):
             found = "what can't be followed" if made is UNKNOWN else f"a {type(made).__name__}"
             raise walk.refuse(f"forward returns {found}; expected one tensor")
+        return aten.reached(walk.steps, made.step)
     except RecursionError:
         raise walk.refuse("expressions nested too deeply") from None
     except (TypeError, ValueError, LookupError, AttributeError, OverflowError) as error:
         raise walk.refuse(f"{error!r:.100}") from None
-    return aten.reached(walk.steps, made.step)
 
 
 @dataclass
@@ -101,6 +120,7 @@ class _Walk:
     names: Mapping[int, str]
     steps: dict[str, GraphNode] = field(default_factory=dict)
     files: dict[str, dict[str, ast.stmt]] = field(default_factory=dict)
+    checked: set[str] = field(default_factory=set)
     calls: list[str] = field(default_factory=list)
     line: int = 0
     work: int = 0
@@ -132,9 +152,10 @@ class _Walk:
                 tree = ast.parse(bytes(source).replace(b"^", b""))
             except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
                 raise self.refuse(f"{file} can't be parsed ({error})") from None
-            self.files[file] = {
-                item.name: item for item in tree.body if isinstance(item, (ast.ClassDef, ast.FunctionDef))
-            }
+            items = [item for item in tree.body if isinstance(item, (ast.ClassDef, ast.FunctionDef))]
+            self.files[file] = {item.name: item for item in items}
+            if len(self.files[file]) < len(items):
+                raise self.refuse(f"{file} defines a name twice")
         return self.files[file]
 
     def function(self, qualified: str) -> Function:
@@ -144,12 +165,24 @@ class _Walk:
             raise self.refuse(f"there is no function {qualified}")
         return Function(file, found)
 
-    def method(self, module: Inert, name: str) -> Function:
+    def body(self, module: Inert) -> list[ast.stmt]:
+        """What stands in a module's class; a module that torch would change beside its forward is refused."""
         file, _, kind = module.name.rpartition(".")
         found = self.definitions(file).get(kind)
-        for item in found.body if isinstance(found, ast.ClassDef) else ():
+        body = found.body if isinstance(found, ast.ClassDef) else []
+        for item in body if module.name not in self.checked else ():
+            match item:
+                case ast.FunctionDef("__setstate__"):
+                    raise self.refuse(f"{module.name} changes what is loaded (__setstate__)")
+                case ast.Assign([ast.Name(name)], ast.List([_, *_])) if name in _HOOKS:
+                    raise self.refuse(f"{module.name} has {name}")
+        self.checked.add(module.name)
+        return body
+
+    def method(self, module: Inert, name: str) -> Function:
+        for item in self.body(module):
             if isinstance(item, ast.FunctionDef) and item.name == name:
-                return Function(file, item, module)
+                return Function(module.name.rpartition(".")[0], item, module)
         raise self.refuse(f"{module.name} has no method {name}")
 
     def call(self, function: Function, given: list[Any], named: dict[str, Any]) -> Any:
@@ -270,6 +303,7 @@ class _Walk:
     def member(self, owner: Any, name: str) -> Any:
         if not isinstance(owner, Inert) or not isinstance(owner.state, dict):
             return UNKNOWN
+        self.body(owner)
         if name == "training":
             return False  # a module is evaluated in evaluation mode, in whichever it was saved
         return owner.state[name]
@@ -299,9 +333,12 @@ class _Walk:
         return self.call(function, given, named)
 
     def is_instance(self, value: Any, kind: str) -> Any:
-        if kind == "Tensor":
-            return isinstance(value, (Activation, Deferred))
-        return isinstance(value, list) if kind.startswith("List[") else UNKNOWN
+        if value is UNKNOWN or kind not in ("Tensor", "List[Tensor]"):
+            return UNKNOWN
+        items = value if isinstance(value, list) and kind != "Tensor" else [value]
+        return isinstance(value, list) == (kind != "Tensor") and all(
+            isinstance(item, (Activation, Deferred)) for item in items
+        )
 
     # Operators.
 
@@ -310,9 +347,11 @@ class _Walk:
 
         An operator that no DenseNet has is a step of its own name, and refused only if the result depends on it.
         """
-        values = aten.arguments(word, given) | named
+        values = aten.arguments(word, given) | aten.renamed(word, named)
         items = [part for value in given for part in (value if isinstance(value, list) else [value])]
         self.spend(len(items))
+        if "out" in named:
+            raise self.refuse(f"{word} changes what it is given")
         if word == "RaiseException":
             raise self.refuse("forward ends in an error of its own")
         if word == "getattr":
@@ -321,29 +360,39 @@ class _Walk:
             given[0].append(self.flat(given[1]))
             return given[0]
         if word == "dim" and isinstance(given[0], Activation):
-            return self.dimensions(given[0])
+            return given[0].rank
+        if word == "size" and isinstance(given[0], Activation):
+            sizes = Sizes(given[0].rank)
+            return self.pure("__getitem__", [sizes, given[1]]) if len(given) > 1 else sizes
         if word == "requires_grad":
             return False  # as in evaluation
         taken = [part for part in items if isinstance(part, Activation)]
         if not taken or word in _ASKED:
             return self.pure(word, given)
-        if "out" in named or (not values and isinstance(given[0], list)):
+        if not values and isinstance(given[0], list):
             raise self.refuse(f"{word} changes what it is given")
+        if word == "addmm":  # the weight has to be a transposed one, and nothing else takes such a one
+            values["weight"] = values["weight"].weight if isinstance(values["weight"], Transposed) else UNKNOWN
         op, attributes = aten.describe(word, values)
         weights = [values.get(name) for name in aten.WEIGHTS]
         if values and not self.followed(values):
             op = f"{word} of values that are computed"
         names = tuple(self.names[id(weight)] for weight in weights if isinstance(weight, Deferred))
         if op == "identity" and word != "clone":
+            if word == "contiguous":  # a copy or not, as the numbers lie
+                taken[0].shared = True
+                return Activation(taken[0].step, taken[0].rank, shared=True)
             return taken[0]
+        rank = 2 if op == "flatten" or (word == "mean" and not values.get("keepdim")) else taken[0].rank
+        rank = rank if aten.known(word) else UNKNOWN
         step = self.add(op, word, tuple(part.step for part in taken), attributes, names)
         if word.endswith("_"):
             if taken[0] is not given[0] or taken[0].shared:
                 raise self.refuse(f"{word} changes what other tensors see")
-            taken[0].step = step
+            taken[0].step, taken[0].rank = step, rank
             return taken[0]
         taken[0].shared = taken[0].shared or op == "flatten"
-        return Activation(step, shared=op == "flatten")
+        return Activation(step, rank, shared=op == "flatten")
 
     def followed(self, values: Mapping[str, Any]) -> bool:
         """Whether an operator is given tensors that depend on the image as its input, and the module's as weights."""
@@ -353,19 +402,25 @@ class _Walk:
             isinstance(value, Activation) for value in (inputs if isinstance(inputs, list) else [inputs])
         ) and all(weight is None or isinstance(weight, Deferred) for weight in weights)
 
-    def dimensions(self, tensor: Activation) -> int:
-        """4 for a map, 2 after it was flattened."""
-        return 2 if self.steps[tensor.step].op in ("flatten", "linear") else 4
-
     def pure(self, word: str, given: list[Any]) -> Any:
         """A calculation with numbers, texts and lists."""
         if word in aten.TRANSPOSITIONS and isinstance(given[0], Deferred):
-            return given[0]  # of a weight, for addmm
-        if word.endswith("_") and not word.endswith("__"):
+            return Transposed(given[0]) if aten.transposes(word, given[1:]) else UNKNOWN
+        if (word.endswith("_") and not word.endswith("__")) or "batch_norm" in word:
             raise self.refuse(f"{word} changes a weight, as in training mode")
-        if word in ("__is__", "__isnot__") and UNKNOWN not in given:
+        if word not in _READS and any(isinstance(value, list) for value in given):
+            raise self.refuse(f"{word} may change a list")
+        if word in ("__is__", "__isnot__") and all(value is not UNKNOWN for value in given):
             return _PURE[word](*given)
-        if word not in _PURE or any(value is UNKNOWN or isinstance(value, Activation) for value in given):
+        if word in ("NumToTensor", "Int", "int") and given == [aten.BATCH]:
+            return aten.BATCH
+        match word, given:
+            case "__getitem__", [Sizes(), index]:
+                return aten.BATCH if index == 0 and type(index) is int else UNKNOWN
+            case "len", [Sizes(rank)]:
+                return rank
+        unknown = (Activation, Deferred, Transposed, Sizes)
+        if word not in _PURE or any(value in (UNKNOWN, aten.BATCH) or isinstance(value, unknown) for value in given):
             return UNKNOWN
         if word in ("add", "sub", "mul") and not all(isinstance(value, (int, float)) for value in given):
             return UNKNOWN

@@ -15,8 +15,8 @@ import torch
 from examples import randomise_statistics
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from torch import nn
-from torch_networks import IMAGES, OTHER, SAME, SMALL, ByTheImage, Changed, ChangesAWeight, WithSoftmax
+from torch import Tensor, nn
+from torch_networks import IMAGES, OTHER, SAME, SMALL, ByACounter, ByTheImage, Changed, ChangesAWeight, WithSoftmax
 from torchvision.models import DenseNet
 
 import densezoo
@@ -68,6 +68,7 @@ SCRIPTED = {
     **{made: (make, message) for made, (make, message) in OTHER.items() if isinstance(make, type)},
     "a weight that is changed": (ChangesAWeight, "mul_ changes a weight"),
     "a choice by the image": (ByTheImage, "a choice that depends on the image"),
+    "a choice by a counter": (ByACounter, "a choice that depends on the image"),
 }
 
 
@@ -90,6 +91,44 @@ def test_a_frozen_module_is_refused(tmp_path: Path) -> None:
     torch.jit.freeze(torch.jit.script(DenseNet(**SMALL).eval())).save(str(tmp_path / "model.pt"))
     with pytest.raises(FormatError, match="without a readable state"):
         densezoo.load_checkpoint(tmp_path / "model.pt")
+
+
+def twice(module: nn.Module, given: tuple[Tensor], made: Tensor) -> Tensor:
+    return made * 2.0
+
+
+def test_a_hook_is_refused(tmp_path: Path) -> None:
+    """The code has it beside forward, and torch calls it."""
+    model = Changed()
+    model.register_forward_hook(twice)
+    with pytest.raises(FormatError, match="has __forward_hooks__"):
+        densezoo.load_checkpoint(script(tmp_path / "model.pt", model))
+
+
+class Restored(nn.Module):
+    """A classifier that is made of what its file holds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight, self.bias = torch.randn(5, 16), torch.randn(5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.linear(x, self.weight, self.bias)
+
+    @torch.jit.export
+    def __getstate__(self) -> dict[str, Tensor]:
+        return {"weight": self.weight, "bias": self.bias}
+
+    @torch.jit.export
+    def __setstate__(self, state: dict[str, Tensor]) -> None:
+        self.weight, self.bias, self.training = state["weight"] * 2.0, state["bias"], False
+
+
+def test_code_that_restores_a_module_is_refused(tmp_path: Path) -> None:
+    model = Changed()
+    model.classifier = Restored()  # type: ignore[assignment]
+    with pytest.raises(FormatError, match="changes what is loaded"):
+        densezoo.load_checkpoint(script(tmp_path / "model.pt", model))
 
 
 def with_forward(path: Path, body: str) -> Path:
@@ -130,8 +169,10 @@ def with_forward(path: Path, body: str) -> Path:
         ("n = [x]\n    for i in range(90):\n      n = [n, n]\n    return x", "lists inside lists"),
         ("n = [x]\n    while True:\n      _0 = torch.append(n, x)\n      y = torch.cat(n, 1)", "expressions"),
         ("torch = x\n    return torch.relu(x)", "a call of torch.relu"),
-        ("return torch.cat([x, torch.neg(x)[0]], 1)", "found cat of values that are computed"),
+        ("return torch.cat([x, torch.relu(x)[0]], 1)", "found cat of values that are computed"),
         ("return torch.relu()", "forward returns what"),
+        ("n = [1, 1]\n    _0 = torch._set_item(n, 0, 2)", "_set_item may change a list"),
+        ("_0 = torch.mul(self.classifier.weight, 2, out=self.classifier.weight)", "mul changes what it is given"),
     ],
 )
 def test_code_that_no_densenet_has(tmp_path: Path, body: str, message: str) -> None:
