@@ -17,7 +17,9 @@ from densezoo.formats.archive import Archive
 from densezoo.formats.binary import BFLOAT16, cut, item_size, to_tensor
 from densezoo.types import Checkpoint, GraphNode
 
-MAX_GRAPH = 64 << 20
+MAX_GRAPH = 8 << 20  # bytes of one description; a DenseNet-121's takes 1 MB
+#: Values of one, each of which takes up to 250 bytes of memory, and one more for so many bytes of the file.
+MAX_VALUES, BYTES_PER_VALUE = 250_000, 64
 _DTYPES = {1: "u1", 2: "i1", 3: "<i2", 4: "<i4", 5: "<i8", 6: "<f2", 7: "<f4", 8: "<f8", 12: "?", 13: BFLOAT16}
 
 
@@ -43,7 +45,11 @@ def _json(archive: Archive, name: str) -> Any:
     data = archive.read(name)
     if len(data) > MAX_GRAPH:
         raise FormatError(f"{archive.path}: {name} takes {len(data):,} bytes; no DenseNet's does")
-    return json.loads(bytes(data))
+    text = bytes(data)
+    values = sum(text.count(sign) for sign in (b"[", b"{", b","))
+    if values > MAX_VALUES + len(archive.data) // BYTES_PER_VALUE:
+        raise FormatError(f"{archive.path}: {name} holds {values:,} values; no DenseNet's does")
+    return json.loads(text)
 
 
 def _tensor(archive: Archive, root: str, name: str, entry: dict[str, Any]) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +15,8 @@ from torch_networks import IMAGES, OTHER, SAME, SMALL
 from torchvision.models import DenseNet
 
 import densezoo
-from densezoo.errors import DensezooError
+from densezoo.errors import DensezooError, FormatError
+from densezoo.formats.read import read_checkpoint
 
 
 def export(path: Path, model: nn.Module) -> Path:
@@ -59,3 +62,17 @@ def test_two_results_are_refused(tmp_path: Path) -> None:
 
     with pytest.raises(DensezooError, match="returns 2 tensors, not one"):
         densezoo.load_checkpoint(export(tmp_path / "model.pt2", Two(**SMALL)))
+
+
+@pytest.mark.parametrize("text", [b"[" + b"[]," * 2_000_000 + b"[]]", b'"' + b"x" * (20 << 20) + b'"'])
+def test_a_description_without_end_is_refused_before_it_is_parsed(tmp_path: Path, text: bytes) -> None:
+    source = export(tmp_path / "source.pt2", DenseNet(**SMALL))
+    with zipfile.ZipFile(source) as archive, zipfile.ZipFile(tmp_path / "model.pt2", "w") as changed:
+        for name in archive.namelist():
+            changed.writestr(name, text if name.endswith("models/model.json") else archive.read(name))
+    tracemalloc.start()
+    with pytest.raises(FormatError, match="no DenseNet's does"):
+        read_checkpoint(tmp_path / "model.pt2")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20 << 20
