@@ -149,7 +149,10 @@ def reached(steps: Mapping[str, GraphNode], end: str) -> tuple[GraphNode, ...]:
     harmless = {"input", *(op for op, _ in _OPERATORS.values())}
     for name, step in steps.items():
         if name not in wanted and step.op not in harmless:
-            raise ValueError(f"{step.op}, whose result is not used")
+            training = (
+                " (saved in training mode? call .eval() first)" if step.op == "add_" else ""
+            )  # a norm counts its batches
+            raise ValueError(f"{step.op}, whose result is not used{training}")
     return tuple(step for name, step in steps.items() if name in wanted)
 
 

@@ -36,8 +36,9 @@ def read_torchexport(archive: Archive, root: str) -> Checkpoint:
         module = _json(archive, f"{root}/models/model.json")["graph_module"]
         return Checkpoint(where, "torch-export", tensors, graph=_graph(module))
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        reason = str(error) if type(error) is ValueError else repr(error)
         raise FormatError(
-            f"{where}: not the exported program of a DenseNet, or not of a version densezoo reads ({error!r:.120})"
+            f"{where}: not the exported program of a DenseNet, or not of a version densezoo reads ({reason:.160})"
         ) from None
 
 

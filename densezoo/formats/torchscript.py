@@ -10,8 +10,8 @@ from typing import Any
 from densezoo.errors import FormatError
 from densezoo.formats.archive import Archive
 from densezoo.formats.pickled import Inert
-from densezoo.formats.pytorch import Deferred, build_all, byteorder, harmless, load_pickle
-from densezoo.formats.torchscript_code import follow
+from densezoo.formats.torch_pickle import Deferred, build_all, byteorder, harmless, load_pickle
+from densezoo.formats.torchscript_walk import follow
 from densezoo.types import Checkpoint
 
 
