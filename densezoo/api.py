@@ -242,7 +242,7 @@ def convert_checkpoint(
 
     Returns:
         The report, and what was written: {"path", "to", "sha256", "source_sha256", "verified": {which file: largest
-        error relative to the largest logit, None where its system isn't installed}}.
+        error relative to the largest logit, or why its system did not run it}}.
 
     Raises:
         FormatError, CheckpointError: as for `load_checkpoint` and `densezoo.checkpoints.export.export`; what was
@@ -265,13 +265,14 @@ def convert_checkpoint(
         "sha256": sha256,
     }
     export(destination, to, report.architecture, model.state_dict(), facts)
-    verified = _verify(model, report, [(report.source, source), (to, destination)]) if verify else {}
+    files = [(report.source, source), *([(to, destination)] if to != "densezoo" else [])]
+    verified = _verify(model, report, files) if verify else {}
     written = {"path": str(destination), "to": to, "sha256": file_sha256(destination), "source_sha256": sha256}
     return report, {**written, "verified": verified}
 
 
-def _verify(model: DenseNet, report: ConversionReport, files: Sequence[tuple[str, Path]]) -> dict[str, float | None]:
-    """{"system file": largest relative error of its network's logits against ours}.
+def _verify(model: DenseNet, report: ConversionReport, files: Sequence[tuple[str, Path]]) -> dict[str, float | str]:
+    """{"system file": largest relative error of its network's logits against ours, or why it was not run}.
 
     Raises:
         CheckpointError: more than a rounding error.
@@ -287,7 +288,7 @@ def _verify(model: DenseNet, report: ConversionReport, files: Sequence[tuple[str
     for source, path in files:
         system = system_of(source, arch)
         error = errors[f"{system} {path.name}"] = largest_error(system, path, model, arch, images)
-        if error is not None and not error <= LARGEST_ERROR:
+        if not isinstance(error, str) and not error <= LARGEST_ERROR:
             raise CheckpointError(
                 f"{path}: in {system} its logits differ from densezoo's by {error:.1e} of the largest; "
                 f"expected at most {LARGEST_ERROR:.0e}; don't use the conversion, and report this"

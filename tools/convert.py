@@ -51,7 +51,9 @@ def convert(args: Namespace) -> None:
         return
     print(f"{args.source}: {report}\nwritten: {written['path']} ({written['to']}), read back bit for bit")
     for system, error in written["verified"].items():  # type: ignore[attr-defined]
-        print(f"  {system}: {'not run' if error is None else f'largest relative error {error:.1e}'}")
+        print(
+            f"  {system}: {f'not run ({error})' if isinstance(error, str) else f'largest relative error {error:.1e}'}"
+        )
 
 
 if __name__ == "__main__":

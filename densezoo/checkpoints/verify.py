@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -12,17 +13,28 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from densezoo.checkpoints.convert import recognise
 from densezoo.checkpoints.export import misfits
+from densezoo.formats.read import read_checkpoint
 from densezoo.models.topology import layers
 from densezoo.types import Architecture
 
 LARGEST_ERROR = 1e-5  # separated right from wrong in every control that was tried: float32 rounding is 3e-7
+_NAMES_OF_2017 = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
 Runner = Callable[[Path, Architecture, Tensor], Tensor]
 
 
-def _state(path: Path) -> Any:
-    content = torch.load(path, map_location="cpu", weights_only=True)
-    return content.get("state_dict", content)
+def _state(path: Path) -> dict[str, Tensor]:
+    """The file as its system reads it; what that can't (a wrapper, TorchScript, names of 2017), as densezoo does."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError):
+        content = None
+    prefix = ""
+    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+        checkpoint = read_checkpoint(path)
+        content, prefix = checkpoint.tensors, recognise(checkpoint).prefix
+    return {_NAMES_OF_2017.sub(r"\1\2", name.removeprefix(prefix)): tensor for name, tensor in content.items()}
 
 
 def _torchvision(path: Path, arch: Architecture, images: Tensor) -> Tensor:
@@ -65,7 +77,10 @@ def _mmpretrain(path: Path, arch: Architecture, images: Tensor) -> Tensor:
         neck={"type": "GlobalAveragePooling"},
         head={"type": "LinearClsHead", "num_classes": arch.num_classes, "in_channels": channels},
     )
-    load_checkpoint(model, str(path), map_location="cpu", strict=True, logger="silent")
+    try:
+        load_checkpoint(model, str(path), map_location="cpu", strict=True, logger="silent")
+    except pickle.UnpicklingError:  # its own Runner's file, since torch 2.6
+        model.load_state_dict(_state(path))
     logits: Tensor = model.eval()(images)
     return logits
 
@@ -81,35 +96,77 @@ def _keras(path: Path, arch: Architecture, images: Tensor) -> Tensor:
     os.environ.setdefault("KERAS_BACKEND", "torch")
     import keras
 
-    model = keras.saving.load_model(path, compile=False)  # its default refuses to run code from the file
+    if path.suffix == ".keras":
+        model = keras.saving.load_model(path, compile=False)  # its default refuses to run code from the file
+    else:  # weights
+        from keras.src.applications.densenet import DenseNet
+
+        shape = (*images.shape[2:], arch.in_chans)
+        model = DenseNet(
+            list(arch.block_config), weights=None, input_shape=shape, classes=arch.num_classes,
+            classifier_activation=None,
+        )  # fmt: skip
+        model.load_weights(path)
     return torch.as_tensor(model(images.permute(0, 2, 3, 1).numpy()).detach().cpu().numpy())
+
+
+def _mindcv(path: Path, arch: Architecture, images: Tensor) -> Tensor:
+    import mindspore
+    from mindcv.models.densenet import DenseNet
+
+    sides = (arch.growth_rate, arch.block_config, arch.num_init_features, arch.bn_size)
+    model = DenseNet(*sides, in_channels=arch.in_chans, num_classes=arch.num_classes)
+    mindspore.load_param_into_net(model, mindspore.load_checkpoint(str(path)))
+    return torch.from_numpy(model.set_train(False)(mindspore.Tensor(images.numpy())).asnumpy())
+
+
+def _paddle(path: Path, arch: Architecture, images: Tensor) -> Tensor:
+    import paddle
+
+    depth = 2 * sum(arch.block_config) + len(arch.block_config) + 1
+    model = paddle.vision.models.DenseNet(layers=depth, num_classes=arch.num_classes)
+    missing, unexpected = model.set_state_dict(  # paddle.load would run a pickle
+        {name: paddle.to_tensor(tensor.numpy()) for name, tensor in read_checkpoint(path).tensors.items()}
+    )
+    if missing or unexpected:
+        raise ValueError(f"{len(missing)} tensors missing, {len(unexpected)} unexpected")
+    model.eval()
+    return torch.from_numpy(model(paddle.to_tensor(images.numpy())).numpy())
 
 
 #: {source or target: how to run a file of it}.
 SYSTEMS: dict[str, Runner] = {
     "torchvision": _torchvision, "timm": _timm, "mmpretrain": _mmpretrain, "onnx": _onnx, "keras": _keras,
+    "mindcv": _mindcv, "paddle": _paddle,
 }  # fmt: skip
+#: {source: the system whose names it has in another layout or version}.
+_VARIANTS = {"torchvision-legacy": "torchvision", "keras3": "keras"}
 
 
 def system_of(source: str, arch: Architecture) -> str:
     """The system that runs files of a source: torchvision's names are timm's, too, and its networks fewer."""
-    return "timm" if source == "torchvision" and misfits("torchvision", arch) else source
+    system = _VARIANTS.get(source, source)
+    return "timm" if system == "torchvision" and misfits("torchvision", arch) else system
 
 
-def largest_error(system: str, path: Path, model: torch.nn.Module, arch: Architecture, images: Tensor) -> float | None:
+def largest_error(system: str, path: Path, model: torch.nn.Module, arch: Architecture, images: Tensor) -> float | str:
     """The largest difference of the two networks' logits, relative to the largest logit.
 
     Returns:
-        None where the system isn't installed, doesn't load the file as it is (a training script's wrapper), or isn't
-        one that densezoo can run.
+        Why it was not run, where the system isn't installed, has no such network, doesn't take the file or the
+        images, or isn't one that densezoo can run.
     """
     if system not in SYSTEMS:
-        return None
+        return "densezoo can't run this system"
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the systems themselves, as they are imported
         expected = model(images)
         try:
             found = SYSTEMS[system](path, arch, images)
-        except (ImportError, RuntimeError, pickle.UnpicklingError):
-            return None
+        except ImportError as error:
+            return f"not installed: {error.name or system}"
+        except (RuntimeError, ValueError, AssertionError, pickle.UnpicklingError) as error:
+            return f"{system} doesn't take it: {' '.join(str(error).split())[:160]}"
+    if found.min() >= 0 and torch.allclose(found.sum(1), torch.ones(len(found)), atol=1e-4):
+        expected = expected.softmax(1)  # a whole model ends in one
     return float((found.double() - expected.double()).abs().max() / expected.double().abs().max())
