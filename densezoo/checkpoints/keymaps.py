@@ -90,6 +90,13 @@ _KERAS_NAMES = {
     "final.norm": ("bn",),
     "classifier": ("predictions", "fc1000", LONE_MATRIX),  # a fine-tuned one is dense, dense_1, ... or the user's
 }
+_CIFAR_PORT = {
+    "stem.conv0": "conv1",
+    "transition.norm": "trans{block}.bn1",
+    "transition.conv": "trans{block}.conv1",
+    "final.norm": "bn1",
+    "classifier": "fc",
+}
 _CAFFE_LIKE = {
     "stem.conv0": "conv1",
     "stem.norm0": "conv1",
@@ -179,32 +186,14 @@ KEYMAPS = (
     # https://github.com/andreasveit/densenet-pytorch densenet.py; DICE and other CIFAR work build on it
     KeyMap(
         "andreasveit",
-        _one(
-            {
-                "stem.conv0": "conv1",
-                **_dense("bn1 conv1 bn2 conv2", "block{block}.layer.{layer0}.*"),
-                "transition.norm": "trans{block}.bn1",
-                "transition.conv": "trans{block}.conv1",
-                "final.norm": "bn1",
-                "classifier": "fc",
-            }
-        ),
+        _one(_CIFAR_PORT | _dense("bn1 conv1 bn2 conv2", "block{block}.layer.{layer0}.*")),
         _TORCH,
         semantics={"head_pool": 8},
     ),
     # https://github.com/bamos/densenet.pytorch densenet.py
     KeyMap(
         "bamos",
-        _one(
-            {
-                "stem.conv0": "conv1",
-                **_dense("bn1 conv1 bn2 conv2", "dense{block}.{layer0}.*"),
-                "transition.norm": "trans{block}.bn1",
-                "transition.conv": "trans{block}.conv1",
-                "final.norm": "bn1",
-                "classifier": "fc",
-            }
-        ),
+        _one(_CIFAR_PORT | _dense("bn1 conv1 bn2 conv2", "dense{block}.{layer0}.*")),
         _TORCH,
         semantics={"head_pool": 8},
         notes=(_LOGITS,),

@@ -3,25 +3,63 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from hdf5_writer import write_model
+from torchvision.models import DenseNet as TorchvisionDenseNet
 
 import densezoo
+from densezoo.checkpoints.export import export
 from densezoo.formats.fuzzing import mutate, try_one
 from densezoo.formats.read import read_checkpoint
-from tests.hdf5_writer import write_model
+from densezoo.models.densenet import DenseNet
+from densezoo.types import Architecture
 
 FOLDER = Path(__file__).resolve().parents[1] / "fixtures" / "formats"
+TORCH7 = [FOLDER.parent / "torch7" / f"{name}.t7" for name in ("00_tiny_bc_d10_k4", "05_dpt_basic", "06_ascii")]
 ENDINGS = (".ckpt", ".params", ".caffemodel", ".npz", ".pdparams", ".onnx", ".pt", ".h5", ".pth", ".dat", ".keras")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="measures memory through /proc")
-@pytest.mark.parametrize("path", sorted(p for p in FOLDER.rglob("*") if p.suffix in ENDINGS), ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "path", [*sorted(p for p in FOLDER.rglob("*") if p.suffix in ENDINGS), *TORCH7], ids=lambda p: p.name
+)
 def test_mutations_load_or_are_refused(path: Path) -> None:
     densezoo.load_checkpoint(path)
     for seed in range(25):
         try_one(path, seed, densezoo.load_checkpoint)
+
+
+def exported(path: Path, arch: Architecture) -> None:
+    torch.export.save(
+        torch.export.export(TorchvisionDenseNet(8, (2, 3), 16).eval(), (torch.zeros(1, 3, 64, 64),)), path
+    )
+
+
+WRITTEN: dict[str, Callable[[Path, Architecture], None]] = {
+    "safetensors": lambda path, arch: export(path, "densezoo", arch, DenseNet(arch).state_dict(), {}),
+    "keras3": lambda path, arch: export(path, "keras", arch, DenseNet(arch).state_dict(), {}),
+    "torch-export": exported,
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="measures memory through /proc")
+@pytest.mark.parametrize("format", WRITTEN)
+def test_mutations_of_formats_without_a_fixture(tmp_path: Path, format: str) -> None:
+    WRITTEN[format](tmp_path / "m", Architecture(8, (2, 3), 16))
+    assert densezoo.load_checkpoint(tmp_path / "m")[1].format == format
+    for seed in range(25):
+        try_one(tmp_path / "m", seed, densezoo.load_checkpoint)
+
+
+def test_every_format_is_mutated() -> None:
+    paths = [path for path in FOLDER.rglob("*") if path.suffix in ENDINGS]
+    formats = {read_checkpoint(path).format for path in (*paths, *TORCH7)} | WRITTEN.keys()
+    readers = {"caffe", "keras-h5", "mindspore", "mxnet", "npz", "onnx", "paddle", "pytorch", "torch7", "torchscript"}
+    assert formats == readers | WRITTEN.keys()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="measures memory through /proc")

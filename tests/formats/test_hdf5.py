@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hdf5_writer import CONFIG, LAYOUTS, rewrite, write_model
 
 import densezoo
 from densezoo.errors import FormatError
@@ -19,7 +20,6 @@ from densezoo.formats.hdf5 import MAGIC, File
 from densezoo.formats.hdf5_bytes import MAX_PIECES
 from densezoo.formats.hdf5_datasets import read_tensor
 from densezoo.formats.read import read_checkpoint
-from tests.hdf5_writer import CONFIG, LAYOUTS, rewrite, write_model
 
 h5py = pytest.importorskip("h5py")
 
