@@ -1,7 +1,7 @@
 """How each source names the tensors of a DenseNet, and what it computes with them: one table a source.
 
 The roles are those of `densezoo.models.topology.CANONICAL_TEMPLATES`. Adding a source is one `KeyMap` here
-(docs/formats.md).
+(docs/architecture.md).
 """
 
 from __future__ import annotations
