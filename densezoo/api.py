@@ -324,13 +324,14 @@ def evaluate_protocols(
     batch_size: int = 64,
     workers: int = 2,
     device: str | None = None,
-    launcher: str = "none",
+    launcher: str | None = None,
     overrides: Mapping[str, object] | None = None,
     tta: str | None = None,
     cache: str | Path | None = None,
     on_error: OnError = "stop",
     out: str | Path | None = None,
     resume: bool = False,
+    restart: bool = False,
     predictions: str | Path | None = None,
     show_progress: bool = False,
 ) -> list[EvalResult]:
@@ -345,14 +346,15 @@ def evaluate_protocols(
         batch_size: images a step, in each process.
         workers: processes that decode images; 0: none but this one.
         device: None: the GPU where there is one.
-        launcher: "none", "pytorch", "slurm" or "mpi"; the images are shared out among the processes it started,
-            and each of them returns the whole result.
+        launcher: what started this process among others: "pytorch", "slurm", "mpi" or "none"; None: what its
+            environment says. The images are shared out among all of them, and each returns the whole result.
         overrides: of config fields, {"model.bn_eps": 1e-4, ...}.
         tta: test-time augmentation, a name of `densezoo.data.views`; None: each image once.
         cache: folder where decoded pixels are kept for further runs; None: nowhere.
         on_error: an image that can't be read ends the run ("stop"), or is counted wrong and listed ("count-wrong").
         out: folder where the results are stored, and the run's state until then; None: nothing is stored.
-        resume: go on from the state that a run of the same left in ``out`` when it was killed, if there is one.
+        resume: go on from the state that a run of the same left in ``out`` when it was interrupted, if there is one.
+        restart: drop that state. Without either, a state that holds records is an error.
         predictions: parquet file for one row an image (`densezoo.evaluation.predictions`), under one protocol.
 
     Raises:
@@ -375,6 +377,7 @@ def evaluate_protocols(
     augmentation = get_augmentation(tta)
     for protocol in chosen:
         check_fits(augmentation, protocol)
+        _check_channels(experiment.model, protocol)
     images = _open_images(experiment, data_root, "test", labels, class_map)
     device = _device(device)
     distributed.start(launcher, device)
@@ -383,7 +386,6 @@ def evaluate_protocols(
         "config": experiment.path,
         "weights_sha256": sha256,
         "dataset": experiment.dataset,
-        "dataset_fingerprint": images.fingerprint(),
         "backend": "eager",
         "precision": "float32",
         "device": device,
@@ -394,9 +396,26 @@ def evaluate_protocols(
     }
     loading = measure.Loading(batch_size, workers, on_error, augmentation, Path(cache) if cache else None)
     storing = measure.Storing(
-        Path(out) if out else None, resume, Path(predictions) if predictions else None, show_progress
+        out=Path(out) if out else None,
+        found="restart" if restart else "resume" if resume else "refuse",
+        predictions=Path(predictions) if predictions else None,
+        show_progress=show_progress,
     )
     return measure.results(model, images, chosen, experiment.model, device, about, loading, storing)
+
+
+def _check_channels(architecture: Architecture, protocol: Protocol) -> None:
+    """Hold a network's input against what a protocol gives.
+
+    Raises:
+        ConfigError: another number of channels.
+    """
+    given = len(protocol.channel_order)
+    if architecture.in_chans != given:
+        raise ConfigError(
+            f"the network takes images of {architecture.in_chans} channels, and protocol {protocol.name} gives {given} "
+            f"({protocol.channel_order}); choose another --protocol or checkpoint"
+        )
 
 
 def _described(checkpoint: str | Path, spec: ModelSpec | None) -> Experiment:
@@ -442,7 +461,7 @@ def train_config(
     work_dir: str | Path | None = None,
     workers: int = 2,
     device: str | None = None,
-    launcher: str = "none",
+    launcher: str | None = None,
     overrides: Mapping[str, object] | None = None,
 ) -> Path:
     """Train what a config describes; returns the checkpoint, ``<work_dir>/<config>.safetensors``.
@@ -469,7 +488,7 @@ def train_config(
     images, held_out = (_open_images(experiment, data_root, split) for split in ("train", "test"))
     augment = augmentation(recipe.augmentation, protocol.crop)
     chosen_device = _device(device)
-    distributed.start(launcher, chosen_device)
+    launcher = distributed.start(launcher, chosen_device)
     set_random_seed(recipe.seed, deterministic=True)  # before the weights are drawn
     network = create_model(experiment.model)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -29,7 +31,7 @@ def add_run_options(to: argparse.ArgumentParser) -> None:
     to.add_argument("--data-root", type=Path, help="folder or tar of the dataset")
     to.add_argument("--workers", type=int, default=2, help="processes that decode images (default: %(default)s)")
     to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU where there is one)")
-    to.add_argument("--launcher", choices=LAUNCHERS, default="none", help="what started several processes")
+    to.add_argument("--launcher", choices=LAUNCHERS, help="what started several processes (default: recognised)")
     to.add_argument("--local-rank", type=int, help=argparse.SUPPRESS)  # passed by old versions of torch's launcher
     to.add_argument(
         "--cfg-options",
@@ -55,7 +57,9 @@ def add_test_options(to: argparse.ArgumentParser) -> None:
     to.add_argument("--labels", type=Path, help="list of labels of a flat folder or tar, such as Caffe's val.txt")
     to.add_argument("--class-map", type=Path, help="labels of class folders: lines of 'folder' or 'folder label'")
     to.add_argument("--on-error", choices=("stop", "count-wrong"), default="stop", help="images that can't be read")
-    to.add_argument("--resume", action="store_true", help="go on from the state that a killed run left in --out")
+    state = to.add_mutually_exclusive_group()
+    state.add_argument("--resume", action="store_true", help="go on from what an interrupted run left in --out")
+    state.add_argument("--restart", action="store_true", help="drop what an interrupted run left in --out")
     to.add_argument("--predictions", type=Path, metavar="FILE.parquet", help="one row an image (tools/analyze.py)")
     to.add_argument("--expect", type=float, metavar="TOP1", help="exit with status 1 unless this top-1 is measured")
     to.add_argument("--tolerance", type=float, default=0.0, help="percent that it may be off (default: %(default)s)")
@@ -111,6 +115,8 @@ def run(
 ) -> int:
     """Parse, run the command, print an error as one message on stderr; returns the exit status."""
     arguments = parser.parse_args(argv)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminate)
     try:
         command(arguments)
     except DensezooError as error:
@@ -120,7 +126,16 @@ def run(
         return 1
     except BrokenPipeError:  # the reader, `head` for one, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing left to fail at exit
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as interruption:  # Ctrl-C, or SIGTERM
+        print(": ".join(filter(None, ["interrupted", str(interruption)])), file=sys.stderr)
+        return 128 + (signal.SIGTERM if isinstance(interruption, Terminated) else signal.SIGINT)
     return 0
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, by which batch systems and containers end a process: it ends as by Ctrl-C, with everything closed."""
+
+
+def _terminate(number: int, frame: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one ends it at once
+    raise Terminated

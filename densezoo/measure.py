@@ -12,20 +12,25 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+import torch
+from torch import nn
 
 from densezoo.backends.eager import EagerBackend
 from densezoo.backends.views import sum_over_views
+from densezoo.data.contents import VerifiedImages, content_digests, verified
+from densezoo.data.decoding import decode
 from densezoo.data.images import ImageSet
 from densezoo.data.loading import OnError, batches_by_protocol
+from densezoo.data.preprocess import to_pixels
 from densezoo.data.views import Augmentation
-from densezoo.errors import ConfigError
+from densezoo.errors import ConfigError, DensezooError, ImageError
 from densezoo.evaluation import distributed
 from densezoo.evaluation.diagnosis import explain_labels
-from densezoo.evaluation.evaluator import Backend, certify, evaluate, remaining
-from densezoo.evaluation.metrics import RECORD, Measures, Records, measure, only_classes, percent, wilson_interval
+from densezoo.evaluation.evaluator import certify, evaluate, progress, remaining
+from densezoo.evaluation.metrics import RECORD, Measures, Records, measure, percent, wilson_interval
 from densezoo.evaluation.predictions import check_can_write, write_predictions
-from densezoo.evaluation.record_log import RecordLog
+from densezoo.evaluation.record_log import Found, RecordLog
+from densezoo.evaluation.run_lock import run_lock
 from densezoo.results.store import check_writable, write_result
 from densezoo.types import Architecture, EvalResult, Protocol
 
@@ -53,10 +58,17 @@ class Loading:
 
 @dataclass(frozen=True)
 class Storing:
-    """Where results and the state go (None: nowhere), whether to go on from a state, the predictions' file."""
+    """Where results go.
+
+    Args:
+        out: folder of results, and of the state until then; None: nowhere.
+        found: what becomes of the state that an interrupted run left there.
+        predictions: file for one row an image; None: none.
+        show_progress: on stderr.
+    """
 
     out: Path | None = None
-    resume: bool = False
+    found: Found = "refuse"
     predictions: Path | None = None
     show_progress: bool = False
 
@@ -82,27 +94,45 @@ def results(
     """
     if storing.predictions and len(protocols) != 1:
         raise ConfigError(f"--predictions takes one protocol, found {len(protocols)}; choose one by --protocol")
-    run = _identity(protocols, architecture, about, loading)
+    backends = [EagerBackend(model, protocol, device) for protocol in protocols]
+    _check_size(backends, images)
     with distributed.watched(), _state_folder(storing.out, about["dataset"]) as folder:
         check_writable(folder, len(images) * len(protocols) * RECORD.itemsize + SPARE)
         if storing.predictions:
             check_can_write(storing.predictions)
-        with RecordLog(folder / _state_name(protocols, about), run, resume=storing.resume) as log:
-            _score(model, images, protocols, device, loading, log, storing.show_progress and distributed.is_main())
-        measured = _measures(log, images, architecture, len(protocols))
-        seconds = round(max(distributed.gather(log.seconds)), 3)
-        made = [
-            _result({**about, "protocol": protocol.name, "seconds": seconds}, found, images)
-            for protocol, found in zip(protocols, measured)
-        ]
-        if storing.predictions:
-            facts = {**about, "protocol": protocols[0].name, "num_classes": architecture.num_classes}
-            _store_predictions(storing.predictions, log, images, {**facts, "num_images": len(images)})
-        if storing.out and distributed.is_main():
-            for result in made:
-                write_result(storing.out, result)
-        distributed.gather(None)  # no state is removed before the results are stored
-        log.remove()
+        state = folder / _state_name(protocols, about)
+        with run_lock(state.with_suffix(".lock")):
+            run = _identity(images, protocols, architecture, about, loading)
+            with RecordLog(state, run, storing.found) as log, _hint(log, storing, len(images), len(protocols)):
+                known = _hashed(images, storing.show_progress)
+                about = {**about, "dataset_fingerprint": known.fingerprint()}
+                _score(backends, known, loading, log, storing.show_progress)
+                return _finish(log, known, protocols, architecture, about, storing)
+
+
+def _finish(
+    log: RecordLog,
+    images: VerifiedImages,
+    protocols: Sequence[Protocol],
+    architecture: Architecture,
+    about: Mapping[str, Any],
+    storing: Storing,
+) -> list[EvalResult]:
+    """A whole log's results, stored; the log is removed after them."""
+    measured = _measures(log, images, architecture, len(protocols))
+    seconds = round(max(distributed.gather(log.seconds)), 3)
+    made = [
+        _result({**about, "protocol": protocol.name, "seconds": seconds}, found, images)
+        for protocol, found in zip(protocols, measured)
+    ]
+    if storing.predictions:
+        facts = {**about, "protocol": protocols[0].name, "num_classes": architecture.num_classes}
+        _store_predictions(storing.predictions, log, images, {**facts, "num_images": len(images)})
+    if storing.out and distributed.is_main():
+        for result in made:
+            write_result(storing.out, result)
+    distributed.gather(None)  # no state is removed before the results are stored
+    log.remove()
     if images.label_sets is None and distributed.is_main() and (reason := explain_labels(measured[0].table)):
         logging.getLogger("densezoo").warning("warning: %s", reason)
     return made
@@ -112,25 +142,86 @@ def percentages(
     model: nn.Module, images: ImageSet, protocol: Protocol, architecture: Architecture, device: str, batch_size: int
 ) -> Mapping[str, float]:
     """{"top1": percent, "top5": percent}, the same in every process; nothing is stored."""
-    with tempfile.TemporaryDirectory() as folder:
-        with RecordLog(Path(folder) / "state", {}) as log:
-            _score(model, images, [protocol], device, Loading(batch_size), log, False)
-        (measured,) = _measures(log, images, architecture, 1)
+    known = images if isinstance(images, VerifiedImages) else _hashed(images, False)
+    with tempfile.TemporaryDirectory() as folder, RecordLog(Path(folder) / "state", {}) as log:
+        _score([EagerBackend(model, protocol, device)], known, Loading(batch_size), log, False)
+        (measured,) = _measures(log, known, architecture, 1)
     return measured.counts().percentages()
 
 
+def _hashed(images: ImageSet, show_progress: bool) -> VerifiedImages:
+    """The set with the digest of every image; one process makes them for all."""
+    digests = None
+    if distributed.is_main():
+        with progress("hashing", len(images), show=show_progress, patience=2.0) as advance:
+            digests = content_digests(images, advance)
+    made = distributed.gather(digests)[0]
+    assert made is not None
+    return verified(images, made)
+
+
+@contextmanager
+def _hint(log: RecordLog, storing: Storing, num_images: int, num_protocols: int) -> Iterator[None]:
+    """Whatever ends a run that has scored something, the error says what is kept and how to go on."""
+    try:
+        yield
+    except (DensezooError, KeyboardInterrupt) as error:
+        scored = log.num_records // num_protocols
+        if storing.out and scored and log.path.exists():
+            share = len(distributed.shard(num_images))
+            hint = f"{scored:,} of {share:,} images are kept in {log.path}: the same command with --resume goes on"
+            error.args = (f"{error}\n{hint}" if str(error) else hint,)
+        raise
+
+
+def _check_size(backends: Sequence[EagerBackend], images: ImageSet) -> None:
+    """Run each backend on one image, before anything is written.
+
+    Raises:
+        ConfigError: the network can't take images of the size that a protocol gives.
+    """
+    for shape, backend in {_shape(backend.protocol, images): backend for backend in backends}.items():
+        if shape is None:
+            continue
+        try:
+            backend(torch.zeros((1, *shape), dtype=torch.uint8))
+        except RuntimeError as error:
+            raise ConfigError(
+                f"the network can't take an image of {shape[1]} x {shape[2]} px and {shape[0]} channels, as protocol "
+                f"{backend.protocol.name} gives it ({str(error).partition(chr(10))[0]}); choose another --protocol or "
+                "checkpoint"
+            ) from None
+
+
+def _shape(protocol: Protocol, images: ImageSet) -> tuple[int, int, int] | None:
+    """(C, H, W) of the first image's pixels; None where it can't be read, which is for the run to say."""
+    channels = len(protocol.channel_order)
+    if protocol.crop is not None:
+        return channels, protocol.crop, protocol.crop
+    try:
+        pixels = to_pixels(decode(images.read(0), protocol, images.where(0)), protocol)
+    except ImageError:
+        return None
+    return channels, pixels.shape[1], pixels.shape[2]
+
+
 def _identity(
-    protocols: Sequence[Protocol], architecture: Architecture, about: Mapping[str, Any], loading: Loading
+    images: ImageSet,
+    protocols: Sequence[Protocol],
+    architecture: Architecture,
+    about: Mapping[str, Any],
+    loading: Loading,
 ) -> dict[str, object]:
-    """All that the records of this process depend on, as JSON values."""
-    fixed = ("weights_sha256", "dataset", "dataset_fingerprint", "backend", "precision", "device", "versions")
+    """All that the records of this process depend on, as JSON values; but the images, of which each record tells."""
+    fixed = ("weights_sha256", "dataset", "backend", "precision", "device", "versions")
     return {
         **{key: about[key] for key in fixed},
+        "record_bytes": RECORD.itemsize,
+        "images_and_labels": images.listing(),
         "tta": about.get("tta"),
         "architecture": dataclasses.asdict(architecture),
         "protocols": [dataclasses.asdict(protocol) for protocol in protocols],
         "batch_size": loading.batch_size,
-        "on_error": loading.on_error,
         "rank": distributed.rank(),
         "world_size": distributed.world_size(),
     }
@@ -150,21 +241,14 @@ def _state_name(protocols: Sequence[Protocol], about: Mapping[str, Any]) -> str:
 
 
 def _score(
-    model: nn.Module,
-    images: ImageSet,
-    protocols: Sequence[Protocol],
-    device: str,
-    loading: Loading,
-    log: RecordLog,
-    show_progress: bool,
+    backends: Sequence[EagerBackend], images: VerifiedImages, loading: Loading, log: RecordLog, show_progress: bool
 ) -> None:
     """Score those of this process's images that the log doesn't have."""
-    backends = [EagerBackend(model, protocol, device) for protocol in protocols]
     share = distributed.shard(len(images))
-    left = remaining(log, share, len(protocols))
+    left = remaining(log, images, share, len(backends), loading.on_error)
     steps = batches_by_protocol(
         images,
-        protocols,
+        [backend.protocol for backend in backends],
         batch_size=loading.batch_size,
         workers=loading.workers,
         indices=left,
@@ -173,17 +257,9 @@ def _score(
         augmentation=loading.augmentation,
         cache_folder=loading.cache,
     )
-    competing = [_among(partial(sum_over_views, backend), images.classes) for backend in backends]
-    evaluate(competing, steps, log, total=len(share), done=len(share) - len(left), show_progress=show_progress)
-
-
-def _among(backend: Backend, classes: Sequence[int] | None) -> Backend:
-    """The backend with only these classes in the competition; None: all."""
-
-    def logits(pixels: Tensor) -> Tensor:
-        return only_classes(backend(pixels), classes or ())
-
-    return backend if classes is None else logits
+    show, done = show_progress and distributed.is_main(), len(share) - len(left)
+    with progress("evaluating", len(share), done, show=show) as advance:
+        evaluate([partial(sum_over_views, backend) for backend in backends], steps, log, images, advance)
 
 
 def _measures(log: RecordLog, images: ImageSet, architecture: Architecture, num_protocols: int) -> list[Measures]:

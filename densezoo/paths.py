@@ -1,12 +1,20 @@
-"""Where the configs, metafiles and results lie: beside the package in a clone, inside it in an installed wheel."""
+"""Where the configs, metafiles and results lie (beside the package in a clone, inside it in a wheel), and the cache."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
 # The wheel carries model-index.yml, metafiles/, configs/ and tools/ under .mim/, where OpenMIM looks for them.
 ROOT = PACKAGE.parent if (PACKAGE.parent / "model-index.yml").is_file() else PACKAGE / ".mim"
+
+
+def cache_folder() -> Path:
+    """``DENSEZOO_HOME``, or ``densezoo`` in the user's cache directory (``XDG_CACHE_HOME``, or ``~/.cache``)."""
+    home = os.environ.get("DENSEZOO_HOME")
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return (Path(home) if home else Path(cache) / "densezoo").expanduser().absolute()
 
 
 def relative_to_root(path: Path) -> str:

@@ -162,6 +162,7 @@ def attempt(task: Task, settings: Settings, fingerprint: str, measured: frozense
             batch_size=settings.batch_size,
             workers=settings.workers,
             device=settings.device,
+            launcher="none",
             overrides={"dataset": task.dataset},
             tta=settings.tta,
             cache=settings.cache,

@@ -404,12 +404,14 @@ class Coverage:
         scored: images that the network answered.
         unreadable: ids of those that can't be read and are counted wrong (``--on-error count-wrong``).
         duplicated: ids that were scored more than once.
+        truncated: ids of those whose end is missing, which the protocol's library read all the same.
     """
 
     expected: int
     scored: int
     unreadable: tuple[str, ...]
     duplicated: int
+    truncated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -421,7 +423,7 @@ class EvalResult:
         config: the config that was run, relative to the repository where it lies in it.
         weights_sha256: sha256 of the checkpoint file.
         dataset: its name.
-        dataset_fingerprint: sha256 over ids, labels and sizes of all images.
+        dataset_fingerprint: sha256 over ids, labels and contents of all images.
         protocol: the named preprocessing.
         num_samples: images scored or counted wrong: all of the dataset's.
         correct1, correct5: how many had the label first, or among the first five.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,14 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 def one_thread_each() -> None:
     """The tests run in parallel processes; threads of their own would only get in each other's way."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing is kept in the user's cache, and nothing is found there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DENSEZOO_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from densezoo.data.contents import VerifiedImages, content_digests, verified
+from densezoo.data.images import ArrayImages
 from densezoo.evaluation.metrics import RECORD, Counts, Records, measure, score
 from densezoo.types import EvalResult
 
@@ -50,9 +52,17 @@ def example_result(**values: object) -> EvalResult:
     return EvalResult(**{**given, **values})  # type: ignore[arg-type]
 
 
-def count(logits: torch.Tensor, labels: torch.Tensor) -> Counts:
+def count(logits: torch.Tensor, labels: torch.Tensor, classes: Sequence[int] | None = None) -> Counts:
     """The counts of one batch."""
-    return measure([score(logits, labels, torch.arange(len(labels)))], logits.shape[1], len(labels))[0].counts()
+    records = score(logits, labels, torch.arange(len(labels)), classes=classes)
+    return measure([records], logits.shape[1], len(labels))[0].counts()
+
+
+def example_images(number: int) -> VerifiedImages:
+    """That many images of one pixel, its value the index, with ids a, b, c, ... and labels 0."""
+    pixels = np.arange(number, dtype=np.uint8).reshape(-1, 1, 1)
+    images = ArrayImages("examples", [chr(97 + i) for i in range(number)], [0] * number, pixels)
+    return verified(images, content_digests(images))
 
 
 def records_of(confidences: Sequence[float], ranks: Sequence[int]) -> Records:

@@ -9,23 +9,25 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from densezoo import api
-from densezoo.errors import EvaluationError, ImageError, ResultError
+from densezoo import api, measure
+from densezoo.errors import ConfigError, DatasetError, EvaluationError, ImageError, ResultError
 from densezoo.formats.safetensors import write_safetensors
-from densezoo.types import EvalResult
+from densezoo.types import Coverage, EvalResult
 
 CONFIG = """
 model = dict(growth_rate=4, block_config=(1, 1), num_init_features=8, num_classes=3)
 dataset = "imagefolder"
 protocol = "torchvision"
 """
-BROKEN = "b/5.png"
+BROKEN = "c/8.png"
+REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
@@ -70,7 +72,7 @@ def test_or_it_is_counted_wrong_and_listed(
     (tmp_path / "val" / BROKEN).write_bytes(b"no image")
     (result,) = evaluate(on_error="count-wrong", workers=workers, predictions=tmp_path / "broken.parquet")
     assert result.coverage is not None
-    assert vars(result.coverage) == {"expected": 12, "scored": 11, "unreadable": (BROKEN,), "duplicated": 0}
+    assert result.coverage == Coverage(expected=12, scored=11, unreadable=(BROKEN,), duplicated=0)
     assert result.num_samples == 12
     assert any(f"counted wrong: {tmp_path}/val/{BROKEN}" in message for message in caplog.messages)
     assert "1 images can't be read and are counted wrong" in api.analyze(tmp_path / "broken.parquet", topk=[1])
@@ -92,18 +94,129 @@ def test_resumed_where_it_was_it_gives_the_numbers_of_an_undisturbed_run(
     evaluate: Callable[..., list[EvalResult]], tmp_path: Path
 ) -> None:
     (whole,) = evaluate(out=tmp_path / "undisturbed")
-    (tmp_path / "val" / BROKEN).rename(tmp_path / "aside")
-    (tmp_path / "val" / BROKEN).write_bytes(b"x" * (tmp_path / "aside").stat().st_size)
-    with pytest.raises(ImageError):
+    intact = (tmp_path / "val" / BROKEN).read_bytes()
+    (tmp_path / "val" / BROKEN).write_bytes(b"broken")
+    with pytest.raises(ImageError, match="(?s)can't be decoded.*8 of 12 images are kept in .* with --resume goes on"):
         evaluate()
     kept = state(tmp_path).read_bytes()
-    (tmp_path / "val" / BROKEN).write_bytes((tmp_path / "aside").read_bytes())
+    (tmp_path / "val" / BROKEN).write_bytes(intact)  # as the message says; what was scored is what it was
     with pytest.raises(EvaluationError, match="batch_size was 2, is 3"):
         evaluate(resume=True, batch_size=3)
+    with pytest.raises(EvaluationError, match="8 records of an interrupted run; .*--resume.*--restart"):
+        evaluate()
     assert state(tmp_path).read_bytes() == kept
     (resumed,) = evaluate(resume=True)
     assert numbers(resumed) == numbers(whole)
-    assert not list(tmp_path.glob("out/*/.*"))
+    assert os.listdir(tmp_path / "out" / "imagefolder") == os.listdir(tmp_path / "undisturbed" / "imagefolder")
+
+
+def test_what_stopped_a_run_can_be_counted_wrong_by_the_next(
+    evaluate: Callable[..., list[EvalResult]], tmp_path: Path
+) -> None:
+    last = tmp_path / "val" / "c/11.png"
+    last.write_bytes(b"broken")
+    with pytest.raises(ImageError):
+        evaluate()
+    (resumed,) = evaluate(resume=True, on_error="count-wrong")
+    (whole,) = evaluate(on_error="count-wrong", out=tmp_path / "undisturbed")
+    assert numbers(resumed) == numbers(whole)
+
+
+def test_a_changed_image_is_not_resumed(evaluate: Callable[..., list[EvalResult]], tmp_path: Path) -> None:
+    (tmp_path / "val" / BROKEN).write_bytes(b"broken")
+    with pytest.raises(ImageError):
+        evaluate()
+    (tmp_path / "val" / "a/1.png").write_bytes((tmp_path / "val" / "a/2.png").read_bytes())
+    with pytest.raises(EvaluationError, match="val/a/1.png: has changed since it was scored; .*--restart"):
+        evaluate(resume=True, on_error="count-wrong")
+    (restarted,) = evaluate(restart=True, on_error="count-wrong")
+    (whole,) = evaluate(on_error="count-wrong", out=tmp_path / "undisturbed")
+    assert numbers(restarted) == numbers(whole)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("how", ["replaced", "removed"])
+def test_an_image_that_changes_in_mid_run_stops_it(
+    evaluate: Callable[..., list[EvalResult]], tmp_path: Path, workers: int, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed = measure.content_digests
+
+    def hash_then_change(*arguments: Any) -> object:
+        digests = hashed(*arguments)
+        if how == "replaced":  # by another of the same size
+            content = bytearray((tmp_path / "val" / BROKEN).read_bytes())
+            content[60] ^= 1
+            (tmp_path / "val" / BROKEN).write_bytes(content)
+        else:
+            (tmp_path / "val" / BROKEN).unlink()
+        return digests
+
+    monkeypatch.setattr(measure, "content_digests", hash_then_change)
+    with pytest.raises(DatasetError, match=f"{BROKEN}: (is no longer what it was|can't be read any more)"):
+        evaluate(workers=workers, on_error="count-wrong")
+    assert not list(tmp_path.glob("out/*/*.json"))
+
+
+def test_two_datasets_of_equal_names_and_sizes(evaluate: Callable[..., list[EvalResult]], tmp_path: Path) -> None:
+    """Uncompressed pictures: neither the fingerprint nor the cache of pixels takes one for the other."""
+    results = {}
+    for name, seed in (("one", 0), ("other", 100)):
+        for i in range(6):
+            path = tmp_path / name / "abc"[i // 2] / f"{i}.bmp"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.random.default_rng(seed + i).integers(0, 256, (30, 40, 3), np.uint8)).save(path)
+        (alone,) = evaluate(data_root=tmp_path / name, out=None)
+        (results[name],) = evaluate(data_root=tmp_path / name, out=None, cache=tmp_path / "pixels")
+        assert numbers(results[name]) == numbers(alone)
+    assert results["one"].dataset_fingerprint != results["other"].dataset_fingerprint
+    assert results["one"].loss != results["other"].loss
+
+
+def test_two_runs_on_one_folder(
+    evaluate: Callable[..., list[EvalResult]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second, in another process, is told who holds it; the first goes on."""
+    hashed = measure.content_digests
+    seen = []
+
+    def second_run(*arguments: Any) -> object:
+        command = [
+            sys.executable,
+            str(REPOSITORY / "tools/test.py"),
+            "small.py",
+            "small.safetensors",
+            "--data-root",
+            "val",
+        ]
+        command += ["--workers", "0", "--device", "cpu", "--batch-size", "2", "--out", "out"]
+        seen.append(subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300))
+        return hashed(*arguments)
+
+    monkeypatch.setattr(measure, "content_digests", second_run)
+    (result,) = evaluate()
+    assert result.num_samples == 12
+    (second,) = seen
+    assert second.returncode == 1
+    assert f"held by process {os.getpid()} on " in second.stderr
+    assert "choose another --out" in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+@pytest.mark.parametrize(
+    ("protocol", "message"),
+    [
+        ("digits", r"takes images of 3 channels, and protocol digits gives 1 \(L\)"),
+        ("none", "can't take an image of 2 x 2 px and 3 channels, as protocol none gives it"),
+    ],
+)
+def test_a_network_that_the_protocol_does_not_fit(
+    evaluate: Callable[..., list[EvalResult]], tmp_path: Path, protocol: str, message: str
+) -> None:
+    for path in tmp_path.glob("val/*/*.png"):
+        Image.new("RGB", (2, 2)).save(path)
+    with pytest.raises(ConfigError, match=message):
+        evaluate(names=[protocol])
+    assert not (tmp_path / "out").exists()
 
 
 def test_no_room_is_an_error_before_the_work(
@@ -111,7 +224,7 @@ def test_no_room_is_an_error_before_the_work(
 ) -> None:
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
-    with pytest.raises(ResultError, match="expected room for 1,049,320 bytes of state and results, found 1,000"):
+    with pytest.raises(ResultError, match="expected room for 1,049,428 bytes of state and results, found 1,000"):
         evaluate()
     monkeypatch.undo()
     (tmp_path / "file").write_text("")
@@ -136,8 +249,6 @@ from densezoo.types import Architecture
 class Endless(ImageSet):
     def read(self, index):
         return np.full((8, 8), index % 255, np.uint8)
-    def content(self, index):
-        return b""
 
 torch.set_num_threads(1)
 number = int(sys.argv[1])

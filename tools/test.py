@@ -3,7 +3,7 @@
 
 python tools/test.py CONFIG CHECKPOINT --data-root /data/imagenet
 python tools/test.py converted.safetensors --dataset imagenet1k --data-root /data/imagenet
-torchrun --nproc-per-node 2 tools/test.py CONFIG CHECKPOINT --data-root DIR --launcher pytorch
+torchrun --nproc-per-node 2 tools/test.py CONFIG CHECKPOINT --data-root DIR
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from densezoo.results.agreement import check_expected
 from densezoo.results.store import result_path
 
 OPTIONS = ["data_root", "labels", "class_map", "batch_size", "workers", "device", "launcher", "dataset"]
-OPTIONS += ["on_error", "out", "resume", "predictions"]
+OPTIONS += ["on_error", "out", "resume", "restart", "predictions"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -13,12 +13,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from densezoo.data.labels import ClassNames, Labeller, label_files
 from densezoo.errors import DatasetError, ImageError
+
+Content: TypeAlias = "bytes | NDArray[np.uint8]"  # an encoded file, or pixels (H, W, 3) or (H, W)
+
+
+def digest_of(content: Content) -> bytes:
+    """The sha256 (32 bytes) of an encoded file, or of pixels and their shape."""
+    if isinstance(content, bytes):
+        return hashlib.sha256(content).digest()
+    return hashlib.sha256(f"{content.shape}".encode() + content.tobytes()).digest()
 
 
 @dataclass(frozen=True)
@@ -40,12 +50,25 @@ class ImageSet(ABC):
     classes: tuple[int, ...] | None = field(default=None, kw_only=True)
 
     @abstractmethod
-    def read(self, index: int) -> bytes | NDArray[np.uint8]:
-        """The encoded file, or pixels (H, W, 3) or (H, W)."""
+    def read(self, index: int) -> Content:
+        """The encoded file, or pixels.
 
-    @abstractmethod
-    def content(self, index: int) -> bytes:
-        """What tells two sets with the same ids and labels apart: the size of a file, the bytes of an array."""
+        Raises:
+            ImageError: it can't be read; names the file.
+        """
+
+    @property
+    def random_access(self) -> bool:
+        """Whether single images can be read in any order, by several threads, at no further cost."""
+        return True
+
+    def source(self, index: int) -> tuple[object, ...]:
+        """The file that an image is read from, and where in it; empty where the images are in memory."""
+        return ()
+
+    def digest(self, index: int) -> bytes:
+        """The sha256 (32 bytes) of what `read` gives."""
+        return digest_of(self.read(index))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -55,10 +78,17 @@ class ImageSet(ABC):
         return f"{self.location}: {self.ids[index]}"
 
     def fingerprint(self) -> str:
-        """sha256 over ids, labels and contents; a folder and a tar of the same files have the same."""
+        """sha256 over ids, labels and contents: a folder, a tar and a list of the same images have the same."""
+        digest = hashlib.sha256(self.listing().encode())
+        for index in range(len(self)):
+            digest.update(self.digest(index))
+        return digest.hexdigest()
+
+    def listing(self) -> str:
+        """sha256 over ids and labels alone."""
         digest = hashlib.sha256()
-        for index, (name, label) in enumerate(zip(self.ids, self.label_sets or self.labels)):
-            digest.update(f"{name}\0{label}\0".encode() + self.content(index))
+        for name, label in zip(self.ids, self.label_sets or self.labels):
+            digest.update(f"{name}\0{label}\0".encode(errors="surrogateescape"))
         return digest.hexdigest()
 
 
@@ -77,8 +107,8 @@ class FolderImages(ImageSet):
     def where(self, index: int) -> str:
         return self.paths[index]
 
-    def content(self, index: int) -> bytes:
-        return f"{os.path.getsize(self.paths[index])}\n".encode()
+    def source(self, index: int) -> tuple[object, ...]:
+        return (self.paths[index],)
 
 
 @dataclass(frozen=True)
@@ -96,8 +126,8 @@ class TarImages(ImageSet):
         except OSError as error:
             raise ImageError(f"{path}: can't be read ({error.strerror})") from None
 
-    def content(self, index: int) -> bytes:
-        return f"{self.spans[index][2]}\n".encode()
+    def source(self, index: int) -> tuple[object, ...]:
+        return self.spans[index]
 
 
 @dataclass(frozen=True)
@@ -110,9 +140,6 @@ class ArrayImages(ImageSet):
         image: NDArray[np.uint8] = self.pixels[index]
         return image
 
-    def content(self, index: int) -> bytes:
-        return bytes(self.pixels[index].tobytes())
-
 
 @dataclass(frozen=True)
 class ChosenImages(ImageSet):
@@ -121,14 +148,18 @@ class ChosenImages(ImageSet):
     images: ImageSet
     positions: Sequence[int]
 
-    def read(self, index: int) -> bytes | NDArray[np.uint8]:
+    @property
+    def random_access(self) -> bool:
+        return self.images.random_access
+
+    def read(self, index: int) -> Content:
         return self.images.read(self.positions[index])
 
     def where(self, index: int) -> str:
         return self.images.where(self.positions[index])
 
-    def content(self, index: int) -> bytes:
-        return self.images.content(self.positions[index])
+    def source(self, index: int) -> tuple[object, ...]:
+        return self.images.source(self.positions[index])
 
 
 def folder_images(

@@ -7,27 +7,29 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from densezoo.data.cache import PixelCache
 from densezoo.data.decoding import Decoded, decode
 from densezoo.data.images import ImageSet
-from densezoo.data.preprocess import to_pixels
+from densezoo.data.preprocess import Prepared, to_pixels
 from densezoo.data.views import Augmentation, to_views
+from densezoo.data.workers import POLL, Pulse, Travelling, arrived, to_travel, watched
 from densezoo.errors import DatasetError, DensezooError, ImageError
 from densezoo.types import Protocol
 
 NO_LABEL = -1  # fills up the shorter of several sets of labels
 
 OnError = Literal["stop", "count-wrong"]
-Pixels: TypeAlias = "Tensor | ImageError"  # the error where the image can't be read
+View: TypeAlias = "Prepared | ImageError"  # the error where the image can't be read
 
-#: (index, the pixels under each protocol, the labels that are right)
-Item: TypeAlias = "tuple[int, list[Pixels], tuple[int, ...]]"
+#: (index, the image under each protocol, the labels that are right)
+Item: TypeAlias = "tuple[int, list[View], tuple[int, ...]]"
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,14 @@ class Batch:
             (R, V, C, H, W) with V views of each image.
         labels: (N,); or (N, K) where an image may have several right answers, filled up with NO_LABEL.
         errors: {place in the batch: why that image can't be read}.
+        truncated: (N,), whether an image's end is missing and was filled in.
     """
 
     indices: Tensor
     pixels: Tensor
     labels: Tensor
-    errors: Mapping[int, ImageError] = field(default_factory=dict)
+    errors: Mapping[int, ImageError]
+    truncated: Tensor
 
     @property
     def unreadable(self) -> Tensor:
@@ -55,6 +59,16 @@ class Batch:
     def pin_memory(self) -> Batch:
         """DataLoader's hook: the same batch where a GPU can fetch it."""
         return replace(self, pixels=self.pixels.pin_memory())
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """How a worker sends it: only the pixels may take shared memory."""
+        small = [tensor.numpy() for tensor in (self.indices, self.labels, self.truncated)]
+        return _arrived, (to_travel(self.pixels), small, dict(self.errors))
+
+
+def _arrived(pixels: Travelling, small: Sequence[NDArray[Any]], errors: Mapping[int, ImageError]) -> Batch:
+    indices, labels, truncated = map(torch.from_numpy, small)
+    return Batch(indices, arrived(pixels), labels, errors, truncated)
 
 
 @dataclass(frozen=True)
@@ -69,20 +83,22 @@ class ImagePixels(Dataset[object]):
     indices: Sequence[int]
     augmentation: Augmentation | None = None
     cache: PixelCache | None = None
+    pulse: Pulse = field(default_factory=lambda: Pulse(0))
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def __getitem__(self, position: int) -> Item | DensezooError:
+        self.pulse.beat()
         index = self.indices[position]
         sets = self.images.label_sets
         labels = (self.images.labels[index],) if sets is None else sets[index]
         try:
-            return index, self._pixels(index), labels
+            return index, self._views(index), labels
         except DensezooError as error:
             return error
 
-    def _pixels(self, index: int) -> list[Pixels]:
+    def _views(self, index: int) -> list[View]:
         """Decoded once for all protocols that decode alike, and not at all where the cache has the pixels.
 
         An image that can't be read is an error in its place: one library may read what another can't.
@@ -90,24 +106,24 @@ class ImagePixels(Dataset[object]):
         decoded: dict[object, Decoded] = {}
         read = cache(self.images.read)
 
-        def under(protocol: Protocol) -> Tensor:
+        def under(protocol: Protocol) -> Prepared:
             way = protocol.decoder, protocol.exif
             if way not in decoded:
                 decoded[way] = decode(read(index), protocol, self.images.where(index))
             views = self.augmentation
-            return to_views(decoded[way], protocol, views) if views else to_pixels(decoded[way], protocol)
+            return Prepared(to_views(decoded[way], protocol, views) if views else to_pixels(decoded[way], protocol))
 
-        def kept(protocol: Protocol) -> Tensor:
+        def kept(protocol: Protocol) -> Prepared:
             if self.cache is None:
                 return under(protocol)
-            return self.cache.pixels(index, protocol, partial(under, protocol))
+            return self.cache.prepared(index, protocol, partial(under, protocol))
 
         return [_or_error(partial(kept, protocol)) for protocol in self.protocols]
 
 
-def _or_error(pixels: Callable[[], Tensor]) -> Pixels:
+def _or_error(view: Callable[[], Prepared]) -> View:
     try:
-        return pixels()
+        return view()
     except ImageError as error:
         return error
 
@@ -119,18 +135,19 @@ def collate(items: list[Item | DensezooError]) -> list[Batch] | DensezooError:
         if isinstance(item, DensezooError):
             return item
         scored.append(item)
-    indices, pixels, labels = zip(*scored)
+    indices, views, labels = zip(*scored)
     batches = []
-    for images in zip(*pixels):
-        read = [image for image in images if not isinstance(image, ImageError)]
-        shapes = {tuple(image.shape) for image in read}
+    for images in zip(*views):
+        read = [image.pixels for image in images if not isinstance(image, ImageError)]
+        shapes = {tuple(pixels.shape) for pixels in read}
         if len(shapes) > 1:
             return DatasetError(
                 f"images of several sizes in one batch: {sorted(shapes)[:3]}; use a protocol that resizes"
             )
         stacked = torch.stack(read) if read else torch.empty(0)
         errors = {place: image for place, image in enumerate(images) if isinstance(image, ImageError)}
-        batches.append(Batch(torch.tensor(indices), stacked, _labels(labels), errors))
+        truncated = torch.tensor([not isinstance(image, ImageError) and image.truncated for image in images])
+        batches.append(Batch(torch.tensor(indices), stacked, _labels(labels), errors, truncated))
     return batches
 
 
@@ -176,17 +193,20 @@ def batches_by_protocol(
 
     Raises:
         ImageError, DatasetError: as `batches`.
+        EvaluationError: a worker is lost.
     """
-    kept = PixelCache(cache_folder, images.fingerprint(), len(images), augmentation) if cache_folder else None
-    loader = DataLoader(
-        ImagePixels(images, protocols, indices, augmentation, kept),
+    workers = min(workers, len(indices))
+    kept, pulse = PixelCache(cache_folder, images, augmentation) if cache_folder else None, Pulse(workers)
+    loader: DataLoader[object] = DataLoader(
+        ImagePixels(images, protocols, indices, augmentation, kept, pulse),
         batch_size=batch_size,
-        num_workers=min(workers, len(indices)),
+        num_workers=workers,
+        timeout=POLL if workers else 0,
         collate_fn=collate,
         pin_memory=pin,
         worker_init_fn=_one_thread if any(protocol.resize_backend == "cv2" for protocol in protocols) else None,
     )
-    for loaded in loader:
+    for loaded in watched(loader, pulse):
         if isinstance(loaded, DensezooError):
             raise loaded
         for error in dict.fromkeys(error for batch in loaded for error in batch.errors.values()):

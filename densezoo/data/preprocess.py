@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,6 +20,18 @@ from densezoo.data.decoding import Decoded, decode
 from densezoo.data.resampling import RESIZERS, Array, crop_offset, resized_size
 from densezoo.errors import ImageError
 from densezoo.types import Protocol
+
+
+class Prepared(NamedTuple):
+    """One image as a protocol prepared it.
+
+    Args:
+        pixels: (C, H, W), or (V, C, H, W) with several views; uint8, or float32 in 0..1 (torch7).
+        truncated: whether the file's end is missing, and the protocol's library filled it in.
+    """
+
+    pixels: Tensor
+    truncated: bool = False
 
 
 @dataclass(frozen=True)

@@ -18,17 +18,21 @@ _LABEL_COLUMNS = ("label", "fine_label", "labels")  # fine_label: CIFAR-100's cl
 
 @dataclass(frozen=True)
 class ParquetImages(ImageSet):
-    """Rows of parquet files: ``rows`` are (file, row group, row in it). Two row groups at most are in memory.
-
-    Its fingerprint is its own: the sizes of single images stand nowhere but in the images.
-    """
+    """Rows of parquet files: ``rows`` are (file, row group, row in it). Two row groups at most are in memory."""
 
     column: str
     rows: Sequence[tuple[str, int, int]]
 
+    @property
+    def random_access(self) -> bool:
+        return False  # a row group is decompressed whole
+
     def read(self, index: int) -> bytes:
         file, group, row = self.rows[index]
-        content = _row_group(file, group, self.column)[row]["bytes"].as_py()
+        try:
+            content = _row_group(file, group, self.column)[row]["bytes"].as_py()
+        except (OSError, ValueError, IndexError) as error:  # pyarrow's own errors are OSErrors and ValueErrors
+            raise ImageError(f"{self.where(index)}: can't be read ({error})") from None
         if not isinstance(content, bytes):
             raise ImageError(f"{file}, row group {group}, row {row}: holds no image but only its path")
         return content
@@ -37,9 +41,8 @@ class ParquetImages(ImageSet):
         file, group, row = self.rows[index]
         return f"{file}, row group {group}, row {row} ({self.ids[index]})"
 
-    def content(self, index: int) -> bytes:
-        file, group, row = self.rows[index]
-        return f"{_metadata(file).row_group(group).total_byte_size} {row}\n".encode()
+    def source(self, index: int) -> tuple[object, ...]:
+        return (*self.rows[index], self.column)
 
 
 def _parquet() -> Any:
@@ -55,11 +58,6 @@ def _parquet() -> Any:
 @lru_cache(maxsize=2)
 def _row_group(file: str, group: int, column: str) -> Any:
     return _parquet().ParquetFile(file).read_row_group(group, columns=[column]).column(column)
-
-
-@lru_cache(maxsize=2)
-def _metadata(file: str) -> Any:
-    return _parquet().ParquetFile(file).metadata
 
 
 def shard_files(root: Path, ending: str, split: str) -> list[Path]:

@@ -19,34 +19,67 @@ from densezoo.errors import EvaluationError
 
 T = TypeVar("T")
 
-#: {launcher: the environment variables in which it tells a process its rank and how many there are}.
+#: {launcher: pairs of environment variables in which it tells a process its rank and how many there are}. srun alone
+#: sets SLURM_STEP_NUM_TASKS; SLURM_NTASKS stands in every process of an allocation, also where only one is run.
 _VARIABLES = {
-    "pytorch": ("RANK", "WORLD_SIZE"),
-    "slurm": ("SLURM_PROCID", "SLURM_NTASKS"),
-    "mpi": ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
+    "pytorch": [("RANK", "WORLD_SIZE")],
+    "slurm": [("SLURM_PROCID", "SLURM_STEP_NUM_TASKS")],
+    "mpi": [("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"), ("PMI_RANK", "PMI_SIZE")],
 }
+_STARTED_BY = {"pytorch": "torchrun --nproc-per-node N tools/...", "slurm": "srun", "mpi": "mpirun"}
 BEAT = 1.0  # seconds between two signs of life of a process
 SILENCE = 20.0  # seconds without one, after which a process counts as dead
 
 
-def start(launcher: str, device: str) -> None:
-    """Join the processes that a launcher started; does nothing for "none".
+def start(launcher: str | None, device: str) -> str:
+    """Join the processes that a launcher started; returns which one, "none" where this process is alone.
+
+    Args:
+        launcher: a key of the launchers' table, or "none"; None: the one whose variables are set.
 
     Raises:
-        EvaluationError: this process was not started by that launcher.
+        EvaluationError: this process was not started by that launcher; the others can't be reached.
     """
-    if launcher == "none" or dist.is_distributed():
-        return
-    rank, world_size = (os.environ.get(name) for name in _VARIABLES[launcher])
-    if rank is None or world_size is None:
+    if launcher == "none":
+        return launcher
+    if launcher is None:
+        launcher = next((name for name in _VARIABLES if (_place(name) or (0, 1))[1] > 1), None)
+        if launcher is None:
+            return "none"
+    if dist.is_distributed():
+        return launcher
+    place = _place(launcher)
+    if place is None:
+        names = " or ".join(" and ".join(pair) for pair in _VARIABLES[launcher])
         raise EvaluationError(
-            f"--launcher {launcher}: {' and '.join(_VARIABLES[launcher])} are not set; start the processes with "
-            f"{ {'pytorch': 'torchrun --nproc-per-node N tools/...', 'slurm': 'srun', 'mpi': 'mpirun'}[launcher] }"
+            f"--launcher {launcher}: {names} are not set; start the processes with {_STARTED_BY[launcher]}"
         )
-    if device.startswith("cuda"):
-        dist.init_dist(launcher, backend="nccl")
-    else:  # mmengine 0.10.7 picks a GPU for every process, also where there is none
-        torch.distributed.init_process_group("gloo", rank=int(rank), world_size=int(world_size))
+    try:
+        if device.startswith("cuda"):
+            dist.init_dist(launcher, backend="nccl")
+        else:  # mmengine 0.10.7 picks a GPU for every process, also where there is none
+            torch.distributed.init_process_group("gloo", rank=place[0], world_size=place[1])
+    except (RuntimeError, ValueError, KeyError) as error:  # a port in use, a rank that nobody has, MASTER_ADDR not set
+        reason = str(error).partition("\n")[0]
+        raise EvaluationError(
+            f"rank {place[0]} of {place[1]} can't join the others by {launcher} ({reason}); set MASTER_ADDR to the "
+            "first machine and MASTER_PORT to a free port, the same in all processes, or give --launcher none to "
+            "measure in each process by itself"
+        ) from None
+    return launcher
+
+
+def _place(launcher: str) -> tuple[int, int] | None:
+    """(rank, number of processes) as a launcher's variables have it; None: they are not set."""
+    for rank, size in _VARIABLES[launcher]:
+        if rank in os.environ and size in os.environ:
+            try:
+                return int(os.environ[rank]), int(os.environ[size])
+            except ValueError:
+                raise EvaluationError(
+                    f"{rank} is {os.environ[rank]!r} and {size} {os.environ[size]!r}; expected whole numbers"
+                ) from None
+    return None
 
 
 def is_main() -> bool:

@@ -11,25 +11,42 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
-from densezoo.data.loading import Batch
+from densezoo.data.contents import VerifiedImages
+from densezoo.data.loading import Batch, OnError
 from densezoo.errors import EvaluationError
-from densezoo.evaluation.metrics import Measures, Records, counted_wrong, score
+from densezoo.evaluation.metrics import UNREADABLE, Measures, Records, counted_wrong, score
 from densezoo.evaluation.record_log import RecordLog
 from densezoo.types import Coverage
 
 Backend = Callable[[Tensor], Tensor]
+ANEW = "start anew with --restart"
 
 
-def remaining(log: RecordLog, shard: range, num_protocols: int) -> range:
+def remaining(
+    log: RecordLog, images: VerifiedImages, shard: range, num_protocols: int = 1, on_error: OnError = "stop"
+) -> range:
     """The images of this process's share that the log doesn't have yet.
 
     Raises:
-        EvaluationError: the log holds other images than the first of the share.
+        EvaluationError: the log holds other images than the first of the share, an image that has changed since, or
+            one that couldn't be read, where that is to stop the run.
     """
-    done = log.num_records // num_protocols
-    logged = (index for part in log for index in part["index"][part["protocol"] == 0].tolist())
-    if done > len(shard) or any(found != expected for found, expected in zip(logged, shard)):
-        raise EvaluationError(f"{log.path}: holds other images than this run scores; leave out --resume to start anew")
+    done, position, contents = log.num_records // num_protocols, 0, images.short_digests()
+    for part in log:
+        first = part[part["protocol"] == 0]
+        expected = np.array(shard[position : position + len(first)])
+        position += len(first)
+        if not np.array_equal(first["index"], expected):
+            raise EvaluationError(f"{log.path}: holds other images than this run scores; {ANEW}")
+        changed = first["index"][first["content"] != contents[first["index"]]].tolist()
+        if changed:
+            raise EvaluationError(f"{images.where(changed[0])}: has changed since it was scored; {ANEW}")
+        broken = part["index"][part["rank"] == UNREADABLE].tolist()
+        if broken and on_error == "stop":
+            raise EvaluationError(
+                f"{images.where(broken[0])}: can't be read and was counted wrong; go on with --on-error count-wrong, "
+                f"or replace the file and {ANEW}"
+            )
     return shard[done:]
 
 
@@ -37,37 +54,39 @@ def evaluate(
     backends: Sequence[Backend],
     steps: Iterable[Sequence[Batch]],
     log: RecordLog,
-    *,
-    total: int,
-    done: int = 0,
-    show_progress: bool = False,
+    images: VerifiedImages,
+    advance: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Score every step's images and log them.
 
     Args:
         backends: one a protocol: pixels (N, C, H, W) -> logits (N, num_classes).
         steps: one batch a protocol each time, of the same images.
-        total, done: images of this process, and those that the log already has.
+        images: the set that they are of.
+        advance: is called with how many images more are scored.
 
     Raises:
         EvaluationError: logits that are no numbers; the log can't be written.
     """
-    with _progress(total, done, show_progress) as advance:
-        start = time.perf_counter()
-        for batches in steps:
-            parts = [_records(*pair, number) for number, pair in enumerate(zip(backends, batches))]
-            now = time.perf_counter()
-            log.append(np.concatenate(parts), now - start)
-            start = now
-            advance(len(parts[0]))
+    contents = images.short_digests()
+    start = time.perf_counter()
+    for batches in steps:
+        parts = [_records(*pair, number, images.classes) for number, pair in enumerate(zip(backends, batches))]
+        records = np.concatenate(parts)
+        records["content"] = contents[records["index"]]
+        now = time.perf_counter()
+        log.append(records, now - start)
+        start = now
+        advance(len(parts[0]))
 
 
-def _records(backend: Backend, batch: Batch, protocol: int) -> Records:
+def _records(backend: Backend, batch: Batch, protocol: int, classes: Sequence[int] | None) -> Records:
     """In the order of the images, those that can't be read among them."""
     wrong = batch.unreadable
     records = counted_wrong(batch.indices[wrong], batch.labels[wrong], protocol)
     if len(batch.pixels):
-        read = score(backend(batch.pixels), batch.labels[~wrong], batch.indices[~wrong], protocol)
+        read = score(backend(batch.pixels), batch.labels[~wrong], batch.indices[~wrong], protocol, classes)
+        read["truncated"] = batch.truncated[~wrong]
         records = np.concatenate([read, records])
     return records[np.argsort(records["index"])]
 
@@ -84,31 +103,48 @@ def certify(measures: Measures, ids: Sequence[str]) -> Coverage:
             raise EvaluationError(
                 f"{len(ids):,} images were to be scored once each; {len(indices):,} {what}, such as {ids[indices[0]]}"
             )
-    unreadable = tuple(ids[i] for i in sorted(measures.unreadable))
-    return Coverage(len(ids), len(ids) - len(unreadable), unreadable, len(duplicated))
+    unreadable, truncated = (
+        tuple(ids[i] for i in sorted(which)) for which in (measures.unreadable, measures.truncated)
+    )
+    return Coverage(len(ids), len(ids) - len(unreadable), unreadable, len(duplicated), truncated)
 
 
 @contextmanager
-def _progress(total: int, done: int, show: bool) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr with images/s, or a line every tenth where stderr is a file; yields what to call each batch."""
+def progress(
+    what: str, total: int, done: int = 0, *, show: bool, patience: float = 0.0
+) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr with images/s, or a line every tenth where stderr is a file; yields what to call each batch.
+
+    Args:
+        what: is done with the images.
+        total, done: images in all, and those that were done before.
+        patience: seconds before anything is shown.
+    """
     columns = (
-        TextColumn("evaluating"),
+        TextColumn(what),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[speed]}"),
         TimeRemainingColumn(),
     )
     console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not (show and console.is_terminal)) as progress:
-        task = progress.add_task("", total=total, completed=done, speed="")
+    bar = Progress(*columns, console=console, disable=not (show and console.is_terminal))
+    task = bar.add_task("", total=total, completed=done, speed="")
 
-        def advance(images: int) -> None:
-            state = progress.tasks[0]
-            tenths = 10 * state.completed // total
-            progress.update(task, advance=images)
-            if state.elapsed:
-                progress.update(task, speed=f"{(state.completed - done) / state.elapsed:.0f} images/s")
-            if show and not console.is_terminal and 10 * state.completed // total > tenths:
-                console.print(f"evaluating {state.completed:.0f}/{total} {state.fields['speed']}", highlight=False)
+    def advance(images: int) -> None:
+        state = bar.tasks[0]
+        tenths = 10 * state.completed // total
+        bar.update(task, advance=images)
+        elapsed = state.elapsed or 0.0
+        if elapsed:
+            bar.update(task, speed=f"{(state.completed - done) / elapsed:.0f} images/s")
+        if elapsed < patience or not show:
+            return
+        bar.start()  # again is nothing
+        if not console.is_terminal and 10 * state.completed // total > tenths:
+            console.print(f"{what} {state.completed:.0f}/{total} {state.fields['speed']}", highlight=False)
 
+    try:
         yield advance
+    finally:
+        bar.stop()

@@ -24,6 +24,7 @@ _STEP = 2.0**-32
 
 #: What is kept of an image under one protocol. ``rank``: how many classes are placed before the label (0: right).
 #: ``classes`` and ``probabilities``: the first five, filled up with -1 and 0. ``loss``: cross-entropy, nats.
+#: ``content``: the first 8 bytes of the image's sha256. ``truncated``: its end is missing and was filled in.
 RECORD = np.dtype(
     [
         ("protocol", "<i2"),
@@ -33,31 +34,38 @@ RECORD = np.dtype(
         ("loss", "<f4"),
         ("classes", "<i4", (5,)),
         ("probabilities", "<f4", (5,)),
+        ("content", "<u8"),
+        ("truncated", "?"),
     ]
 )
 Records = NDArray[np.void]  # of RECORD
 
 
-def score(logits: Tensor, labels: Tensor, indices: Tensor, protocol: int = 0) -> Records:
+def score(
+    logits: Tensor, labels: Tensor, indices: Tensor, protocol: int = 0, classes: Sequence[int] | None = None
+) -> Records:
     """The records of one batch.
 
     Of equal logits the lower class comes first, on every device, which ``torch.topk`` doesn't promise.
 
     Args:
-        logits: (N, num_classes); minus infinity for a class that doesn't compete.
+        logits: (N, num_classes).
         labels: (N,), whole numbers; or (N, K) with several right answers, negative where there are fewer: the best
             placed one counts.
         indices: (N,) into the image set.
         protocol: its place among those that are evaluated.
+        classes: the only ones that compete; None: all.
 
     Raises:
-        EvaluationError: a logit is NaN or plus infinity.
+        EvaluationError: a logit is NaN or infinite.
     """
     logits = logits.double().cpu()
-    if torch.isnan(logits).any() or (logits == math.inf).any():
+    if not torch.isfinite(logits).all():
         raise EvaluationError(
             "the model's output holds NaN or infinity: its weights or the device's arithmetic are broken"
         )
+    if classes is not None:
+        logits = only_classes(logits, classes)
     if labels.ndim == 2:
         placed = logits.gather(1, labels.clamp(min=0)).masked_fill(labels < 0, -math.inf)
         labels = labels.gather(1, placed.argmax(1, keepdim=True)).squeeze(1)
@@ -112,6 +120,7 @@ class Measures:
         confidence: a bin's sum of confidences, in steps of 2^-32.
         loss: the sum, in steps of 2^-32.
         unreadable: indices of images that were counted wrong because they can't be read.
+        truncated: indices of images whose end is missing, and which the protocol's library read all the same.
     """
 
     seen: NDArray[np.int32]
@@ -122,6 +131,7 @@ class Measures:
     confidence: NDArray[np.int64] = field(default_factory=lambda: np.zeros(NUM_BINS, np.int64))
     loss: int = 0
     unreadable: list[int] = field(default_factory=list)
+    truncated: list[int] = field(default_factory=list)
 
     @classmethod
     def empty(cls, num_classes: int, num_images: int) -> Measures:
@@ -139,6 +149,7 @@ class Measures:
         np.add.at(self.totals, records["label"], 1)
         unreadable = records["rank"] == UNREADABLE
         self.unreadable += records["index"][unreadable].tolist()
+        self.truncated += records["index"][records["truncated"]].tolist()
         read = records[~unreadable]
         predicted, confidence = read["classes"][:, 0], read["probabilities"][:, 0].astype(np.float64)
         np.add.at(self.placed, read["rank"], 1)

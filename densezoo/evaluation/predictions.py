@@ -1,7 +1,8 @@
 """Predictions as a parquet file: one row an image, from which every measure can be computed again.
 
 Columns: ``index`` into the dataset, ``id``, ``label``, ``rank`` (classes placed before the label; -1: unreadable),
-``loss`` (nats), ``classes`` and ``probabilities`` of the first five. The schema's metadata names the measurement.
+``loss`` (nats), ``truncated`` (its end is missing and was filled in), ``classes`` and ``probabilities`` of the first
+five. The schema's metadata names the measurement.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from densezoo.evaluation.metrics import RECORD, Measures, Records, measure
 
 ROWS = 1024  # of a row group: what is in memory at a time
 _KEY = b"densezoo"
-_FLAT = {"index": "int64", "label": "int32", "rank": "int32", "loss": "float32"}
+_FLAT = {"index": "int64", "label": "int32", "rank": "int32", "loss": "float32", "truncated": "bool"}
 _FIRST_FIVE = {"classes": "int32", "probabilities": "float32"}
 
 
@@ -118,7 +119,7 @@ class Predictions:
         with parquet.ParquetFile(self.path) as file:
             for batch in file.iter_batches(ROWS):
                 records = np.zeros(len(batch), RECORD)
-                for name in _FLAT:
+                for name in set(_FLAT) & set(batch.schema.names):  # files of before a column have none of it
                     records[name] = batch.column(name).to_numpy(zero_copy_only=False)
                 for name in _FIRST_FIVE:
                     records[name] = batch.column(name).flatten().to_numpy().reshape(-1, 5)

@@ -1,28 +1,33 @@
-"""The state of a run: an append-only file of what was scored, which a killed run leaves and `--resume` goes on from.
+"""The state of a run: an append-only file of what was scored, which an interrupted run leaves for `--resume`.
 
     {"version": ..., "batch_size": ..., ...}\\n    the run, as JSON; the file appears with this line whole
     (images, CRC-32, seconds) records              one frame a step, written in one call
     (images, CRC-32, seconds) records
     ...
 
-A run that is killed while it writes leaves a broken last frame; it is cut off, and its images are scored again.
+A run that is killed while it writes leaves a broken last frame; it is cut off, and its images are scored again. The
+file is read through the handle that it is written by: who deletes it, or its folder, meanwhile stops nothing.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import struct
 import tempfile
 import zlib
 from collections.abc import Iterator, Mapping
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import Literal
 
 import numpy as np
 
 from densezoo.errors import EvaluationError
 from densezoo.evaluation.metrics import RECORD, Records
+
+Found = Literal["refuse", "resume", "restart"]
 
 _FRAME = struct.Struct("<IId")  # records, CRC-32 of their bytes, seconds that the step took
 
@@ -33,28 +38,48 @@ class RecordLog:
     Args:
         path: the file; its folder exists.
         run: all that the records depend on, as JSON values: a state of another run is refused.
-        resume: go on from what the file holds; otherwise, or if there is no file, start anew.
+        found: what becomes of a state with records that is there: "refuse" it, "resume" it, or "restart", without it.
 
     Raises:
-        EvaluationError: the file is the state of another run, or can't be written.
+        EvaluationError: the file is the state of another run, holds what nobody said is to be dropped, or can't be
+            written.
     """
 
-    def __init__(self, path: Path, run: Mapping[str, object], *, resume: bool = False) -> None:
+    def __init__(self, path: Path, run: Mapping[str, object], found: Found = "refuse") -> None:
         self.path = path
         self.run: Mapping[str, object] = json.loads(json.dumps(run))
-        self.num_records, self.seconds = 0, 0.0
+        self._file: FileIO | None = None
         try:
-            if not (resume and path.exists()):
+            if found == "restart" or not path.exists():
                 self._start()
-            end = self._check_run()
-            for end_of_frame, seconds, records in self._frames():
-                self.num_records += len(records)
-                self.seconds += seconds
-                end = end_of_frame
-            os.truncate(path, end)
-            self._file: BinaryIO = path.open("ab", buffering=0)
-        except OSError as error:
-            raise self._unwritable(error) from None
+            self._open()
+            if found == "resume":
+                self._check_run()
+            elif self.num_records:
+                raise EvaluationError(
+                    f"{path}: holds {self.num_records:,} records of an interrupted run; go on from them with --resume, "
+                    "or drop them with --restart"
+                )
+            else:  # of whatever run, there is nothing to lose
+                self._start()
+                self._open()
+            os.truncate(self._handle, self._end)
+        except BaseException as error:
+            self._close()
+            if isinstance(error, OSError):
+                raise self._unwritable(error) from None
+            raise
+
+    def _open(self) -> None:
+        """Open the file and count what it holds, up to its end or a broken frame."""
+        self._close()
+        self._file = self.path.open("r+b", buffering=0)
+        self._first_line = self._file.readline()
+        self.num_records, self.seconds, self._end = 0, 0.0, len(self._first_line)
+        for end, seconds, records in self._frames():
+            self._end = end
+            self.num_records += len(records)
+            self.seconds += seconds
 
     def append(self, records: Records, seconds: float) -> None:
         """Write one step's records; they are safe from a kill when this returns.
@@ -68,10 +93,11 @@ class RecordLog:
         payload = records.tobytes()
         frame = _FRAME.pack(len(records), zlib.crc32(payload), seconds) + payload
         try:
-            if self._file.write(frame) != len(frame):  # a disk that is almost full takes a part
-                raise OSError(28, "No space left on device")
+            if os.pwrite(self._handle, frame, self._end) != len(frame):  # an almost full disk takes a part
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             raise self._unwritable(error) from None
+        self._end += len(frame)
         self.num_records += len(records)
         self.seconds += seconds
 
@@ -81,24 +107,37 @@ class RecordLog:
 
     def _frames(self) -> Iterator[tuple[int, float, Records]]:
         """(where the frame ends, its seconds, its records) up to the first broken frame."""
-        with self.path.open("rb") as file:
-            file.readline()
-            while len(head := file.read(_FRAME.size)) == _FRAME.size:
-                count, checksum, seconds = _FRAME.unpack(head)
-                payload = file.read(count * RECORD.itemsize)
-                if len(payload) != count * RECORD.itemsize or zlib.crc32(payload) != checksum:
-                    return
-                yield file.tell(), seconds, np.frombuffer(payload, RECORD)
+        size, end = os.fstat(self._handle).st_size, len(self._first_line)
+        while len(head := os.pread(self._handle, _FRAME.size, end)) == _FRAME.size:
+            count, checksum, seconds = _FRAME.unpack(head)
+            length = count * RECORD.itemsize
+            payload = os.pread(self._handle, min(length, size), end + _FRAME.size)
+            if len(payload) != length or zlib.crc32(payload) != checksum:
+                return
+            end += _FRAME.size + length
+            yield end, seconds, np.frombuffer(payload, RECORD)
 
     def __enter__(self) -> RecordLog:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._close()
+        if kind is not None and self.num_records == 0:  # there is nothing to go on from
+            self.remove()
 
     def remove(self) -> None:
         """Remove the file, once its result is stored."""
-        self.path.unlink()
+        self.path.unlink(missing_ok=True)
+
+    @property
+    def _handle(self) -> int:
+        assert self._file is not None, "the log is closed"
+        return self._file.fileno()
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def _start(self) -> None:
         handle, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=f"{self.path.name}.")
@@ -110,23 +149,20 @@ class RecordLog:
             os.unlink(temporary)
             raise
 
-    def _check_run(self) -> int:
-        """Hold the first line against this run; returns where it ends."""
+    def _check_run(self) -> None:
+        """Hold the first line against this run."""
         try:
-            with self.path.open("rb") as file:
-                found, end = dict(json.loads(file.readline())), file.tell()
-        except (ValueError, TypeError):
-            raise EvaluationError(f"{self.path}: not the state of a run; remove it, or leave out --resume") from None
+            found = dict(json.loads(self._first_line))
+        except (ValueError, TypeError, RecursionError):
+            raise EvaluationError(f"{self.path}: not the state of a run; remove it, or give --restart") from None
         for key in {**self.run, **found}:
             if found.get(key) != self.run.get(key):
                 raise EvaluationError(
                     f"{self.path}: the state of another run: {key} was {found.get(key)!r}, is {self.run.get(key)!r}; "
-                    "repeat the former to resume it, or leave out --resume to start anew"
+                    "repeat the former to resume it, or start anew with --restart"
                 )
-        return end
 
     def _unwritable(self, error: OSError) -> EvaluationError:
         return EvaluationError(
-            f"{self.path}: the run's state can't be written ({error.strerror}); make room or choose another --out, "
-            "then go on with --resume"
+            f"{self.path}: the run's state can't be written ({error.strerror}); make room, or choose another --out"
         )

@@ -23,9 +23,9 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from densezoo.errors import DownloadError
 from densezoo.formats.identity import file_sha256, impostor
 from densezoo.index.load import get_spec, load_index
-from densezoo.index.places import cache_folder, direct_url, file_name, places, stated_mirrors
+from densezoo.index.places import direct_url, file_name, places, stated_mirrors
 from densezoo.index.transfer import Expected, discard, transfer
-from densezoo.paths import ROOT
+from densezoo.paths import ROOT, cache_folder
 from densezoo.types import ModelSpec, WeightSource
 
 NO_FILES = (".json", ".part", ".lock")  # ends of what stands beside the files

@@ -1,11 +1,11 @@
-"""Where the bytes of a published file may be had, what it is called in the cache, and where the cache is."""
+"""Where the bytes of a published file may be had, and what it is called in the cache."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from densezoo.types import WeightSource
@@ -21,13 +21,6 @@ DIRECT_LINKS = [
         r"https://drive.usercontent.google.com/download?id=\1&export=download&confirm=t",
     ),
 ]
-
-
-def cache_folder() -> Path:
-    """``DENSEZOO_HOME``, or ``densezoo`` in the user's cache directory (``XDG_CACHE_HOME``, or ``~/.cache``)."""
-    home = os.environ.get("DENSEZOO_HOME")
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return (Path(home) if home else Path(cache) / "densezoo").expanduser().absolute()
 
 
 def stated_mirrors() -> list[str]:

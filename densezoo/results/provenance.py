@@ -8,12 +8,15 @@ from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 
-PACKAGES = ("densezoo", "torch", "torchvision", "pillow", "numpy")  # those that can move a pixel or a logit
+from densezoo.data.libraries import decoding_versions
+
+PACKAGES = ("densezoo", "torch", "torchvision")  # those that can move a logit
 
 
 def versions() -> dict[str, str]:
-    """{package: version} of what took part, and Python's."""
-    return {"python": platform.python_version(), **{name: metadata.version(name) for name in PACKAGES}}
+    """{package: version} of all that can move a pixel or a logit, and Python's."""
+    packages = {name: metadata.version(name) for name in PACKAGES}
+    return {"python": platform.python_version(), **packages, **decoding_versions()}
 
 
 def commit(repository: Path) -> str | None:

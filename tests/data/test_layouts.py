@@ -193,7 +193,7 @@ def test_the_clean_subsets_are_chosen_from_the_validation_set(tmp_path: Path) ->
     assert list(clean.labels) == [1, 2]
     for i, name in enumerate(clean.ids):
         j = list(whole.ids).index(name)
-        assert (clean.read(i), clean.where(i), clean.content(i)) == (whole.read(j), whole.where(j), whole.content(j))
+        assert (clean.read(i), clean.where(i), clean.source(i)) == (whole.read(j), whole.where(j), whole.source(j))
     with pytest.raises(DatasetError, match="no image is of one of the 200 classes of imagenet_a"):
         open_dataset("imagenet-a-clean", tmp_path)
 

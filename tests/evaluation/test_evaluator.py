@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from examples import example_images
 
 from densezoo.data.loading import Batch
 from densezoo.errors import EvaluationError, ImageError
-from densezoo.evaluation.evaluator import certify, evaluate, remaining
+from densezoo.evaluation.evaluator import certify, evaluate, progress, remaining
 from densezoo.evaluation.metrics import Counts, Measures, measure
 from densezoo.evaluation.record_log import RecordLog
 from densezoo.types import Coverage
@@ -23,11 +25,14 @@ def batch(indices: list[int], labels: list[int], unreadable: tuple[int, ...] = (
     values = [i % 7 for place, i in enumerate(indices) if place not in unreadable]
     pixels = torch.tensor(values, dtype=torch.uint8).reshape(-1, 1, 1, 1)
     errors = {place: ImageError("broken") for place in unreadable}
-    return Batch(torch.tensor(indices), pixels, torch.tensor(labels), errors)
+    return Batch(
+        torch.tensor(indices), pixels, torch.tensor(labels), errors, torch.zeros(len(indices), dtype=torch.bool)
+    )
 
 
 def evaluated(log: RecordLog, batches: list[Batch], num_images: int, *, show_progress: bool = False) -> Measures:
-    evaluate([one_hot], [[b] for b in batches], log, total=num_images, show_progress=show_progress)
+    with progress("evaluating", num_images, show=show_progress) as advance:
+        evaluate([one_hot], [[b] for b in batches], log, example_images(num_images), advance)
     return measure(log, 7, num_images)[0]
 
 
@@ -82,10 +87,34 @@ def test_unreadable_images_stay_in_their_place(log: RecordLog) -> None:
 
 
 def test_what_remains(log: RecordLog) -> None:
-    assert remaining(log, range(1, 9, 2), 1) == range(1, 9, 2)
+    images = example_images(9)
+    assert remaining(log, images, range(1, 9, 2)) == range(1, 9, 2)
     evaluated(log, [batch([1, 3], [1, 3])], 9)
-    assert remaining(log, range(1, 9, 2), 1) == range(5, 9, 2)
+    assert remaining(log, images, range(1, 9, 2)) == range(5, 9, 2)
     with pytest.raises(EvaluationError, match="holds other images than this run scores"):
-        remaining(log, range(0, 9, 2), 1)
+        remaining(log, images, range(0, 9, 2))
     with pytest.raises(EvaluationError, match="holds other images than this run scores"):
-        remaining(log, range(1, 2, 2), 1)
+        remaining(log, images, range(1, 2, 2))
+
+
+def test_what_was_scored_has_to_be_what_it_was(log: RecordLog) -> None:
+    images = example_images(5)
+    evaluated(log, [batch([0, 1, 2], [0, 1, 2])], 5)
+    digests = images.digests.copy()
+    digests[4] ^= 1  # not scored yet
+    assert remaining(log, replace(images, digests=digests), range(5)) == range(3, 5)
+    digests[1] ^= 1
+    with pytest.raises(EvaluationError, match="examples: b: has changed since it was scored; .*--restart"):
+        remaining(log, replace(images, digests=digests), range(5))
+
+
+def test_what_was_counted_wrong_is_so_only_where_that_is_asked_for(log: RecordLog) -> None:
+    evaluated(log, [batch([0, 1], [0, 1], (1,))], 5)
+    assert remaining(log, example_images(5), range(5), on_error="count-wrong") == range(2, 5)
+    with pytest.raises(EvaluationError, match="examples: b: can't be read and was counted wrong; go on with"):
+        remaining(log, example_images(5), range(5))
+
+
+def test_truncated_images_are_named(log: RecordLog) -> None:
+    cut = Batch(torch.tensor([0, 1]), torch.zeros(2, 1, 1, 1), torch.tensor([0, 0]), {}, torch.tensor([False, True]))
+    assert certify(evaluated(log, [cut], 2), "ab") == Coverage(2, 2, (), 0, ("b",))

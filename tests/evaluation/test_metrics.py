@@ -49,10 +49,11 @@ def test_three_classes_are_all_among_the_first_five() -> None:
     assert records["probabilities"].sum(1) == pytest.approx(np.ones(8), abs=1e-6)
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_no_number_is_an_error_and_not_a_hit(value: float) -> None:
-    with pytest.raises(EvaluationError, match="NaN"):
-        count(torch.tensor([[1.0, value]]), torch.tensor([1]))
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("label", [0, 1])
+def test_no_number_is_an_error_and_not_a_hit(value: float, label: int) -> None:
+    with pytest.raises(EvaluationError, match="NaN or infinity"):
+        count(torch.tensor([[1.0, value]]), torch.tensor([label]))
 
 
 @settings(deadline=None)

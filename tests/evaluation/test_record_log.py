@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -27,25 +28,50 @@ def filled(path: Path) -> RecordLog:
     return log
 
 
-def resumed(path: Path, run: dict[str, object] = RUN) -> RecordLog:
-    with RecordLog(path, run, resume=True) as log:
-        return log
+def resumed(path: Path, run: dict[str, object] = RUN) -> list[list[int]]:
+    with RecordLog(path, run, "resume") as log:
+        return steps(log)
 
 
 def test_there_and_back(tmp_path: Path) -> None:
-    log = filled(tmp_path / "state")
-    again = resumed(tmp_path / "state")
-    assert (again.num_records, again.seconds) == (3, 3.0)
-    assert np.array_equal(np.concatenate(list(again)), np.concatenate(list(log)))
+    filled(tmp_path / "state")
+    with RecordLog(tmp_path / "state", RUN, "resume") as again:
+        assert (again.num_records, again.seconds) == (3, 3.0)
+        assert steps(again) == [[0, 1], [0]]
+        assert np.concatenate(list(again))["probabilities"][:, 0].tolist() == pytest.approx([0.1, 0.2, 0.3])
     assert os.listdir(tmp_path) == ["state"]
     again.remove()
     assert os.listdir(tmp_path) == []
 
 
-def test_without_resume_it_starts_anew(tmp_path: Path) -> None:
+def test_records_are_dropped_only_when_it_is_said(tmp_path: Path) -> None:
     filled(tmp_path / "state")
-    with RecordLog(tmp_path / "state", RUN) as log:
+    before = (tmp_path / "state").read_bytes()
+    with pytest.raises(EvaluationError, match="state: holds 3 records of an interrupted run; .*--resume.*--restart"):
+        RecordLog(tmp_path / "state", {**RUN, "batch_size": 3})
+    assert (tmp_path / "state").read_bytes() == before
+    with RecordLog(tmp_path / "state", RUN, "restart") as log:
         assert log.num_records == 0
+
+
+def test_a_state_without_records_is_nobody_s_loss(tmp_path: Path) -> None:
+    with RecordLog(tmp_path / "state", RUN):
+        pass
+    with RecordLog(tmp_path / "state", {**RUN, "batch_size": 3}) as log:
+        assert log.run["batch_size"] == 3
+    with pytest.raises(KeyError), RecordLog(tmp_path / "state", RUN):
+        raise KeyError
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_deleted_folder_stops_nothing(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with RecordLog(tmp_path / "out" / "state", RUN) as log:
+        log.append(records_of([0.1], [0]), 1.0)
+        shutil.rmtree(tmp_path / "out")
+        log.append(records_of([0.2], [0]), 1.0)
+        assert steps(log) == [[0], [0]]
+        log.remove()
 
 
 def test_cut_off_at_any_byte_it_keeps_the_whole_steps(tmp_path: Path) -> None:
@@ -54,7 +80,7 @@ def test_cut_off_at_any_byte_it_keeps_the_whole_steps(tmp_path: Path) -> None:
     first = whole.index(b"\n") + 1
     for size in range(first, len(whole)):
         (tmp_path / "state").write_bytes(whole[:size])
-        with RecordLog(tmp_path / "state", RUN, resume=True) as log:
+        with RecordLog(tmp_path / "state", RUN, "resume") as log:
             kept = steps(log)
             assert kept in ([], [[0, 1]])
             log.append(records_of([0.5], [0]), 1.0)  # where the broken step was
@@ -66,7 +92,7 @@ def test_a_changed_byte_is_noticed(tmp_path: Path) -> None:
     data = bytearray((tmp_path / "state").read_bytes())
     data[-5] ^= 1
     (tmp_path / "state").write_bytes(data)
-    assert steps(resumed(tmp_path / "state")) == [[0, 1]]
+    assert resumed(tmp_path / "state") == [[0, 1]]
 
 
 @pytest.mark.parametrize(
@@ -92,17 +118,24 @@ def test_what_is_no_state(tmp_path: Path, content: bytes) -> None:
         resumed(tmp_path / "state")
 
 
-def test_a_disk_that_gets_full(tmp_path: Path) -> None:
-    log = filled(tmp_path / "state")
+@pytest.mark.parametrize("part", [None, 10])
+def test_a_disk_that_gets_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: int | None) -> None:
+    filled(tmp_path / "state")
+    written = os.pwrite
 
-    class Full:
-        def write(self, data: bytes) -> int:
+    def full(handle: int, data: bytes, offset: int) -> int:
+        if part is None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return written(handle, data[:part], offset)
 
-    log._file = Full()  # type: ignore[assignment]
-    with pytest.raises(EvaluationError, match="state can't be written .No space left on device.*--resume"):
-        log.append(records_of([0.5], [0]), 1.0)
-    assert steps(log) == [[0, 1], [0]]
+    with RecordLog(tmp_path / "state", RUN, "resume") as log:
+        monkeypatch.setattr(os, "pwrite", full)
+        with pytest.raises(EvaluationError, match="state can't be written .No space left on device.*make room"):
+            log.append(records_of([0.5], [0]), 1.0)
+        monkeypatch.undo()
+        assert steps(log) == [[0, 1], [0]]
+        log.append(records_of([0.5, 0.6], [0, 0]), 1.0)
+        assert steps(log) == [[0, 1], [0], [0, 1]]
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from densezoo.index.load import load_index
-from densezoo.index.places import cache_folder, direct_url, file_name, places
+from densezoo.index.places import direct_url, file_name, places
 from densezoo.types import WeightSource
 
 
@@ -62,16 +60,3 @@ def test_mirrors_come_first_and_no_place_twice() -> None:
     source = WeightSource("torch", "safetensors", url=hub, mirrors=(direct, "https://b.example/c"))
     asked = places("a.b", source, ["https://m/", "/n"])
     assert asked == ["https://m/a.b/model.safetensors", "/n/a.b/model.safetensors", direct, "https://b.example/c"]
-
-
-def test_the_cache_is_where_the_user_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/user")
-    for name, value, expected in (
-        ("DENSEZOO_HOME", "", "/home/user/.cache/densezoo"),
-        ("XDG_CACHE_HOME", "/cache", "/cache/densezoo"),
-        ("DENSEZOO_HOME", "~/zoo", "/home/user/zoo"),
-    ):
-        monkeypatch.setenv(name, value)
-        if value == "":
-            monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-        assert cache_folder() == Path(expected)

@@ -1,0 +1,25 @@
+"""Versions of what turns a file into pixels: another one may give other pixels."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+import numpy as np
+
+
+@cache
+def decoding_versions() -> dict[str, str]:
+    """{library: version}: those that decode and resample, and libjpeg-turbo as each of them was built with it."""
+    import cv2
+    import PIL
+    from PIL import features
+
+    in_opencv = re.search(r"^ *JPEG: .*\(ver ([^)]+)\)", cv2.getBuildInformation(), re.MULTILINE)
+    return {
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+        "opencv's libjpeg-turbo": in_opencv[1] if in_opencv else "unknown",
+        "pillow": PIL.__version__,
+        "pillow's libjpeg-turbo": features.version("libjpeg_turbo") or features.version("jpg") or "unknown",
+    }

@@ -1,0 +1,84 @@
+"""One run at a time: a locked file beside the run's state, which says who holds it.
+
+The lock is POSIX's (fcntl), which a process's children don't inherit: when a run is killed, its decoding processes,
+which notice some seconds later, don't hold up the one that goes on. (flock, and so filelock, would be inherited.)
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+
+from densezoo.errors import EvaluationError
+
+_held_here: set[str] = set()  # real paths
+
+
+@contextmanager
+def run_lock(path: Path) -> Iterator[None]:
+    """Hold ``path`` as long as this lasts; the system frees it however the process ends.
+
+    Raises:
+        EvaluationError: another process holds it; says which. Or the file can't be written.
+    """
+    name = os.path.realpath(path)
+    if name in _held_here:  # to POSIX a process's second lock is the same as its first
+        raise EvaluationError(_held(path, path.read_bytes()))
+    try:
+        handle = _locked(path)
+    except OSError as error:
+        raise EvaluationError(f"{path}: can't be written ({error.strerror}); choose another --out") from None
+    _held_here.add(name)
+    try:
+        now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
+        owner = {"pid": os.getpid(), "host": platform.node(), "since": now}
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, json.dumps(owner).encode(), 0)
+        yield
+    finally:
+        _held_here.discard(name)
+        if _is_at(handle, path):  # a deleted folder's lock is gone, and another run may have made it anew
+            path.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _locked(path: Path) -> int:
+    """A handle of the locked file."""
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            content = os.pread(handle, 1000, 0)
+            os.close(handle)
+            if isinstance(error, (BlockingIOError, PermissionError)):
+                raise EvaluationError(_held(path, content)) from None
+            raise
+        if _is_at(handle, path):
+            return handle
+        os.close(handle)  # its last holder removed it between the two steps
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _held(path: Path, content: bytes) -> str:
+    try:
+        owner = json.loads(content)
+        who = f"process {owner['pid']} on {owner['host']} since {owner['since']} UTC"
+    except (ValueError, KeyError, TypeError):  # it has locked the file and not written to it yet
+        who = "another process"
+    return (
+        f"{path}: held by {who}, which measures the same model under the same protocol into the same folder; "
+        "wait for it, end it, or choose another --out"
+    )
