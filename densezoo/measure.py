@@ -6,7 +6,7 @@ import dataclasses
 import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from densezoo.data.images import ImageSet
 from densezoo.data.loading import OnError, batches_by_protocol
 from densezoo.data.preprocess import to_pixels
 from densezoo.data.views import Augmentation
+from densezoo.data.workers import lost_workers_named
 from densezoo.errors import ConfigError, DensezooError, ImageError
 from densezoo.evaluation import distributed
 from densezoo.evaluation.diagnosis import explain_labels
@@ -258,7 +259,7 @@ def _score(
         cache_folder=loading.cache,
     )
     show, done = show_progress and distributed.is_main(), len(share) - len(left)
-    with progress("evaluating", len(share), done, show=show) as advance:
+    with lost_workers_named(), closing(steps), progress("evaluating", len(share), done, show=show) as advance:
         evaluate([partial(sum_over_views, backend) for backend in backends], steps, log, images, advance)
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -96,13 +99,13 @@ def test_resumed_where_it_was_it_gives_the_numbers_of_an_undisturbed_run(
     (whole,) = evaluate(out=tmp_path / "undisturbed")
     intact = (tmp_path / "val" / BROKEN).read_bytes()
     (tmp_path / "val" / BROKEN).write_bytes(b"broken")
-    with pytest.raises(ImageError, match="(?s)can't be decoded.*8 of 12 images are kept in .* with --resume goes on"):
+    with pytest.raises(ImageError, match="(?s)can't be decoded.*10 of 12 images are kept in .* with --resume goes on"):
         evaluate()
     kept = state(tmp_path).read_bytes()
     (tmp_path / "val" / BROKEN).write_bytes(intact)  # as the message says; what was scored is what it was
     with pytest.raises(EvaluationError, match="batch_size was 2, is 3"):
         evaluate(resume=True, batch_size=3)
-    with pytest.raises(EvaluationError, match="8 records of an interrupted run; .*--resume.*--restart"):
+    with pytest.raises(EvaluationError, match="10 records of an interrupted run; .*--resume.*--restart"):
         evaluate()
     assert state(tmp_path).read_bytes() == kept
     (resumed,) = evaluate(resume=True)
@@ -188,7 +191,7 @@ def test_two_runs_on_one_folder(
             "--data-root",
             "val",
         ]
-        command += ["--workers", "0", "--device", "cpu", "--batch-size", "2", "--out", "out"]
+        command += ["--data-root", "val", "--workers", "0", "--device", "cpu", "--batch-size", "2", "--out", "out"]
         seen.append(subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300))
         return hashed(*arguments)
 
@@ -200,6 +203,41 @@ def test_two_runs_on_one_folder(
     assert f"held by process {os.getpid()} on " in second.stderr
     assert "choose another --out" in second.stderr
     assert "Traceback" not in second.stderr
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_an_interrupted_run_says_what_is_kept_and_how_to_go_on(tmp_path: Path, number: int, status: int) -> None:
+    config, checkpoint = map(str, api.DEMO)
+    command = [sys.executable, str(REPOSITORY / "tools/test.py"), config, checkpoint, "--out", str(tmp_path)]
+    command += ["--workers", "0", "--batch-size", "1", "--device", "cpu"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        while not (states := list(tmp_path.glob("*/.*.state"))) or states[0].stat().st_size < 5000:
+            assert process.poll() is None
+            time.sleep(0.005)
+        process.send_signal(number)
+        shown = process.communicate(timeout=100)[1]
+    assert process.returncode == status
+    assert re.search(r"interrupted: \d+ of 899 images are kept in .*state: the same command with --resume", shown)
+    assert "Traceback" not in shown
+    done = subprocess.run([*command, "--resume"], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "886 of 899" in done.stdout
+
+
+def test_a_deleted_output_folder_loses_no_number(
+    evaluate: Callable[..., list[EvalResult]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (whole,) = evaluate(out=None)
+    finish = measure._finish
+
+    def deleted(*arguments: Any) -> list[EvalResult]:
+        shutil.rmtree(tmp_path / "out")
+        return finish(*arguments)
+
+    monkeypatch.setattr(measure, "_finish", deleted)
+    (result,) = evaluate()
+    assert numbers(result) == numbers(whole)
+    assert len(list(tmp_path.glob("out/*/*.json"))) == 1
 
 
 @pytest.mark.parametrize(

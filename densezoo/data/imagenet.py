@@ -46,7 +46,7 @@ def real_labels(images: ImageSet) -> ImageSet:
     """ImageNet-ReaL (https://arxiv.org/abs/2006.07159): each image's set of right answers; those without are left out.
 
     Raises:
-        DatasetError: an image that isn't ILSVRC2012_val_<number>, by which ReaL knows it.
+        DatasetError: an image that isn't ILSVRC2012_val_<number>, by which ReaL knows it; none that has a label.
     """
     from timm.data.real_labels import RealLabelsImagenet
 
@@ -63,6 +63,8 @@ def real_labels(images: ImageSet) -> ImageSet:
         if answers:
             positions.append(i)
             sets.append(tuple(sorted(answers)))
+    if not positions:
+        raise DatasetError(f"{images.location}: none of the {len(images)} images has a label in ReaL")
     return _choose(images, positions, [answers[0] for answers in sets], label_sets=sets)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
@@ -183,7 +184,7 @@ def batches_by_protocol(
     augmentation: Augmentation | None = None,
     cache_folder: Path | None = None,
     on_error: OnError = "stop",
-) -> Iterator[list[Batch]]:
+) -> Generator[list[Batch]]:
     """The same for several protocols in one pass over the files: each time one batch a protocol, of the same images.
 
     Args:
@@ -193,7 +194,7 @@ def batches_by_protocol(
 
     Raises:
         ImageError, DatasetError: as `batches`.
-        EvaluationError: a worker is lost.
+        EvaluationError: a worker hangs. One that dies is a RuntimeError (`densezoo.data.workers.lost_workers_named`).
     """
     workers = min(workers, len(indices))
     kept, pulse = PixelCache(cache_folder, images, augmentation) if cache_folder else None, Pulse(workers)
@@ -202,18 +203,20 @@ def batches_by_protocol(
         batch_size=batch_size,
         num_workers=workers,
         timeout=POLL if workers else 0,
+        multiprocessing_context="fork" if workers else None,
         collate_fn=collate,
         pin_memory=pin,
         worker_init_fn=_one_thread if any(protocol.resize_backend == "cv2" for protocol in protocols) else None,
     )
-    for loaded in watched(loader, pulse):
-        if isinstance(loaded, DensezooError):
-            raise loaded
-        for error in dict.fromkeys(error for batch in loaded for error in batch.errors.values()):
-            if on_error == "stop":
-                raise error
-            logging.getLogger("densezoo").warning("warning: counted wrong: %s", error)
-        yield loaded
+    with closing(watched(loader, pulse)) as loaded_batches:
+        for loaded in loaded_batches:
+            if isinstance(loaded, DensezooError):
+                raise loaded
+            for error in dict.fromkeys(error for batch in loaded for error in batch.errors.values()):
+                if on_error == "stop":
+                    raise error
+                logging.getLogger("densezoo").warning("warning: counted wrong: %s", error)
+            yield loaded
 
 
 def _one_thread(worker: int) -> None:

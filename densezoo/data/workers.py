@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import errno
 import logging
-import multiprocessing
+import mmap
+import signal
+import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -29,19 +31,17 @@ POLL = 5.0  # seconds after which a batch that hasn't come is asked about
 PATIENCE = 45.0  # seconds in which no worker has read an image, after which one counts as lost
 
 
-@dataclass(frozen=True)
 class Pulse:
     """How many images each worker has read so far, as the main process sees it.
+
+    In memory that forked processes share, which takes no room in /dev/shm.
 
     Args:
         workers: how many there are.
     """
 
-    workers: int
-    counts: Any = field(init=False)  # a shared array of ctypes
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "counts", multiprocessing.Array("q", max(1, self.workers), lock=False))
+    def __init__(self, workers: int) -> None:
+        self.counts = np.frombuffer(mmap.mmap(-1, 8 * max(1, workers)), np.int64)
 
     def beat(self) -> None:
         """Count one image of the worker that calls."""
@@ -51,44 +51,70 @@ class Pulse:
 
     def total(self) -> int:
         """Images that all workers have read."""
-        return sum(self.counts)
+        return int(self.counts.sum())
 
 
-def watched(loader: DataLoader[Any], pulse: Pulse) -> Iterator[Any]:
-    """The loader's batches.
+def watched(loader: DataLoader[Any], pulse: Pulse) -> Generator[Any]:
+    """The loader's batches. Close it where it isn't exhausted: its workers end with it.
 
     Args:
         loader: with ``timeout=POLL`` where it has workers; its dataset calls ``pulse.beat``.
 
     Raises:
-        EvaluationError: a worker was killed, or none has read an image for PATIENCE seconds.
+        EvaluationError: no worker has read an image for PATIENCE seconds.
     """
     iterator = _begun(loader)
-    seen, since = pulse.total(), time.monotonic()
-    while True:
-        try:
-            batch = next(iterator)
-        except StopIteration:
-            return
-        except RuntimeError as error:  # what DataLoader raises of its own, and hands on from a worker
-            reason = str(error)
-            if "DataLoader timed out" in reason:
+    try:
+        seen, since = pulse.total(), time.monotonic()
+        while True:
+            try:
+                batch = next(iterator)
+            except StopIteration:
+                return
+            except RuntimeError as error:
+                if "DataLoader timed out" not in str(error):
+                    raise
                 if pulse.total() != seen:
                     seen, since = pulse.total(), time.monotonic()
-                if time.monotonic() - since < PATIENCE:
-                    continue
-                raise EvaluationError(
-                    f"no process that decodes images has read one for {PATIENCE:.0f} s: one hangs, or what it sent is "
-                    "lost; see whether the images can still be read, or try --workers 0"
-                ) from None
-            if "DataLoader worker" in reason:
-                raise EvaluationError(
-                    f"a process that decodes images is gone ({reason.partition(chr(10))[0]}); where the system ended "
-                    "it for lack of memory, take a smaller --batch-size or fewer --workers"
-                ) from None
+                if time.monotonic() - since > PATIENCE:
+                    raise EvaluationError(
+                        f"no process that decodes images has read one for {PATIENCE:.0f} s: one hangs, or what it sent "
+                        "is lost; see whether the images can still be read, or try --workers 0"
+                    ) from None
+                continue
+            yield batch
+            seen, since = pulse.total(), time.monotonic()
+    finally:
+        _end(iterator)
+
+
+@contextmanager
+def lost_workers_named() -> Iterator[None]:
+    """A worker that dies while this lasts is one message; torch raises it wherever the main process happens to be.
+
+    Raises:
+        EvaluationError: one did.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
             raise
-        yield batch
-        seen, since = pulse.total(), time.monotonic()
+        raise EvaluationError(
+            f"a process that decodes images is gone ({str(error).partition(chr(10))[0]}); where the system ended it "
+            "for lack of memory, take a smaller --batch-size or fewer --workers"
+        ) from None
+
+
+def _end(iterator: Iterator[Any]) -> None:
+    """End the workers, one that is stopped or dead among them, and say nothing more of it."""
+    in_main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGCHLD, lambda *_: None) if in_main else None  # torch's raises once more
+    for worker in getattr(iterator, "_workers", ()):
+        worker.kill()
+    getattr(iterator, "_shutdown_workers", lambda: None)()
+    if in_main:
+        signal.signal(signal.SIGCHLD, before)
 
 
 def _begun(loader: DataLoader[Any]) -> Iterator[Any]:

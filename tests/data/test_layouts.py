@@ -211,6 +211,9 @@ def test_imagenet_real_has_sets_of_labels(tmp_path: Path) -> None:
     assert [(Path(name).name, answers) for name, answers in zip(images.ids, images.label_sets or ())] == expected
     assert [answers[0] for _, answers in expected] == list(images.labels)
     assert images.fingerprint() != open_dataset("imagenet1k", tmp_path).fingerprint()
+    write(tmp_path / "alone" / "n01440764" / by_size[0], IMAGES[0])
+    with pytest.raises(DatasetError, match="alone: none of the 1 images has a label in ReaL"):
+        open_dataset("imagenet-real", tmp_path / "alone")
     write(tmp_path / "n01440764" / "mine.JPEG", IMAGES[0])
     with pytest.raises(DatasetError, match=r"mine\.JPEG: ReaL's labels go by the validation set's own file names"):
         open_dataset("imagenet-real", tmp_path)

@@ -23,7 +23,7 @@ def test_the_counts_of_one_process(tmp_path: Path, processes: int) -> None:
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     network = "configs/digits/densenet_bc_22_8_digits"
     command = ["tools/test.py", f"{network}.py", f"{network}.safetensors"]
-    options = ["--launcher", "pytorch", "--device", "cpu", "--workers", "0", "--out", str(tmp_path)]
+    options = ["--device", "cpu", "--workers", "0", "--out", str(tmp_path)]  # the launcher is recognised
     done = subprocess.run([*launcher, *command, *options], cwd=REPOSITORY, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("top-1") == 1  # one process speaks for all
@@ -74,16 +74,59 @@ def test_a_killed_process_ends_the_others_and_they_resume(tmp_path: Path, killed
     results = [json.loads(next(folder.glob("digits/*.json")).read_text()) for folder in (tmp_path, tmp_path / "alone")]
     for key in ("correct1", "correct5", "loss", "calibration_error", "coverage"):
         assert results[0][key] == results[1][key]
-    assert results[0]["coverage"] == {"expected": 899, "scored": 899, "unreadable": [], "duplicated": 0}
+    whole = {"expected": 899, "scored": 899, "unreadable": [], "duplicated": 0, "truncated": []}
+    assert results[0]["coverage"] == whole
     assert not list(tmp_path.glob("*/.*"))
 
 
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No launcher's variable is set."""
+    for pairs in distributed._VARIABLES.values():
+        for name in (name for pair in pairs for name in pair):
+            monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("alone")
 @pytest.mark.parametrize("launcher", ["pytorch", "slurm", "mpi"])
-def test_a_process_that_was_not_launched(monkeypatch: pytest.MonkeyPatch, launcher: str) -> None:
-    for name in ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK"):
-        monkeypatch.delenv(name, raising=False)
+def test_a_process_that_was_not_launched(launcher: str) -> None:
     with pytest.raises(EvaluationError, match=f"--launcher {launcher}: .* are not set; start the processes with"):
         distributed.start(launcher, "cpu")
+
+
+@pytest.mark.usefixtures("alone")
+@pytest.mark.parametrize(
+    ("variables", "launcher"),
+    [
+        ({}, "none"),
+        ({"RANK": "0", "WORLD_SIZE": "1"}, "none"),
+        ({"RANK": "1", "WORLD_SIZE": "2"}, "pytorch"),
+        ({"SLURM_PROCID": "1", "SLURM_STEP_NUM_TASKS": "2"}, "slurm"),
+        ({"SLURM_PROCID": "0", "SLURM_NTASKS": "2"}, "none"),  # a shell in an allocation: nobody else is started
+        ({"OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "2"}, "mpi"),
+        ({"PMI_RANK": "1", "PMI_SIZE": "2"}, "mpi"),
+    ],
+)
+def test_launchers_are_recognised(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], launcher: str) -> None:
+    joined = []
+    monkeypatch.setattr(distributed.torch.distributed, "init_process_group", lambda *_, **kinds: joined.append(kinds))
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert distributed.start(None, "cpu") == launcher
+    assert joined == ([] if launcher == "none" else [{"rank": 1, "world_size": 2}])
+    assert distributed.start("none", "cpu") == "none"
+
+
+def test_a_port_in_use_is_one_message(tmp_path: Path) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        process = start(tmp_path, 0, 2, listener.getsockname()[1])
+        shown = process.communicate(timeout=100)[1]
+    assert process.returncode == 1
+    assert "error: rank 0 of 2 can't join the others by pytorch" in shown
+    assert "MASTER_PORT to a free port" in shown
+    assert "Traceback" not in shown
 
 
 def test_one_process_has_everything() -> None:

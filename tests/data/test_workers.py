@@ -1,0 +1,154 @@
+"""Loader processes that are killed, that hang, that lose a batch, and that have next to no shared memory."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset
+
+from densezoo import api
+from densezoo.data import workers
+from densezoo.data.workers import Pulse, lost_workers_named, watched
+from densezoo.errors import EvaluationError
+from densezoo.formats.safetensors import write_safetensors
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+class Numbers(Dataset[int]):
+    """0 to 19; a worker does what ``fault`` says at 10."""
+
+    def __init__(self, fault: str, pulse: Pulse) -> None:
+        self.fault, self.pulse = fault, pulse
+
+    def __len__(self) -> int:
+        return 20
+
+    def __getitem__(self, index: int) -> int:
+        self.pulse.beat()
+        if index == 10 and self.fault == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if index == 10 and self.fault == "hangs":
+            os.kill(os.getpid(), signal.SIGSTOP)
+        if self.fault == "slow":
+            time.sleep(0.7)
+        return index
+
+
+class Lost:
+    """What can't be sent: the queue's own thread drops it and says nothing to the main process."""
+
+    def __reduce__(self) -> str:
+        raise OSError("no room")
+
+
+def losing(items: list[int]) -> object:
+    return Lost() if 10 in items else torch.tensor(items)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "PATIENCE", 3.0)
+
+
+def loaded(fault: str, collate: object = torch.tensor) -> Generator[torch.Tensor]:
+    pulse = Pulse(2)
+    loader: DataLoader[int] = DataLoader(
+        Numbers(fault, pulse), batch_size=5, num_workers=2, timeout=0.2, collate_fn=collate
+    )
+    return watched(loader, pulse)
+
+
+def test_all_batches_come_in_order() -> None:
+    assert torch.cat(list(loaded("none"))).tolist() == list(range(20))
+
+
+@pytest.mark.usefixtures("impatient")
+def test_slow_is_not_lost() -> None:
+    """A batch takes longer than the patience; what counts is whether images are read."""
+    assert torch.cat(list(loaded("slow"))).tolist() == list(range(20))
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_killed_worker_is_one_message() -> None:
+    gone = "a process that decodes images is gone .*smaller --batch-size or fewer"
+    with pytest.raises(EvaluationError, match=gone), lost_workers_named(), closing(loaded("killed")) as batches:
+        list(batches)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_worker_that_hangs_is_not_waited_for() -> None:
+    with pytest.raises(EvaluationError, match="no process that decodes images has read one for 3 s: one hangs"):
+        list(loaded("hangs"))
+    assert not any(child.is_alive() for child in multiprocessing.active_children() if not child.join(10))
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_lost_batch_is_not_waited_for() -> None:
+    with pytest.raises(EvaluationError, match="or what it sent is lost"):
+        list(loaded("none", losing))
+
+
+CONFIG = """
+model = dict(growth_rate=4, block_config=(1, 1), num_init_features=8, num_classes=3)
+dataset = "imagefolder"
+protocol = "torch7"
+"""
+
+
+@pytest.fixture
+def command(tmp_path: Path, random_image: Callable[..., Image.Image]) -> list[str]:
+    """A small network on 24 images under torch7, whose pixels are floats: 9.6 MB a batch."""
+    torch.manual_seed(0)
+    (tmp_path / "small.py").write_text(CONFIG)
+    network = api.create_model(api.load_config(tmp_path / "small.py").model)
+    write_safetensors(tmp_path / "small.safetensors", network.state_dict(), {})
+    for i in range(24):
+        path = tmp_path / "val" / "abc"[i // 8] / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        random_image(230, 226, seed=i).save(path)
+    paths = [str(tmp_path / name) for name in ("small.py", "small.safetensors", "val")]
+    return [
+        sys.executable,
+        "tools/test.py",
+        *paths[:2],
+        "--data-root",
+        paths[2],
+        "--batch-size",
+        "16",
+        "--device",
+        "cpu",
+    ]
+
+
+def run(command: list[str], out: Path, before: Sequence[str] = ()) -> dict[str, object]:
+    whole = [*before, *command, "--out", str(out)]
+    done = subprocess.run(whole, cwd=REPOSITORY, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    (stored,) = out.glob("*/*.json")
+    return {key: value for key, value in json.loads(stored.read_text()).items() if key not in ("date", "seconds")}
+
+
+@pytest.mark.skipif(
+    subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/dev/shm"], capture_output=True).returncode
+    != 0,
+    reason="this system lets nobody mount in a namespace of their own",
+)
+@pytest.mark.parametrize("room", ["size=64m", "size=2m", "size=64k,nr_inodes=2"])
+def test_small_shared_memory(command: list[str], tmp_path: Path, room: str) -> None:
+    """64 MB is Docker's default; under the last there is no room even for a semaphore."""
+    fill = "touch /dev/shm/full;" if "inodes" in room else ""  # the folder itself is the other inode
+    small = ["unshare", "-rm", "sh", "-c", f'mount -t tmpfs -o {room} tmpfs /dev/shm; {fill} exec "$@"', "sh"]
+    assert run([*command, "--workers", "2"], tmp_path / "small", small) == run(command, tmp_path / "alone")
