@@ -7,7 +7,9 @@ that contradict each other are an error.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import SequenceMatcher
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -59,8 +61,20 @@ def get_spec(name: str) -> ModelSpec:
     aliases = _aliases(specs.values())
     known = aliases.get(name, name)
     if known not in specs:
-        raise UnknownNameError("model", name, [*specs, *aliases])
+        raise UnknownNameError("model", name, [k for k in (*specs, *aliases) if _is_near(name, k)], _OTHERS)
     return specs[known]
+
+
+_OTHERS = "densezoo has the DenseNet family; tools/list_models.py lists it"
+
+
+def _is_near(name: str, known: str) -> bool:
+    """Whether one may have been typed for the other: the letters before the dot are nearly the same.
+
+    Digits say nothing of that: resnet50 is as near to densenet201 as densenet50 is.
+    """
+    ours, theirs = (re.sub("[^a-z]", "", text.lower().partition(".")[0]) for text in (name, known))
+    return SequenceMatcher(None, ours, theirs).ratio() >= 0.85
 
 
 def find_by_sha256(sha256: str) -> ModelSpec | None:

@@ -60,6 +60,20 @@ def test_an_unknown_model_suggests() -> None:
         get_spec("densenet121.tv_in1")
 
 
+@pytest.mark.parametrize("name", ["densnet121", "DenseNet121", "densenet122"])
+def test_a_slip_suggests(name: str) -> None:
+    with pytest.raises(UnknownNameError, match=f"there is no model '{name}'; did you mean 'densenet121'"):
+        get_spec(name)
+
+
+@pytest.mark.parametrize("name", ["resnet50", "rdnet_tiny", "condensenet74", "wide_resnet50_2", "121", "", "resnet\n"])
+def test_another_family_suggests_no_densenet(name: str) -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        get_spec(name)
+    expected = "densezoo has the DenseNet family; tools/list_models.py lists it"
+    assert str(caught.value) == f"there is no model {name!r}; {expected}"
+
+
 def write_index(folder: Path, **changes: object) -> Path:
     model = {
         "Name": "densenet121.mine",
