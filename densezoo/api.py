@@ -22,7 +22,7 @@ from densezoo.errors import (
     UnknownNameError,
     suggestion,
 )
-from densezoo.index.load import find_by_sha256, get_spec, load_index
+from densezoo.index.load import find_by_sha256, get_spec, load_index, tell_which
 from densezoo.index.select import select
 from densezoo.paths import ROOT, relative_to_root
 from densezoo.types import Architecture, ConversionReport, EvalResult, Experiment, ModelSpec, Protocol
@@ -137,9 +137,13 @@ def create_model(
 
 
 def _architecture(name: str) -> Architecture:
-    """Of a model of the index, or of the first one whose name begins with it and a dot."""
-    first = next((spec for spec in load_index().values() if spec.arch == name), None)
-    return (first or get_spec(name)).architecture
+    """Of a model of the index; of an architecture's name that is no model's alias, of its first model."""
+    specs = load_index().values()
+    first = next((spec for spec in specs if spec.arch == name), None)
+    if first is None or any(name in spec.aliases for spec in specs):
+        return get_spec(name).architecture
+    tell_which(name, first, specs)
+    return first.architecture
 
 
 def _pretrained(spec: ModelSpec) -> DenseNet:

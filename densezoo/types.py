@@ -210,6 +210,7 @@ class ModelSpec:
         metafiles: where its entries stand, relative to the repository.
         image_size: side in pixels of the square image that the FLOPs are counted at.
         aliases: older names and other publishers' names.
+        named_by: {alias: the publisher whose name it is}.
         weights: the files, most direct one first.
         reported: what its publishers claim.
         port_of: the name of the model whose weights these are, converted to another framework; None: trained so.
@@ -236,6 +237,7 @@ class ModelSpec:
     code: str | None = None
     license: str | None = None
     recipe: Mapping[str, object] = field(default_factory=dict)
+    named_by: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def arch(self) -> str:
