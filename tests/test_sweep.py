@@ -17,7 +17,7 @@ from small_imagenet import class_folders
 from densezoo import api, sweep
 from densezoo.errors import CheckpointError, ConfigError, DatasetError, UnknownNameError
 from densezoo.formats.safetensors import write_safetensors
-from densezoo.results.store import read_results
+from densezoo.results.store import read_results, write_result
 from densezoo.sweep import Outcome, Settings, Task, find_weights, plan
 
 PATTERN = "densenet1[26]1.lua_in1k"  # published without hashes
@@ -122,6 +122,43 @@ def test_started_again_it_measures_what_is_not_there(
     os.remove(next(fewer.glob("n01443537/*")))
     list(sweep.sweep(first, dataclasses.replace(fresh, data_roots={"imagenet1k": fewer})))
     assert evaluated == ["timm", "timm"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"backend": "openvino"}, {"precision": "bfloat16"}, {"subset": "fog/1"}, {"model": "densenet121.01234567"}],
+)
+def test_what_was_measured_under_other_conditions_or_without_its_name_is_not_measured(
+    fresh: Settings, monkeypatch: pytest.MonkeyPatch, other: dict[str, str]
+) -> None:
+    tasks = plan("densenet_bc_22_8*", ["digits"], ["own"])
+    (done,) = sweep.sweep(tasks, fresh)
+    assert done.result is not None
+    (stored,) = fresh.out.glob("digits/*.json")
+    stored.unlink()
+    write_result(fresh.out, dataclasses.replace(done.result, **other))  # type: ignore[arg-type]
+    monkeypatch.setattr(api, "evaluate_checkpoint", lambda *_, **__: done.result)
+    assert [outcome.result for outcome in sweep.sweep(tasks, fresh)] == [done.result]
+    assert [outcome.result for outcome in sweep.sweep(tasks, fresh)] == [None]
+
+
+def test_imagenet_c_is_a_task_for_each_of_its_sets(fresh: Settings, tmp_path: Path) -> None:
+    for subset in ("snow/2", "fog/1", "fog/5"):
+        class_folders(tmp_path / "c" / subset)
+    roots = {"imagenet-c": tmp_path / "c"}
+    tasks = plan(GOOD, ["imagenet-c"], ["timm", "caffe"], roots)
+    assert [(task.subset, task.protocol) for task in tasks] == [
+        (subset, protocol) for subset in ("fog/1", "fog/5", "snow/2") for protocol in ("caffe", "timm")
+    ]
+    assert str(tasks[0]) == f"{GOOD} on imagenet-c/fog/1, protocol caffe"
+    settings = dataclasses.replace(fresh, data_roots=roots)
+    outcomes = list(sweep.sweep(tasks[:4], settings))
+    assert [outcome.result and outcome.result.subset for outcome in outcomes] == ["fog/1", "fog/1", "fog/5", "fog/5"]
+    assert len(read_results(fresh.out)) == 4
+    again = list(sweep.sweep(tasks[:4], settings))
+    assert all((outcome.result, outcome.error) == (None, None) for outcome in again)
+    with pytest.raises(DatasetError, match="imagenet-c needs --data-root"):
+        plan(GOOD, ["imagenet-c"], ["timm"])
 
 
 def test_success_removes_the_record_of_a_failure(fresh: Settings) -> None:

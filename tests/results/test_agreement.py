@@ -81,6 +81,7 @@ def test_one_decimal_is_a_wide_range() -> None:
         ({"precision": "bfloat16"}, "torchvision", "precision", "float32, here bfloat16"),
         ({"num_samples": 49999}, "torchvision", "number of images", "50000, here 49999"),
         ({"tta": "ten-crop"}, "torchvision", "test-time augmentation", "none, here ten-crop"),
+        ({"subset": "fog/1"}, "torchvision", "subset", "the whole dataset, here fog/1"),
         ({"weights_sha256": "b" * 64}, "torchvision", "weights",
          "densenet121.tv_in1k, sha256 a639ec97..., here sha256 bbbbbbbb..."),
     ],

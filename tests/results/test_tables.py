@@ -127,3 +127,26 @@ def test_augmented_results_are_rows_of_their_own() -> None:
     assert [row[4] for row in found[1:]] == ["torchvision", "timm", "torchvision+ten-crop"]
     assert found[1][8].startswith("74.43")
     assert found[3][8].startswith("75.50")
+
+
+def test_another_backend_or_precision_hides_nothing() -> None:
+    """Neither in the rows of a dataset nor among the protocols, whichever comes first."""
+    reference = [example_result(), example_result(protocol="timm", top1=74.75)]
+    others = [
+        example_result(backend="openvino", top1=60.0),
+        example_result(backend="openvino", protocol="timm", top1=61.0),
+        example_result(precision="bfloat16", top1=62.0),
+    ]
+    for results in (reference + others, others + reference):
+        found = {row[4]: row[8][:5] for row in rows("imagenet1k", *results)[1:]}
+        assert found == {
+            "torchvision": "74.43",
+            "timm": "74.75",
+            "torchvision+openvino": "60.00",
+            "timm+openvino": "61.00",
+            "torchvision+bfloat16": "62.00",
+        }
+        text = "<!-- table: imagenet1k/protocols -->\nold\n<!-- end of table -->\n"
+        lines = fill_tables(text, "README.md", {SPEC.name: SPEC}, results).splitlines()[3:-1]
+        cells = {line.split("|")[1].strip(): [cell.strip()[:5] for cell in line.split("|")[2:4]] for line in lines}
+        assert cells == {SPEC.name: ["74.43", "74.75"], f"{SPEC.name}+openvino": ["60.00", "61.00"]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -82,6 +83,26 @@ def test_datasets_with_a_scoring_of_their_own(
     (result,) = results(tmp_path, dataset).values()
     assert images in (None, result["num_samples"])
     assert 0 < result["num_samples"] <= 6
+
+
+def test_imagenet_c_in_one_command(run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each set has its own result; a run that was killed goes on after those that are stored."""
+    sets = ["gaussian_noise/3", "fog/1", "fog/2"]
+    for subset in sets:
+        shutil.copytree(tmp_path / "val", tmp_path / "c" / subset)
+    options = ("--dataset", "imagenet-c", "--data-root", tmp_path / "c", "--resume")
+    assert run(*options, "--subset", "fog/1") == 0
+    (stored,) = (tmp_path / "out" / "imagenet-c").iterdir()
+    assert stored.name.endswith("@torchvision+fog_1.json")
+    first = stored.read_bytes()
+    assert run(*options) == 0
+    assert stored.read_bytes() == first
+    found = [json.loads(path.read_text()) for path in (tmp_path / "out" / "imagenet-c").iterdir()]
+    assert sorted(result["subset"] for result in found) == sorted(sets)
+    shown = capsys.readouterr().out
+    assert all(f"\n  torchvision+{subset} " in shown for subset in sets)
+    assert run(*options, "--predictions", tmp_path / "p.parquet") == 1
+    assert "--predictions takes one subset, found 3; choose one by --subset" in capsys.readouterr().err
 
 
 def test_a_list_by_option(run: Callable[..., int], tmp_path: Path) -> None:
