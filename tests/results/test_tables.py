@@ -150,3 +150,26 @@ def test_another_backend_or_precision_hides_nothing() -> None:
         lines = fill_tables(text, "README.md", {SPEC.name: SPEC}, results).splitlines()[3:-1]
         cells = {line.split("|")[1].strip(): [cell.strip()[:5] for cell in line.split("|")[2:4]] for line in lines}
         assert cells == {SPEC.name: ["74.43", "74.75"], f"{SPEC.name}+openvino": ["60.00", "61.00"]}
+
+
+def test_how_weights_are_known_is_shown_where_no_hash_is_published() -> None:
+    unhashed = dataclasses.replace(SPEC, weights=(*SPEC.weights, WeightSource("torch", "safetensors")))
+
+    def table(spec: ModelSpec, **values: object) -> str:
+        return dataset_table("imagenet1k", [spec], [example_result(**values)])
+
+    other = {"weights_sha256": "0" * 64}
+    assert "] " not in table(unhashed, weights_known_by="published-hash").replace("](", "")
+    first = table(unhashed, **other, weights_known_by="first-use-hash")
+    assert "| 74.43 (74.05 to 74.81) [a] |" in first
+    assert "\n[a] the publisher states no hash; " in first
+    assert "[b]" not in first
+    word = table(unhashed, **other, weights_known_by="user")
+    assert "| 74.43 (74.05 to 74.81) [b] |" in word
+    assert "\n[b] no hash says whose the weights are; " in word
+    for spec, values in (
+        (SPEC, {"weights_known_by": "user"}),  # its publisher states the hash of its only file, and it is another one
+        (unhashed, {}),
+        (unhashed, {"weights_known_by": "user", "model": "densenet169.tv_in1k"}),
+    ):
+        assert "74.43 (" not in table(spec, **{**other, **values})
