@@ -66,9 +66,10 @@ def _in_folder(root: Path) -> dict[str, Path]:
     root = next((path for path in (root.absolute(), root.resolve()) if path.name in _KNOWN or _is_set(path)), root)
     if _is_set(root):
         return {f"{root.parent.name}/{root.name}": root}
-    groups = [] if root.name in _KNOWN else _folders(root)
+    inside = [] if root.name in _KNOWN else _folders(root)
+    deeper = [folder for group in inside if group.name not in _KNOWN for folder in _folders(group)]
     found = {}
-    for corruption in [root, *groups, *(folder for group in groups for folder in _folders(group))]:
+    for corruption in [root, *inside, *deeper]:
         for severity in _folders(corruption):
             if corruption.name in _KNOWN or severity.name in SEVERITIES:
                 found[_checked((corruption.name, severity.name), severity)] = severity

@@ -8,6 +8,7 @@ from examples import example_result
 
 from densezoo import api
 from densezoo.errors import ResultError
+from densezoo.index.load import load_index
 from densezoo.results.tables import dataset_table, fill_tables
 from densezoo.types import Architecture, ModelSpec, ReportedResult, WeightSource
 
@@ -173,3 +174,14 @@ def test_how_weights_are_known_is_shown_where_no_hash_is_published() -> None:
         (unhashed, {"weights_known_by": "user", "model": "densenet169.tv_in1k"}),
     ):
         assert "74.43 (" not in table(spec, **{**other, **values})
+
+
+def test_every_model_with_weights_can_fill_its_cell() -> None:
+    specs = {name: spec for name, spec in load_index().items() if spec.weights}
+    assert len(specs) == 35
+    for name, spec in specs.items():
+        hashes = [source.sha256 or source.hash_prefix for source in spec.weights]
+        known_by = "published-hash" if all(hashes) else "first-use-hash"
+        digits = str(hashes[0]) if all(hashes) else ""
+        result = example_result(model=name, weights_sha256=f"{digits:0<64}", weights_known_by=known_by)
+        assert "74.43 (" in dataset_table("imagenet1k", [spec], [result]), name
