@@ -22,7 +22,7 @@ from densezoo.errors import (
     UnknownNameError,
     suggestion,
 )
-from densezoo.index.load import find_by_sha256, get_spec, load_index
+from densezoo.index.load import find_by_sha256, get_spec, load_index, tell_which
 from densezoo.index.select import select
 from densezoo.paths import ROOT, relative_to_root
 from densezoo.types import Architecture, ConversionReport, EvalResult, Experiment, ModelSpec, Protocol
@@ -137,9 +137,13 @@ def create_model(
 
 
 def _architecture(name: str) -> Architecture:
-    """Of a model of the index, or of the first one whose name begins with it and a dot."""
-    first = next((spec for spec in load_index().values() if spec.arch == name), None)
-    return (first or get_spec(name)).architecture
+    """Of a model of the index; of an architecture's name that is no model's alias, of its first model."""
+    specs = load_index().values()
+    first = next((spec for spec in specs if spec.arch == name), None)
+    if first is None or any(name in spec.aliases for spec in specs):
+        return get_spec(name).architecture
+    tell_which(name, first, specs)
+    return first.architecture
 
 
 def _pretrained(spec: ModelSpec) -> DenseNet:
@@ -316,7 +320,9 @@ def evaluate_protocols(
     config: str | Path | None,
     checkpoint: str | Path,
     *,
+    model: str | None = None,
     dataset: str | None = None,
+    subset: str | None = None,
     names: Sequence[str] | None = None,
     data_root: str | Path | None = None,
     labels: str | Path | None = None,
@@ -339,7 +345,10 @@ def evaluate_protocols(
 
     Args:
         config: what is run; None: what the checkpoint file says of itself (`convert_checkpoint` writes it there).
+        model: whose weights they are, a name of the index, if no hash says so (`densezoo.index.known.identify`).
         dataset: its name; None: the config's, or the one that the file or its entry in the index names.
+        subset: which of a dataset's several sets, such as ImageNet-C's "fog/3"; "all": each of those in data_root, one
+            after the other, or of a dataset that is one set that; None: the only one.
         names: the protocols; ["all"]: every one of the same kind as the weights' own; None: that one alone.
         data_root: folder, tar or shards of the dataset; built-in datasets need none.
         labels, class_map: where the labels stand, if not in the layout (`densezoo.data.datasets.open_dataset`).
@@ -354,6 +363,7 @@ def evaluate_protocols(
         on_error: an image that can't be read ends the run ("stop"), or is counted wrong and listed ("count-wrong").
         out: folder where the results are stored, and the run's state until then; None: nothing is stored.
         resume: go on from the state that a run of the same left in ``out`` when it was interrupted, if there is one.
+            Of several subsets, those whose results are stored already are not measured again.
         restart: drop that state. Without either, a state that holds records is an error.
         predictions: parquet file for one row an image (`densezoo.evaluation.predictions`), under one protocol.
 
@@ -361,30 +371,41 @@ def evaluate_protocols(
         DensezooError: one of its kinds for each thing that a user can mend.
     """
     from densezoo import measure
+    from densezoo.data.datasets import find_subsets
     from densezoo.data.views import check_fits, get_augmentation
     from densezoo.evaluation import distributed
     from densezoo.formats.identity import file_sha256
+    from densezoo.index.known import identify
     from densezoo.results import provenance
+    from densezoo.results.store import read_results
 
     sha256 = file_sha256(checkpoint) if Path(checkpoint).is_file() else ""  # what isn't is for the reader to refuse
-    spec = find_by_sha256(sha256)
+    spec, known_by = identify(Path(checkpoint), sha256, model) if sha256 else (None, None)
     experiment = _described(checkpoint, spec) if config is None else load_config(config, overrides)
     experiment = dataclasses.replace(experiment, dataset=dataset or experiment.dataset)
     if not experiment.dataset or not (names or spec or experiment.protocol):
         raise ConfigError(f"{checkpoint}: doesn't say how it is used; give a config, or --dataset and --protocol")
-    model, _ = load_checkpoint(checkpoint, experiment.model)
+    network, converted = load_checkpoint(checkpoint, experiment.model)
+    if spec and not _is_network_of(spec, checkpoint, experiment.model, converted.architecture):
+        if model is not None:
+            raise ConfigError(f"{config}: expected the network of {spec.name} ({spec.config}), found another one")
+        spec = known_by = None  # what runs under that config is not what was published
     chosen = _protocols(names, spec.protocol if spec else experiment.protocol)
     augmentation = get_augmentation(tta)
     for protocol in chosen:
         check_fits(augmentation, protocol)
         _check_channels(experiment.model, protocol)
-    images = _open_images(experiment, data_root, "test", labels, class_map)
+    subsets = find_subsets(experiment.dataset, data_root) if subset == "all" else [subset]
+    if predictions and len(subsets) > 1:
+        raise ConfigError(f"--predictions takes one subset, found {len(subsets)}; choose one by --subset")
+    images = _open_images(experiment, data_root, "test", labels, class_map, subsets[0])
     device = _device(device)
     distributed.start(launcher, device)
     about: dict[str, Any] = {
         "model": spec.name if spec else f"{experiment.name}.{sha256[:8]}",
         "config": experiment.path,
         "weights_sha256": sha256,
+        "weights_known_by": known_by,
         "dataset": experiment.dataset,
         "backend": "eager",
         "precision": "float32",
@@ -401,7 +422,37 @@ def evaluate_protocols(
         predictions=Path(predictions) if predictions else None,
         show_progress=show_progress,
     )
-    return measure.results(model, images, chosen, experiment.model, device, about, loading, storing)
+    stored = read_results(out) if out and resume and len(subsets) > 1 else []
+
+    def results(images: ImageSet) -> list[EvalResult]:
+        facts = {**about, "subset": images.subset}
+        if stored:
+            images = measure.hashed(images, show_progress)
+            fixed = {**facts, "dataset_fingerprint": images.fingerprint()}
+            found = [_same(stored, {**fixed, "protocol": protocol.name}) for protocol in chosen]
+            if all(found):
+                return [result for result in found if result]
+        return measure.results(network, images, chosen, experiment.model, device, facts, loading, storing)
+
+    made = results(images)
+    for other in subsets[1:]:
+        made += results(_open_images(experiment, data_root, "test", labels, class_map, other))
+    return made
+
+
+def _is_network_of(spec: ModelSpec, checkpoint: str | Path, asked: Architecture, built: Architecture) -> bool:
+    """Whether a checkpoint that was loaded for one architecture computes the same as under the index's config."""
+
+    def same(one: Architecture, other: Architecture) -> bool:
+        return dataclasses.replace(one, drop_rate=0.0) == dataclasses.replace(other, drop_rate=0.0)  # of training
+
+    return same(asked, spec.architecture) or same(built, load_checkpoint(checkpoint, spec.architecture)[1].architecture)
+
+
+def _same(stored: Sequence[EvalResult], facts: Mapping[str, object]) -> EvalResult | None:
+    """The stored result of a measurement with these facts, whenever and from whichever commit it was made."""
+    fixed = {key: value for key, value in facts.items() if key not in ("date", "commit")}
+    return next((r for r in stored if all(getattr(r, key) == value for key, value in fixed.items())), None)
 
 
 def _check_channels(architecture: Architecture, protocol: Protocol) -> None:
@@ -439,10 +490,12 @@ def report(results: Sequence[EvalResult]) -> str:
 
     specs = load_index().values()
     verdicts = [compare(result, specs) for result in results]
+    if len(results) > 1 and not any(verdict.nearest for verdict in verdicts):
+        return f"{matrix(results)}\n{verdicts[0]}"
     if len(results) == 1:
         return f"{summary(results[0])}\n{verdicts[0]}"
     return "\n".join(
-        [matrix(results), *(f"  {r.protocol}: {verdict.briefly()}" for r, verdict in zip(results, verdicts))]
+        [matrix(results), *(f"  {r.conditions}: {verdict.briefly()}" for r, verdict in zip(results, verdicts))]
     )
 
 
@@ -618,12 +671,13 @@ def _open_images(
     split: str,
     labels: str | Path | None = None,
     class_map: str | Path | None = None,
+    subset: str | None = None,
 ) -> ImageSet:
     """The config's dataset, held against its model's number of classes."""
     from densezoo.data.datasets import open_dataset
     from densezoo.data.labels import check_labels
 
-    images = open_dataset(experiment.dataset, data_root, split, labels=labels, class_map=class_map)
+    images = open_dataset(experiment.dataset, data_root, split, labels=labels, class_map=class_map, subset=subset)
     check_labels(images.labels, [images.where(i) for i in range(len(images))], experiment.model.num_classes)
     return images
 

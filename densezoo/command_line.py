@@ -54,6 +54,8 @@ def add_test_options(to: argparse.ArgumentParser) -> None:
     """The options of ``tools/test.py`` alone."""
     to.add_argument("--protocol", help=f"preprocessing (default: the weights' own): all, {', '.join(PROTOCOLS)}")
     to.add_argument("--dataset", help="such as imagenet1k, imagenet-real (default: the config's)")
+    to.add_argument("--model", metavar="NAME", help="whose weights they are, where no published hash says so")
+    to.add_argument("--subset", default="all", help="of imagenet-c, such as fog/3 (default: each that --data-root has)")
     to.add_argument("--labels", type=Path, help="list of labels of a flat folder or tar, such as Caffe's val.txt")
     to.add_argument("--class-map", type=Path, help="labels of class folders: lines of 'folder' or 'folder label'")
     to.add_argument("--on-error", choices=("stop", "count-wrong"), default="stop", help="images that can't be read")

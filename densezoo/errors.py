@@ -4,7 +4,7 @@
     ├── ConfigError        a config file or an override: unreadable, unknown key, wrong type
     ├── MetafileError      model-index.yml or a metafile: the same, naming file, model and field
     ├── UnknownNameError   a model, protocol or dataset that doesn't exist; names the nearest ones
-    ├── QueryError         an expression that chooses models: not one, or a number compared with a text
+    ├── QueryError         a choice of models: no expression, a number compared with a text, or one that chooses none
     ├── DownloadError      weights that can't be had whole and unchanged, from anywhere
     ├── FormatError        a checkpoint file that can't be read as what it seems to be
     ├── CheckpointError    a readable checkpoint that doesn't hold the network that was asked for
@@ -40,11 +40,12 @@ class UnknownNameError(DensezooError):
     Args:
         kind: what was looked up ("protocol").
         name: what was asked for.
-        known: every name there is.
+        known: every name there is, or those that may have been meant.
+        otherwise: what is said where none of them is near, in place of all of them.
     """
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
-        super().__init__(f"there is no {kind} {name!r}{suggestion(name, known)}")
+    def __init__(self, kind: str, name: str, known: Iterable[str], otherwise: str | None = None) -> None:
+        super().__init__(f"there is no {kind} {name!r}{suggestion(name, known, otherwise)}")
 
 
 class QueryError(DensezooError): ...
@@ -74,10 +75,10 @@ class TrainingError(DensezooError): ...
 class ResultError(DensezooError): ...
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """The end of an "unknown name" message: the nearest known name, or all of them when none is near."""
+def suggestion(name: str, known: Iterable[str], otherwise: str | None = None) -> str:
+    """The end of an "unknown name" message: the nearest known name, or where none is near ``otherwise``, or all."""
     known = sorted(known)
     near = get_close_matches(name, known, n=1, cutoff=0.6)
     if near:
         return f"; did you mean {near[0]!r}?"
-    return f"; known: {', '.join(known)}"
+    return f"; {otherwise or 'known: ' + ', '.join(known)}"

@@ -32,8 +32,8 @@ from densezoo.evaluation.metrics import RECORD, Measures, Records, measure, perc
 from densezoo.evaluation.predictions import check_can_write, write_predictions
 from densezoo.evaluation.record_log import Found, RecordLog
 from densezoo.evaluation.run_lock import run_lock
-from densezoo.results.store import check_writable, write_result
-from densezoo.types import Architecture, EvalResult, Protocol
+from densezoo.results.store import check_writable, file_stem, write_result
+from densezoo.types import Architecture, Conditions, EvalResult, Protocol
 
 SPARE = 1 << 20  # bytes that have to be free beside the state, for results
 
@@ -105,7 +105,7 @@ def results(
         with run_lock(state.with_suffix(".lock")):
             run = _identity(images, protocols, architecture, about, loading)
             with RecordLog(state, run, storing.found) as log, _hint(log, storing, len(images), len(protocols)):
-                known = _hashed(images, storing.show_progress)
+                known = hashed(images, storing.show_progress)
                 about = {**about, "dataset_fingerprint": known.fingerprint()}
                 _score(backends, known, loading, log, storing.show_progress)
                 return _finish(log, known, protocols, architecture, about, storing)
@@ -143,15 +143,17 @@ def percentages(
     model: nn.Module, images: ImageSet, protocol: Protocol, architecture: Architecture, device: str, batch_size: int
 ) -> Mapping[str, float]:
     """{"top1": percent, "top5": percent}, the same in every process; nothing is stored."""
-    known = images if isinstance(images, VerifiedImages) else _hashed(images, False)
+    known = hashed(images)
     with tempfile.TemporaryDirectory() as folder, RecordLog(Path(folder) / "state", {}) as log:
         _score([EagerBackend(model, protocol, device)], known, Loading(batch_size), log, False)
         (measured,) = _measures(log, known, architecture, 1)
     return measured.counts().percentages()
 
 
-def _hashed(images: ImageSet, show_progress: bool) -> VerifiedImages:
+def hashed(images: ImageSet, show_progress: bool = False) -> VerifiedImages:
     """The set with the digest of every image; one process makes them for all."""
+    if isinstance(images, VerifiedImages):
+        return images
     digests = None
     if distributed.is_main():
         with progress("hashing", len(images), show=show_progress, patience=2.0) as advance:
@@ -220,6 +222,7 @@ def _identity(
         "record_bytes": RECORD.itemsize,
         "images_and_labels": images.listing(),
         "tta": about.get("tta"),
+        "subset": about.get("subset"),
         "architecture": dataclasses.asdict(architecture),
         "protocols": [dataclasses.asdict(protocol) for protocol in protocols],
         "batch_size": loading.batch_size,
@@ -237,8 +240,8 @@ def _state_folder(out: Path | None, dataset: str) -> Iterator[Path]:
 def _state_name(protocols: Sequence[Protocol], about: Mapping[str, Any]) -> str:
     """Beside the results, hidden: one file a process."""
     which = protocols[0].name if len(protocols) == 1 else "all"
-    tta = f"+{about['tta']}" if about.get("tta") else ""
-    return f".{about['model']}@{which}{tta}.rank{distributed.rank()}.state".replace("/", "_")
+    conditions = Conditions.of({**about, "protocol": which})
+    return f".{file_stem(about['model'], conditions)}.rank{distributed.rank()}.state"
 
 
 def _score(

@@ -13,29 +13,40 @@ from pathlib import Path
 from densezoo import api
 from densezoo.config import load_config
 from densezoo.data.protocols import get_protocol, same_kind
-from densezoo.errors import CheckpointError, ConfigError, DensezooError
+from densezoo.errors import ConfigError, DensezooError
+from densezoo.index.known import identify
 from densezoo.index.load import get_spec, load_index
 from densezoo.index.select import select
 from densezoo.paths import ROOT
 from densezoo.results.store import failure_path, read_results, record_failure, write_result
-from densezoo.types import EvalResult, ModelSpec
+from densezoo.types import Conditions, EvalResult, ModelSpec
 
 OWN = "own"  # stands for each model's own protocol
 
-#: (sha256 of the weights, fingerprint of the images, protocol, test-time augmentation): what is measured once.
-Identity = tuple[str, str, str, str | None]
+#: (model, sha256 of its weights, fingerprint of the images, conditions): what is measured once.
+Identity = tuple[str, str, str, Conditions]
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Task:
-    """One measurement; tasks sort so that those with the same pixels stand together."""
+    """One measurement: a model on a dataset, or on one subset of it, under a protocol."""
 
     dataset: str
     protocol: str
     model: str
+    subset: str | None = None
+
+    @property
+    def images(self) -> tuple[str, str | None]:
+        """Which images it is about: (dataset, subset)."""
+        return self.dataset, self.subset
+
+    def conditions(self, settings: Settings) -> Conditions:
+        """Under what it is done."""
+        return Conditions(self.dataset, self.protocol, self.subset, settings.tta)
 
     def __str__(self) -> str:
-        return f"{self.model} on {self.dataset}, protocol {self.protocol}"
+        return f"{self.model} on {'/'.join(filter(None, self.images))}, protocol {self.protocol}"
 
 
 @dataclass(frozen=True)
@@ -74,22 +85,31 @@ class Outcome:
         return f"{self.task}: " + (f"top-1 {self.result.top1:.3f} %" if self.result else "already measured")
 
 
-def plan(pattern: str, datasets: Sequence[str], protocols: Sequence[str]) -> list[Task]:
+def plan(
+    pattern: str, datasets: Sequence[str], protocols: Sequence[str], data_roots: Mapping[str, Path] | None = None
+) -> list[Task]:
     """The tasks for all models that match and have published weights, where network, images and protocol fit.
+
+    They are ordered so that those with the same pixels stand together.
 
     Args:
         pattern: as for `densezoo.api.list_models`.
         protocols: names, or "own".
+        data_roots: as in `Settings`; a dataset of several subsets (ImageNet-C) has a task for each that is there.
 
     Raises:
         UnknownNameError: no such dataset or protocol.
+        DatasetError: a dataset of several subsets can't be opened.
         ConfigError: nothing fits.
     """
+    from densezoo.data.datasets import find_subsets
+
     specs = [spec for spec in select(load_index().values(), pattern) if spec.weights]
     named = [name if name == OWN else get_protocol(name).name for name in protocols]
     tasks = {
-        Task(dataset, spec.protocol if name == OWN else name, spec.name)
+        Task(dataset, spec.protocol if name == OWN else name, spec.name, subset)
         for dataset in datasets
+        for subset in find_subsets(dataset, (data_roots or {}).get(dataset))
         for spec in specs
         for name in named
         if _fits(spec, dataset, name)
@@ -99,7 +119,7 @@ def plan(pattern: str, datasets: Sequence[str], protocols: Sequence[str]) -> lis
             f"no model with weights matches {pattern!r} and fits {', '.join(datasets)} under {', '.join(protocols)}; "
             "tools/list_models.py lists them with their number of classes"
         )
-    return sorted(tasks)
+    return sorted(tasks, key=lambda task: (task.dataset, task.subset or "", task.protocol, task.model))
 
 
 def _fits(spec: ModelSpec, dataset: str, protocol: str) -> bool:
@@ -123,19 +143,22 @@ def sweep(tasks: Sequence[Task], settings: Settings, ray: str | None = None) -> 
         ResultError: an outcome can't be stored.
     """
     from densezoo.data.datasets import open_dataset
+    from densezoo.measure import hashed
 
-    names = {task.dataset for task in tasks}
-    fingerprints = {name: open_dataset(name, settings.data_roots.get(name)).fingerprint() for name in sorted(names)}
+    fingerprints = {
+        (name, subset): hashed(open_dataset(name, settings.data_roots.get(name), subset=subset)).fingerprint()
+        for name, subset in dict.fromkeys(task.images for task in tasks)
+    }
     measured = frozenset(
-        (r.weights_sha256, r.dataset_fingerprint, r.protocol, r.tta) for r in read_results(settings.out)
+        (r.model, r.weights_sha256, r.dataset_fingerprint, r.conditions) for r in read_results(settings.out)
     )
 
     def work(task: Task) -> Outcome:
-        return attempt(task, settings, fingerprints[task.dataset], measured)
+        return attempt(task, settings, fingerprints[task.images], measured)
 
     for outcome in map(work, tasks) if ray is None else _on_ray(ray, work, tasks):
         task = outcome.task
-        failure = failure_path(settings.out, task.dataset, task.model, task.protocol, settings.tta)
+        failure = failure_path(settings.out, task.model, task.conditions(settings))
         if outcome.error is not None:
             record_failure(failure, outcome.error)
         else:
@@ -152,7 +175,7 @@ def attempt(task: Task, settings: Settings, fingerprint: str, measured: frozense
     try:
         spec = get_spec(task.model)
         weights = find_weights(spec, settings.weights)
-        if (file_sha256(weights), fingerprint, task.protocol, settings.tta) in measured:
+        if (spec.name, file_sha256(weights), fingerprint, task.conditions(settings)) in measured:
             return Outcome(task)
         result = api.evaluate_checkpoint(
             ROOT / spec.config,
@@ -163,6 +186,8 @@ def attempt(task: Task, settings: Settings, fingerprint: str, measured: frozense
             workers=settings.workers,
             device=settings.device,
             launcher="none",
+            model=spec.name,
+            subset=task.subset,
             overrides={"dataset": task.dataset},
             tta=settings.tta,
             cache=settings.cache,
@@ -177,8 +202,10 @@ def attempt(task: Task, settings: Settings, fingerprint: str, measured: frozense
 def find_weights(spec: ModelSpec, folder: Path | None) -> Path:
     """The file of a model's weights: the shipped one, the one in ``folder``, or else fetched.
 
+    A file in ``folder`` is the model's by the user's word, where no hash says whose it is.
+
     Raises:
-        CheckpointError: the file in ``folder`` is not what was published.
+        CheckpointError: the file in ``folder`` is not what was published, or another model's.
         DensezooError: it can't be fetched.
     """
     from densezoo.formats.identity import file_sha256
@@ -187,11 +214,7 @@ def find_weights(spec: ModelSpec, folder: Path | None) -> Path:
         if source.path is not None:
             return ROOT / source.path
     for path in sorted(folder.glob(f"{spec.name}.*")) if folder else []:
-        stated = [source.sha256 or source.hash_prefix for source in spec.weights]
-        sha256 = file_sha256(path)
-        if any(stated) and not any(source.is_file(sha256) for source in spec.weights):
-            expected = " or ".join(str(digits) for digits in stated if digits)
-            raise CheckpointError(f"{path}: expected sha256 {expected}, found {sha256}; fetch the file again")
+        identify(path, file_sha256(path), spec.name)
         return path
     return api.fetch_weights(spec.name)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 from densezoo.errors import ConfigError
@@ -15,6 +15,7 @@ from densezoo.errors import ConfigError
 if TYPE_CHECKING:
     from torch import Tensor
 
+KnownBy = Literal["published-hash", "first-use-hash", "user"]
 Stem = Literal["imagenet", "cifar", "cifar_norm", "deep"]
 
 
@@ -175,6 +176,11 @@ class WeightSource:
     converted_from: str | None = None
     note: str | None = None
 
+    @property
+    def is_hashed(self) -> bool:
+        """Whether its publisher states a hash, whole or in part."""
+        return self.sha256 is not None or self.hash_prefix is not None
+
     def is_file(self, sha256: str) -> bool:
         """Whether a file with this sha256 (64 hex digits) is this file, as far as its publisher says."""
         if self.sha256 is not None:
@@ -210,6 +216,7 @@ class ModelSpec:
         metafiles: where its entries stand, relative to the repository.
         image_size: side in pixels of the square image that the FLOPs are counted at.
         aliases: older names and other publishers' names.
+        named_by: {alias: the publisher whose name it is}.
         weights: the files, most direct one first.
         reported: what its publishers claim.
         port_of: the name of the model whose weights these are, converted to another framework; None: trained so.
@@ -236,6 +243,7 @@ class ModelSpec:
     code: str | None = None
     license: str | None = None
     recipe: Mapping[str, object] = field(default_factory=dict)
+    named_by: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def arch(self) -> str:
@@ -415,6 +423,34 @@ class Coverage:
 
 
 @dataclass(frozen=True)
+class Conditions:
+    """Under what a network is measured: with its weights, all that tells one measurement from another.
+
+    Its text is ``<protocol>[+<subset>][+<tta>][+<backend>][+<precision>]``, without what is usual.
+
+    Args:
+        dataset, protocol, subset, tta, backend, precision: as in `EvalResult`.
+    """
+
+    dataset: str
+    protocol: str
+    subset: str | None = None
+    tta: str | None = None
+    backend: str = "eager"
+    precision: str = "float32"
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> Conditions:
+        """Those among the fields of an `EvalResult`; what is not there is usual."""
+        return cls(**{each.name: facts[each.name] for each in fields(cls) if each.name in facts})
+
+    def __str__(self) -> str:
+        usual = {None, Conditions.backend, Conditions.precision}
+        unusual = [name for name in (self.subset, self.tta, self.backend, self.precision) if name not in usual]
+        return "+".join([self.protocol, *map(str, unusual)])
+
+
+@dataclass(frozen=True)
 class EvalResult:
     """One measurement with everything needed to repeat it; one JSON file in ``results/``.
 
@@ -439,6 +475,10 @@ class EvalResult:
         loss: mean cross-entropy, nats, over the images that could be read.
         calibration_error: expected calibration error over 15 bins, percent.
         tta: the test-time augmentation (`densezoo.data.views`) whose logits were summed; None: each image once.
+        subset: which of the dataset's several sets: ImageNet-C's "gaussian_noise/3"; None: the dataset is one set.
+        weights_known_by: how it is known that the weights are the model's: ``published-hash``: by the sha256 that its
+            publisher states; ``first-use-hash``: by the one that the file had when it was first fetched for that
+            name; ``user``: whoever measured said so. None: they are no model's of the index, or the result is older.
     """
 
     model: str
@@ -465,6 +505,13 @@ class EvalResult:
     loss: float | None = None
     calibration_error: float | None = None
     tta: str | None = None
+    subset: str | None = None
+    weights_known_by: KnownBy | None = None
+
+    @property
+    def conditions(self) -> Conditions:
+        """Under what it was measured."""
+        return Conditions.of(vars(self))
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,8 +17,12 @@ from small_imagenet import class_folders
 
 from densezoo import api, sweep
 from densezoo.errors import CheckpointError, ConfigError, DatasetError, UnknownNameError
+from densezoo.formats.identity import file_sha256
 from densezoo.formats.safetensors import write_safetensors
-from densezoo.results.store import read_results
+from densezoo.index.load import load_index
+from densezoo.index.places import file_name
+from densezoo.results.store import read_results, write_result
+from densezoo.results.tables import dataset_table
 from densezoo.sweep import Outcome, Settings, Task, find_weights, plan
 
 PATTERN = "densenet1[26]1.lua_in1k"  # published without hashes
@@ -72,6 +77,37 @@ def test_a_failure_is_an_outcome_and_the_rest_goes_on(fresh: Settings) -> None:
     (stored,) = read_results(fresh.out)
     assert stored == outcomes[GOOD].result
     assert (stored.protocol, stored.num_samples) == ("timm", 5)
+    assert (stored.model, stored.weights_known_by) == (GOOD, "user")
+    row = next(
+        line for line in dataset_table("imagenet1k", load_index().values(), [stored]).splitlines() if "[b]" in line
+    )
+    assert row.startswith(f"| {GOOD} ")
+
+
+def test_a_fetched_file_without_a_published_hash_fills_its_model_s_cell(
+    fresh: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """First the cache knows it, then a test of the same file outside of it and without its name."""
+    monkeypatch.setenv("DENSEZOO_HOME", str(tmp_path / "home"))
+    (source,) = api.get_spec(GOOD).weights
+    cached = tmp_path / "home" / "weights" / GOOD / file_name(GOOD, source)
+    cached.parent.mkdir(parents=True)
+    shutil.copy(fresh.weights / f"{GOOD}.safetensors", cached)  # type: ignore[operator]
+    record = {"sha256": file_sha256(cached), "size": cached.stat().st_size, "from": "a mirror", "date": ""}
+    cached.with_name(f"{cached.name}.json").write_text(json.dumps(record))
+    monkeypatch.setattr(api, "fetch_weights", lambda name: cached)
+    settings = dataclasses.replace(fresh, weights=None)
+    (outcome,) = sweep.sweep([Task("imagenet1k", "timm", GOOD)], settings)
+    assert outcome.result is not None, outcome.error
+    assert (outcome.result.model, outcome.result.weights_known_by) == (GOOD, "first-use-hash")
+    options = {"protocol": "timm", "data_root": fresh.data_roots["imagenet1k"], "workers": 0, "device": "cpu"}
+    alone = api.evaluate_checkpoint("configs/densenet121.py", cached, **options)
+    assert (alone.model, alone.weights_known_by) == (GOOD, "first-use-hash")
+    rows = dataset_table("imagenet1k", load_index().values(), [alone]).splitlines()
+    assert [line.split("|")[1].strip() for line in rows if "[a]" in line and line.startswith("|")] == [GOOD]
+    assert rows[-1] == (
+        "[a] the publisher states no hash; the weights are the file that was first fetched for this name."
+    )
 
 
 def test_the_outcome_is_that_of_a_test_alone_with_and_without_the_cache(settings: Settings, fresh: Settings) -> None:
@@ -122,6 +158,43 @@ def test_started_again_it_measures_what_is_not_there(
     os.remove(next(fewer.glob("n01443537/*")))
     list(sweep.sweep(first, dataclasses.replace(fresh, data_roots={"imagenet1k": fewer})))
     assert evaluated == ["timm", "timm"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"backend": "openvino"}, {"precision": "bfloat16"}, {"subset": "fog/1"}, {"model": "densenet121.01234567"}],
+)
+def test_what_was_measured_under_other_conditions_or_without_its_name_is_not_measured(
+    fresh: Settings, monkeypatch: pytest.MonkeyPatch, other: dict[str, str]
+) -> None:
+    tasks = plan("densenet_bc_22_8*", ["digits"], ["own"])
+    (done,) = sweep.sweep(tasks, fresh)
+    assert done.result is not None
+    (stored,) = fresh.out.glob("digits/*.json")
+    stored.unlink()
+    write_result(fresh.out, dataclasses.replace(done.result, **other))  # type: ignore[arg-type]
+    monkeypatch.setattr(api, "evaluate_checkpoint", lambda *_, **__: done.result)
+    assert [outcome.result for outcome in sweep.sweep(tasks, fresh)] == [done.result]
+    assert [outcome.result for outcome in sweep.sweep(tasks, fresh)] == [None]
+
+
+def test_imagenet_c_is_a_task_for_each_of_its_sets(fresh: Settings, tmp_path: Path) -> None:
+    for subset in ("snow/2", "fog/1", "fog/5"):
+        class_folders(tmp_path / "c" / subset)
+    roots = {"imagenet-c": tmp_path / "c"}
+    tasks = plan(GOOD, ["imagenet-c"], ["timm", "caffe"], roots)
+    assert [(task.subset, task.protocol) for task in tasks] == [
+        (subset, protocol) for subset in ("fog/1", "fog/5", "snow/2") for protocol in ("caffe", "timm")
+    ]
+    assert str(tasks[0]) == f"{GOOD} on imagenet-c/fog/1, protocol caffe"
+    settings = dataclasses.replace(fresh, data_roots=roots)
+    outcomes = list(sweep.sweep(tasks[:4], settings))
+    assert [outcome.result and outcome.result.subset for outcome in outcomes] == ["fog/1", "fog/1", "fog/5", "fog/5"]
+    assert len(read_results(fresh.out)) == 4
+    again = list(sweep.sweep(tasks[:4], settings))
+    assert all((outcome.result, outcome.error) == (None, None) for outcome in again)
+    with pytest.raises(DatasetError, match="imagenet-c needs --data-root"):
+        plan(GOOD, ["imagenet-c"], ["timm"])
 
 
 def test_success_removes_the_record_of_a_failure(fresh: Settings) -> None:

@@ -5,7 +5,8 @@ python tools/list_models.py 'densenet1*'
 python tools/list_models.py --where 'top1 > 76 and params < 10e6' --sort top1 --reverse
 python tools/list_models.py --where "dataset == 'cifar10+'" --columns name,top1,config
 
-top1 and top5 are what is published under the weights' own protocol. Fields for --where, --sort and --columns:
+top1 and top5 are what is published under the weights' own protocol. Where no model matches, --json and --csv print an
+empty list or the header alone, and the exit status is 1. Fields for --where, --sort and --columns:
 {fields}
 """
 
@@ -16,6 +17,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from densezoo import api, command_line
+from densezoo.errors import QueryError
 from densezoo.index.select import FIELDS
 
 
@@ -45,8 +47,11 @@ def list_models(args: Namespace) -> None:
         print(listing.as_json(specs, **columns))
     elif args.form == "csv":
         print(listing.as_csv(specs, **columns), end="")
-    else:
+    elif specs:
         listing.print_table(specs, **columns)
+    if not specs:
+        asked = f"{args.pattern!r}" + (f" and {args.where}" if args.where else "")
+        raise QueryError(f"no model matches {asked}; densezoo has the DenseNet family, listed without a pattern")
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(args: Namespace) -> None:
     """Plan, measure, say each outcome, and at the end which failed."""
-    tasks = plan(args.pattern, args.datasets, args.protocols)
+    tasks = plan(args.pattern, args.datasets, args.protocols, dict(args.data_root))
     settings = Settings(
         data_roots=dict(args.data_root),
         out=args.out,

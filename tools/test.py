@@ -18,7 +18,7 @@ from densezoo.results.agreement import check_expected
 from densezoo.results.store import result_path
 
 OPTIONS = ["data_root", "labels", "class_map", "batch_size", "workers", "device", "launcher", "dataset"]
-OPTIONS += ["on_error", "out", "resume", "restart", "predictions"]
+OPTIONS += ["model", "subset", "on_error", "out", "resume", "restart", "predictions"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from densezoo.data import arrays, imagenet
+from densezoo.data import arrays, imagenet, imagenet_c
 from densezoo.data.images import ArrayImages, ImageSet, folder_images, tar_images
 from densezoo.data.labels import (
     SPLIT_FOLDERS,
@@ -15,7 +15,6 @@ from densezoo.data.labels import (
     LabelledFile,
     check_labels,
     label_files,
-    label_nested,
     read_class_map,
 )
 from densezoo.data.lists import KNOWN_LISTS, find_list, is_flat, label_listed
@@ -34,7 +33,7 @@ class Dataset:
         class_names: the folder names in label order, where folders are matched by name.
         native: (name of a file or folder in the root, opener (root, split)) of the distributor's own layouts.
         built_in: opener (split) of a dataset that needs no files.
-        nested: class folders lie at any depth, and all are one set.
+        subsets: (root) -> {name: the folder or tar it lies in} of a dataset of several sets, each measured by itself.
         finish: what is done to the opened set: other labels, fewer classes.
     """
 
@@ -44,7 +43,7 @@ class Dataset:
     class_names: Callable[[], Sequence[str]] | None = None
     native: tuple[tuple[str, arrays.Opener], ...] = ()
     built_in: Callable[[str], ArrayImages] | None = None
-    nested: bool = False
+    subsets: Callable[[Path], Mapping[str, Path]] | None = None
     finish: Callable[[ImageSet], ImageSet] | None = None
 
 
@@ -55,6 +54,7 @@ def open_dataset(
     *,
     labels: str | Path | None = None,
     class_map: str | Path | None = None,
+    subset: str | None = None,
 ) -> ImageSet:
     """The images of a dataset, in whichever layout they lie.
 
@@ -64,24 +64,60 @@ def open_dataset(
         split: "train" or "test" (ImageNet's val).
         labels: the list of a flat folder's or tar's labels (`densezoo.data.lists`); None: one of KNOWN_LISTS.
         class_map: labels of class folders (`densezoo.data.labels.read_class_map`); None: the dataset's own.
+        subset: one of `find_subsets`; None: the only one.
 
     Raises:
         UnknownNameError: no such dataset.
-        DatasetError: no such folder, another layout, labels out of range.
+        DatasetError: no such folder, another layout, labels out of range; no such subset, or several and none named.
     """
     dataset = get_dataset(name)
     if dataset.built_in is not None:
         return dataset.built_in(split)
-    if root is None:
-        raise DatasetError(f"{name} needs --data-root: {dataset.wants}")
-    root = Path(root).expanduser()
-    if not root.exists():
-        raise DatasetError(f"{root}: there is no such file or folder; --data-root has to be {dataset.wants}")
-    images = _open(dataset, root, split, Path(labels) if labels else None, Path(class_map) if class_map else None)
+    root = _existing(dataset, root)
+    if dataset.subsets is not None:
+        subset, root = _choose(dataset.subsets(root), subset, root)
+    elif subset is not None:
+        raise DatasetError(f"{name} is one set, found --subset {subset}; leave it away")
+    images = _open(
+        dataset, root, split, Path(labels) if labels else None, Path(class_map) if class_map else None, subset
+    )
     check_labels(images.labels, [images.where(i) for i in range(len(images))], dataset.num_classes)
     if split == "test" and dataset.class_names is imagenet.wnids:
         imagenet.refuse_training_images(images)
-    return dataset.finish(images) if dataset.finish else images
+    images = dataset.finish(images) if dataset.finish else images
+    return replace(images, subset=subset)
+
+
+def find_subsets(name: str, root: str | Path | None) -> Sequence[str | None]:
+    """The sets that a root has of a dataset of several, each measured by itself; of any other dataset: (None,).
+
+    Raises:
+        UnknownNameError: no such dataset.
+        DatasetError: no such folder, or none of the dataset's sets in it.
+    """
+    dataset = get_dataset(name)
+    return (None,) if dataset.subsets is None else tuple(dataset.subsets(_existing(dataset, root)))
+
+
+def _existing(dataset: Dataset, root: str | Path | None) -> Path:
+    if root is None:
+        raise DatasetError(f"{dataset.name} needs --data-root: {dataset.wants}")
+    root = Path(root).expanduser()
+    if not root.exists():
+        raise DatasetError(f"{root}: there is no such file or folder; --data-root has to be {dataset.wants}")
+    return root
+
+
+def _choose(places: Mapping[str, Path], subset: str | None, root: Path) -> tuple[str, Path]:
+    """The set that was asked for, or the only one, and where it lies."""
+    chosen = next(iter(places)) if subset is None and len(places) == 1 else subset
+    if chosen is not None and chosen in places:
+        return chosen, places[chosen]
+    found = ", ".join([*places][:5]) + (", ..." if len(places) > 5 else "")
+    raise DatasetError(
+        f"{root}: expected {subset or 'one set'}, found {len(places)}: {found}; each is measured by itself: "
+        "choose by --subset, or --subset all"
+    )
 
 
 def get_dataset(name: str) -> Dataset:
@@ -108,7 +144,9 @@ def same_classes(trained_on: str, dataset: str) -> bool:
     return by_name or other.num_classes is None or own.name == other.name.removesuffix(".1")
 
 
-def _open(dataset: Dataset, root: Path, split: str, labels: Path | None, class_map: Path | None) -> ImageSet:
+def _open(
+    dataset: Dataset, root: Path, split: str, labels: Path | None, class_map: Path | None, subset: str | None
+) -> ImageSet:
     for marker, opener in dataset.native:
         home = root.parent if root.name == marker else root
         if (home / marker).exists():
@@ -125,7 +163,9 @@ def _open(dataset: Dataset, root: Path, split: str, labels: Path | None, class_m
     if root.is_dir() and root.name in SPLIT_FOLDERS["train"] and split == "test":
         raise DatasetError(f"{root}: is the training set by its name; point --data-root at the folder of val/ or test/")
     source = tars[0] if len(tars) == 1 else root
-    labeller = partial(_label, dataset=dataset, split=split, names_of_classes=names, labels=labels, root=source)
+    labeller = partial(
+        _label, dataset=dataset, split=split, names_of_classes=names, labels=labels, root=source, subset=subset
+    )
     opener_of = folder_images if source.is_dir() else tar_images
     return opener_of(source, split, dataset.num_classes, names, labeller)
 
@@ -139,8 +179,11 @@ def _label(
     names_of_classes: ClassNames | None,
     labels: Path | None,
     root: Path,
+    subset: str | None,
 ) -> list[LabelledFile]:
     """By a list where one is given or the images lie flat; otherwise by class folders."""
+    if subset is not None and root.is_file():
+        names = imagenet_c.members_of(subset, root, names)
     flat = is_flat(names, names_of_classes)
     path = labels or (find_list(root) if flat else None)
     if path is not None:
@@ -150,8 +193,6 @@ def _label(
             f"{location}: all images lie in one folder, so nothing tells their classes; expected {dataset.wants}, "
             f"or a list of labels beside them ({', '.join(KNOWN_LISTS[:4])}) or by --labels"
         )
-    if dataset.nested:
-        return label_nested(names, location, dataset.num_classes, names_of_classes)
     return label_files(names, location, split, dataset.num_classes, names_of_classes)
 
 
@@ -176,7 +217,11 @@ DATASETS = {
         _imagenet("imagenet-sketch", "ImageNet-Sketch's sketch/<wnid>/*.JPEG: that folder"),
         _imagenet("imagenet-a", "imagenet-a/, its folders <wnid>", finish=imagenet.only_classes("imagenet_a")),
         _imagenet("imagenet-r", "imagenet-r/, its folders <wnid>", finish=imagenet.only_classes("imagenet_r")),
-        _imagenet("imagenet-c", "ImageNet-C: any folder above <wnid>/, such as gaussian_noise/3", nested=True),
+        _imagenet(
+            imagenet_c.NAME,
+            "ImageNet-C's <corruption>/<severity>/<wnid>/*.JPEG: the folder of one, of some or of all, or their tars",
+            subsets=imagenet_c.find_subsets,
+        ),
         Dataset(
             "cifar10",
             10,

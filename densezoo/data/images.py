@@ -41,6 +41,7 @@ class ImageSet(ABC):
         labels: class indices.
         label_sets: several right answers an image, where a dataset has them; ``labels`` holds the first of each.
         classes: the only classes that compete for an image, ascending; None: all of the network's.
+        subset: which of a dataset's several sets this is ("gaussian_noise/3"); None: the dataset is one set.
     """
 
     location: str
@@ -48,6 +49,7 @@ class ImageSet(ABC):
     labels: Sequence[int]
     label_sets: Sequence[tuple[int, ...]] | None = field(default=None, kw_only=True)
     classes: tuple[int, ...] | None = field(default=None, kw_only=True)
+    subset: str | None = field(default=None, kw_only=True)
 
     @abstractmethod
     def read(self, index: int) -> Content:

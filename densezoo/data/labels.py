@@ -67,22 +67,6 @@ def label_files(
     return sorted(files, key=lambda file: file.id)
 
 
-def label_nested(
-    names: Sequence[str], location: str, num_classes: int | None, class_names: ClassNames | None
-) -> list[LabelledFile]:
-    """As `label_files` for class folders at any depth, all of them one set: ImageNet-C's <corruption>/<severity>/.
-
-    Raises:
-        DatasetError: no images, unexpected classes, a label out of range.
-    """
-    images = [(i, path) for i, path in image_files(names) if len(path.parts) >= 2]
-    if not images:
-        raise DatasetError(f"{location}: no images found; expected .../<class>/<file> below it")
-    labels = _labels({path.parent.name for _, path in images}, location, num_classes, class_names)
-    files = [LabelledFile(i, str(path), labels[path.parent.name]) for i, path in images]
-    return sorted(files, key=lambda file: file.id)
-
-
 def _labels(
     folders: set[str], location: str, num_classes: int | None, class_names: ClassNames | None
 ) -> dict[str, int]:

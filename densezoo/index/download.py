@@ -101,6 +101,21 @@ def verify_cache() -> tuple[int, list[str]]:
     return checked, faults
 
 
+def recorded_models(sha256: str) -> list[str]:
+    """Names of the models for which the cache got a file with this sha256, whose publisher states no hash."""
+    specs = load_index()
+    return [
+        spec.name
+        for spec in map(specs.get, sorted(path.name for path in (cache_folder() / "weights").glob("*")))
+        if spec is not None and any(_was_used_as(spec.name, source, sha256) for source in spec.weights)
+    ]
+
+
+def _was_used_as(model: str, source: WeightSource, sha256: str) -> bool:
+    path = cache_folder() / "weights" / model / file_name(model, source)
+    return not source.is_hashed and _recorded_sha256(path) == sha256
+
+
 def _cached_fault(path: Path, spec: ModelSpec | None) -> str | None:
     """What is wrong with a file that was found in the folder of a model."""
     sources = spec.weights if spec else ()
@@ -142,7 +157,7 @@ def _fetch_first(files: Sequence[CachedFile], mirrors: Sequence[str]) -> Path:
 def _fetch(place: str, file: CachedFile) -> Path:
     """Fetch a file from one place and check it."""
     source = file.source
-    expected = Expected(source.file_size, hashed=bool(source.sha256 or source.hash_prefix))
+    expected = Expected(source.file_size, hashed=source.is_hashed)
     with _progress(f"{file.model}: {file.path.name}") as progress:
         transfer(place, file.part, expected, progress)
     return _accept(file.part, file, place)

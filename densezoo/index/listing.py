@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
+import sys
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console
@@ -14,13 +14,13 @@ from rich.table import Table
 from densezoo.index.select import FIELDS, Value, field
 from densezoo.types import ModelSpec
 
-PIPE_WIDTH = 200  # characters, where no terminal sets it and grep wants whole lines
+PIPE_WIDTH = 100_000  # characters: where no terminal sets the width, no line is folded
 DEFAULT_COLUMNS = ("name", "dataset", "protocol", "top1", "top5", "params", "flops")
 _SCALED = {"params": (1e6, "M"), "flops": (1e9, "G")}  # shown so in the terminal, whole in JSON and CSV
 
 
 def print_table(specs: Iterable[ModelSpec], columns: Sequence[str] = DEFAULT_COLUMNS) -> None:
-    """Print a line a model; what a model lacks is empty.
+    """Print a line a model; what a model lacks is empty. Only a terminal's width folds lines.
 
     Raises:
         UnknownNameError: a column that is no field; names the nearest.
@@ -32,9 +32,7 @@ def print_table(specs: Iterable[ModelSpec], columns: Sequence[str] = DEFAULT_COL
         table.add_column(name, justify="right" if number else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_text(name, value) for name, value in zip(columns, row)))
-    console = Console()
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = PIPE_WIDTH
+    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
     console.print(table)
 
 

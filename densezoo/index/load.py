@@ -7,7 +7,10 @@ that contradict each other are an error.
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import SequenceMatcher
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -52,6 +55,8 @@ def _load_index(path: Path) -> Mapping[str, ModelSpec]:
 def get_spec(name: str) -> ModelSpec:
     """The model of that name, or with that alias.
 
+    Of an architecture's name alone (``densenet121``) it logs which of several models it stands for, and why.
+
     Raises:
         UnknownNameError: there is none; names the nearest.
     """
@@ -59,8 +64,40 @@ def get_spec(name: str) -> ModelSpec:
     aliases = _aliases(specs.values())
     known = aliases.get(name, name)
     if known not in specs:
-        raise UnknownNameError("model", name, [*specs, *aliases])
+        raise UnknownNameError("model", name, [k for k in (*specs, *aliases) if _is_near(name, k)], _OTHERS)
+    tell_which(name, specs[known], specs.values())
     return specs[known]
+
+
+def tell_which(name: str, spec: ModelSpec, specs: Iterable[ModelSpec]) -> None:
+    """Log once which model a name stands for, if it is an architecture's and there are several models of that.
+
+    Args:
+        name: what a user gave; any other name tells which model it is, and nothing is logged.
+        spec: the model that is taken.
+    """
+    others = ", ".join(f"{other.name} ({other.protocol})" for other in specs if other.arch == name and other != spec)
+    if name != spec.arch or not others:
+        return
+    why = f"{spec.named_by[name]}'s name for it" if name in spec.named_by else "the first one in the index"
+    _log_once(f"{name} stands for {spec.name}: {why}; its protocol is {spec.protocol}; others: {others}")
+
+
+@cache
+def _log_once(message: str) -> None:
+    logging.getLogger("densezoo").warning(message)
+
+
+_OTHERS = "densezoo has the DenseNet family; tools/list_models.py lists it"
+
+
+def _is_near(name: str, known: str) -> bool:
+    """Whether one may have been typed for the other: the letters before the dot are nearly the same.
+
+    Digits say nothing of that: resnet50 is as near to densenet201 as densenet50 is.
+    """
+    ours, theirs = (re.sub("[^a-z]", "", text.lower().partition(".")[0]) for text in (name, known))
+    return SequenceMatcher(None, ours, theirs).ratio() >= 0.85
 
 
 def find_by_sha256(sha256: str) -> ModelSpec | None:
@@ -134,6 +171,7 @@ def _merge(entries: Sequence[Entry]) -> ModelSpec:
         code=code or first.collection.code.url,
         license=first.collection.license,
         recipe=_united(entries, "Metadata: Recipe: ", [recipe_fields(model.metadata.recipe) for model in models]),
+        named_by={alias: entry.collection.name for entry in entries for alias in entry.model.aliases},
     )
 
 

@@ -15,6 +15,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from densezoo.errors import QueryError, UnknownNameError
+from densezoo.index.load import tell_which
 from densezoo.types import ModelSpec, ReportedResult
 
 Value = str | float | int | None
@@ -89,6 +90,8 @@ def select(
 ) -> list[ModelSpec]:
     """The models whose name or alias matches a shell pattern and for which an expression holds.
 
+    Of an architecture's name alone it logs which of several models it stands for (`densezoo.index.load.tell_which`).
+
     Args:
         where: over FIELDS; None: all.
         sort: a field, with a minus before it from high to low; models without it come last.
@@ -98,7 +101,10 @@ def select(
         UnknownNameError: a field that isn't one of FIELDS; names the nearest.
     """
     holds = compile_where(where) if where is not None else lambda _: True
+    specs = list(specs)
     found = [spec for spec in specs if any(fnmatchcase(n, pattern) for n in (spec.name, *spec.aliases)) and holds(spec)]
+    for spec in found:
+        tell_which(pattern, spec, specs)
     of = field(sort.removeprefix("-")).of
     found.sort(key=lambda spec: spec.name)
     present = [spec for spec in found if of(spec) is not None]

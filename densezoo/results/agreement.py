@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from densezoo.data.protocols import PROTOCOLS
 from densezoo.errors import ResultError
+from densezoo.results.weights import has_weights_of
 from densezoo.types import EvalResult, ModelSpec, ReportedResult
 
 ROUNDING_SHARE = 10_000  # images; of as many, one may be scored otherwise
@@ -81,9 +82,9 @@ class Agreement:
 
 
 def _weights(result: EvalResult, published: Published) -> tuple[str, str]:
-    sources = published.spec.weights
-    if any(source.is_file(result.weights_sha256) for source in sources):
+    if has_weights_of(result, published.spec):
         return "", ""
+    sources = published.spec.weights
     known = [source.sha256 or source.hash_prefix for source in sources if source.sha256 or source.hash_prefix]
     theirs = f"sha256 {str(known[0])[:8]}..." if known else "of unknown sha256"
     return f"{published.spec.name}, {theirs}", f"sha256 {result.weights_sha256[:8]}..."
@@ -102,6 +103,7 @@ FACTS: dict[str, Callable[[EvalResult, Published], tuple[object, object]]] = {
     "number of images": lambda result, _: (TEST_IMAGES.get(result.dataset, result.num_samples), result.num_samples),
     "precision": lambda result, _: ("float32", result.precision),
     "test-time augmentation": lambda result, _: ("none", result.tta or "none"),
+    "subset": lambda result, _: ("the whole dataset", result.subset or "the whole dataset"),
 }
 
 
@@ -137,7 +139,7 @@ def check_expected(results: Sequence[EvalResult], top1: float, tolerance: float)
 
 def _candidates(result: EvalResult, specs: Sequence[ModelSpec]) -> list[Published]:
     """The figures on the result's dataset for every model with the network that was measured."""
-    own = next((spec for spec in specs if any(source.is_file(result.weights_sha256) for source in spec.weights)), None)
+    own = next((spec for spec in specs if has_weights_of(result, spec)), None)
 
     def is_same_network(spec: ModelSpec) -> bool:
         return spec.config == result.config or (own is not None and spec.arch == own.arch)

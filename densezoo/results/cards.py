@@ -7,7 +7,8 @@ from string import Template
 
 from densezoo.data.protocols import PROTOCOLS
 from densezoo.models.topology import stages
-from densezoo.results.tables import dataset_rows, markdown
+from densezoo.results.tables import corruption_table, dataset_rows, markdown
+from densezoo.results.weights import legend
 from densezoo.types import Architecture, EvalResult, ModelSpec, Protocol, WeightSource
 
 _STEMS = {
@@ -163,13 +164,17 @@ def _results(specs: Sequence[ModelSpec], results: Sequence[EvalResult]) -> str:
     reported = [result.dataset.rstrip("+") for spec in specs for result in spec.reported]
     datasets = dict.fromkeys(reported + [result.dataset for result in results if result.model in names])
     about = ("weights", "parameters", "FLOPs (counted as)")  # stand in the table above
-    rows = []
+    rows, measured = [], []
     for dataset in datasets:
         for row in dataset_rows(dataset, specs, results):
+            measured.append(row.measured)
             cells = {name: text for name, text in row.cells().items() if name not in about}
             where = row.reported.where if row.reported else ""
             rows.append({"model": cells.pop("model"), "dataset": dataset, **cells, "where": where})
-    return markdown(rows) if rows else "Nothing is published, and nothing was measured.\n"
+    tables = [markdown(rows) + legend(measured)] if rows else []
+    if corrupted := corruption_table(specs, results):
+        tables.append(f"ImageNet-C:\n\n{corrupted}")
+    return "\n".join(tables) or "Nothing is published, and nothing was measured.\n"
 
 
 def _notes(specs: Sequence[ModelSpec]) -> str:

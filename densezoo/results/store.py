@@ -1,4 +1,4 @@
-"""One measurement, one JSON file: ``<folder>/<dataset>/<model>@<protocol>[+<tta>][+<backend>].json``."""
+"""One measurement, one JSON file: ``<folder>/<dataset>/<model>@<conditions>.json`` (`densezoo.types.Conditions`)."""
 
 from __future__ import annotations
 
@@ -12,28 +12,17 @@ from pathlib import Path
 
 from densezoo import schema
 from densezoo.errors import ResultError
-from densezoo.types import EvalResult
-
-REFERENCE_BACKEND = "eager"  # not named in a file's name
+from densezoo.types import Conditions, EvalResult
 
 
 def result_path(folder: Path, result: EvalResult) -> Path:
     """Where a result is stored; measuring the same again replaces it."""
-    backend = "" if result.backend == REFERENCE_BACKEND else f"+{result.backend}"
-    return folder / result.dataset / f"{_file_name(f'{result.model}@{conditions(result)}{backend}')}.json"
+    return folder / result.dataset / f"{file_stem(result.model, result.conditions)}.json"
 
 
-def conditions(result: EvalResult) -> str:
-    """The protocol, with the test-time augmentation after a plus where there was one."""
-    return _named(result.protocol, result.tta)
-
-
-def _named(protocol: str, tta: str | None) -> str:
-    return protocol + (f"+{tta}" if tta else "")
-
-
-def _file_name(text: str) -> str:
-    return re.sub(r"[^\w.@+-]", "_", text)
+def file_stem(model: str, conditions: Conditions) -> str:
+    """What the files of a measurement are called before their ending: its result, its failure, its state."""
+    return re.sub(r"[^\w.@+-]", "_", f"{model}@{conditions}")
 
 
 def write_result(folder: str | Path, result: EvalResult) -> Path:
@@ -52,9 +41,9 @@ def write_result(folder: str | Path, result: EvalResult) -> Path:
     return path
 
 
-def failure_path(folder: Path, dataset: str, model: str, protocol: str, tta: str | None) -> Path:
+def failure_path(folder: Path, model: str, conditions: Conditions) -> Path:
     """Where a sweep says why it has no result, beside the place of the result."""
-    return folder / dataset / f"{_file_name(f'{model}@{_named(protocol, tta)}')}.error.txt"
+    return folder / conditions.dataset / f"{file_stem(model, conditions)}.error.txt"
 
 
 def record_failure(path: Path, error: str) -> None:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from densezoo.results.store import conditions
+from densezoo.results.corruptions import corruption_errors, mean_corruption_error, mean_error
 from densezoo.types import EvalResult
+
+_KNOWN_BY = {"first-use-hash": "the hash of their first use", "user": "the user's word"}
 
 
 def summary(result: EvalResult) -> str:
     """A few lines: what was measured, under what, and how sure it is."""
+    known_by = (
+        f" (weights known by {_KNOWN_BY[result.weights_known_by]})" if result.weights_known_by in _KNOWN_BY else ""
+    )
     return "\n".join(
         [
-            f"{result.model} on {result.dataset}, protocol {conditions(result)}",
+            f"{result.model}{known_by} on {result.dataset}, protocol {result.conditions}",
             _line("top-1", result.top1, result.interval95, result.correct1, result.num_samples),
             _line("top-5", result.top5, result.interval95_top5, result.correct5, result.num_samples),
             f"  {result.num_samples:,} images in {result.seconds:.1f} s ({result.num_samples / result.seconds:.0f} "
@@ -22,14 +27,28 @@ def summary(result: EvalResult) -> str:
 
 
 def matrix(results: Sequence[EvalResult]) -> str:
-    """One line a protocol: the same weights on the same images."""
+    """One line a protocol: the same weights on the same images; or a line a subset, and ImageNet-C's means."""
     first = results[0]
-    names = [conditions(result) for result in results]
+    names = [str(result.conditions) for result in results]
     width = max(map(len, names))
+    sets = {result.subset: result for result in results}.values()  # under every protocol the same images, in one pass
+    images, seconds = sum(result.num_samples for result in sets), sum(result.seconds for result in sets)
     return "\n".join(
-        [f"{first.model} on {first.dataset}, {first.num_samples:,} images in {first.seconds:.1f} s"]
+        [f"{first.model} on {first.dataset}, {images:,} images in {seconds:.1f} s"]
         + [f"  {name:{width}}  top-1 {r.top1:6.2f} %  top-5 {r.top5:6.2f} %" for name, r in zip(names, results)]
+        + _corruption_means(results)
     )
+
+
+def _corruption_means(results: Sequence[EvalResult]) -> list[str]:
+    """A line a protocol of which all 75 sets of ImageNet-C were measured."""
+    lines = []
+    for protocol in dict.fromkeys(result.protocol for result in results):
+        errors = corruption_errors([result for result in results if result.protocol == protocol])
+        mean, relative = mean_error(errors), mean_corruption_error(errors)
+        if mean is not None:
+            lines.append(f"  {protocol}: mean error {mean:.2f} %, mean corruption error (AlexNet: 100) {relative:.2f}")
+    return lines
 
 
 def _line(name: str, percent: float, interval: tuple[float, float], correct: int, total: int) -> str:

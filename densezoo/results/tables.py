@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from densezoo.data.imagenet_c import NAME as CORRUPTED
 from densezoo.data.protocols import PROTOCOLS
 from densezoo.errors import ResultError
-from densezoo.results.store import conditions
+from densezoo.results.corruptions import corruption_rows
+from densezoo.results.weights import has_weights_of, legend, mark
 from densezoo.types import EvalResult, ModelSpec, ReportedResult
 
 _BY_PROTOCOL = "/by-protocol"  # after a dataset's name in a marker: published_by_protocol instead of dataset_table
@@ -39,7 +41,7 @@ class Row:
             "published top-1": _percent(reported.top1) if reported else "",
             "published top-5": _percent(reported.top5) if reported else "",
             "published by": _publisher(reported) if reported else "",
-            "measured top-1": _measured(measured.top1, measured.interval95) if measured else "",
+            "measured top-1": _measured(measured.top1, measured.interval95) + mark(measured) if measured else "",
             "measured top-5": _measured(measured.top5, measured.interval95_top5) if measured else "",
             "images": f"{measured.num_samples:,}" if measured else "",
             "date": measured.date[:10] if measured else "",
@@ -54,12 +56,12 @@ def dataset_table(dataset: str, specs: Iterable[ModelSpec], results: Iterable[Ev
     rows = dataset_rows(dataset, specs, results)
     if not rows:
         raise ResultError(f"there is no published and no measured result for a table of {dataset!r}")
-    return markdown([row.cells() for row in rows])
+    return markdown([row.cells() for row in rows]) + legend(row.measured for row in rows)
 
 
 def dataset_rows(dataset: str, specs: Iterable[ModelSpec], results: Iterable[EvalResult]) -> list[Row]:
     """The rows of one dataset, model by model; empty where nobody published or measured anything."""
-    measured = {(r.model, conditions(r)): r for r in results if r.dataset == dataset}
+    measured = {(r.model, str(r.conditions)): r for r in results if r.dataset == dataset and r.subset is None}
     rows = []
     for spec in specs:
         reported = [r for r in spec.reported if r.dataset.rstrip("+") == dataset]
@@ -67,6 +69,22 @@ def dataset_rows(dataset: str, specs: Iterable[ModelSpec], results: Iterable[Eva
         rows += [Row(spec, r.protocol, r, own.pop(r.protocol, None)) for r in reported]
         rows += [Row(spec, protocol, None, r) for protocol, r in own.items()]
     return rows
+
+
+def corruption_table(specs: Iterable[ModelSpec], results: Iterable[EvalResult]) -> str:
+    """ImageNet-C in Markdown: a row for each model and protocol; "" where nothing was measured."""
+    by_model: dict[str, list[EvalResult]] = {}
+    for result in results:
+        by_model.setdefault(result.model, []).append(result)
+    own = [r for spec in specs for r in by_model.get(spec.name, ()) if _is_of(r, spec, r.model)]
+    rows = corruption_rows(own)
+    return markdown(rows) + f"\n{_CORRUPTED_LEGEND}\n" + legend(own) if rows else ""
+
+
+_CORRUPTED_LEGEND = (
+    "Top-1 errors, percent, each the mean over five severities; empty where not all five were measured. mCE, the mean "
+    "corruption error: the mean over 15 corruptions of the error in percent of AlexNet's (https://arxiv.org/abs/1903.12261)."
+)
 
 
 def published_by_protocol(dataset: str, specs: Mapping[str, ModelSpec]) -> str:
@@ -91,18 +109,25 @@ def published_by_protocol(dataset: str, specs: Mapping[str, ModelSpec]) -> str:
 def measured_by_protocol(dataset: str, specs: Iterable[ModelSpec], results: Iterable[EvalResult]) -> str:
     """The same weights measured under several protocols, top-1 with its interval, in Markdown.
 
-    A row is a model; one that was measured under a single protocol says nothing here and is left out.
+    A row is a model, and what else is unusual in how it was measured: the backend, the precision, views of an image.
+    One that was measured under a single protocol says nothing here and is left out.
     """
-    rows = {}
-    stored = [r for r in results if r.dataset == dataset and r.tta is None]
+    found: dict[str, dict[str, EvalResult]] = {}
+    stored = [r for r in results if r.dataset == dataset and r.subset is None]
     for spec in specs:
-        own = {r.protocol: _measured(r.top1, r.interval95) for r in stored if _is_of(r, spec, r.model)}
-        if len(own) > 1:
-            rows[spec.name] = own
+        for result in (r for r in stored if _is_of(r, spec, r.model)):
+            row = str(replace(result.conditions, protocol=spec.name))
+            found.setdefault(row, {})[result.protocol] = result
+    rows = {name: own for name, own in found.items() if len(own) > 1}
     if not rows:
         raise ResultError(f"there are no weights measured under two protocols for a table of {dataset + _MATRIX!r}")
     protocols = [name for name in PROTOCOLS if any(name in own for own in rows.values())]
-    return markdown([{"weights": name, **{p: own.get(p, "") for p in protocols}} for name, own in rows.items()])
+    shown = {
+        name: {p: _measured(r.top1, r.interval95) + mark(r) if (r := own.get(p)) else "" for p in protocols}
+        for name, own in rows.items()
+    }
+    cells = [{"weights": name, **by_protocol} for name, by_protocol in shown.items()]
+    return markdown(cells) + legend(result for own in rows.values() for result in own.values())
 
 
 def markdown(rows: Sequence[Mapping[str, str]]) -> str:
@@ -119,13 +144,14 @@ def _origin(spec: ModelSpec, specs: Mapping[str, ModelSpec]) -> str:
 
 def _is_of(result: EvalResult, spec: ModelSpec, model: str) -> bool:
     """Whether a result belongs to a model by name and by the weights that were measured."""
-    return model == spec.name and any(source.is_file(result.weights_sha256) for source in spec.weights)
+    return model == spec.name and has_weights_of(result, spec)
 
 
 def fill_tables(text: str, where: str, specs: Mapping[str, ModelSpec], results: Iterable[EvalResult]) -> str:
     """A document with the table between every ``<!-- table: NAME -->`` and ``<!-- end of table -->`` made anew.
 
-    NAME is a dataset, ``DATASET/by-protocol`` (published) or ``DATASET/protocols`` (measured).
+    NAME is a dataset (of ``imagenet-c`` the errors by corruption), ``DATASET/by-protocol`` (published) or
+    ``DATASET/protocols`` (measured).
 
     Args:
         where: the document, for messages.
@@ -142,6 +168,8 @@ def fill_tables(text: str, where: str, specs: Mapping[str, ModelSpec], results: 
             return published_by_protocol(name.removesuffix(_BY_PROTOCOL), specs)
         if name.endswith(_MATRIX):
             return measured_by_protocol(name.removesuffix(_MATRIX), specs.values(), results)
+        if name == CORRUPTED and (corrupted := corruption_table(specs.values(), results)):
+            return corrupted
         return dataset_table(name, specs.values(), results)
 
     return _MARKER.sub(lambda match: match[1] + table(match[2]) + match[3], text)

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import modelindex
@@ -7,8 +10,9 @@ import pytest
 import yaml
 
 from densezoo import api
-from densezoo.errors import MetafileError, UnknownNameError
+from densezoo.errors import ConfigError, DownloadError, MetafileError, UnknownNameError
 from densezoo.formats.identity import file_sha256
+from densezoo.index import download, load
 from densezoo.index.load import find_by_sha256, get_spec, load_index
 from densezoo.models.topology import num_params
 from densezoo.paths import ROOT
@@ -58,6 +62,74 @@ def test_an_unknown_model_suggests() -> None:
         UnknownNameError, match=r"there is no model 'densenet121.tv_in1'; did you mean 'densenet121.tv_in1k'"
     ):
         get_spec("densenet121.tv_in1")
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """What is logged, as if nothing had been before in this process."""
+    load._log_once.cache_clear()
+    yield caplog
+    load._log_once.cache_clear()
+
+
+def test_an_architecture_s_name_alone_says_which_model_why_and_under_which_protocol(
+    log: pytest.LogCaptureFixture,
+) -> None:
+    assert [get_spec("densenet121").name, get_spec("densenet169").name] == [
+        "densenet121.ra_in1k",
+        "densenet169.tv_in1k",
+    ]
+    get_spec("densenet121")
+    first, second = log.messages  # each once
+    assert first.startswith(
+        "densenet121 stands for densenet121.ra_in1k: timm's name for it; its protocol is timm-288; "
+        "others: densenet121.tv_in1k (torchvision), densenet121.lua_in1k (torch7), "
+    )
+    assert second.startswith("densenet169 stands for densenet169.tv_in1k: timm's name for it; its protocol is torchv")
+
+
+def test_it_is_said_wherever_such_a_name_is_taken(
+    log: pytest.LogCaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DENSEZOO_HOME", str(tmp_path))
+    monkeypatch.setattr(download, "places", lambda *_: ["/nowhere"])
+    with pytest.raises(ConfigError):
+        api.create_model("densenet121", pretrained=True, in_chans=1)
+    api.create_model("densenet_40_12")
+    assert api.list_models("densenet161") == ["densenet161.tv_in1k"]
+    with pytest.raises(DownloadError):
+        api.fetch_weights("densenet201")
+    names = [message.partition(" stands for ")[0] for message in log.messages]
+    assert names == ["densenet121", "densenet_40_12", "densenet161", "densenet201"]
+    assert "densenet_40_12.lua_cifar10: the first one in the index; " in log.messages[1]
+
+
+@pytest.mark.parametrize("name", ["densenet121.tv_in1k", "tv_densenet121", "densenetblur121d", "densenet264d"])
+def test_a_name_that_has_one_meaning_says_nothing(log: pytest.LogCaptureFixture, name: str) -> None:
+    get_spec(name)
+    api.list_models(name)
+    assert log.messages == []
+
+
+def test_the_tools_say_it_on_stderr() -> None:
+    command = [sys.executable, str(ROOT / "tools/list_models.py"), "densenet121", "--csv", "--columns", "name"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "name\ndensenet121.ra_in1k\n"
+    assert done.stderr.startswith("densenet121 stands for densenet121.ra_in1k: ")
+
+
+@pytest.mark.parametrize("name", ["densnet121", "DenseNet121", "densenet122"])
+def test_a_slip_suggests(name: str) -> None:
+    with pytest.raises(UnknownNameError, match=f"there is no model '{name}'; did you mean 'densenet121'"):
+        get_spec(name)
+
+
+@pytest.mark.parametrize("name", ["resnet50", "rdnet_tiny", "condensenet74", "wide_resnet50_2", "121", "", "resnet\n"])
+def test_another_family_suggests_no_densenet(name: str) -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        get_spec(name)
+    expected = "densezoo has the DenseNet family; tools/list_models.py lists it"
+    assert str(caught.value) == f"there is no model {name!r}; {expected}"
 
 
 def write_index(folder: Path, **changes: object) -> Path:

@@ -81,6 +81,7 @@ def test_one_decimal_is_a_wide_range() -> None:
         ({"precision": "bfloat16"}, "torchvision", "precision", "float32, here bfloat16"),
         ({"num_samples": 49999}, "torchvision", "number of images", "50000, here 49999"),
         ({"tta": "ten-crop"}, "torchvision", "test-time augmentation", "none, here ten-crop"),
+        ({"subset": "fog/1"}, "torchvision", "subset", "the whole dataset, here fog/1"),
         ({"weights_sha256": "b" * 64}, "torchvision", "weights",
          "densenet121.tv_in1k, sha256 a639ec97..., here sha256 bbbbbbbb..."),
     ],
@@ -130,3 +131,11 @@ def test_the_bound_itself_is_within() -> None:
 def test_outside_the_tolerance(expect: float, tolerance: float) -> None:
     with pytest.raises(ResultError, match=r"found 74\.4340 under torchvision \(37217 of 50000\)"):
         check_expected([example_result()], expect, tolerance)
+
+
+def test_weights_that_are_known_by_word_are_compared_with_their_model_s_figures() -> None:
+    values = {"model": LUA.name, "weights_sha256": "b" * 64, "protocol": "torch7"}
+    lua = dataclasses.replace(LUA, weights=(WeightSource("torch7", "t7"),))
+    result = example_result(correct1=37500, top1=75.0, **values)
+    assert compare(result, [SPEC, lua]).agrees is None
+    assert compare(dataclasses.replace(result, weights_known_by="user"), [SPEC, lua]).agrees is True

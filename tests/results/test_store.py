@@ -9,7 +9,8 @@ import pytest
 from examples import example_result
 
 from densezoo.errors import ResultError
-from densezoo.results.store import read_results, write_atomically, write_result
+from densezoo.results.store import failure_path, read_results, result_path, write_atomically, write_result
+from densezoo.types import Conditions
 
 #: What DESIGN asks of every stored result.
 KEYS = [
@@ -39,6 +40,10 @@ def test_there_and_back(tmp_path: Path) -> None:
         example_result(),
         example_result(protocol="timm"),
         example_result(backend="openvino"),
+        example_result(precision="bfloat16"),
+        example_result(tta="flip", backend="openvino", precision="int8"),
+        example_result(dataset="imagenet-c", subset="gaussian_noise/3"),
+        example_result(dataset="imagenet-c", subset="fog/1", tta="flip"),
         example_result(dataset="cifar10"),
     ]
     paths = [write_result(tmp_path, result) for result in results]
@@ -46,10 +51,25 @@ def test_there_and_back(tmp_path: Path) -> None:
         "imagenet1k/densenet121.tv_in1k@torchvision.json",
         "imagenet1k/densenet121.tv_in1k@timm.json",
         "imagenet1k/densenet121.tv_in1k@torchvision+openvino.json",
+        "imagenet1k/densenet121.tv_in1k@torchvision+bfloat16.json",
+        "imagenet1k/densenet121.tv_in1k@torchvision+flip+openvino+int8.json",
+        "imagenet-c/densenet121.tv_in1k@torchvision+gaussian_noise_3.json",
+        "imagenet-c/densenet121.tv_in1k@torchvision+fog_1+flip.json",
         "cifar10/densenet121.tv_in1k@torchvision.json",
     ]
     assert sorted(map(str, read_results(tmp_path))) == sorted(map(str, results))
     assert set(KEYS) <= set(json.loads(paths[0].read_text()))
+
+
+def test_a_failure_is_beside_its_result(tmp_path: Path) -> None:
+    result = example_result(dataset="imagenet-c", subset="fog/1", backend="openvino", precision="bfloat16")
+    stored = result_path(tmp_path, result)
+    assert failure_path(tmp_path, result.model, result.conditions) == stored.with_suffix(".error.txt")
+
+
+@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Conditions)])
+def test_no_two_measurements_share_a_file(tmp_path: Path, field: str) -> None:
+    assert result_path(tmp_path, example_result(**{field: "other"})) != result_path(tmp_path, example_result())
 
 
 def test_the_same_measurement_again_replaces_the_file(tmp_path: Path) -> None:

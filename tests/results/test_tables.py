@@ -8,6 +8,7 @@ from examples import example_result
 
 from densezoo import api
 from densezoo.errors import ResultError
+from densezoo.index.load import load_index
 from densezoo.results.tables import dataset_table, fill_tables
 from densezoo.types import Architecture, ModelSpec, ReportedResult, WeightSource
 
@@ -127,3 +128,60 @@ def test_augmented_results_are_rows_of_their_own() -> None:
     assert [row[4] for row in found[1:]] == ["torchvision", "timm", "torchvision+ten-crop"]
     assert found[1][8].startswith("74.43")
     assert found[3][8].startswith("75.50")
+
+
+def test_another_backend_or_precision_hides_nothing() -> None:
+    """Neither in the rows of a dataset nor among the protocols, whichever comes first."""
+    reference = [example_result(), example_result(protocol="timm", top1=74.75)]
+    others = [
+        example_result(backend="openvino", top1=60.0),
+        example_result(backend="openvino", protocol="timm", top1=61.0),
+        example_result(precision="bfloat16", top1=62.0),
+    ]
+    for results in (reference + others, others + reference):
+        found = {row[4]: row[8][:5] for row in rows("imagenet1k", *results)[1:]}
+        assert found == {
+            "torchvision": "74.43",
+            "timm": "74.75",
+            "torchvision+openvino": "60.00",
+            "timm+openvino": "61.00",
+            "torchvision+bfloat16": "62.00",
+        }
+        text = "<!-- table: imagenet1k/protocols -->\nold\n<!-- end of table -->\n"
+        lines = fill_tables(text, "README.md", {SPEC.name: SPEC}, results).splitlines()[3:-1]
+        cells = {line.split("|")[1].strip(): [cell.strip()[:5] for cell in line.split("|")[2:4]] for line in lines}
+        assert cells == {SPEC.name: ["74.43", "74.75"], f"{SPEC.name}+openvino": ["60.00", "61.00"]}
+
+
+def test_how_weights_are_known_is_shown_where_no_hash_is_published() -> None:
+    unhashed = dataclasses.replace(SPEC, weights=(*SPEC.weights, WeightSource("torch", "safetensors")))
+
+    def table(spec: ModelSpec, **values: object) -> str:
+        return dataset_table("imagenet1k", [spec], [example_result(**values)])
+
+    other = {"weights_sha256": "0" * 64}
+    assert "] " not in table(unhashed, weights_known_by="published-hash").replace("](", "")
+    first = table(unhashed, **other, weights_known_by="first-use-hash")
+    assert "| 74.43 (74.05 to 74.81) [a] |" in first
+    assert "\n[a] the publisher states no hash; " in first
+    assert "[b]" not in first
+    word = table(unhashed, **other, weights_known_by="user")
+    assert "| 74.43 (74.05 to 74.81) [b] |" in word
+    assert "\n[b] no hash says whose the weights are; " in word
+    for spec, values in (
+        (SPEC, {"weights_known_by": "user"}),  # its publisher states the hash of its only file, and it is another one
+        (unhashed, {}),
+        (unhashed, {"weights_known_by": "user", "model": "densenet169.tv_in1k"}),
+    ):
+        assert "74.43 (" not in table(spec, **{**other, **values})
+
+
+def test_every_model_with_weights_can_fill_its_cell() -> None:
+    specs = {name: spec for name, spec in load_index().items() if spec.weights}
+    assert len(specs) == 35
+    for name, spec in specs.items():
+        hashes = [source.sha256 or source.hash_prefix for source in spec.weights]
+        known_by = "published-hash" if all(hashes) else "first-use-hash"
+        digits = str(hashes[0]) if all(hashes) else ""
+        result = example_result(model=name, weights_sha256=f"{digits:0<64}", weights_known_by=known_by)
+        assert "74.43 (" in dataset_table("imagenet1k", [spec], [result]), name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import torch
 from PIL import Image
 
 from densezoo import api
+from densezoo.formats.identity import file_sha256
 from densezoo.formats.safetensors import write_safetensors
 
 CONFIG = """
@@ -82,6 +84,69 @@ def test_datasets_with_a_scoring_of_their_own(
     (result,) = results(tmp_path, dataset).values()
     assert images in (None, result["num_samples"])
     assert 0 < result["num_samples"] <= 6
+
+
+def test_imagenet_c_in_one_command(run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each set has its own result; a run that was killed goes on after those that are stored."""
+    sets = ["gaussian_noise/3", "fog/1", "fog/2"]
+    for subset in sets:
+        shutil.copytree(tmp_path / "val", tmp_path / "c" / subset)
+    options = ("--dataset", "imagenet-c", "--data-root", tmp_path / "c", "--resume")
+    assert run(*options, "--subset", "fog/1") == 0
+    (stored,) = (tmp_path / "out" / "imagenet-c").iterdir()
+    assert stored.name.endswith("@torchvision+fog_1.json")
+    first = stored.read_bytes()
+    assert run(*options) == 0
+    assert stored.read_bytes() == first
+    found = [json.loads(path.read_text()) for path in (tmp_path / "out" / "imagenet-c").iterdir()]
+    assert sorted(result["subset"] for result in found) == sorted(sets)
+    shown = capsys.readouterr().out
+    assert all(f"\n  torchvision+{subset} " in shown for subset in sets)
+    assert run(*options, "--predictions", tmp_path / "p.parquet") == 1
+    assert "--predictions takes one subset, found 3; choose one by --subset" in capsys.readouterr().err
+
+
+def test_the_user_s_word_for_weights(
+    tool: Callable[..., int], run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = api.create_model("densenet121.lua_in1k")
+    write_safetensors(tmp_path / "mine.safetensors", network.state_dict(), {})
+    fixed = ("--data-root", tmp_path / "val", "--out", tmp_path / "out", "--workers", 0, "--device", "cpu")
+    fixed += ("--dataset", "imagenet1k", "--protocol", "timm")
+    assert tool("test", tmp_path / "mine.safetensors", *fixed, "--model", "densenet121.lua_in1k") == 0
+    (result,) = results(tmp_path).values()
+    assert (result["model"], result["weights_known_by"]) == ("densenet121.lua_in1k", "user")
+    assert "densenet121.lua_in1k (weights known by the user's word) on imagenet1k" in capsys.readouterr().out
+
+    assert tool("test", tmp_path / "mine.safetensors", *fixed, "--model", "densenet121.tv_in1") == 1
+    assert "there is no model 'densenet121.tv_in1'; did you mean" in capsys.readouterr().err
+    assert tool("test", tmp_path / "mine.safetensors", *fixed, "--model", "densenet169.lua_in1k") == 1
+    assert "block_config is (6, 12, 24, 16), expected (6, 12, 32, 32)" in capsys.readouterr().err
+    assert run("--model", "densenet121.lua_in1k") == 1  # another network's config and file
+    assert "expected 32" in capsys.readouterr().err
+    other = ("--cfg-options", "model.ceil_mode=True", "--model", "densenet121.lua_in1k")
+    assert tool("test", "configs/densenet121.py", tmp_path / "mine.safetensors", *fixed, *other) == 1
+    expected = "expected the network of densenet121.lua_in1k (configs/densenet121.py), found another one"
+    assert expected in capsys.readouterr().err
+    assert len(results(tmp_path)) == 1
+
+
+def test_a_config_that_changes_the_network_takes_its_name_away(
+    tool: Callable[..., int], run: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dropout is for training, and changes nothing."""
+    monkeypatch.setenv("DENSEZOO_HOME", str(tmp_path / "home"))
+    path = tmp_path / "home/weights/densenet121.mindcv_in1k/densenet121-120_5004_Ascend.ckpt"
+    path.parent.mkdir(parents=True)
+    write_safetensors(path, api.create_model("densenet121.mindcv_in1k").state_dict(), {})
+    path.with_name(f"{path.name}.json").write_text(json.dumps({"sha256": file_sha256(path)}))
+    fixed = ("--data-root", tmp_path / "val", "--out", tmp_path / "out", "--workers", 0, "--device", "cpu")
+    names = []
+    for option in ("model.drop_rate=0.5", "model.ceil_mode=True"):
+        assert tool("test", "configs/densenet121.py", path, *fixed, "--cfg-options", option, "--protocol", "timm") == 0
+        names.append(results(tmp_path)["timm"]["model"])
+        shutil.rmtree(tmp_path / "out")
+    assert names == ["densenet121.mindcv_in1k", f"densenet121.{file_sha256(path)[:8]}"]
 
 
 def test_a_list_by_option(run: Callable[..., int], tmp_path: Path) -> None:

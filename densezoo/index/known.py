@@ -1,0 +1,56 @@
+"""Which model of the index a file's weights are, and how that is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from densezoo.errors import CheckpointError
+from densezoo.index.download import recorded_models
+from densezoo.index.load import find_by_sha256, get_spec
+from densezoo.index.places import file_name
+from densezoo.types import KnownBy, ModelSpec, WeightSource
+
+
+def identify(path: Path, sha256: str, name: str | None = None) -> tuple[ModelSpec | None, KnownBy | None]:
+    """The model whose weights a file holds, and how that is known; (None, None): nothing says whose they are.
+
+    Args:
+        path: the file.
+        sha256: of its content, 64 hex digits.
+        name: whose weights they are by the user's word; None: he doesn't say.
+
+    Raises:
+        UnknownNameError: there is no model of that name.
+        CheckpointError: the word is wrong: the file is another model's, or not what the publisher states.
+    """
+    published, recorded = find_by_sha256(sha256), recorded_models(sha256)
+    if name is not None:
+        return _by_word(path, sha256, get_spec(name), published, recorded)
+    if published is not None:
+        return published, "published-hash"
+    return (get_spec(recorded[0]), "first-use-hash") if len(recorded) == 1 else (None, None)
+
+
+def _by_word(
+    path: Path, sha256: str, spec: ModelSpec, published: ModelSpec | None, recorded: list[str]
+) -> tuple[ModelSpec, KnownBy]:
+    if any(source.is_file(sha256) for source in spec.weights):
+        return spec, "published-hash"
+    wrong = f"{path}: expected the weights of {spec.name}, found those of"
+    if published is not None:
+        raise CheckpointError(f"{wrong} {published.name}, as their published sha256 says; give that name, or none")
+    meant = _meant(path, spec)
+    if meant and all(source.is_hashed for source in meant):
+        expected = " or ".join(str(source.sha256 or source.hash_prefix) for source in meant)
+        raise CheckpointError(f"{path}: expected sha256 {expected}, found {sha256}; fetch the file again")
+    if recorded and spec.name not in recorded:
+        raise CheckpointError(
+            f"{wrong} {' and '.join(recorded)}, for which the cache got them; give that name, or none"
+        )
+    return spec, "first-use-hash" if recorded else "user"
+
+
+def _meant(path: Path, spec: ModelSpec) -> list[WeightSource]:
+    """The published files that this one may be: those whose names end as its does, or else any, converted."""
+    alike = [source for source in spec.weights if Path(file_name(spec.name, source)).suffix == path.suffix]
+    return alike or list(spec.weights)

@@ -1,0 +1,39 @@
+"""Whose weights a result was measured with, and how a table shows how that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from densezoo.types import EvalResult, ModelSpec
+
+#: {how it is known: (mark in a table, what it means)}; a published hash needs none.
+MARKS = {
+    "first-use-hash": (
+        "[a]",
+        "the publisher states no hash; the weights are the file that was first fetched for this name.",
+    ),
+    "user": ("[b]", "no hash says whose the weights are; they are the model's by the word of whoever measured them."),
+}
+
+
+def has_weights_of(result: EvalResult, spec: ModelSpec) -> bool:
+    """Whether a result was measured with a model's weights: by a published hash, or as the result itself knows it.
+
+    What the result knows counts no more where its publisher has come to state a hash of every file.
+    """
+    if any(source.is_file(result.weights_sha256) for source in spec.weights):
+        return True
+    may_be = not spec.weights or not all(source.is_hashed for source in spec.weights)
+    return result.model == spec.name and result.weights_known_by in MARKS and may_be
+
+
+def mark(result: EvalResult) -> str:
+    """What a table shows after a measured number; "" where a published hash says whose weights they are."""
+    return f" {MARKS[result.weights_known_by][0]}" if result.weights_known_by in MARKS else ""
+
+
+def legend(results: Iterable[EvalResult | None]) -> str:
+    """The meanings of the marks in a table, below it; "" where it has none."""
+    used = {result.weights_known_by for result in results if result is not None}
+    lines = [f"\n{sign} {meaning}\n" for known_by, (sign, meaning) in MARKS.items() if known_by in used]
+    return "".join(lines)
