@@ -25,6 +25,7 @@ from densezoo.errors import (
 from densezoo.index.load import find_by_sha256, get_spec, load_index
 from densezoo.index.select import select
 from densezoo.paths import ROOT, relative_to_root
+from densezoo.threads import one_thread
 from densezoo.types import Architecture, ConversionReport, EvalResult, Experiment, ModelSpec, Protocol
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ __all__ = [
 ]
 
 RESULTS = ROOT / "results"
+DEVICES = ("cpu", "cuda", "xpu", "mps", "hpu", "npu", "mtia")  # those of torch's that compute
 DEMO = (
     ROOT / "configs/digits/densenet_bc_22_8_digits.py",
     ROOT / "configs/digits/densenet_bc_22_8_digits.safetensors",
@@ -222,10 +224,11 @@ def load_checkpoint(
     from densezoo.formats.read import read_checkpoint
     from densezoo.models.densenet import DenseNet
 
-    arch, state_dict, report = convert(read_checkpoint(path), architecture, **options)
-    with torch.device("meta"):  # no weights are drawn that the file's would replace
-        model = DenseNet(arch)
-    model.load_state_dict(state_dict, assign=True)
+    with one_thread():
+        arch, state_dict, report = convert(read_checkpoint(path), architecture, **options)
+        with torch.device("meta"):  # the file's weights come in their place
+            model = DenseNet(arch, draw_weights=False)
+        model.load_state_dict(state_dict, assign=True)
     return model.eval(), report
 
 
@@ -296,6 +299,47 @@ def _verify(model: DenseNet, report: ConversionReport, files: Sequence[tuple[str
     return errors
 
 
+def check_names(
+    config: str | Path | None = None,
+    checkpoint: str | Path | None = None,
+    *,
+    overrides: Mapping[str, object] | None = None,
+    names: Sequence[str] | None = None,
+    dataset: str | None = None,
+    tta: str | None = None,
+    device: str | None = None,
+) -> None:
+    """Refuse what doesn't exist before anything is imported or read that takes time.
+
+    Args:
+        config, checkpoint, overrides, names, dataset, tta, device: as for `evaluate_protocols`.
+
+    Raises:
+        UnknownNameError: no such protocol, dataset or test-time augmentation; names the nearest.
+        ConfigError: the config can't be read, or stands in the checkpoint's place; no such device.
+    """
+    from densezoo.data.datasets import get_dataset
+    from densezoo.data.views import get_augmentation
+
+    if checkpoint is not None and Path(checkpoint).suffix == ".py":
+        if config is not None and Path(config).suffix != ".py":
+            raise ConfigError(f"config and checkpoint are swapped: expected {checkpoint} {config}, the config first")
+        raise ConfigError(f"{checkpoint}: is a config; a checkpoint goes after it: CONFIG.py CHECKPOINT")
+    experiment = None if config is None else load_config(config, overrides)
+    for protocol in names or [experiment.protocol if experiment else ""]:
+        if protocol not in ("", "all"):
+            protocols.get_protocol(protocol)
+    if used := dataset or (experiment.dataset if experiment else ""):
+        get_dataset(used)
+    get_augmentation(tta)
+    if device is not None:
+        kind, _, number = device.partition(":")
+        if kind not in DEVICES or (number != "" and not number.isdecimal()):
+            raise ConfigError(f"--device {device}: expected such as cpu, cuda or cuda:1{suggestion(kind, DEVICES)}")
+        if kind != "cpu":
+            _device(device)
+
+
 def evaluate_checkpoint(
     config: str | Path | None, checkpoint: str | Path, *, protocol: str | None = None, **options: Any
 ) -> EvalResult:
@@ -358,6 +402,7 @@ def evaluate_protocols(
     Raises:
         DensezooError: one of its kinds for each thing that a user can mend.
     """
+    check_names(config, checkpoint, overrides=overrides, names=names, dataset=dataset, tta=tta, device=device)
     from densezoo import measure
     from densezoo.data.views import check_fits, get_augmentation
     from densezoo.evaluation import distributed
@@ -454,6 +499,7 @@ def train_config(
     Raises:
         DensezooError: one of its kinds for each thing that a user can mend.
     """
+    check_names(config, overrides=overrides, device=device)
     from mmengine.runner import set_random_seed
 
     from densezoo import measure

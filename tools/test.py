@@ -34,8 +34,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def test(args: Namespace) -> None:
     """Evaluate, store, print."""
-    from densezoo.evaluation.distributed import is_main  # here, so that --help needs no torch
-
     results = api.evaluate_protocols(
         args.config and command_line.find_config(args.config),
         args.checkpoint,
@@ -45,6 +43,8 @@ def test(args: Namespace) -> None:
         show_progress=True,
         **{name: getattr(args, name) for name in OPTIONS},
     )
+    from densezoo.evaluation.distributed import is_main  # here, so that a misspelt name is refused without torch
+
     if is_main():
         print(api.report(results))
         for result in results:
