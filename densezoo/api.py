@@ -489,17 +489,36 @@ def train_config(
     device: str | None = None,
     launcher: str = "none",
     overrides: Mapping[str, object] | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
 ) -> Path:
     """Train what a config describes; returns the checkpoint, ``<work_dir>/<config>.safetensors``.
 
     Args:
-        work_dir: for logs and checkpoints; None: ``work_dirs/<config>``.
+        work_dir: for logs and checkpoints; None: ``work_dirs/<config>``. One that has a run in it is refused.
+        resume: go on after the last whole epoch of the run in ``work_dir``, if there is one. With ``workers=0`` in one
+            process the end is the same, bit for bit, as without the interruption; otherwise the augmentation of the
+            epochs left draws other numbers.
+        overwrite: remove the run in ``work_dir``, its files alone, and begin anew.
         data_root, workers, device, launcher, overrides: as for `evaluate_checkpoint`.
 
     Raises:
         DensezooError: one of its kinds for each thing that a user can mend.
     """
+    from densezoo.training import work_folder
+
     check_names(config, overrides=overrides, device=device)
+    experiment = load_config(config, overrides)
+    recipe, protocol = experiment.train, protocols.get_protocol(experiment.protocol)
+    if recipe is None:
+        raise ConfigError(f"{config}: has no 'train' entry; it is for evaluation only")
+    folder = Path(work_dir or Path("work_dirs") / experiment.name)
+    if resume and overwrite:
+        raise ConfigError("--resume and --overwrite exclude each other: go on with a run, or remove it")
+    work_folder.check_folder(folder)
+    if not (resume or overwrite):
+        work_folder.check_free(folder, experiment.name)
+
     from mmengine.runner import set_random_seed
 
     from densezoo import measure
@@ -508,23 +527,31 @@ def train_config(
     from densezoo.training.data import TrainingImages, augmentation
     from densezoo.training.run import train
 
-    experiment = load_config(config, overrides)
-    recipe, protocol = experiment.train, protocols.get_protocol(experiment.protocol)
-    if recipe is None:
-        raise ConfigError(f"{config}: has no 'train' entry; it is for evaluation only")
     images, held_out = (_open_images(experiment, data_root, split) for split in ("train", "test"))
     augment = augmentation(recipe.augmentation, protocol.crop)
     chosen_device = _device(device)
     distributed.start(launcher, chosen_device)
+    started_with = work_folder.run_facts(experiment, distributed.world_size())
+    resume_from = work_folder.resumable(folder, started_with) if resume else None
     set_random_seed(recipe.seed, deterministic=True)  # before the weights are drawn
     network = create_model(experiment.model)
 
     def evaluate(network: nn.Module) -> Mapping[str, float]:
         return measure.percentages(network, held_out, protocol, experiment.model, chosen_device, recipe.batch_size)
 
-    folder = Path(work_dir or Path("work_dirs") / experiment.name)
-    training_images = TrainingImages(images, protocol, augment)
-    train(network, training_images, recipe, evaluate=evaluate, work_dir=folder, workers=workers, launcher=launcher)
+    if overwrite and distributed.is_main():
+        work_folder.remove_run(folder, experiment.name)
+    train(
+        network,
+        TrainingImages(images, protocol, augment),
+        recipe,
+        evaluate=evaluate,
+        work_dir=folder,
+        workers=workers,
+        launcher=launcher,
+        facts=started_with,
+        resume_from=resume_from,
+    )
     path = folder / f"{experiment.name}.safetensors"
     if distributed.is_main():
         facts = {"architecture": dataclasses.asdict(experiment.model), "config": experiment.path, "seed": recipe.seed}
