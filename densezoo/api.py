@@ -642,12 +642,19 @@ def make_tables(results: str | Path | None = None, *, check: bool = False) -> li
         The documents that changed.
 
     Raises:
-        ResultError: with ``check``, a document is stale; a stored result or a marker is broken.
+        ResultError: with ``check``, a document is stale; a stored result or a marker is broken; there is no document,
+            as in an installed wheel.
     """
     from densezoo.results.cards import model_cards
     from densezoo.results.store import read_results, write_atomically
     from densezoo.results.tables import fill_tables
 
+    for path in GENERATED:
+        if not path.is_file():
+            raise ResultError(
+                f"{path}: there is no such document; the tables stand in README.md and docs/models/ of densezoo's "
+                "repository, which an installed package doesn't have: run tools/make_tables.py in a clone"
+            )
     stored, specs = read_results(results or RESULTS), load_index()
     documents = {CARDS / f"{arch}.md": text for arch, text in model_cards(specs.values(), stored).items()}
     for path in GENERATED:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from densezoo import api, command_line
 from densezoo.results.agreement import check_expected
-from densezoo.results.store import result_path
+from densezoo.results.store import storing
 
 OPTIONS = ["data_root", "labels", "class_map", "batch_size", "workers", "device", "launcher", "dataset"]
 OPTIONS += ["on_error", "out", "resume", "predictions"]
@@ -48,7 +48,7 @@ def test(args: Namespace) -> None:
     if is_main():
         print(api.report(results))
         for result in results:
-            print(f"  stored: {result_path(args.out, result)}")
+            print(f"  {storing(args.out, result)}")
         if args.expect is not None:
             check_expected(results, args.expect, args.tolerance)
 
