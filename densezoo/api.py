@@ -496,9 +496,9 @@ def train_config(
 
     Args:
         work_dir: for logs and checkpoints; None: ``work_dirs/<config>``. One that has a run in it is refused.
-        resume: go on after the last whole epoch of the run in ``work_dir``, if there is one. With ``workers=0`` in one
-            process the end is the same, bit for bit, as without the interruption; otherwise the augmentation of the
-            epochs left draws other numbers.
+        resume: go on after the last whole epoch of the run in ``work_dir``, if there is one. On a CPU in one
+            process with ``workers=0`` the end is the same, bit for bit, as without the interruption; otherwise the
+            augmentation of the epochs left draws other numbers.
         overwrite: remove the run in ``work_dir``, its files alone, and begin anew.
         data_root, workers, device, launcher, overrides: as for `evaluate_checkpoint`.
 

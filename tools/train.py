@@ -25,8 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     again.add_argument(
         "--resume",
         action="store_true",
-        help="go on after the last whole epoch of the run in WORK_DIR; with --workers 0 in one process to the same "
-        "bits as without the interruption, otherwise with other random numbers in the augmentation",
+        help="go on after the last whole epoch of the run in WORK_DIR; on a CPU with --workers 0 in one process to the "
+        "same bits as without the interruption, otherwise with other random numbers in the augmentation",
     )
     again.add_argument("--overwrite", action="store_true", help="remove the run in WORK_DIR and begin anew")
     command_line.add_run_options(parser)
