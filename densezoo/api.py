@@ -25,6 +25,7 @@ from densezoo.errors import (
 from densezoo.index.load import find_by_sha256, get_spec, load_index, tell_which
 from densezoo.index.select import select
 from densezoo.paths import ROOT, relative_to_root
+from densezoo.threads import one_thread
 from densezoo.types import Architecture, ConversionReport, EvalResult, Experiment, ModelSpec, Protocol
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ __all__ = [
 ]
 
 RESULTS = ROOT / "results"
+DEVICES = ("cpu", "cuda", "xpu", "mps", "hpu", "npu", "mtia")  # those of torch's that compute
 DEMO = (
     ROOT / "configs/digits/densenet_bc_22_8_digits.py",
     ROOT / "configs/digits/densenet_bc_22_8_digits.safetensors",
@@ -226,10 +228,11 @@ def load_checkpoint(
     from densezoo.formats.read import read_checkpoint
     from densezoo.models.densenet import DenseNet
 
-    arch, state_dict, report = convert(read_checkpoint(path), architecture, **options)
-    with torch.device("meta"):  # no weights are drawn that the file's would replace
-        model = DenseNet(arch)
-    model.load_state_dict(state_dict, assign=True)
+    with one_thread():
+        arch, state_dict, report = convert(read_checkpoint(path), architecture, **options)
+        with torch.device("meta"):  # the file's weights come in their place
+            model = DenseNet(arch, draw_weights=False)
+        model.load_state_dict(state_dict, assign=True)
     return model.eval(), report
 
 
@@ -298,6 +301,47 @@ def _verify(model: DenseNet, report: ConversionReport, files: Sequence[tuple[str
                 f"expected at most {LARGEST_ERROR:.0e}; don't use the conversion, and report this"
             )
     return errors
+
+
+def check_names(
+    config: str | Path | None = None,
+    checkpoint: str | Path | None = None,
+    *,
+    overrides: Mapping[str, object] | None = None,
+    names: Sequence[str] | None = None,
+    dataset: str | None = None,
+    tta: str | None = None,
+    device: str | None = None,
+) -> None:
+    """Refuse what doesn't exist before anything is imported or read that takes time.
+
+    Args:
+        config, checkpoint, overrides, names, dataset, tta, device: as for `evaluate_protocols`.
+
+    Raises:
+        UnknownNameError: no such protocol, dataset or test-time augmentation; names the nearest.
+        ConfigError: the config can't be read, or stands in the checkpoint's place; no such device.
+    """
+    from densezoo.data.datasets import get_dataset
+    from densezoo.data.views import get_augmentation
+
+    if checkpoint is not None and Path(checkpoint).suffix == ".py":
+        if config is not None and Path(config).suffix != ".py":
+            raise ConfigError(f"config and checkpoint are swapped: expected {checkpoint} {config}, the config first")
+        raise ConfigError(f"{checkpoint}: is a config; a checkpoint goes after it: CONFIG.py CHECKPOINT")
+    experiment = None if config is None else load_config(config, overrides)
+    for protocol in names or [experiment.protocol if experiment else ""]:
+        if protocol not in ("", "all"):
+            protocols.get_protocol(protocol)
+    if used := dataset or (experiment.dataset if experiment else ""):
+        get_dataset(used)
+    get_augmentation(tta)
+    if device is not None:
+        kind, _, number = device.partition(":")
+        if kind not in DEVICES or (number != "" and not number.isdecimal()):
+            raise ConfigError(f"--device {device}: expected such as cpu, cuda or cuda:1{suggestion(kind, DEVICES)}")
+        if kind != "cpu":
+            _device(device)
 
 
 def evaluate_checkpoint(
@@ -370,6 +414,7 @@ def evaluate_protocols(
     Raises:
         DensezooError: one of its kinds for each thing that a user can mend.
     """
+    check_names(config, checkpoint, overrides=overrides, names=names, dataset=dataset, tta=tta, device=device)
     from densezoo import measure
     from densezoo.data.datasets import find_subsets
     from densezoo.data.views import check_fits, get_augmentation
@@ -516,16 +561,36 @@ def train_config(
     device: str | None = None,
     launcher: str | None = None,
     overrides: Mapping[str, object] | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
 ) -> Path:
     """Train what a config describes; returns the checkpoint, ``<work_dir>/<config>.safetensors``.
 
     Args:
-        work_dir: for logs and checkpoints; None: ``work_dirs/<config>``.
+        work_dir: for logs and checkpoints; None: ``work_dirs/<config>``. One that has a run in it is refused.
+        resume: go on after the last whole epoch of the run in ``work_dir``, if there is one. On a CPU in one
+            process with ``workers=0`` the end is the same, bit for bit, as without the interruption; otherwise the
+            augmentation of the epochs left draws other numbers.
+        overwrite: remove the run in ``work_dir``, its files alone, and begin anew.
         data_root, workers, device, launcher, overrides: as for `evaluate_checkpoint`.
 
     Raises:
         DensezooError: one of its kinds for each thing that a user can mend.
     """
+    from densezoo.training import work_folder
+
+    check_names(config, overrides=overrides, device=device)
+    experiment = load_config(config, overrides)
+    recipe, protocol = experiment.train, protocols.get_protocol(experiment.protocol)
+    if recipe is None:
+        raise ConfigError(f"{config}: has no 'train' entry; it is for evaluation only")
+    folder = Path(work_dir or Path("work_dirs") / experiment.name)
+    if resume and overwrite:
+        raise ConfigError("--resume and --overwrite exclude each other: go on with a run, or remove it")
+    work_folder.check_folder(folder)
+    if not (resume or overwrite):
+        work_folder.check_free(folder, experiment.name)
+
     from mmengine.runner import set_random_seed
 
     from densezoo import measure
@@ -534,23 +599,31 @@ def train_config(
     from densezoo.training.data import TrainingImages, augmentation
     from densezoo.training.run import train
 
-    experiment = load_config(config, overrides)
-    recipe, protocol = experiment.train, protocols.get_protocol(experiment.protocol)
-    if recipe is None:
-        raise ConfigError(f"{config}: has no 'train' entry; it is for evaluation only")
     images, held_out = (_open_images(experiment, data_root, split) for split in ("train", "test"))
     augment = augmentation(recipe.augmentation, protocol.crop)
     chosen_device = _device(device)
     launcher = distributed.start(launcher, chosen_device)
+    started_with = work_folder.run_facts(experiment, distributed.world_size())
+    resume_from = work_folder.resumable(folder, started_with) if resume else None
     set_random_seed(recipe.seed, deterministic=True)  # before the weights are drawn
     network = create_model(experiment.model)
 
     def evaluate(network: nn.Module) -> Mapping[str, float]:
         return measure.percentages(network, held_out, protocol, experiment.model, chosen_device, recipe.batch_size)
 
-    folder = Path(work_dir or Path("work_dirs") / experiment.name)
-    training_images = TrainingImages(images, protocol, augment)
-    train(network, training_images, recipe, evaluate=evaluate, work_dir=folder, workers=workers, launcher=launcher)
+    if overwrite and distributed.is_main():
+        work_folder.remove_run(folder, experiment.name)
+    train(
+        network,
+        TrainingImages(images, protocol, augment),
+        recipe,
+        evaluate=evaluate,
+        work_dir=folder,
+        workers=workers,
+        launcher=launcher,
+        facts=started_with,
+        resume_from=resume_from,
+    )
     path = folder / f"{experiment.name}.safetensors"
     if distributed.is_main():
         facts = {"architecture": dataclasses.asdict(experiment.model), "config": experiment.path, "seed": recipe.seed}
@@ -641,12 +714,19 @@ def make_tables(results: str | Path | None = None, *, check: bool = False) -> li
         The documents that changed.
 
     Raises:
-        ResultError: with ``check``, a document is stale; a stored result or a marker is broken.
+        ResultError: with ``check``, a document is stale; a stored result or a marker is broken; there is no document,
+            as in an installed wheel.
     """
     from densezoo.results.cards import model_cards
     from densezoo.results.store import read_results, write_atomically
     from densezoo.results.tables import fill_tables
 
+    for path in GENERATED:
+        if not path.is_file():
+            raise ResultError(
+                f"{path}: there is no such document; the tables stand in README.md and docs/models/ of densezoo's "
+                "repository, which an installed package doesn't have: run tools/make_tables.py in a clone"
+            )
     stored, specs = read_results(results or RESULTS), load_index()
     documents = {CARDS / f"{arch}.md": text for arch, text in model_cards(specs.values(), stored).items()}
     for path in GENERATED:

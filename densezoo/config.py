@@ -29,6 +29,8 @@ def load_config(path: str | Path, overrides: Mapping[str, object] | None = None)
         ConfigError: the file is missing, holds more than literals, or has an unknown key or a wrong type.
     """
     path = Path(path)
+    if path.suffix != ".py" and path.is_file():
+        raise ConfigError(f"{path}: expected a config, a .py file such as configs/densenet121.py, not a checkpoint")
     values = _read(path.resolve())
     if overrides:
         from mmengine.config import Config  # here, because it takes 0.2 s and few runs need it

@@ -139,9 +139,11 @@ def sweep(tasks: Sequence[Task], settings: Settings, ray: str | None = None) -> 
 
     Raises:
         DatasetError: a dataset can't be opened; before any task is begun.
-        ConfigError: Ray is not installed or not there.
+        UnknownNameError: no such test-time augmentation.
+        ConfigError: no such device; Ray is not installed or not there.
         ResultError: an outcome can't be stored.
     """
+    api.check_names(tta=settings.tta, device=settings.device if ray is None else None)  # Ray's machines have their own
     from densezoo.data.datasets import open_dataset
     from densezoo.measure import hashed
 

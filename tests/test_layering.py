@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "densezoo"
 
 #: The rows of docs/architecture.md, lowest first.
 ROWS = [
-    {"errors", "paths"},
+    {"errors", "paths", "threads"},
     {"types"},
     {"schema", "models.topology"},
     {"config", "formats", "data.protocols"},

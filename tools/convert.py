@@ -15,8 +15,6 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmengine.config import DictAction
-
 from densezoo import api, command_line
 
 TARGETS = ("densezoo", "torchvision", "timm", "mmpretrain", "onnx", "keras")
@@ -34,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--options",
         nargs="+",
         type=command_line.key_value,
-        action=DictAction,
+        action=command_line.KeyValues,
         metavar="KEY=VALUE",
         help="what the file doesn't say: bn_eps=1e-5",
     )

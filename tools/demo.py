@@ -1,25 +1,27 @@
 #!/usr/bin/env python
-"""The main job on what ships with densezoo: evaluate a small DenseNet on scikit-learn's digits, store, make tables."""
+"""The main job on what ships with densezoo: evaluate a small DenseNet on scikit-learn's digits, compare, store."""
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from pathlib import Path
 
 from densezoo import api, command_line
 from densezoo.paths import relative_to_root
-from densezoo.results.store import write_result
+from densezoo.results.store import compare_with, storing, write_result
 from densezoo.results.summary import summary
 
+OUT = Path("work_dirs/demo")
 NEXT = """
 next:
-  .venv/bin/python tools/list_models.py                      every model of the index
-  .venv/bin/python tools/test.py configs/densenet169.py CHECKPOINT.pth --data-root IMAGENET
+  {python} {tools}/list_models.py                      every model of the index
+  {python} {tools}/test.py configs/densenet169.py CHECKPOINT.pth --data-root IMAGENET
                                                              the same for your checkpoint and data
-  .venv/bin/python tools/train.py {config}
-                                                             train this network anew, half a minute
-  README.md                                                  the tables, now with this result"""
+  {python} {tools}/train.py {config}
+                                                             train this network anew, half a minute"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,15 +30,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def demo(args: Namespace) -> None:
-    """Evaluate, print, store, regenerate."""
+    """Evaluate, print, store in the current folder, compare with the result that ships."""
     config, checkpoint = api.DEMO
     print(f"evaluating {relative_to_root(checkpoint)} on scikit-learn's digits")
     result = api.evaluate_checkpoint(config, checkpoint, workers=0)
-    print(summary(result))
-    print(f"  stored: {relative_to_root(write_result(api.RESULTS, result))}")
-    for path in api.make_tables():
-        print(f"  regenerated the tables of {relative_to_root(path)}")
-    print(NEXT.format(config=relative_to_root(config)))
+    write_result(OUT, result)
+    print(f"{summary(result)}\n  {storing(OUT, result)}\n  {compare_with(api.RESULTS, result)}")
+    python, tools = (_from_here(path) for path in (Path(sys.executable), Path(__file__).parent))
+    print(NEXT.format(python=python, tools=tools, config=relative_to_root(config)))
+
+
+def _from_here(path: Path) -> str:
+    """The path relative to the current folder where it lies in it."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 if __name__ == "__main__":

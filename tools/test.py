@@ -15,7 +15,7 @@ from pathlib import Path
 
 from densezoo import api, command_line
 from densezoo.results.agreement import check_expected
-from densezoo.results.store import result_path
+from densezoo.results.store import storing
 
 OPTIONS = ["data_root", "labels", "class_map", "batch_size", "workers", "device", "launcher", "dataset"]
 OPTIONS += ["model", "subset", "on_error", "out", "resume", "restart", "predictions"]
@@ -34,8 +34,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def test(args: Namespace) -> None:
     """Evaluate, store, print."""
-    from densezoo.evaluation.distributed import is_main  # here, so that --help needs no torch
-
     results = api.evaluate_protocols(
         args.config and command_line.find_config(args.config),
         args.checkpoint,
@@ -45,10 +43,12 @@ def test(args: Namespace) -> None:
         show_progress=True,
         **{name: getattr(args, name) for name in OPTIONS},
     )
+    from densezoo.evaluation.distributed import is_main  # here, so that a misspelt name is refused without torch
+
     if is_main():
         print(api.report(results))
         for result in results:
-            print(f"  stored: {result_path(args.out, result)}")
+            print(f"  {storing(args.out, result)}")
         if args.expect is not None:
             check_expected(results, args.expect, args.tolerance)
 

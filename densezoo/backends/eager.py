@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from densezoo.data.preprocess import normalise
+from densezoo.threads import one_thread
 from densezoo.types import Protocol
 
 
@@ -27,7 +28,8 @@ class EagerBackend:
     def __init__(self, model: nn.Module, protocol: Protocol, device: str) -> None:
         self.device = torch.device(device)
         self.protocol = protocol
-        self.model = model.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        with one_thread():
+            self.model = model.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @torch.inference_mode()
     def __call__(self, pixels: Tensor) -> Tensor:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
-from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 
 from densezoo.data.images import ChosenImages, ImageSet
 from densezoo.errors import DatasetError
@@ -17,10 +19,15 @@ _TRAINING_NAME = re.compile(r"(n\d{8})_\d+\.[A-Za-z]+$")
 @lru_cache(maxsize=1)
 def wnids() -> Sequence[str]:
     """The folder names of ImageNet's 1,000 classes, in label order."""
-    from timm.data.imagenet_info import ImageNetInfo  # here, because timm takes 3 s to import
+    return _timm_data("imagenet_synsets.txt").split()
 
-    names: Sequence[str] = ImageNetInfo("imagenet-1k").label_names()  # type: ignore[no-untyped-call]
-    return names
+
+def _timm_data(name: str) -> str:
+    """The text of a file that timm carries; timm itself, which takes 1 to 3 s, is not imported."""
+    package = find_spec("timm")
+    assert package is not None  # densezoo depends on it
+    assert package.origin is not None
+    return (Path(package.origin).parent / "data" / "_info" / name).read_text(encoding="utf-8")
 
 
 def only_classes(list_name: str) -> Callable[[ImageSet], ImageSet]:
@@ -33,7 +40,7 @@ def only_classes(list_name: str) -> Callable[[ImageSet], ImageSet]:
 
 
 def _restricted(list_name: str, images: ImageSet) -> ImageSet:
-    wanted = (files("timm.data") / "_info" / f"{list_name}_synsets.txt").read_text().split()
+    wanted = _timm_data(f"{list_name}_synsets.txt").split()
     classes = sorted(wnids().index(wnid) for wnid in wanted)
     chosen = set(classes)
     positions = [i for i, label in enumerate(images.labels) if label in chosen]
@@ -48,21 +55,19 @@ def real_labels(images: ImageSet) -> ImageSet:
     Raises:
         DatasetError: an image that isn't ILSVRC2012_val_<number>, by which ReaL knows it; none that has a label.
     """
-    from timm.data.real_labels import RealLabelsImagenet
-
-    known = RealLabelsImagenet([""] * 50_000).real_labels  # type: ignore[no-untyped-call]
+    known = json.loads(_timm_data("imagenet_real_labels.json"))  # right answers of the first image, the second, ...
     positions, sets = [], []
     for i, name in enumerate(images.ids):
         number = _VALIDATION_NUMBER.search(name)
-        answers = known.get(f"{number[0]}.JPEG") if number else None
-        if answers is None:
+        place = int(number[1]) - 1 if number else -1
+        if not 0 <= place < len(known):
             raise DatasetError(
                 f"{images.where(i)}: ReaL's labels go by the validation set's own file names, "
                 "ILSVRC2012_val_00000001 to ILSVRC2012_val_00050000"
             )
-        if answers:
+        if known[place]:
             positions.append(i)
-            sets.append(tuple(sorted(answers)))
+            sets.append(tuple(sorted(known[place])))
     if not positions:
         raise DatasetError(f"{images.location}: none of the {len(images)} images has a label in ReaL")
     return _choose(images, positions, [answers[0] for answers in sets], label_sets=sets)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from densezoo.data.decoding import Decoded
-from densezoo.data.preprocess import crop_planes, resized
 from densezoo.data.resampling import Array
 from densezoo.errors import ConfigError, UnknownNameError
 from densezoo.types import Protocol
+
+if TYPE_CHECKING:  # a name is checked before torch is imported
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,10 @@ def check_fits(augmentation: Augmentation | None, protocol: Protocol) -> None:
 
 def to_views(image: Decoded, protocol: Protocol, augmentation: Augmentation) -> Tensor:
     """Every view of a decoded image: (V, C, H, W), uint8 or float32 as the protocol's pixels are."""
+    import torch
+
+    from densezoo.data.preprocess import crop_planes
+
     return torch.stack([crop_planes(*view, protocol) for view in _views(image, protocol, augmentation)])
 
 
@@ -99,6 +104,8 @@ def _views(
     image: Decoded, protocol: Protocol, augmentation: Augmentation
 ) -> Iterator[tuple[Array, tuple[int, int] | None]]:
     """(resized image, (top, left) of the crop; None: the centre)."""
+    from densezoo.data.preprocess import resized
+
     for size in augmentation.sizes:
         short = None if protocol.resize is None else int(protocol.resize * size)
         whole = resized(image, replace(protocol, resize=short))

@@ -156,10 +156,12 @@ class DenseNet(nn.Module):
     """A DenseNet: images (N, in_chans, H, W), float32 and normalised -> logits (N, num_classes).
 
     Args:
-        arch: what to build. Weights are drawn as the authors draw them: He for convolutions (paper, section 4.2).
+        arch: what to build.
+        draw_weights: draw them as the authors do, He for convolutions (paper, section 4.2); False where others replace
+            them: of "meta" tensors torch draws normal numbers by way of its compiler, which takes seconds to import.
     """
 
-    def __init__(self, arch: Architecture) -> None:
+    def __init__(self, arch: Architecture, *, draw_weights: bool = True) -> None:
         super().__init__()
         self.arch = arch
         modules = _stem(arch)
@@ -173,9 +175,10 @@ class DenseNet(nn.Module):
         modules["norm5"] = nn.BatchNorm2d(channels, eps=arch.bn_eps)  # torchvision's name, whatever the block count
         self.features = nn.Sequential(modules)
         self.classifier = nn.Linear(channels, arch.num_classes)
-        self._init_weights()
+        if draw_weights:
+            self._draw_weights()
 
-    def _init_weights(self) -> None:
+    def _draw_weights(self) -> None:
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight)

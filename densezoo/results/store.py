@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import math
 import os
 import re
 import shutil
@@ -12,7 +14,11 @@ from pathlib import Path
 
 from densezoo import schema
 from densezoo.errors import ResultError
+from densezoo.paths import relative_to_root
 from densezoo.types import Conditions, EvalResult
+
+COUNTS = ("num_samples", "correct1", "correct5")
+CIRCUMSTANCES = ("date", "seconds", "commit")  # of a measurement, which say nothing of what was found
 
 
 def result_path(folder: Path, result: EvalResult) -> Path:
@@ -25,13 +31,58 @@ def file_stem(model: str, conditions: Conditions) -> str:
     return re.sub(r"[^\w.@+-]", "_", f"{model}@{conditions}")
 
 
+def differences(result: EvalResult, other: EvalResult) -> list[str]:
+    """In which fields two results differ, as "field: value, other value": counts, measures and the facts of the run.
+
+    When they were measured, how long it took and at which commit is no difference, nor are roundings of the loss.
+    """
+    values, others = (json.loads(json.dumps(dataclasses.asdict(each))) for each in (result, other))
+    return [
+        f"{name}: {value!r}, {others[name]!r}"
+        for name, value in values.items()
+        if name not in CIRCUMSTANCES and not _equal(value, others[name])
+    ]
+
+
+def _equal(one: object, other: object) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-6)
+    return one == other
+
+
+def storing(folder: str | Path, result: EvalResult) -> str:
+    """What `write_result` has done, for people: the file, and whether it held the same before."""
+    path = result_path(Path(folder), result)
+    stored = _read_result(path)
+    same = f"already stored, the same, on {stored.date}: " if stored.date != result.date else "stored: "
+    return f"{same}{path}"
+
+
+def compare_with(folder: str | Path, result: EvalResult) -> str:
+    """Whether a folder's result of the same measurement has the same counts, and if not, what differs; for people."""
+    path = result_path(Path(folder), result)
+    where = relative_to_root(path)
+    if not path.is_file():
+        return f"nothing to compare with: there is no {where}"
+    stored = _read_result(path)
+    if all(getattr(result, name) == getattr(stored, name) for name in COUNTS):
+        return f"the same counts as in {where}"
+    return "\n    ".join([f"differs from {where} (here, there):", *differences(result, stored)])
+
+
 def write_result(folder: str | Path, result: EvalResult) -> Path:
-    """Store a result; the file is whole or not there at all.
+    """Store a result, unless the same is there already; the file is whole or not there at all.
+
+    What is stored stays where only date, seconds or commit would change (`differences`).
 
     Raises:
         ResultError: the folder can't be written.
     """
     path = result_path(Path(folder), result)
+    if path.exists():
+        with contextlib.suppress(ResultError):  # a broken file is replaced
+            if not differences(_read_result(path), result):
+                return path
     text = json.dumps(dataclasses.asdict(result), indent=2) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine import dist
 from mmengine.dataset import DefaultSampler
 from mmengine.hooks import Hook
@@ -61,6 +62,40 @@ class EvaluateHook(Hook):  # type: ignore[misc]
         return network
 
 
+class ResumeHook(Hook):  # type: ignore[misc]
+    """Writes what mmengine leaves out into each checkpoint, and takes it from the one that the run goes on from.
+
+    That is torch's random numbers, and what the run was started with. Of what mmengine has to log only the list of
+    checkpoints that it keeps goes in, since ``torch.load`` refuses the rest.
+
+    Args:
+        facts: what the run was started with (`densezoo.training.work_folder.run_facts`).
+    """
+
+    def __init__(self, facts: Mapping[str, Any]) -> None:
+        self.facts = facts
+        self.random: Mapping[str, Tensor] = {}
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        kept = {"keep_ckpt_ids": checkpoint["message_hub"]["runtime_info"]["keep_ckpt_ids"]}
+        checkpoint["message_hub"] = {"log_scalars": {}, "runtime_info": kept, "resumed_keys": {}}
+        checkpoint["run"] = dict(self.facts)
+        gpu = {"cuda": torch.cuda.get_rng_state()} if torch.cuda.is_available() else {}
+        checkpoint["random"] = {"cpu": torch.get_rng_state(), **gpu}
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        self.random = checkpoint["random"]
+        if not all(tensor.is_contiguous() for tensor in checkpoint["state_dict"].values()):
+            runner.model.to(memory_format=torch.channels_last)  # as an evaluation leaves it; dropout draws by it
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        if "cpu" in self.random:
+            torch.set_rng_state(self.random["cpu"].cpu())
+        if "cuda" in self.random and torch.cuda.is_available():
+            torch.cuda.set_rng_state(self.random["cuda"].cpu())
+        self.random = {}
+
+
 def train(
     network: nn.Module,
     images: TrainingImages,
@@ -70,6 +105,8 @@ def train(
     work_dir: str | Path,
     workers: int,
     launcher: str,
+    facts: Mapping[str, Any],
+    resume_from: Path | None = None,
     eval_interval: int = 1,
 ) -> None:
     """Train the network in place; logs and mmengine's checkpoints go to ``work_dir``.
@@ -77,6 +114,8 @@ def train(
     Args:
         evaluate: what to measure between epochs: network -> {name: value}.
         launcher: "none", "pytorch", "slurm" or "mpi" (mmengine's).
+        facts: what the run is started with (`densezoo.training.work_folder.run_facts`), for its checkpoints.
+        resume_from: the checkpoint of such a run to go on from; None: begin at epoch 1.
 
     Raises:
         TrainingError: the loss is not finite.
@@ -100,9 +139,12 @@ def train(
         param_scheduler=_schedule(recipe, len(loader)),
         default_hooks={
             "logger": {"type": "LoggerHook", "interval": max(1, len(loader) // 4)},
-            "checkpoint": {"type": "CheckpointHook", "interval": eval_interval, "max_keep_ckpts": 1},
+            # two, because mmengine removes the oldest before it writes: a run that is killed then keeps one
+            "checkpoint": {"type": "CheckpointHook", "interval": eval_interval, "max_keep_ckpts": 2},
         },
-        custom_hooks=[EvaluateHook(evaluate, eval_interval)],
+        custom_hooks=[EvaluateHook(evaluate, eval_interval), ResumeHook(facts)],
+        load_from=None if resume_from is None else str(resume_from),
+        resume=resume_from is not None,
         randomness={"seed": recipe.seed, "deterministic": True},
         launcher=launcher,
     ).train()

@@ -9,7 +9,15 @@ import pytest
 from examples import example_result
 
 from densezoo.errors import ResultError
-from densezoo.results.store import failure_path, read_results, result_path, write_atomically, write_result
+from densezoo.results.store import (
+    differences,
+    failure_path,
+    read_results,
+    result_path,
+    storing,
+    write_atomically,
+    write_result,
+)
 from densezoo.types import Conditions
 
 #: What DESIGN asks of every stored result.
@@ -76,6 +84,48 @@ def test_the_same_measurement_again_replaces_the_file(tmp_path: Path) -> None:
     write_result(tmp_path, example_result())
     write_result(tmp_path, example_result(correct1=37218))
     assert [result.correct1 for result in read_results(tmp_path)] == [37218]
+
+
+def test_what_is_stored_stays_for_a_date(tmp_path: Path) -> None:
+    stored = example_result(loss=0.5, coverage=None)
+    path = write_result(tmp_path, stored)
+    assert storing(tmp_path, stored) == f"stored: {path}"
+    before = path.read_bytes()
+    later = {"date": "2026-11-21T08:00:00+00:00", "seconds": 1.0, "commit": "abc"}
+    again = example_result(loss=0.5 + 1e-9, **later)
+    assert write_result(tmp_path, again) == path
+    assert path.read_bytes() == before
+    assert storing(tmp_path, again) == f"already stored, the same, on 2026-11-20T19:00:00+00:00: {path}"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"correct5": 1},
+        {"device": "cuda"},
+        {"versions": {"torch": "2.16.0"}},
+        {"dataset_fingerprint": "e" * 64},
+        {"weights_sha256": "b" * 64},
+        {"precision": "bfloat16"},
+        {"interval95": (74.0, 74.81)},
+        {"loss": 0.6},
+    ],
+)
+def test_other_counts_or_facts_replace_what_is_stored(tmp_path: Path, change: dict[str, object]) -> None:
+    write_result(tmp_path, example_result(loss=0.5))
+    changed = example_result(**{"loss": 0.5, "date": "2026-11-21T08:00:00+00:00", **change})
+    path = write_result(tmp_path, changed)
+    assert read_results(tmp_path) == [changed]
+    assert storing(tmp_path, changed) == f"stored: {path}"
+    (difference,) = differences(example_result(loss=0.5), changed)
+    assert difference.startswith(f"{next(iter(change))}: ")
+
+
+def test_a_broken_file_is_replaced(tmp_path: Path) -> None:
+    path = write_result(tmp_path, example_result())
+    path.write_text("{")
+    write_result(tmp_path, example_result())
+    assert read_results(tmp_path) == [example_result()]
 
 
 def test_a_name_can_t_leave_the_folder(tmp_path: Path) -> None:

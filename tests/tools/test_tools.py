@@ -182,22 +182,31 @@ def test_more_classes_than_logits(tool: Tool, tmp_path: Path, capsys: pytest.Cap
     assert "num_classes is 10, expected 7" in capsys.readouterr().err
 
 
-def test_the_demo(
+def test_the_demo_writes_into_work_dirs_and_compares(
     tool: Tool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    readme = tmp_path / "README.md"
-    shutil.copy(ROOT / "README.md", readme)
-    shutil.copytree(ROOT / "results", tmp_path / "results")
-    monkeypatch.setattr(api, "RESULTS", tmp_path / "results")
-    monkeypatch.setattr(api, "GENERATED", (readme,))
-    monkeypatch.setattr(api, "CARDS", tmp_path / "cards")
+    name = "digits/densenet_bc_22_8.densezoo_digits@digits.json"
+    monkeypatch.chdir(tmp_path)
+    before = {
+        path: path.read_bytes() for path in [*ROOT.glob("*.md"), *ROOT.glob("results/*/*"), *ROOT.glob("docs/*/*")]
+    }
     assert tool("demo") == 0
     shown = capsys.readouterr().out
     assert "top-1" in shown
     assert "95 % interval" in shown
-    assert "next:" in shown
-    assert (tmp_path / "results/digits/densenet_bc_22_8.densezoo_digits@digits.json").is_file()
-    assert readme.read_text().count("\n") == (ROOT / "README.md").read_text().count("\n")
+    assert f"  stored: work_dirs/demo/{name}\n  the same counts as in results/{name}\n" in shown
+    assert f" {ROOT}/tools/list_models.py " in shown
+    assert (tmp_path / "work_dirs/demo" / name).is_file()
+    assert {path: path.read_bytes() for path in before} == before
+
+    altered = json.loads((ROOT / "results" / name).read_text())
+    (tmp_path / "results/digits").mkdir(parents=True)
+    (tmp_path / "results" / name).write_text(json.dumps({**altered, "correct1": 885}))
+    monkeypatch.setattr(api, "RESULTS", tmp_path / "results")
+    assert tool("demo") == 0
+    shown = capsys.readouterr().out
+    assert "  already stored, the same, on 20" in shown
+    assert f"{name} (here, there):\n    correct1: 886, 885\n" in shown
 
 
 def test_listing(tool: Tool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

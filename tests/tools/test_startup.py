@@ -1,0 +1,140 @@
+"""What a command imports before its work begins: nothing that takes seconds and isn't used."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import timm.data
+import torch
+import torchvision
+from PIL import Image
+
+from densezoo import api
+from densezoo.data import imagenet
+from densezoo.models.densenet import DenseNet
+from densezoo.paths import ROOT
+from densezoo.threads import one_thread
+from densezoo.types import Architecture
+
+#: Packages and what they cost: torch's compiler 2.4 s of CPU, timm 2.9 s, torchvision 1 s.
+HEAVY = ["torch._dynamo", "torch._inductor", "sympy", "timm", "torchvision", "sklearn", "scipy", "pandas", "matplotlib"]
+HEAVY += ["pyarrow", "onnx", "keras", "h5py", "mmcv", "cv2", "modelindex", "fvcore"]
+
+
+@pytest.fixture(scope="module")
+def densenet121(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """torchvision's, as torch.save writes it."""
+    path = tmp_path_factory.mktemp("weights") / "densenet121.pth"
+    torch.save(torchvision.models.densenet121().state_dict(), path)
+    return path
+
+
+def test_nothing_heavy_is_imported_until_the_first_image_is_decoded(tmp_path: Path, densenet121: Path) -> None:
+    (tmp_path / "val" / "n01440764").mkdir(parents=True)
+    Image.fromarray(np.zeros((300, 300, 3), np.uint8)).save(tmp_path / "val" / "n01440764" / "a.png")
+    program = f"""
+import json, runpy, sys
+from densezoo.data import loading
+
+def decode(image, protocol, where):
+    print(json.dumps([where.rpartition("/")[2], [name for name in {HEAVY} if name in sys.modules]]))
+    raise SystemExit
+
+loading.decode = decode
+sys.argv = {["test.py", "configs/densenet121.py", str(densenet121), "--data-root", str(tmp_path)]}
+sys.argv += {["--out", str(tmp_path / "out"), "--workers", "0", "--device", "cpu"]}
+runpy.run_path("tools/test.py", run_name="__main__")
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.stdout, done.stderr
+    assert json.loads(done.stdout) == ["a.png", []]
+
+
+@pytest.mark.parametrize(
+    ("tool", "options", "message"),
+    [
+        ("test", ["--protocol", "tim"], "there is no protocol 'tim'; did you mean 'timm'?"),
+        ("test", ["--dataset", "imagenet1"], "there is no dataset 'imagenet1'; did you mean 'imagenet1k'?"),
+        ("test", ["--tta", "flop"], "there is no test-time augmentation 'flop'; did you mean 'flip'?"),
+        ("test", ["--device", "cudda:1"], "--device cudda:1: expected such as cpu, cuda or cuda:1; did you mean"),
+        ("test", ["--device", "cuda:one"], "--device cuda:one: expected such as cpu, cuda or cuda:1"),
+        ("test", ["--cfg-options", "dataset=imagenet1"], "there is no dataset 'imagenet1'"),
+        ("train", ["--device", "cpuu"], "--device cpuu: expected such as cpu, cuda or cuda:1; did you mean 'cpu'?"),
+        ("train", ["--cfg-options", "protocol=tim"], "there is no protocol 'tim'"),
+    ],
+)
+def test_a_misspelt_name_is_refused_before_torch_is_imported(tool: str, options: list[str], message: str) -> None:
+    arguments = ["configs/densenet121.py", *(["weights.pth"] if tool == "test" else []), *options]
+    program = f"""
+import runpy, sys
+sys.argv = {[f"{tool}.py", *arguments]}
+try:
+    runpy.run_path("tools/{tool}.py", run_name="__main__")
+finally:
+    print(sorted({{"torch", *{HEAVY}}} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stdout) == (1, "[]\n")
+    assert done.stderr.startswith("error: ")
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_sweep_refuses_a_misspelt_name_before_its_first_image(
+    tool: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = ("--data-root", f"imagenet1k={tmp_path / 'nowhere'}", "--out", tmp_path)
+    assert tool("sweep", "densenet121.tv*", *root, "--tta", "flop") == 1
+    assert capsys.readouterr().err == "error: there is no test-time augmentation 'flop'; did you mean 'flip'?\n"
+    assert tool("sweep", "densenet121.tv*", *root, "--device", "cupid") == 1
+    assert "--device cupid: expected such as" in capsys.readouterr().err
+
+
+def test_imagenet_s_names_are_timm_s() -> None:
+    assert imagenet.wnids() == timm.data.ImageNetInfo("imagenet-1k").label_names()
+
+
+def test_weights_are_drawn_as_they_always_were() -> None:
+    """torch's own draw of every layer in the order in which it is made, then He's for convolutions."""
+    torch.manual_seed(0)
+    drawn = api.create_model(Architecture(4, (1,), 8, num_classes=3))
+    torch.manual_seed(0)
+    by_torch = DenseNet(Architecture(4, (1,), 8, num_classes=3), draw_weights=False)
+    for module in by_torch.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(module.weight)
+    torch.nn.init.zeros_(by_torch.classifier.bias)
+    assert all(torch.equal(tensor, by_torch.state_dict()[name]) for name, tensor in drawn.state_dict().items())
+
+
+def test_one_thread_is_for_a_while() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with one_thread():
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_config_and_checkpoint_swapped(
+    tool: Callable[..., int], tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, checkpoint = api.DEMO
+    copy = (tmp_path / "weights").with_suffix(suffix)
+    copy.write_bytes(checkpoint.read_bytes())
+    assert tool("test", copy, config) == 1
+    expected = f"error: config and checkpoint are swapped: expected {config} {copy}, the config first\n"
+    assert capsys.readouterr().err == expected
+    assert tool("test", config) == 1
+    assert f"{config}: is a config; a checkpoint goes after it: CONFIG.py CHECKPOINT" in capsys.readouterr().err
+    assert tool("train", copy) == 1
+    assert f"{copy}: expected a config, a .py file such as" in capsys.readouterr().err
