@@ -140,7 +140,8 @@ def _begun(loader: DataLoader[Any]) -> Iterator[Any]:
 def to_travel(pixels: Tensor) -> Travelling:
     """Pixels as a worker sends them: in shared memory where that has room, else as an array, which goes by a pipe.
 
-    What lies in shared memory isn't copied again; a pipe costs about 1 ms for 2 MB.
+    What lies in shared memory isn't copied again. By a pipe a batch of 64 at 224 px (9.6 MB) takes 12 ms more of the
+    main process's CPU (2-core AMD EPYC, medians of 5).
     """
     try:
         return pixels.share_memory_()  # type: ignore[no-untyped-call,no-any-return]

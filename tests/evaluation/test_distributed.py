@@ -117,6 +117,15 @@ def test_launchers_are_recognised(monkeypatch: pytest.MonkeyPatch, variables: di
     assert distributed.start("none", "cpu") == "none"
 
 
+@pytest.mark.usefixtures("alone")
+def test_without_an_address_to_meet_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("OMPI_COMM_WORLD_RANK", "0"), ("OMPI_COMM_WORLD_SIZE", "2")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("MASTER_ADDR", raising=False)
+    with pytest.raises(EvaluationError, match=r"rank 0 of 2 can't join the others by mpi .*set MASTER_ADDR"):
+        distributed.start(None, "cpu")
+
+
 def test_a_port_in_use_is_one_message(tmp_path: Path) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
