@@ -431,6 +431,8 @@ def evaluate_protocols(
     if not experiment.dataset or not (names or spec or experiment.protocol):
         raise ConfigError(f"{checkpoint}: doesn't say how it is used; give a config, or --dataset and --protocol")
     network, converted = load_checkpoint(checkpoint, experiment.model)
+    if file_sha256(checkpoint) != sha256:
+        raise CheckpointError(f"{checkpoint}: has changed while it was read; let nothing write to it, and start again")
     if spec and not _is_network_of(spec, checkpoint, experiment.model, converted.architecture):
         if model is not None:
             raise ConfigError(f"{config}: expected the network of {spec.name} ({spec.config}), found another one")

@@ -20,7 +20,7 @@ import torch
 from PIL import Image
 
 from densezoo import api, measure
-from densezoo.errors import ConfigError, DatasetError, EvaluationError, ImageError, ResultError
+from densezoo.errors import CheckpointError, ConfigError, DatasetError, EvaluationError, ImageError, ResultError
 from densezoo.formats.safetensors import write_safetensors
 from densezoo.types import Coverage, EvalResult
 
@@ -222,6 +222,21 @@ def test_an_interrupted_run_says_what_is_kept_and_how_to_go_on(tmp_path: Path, n
     done = subprocess.run([*command, "--resume"], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert "886 of 899" in done.stdout
+
+
+def test_a_checkpoint_that_changes_while_it_is_read(
+    evaluate: Callable[..., list[EvalResult]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = api.load_checkpoint
+
+    def replaced(*arguments: Any) -> object:
+        network = api.create_model(api.load_config(tmp_path / "small.py").model)
+        write_safetensors(tmp_path / "small.safetensors", network.state_dict(), {})
+        return load(*arguments)
+
+    monkeypatch.setattr(api, "load_checkpoint", replaced)
+    with pytest.raises(CheckpointError, match="small.safetensors: has changed while it was read"):
+        evaluate()
 
 
 def test_a_deleted_output_folder_loses_no_number(
