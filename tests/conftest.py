@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ settings.register_profile("densezoo", deadline=None, derandomize=True, suppress_
 settings.load_profile("densezoo")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the processes that tests start: several threads wait in loops
 
 
 @pytest.fixture(scope="session", autouse=True)
