@@ -280,9 +280,10 @@ def _verify(model: DenseNet, report: ConversionReport, files: Sequence[tuple[str
     import torch
 
     from densezoo.checkpoints.verify import LARGEST_ERROR, largest_error, system_of
+    from densezoo.models.topology import STEMS
 
     arch = report.architecture
-    side = (2 ** (len(arch.block_config) + (1 if arch.stem in ("imagenet", "deep") else -1))) * (arch.head_pool or 2)
+    side = STEMS[arch.stem].reduction * 2 ** (len(arch.block_config) - 1) * (arch.head_pool or 2)
     images = torch.randn(2, arch.in_chans, side, side, generator=torch.Generator().manual_seed(0))
     errors = {}
     for source, path in files:

@@ -19,7 +19,7 @@ from densezoo.checkpoints.onnx_writer import write_onnx
 from densezoo.errors import CheckpointError
 from densezoo.formats.read import read_checkpoint
 from densezoo.formats.safetensors import write_safetensors
-from densezoo.models.topology import layers
+from densezoo.models.topology import STEMS, layers
 from densezoo.types import Architecture
 
 Facts = Mapping[str, object]
@@ -90,7 +90,7 @@ def misfits(to: str, arch: Architecture) -> list[str]:
         wrong.append("no bottleneck")
     if to == "timm" and arch.num_init_features != 2 * arch.growth_rate:
         wrong.append(f"num_init_features {arch.num_init_features} with growth_rate {arch.growth_rate}")
-    if to == "keras" and arch.ceil_mode and arch.stem in ("imagenet", "deep") and arch.stem_ceil_mode is None:
+    if to == "keras" and arch.ceil_mode and STEMS[arch.stem].pool and arch.stem_ceil_mode is None:
         wrong.append("ceil_mode in the stem")
     return wrong
 
