@@ -287,7 +287,7 @@ def _verify(model: DenseNet, report: ConversionReport, files: Sequence[tuple[str
     images = torch.randn(2, arch.in_chans, side, side, generator=torch.Generator().manual_seed(0))
     errors = {}
     for source, path in files:
-        system = system_of(source, arch)
+        system = system_of(source, path, arch)
         error = errors[f"{system} {path.name}"] = largest_error(system, path, model, arch, images)
         if not isinstance(error, str) and not error <= LARGEST_ERROR:
             raise CheckpointError(

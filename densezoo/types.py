@@ -279,6 +279,23 @@ class GraphNode:
 
 
 @dataclass(frozen=True)
+class TimmNetwork:
+    """The network that stands beside a file's tensors by timm's name for it.
+
+    Args:
+        where: what names it, for messages.
+        name: timm's, without a tag.
+        arguments: of ``timm.create_model`` beside the name.
+        fields: {field of `Architecture`: its value in the network that timm builds}; None: none of timm's DenseNets.
+    """
+
+    where: str
+    name: str
+    arguments: Mapping[str, object] = field(default_factory=dict)
+    fields: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """What a reader found in a file, under the file's own names.
 
@@ -292,6 +309,7 @@ class Checkpoint:
         semantics: {field of `Architecture`: its value, as the file states it}.
         graph: the computation, where the file (or the description beside it) holds it; else empty.
         hints: what the reader used beside the tensors, in words.
+        described: what names the network beside the tensors: a config.json, a run's arguments.
     """
 
     path: str
@@ -303,6 +321,7 @@ class Checkpoint:
     semantics: Mapping[str, object] = field(default_factory=dict)
     graph: tuple[GraphNode, ...] = ()
     hints: tuple[str, ...] = ()
+    described: tuple[TimmNetwork, ...] = ()
 
 
 ParamKind = Literal["conv", "norm", "linear"]
