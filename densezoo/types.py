@@ -95,7 +95,7 @@ class Protocol:
     Args:
         name: what ``--protocol`` takes.
         source: the document or code that fixes it, and what is not known of it.
-        decoder: library that turns bytes into RGB (`densezoo.data.decoding`).
+        decoder: what turns bytes into RGB (`densezoo.data.decoding`).
         exif: whether the EXIF orientation is applied.
         resize: short side in pixels; None: the image stays as it is.
         interpolation: None only without a resize.
@@ -115,7 +115,7 @@ class Protocol:
     source: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    decoder: Literal["pil", "cv2", "torch7", "mindspore"] = "pil"
+    decoder: Literal["pil", "cv2.imread", "cv2.imdecode", "torch7", "mindspore"] = "pil"
     exif: bool = False
     resize: int | None = None
     interpolation: Literal["bilinear", "bicubic"] | None = None
