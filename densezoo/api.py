@@ -24,6 +24,7 @@ from densezoo.errors import (
 )
 from densezoo.index.load import find_by_sha256, get_spec, load_index
 from densezoo.index.select import select
+from densezoo.outputs import written_as
 from densezoo.paths import ROOT, relative_to_root
 from densezoo.types import Architecture, ConversionReport, EvalResult, Experiment, ModelSpec, Protocol
 
@@ -230,13 +231,14 @@ def load_checkpoint(
 
 
 def convert_checkpoint(
-    source: str | Path, destination: str | Path, *, to: str = "densezoo", verify: bool = False, **options: Any
+    source: str | Path, destination: str | Path, *, to: str | None = None, verify: bool = False, **options: Any
 ) -> tuple[ConversionReport, dict[str, object]]:
     """Write a checkpoint of any system for another one, and read what was written.
 
     Args:
         destination: the file to write; it is whole or not there at all.
-        to: "densezoo" (safetensors that needs no config), or a system of `densezoo.checkpoints.export.TARGETS`.
+        to: "densezoo" (safetensors that needs no config), or a system of `densezoo.checkpoints.export.TARGETS`; None:
+            the one of the destination's extension (`densezoo.outputs`).
         verify: run the networks of both files in their systems, where those are installed, against ours.
         options: as for `load_checkpoint`.
 
@@ -248,13 +250,15 @@ def convert_checkpoint(
         FormatError, CheckpointError: as for `load_checkpoint` and `densezoo.checkpoints.export.export`; what was
             written computes another function.
         UnknownNameError: no such target.
+        ConfigError: the destination's extension is unknown, or another target's.
     """
     from densezoo.checkpoints.export import TARGETS, export
     from densezoo.formats.identity import file_sha256
 
-    if to not in TARGETS:
+    if to is not None and to not in TARGETS:
         raise UnknownNameError("target", to, TARGETS)
     source, destination = Path(source), Path(destination)
+    to = written_as(destination, "checkpoint", to)
     model, report = load_checkpoint(source, **options)
     sha256 = file_sha256(source)
     spec = find_by_sha256(sha256)
@@ -365,6 +369,8 @@ def evaluate_protocols(
     from densezoo.formats.identity import file_sha256
     from densezoo.results import provenance
 
+    if predictions:
+        written_as(Path(predictions), "predictions")
     sha256 = file_sha256(checkpoint) if Path(checkpoint).is_file() else ""  # what isn't is for the reader to refuse
     spec = find_by_sha256(sha256)
     experiment = _described(checkpoint, spec) if config is None else load_config(config, overrides)
@@ -534,11 +540,11 @@ def analyze(
     Args:
         path, other: parquet files of `evaluate_protocols`.
         topk: accuracies among the first k classes.
-        plot: PNG for the reliability diagram.
+        plot: .png, .pdf or .svg file for the reliability diagram.
 
     Raises:
         EvaluationError: a file can't be read; the two are over different images.
-        ConfigError: a k that is not 1 to the number of classes.
+        ConfigError: a k that is not 1 to the number of classes; an extension of the plot that none has.
         ResultError: the diagram can't be drawn.
     """
     from densezoo.evaluation.comparison import compare
@@ -546,6 +552,8 @@ def analyze(
     from densezoo.evaluation.report import comparison_report, report
     from densezoo.results.plots import reliability_diagram
 
+    if plot:
+        written_as(Path(plot), "plot")
     first = read_predictions(path)
     measures, num_classes = first.measures(), first.about["num_classes"]
     if not all(1 <= k <= num_classes for k in topk):

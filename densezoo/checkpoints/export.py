@@ -112,7 +112,7 @@ def export(path: Path, to: str, arch: Architecture, state_dict: Mapping[str, Ten
     if wrong:
         raise CheckpointError(
             f"{path}: {to}'s DenseNet can't have {', '.join(wrong)}; the file would hold another network's weights. "
-            "Write --to densezoo, or --to onnx, which carry it"
+            "Write a .safetensors or .onnx file, which carry it"
         )
     if not path.parent.is_dir():
         raise CheckpointError(f"{path}: can't be written (there is no folder {path.parent})")
