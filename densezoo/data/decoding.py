@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from densezoo.data.resampling import resized_size
+from densezoo.data.strips import fits
 from densezoo.errors import ImageError
 from densezoo.types import Protocol
 
@@ -47,7 +48,8 @@ def decode(source: bytes | NDArray[np.uint8] | Image.Image, protocol: Protocol, 
         where: the file, for messages.
 
     Raises:
-        ImageError: the protocol's library can't decode it, or it has more than MAX_PIXELS before or after its resize.
+        ImageError: the protocol's library can't decode it; it has more than MAX_PIXELS; or it has more after its
+            resize and its crop can't be made without them (`densezoo.data.strips.fits`).
     """
     try:
         with warnings.catch_warnings():  # Pillow warns of odd metadata, which the libraries here pass over
@@ -96,10 +98,13 @@ def _opened(data: bytes, protocol: Protocol) -> Image.Image:
 
 
 def _check_area(size: tuple[int, int], protocol: Protocol) -> None:
-    """Refuse a bomb: also a strip of one pixel's width, which only a resize makes huge."""
+    """Refuse a bomb: also a strip which only its resize makes huge, if its crop can't be made without the whole."""
     sizes = [size]
-    if protocol.resize is not None:
-        sizes.append(resized_size(*size, protocol.resize))
+    if protocol.resize is not None and protocol.interpolation is not None:
+        alone = protocol.crop is not None and fits(
+            size, protocol.resize, protocol.resize_backend, protocol.interpolation
+        )
+        sizes += [] if alone else [resized_size(*size, protocol.resize)]
     for width, height in sizes:
         if width * height > MAX_PIXELS:
             raise ValueError(f"{size[0]} x {size[1]} becomes {width * height:,} pixels, more than {MAX_PIXELS:,}")

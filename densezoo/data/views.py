@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from densezoo.data.decoding import Decoded
 from densezoo.data.preprocess import crop_planes, resized
 from densezoo.data.resampling import Array
+from densezoo.data.strips import Strip
 from densezoo.errors import ConfigError, UnknownNameError
 from densezoo.types import Protocol
 
@@ -92,19 +92,20 @@ def check_fits(augmentation: Augmentation | None, protocol: Protocol) -> None:
 
 def to_views(image: Decoded, protocol: Protocol, augmentation: Augmentation) -> Tensor:
     """Every view of a decoded image: (V, C, H, W), uint8 or float32 as the protocol's pixels are."""
-    return torch.stack([crop_planes(*view, protocol) for view in _views(image, protocol, augmentation)])
+    views = _views(image, protocol, augmentation)
+    return torch.stack([crop_planes(pixels, corner, protocol, mirrored) for pixels, corner, mirrored in views])
 
 
 def _views(
     image: Decoded, protocol: Protocol, augmentation: Augmentation
-) -> Iterator[tuple[Array, tuple[int, int] | None]]:
-    """(resized image, (top, left) of the crop; None: the centre)."""
+) -> Iterator[tuple[Array | Strip, tuple[int, int] | None, bool]]:
+    """(resized image, (top, left) of the crop; None: the centre, whether it is mirrored before it is cropped)."""
     for size in augmentation.sizes:
         short = None if protocol.resize is None else int(protocol.resize * size)
         whole = resized(image, replace(protocol, resize=short))
-        for pixels in (whole, np.flip(whole, axis=1))[: 1 + augmentation.mirror]:
+        for mirrored in (False, True)[: 1 + augmentation.mirror]:
             for place in augmentation.places:
-                yield pixels, _corner(pixels.shape, PLACES[place], protocol)
+                yield whole, _corner(whole.shape, PLACES[place], protocol), mirrored
 
 
 def _corner(shape: tuple[int, ...], share: tuple[int, int] | None, protocol: Protocol) -> tuple[int, int] | None:
