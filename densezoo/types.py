@@ -286,7 +286,7 @@ class TimmNetwork:
         where: what names it, for messages.
         name: timm's, without a tag.
         arguments: of ``timm.create_model`` beside the name.
-        fields: {field of `Architecture`: its value in the network that timm builds}; None: none of timm's DenseNets.
+        fields: {field of `Architecture`: its value in the network that timm builds}; None: no DenseNet of ours.
     """
 
     where: str

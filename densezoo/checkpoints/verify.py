@@ -60,7 +60,11 @@ def _timm(path: Path, arch: Architecture, images: Tensor) -> Tensor:
         "num_classes": len(state["classifier.bias"]),
         "in_chans": state["features.conv0.weight"].shape[1],
     }
-    named = [(network.name, {**sizes, **network.arguments}) for network in read_checkpoint(path).described]
+    named = [
+        (network.name, {**sizes, **network.arguments})
+        for network in read_checkpoint(path).described
+        if timm.is_model(network.name)
+    ]
     for name, arguments in named or [(name, sizes) for name in _namesakes(state, sizes)]:
         model = timm.create_model(name, **arguments)
         break

@@ -35,6 +35,7 @@ NETWORKS: Mapping[str, Mapping[str, object]] = {
     "densenet121d": _network(32, 6, 12, 24, 16, stem="deep"),  # this and the next: until timm 0.8
     "densenet264": _network(48, 6, 12, 64, 48),
 }
+_OTHERS = ("densenet264d_iabn",)  # DenseNets of timm's, until 0.8, that compute another function
 #: {argument of timm's DenseNet: the field that it sets}.
 _FIELDS = {
     "growth_rate": "growth_rate", "block_config": "block_config", "bn_size": "bn_size", "stem_type": "stem",
@@ -95,12 +96,20 @@ def trained_by_timm(path: Path, given: Mapping[str, object]) -> tuple[TimmNetwor
 
 
 def _described(where: str, name: object, beside: Mapping[str, object], arguments: object) -> tuple[TimmNetwork, ...]:
-    """The network of a name and arguments, as ``timm.create_model`` builds it."""
+    """The network of a name and arguments, as ``timm.create_model`` builds it.
+
+    Of a DenseNet that a user gave a name of their own, the arguments are what is known.
+    """
     if not isinstance(name, str):
         return ()
     network = name.rpartition("/")[2].partition(".")[0].lower().removeprefix("tv_")
-    if network not in NETWORKS:  # after a ":" or "/" stands a folder or repository, which may have any name
-        return () if set(":/") & set(name) else (TimmNetwork(where, network),)
+    if network not in NETWORKS:
+        if set(":/") & set(name):  # a folder or repository, which may have any name
+            return ()
+        if network in _OTHERS or ("densenet" not in network and _is_timm_s(network)):
+            return (TimmNetwork(where, network),)
+        if "densenet" not in network:  # a name that a user gave a network
+            return ()
     if not isinstance(arguments, Mapping):
         raise CheckpointError(f"{where}: expected the model's arguments by name; found {arguments!r:.60}")
     given = {name: beside.get(name) for name in (*_BESIDE, "num_classes")} | dict(arguments)
@@ -111,13 +120,20 @@ def _described(where: str, name: object, beside: Mapping[str, object], arguments
             raise CheckpointError(
                 f"{where}: says that the network has {argument} {value!r}, which densezoo's can't; nothing was loaded"
             )
-    fields = dict(NETWORKS[network])
+    fields = dict(NETWORKS.get(network, {}))
     for argument, field in _FIELDS.items():
         if argument in given:
             value = given[argument]
             fields[field] = tuple(value) if isinstance(value, list) else value
-    fields["stem"] = _STEMS.get(str(fields["stem"]), fields["stem"])
-    if isinstance(fields["growth_rate"], int):
+    if "stem_type" in given:
+        fields["stem"] = _STEMS[str(given["stem_type"])]
+    if "num_init_features" in fields and isinstance(fields["growth_rate"], int):
         fields["num_init_features"] = 2 * fields["growth_rate"]
     pool = given.pop("gp", None)
     return (TimmNetwork(where, network, {**({"global_pool": pool} if pool else {}), **given}, fields),)
+
+
+def _is_timm_s(network: str) -> bool:
+    from timm import is_model  # here, because it takes longer to import than a file to read
+
+    return bool(is_model(network))

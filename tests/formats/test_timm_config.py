@@ -91,6 +91,21 @@ def test_another_function_is_refused(tmp_path: Path, arguments: dict[str, object
         read_checkpoint(trained(tmp_path, **arguments))
 
 
+def test_a_name_of_a_user_s_own_claims_nothing_but_its_arguments(tmp_path: Path) -> None:
+    for name in ("densenet_small", "chestnet"):
+        path = trained(tmp_path, plain_weights(), model=name, num_classes=5)
+        assert densezoo.load_checkpoint(path)[1].exact
+        written = densezoo.convert_checkpoint(path, tmp_path / "out.safetensors", verify=True)[1]
+        (error,) = dict(written["verified"]).values()  # type: ignore[call-overload]
+        assert error == 0.0
+    with pytest.raises(CheckpointError, match="says that the network is timm's densenet_small, num_classes 6; by its"):
+        densezoo.load_checkpoint(trained(tmp_path, plain_weights(), model="densenet_small", num_classes=6))
+    with pytest.raises(CheckpointError, match="says that the network has gp 'max'"):
+        densezoo.load_checkpoint(trained(tmp_path, plain_weights(), model="densenet_small", gp="max"))
+    with pytest.raises(CheckpointError, match="in its training arguments: says that the network is resnet50, none of"):
+        densezoo.load_checkpoint(trained(tmp_path, plain_weights(), model="resnet50"))
+
+
 @pytest.mark.parametrize("weights", ["model.safetensors", "pytorch_model.bin"])
 def test_hugging_faces_config(tmp_path: Path, weights: str) -> None:
     assert unseen(published(tmp_path, weights, architecture="densenetblur121d"))["aa_layer"] == "blurpool"
