@@ -24,6 +24,7 @@ from densezoo.errors import (
 )
 from densezoo.index.load import find_by_sha256, get_spec, load_index, tell_which
 from densezoo.index.select import select
+from densezoo.outputs import written_as
 from densezoo.paths import ROOT, relative_to_root
 from densezoo.threads import one_thread
 from densezoo.types import Architecture, ConversionReport, EvalResult, Experiment, ModelSpec, Protocol
@@ -237,13 +238,14 @@ def load_checkpoint(
 
 
 def convert_checkpoint(
-    source: str | Path, destination: str | Path, *, to: str = "densezoo", verify: bool = False, **options: Any
+    source: str | Path, destination: str | Path, *, to: str | None = None, verify: bool = False, **options: Any
 ) -> tuple[ConversionReport, dict[str, object]]:
     """Write a checkpoint of any system for another one, and read what was written.
 
     Args:
         destination: the file to write; it is whole or not there at all.
-        to: "densezoo" (safetensors that needs no config), or a system of `densezoo.checkpoints.export.TARGETS`.
+        to: "densezoo" (safetensors that needs no config), or a system of `densezoo.checkpoints.export.TARGETS`; None:
+            the one of the destination's extension (`densezoo.outputs`).
         verify: run the networks of both files in their systems, where those are installed, against ours.
         options: as for `load_checkpoint`.
 
@@ -255,13 +257,15 @@ def convert_checkpoint(
         FormatError, CheckpointError: as for `load_checkpoint` and `densezoo.checkpoints.export.export`; what was
             written computes another function.
         UnknownNameError: no such target.
+        ConfigError: the destination's extension is unknown, or another target's.
     """
     from densezoo.checkpoints.export import TARGETS, export
     from densezoo.formats.identity import file_sha256
 
-    if to not in TARGETS:
+    if to is not None and to not in TARGETS:
         raise UnknownNameError("target", to, TARGETS)
     source, destination = Path(source), Path(destination)
+    to = written_as(destination, "checkpoint", to)
     model, report = load_checkpoint(source, **options)
     sha256 = file_sha256(source)
     spec = find_by_sha256(sha256)
@@ -287,13 +291,14 @@ def _verify(model: DenseNet, report: ConversionReport, files: Sequence[tuple[str
     import torch
 
     from densezoo.checkpoints.verify import LARGEST_ERROR, largest_error, system_of
+    from densezoo.models.topology import STEMS
 
     arch = report.architecture
-    side = (2 ** (len(arch.block_config) + (1 if arch.stem in ("imagenet", "deep") else -1))) * (arch.head_pool or 2)
+    side = STEMS[arch.stem].reduction * 2 ** (len(arch.block_config) - 1) * (arch.head_pool or 2)
     images = torch.randn(2, arch.in_chans, side, side, generator=torch.Generator().manual_seed(0))
     errors = {}
     for source, path in files:
-        system = system_of(source, arch)
+        system = system_of(source, path, arch)
         error = errors[f"{system} {path.name}"] = largest_error(system, path, model, arch, images)
         if not isinstance(error, str) and not error <= LARGEST_ERROR:
             raise CheckpointError(
@@ -424,6 +429,8 @@ def evaluate_protocols(
     from densezoo.results import provenance
     from densezoo.results.store import read_results
 
+    if predictions:
+        written_as(Path(predictions), "predictions")
     sha256 = file_sha256(checkpoint) if Path(checkpoint).is_file() else ""  # what isn't is for the reader to refuse
     spec, known_by = identify(Path(checkpoint), sha256, model) if sha256 else (None, None)
     experiment = _described(checkpoint, spec) if config is None else load_config(config, overrides)
@@ -680,11 +687,11 @@ def analyze(
     Args:
         path, other: parquet files of `evaluate_protocols`.
         topk: accuracies among the first k classes.
-        plot: PNG for the reliability diagram.
+        plot: .png, .pdf or .svg file for the reliability diagram.
 
     Raises:
         EvaluationError: a file can't be read; the two are over different images.
-        ConfigError: a k that is not 1 to the number of classes.
+        ConfigError: a k that is not 1 to the number of classes; an extension of the plot that none has.
         ResultError: the diagram can't be drawn.
     """
     from densezoo.evaluation.comparison import compare
@@ -692,6 +699,8 @@ def analyze(
     from densezoo.evaluation.report import comparison_report, report
     from densezoo.results.plots import reliability_diagram
 
+    if plot:
+        written_as(Path(plot), "plot")
     first = read_predictions(path)
     measures, num_classes = first.measures(), first.about["num_classes"]
     if not all(1 <= k <= num_classes for k in topk):

@@ -96,7 +96,7 @@ class Protocol:
     Args:
         name: what ``--protocol`` takes.
         source: the document or code that fixes it, and what is not known of it.
-        decoder: library that turns bytes into RGB (`densezoo.data.decoding`).
+        decoder: what turns bytes into RGB (`densezoo.data.decoding`).
         exif: whether the EXIF orientation is applied.
         resize: short side in pixels; None: the image stays as it is.
         interpolation: None only without a resize.
@@ -116,7 +116,7 @@ class Protocol:
     source: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    decoder: Literal["pil", "cv2", "torch7", "mindspore"] = "pil"
+    decoder: Literal["pil", "cv2.imread", "cv2.imdecode", "torch7", "mindspore"] = "pil"
     exif: bool = False
     resize: int | None = None
     interpolation: Literal["bilinear", "bicubic"] | None = None
@@ -287,6 +287,23 @@ class GraphNode:
 
 
 @dataclass(frozen=True)
+class TimmNetwork:
+    """The network that stands beside a file's tensors by timm's name for it.
+
+    Args:
+        where: what names it, for messages.
+        name: timm's, without a tag.
+        arguments: of ``timm.create_model`` beside the name.
+        fields: {field of `Architecture`: its value in the network that timm builds}; None: no DenseNet of ours.
+    """
+
+    where: str
+    name: str
+    arguments: Mapping[str, object] = field(default_factory=dict)
+    fields: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """What a reader found in a file, under the file's own names.
 
@@ -300,6 +317,7 @@ class Checkpoint:
         semantics: {field of `Architecture`: its value, as the file states it}.
         graph: the computation, where the file (or the description beside it) holds it; else empty.
         hints: what the reader used beside the tensors, in words.
+        described: what names the network beside the tensors: a config.json, a run's arguments.
     """
 
     path: str
@@ -311,6 +329,7 @@ class Checkpoint:
     semantics: Mapping[str, object] = field(default_factory=dict)
     graph: tuple[GraphNode, ...] = ()
     hints: tuple[str, ...] = ()
+    described: tuple[TimmNetwork, ...] = ()
 
 
 ParamKind = Literal["conv", "norm", "linear"]

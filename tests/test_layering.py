@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "densezoo"
 #: The rows of docs/architecture.md, lowest first.
 ROWS = [
     {"errors", "paths", "threads"},
-    {"types"},
+    {"types", "outputs"},
     {"schema", "models.topology"},
     {"config", "formats", "data.protocols"},
     {"index", "models", "checkpoints", "data"},

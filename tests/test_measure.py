@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -91,6 +92,26 @@ def test_each_protocol_has_what_its_own_library_can_read(
     found = {result.protocol: result.coverage.unreadable for result in results if result.coverage}
     assert found["torchvision"] == ()
     assert all(result.num_samples == 12 for result in results)
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_truncated_image_is_read_as_its_library_does_and_named(
+    evaluate: Callable[..., list[EvalResult]], tmp_path: Path, cached: bool
+) -> None:
+    """``cv2.imread``, by which the keras protocol goes, fills in what is missing; Pillow refuses it."""
+    whole = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 256, (80, 90, 3), np.uint8)
+    Image.fromarray(noise).save(whole, "JPEG")
+    (tmp_path / "val" / BROKEN).unlink()
+    cut = (tmp_path / "val" / BROKEN).with_suffix(".jpg")
+    cut.write_bytes(whole.getvalue()[:-2000])
+    with pytest.raises(ImageError, match="8.jpg: can't be decoded"):
+        evaluate(out=None)
+    options = {"cache": tmp_path / "pixels"} if cached else {}
+    for _ in range(2):
+        (result,) = evaluate(names=["keras"], predictions=tmp_path / "p.parquet", **options)
+        assert result.coverage == Coverage(12, 12, (), 0, ("c/8.jpg",))
+    assert "1 images are truncated; what is missing" in api.analyze(tmp_path / "p.parquet", topk=[1])
 
 
 def test_resumed_where_it_was_it_gives_the_numbers_of_an_undisturbed_run(

@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("file", type=Path, help="parquet file of tools/test.py --predictions")
     parser.add_argument("other", type=Path, nargs="?", help="another one over the same images, compared by McNemar")
     parser.add_argument("--topk", type=int, nargs="+", default=[1, 5], metavar="K", help="default: 1 5")
-    parser.add_argument("--plot", type=Path, metavar="FILE.png", help="reliability diagram of the first")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="reliability diagram of the first: .png, .pdf, .svg")
     return command_line.run(analyze, parser, argv)
 
 

@@ -2,7 +2,7 @@
 """Convert a DenseNet checkpoint of any system, exactly or not at all.
 
 python tools/convert.py model.caffemodel model.safetensors
-python tools/convert.py model.pth model.onnx --to onnx --verify
+python tools/convert.py model.pth model.onnx --verify
 python tools/convert.py densenetblur121d.pth blur.safetensors --options aa_layer=blurpool
 """
 
@@ -24,8 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = command_line.make_parser(__doc__)
     parser.add_argument("source", type=Path, help="a checkpoint file; its format is recognised by content")
-    parser.add_argument("destination", type=Path, help="the file to write")
-    parser.add_argument("--to", choices=TARGETS, default="densezoo", help="system to write for (default: safetensors)")
+    parser.add_argument("destination", type=Path, help="the file to write: .safetensors, .pth, .onnx, .keras")
+    parser.add_argument("--to", choices=TARGETS, help="system to write for (default: the first of the extension's)")
     parser.add_argument("--verify", action="store_true", help="run both networks in their systems, where installed")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument(

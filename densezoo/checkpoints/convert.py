@@ -51,6 +51,7 @@ def convert(
     """
     naming = recognise(checkpoint)
     found = infer_architecture(naming)
+    _check_description(checkpoint, naming, found)
     stated, weights = _stated(checkpoint, found)
     if architecture is not None:  # what tensors show is then held against them, not against the file's own words
         stated = {name: value for name, value in stated.items() if name not in INFERRED}
@@ -67,7 +68,7 @@ def convert(
     for layer in layers(arch):
         if layer.kind == "norm":
             state_dict.setdefault(f"{layer.name}.num_batches_tracked", torch.tensor(0))
-    told = checkpoint.graph or checkpoint.semantics
+    told = checkpoint.graph or checkpoint.semantics or checkpoint.described
     assumed = () if told else (f"computation: not in the file; taken {naming.keymap.assumes}",)
     hints = (*checkpoint.hints, *assumed, *choices, *_head_notes(checkpoint, naming), *naming.keymap.notes)
     return arch, state_dict, dataclasses.replace(report, hints=hints)
@@ -90,12 +91,19 @@ def recognise(checkpoint: Checkpoint) -> Naming:
 
 
 def _stated(checkpoint: Checkpoint, found: Architecture) -> tuple[dict[str, object], list[tuple[str, ...]]]:
-    """What the file itself says of the computation, in its facts and in its graph, and which weights a layer takes.
+    """What the file, its graph and its description say of the computation, and which weights a layer takes.
 
     Raises:
-        CheckpointError: the two contradict each other; the graph is another network's.
+        CheckpointError: they contradict each other; graph or description are another network's.
     """
     stated = dict(checkpoint.semantics)
+    for network in checkpoint.described:
+        for name, value in (network.fields or {}).items():
+            if name not in INFERRED and not _equal(stated.setdefault(name, value), value):
+                raise CheckpointError(
+                    f"{network.where}: says {name} {value!r}; {checkpoint.path} says {stated[name]!r}; nothing was "
+                    "loaded"
+                )
     weights: list[tuple[str, ...]] = []
     if checkpoint.graph:
         seen = read_computation(checkpoint.graph, found, checkpoint.path)
@@ -106,6 +114,28 @@ def _stated(checkpoint: Checkpoint, found: Architecture) -> tuple[dict[str, obje
                     f"{checkpoint.path}: its metadata says {name} {stated[name]!r}, its computation {value!r}"
                 )
     return stated, weights
+
+
+def _check_description(checkpoint: Checkpoint, naming: Naming, found: Architecture) -> None:
+    """Hold the network that is named beside the tensors to what they show.
+
+    Raises:
+        CheckpointError: they show another network; names both.
+    """
+    if not checkpoint.described or not _compare(checkpoint, naming, found)[1].exact:
+        return  # of a file that is incomplete, the list of what is missing says more
+    for network in checkpoint.described:
+        said = network.fields or {}
+        wrong = [name for name in INFERRED if name in said and not _equal(said[name], getattr(found, name))]
+        if network.fields is None or wrong:
+            claim = f"timm's {network.name}" if network.fields else f"{network.name}, none of timm's DenseNets"
+            raise CheckpointError(
+                f"{network.where}: says that the network is {claim}"
+                + "".join(f", {name} {said[name]}" for name in wrong)
+                + f"; by its tensors {checkpoint.path} is a DenseNet of "
+                + ", ".join(f"{name} {getattr(found, name)}" for name in wrong or INFERRED)
+                + "; nothing was loaded: replace or remove the one that is wrong"
+            )
 
 
 def _check_weights(checkpoint: Checkpoint, naming: Naming, arch: Architecture, weights: list[tuple[str, ...]]) -> None:

@@ -19,7 +19,7 @@ from densezoo.checkpoints.onnx_writer import write_onnx
 from densezoo.errors import CheckpointError
 from densezoo.formats.read import read_checkpoint
 from densezoo.formats.safetensors import write_safetensors
-from densezoo.models.topology import layers
+from densezoo.models.topology import STEMS, layers
 from densezoo.types import Architecture
 
 Facts = Mapping[str, object]
@@ -90,7 +90,7 @@ def misfits(to: str, arch: Architecture) -> list[str]:
         wrong.append("no bottleneck")
     if to == "timm" and arch.num_init_features != 2 * arch.growth_rate:
         wrong.append(f"num_init_features {arch.num_init_features} with growth_rate {arch.growth_rate}")
-    if to == "keras" and arch.ceil_mode and arch.stem in ("imagenet", "deep") and arch.stem_ceil_mode is None:
+    if to == "keras" and arch.ceil_mode and STEMS[arch.stem].pool and arch.stem_ceil_mode is None:
         wrong.append("ceil_mode in the stem")
     return wrong
 
@@ -112,7 +112,7 @@ def export(path: Path, to: str, arch: Architecture, state_dict: Mapping[str, Ten
     if wrong:
         raise CheckpointError(
             f"{path}: {to}'s DenseNet can't have {', '.join(wrong)}; the file would hold another network's weights. "
-            "Write --to densezoo, or --to onnx, which carry it"
+            "Write a .safetensors or .onnx file, which carry it"
         )
     if not path.parent.is_dir():
         raise CheckpointError(f"{path}: can't be written (there is no folder {path.parent})")

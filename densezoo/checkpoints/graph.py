@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from densezoo.errors import CheckpointError
+from densezoo.models.topology import STEMS
 from densezoo.types import Architecture, GraphNode
 
 MAX_JOINED = 2000  # features that one concatenation joins; the largest published block has 64 layers
@@ -212,7 +213,8 @@ class _Walk:
             self.agree(field, ceil_mode)
 
     def stem(self, arch: Architecture) -> None:
-        if arch.stem in ("imagenet", "deep"):
+        stem = STEMS[arch.stem]
+        if stem.pool:
             pool = self.step("max_pool")
             pads = self.window(pool, 3, 2)
             if pads == "same":
@@ -222,9 +224,8 @@ class _Walk:
             else:
                 self.agree("pool_padding", "torch")
                 self.rounding("stem_ceil_mode", pool.attributes.get("ceil_mode", False))
-        kernels = {"imagenet": [(7, 2)], "deep": [(3, 1), (3, 1), (3, 2)]}.get(arch.stem, [(3, 1)])
-        for kernel, stride in kernels:
-            if arch.stem != "cifar":
+        for kernel, stride in reversed(stem.convs):
+            if stem.norms:
                 self.step("relu")
                 self.norm()
             self.conv(kernel, stride)

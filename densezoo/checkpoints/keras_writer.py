@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from densezoo.errors import FormatError
-from densezoo.models.topology import layers
+from densezoo.models.topology import STEMS, layers
 from densezoo.types import Architecture
 
 _CLASSES = {"Conv2D": "conv2d", "BatchNormalization": "batch_normalization", "Dense": "dense"}
@@ -87,7 +87,7 @@ class _Model:
         for layer in layers(arch):
             weight = self.state_dict[f"{layer.name}.weight"]
             if layer.role == "layer.norm1" and layer.index == 1:
-                if layer.block == 1 and arch.stem in ("imagenet", "deep"):
+                if layer.block == 1 and STEMS[arch.stem].pool:
                     self._stem_pool()
                 features = [self.at]
             if layer.role in ("layer.norm1", "transition.norm", "final.norm"):
@@ -100,8 +100,7 @@ class _Model:
                 self.weigh("BatchNormalization", *(self.state_dict[param] for param in params))
                 self.add("Activation", layer.out_channels, activation="relu")
             elif layer.kind == "conv":
-                first = layer.role == "stem.conv0" and arch.stem in ("imagenet", "deep")
-                self._conv(layer.out_channels, layer.in_channels, layer.kernel_size, 2 if first else 1)
+                self._conv(layer.out_channels, layer.in_channels, layer.kernel_size, layer.stride)
                 self.weigh("Conv2D", weight.permute(2, 3, 1, 0))
             if layer.role == ("layer.conv1" if arch.bn_size is None else "layer.conv2"):
                 features.append(self.at)

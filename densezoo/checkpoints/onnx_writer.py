@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from densezoo.errors import FormatError
-from densezoo.models.topology import layers
+from densezoo.models.topology import STEMS, layers
 from densezoo.types import Architecture
 
 OPSET, IR_VERSION = 17, 8
@@ -78,7 +78,7 @@ class _Builder:
         arch = self.arch
         for layer in layers(arch):
             if layer.role == "layer.norm1" and layer.index == 1:
-                if layer.block == 1 and arch.stem in ("imagenet", "deep"):
+                if layer.block == 1 and STEMS[arch.stem].pool:
                     ceil_mode = arch.ceil_mode if arch.stem_ceil_mode is None else arch.stem_ceil_mode
                     self.pool("MaxPool", 3, 1, ceil_mode)
                 features = [self.at]
@@ -87,8 +87,7 @@ class _Builder:
             if layer.kind == "norm":
                 self.norm_relu(layer.name)
             elif layer.kind == "conv":
-                first = layer.role == "stem.conv0" and arch.stem in ("imagenet", "deep")
-                self.conv(layer.name, layer.kernel_size, 2 if first else 1)
+                self.conv(layer.name, layer.kernel_size, layer.stride)
             if layer.role == ("layer.conv1" if arch.bn_size is None else "layer.conv2"):
                 features.append(self.at)
             if layer.role == "transition.conv":

@@ -6,7 +6,7 @@ import os
 import pickle
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,15 +49,51 @@ def _torchvision(path: Path, arch: Architecture, images: Tensor) -> Tensor:
 
 
 def _timm(path: Path, arch: Architecture, images: Tensor) -> Tensor:
+    """By the name that stands beside the file, or else that of timm's network with these tensors.
+
+    What no tensor shows is then timm's own word. Where timm has no such network, it is the conversion's.
+    """
+    import timm
+
+    state = _state(path)
+    sizes: dict[str, Any] = {
+        "num_classes": len(state["classifier.bias"]),
+        "in_chans": state["features.conv0.weight"].shape[1],
+    }
+    named = [
+        (network.name, {**sizes, **network.arguments})
+        for network in read_checkpoint(path).described
+        if timm.is_model(network.name)
+    ]
+    for name, arguments in named or [(name, sizes) for name in _namesakes(state, sizes)]:
+        model = timm.create_model(name, **arguments)
+        break
+    else:
+        model = _converted_in_timm(arch)
+    model.load_state_dict(state)
+    logits: Tensor = model.eval()(images)
+    return logits
+
+
+def _converted_in_timm(arch: Architecture) -> torch.nn.Module:
     from timm.layers.blur_pool import BlurPool2d
     from timm.models.densenet import DenseNet
 
     options: dict[str, Any] = {"bn_size": arch.bn_size, "aa_stem_only": arch.aa_stem_only, "in_chans": arch.in_chans}
     options |= {"stem_type": "deep" if arch.stem == "deep" else "", "aa_layer": BlurPool2d if arch.aa_layer else None}
-    model = DenseNet(arch.growth_rate, arch.block_config, num_classes=arch.num_classes, **options)
-    model.load_state_dict(_state(path))
-    logits: Tensor = model.eval()(images)
-    return logits
+    model: torch.nn.Module = DenseNet(arch.growth_rate, arch.block_config, num_classes=arch.num_classes, **options)
+    return model
+
+
+def _namesakes(state: Mapping[str, Tensor], sizes: Mapping[str, Any]) -> Iterator[str]:
+    """timm's DenseNets that have these tensors."""
+    import timm
+
+    shapes = {name: tensor.shape for name, tensor in state.items() if "num_batches" not in name}
+    for name in timm.list_models(module="densenet"):
+        theirs = timm.create_model(name, device="meta", **sizes).state_dict()
+        if {key: tensor.shape for key, tensor in theirs.items() if "num_batches" not in key} == shapes:
+            yield name
 
 
 def _mmpretrain(path: Path, arch: Architecture, images: Tensor) -> Tensor:
@@ -143,10 +179,12 @@ SYSTEMS: dict[str, Runner] = {
 _VARIANTS = {"torchvision-legacy": "torchvision", "keras3": "keras"}
 
 
-def system_of(source: str, arch: Architecture) -> str:
-    """The system that runs files of a source: torchvision's names are timm's, too, and its networks fewer."""
+def system_of(source: str, path: Path, arch: Architecture) -> str:
+    """The system that runs a source's file: torchvision's names are timm's, too, and its networks fewer."""
     system = _VARIANTS.get(source, source)
-    return "timm" if system == "torchvision" and misfits("torchvision", arch) else system
+    if system == "torchvision" and (misfits("torchvision", arch) or read_checkpoint(path).described):
+        return "timm"
+    return system
 
 
 def largest_error(system: str, path: Path, model: torch.nn.Module, arch: Architecture, images: Tensor) -> float | str:
@@ -165,7 +203,7 @@ def largest_error(system: str, path: Path, model: torch.nn.Module, arch: Archite
             found = SYSTEMS[system](path, arch, images)
         except ImportError as error:
             return f"not installed: {error.name or system}"
-        except (RuntimeError, ValueError, AssertionError, pickle.UnpicklingError) as error:
+        except (RuntimeError, ValueError, TypeError, KeyError, AssertionError, pickle.UnpicklingError) as error:
             return f"{system} doesn't take it: {' '.join(str(error).split())[:160]}"
     if found.min() >= 0 and torch.allclose(found.sum(1), torch.ones(len(found)), atol=1e-4):
         expected = expected.softmax(1)  # a whole model ends in one

@@ -1,12 +1,15 @@
 """Bytes -> RGB as each publisher's library decodes them, with the library's own ways for unusual files.
 
-What differs between them: EXIF orientation, 16-bit files, CMYK and alpha. A 16-bit grey PNG is clipped at 255 by
-Pillow, loses its low byte in OpenCV and keeps all 16 bits in Torch7; a CMYK JPEG is converted by three formulas.
+What differs between them: EXIF orientation, 16-bit files, CMYK, alpha and truncated files. A 16-bit grey PNG is clipped
+at 255 by Pillow, loses its low byte in OpenCV and keeps all 16 bits in Torch7; a CMYK JPEG is converted by three
+formulas; what a truncated JPEG lacks is filled with grey by what reads files through libjpeg's own source, and the
+others refuse it.
 """
 
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from collections.abc import Callable
 from typing import TypeAlias
@@ -16,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from densezoo.data.resampling import resized_size
+from densezoo.data.strips import fits
 from densezoo.errors import ImageError
 from densezoo.types import Protocol
 
@@ -24,6 +28,15 @@ Decoded: TypeAlias = "Image.Image | NDArray[np.uint8] | NDArray[np.float32]"
 
 MAX_PIXELS = 178_956_970  # where Pillow calls a file a decompression bomb by default; 0.5 GB as RGB
 _TORCH7_FORMATS = ("JPEG", "MPO", "PNG", "PPM")  # MPO is a JPEG with further pictures behind it
+#: Decoders that read a JPEG by libjpeg's jpeg_stdio_src, which gives end markers where a file has ended without one:
+#: torch/image's generic/jpeg.c and OpenCV's imread. The source of OpenCV's imdecode has nothing to give, MindSpore's
+#: (minddata/dataset/kernels/image/image_utils.cc) is an error.
+_FILLING = ("cv2.imread", "torch7")
+_SCAN, _END_MARKER = b"\xff\xda", b"\xff\xd9"
+_ENDLESS = _END_MARKER * 2**15  # more than the longest segment, which may begin at the file's last byte
+_PNG_END = b"IEND\xaeB`\x82"
+#: A marker that has a segment, or ends the picture; not 00 (a data byte of FF), FF (padding), 01 and D0-D8 (alone).
+_MARKER = re.compile(rb"\xff[\x02-\xcf\xd9-\xfe]")
 
 
 def decode(source: bytes | NDArray[np.uint8] | Image.Image, protocol: Protocol, where: str) -> Decoded:
@@ -35,7 +48,8 @@ def decode(source: bytes | NDArray[np.uint8] | Image.Image, protocol: Protocol, 
         where: the file, for messages.
 
     Raises:
-        ImageError: the protocol's library can't decode it, or it has more than MAX_PIXELS before or after its resize.
+        ImageError: the protocol's library can't decode it; it has more than MAX_PIXELS; or it has more after its
+            resize and its crop can't be made without them (`densezoo.data.strips.fits`).
     """
     try:
         with warnings.catch_warnings():  # Pillow warns of odd metadata, which the libraries here pass over
@@ -51,6 +65,31 @@ def decode(source: bytes | NDArray[np.uint8] | Image.Image, protocol: Protocol, 
         raise ImageError(f"{where}: can't be decoded ({reason}{size}); replace the file with an intact copy") from None
 
 
+def is_truncated(data: bytes, protocol: Protocol) -> bool:
+    """Whether the protocol's decoder takes an encoded file to its end without meeting the picture's end marker.
+
+    It then fills in for what is missing, with grey as a rule. Only JPEG files, and only some decoders (`_FILLING`): the
+    others refuse such a file, as `decode` does. Of a file that none can decode it says nothing of use.
+    """
+    return protocol.decoder in _FILLING and data.startswith(b"\xff\xd8\xff") and not _has_end(data)
+
+
+def _has_end(data: bytes) -> bool:
+    """Whether a JPEG has an end marker outside its segments, where the one of a thumbnail would be."""
+    position = 2
+    while (marker := _MARKER.search(data, position)) is not None:
+        if marker[0] == _END_MARKER or (marker[0] == _SCAN and data.endswith(_END_MARKER)):
+            return True  # from the first scan on no data and no table has the marker's bytes
+        length = int.from_bytes(data[marker.end() : marker.end() + 2], "big")
+        position = marker.end() + length
+    return False
+
+
+def _filled(data: bytes, protocol: Protocol) -> bytes:
+    """The file as its decoder gets to see it."""
+    return data + _ENDLESS if is_truncated(data, protocol) else data
+
+
 def _opened(data: bytes, protocol: Protocol) -> Image.Image:
     """Pillow's view of the header; no pixel is decoded yet."""
     image = Image.open(io.BytesIO(data))
@@ -59,10 +98,13 @@ def _opened(data: bytes, protocol: Protocol) -> Image.Image:
 
 
 def _check_area(size: tuple[int, int], protocol: Protocol) -> None:
-    """Refuse a bomb: also a strip of one pixel's width, which only a resize makes huge."""
+    """Refuse a bomb: also a strip which only its resize makes huge, if its crop can't be made without the whole."""
     sizes = [size]
-    if protocol.resize is not None:
-        sizes.append(resized_size(*size, protocol.resize))
+    if protocol.resize is not None and protocol.interpolation is not None:
+        alone = protocol.crop is not None and fits(
+            size, protocol.resize, protocol.resize_backend, protocol.interpolation
+        )
+        sizes += [] if alone else [resized_size(*size, protocol.resize)]
     for width, height in sizes:
         if width * height > MAX_PIXELS:
             raise ValueError(f"{size[0]} x {size[1]} becomes {width * height:,} pixels, more than {MAX_PIXELS:,}")
@@ -79,9 +121,10 @@ def _pillow(data: bytes, protocol: Protocol) -> Decoded:
 
 
 def _opencv(data: bytes, protocol: Protocol) -> Decoded:
-    """``cv2.imread(file, IMREAD_COLOR)``, which keeps the high byte of 16 bits and drops alpha."""
+    """``cv2.imread`` or ``imdecode`` with IMREAD_COLOR, which keeps the high byte of 16 bits and drops alpha."""
     import cv2
 
+    data = _filled(data, protocol)
     _opened(data, protocol)
     orientation = 0 if protocol.exif else cv2.IMREAD_IGNORE_ORIENTATION
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | orientation)
@@ -96,7 +139,7 @@ def _torch7(data: bytes, protocol: Protocol) -> Decoded:
     Of four channels it keeps the first three, whatever they are: of RGBA the colours, of CMYK the inks as libjpeg
     stores them. Two channels (grey with alpha) it refuses. A 16-bit PNG is divided by 65535.
     """
-    file = _opened(data, protocol)
+    file = _opened(_filled(data, protocol), protocol)
     if file.format not in _TORCH7_FORMATS:
         raise ValueError(f"Torch7 reads {', '.join(_TORCH7_FORMATS)}; this is {file.format}")
     if file.mode == "CMYK":
@@ -105,6 +148,8 @@ def _torch7(data: bytes, protocol: Protocol) -> Decoded:
         depth, colour_type = data[24], data[25]  # IHDR: https://www.w3.org/TR/png-3/#11IHDR
         if colour_type == 4:
             raise ValueError("Torch7 takes no grey-scale PNG with alpha")
+        if _PNG_END not in data:
+            raise ValueError("truncated PNG")  # after the last pixel, too: it calls png_read_end
         if depth == 16:
             return _png16(data)
     return file.convert("RGB")
@@ -142,7 +187,8 @@ def _bytes(pixels: NDArray[np.int64]) -> NDArray[np.uint8]:
 
 _DECODERS: dict[str, Callable[[bytes, Protocol], Decoded]] = {
     "pil": _pillow,
-    "cv2": _opencv,
+    "cv2.imread": _opencv,
+    "cv2.imdecode": _opencv,
     "torch7": _torch7,
     "mindspore": _mindspore,
 }

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from densezoo.data.cache import PixelCache
-from densezoo.data.decoding import Decoded, decode
+from densezoo.data.decoding import Decoded, decode, is_truncated
 from densezoo.data.images import ImageSet
 from densezoo.data.preprocess import Prepared, to_pixels
 from densezoo.data.views import Augmentation, to_views
@@ -108,11 +108,11 @@ class ImagePixels(Dataset[object]):
         read = cache(self.images.read)
 
         def under(protocol: Protocol) -> Prepared:
-            way = protocol.decoder, protocol.exif
+            content, way, views = read(index), (protocol.decoder, protocol.exif), self.augmentation
             if way not in decoded:
-                decoded[way] = decode(read(index), protocol, self.images.where(index))
-            views = self.augmentation
-            return Prepared(to_views(decoded[way], protocol, views) if views else to_pixels(decoded[way], protocol))
+                decoded[way] = decode(content, protocol, self.images.where(index))
+            pixels = to_views(decoded[way], protocol, views) if views else to_pixels(decoded[way], protocol)
+            return Prepared(pixels, isinstance(content, bytes) and is_truncated(content, protocol))
 
         def kept(protocol: Protocol) -> Prepared:
             if self.cache is None:

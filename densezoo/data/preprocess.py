@@ -16,8 +16,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from densezoo.data.decoding import Decoded, decode
+from densezoo.data.decoding import MAX_PIXELS, Decoded, decode
 from densezoo.data.resampling import RESIZERS, Array, crop_offset, resized_size
+from densezoo.data.strips import Strip
 from densezoo.errors import ImageError
 from densezoo.types import Protocol
 
@@ -66,26 +67,34 @@ def to_pixels(image: Decoded, protocol: Protocol) -> Tensor:
     return crop_planes(resized(image, protocol), None, protocol)
 
 
-def resized(image: Decoded, protocol: Protocol) -> Array:
-    """The whole image (H, W, C) or (H, W), its short side as the protocol has it."""
+def resized(image: Decoded, protocol: Protocol) -> Array | Strip:
+    """The whole image (H, W, C) or (H, W), its short side as the protocol has it; what is too large, as a strip."""
     if protocol.resize is not None and protocol.interpolation is not None:
         width, height = image.size if isinstance(image, Image.Image) else image.shape[1::-1]
         size = resized_size(width, height, protocol.resize)
+        if size[0] * size[1] > MAX_PIXELS and protocol.crop is not None:
+            return Strip(image, size, protocol.resize_backend, protocol.interpolation)
         image = RESIZERS[protocol.resize_backend](image, size, protocol.interpolation)
     return np.asarray(image)
 
 
-def crop_planes(pixels: Array, corner: tuple[int, int] | None, protocol: Protocol) -> Tensor:
+def crop_planes(
+    pixels: Array | Strip, corner: tuple[int, int] | None, protocol: Protocol, mirrored: bool = False
+) -> Tensor:
     """The protocol's crop as planes (C, H, W) in its order of channels.
 
     Args:
         pixels: (H, W, C) or (H, W).
         corner: (top, left) of the crop; None: the centre.
+        mirrored: cut it out of the mirror image.
     """
     if protocol.crop is not None:
         height, width = pixels.shape[:2]
         top, left = corner or tuple(crop_offset(n, protocol.crop, protocol.crop_rounding) for n in (height, width))
+        left = width - protocol.crop - left if mirrored else left
         pixels = pixels[top : top + protocol.crop, left : left + protocol.crop]
+    assert not isinstance(pixels, Strip), "a strip is made for a protocol that crops"
+    pixels = np.flip(pixels, axis=1) if mirrored else pixels
     planes = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
     if protocol.channel_order == "BGR":
         planes = planes[::-1]

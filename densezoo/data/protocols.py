@@ -47,7 +47,7 @@ MMPRETRAIN = Protocol(
     name="mmpretrain",
     source="mmpretrain configs/_base_/datasets/imagenet_bs32.py: LoadImageFromFile (cv2), ResizeEdge, CenterCrop; "
     "data_preprocessor of the same file",
-    decoder="cv2",
+    decoder="cv2.imdecode",
     exif=True,
     resize=256,
     interpolation="bilinear",
@@ -77,8 +77,8 @@ TORCH7 = Protocol(
 CAFFE = Protocol(
     name="caffe",
     source="https://github.com/shicai/DenseNet-Caffe README and issue 25: short side 256, centre crop 224, BGR means, "
-    "scale 0.017. Not stated, OpenCV's defaults assumed: bilinear, EXIF applied; nor the crop's rounding",
-    decoder="cv2",
+    "scale 0.017. Not stated, OpenCV's defaults assumed: imread, bilinear, EXIF applied; nor the crop's rounding",
+    decoder="cv2.imread",
     exif=True,
     resize=256,
     interpolation="bilinear",
@@ -110,7 +110,7 @@ KERAS = Protocol(
     name="keras",
     source="https://github.com/keras-team/keras-applications/issues/88: short side 256, cv2.INTER_CUBIC, crop 224; "
     "preprocess_input with mode 'torch'. Not published: the script; cv2.imread's EXIF and floor assumed",
-    decoder="cv2",
+    decoder="cv2.imread",
     exif=True,
     resize=256,
     interpolation="bicubic",

@@ -56,27 +56,45 @@ def _opencv(image: Image.Image | Array, size: tuple[int, int], interpolation: st
 
 def _torch7(image: Image.Image | Array, size: tuple[int, int], interpolation: str) -> Array:
     """``image.scale(src, width, height, 'bicubic')``: float32, not clamped to 0..1."""
-    pixels = np.asarray(image)
-    x = pixels if pixels.dtype == np.float32 else pixels.astype(np.float32) / np.float32(255)
     width, height = size
-    resized: NDArray[np.float32] = _cubic(_cubic(x.transpose(2, 0, 1), width).swapaxes(1, 2), height)
+    resized = cubic(cubic(torch7_planes(np.asarray(image)), width).swapaxes(1, 2), height)
     turned: NDArray[np.float32] = resized.transpose(2, 1, 0)
     return turned
 
 
-def _cubic(x: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+def torch7_planes(pixels: Array) -> NDArray[np.float32]:
+    """(H, W, C) -> (C, H, W) in 0..1."""
+    x = pixels if pixels.dtype == np.float32 else pixels.astype(np.float32) / np.float32(255)
+    planes: NDArray[np.float32] = x.transpose(2, 0, 1)
+    return planes
+
+
+def cubic_positions(length: int, size: int, samples: slice = slice(None)) -> NDArray[np.float32]:
+    """Where these of ``size`` samples lie among ``length`` of them."""
+    step = np.float32(length - 1) / np.float32(size - 1)
+    positions: NDArray[np.float32] = np.arange(*samples.indices(size)).astype(np.float32) * step
+    return positions
+
+
+def cubic(
+    x: NDArray[np.float32], size: int, samples: slice = slice(None), first: int = 0, length: int | None = None
+) -> NDArray[np.float32]:
     """The last axis at ``size`` samples, the first and last of which stay (``Main_scaleCubic_rowcol`` of torch/image).
 
     Catmull-Rom through four samples, in single precision as the original; a sample beyond the border continues the
     line of the last two.
+
+    Args:
+        samples: which of them are made.
+        first, length: where x begins on an axis of this length, of which it is a part; None: it is the whole.
     """
-    length = x.shape[-1]
+    length = length or x.shape[-1]
     if size == length:
-        return x
-    position = np.arange(size, dtype=np.float32) * (np.float32(length - 1) / np.float32(size - 1))
+        return x[..., slice(*(place - first for place in samples.indices(size)[:2]))]
+    position = cubic_positions(length, size, samples)
     index = position.astype(np.intp)
     t = position - index.astype(np.float32)
-    before, left, right, after = (x[..., np.clip(index + step, 0, length - 1)] for step in (-1, 0, 1, 2))
+    before, left, right, after = (x[..., np.clip(index + step, 0, length - 1) - first] for step in (-1, 0, 1, 2))
     before = np.where(index > 0, before, 2 * left - right)
     after = np.where(index + 2 < length, after, 2 * right - left)
     half, one_and_half, two_and_half = np.float32(0.5), np.float32(1.5), np.float32(2.5)

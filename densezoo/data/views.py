@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from densezoo.data.decoding import Decoded
 from densezoo.data.resampling import Array
+from densezoo.data.strips import Strip
 from densezoo.errors import ConfigError, UnknownNameError
 from densezoo.types import Protocol
 
@@ -97,21 +96,22 @@ def to_views(image: Decoded, protocol: Protocol, augmentation: Augmentation) -> 
 
     from densezoo.data.preprocess import crop_planes
 
-    return torch.stack([crop_planes(*view, protocol) for view in _views(image, protocol, augmentation)])
+    views = _views(image, protocol, augmentation)
+    return torch.stack([crop_planes(pixels, corner, protocol, mirrored) for pixels, corner, mirrored in views])
 
 
 def _views(
     image: Decoded, protocol: Protocol, augmentation: Augmentation
-) -> Iterator[tuple[Array, tuple[int, int] | None]]:
-    """(resized image, (top, left) of the crop; None: the centre)."""
+) -> Iterator[tuple[Array | Strip, tuple[int, int] | None, bool]]:
+    """(resized image, (top, left) of the crop; None: the centre, whether it is mirrored before it is cropped)."""
     from densezoo.data.preprocess import resized
 
     for size in augmentation.sizes:
         short = None if protocol.resize is None else int(protocol.resize * size)
         whole = resized(image, replace(protocol, resize=short))
-        for pixels in (whole, np.flip(whole, axis=1))[: 1 + augmentation.mirror]:
+        for mirrored in (False, True)[: 1 + augmentation.mirror]:
             for place in augmentation.places:
-                yield pixels, _corner(pixels.shape, PLACES[place], protocol)
+                yield whole, _corner(whole.shape, PLACES[place], protocol), mirrored
 
 
 def _corner(shape: tuple[int, ...], share: tuple[int, int] | None, protocol: Protocol) -> tuple[int, int] | None:

@@ -25,6 +25,8 @@ def report(about: Mapping[str, Any], measures: Measures, topk: Sequence[int]) ->
         lines.append(f"  loss {loss:.4f} nats, expected calibration error {error:.2f} %")
     if measures.unreadable:
         lines.append(f"  {len(measures.unreadable)} images can't be read and are counted wrong")
+    if measures.truncated:
+        lines.append(f"  {len(measures.truncated)} images are truncated; what is missing of them was filled in")
     worst = sorted(measures.per_class(), key=lambda row: (row[1] / row[2], row[0]))[:SHOWN]
     lines.append("  the worst classes:")
     lines += [f"    class {label}: {percent(right, n):.2f} %, {right} of {n} images" for label, right, n in worst]

@@ -15,7 +15,7 @@ from densezoo.errors import FormatError
 from densezoo.formats import pickled
 from densezoo.formats.archive import Archive
 from densezoo.formats.binary import cut, item_size, map_file
-from densezoo.formats.timm_config import config_beside, stated_by_timm
+from densezoo.formats.timm_config import config_beside, trained_by_timm
 from densezoo.formats.torch_pickle import (
     ASK,
     Deferred,
@@ -27,7 +27,7 @@ from densezoo.formats.torch_pickle import (
     load_pickle,
     persistent,
 )
-from densezoo.types import Checkpoint
+from densezoo.types import Checkpoint, TimmNetwork
 
 #: Entries of averaged weights, which timm and torchvision evaluate and publish where a file has them.
 AVERAGED_ENTRIES = ("state_dict_ema", "model_ema")
@@ -98,7 +98,7 @@ def _cut(path: Path, data: memoryview, start: int, length: int, what: str) -> me
 def _checkpoint(path: Path, content: Any, storage_bytes: Callable[[str], memoryview], order: str) -> Checkpoint:
     if _is_state_dict(content):
         built = build_all(path, content, storage_bytes, order)
-        return Checkpoint(str(path), "pytorch", built, semantics=config_beside(path))
+        return Checkpoint(str(path), "pytorch", built, described=config_beside(path))
     found = _state_dicts(content)
     entry = _choose(path, content, list(found))
     built = build_all(path, found[entry], storage_bytes, order)
@@ -106,14 +106,14 @@ def _checkpoint(path: Path, content: Any, storage_bytes: Callable[[str], memoryv
     dropped = {name: count for name, count in beside.items() if count}
     others = ", ".join(name for name in found if name != entry)
     hints = (f"the weights are the entry {entry}; not used: {others}",) if others else ()
-    stated = {**config_beside(path), **_stated(path, content.get("args"))}
-    return Checkpoint(str(path), "pytorch", built, dropped, {"entry": entry}, semantics=stated, hints=hints)
+    described = (*_described(path, content.get("args")), *config_beside(path))
+    return Checkpoint(str(path), "pytorch", built, dropped, {"entry": entry}, hints=hints, described=described)
 
 
-def _stated(path: Path, arguments: object) -> dict[str, object]:
-    """What timm's train.py keeps of its command line beside the weights."""
+def _described(path: Path, arguments: object) -> tuple[TimmNetwork, ...]:
+    """The network that timm's train.py names in its command line, which it keeps beside the weights."""
     given = arguments.state if isinstance(arguments, pickled.Inert) else arguments
-    return stated_by_timm(path, given, "model", "model_kwargs") if isinstance(given, Mapping) else {}
+    return trained_by_timm(path, given) if isinstance(given, Mapping) else ()
 
 
 def _choose(path: Path, content: Any, found: list[str]) -> str:

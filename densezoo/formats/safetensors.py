@@ -45,8 +45,8 @@ def read_safetensors(path: Path) -> Checkpoint:
             f"{path}: a safetensors file by its first bytes, but broken or truncated at its "
             f"{path.stat().st_size:,} bytes ({error}); fetch it anew"
         ) from error
-    stated = {**config_beside(path), **stated_semantics(path, metadata)}
-    return Checkpoint(str(path), "safetensors", tensors, metadata=metadata, semantics=stated)
+    stated, described = stated_semantics(path, metadata), config_beside(path)
+    return Checkpoint(str(path), "safetensors", tensors, metadata=metadata, semantics=stated, described=described)
 
 
 def stated_facts(path: Path, metadata: Mapping[str, str]) -> dict[str, object]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from densezoo.models.topology import transition_channels
+from densezoo.models.topology import STEMS, transition_channels
 from densezoo.types import Architecture
 
 
@@ -118,28 +118,17 @@ def _transition_pool(arch: Architecture) -> nn.Module:
 
 def _stem(arch: Architecture) -> OrderedDict[str, nn.Module]:
     """{name: module} from the image to num_init_features channels."""
-    chans, width, eps = arch.in_chans, arch.num_init_features, arch.bn_eps
+    stem, channels = STEMS[arch.stem], arch.in_chans
     modules: OrderedDict[str, nn.Module] = OrderedDict()
-    if arch.stem.startswith("cifar"):
-        modules["conv0"] = nn.Conv2d(chans, width, kernel_size=3, padding=1, bias=False)
-        if arch.stem == "cifar_norm":
-            modules["norm0"] = nn.BatchNorm2d(width, eps=eps)
-            modules["relu0"] = nn.ReLU(inplace=True)
-        return modules
-    if arch.stem == "imagenet":
-        convs = [nn.Conv2d(chans, width, kernel_size=7, stride=2, padding=3, bias=False)]
-    else:
-        growth = arch.growth_rate
-        convs = [
-            nn.Conv2d(chans, growth, kernel_size=3, stride=2, padding=1, bias=False),
-            nn.Conv2d(growth, growth, kernel_size=3, padding=1, bias=False),
-            nn.Conv2d(growth, width, kernel_size=3, padding=1, bias=False),
-        ]
-    for i, conv in enumerate(convs):
-        modules[f"conv{i}"] = conv
-        modules[f"norm{i}"] = nn.BatchNorm2d(conv.out_channels, eps=eps)
-        modules[f"relu{i}"] = nn.ReLU(inplace=True)
-    modules["pool0"] = _stem_pool(arch)
+    for i, (kernel, stride) in enumerate(stem.convs):
+        width = arch.growth_rate if i + 1 < len(stem.convs) else arch.num_init_features
+        modules[f"conv{i}"] = nn.Conv2d(channels, width, kernel, stride, padding=kernel // 2, bias=False)
+        if stem.norms:
+            modules[f"norm{i}"] = nn.BatchNorm2d(width, eps=arch.bn_eps)
+            modules[f"relu{i}"] = nn.ReLU(inplace=True)
+        channels = width
+    if stem.pool:
+        modules["pool0"] = _stem_pool(arch)
     return modules
 
 

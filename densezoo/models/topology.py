@@ -6,11 +6,11 @@ the converter (every name and shape), the tests (which hold `densezoo.models.den
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 
-from densezoo.types import Architecture, ParamKind
+from densezoo.types import Architecture, ParamKind, Stem
 
 #: {role: canonical name}: torchvision's names. A source's key table maps the same roles to its own names.
 CANONICAL_TEMPLATES = {
@@ -32,6 +32,43 @@ CANONICAL_TEMPLATES = {
 
 
 @dataclass(frozen=True)
+class StemLayout:
+    """What comes before the first dense block.
+
+    Args:
+        convs: (side of the kernel, stride) of each convolution; all but the last have growth_rate channels.
+        norms: whether each convolution has a norm and a ReLU after it.
+        pool: whether a 3x3 max pool of stride 2 ends it.
+        words: it in a sentence.
+    """
+
+    convs: tuple[tuple[int, int], ...]
+    norms: bool
+    pool: bool
+    words: str
+
+    @property
+    def stride(self) -> int:
+        """Image side / map side before the pool."""
+        return prod(stride for _, stride in self.convs)
+
+    @property
+    def reduction(self) -> int:
+        """Image side / map side in the first dense block."""
+        return self.stride * (2 if self.pool else 1)
+
+
+STEMS: Mapping[Stem, StemLayout] = {
+    "imagenet": StemLayout(((7, 2),), norms=True, pool=True, words="a 7x7 convolution of stride 2"),
+    "cifar": StemLayout(((3, 1),), norms=False, pool=False, words="a single 3x3 convolution"),
+    "cifar_norm": StemLayout(((3, 1),), norms=True, pool=False, words="a single 3x3 convolution with norm and ReLU"),
+    "deep": StemLayout(
+        ((3, 2), (3, 1), (3, 1)), norms=True, pool=True, words="three 3x3 convolutions, the first of stride 2"
+    ),
+}
+
+
+@dataclass(frozen=True)
 class Layer:
     """One layer that has parameters.
 
@@ -40,6 +77,7 @@ class Layer:
         in_channels, out_channels: equal for a norm.
         kernel_size: side of a convolution's kernel.
         block, index: dense block and layer in it, from 1; 0 where there is none. The final norm's block is the last.
+        stride: of a convolution.
     """
 
     role: str
@@ -48,6 +86,7 @@ class Layer:
     kernel_size: int = 1
     block: int = 0
     index: int = 0
+    stride: int = 1
 
     @property
     def kind(self) -> ParamKind:
@@ -106,8 +145,8 @@ def transition_channels(channels: int, reduction: float) -> int:
 
 def stages(arch: Architecture) -> list[tuple[int, int]]:
     """(channels, image side / map side) after the stem, before its pooling, and after every dense block."""
-    side, width = (1 if arch.stem == "cifar" else 4), arch.num_init_features
-    found = [(width, 1 if arch.stem == "cifar" else 2)]
+    stem, width = STEMS[arch.stem], arch.num_init_features
+    side, found = stem.reduction, [(width, stem.stride)]
     for depth in arch.block_config:
         width += depth * arch.growth_rate
         found.append((width, side))
@@ -116,20 +155,13 @@ def stages(arch: Architecture) -> list[tuple[int, int]]:
 
 
 def _stem(arch: Architecture) -> Iterator[Layer]:
-    first, width = arch.in_chans, arch.num_init_features
-    if arch.stem == "cifar":
-        yield Layer("stem.conv0", first, width, 3)
-    elif arch.stem == "cifar_norm":
-        yield Layer("stem.conv0", first, width, 3)
-        yield Layer("stem.norm0", width, width)
-    elif arch.stem == "imagenet":
-        yield Layer("stem.conv0", first, width, 7)
-        yield Layer("stem.norm0", width, width)
-    else:
-        sides = [(first, arch.growth_rate), (arch.growth_rate, arch.growth_rate), (arch.growth_rate, width)]
-        for i, (in_channels, out_channels) in enumerate(sides):
-            yield Layer(f"stem.conv{i}", in_channels, out_channels, 3)
-            yield Layer(f"stem.norm{i}", out_channels, out_channels)
+    stem, channels = STEMS[arch.stem], arch.in_chans
+    for i, (kernel_size, stride) in enumerate(stem.convs):
+        width = arch.growth_rate if i + 1 < len(stem.convs) else arch.num_init_features
+        yield Layer(f"stem.conv{i}", channels, width, kernel_size, stride=stride)
+        if stem.norms:
+            yield Layer(f"stem.norm{i}", width, width)
+        channels = width
 
 
 def num_params(arch: Architecture) -> int:

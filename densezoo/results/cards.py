@@ -6,16 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from string import Template
 
 from densezoo.data.protocols import PROTOCOLS
-from densezoo.models.topology import stages
+from densezoo.models.topology import STEMS, stages
 from densezoo.results.tables import corruption_table, dataset_rows, markdown
 from densezoo.results.weights import legend
 from densezoo.types import Architecture, EvalResult, ModelSpec, Protocol, WeightSource
-
-_STEMS = {
-    "imagenet": "a 7x7 convolution of stride 2",
-    "cifar": "a single 3x3 convolution",
-    "deep": "three 3x3 convolutions, the first of stride 2",
-}
 
 _CARD = Template("""\
 # $arch
@@ -125,7 +119,8 @@ def model_card(arch: str, specs: Sequence[ModelSpec], results: Sequence[EvalResu
 def _summary(arch: Architecture) -> str:
     blocks = ", ".join(map(str, arch.block_config[:-1])) + f" and {arch.block_config[-1]}"
     text = [
-        f"A DenseNet of growth rate {arch.growth_rate}: dense blocks of {blocks} layers after {_STEMS[arch.stem]}.",
+        f"A DenseNet of growth rate {arch.growth_rate}: dense blocks of {blocks} layers after "
+        f"{STEMS[arch.stem].words}.",
         "A layer reads the feature maps of every layer before it in its block and adds "
         f"{arch.growth_rate} channels of its own.",
     ]

@@ -1,4 +1,4 @@
-"""Diagrams as PNG files; matplotlib is the extra ``plots``."""
+"""Diagrams as files; matplotlib is the extra ``plots``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from densezoo.errors import ResultError
+from densezoo.outputs import written_as
 
 
 def reliability_diagram(path: Path, bins: Sequence[tuple[int, float, float]], title: str) -> None:
@@ -16,6 +17,7 @@ def reliability_diagram(path: Path, bins: Sequence[tuple[int, float, float]], ti
 
     Raises:
         ResultError: no matplotlib, or the file can't be written.
+        ConfigError: not the extension of a plot.
     """
     try:
         from matplotlib.figure import Figure
@@ -32,6 +34,6 @@ def reliability_diagram(path: Path, bins: Sequence[tuple[int, float, float]], ti
     axes.set(xlabel="confidence, %", ylabel="accuracy, %", title=title, xlim=(0, 101), ylim=(0, 101))
     axes.legend()
     try:
-        figure.savefig(path, format="png", dpi=120)
+        figure.savefig(path, format=written_as(path, "plot"), dpi=120)
     except OSError as error:
         raise ResultError(f"{path}: the diagram can't be written ({error.strerror}); choose another path") from None

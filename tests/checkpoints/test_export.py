@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -15,7 +16,7 @@ import torch
 from examples import randomise_statistics
 
 import densezoo
-from densezoo.checkpoints.convert import convert
+from densezoo.checkpoints.convert import convert, recognise
 from densezoo.checkpoints.export import TARGETS, export, misfits
 from densezoo.config import load_config
 from densezoo.errors import CheckpointError, UnknownNameError
@@ -23,6 +24,7 @@ from densezoo.formats.read import read_checkpoint
 from densezoo.formats.safetensors import write_safetensors
 from densezoo.models.densenet import DenseNet
 from densezoo.models.topology import num_params
+from densezoo.outputs import EXTENSIONS
 from densezoo.types import Architecture
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -63,8 +65,9 @@ def test_the_system_computes_the_same(tmp_path: Path, to: str, stem: str, reduct
         pytest.skip("the system has no such network")
     source = tmp_path / "m.safetensors"
     write_safetensors(source, randomise_statistics(DenseNet(arch)).state_dict(), {"architecture": vars(arch)})
-    written = densezoo.convert_checkpoint(source, tmp_path / f"m.{to}", to=to, verify=True)[1]
-    error = dict(written["verified"])[f"{to} m.{to}"]  # type: ignore[call-overload]
+    path = tmp_path / f"m{next(end for end, made in EXTENSIONS['checkpoint'].items() if to in made)}"
+    written = densezoo.convert_checkpoint(source, path, to=to, verify=True)[1]
+    error = dict(written["verified"])[f"{to} {path.name}"]  # type: ignore[call-overload]
     assert isinstance(error, float), error
     assert error < 2e-6
 
@@ -180,13 +183,73 @@ def test_safetensors_carry_everything(tmp_path: Path) -> None:
         densezoo.load_checkpoint(tmp_path / "m", bn_eps=1e-5)
 
 
+def test_every_target_has_an_extension() -> None:
+    assert {to for made in EXTENSIONS["checkpoint"].values() for to in made} == set(TARGETS)
+
+
+@pytest.mark.parametrize(
+    ("name", "to", "system", "start"),
+    [
+        ("m.safetensors", (), "densezoo", None),
+        ("m.onnx", (), "onnx", b"\x08"),
+        ("M.ONNX", ("--to", "onnx"), "onnx", b"\x08"),
+        ("m.keras", (), "keras", b"PK"),
+        ("m.pth", (), "torchvision", b"PK"),
+        ("m.pt", ("--to", "timm"), "timm", b"PK"),
+        ("m.pth.tar", ("--to", "mmpretrain"), "mmpretrain", b"PK"),
+    ],
+)
+def test_the_extension_decides(
+    tmp_path: Path,
+    tool: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    to: tuple[str, ...],
+    system: str,
+    start: bytes | None,
+) -> None:
+    source = REPOSITORY / "tests/fixtures/formats/torchvision/small_legacy.pth"
+    assert tool("convert", source, tmp_path / name, *to) == 0
+    assert f"written: {tmp_path / name} ({system}), read back" in capsys.readouterr().out
+    expected = "mmpretrain" if system == "mmpretrain" else system if system in ("onnx", "keras") else "torchvision"
+    checkpoint = read_checkpoint(tmp_path / name)
+    assert (checkpoint.source or recognise(checkpoint).keymap.name).startswith(expected)
+    assert start is None or (tmp_path / name).read_bytes().startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("name", "to", "message"),
+    [
+        ("m.onnx", ("--to", "keras"), r"m.onnx: .onnx is for onnx, not for keras, .*name the file .keras, or ask"),
+        ("m.onnx", ("--to", "densezoo"), r"not for densezoo, .*name the file .safetensors"),
+        ("m.safetensors", ("--to", "timm"), r".safetensors is for densezoo, .*name the file .pth or .pt or .pth.tar"),
+        ("m.pth", ("--to", "densezoo"), r".pth is for torchvision, timm, mmpretrain, not for densezoo"),
+        ("m.h5", (), r"m.h5: the extension says .*: expected, .*.safetensors \(densezoo\), .*.keras; found .h5"),
+        ("m.weights.h5", ("--to", "keras"), "found .h5"),
+        ("m", ("--to", "onnx"), "found none"),
+        ("m.onnx.part", (), "found .part"),
+    ],
+)
+def test_an_extension_that_contradicts_or_is_unknown_is_refused_before_any_work(
+    tmp_path: Path,
+    tool: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    to: tuple[str, ...],
+    message: str,
+) -> None:
+    assert tool("convert", tmp_path / "there is no such file.pth", tmp_path / name, *to) == 1
+    assert re.search(message, capsys.readouterr().err)
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_command(tmp_path: Path, tool: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
     source = REPOSITORY / "tests/fixtures/formats/mindvision/small.ckpt"
     assert tool("convert", source, tmp_path / "m.safetensors", "--json") == 0
     report = json.loads(capsys.readouterr().out)
     assert report["source"] == "mindvision"
     assert report["architecture"]["transition_pool"] == "max"
-    assert tool("convert", source, tmp_path / "m.pth", "--to", "torchvision") == 1
+    assert tool("convert", source, tmp_path / "m.pth") == 1
     assert "can't have" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         tool("convert", source, tmp_path / "m.pth", "--options", "bn_eps")

@@ -41,20 +41,23 @@ def test_a_decompression_bomb(name: str, size: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("name", ONE_A_DECODER)
 def test_a_strip_that_only_the_resize_makes_huge(name: str) -> None:
-    data = encoded(Image.new("RGB", (1, 4000)), "PNG")
-    with pytest.raises(ImageError, match=r"1 x 4000 becomes 262,144,000 pixels, more than 178,956,970"):
+    """Up to JPEG's longest it is read (test_strips.py)."""
+    data = encoded(Image.new("RGB", (1, 65_536)), "PNG")
+    with pytest.raises(ImageError, match=r"1 x 65536 becomes 4,294,967,296 pixels, more than 178,956,970"):
         decode(data, get_protocol(name), "strip.png")
-    assert decode(data, get_protocol("cifar10"), "strip.png").size == (1, 4000)
+    assert decode(data, get_protocol("cifar10"), "strip.png").size == (1, 65_536)
 
 
 def test_a_strip_as_a_pillow_image() -> None:
-    with pytest.raises(ImageError, match=r"262,144,000 pixels"):
-        decode(Image.new("RGB", (1, 4000)), get_protocol("timm"), "this Image")
+    with pytest.raises(ImageError, match=r"4,294,967,296 pixels"):
+        decode(Image.new("RGB", (1, 65_536)), get_protocol("timm"), "this Image")
 
 
 @pytest.mark.parametrize("name", ONE_A_DECODER)
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 def test_half_a_file(name: str, kind: str) -> None:
+    if (name, kind) == ("torch7", "JPEG"):
+        pytest.skip("is read: test_truncated_images.py")
     data = encoded(photograph(200, 200), kind)
     with pytest.raises(ImageError, match=r"half: can't be decoded \(.*truncated"):
         decode(data[: len(data) // 2], get_protocol(name), "half")

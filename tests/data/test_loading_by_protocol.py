@@ -44,7 +44,9 @@ def test_a_file_is_decoded_once_a_decoder(tmp_path: Path, monkeypatch: pytest.Mo
     images = folder_images(photographs(tmp_path), "test", 2, None)
     protocols = same_kind(get_protocol("timm"))
     list(batches_by_protocol(images, protocols, batch_size=3, workers=0, indices=[2, 4]))
-    assert seen == [images.where(2)] * 4 + [images.where(4)] * 4  # pil, cv2, torch7, mindspore
+    decoders = len({(protocol.decoder, protocol.exif) for protocol in protocols})
+    assert decoders == 5
+    assert seen == [images.where(2)] * decoders + [images.where(4)] * decoders
 
 
 def test_sets_of_labels_are_filled_up() -> None:

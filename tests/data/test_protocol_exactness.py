@@ -253,7 +253,10 @@ SAMPLED = {"resize_backend": "torch7", "antialias": False, "resize": 256}
         ({"resize": 256}, "resize and interpolation come together"),
         ({"crop": 224}, "crop 224 needs a resize of at least that"),
         ({"decoder": "torch7", "exif": True}, "torch7 knows no EXIF"),
-        ({"decoder": "cv2", "mean": (0.0,), "std": (1.0,), "channel_order": "L"}, "cv2 has no grey channel alone"),
+        (
+            {"decoder": "cv2.imread", "mean": (0.0,), "std": (1.0,), "channel_order": "L"},
+            "cv2.imread has no grey channel alone",
+        ),
         ({"antialias": False}, "antialias is False, and pil can't"),
         ({"resize_backend": "cv2"}, "antialias is True, and cv2 can't"),
         (

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from densezoo.errors import ConfigError, UnknownNameError
 from densezoo.models.builders import BUILDERS, FeatureMaps, build_model
-from densezoo.types import Architecture
+from densezoo.models.topology import STEMS, stages
+from densezoo.types import Architecture, Stem
 
 SMALL = Architecture(growth_rate=8, num_init_features=16, block_config=(2, 3, 2, 2), num_classes=7, bn_eps=1e-3)
 DEEP = dataclasses.replace(SMALL, stem="deep")
@@ -54,6 +55,16 @@ def test_feature_maps_are_timm_s(builder: str, arch: Architecture) -> None:
         assert all(torch.equal(got, want) for got, want in zip(found, expected))
     names = {name for name in network.state_dict() if not name.startswith("classifier")}
     assert set(maps.state_dict()) == names
+
+
+@pytest.mark.parametrize("stem", STEMS)
+@torch.inference_mode()
+def test_feature_maps_of_every_stem_have_the_sizes_that_are_said(stem: Stem) -> None:
+    arch = Architecture(stem=stem, growth_rate=4, num_init_features=12, block_config=(2, 1, 2))
+    maps = FeatureMaps(build_model(arch).eval(), arch)
+    found = [tuple(tensor.shape[1:]) for tensor in maps(torch.zeros(1, 3, 64, 32))]
+    assert found == [(width, 64 // side, 32 // side) for width, side in stages(arch)]
+    assert (maps.channels, maps.reductions) == tuple(zip(*stages(arch)))
 
 
 @torch.inference_mode()

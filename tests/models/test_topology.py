@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from densezoo.models.densenet import DenseNet
-from densezoo.models.topology import layers, num_params, transition_channels
-from densezoo.types import Architecture
+from densezoo.models.topology import STEMS, layers, num_params, transition_channels
+from densezoo.types import Architecture, Stem
 
 architectures = st.builds(
     Architecture,
@@ -15,7 +17,7 @@ architectures = st.builds(
     num_init_features=st.integers(4, 20),
     bn_size=st.none() | st.integers(1, 5),
     reduction=st.sampled_from([0.5, 0.7, 1.0]),
-    stem=st.sampled_from(["imagenet", "cifar", "deep"]),
+    stem=st.sampled_from(list(STEMS)),
     in_chans=st.integers(1, 4),
     num_classes=st.integers(1, 12),
 )
@@ -42,3 +44,7 @@ def test_a_hand_counted_network() -> None:
     # stem 3x3: 3*4*9 = 108; layer: norm 2*4, conv 4*2*9 = 72; norm5 2*6; classifier 6*5 + 5
     arch = Architecture(2, (1,), 4, bn_size=None, reduction=1.0, stem="cifar", num_classes=5)
     assert num_params(arch) == 108 + 8 + 72 + 12 + 35
+
+
+def test_a_row_for_every_stem() -> None:
+    assert set(STEMS) == set(get_args(Stem))

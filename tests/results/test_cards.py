@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import re
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from examples import example_result
 from densezoo import api
 from densezoo.errors import ResultError
 from densezoo.index.load import load_index
-from densezoo.results.cards import model_cards
+from densezoo.results.cards import model_card, model_cards
 from densezoo.results.tables import published_by_protocol
+from densezoo.types import Stem
 
 SPECS = load_index()
 CARDS = model_cards(SPECS.values(), [])
@@ -71,6 +73,23 @@ def test_the_seven_published_accuracies_of_one_training() -> None:
         "torchvision": "74.434",
     }
     assert [row[0] for row in cells[1:]] == [f"densenet{size}.lua_in1k" for size in (121, 161, 169, 201)]
+
+
+@pytest.mark.parametrize(
+    ("stem", "said"),
+    [
+        ("imagenet", "a 7x7 convolution of stride 2.\n"),
+        ("deep", "three 3x3 convolutions, the first of stride 2.\n"),
+        ("cifar", "a single 3x3 convolution.\n"),
+        ("cifar_norm", "a single 3x3 convolution with norm and ReLU.\n"),
+    ],
+)
+def test_every_stem_has_a_card(stem: Stem, said: str) -> None:
+    spec = SPECS["densenet121.tv_in1k"]
+    spec = dataclasses.replace(spec, architecture=dataclasses.replace(spec.architecture, stem=stem))
+    card = model_card("x", [spec], [])
+    assert f"dense blocks of 6, 12, 24 and 16 layers after {said}" in card
+    assert ("at 1/2, 1/4, 1/8, 1/16, 1/32 of" if stem in ("imagenet", "deep") else "at 1/1, 1/1, 1/2, 1/4, 1/8") in card
 
 
 def test_stale_missing_and_orphaned_cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
