@@ -106,7 +106,7 @@ def test_what_is_stored_stays_for_a_date(tmp_path: Path) -> None:
         {"versions": {"torch": "2.16.0"}},
         {"dataset_fingerprint": "e" * 64},
         {"weights_sha256": "b" * 64},
-        {"precision": "bfloat16"},
+        {"weights_known_by": "user"},
         {"interval95": (74.0, 74.81)},
         {"loss": 0.6},
     ],

@@ -24,7 +24,7 @@ from densezoo.types import Architecture
 
 #: Packages and what they cost: torch's compiler 2.4 s of CPU, timm 2.9 s, torchvision 1 s.
 HEAVY = ["torch._dynamo", "torch._inductor", "sympy", "timm", "torchvision", "sklearn", "scipy", "pandas", "matplotlib"]
-HEAVY += ["pyarrow", "onnx", "keras", "h5py", "mmcv", "cv2", "modelindex", "fvcore"]
+HEAVY += ["pyarrow", "onnx", "keras", "h5py", "mmcv", "modelindex", "fvcore"]
 
 
 @pytest.fixture(scope="module")
