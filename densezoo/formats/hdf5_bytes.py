@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from densezoo.errors import FormatError
-from densezoo.formats.binary import EXPANSION_SLACK, MAX_EXPANSION, cut
+from densezoo.formats.binary import EXPANSION_SLACK, MAX_EXPANSION, Bytes, cut
 
 MAX_PIECES = 600_000  # that are looked at; a Keras file of DenseNet-201 with Adam's state takes 240,000
 MAX_WORK, WORK_SLACK = 16, 64 << 20  # bytes of chunks: this many times the file's
@@ -16,15 +14,14 @@ class Source:
     """A file that is looked at piece by piece: what points in circles runs into the limit.
 
     Args:
-        path: for messages.
         data: its bytes.
 
     Raises:
         FormatError: broken or truncated. So do all methods, and all that read an HDF5 file with them.
     """
 
-    def __init__(self, path: Path, data: memoryview) -> None:
-        self.path, self.data = path, data
+    def __init__(self, data: Bytes) -> None:
+        self.path, self.data = data.path, data
         self._pieces = MAX_PIECES
         self._memory = MAX_EXPANSION * len(data) + EXPANSION_SLACK
         self._work = MAX_WORK * len(data) + WORK_SLACK
@@ -41,8 +38,8 @@ class Source:
             "write; rewrite it with `h5repack -l CONTI -f NONE OLD NEW`"
         )
 
-    def piece(self, start: int, size: int, what: str) -> memoryview:
-        """A piece of the file."""
+    def piece(self, start: int, size: int, what: str) -> Bytes:
+        """A piece of the file, not read yet."""
         self._pieces -= 1
         if self._pieces < 0:
             raise self.error(start, f"no more than {MAX_PIECES:,} pieces", "more")
@@ -53,13 +50,13 @@ class Source:
 
     def number(self, start: int, size: int = 8) -> int:
         """A little-endian number."""
-        return int.from_bytes(self.piece(start, size, f"a number of {size} bytes"), "little")
+        return int.from_bytes(self.piece(start, size, "a number").read(), "little")
 
     def expect(self, start: int, signature: bytes, what: str) -> None:
         """Refuse what doesn't begin with its signature, and its version where it has one."""
-        found = bytes(self.piece(start, len(signature), what))
+        found = self.piece(start, len(signature), what).read()
         if found != signature:
-            raise self.error(start, f"{what}, {signature!r}", repr(found))
+            raise self.error(start, f"{what}, {signature!r}", repr(bytes(found)))
 
     def reserve(self, at: int, size: int, passing: int = 0, work: int = 0) -> None:
         """Refuse to take more memory or time than a file of this size can need.

@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from densezoo.errors import FormatError
-from densezoo.formats.binary import BFLOAT16, item_size, map_file, to_tensor
+from densezoo.formats.binary import BFLOAT16, Bytes, item_size, to_tensor
 from densezoo.formats.protobuf import Reader
 from densezoo.formats.safetensors import stated_semantics
 from densezoo.types import Checkpoint, GraphNode
@@ -64,13 +64,13 @@ def looks_like_onnx(head: bytes, size: int) -> bool:
     return head[:1] == b"\x08" and len(head) > 2 and 3 <= head[1] <= 20 and head[2] & 7 in (0, 2)
 
 
-def read_onnx(path: Path) -> Checkpoint:
+def read_onnx(data: Bytes) -> Checkpoint:
     """The weights of every step and the steps.
 
     Raises:
         FormatError: broken or truncated; weights in other files; steps of a kind that can't be held against a DenseNet.
     """
-    model = Reader(str(path), map_file(path)).parse(_MODEL)
+    path, model = data.path, Reader(data).parse(_MODEL)
     graph = model.get("graph")
     if graph is None:
         raise FormatError(f"{path}: an ONNX file by its first bytes, but without a graph; broken or truncated")
@@ -156,7 +156,7 @@ def _over_the_map(node: dict[str, Any], raw: dict[str, Any], weights: dict[str, 
     axes = raw.get("axes", {}).get("ints") or None
     if axes is None and len(node["input"]) > 1 and node["input"][1] in weights:
         tensor = weights[node["input"][1]]
-        data = bytes(tensor.get("raw_data", b""))
+        data = bytes(tensor["raw_data"].read()) if "raw_data" in tensor else b""
         axes = tensor["int64_data"] or [
             int.from_bytes(data[i : i + 8], "little", signed=True) for i in range(0, len(data), 8)
         ]

@@ -14,12 +14,13 @@ from torch import Tensor
 from densezoo.errors import FormatError
 from densezoo.formats import pickled
 from densezoo.formats.archive import Archive
-from densezoo.formats.binary import cut, item_size, map_file
+from densezoo.formats.binary import Bytes, cut, item_size
 from densezoo.formats.timm_config import config_beside, stated_by_timm
 from densezoo.formats.torch_pickle import (
     ASK,
     Deferred,
     Stateful,
+    Storages,
     Stored,
     broken,
     build_all,
@@ -47,19 +48,25 @@ def read_zip(archive: Archive, root: str) -> Checkpoint:
         FormatError: broken or truncated; a pickled object, which only running code could restore; no tensors.
     """
     order = byteorder(archive, root)
-    content = load_pickle(archive.path, archive.read(f"{root}/data.pkl"))
-    return _checkpoint(archive.path, content, lambda key: archive.read(f"{root}/data/{key}"), order)
+    content = load_pickle(archive.read(f"{root}/data.pkl"))
+    return _checkpoint(archive.path, content, Storages(lambda key: archive.read(f"{root}/data/{key}"), order))
 
 
-def read_legacy(path: Path) -> Checkpoint:
+def read_legacy(data: Bytes) -> Checkpoint:
     """The same of a file before torch 1.6: five pickles, then a count and the bytes of each storage.
 
     Raises:
         FormatError: as for `read_zip`.
     """
-    data = map_file(path)
-    file: Any = data.obj
-    _, _, system = (load_pickle(path, file) for _ in range(3))
+    path, position = data.path, 0
+
+    def next_pickle(find: Callable[[Any], object] = persistent) -> Any:
+        nonlocal position
+        content = load_pickle(cut(data, position, len(data) - position, "a pickle"), find)
+        position = data.file.tell() - data.start
+        return content
+
+    _, _, system = (next_pickle() for _ in range(3))
     order = ">" if isinstance(system, dict) and system.get("little_endian") is False else "<"
     seen: dict[str, Stored] = {}
 
@@ -69,39 +76,39 @@ def read_legacy(path: Path) -> Checkpoint:
             seen.setdefault(stored.key, stored)
         return stored
 
-    content = load_pickle(path, file, remember)
-    keys = load_pickle(path, file)
-    storages, position = {}, file.tell()
+    content, keys = next_pickle(remember), next_pickle()
+    storages = {}
     for key in keys if isinstance(keys, list) else ():
         if key not in seen:
             raise FormatError(broken(path, f"at byte {position:,}: a storage that no tensor names"))
-        count = int.from_bytes(_cut(path, data, position, 8, key), "little" if order == "<" else "big")
+        counted = _cut(path, data, position, 8, key).read()
+        count = int.from_bytes(counted, "little" if order == "<" else "big")
         size = count * item_size(seen[key].dtype)
         storages[key] = _cut(path, data, position + 8, size, f"the storage {key}")
         position += 8 + size
 
-    def storage_bytes(key: str) -> memoryview:
+    def storage_bytes(key: str) -> Bytes:
         if key not in storages:
             raise FormatError(f"the storage {key} is not in the file")
         return storages[key]
 
-    return _checkpoint(path, content, storage_bytes, order)
+    return _checkpoint(path, content, Storages(storage_bytes, order))
 
 
-def _cut(path: Path, data: memoryview, start: int, length: int, what: str) -> memoryview:
+def _cut(path: Path, data: Bytes, start: int, length: int, what: str) -> Bytes:
     try:
         return cut(data, start, length, what)
     except FormatError as error:
         raise FormatError(broken(path, str(error))) from None
 
 
-def _checkpoint(path: Path, content: Any, storage_bytes: Callable[[str], memoryview], order: str) -> Checkpoint:
+def _checkpoint(path: Path, content: Any, storages: Storages) -> Checkpoint:
     if _is_state_dict(content):
-        built = build_all(path, content, storage_bytes, order)
+        built = build_all(path, content, storages)
         return Checkpoint(str(path), "pytorch", built, semantics=config_beside(path))
     found = _state_dicts(content)
     entry = _choose(path, content, list(found))
-    built = build_all(path, found[entry], storage_bytes, order)
+    built = build_all(path, found[entry], storages)
     beside = {str(name): _count_tensors(value) for name, value in content.items() if name != entry.partition(".")[0]}
     dropped = {name: count for name, count in beside.items() if count}
     others = ", ".join(name for name in found if name != entry)

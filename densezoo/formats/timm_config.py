@@ -6,11 +6,11 @@ pool, epsilon or blur from another: the tensors are the same.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from densezoo.errors import CheckpointError, FormatError
+from densezoo.formats.json_text import parse_json
 
 #: Hugging Face's names for a model's weights, beside which its config.json lies.
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
@@ -39,7 +39,7 @@ def config_beside(path: Path) -> dict[str, object]:
     try:
         if config.stat().st_size > MAX_CONFIG:
             raise ValueError(f"it takes more than {MAX_CONFIG:,} bytes")
-        facts = json.loads(config.read_bytes())
+        facts = parse_json(config.read_bytes(), str(config))
     except (OSError, ValueError, RecursionError) as error:
         raise FormatError(f"{config}: describes {path.name}, and can't be read ({error!s:.100})") from None
     return stated_by_timm(config, facts, "architecture", "model_args") if isinstance(facts, dict) else {}

@@ -8,8 +8,6 @@ against the bytes that are left before anything is allocated, and tensors are re
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
@@ -19,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from densezoo.errors import FormatError
+from densezoo.formats.binary import Bytes, cut
 from densezoo.formats.torch7_encoding import BinarySource, Broken, Stored, TextSource
 
 #: Type numbers of File.lua. 6 to 8 are functions: bytecode that is skipped; 6 is not numbered, so never referred to.
@@ -265,19 +264,15 @@ def looks_like_torch7(head: bytes, size: int) -> bool:
     return len(head) >= 8 and head[:4] in [bytes([kind, 0, 0, 0]) for kind in REFERENCED] and head[4:8] != bytes(4)
 
 
-@contextmanager
-def open_torch7(path: Path) -> Iterator[Torch7File]:
+def open_torch7(data: Bytes) -> Torch7File:
     """The object graph of a file.
 
     Raises:
         FormatError: broken, truncated, or made to exhaust its reader.
     """
-    size = path.stat().st_size
-    with open(path, "rb") as file:
-        text = file.read(2)[1:] == b"\n"
-        # nothing in a binary file says how wide its longs are, but with the other width no tensor makes sense
-        sources = [TextSource(file, size)] if text else [BinarySource(file, size, width) for width in (8, 4)]
-        yield _parse(path, sources)
+    text = bytes(cut(data, 0, 2, "its first value").read())[1:] == b"\n"
+    # nothing in a binary file says how wide its longs are, but with the other width no tensor makes sense
+    return _parse(data.path, [TextSource(data)] if text else [BinarySource(data, width) for width in (8, 4)])
 
 
 def _parse(path: Path, sources: list[TextSource] | list[BinarySource]) -> Torch7File:
@@ -285,7 +280,7 @@ def _parse(path: Path, sources: list[TextSource] | list[BinarySource]) -> Torch7
     errors: dict[int, Broken] = {}
     for source in sources:
         try:
-            source.file.seek(0)
+            source.file.seek(source.data.start)
             reader = Reader(source)
             root = reader.value()
             source.check_end()

@@ -52,13 +52,14 @@ class Code:
     def definitions(self, file: str) -> dict[str, ast.stmt]:
         """{name: class or function} of a file of the code."""
         if file not in self.files:
-            source = self.archive.read(f"{self.root}/code/{file.replace('.', '/')}.py")
-            self.size += len(source)
-            self.words += sum(1 for _ in _WORD.finditer(source)) if self.size <= MAX_CODE else 0
+            stored = self.archive.read(f"{self.root}/code/{file.replace('.', '/')}.py")
+            self.size += len(stored)
+            source = bytes(stored.read()) if self.size <= MAX_CODE else b""
+            self.words += sum(1 for _ in _WORD.finditer(source))
             if self.size > MAX_CODE or self.words > MAX_WORDS + len(self.archive.data) // BYTES_PER_WORD:
                 raise NotFollowed(f"{self.size:,} bytes of code")
             try:
-                tree = ast.parse(bytes(source).replace(b"^", b""))
+                tree = ast.parse(source.replace(b"^", b""))
             except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
                 raise NotFollowed(f"{file} can't be parsed ({error})") from None
             items = [item for item in tree.body if isinstance(item, (ast.ClassDef, ast.FunctionDef))]

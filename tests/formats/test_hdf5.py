@@ -15,7 +15,7 @@ from hdf5_writer import CONFIG, LAYOUTS, rewrite, write_model
 
 import densezoo
 from densezoo.errors import FormatError
-from densezoo.formats.binary import map_file
+from densezoo.formats.binary import in_memory
 from densezoo.formats.hdf5 import MAGIC, File
 from densezoo.formats.hdf5_bytes import MAX_PIECES
 from densezoo.formats.hdf5_datasets import read_tensor
@@ -29,7 +29,7 @@ all_layouts = pytest.mark.parametrize(("libver", "track_order"), LAYOUTS)
 
 
 def open_file(path: Path) -> File:
-    return File(path, map_file(path))
+    return File(in_memory(path, path.read_bytes()))
 
 
 def values(file: File, name: str) -> list[Any]:
