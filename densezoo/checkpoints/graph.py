@@ -108,8 +108,8 @@ class _Walk:
         weights = self.step("scale").weights if self.node().op == "scale" else ()
         if self.node().op == "conv":
             raise self.refuse(
-                "norm (folded into the convolution before it, as torch.onnx.export does? export with dynamo=False, "
-                "training=torch.onnx.TrainingMode.PRESERVE)",
+                "norm (folded into the convolution before it, as torch.onnx.export does? export with dynamo=True, "
+                "optimize=False, or with dynamo=False, training=torch.onnx.TrainingMode.PRESERVE)",
                 f"conv ({self.node().name})",
             )
         node = self.step("norm")

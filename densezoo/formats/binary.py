@@ -24,6 +24,9 @@ BFLOAT16 = "bfloat16"  # the one dtype that numpy lacks
 #: Bytes that are read of one file; DenseNet-264 (k=48) in float64, or with both moments of Adam, takes under 1 GiB.
 MAX_READ = 2 << 30
 MAX_TENSORS = 16_000  # of a file; a DenseNet-264 with both moments of Adam and averaged weights has 7,000
+MAX_DIMENSIONS = 16  # of a tensor; networks have 4
+#: Bytes of tensors that are one number, repeated: the 8 million weights of a light_densenet121 take 32 MB.
+MAX_REPEATED = 48 << 20
 SMALL = 4096  # bytes that aren't worth memory that can be written to
 BLOCK = 1 << 20  # bytes that are read at once into memory that was set aside for more
 EXPECTED = "expected a checkpoint file (.pth, .safetensors, .h5, .t7, ...)"
@@ -176,6 +179,8 @@ def to_tensor(data: bytes | memoryview | Bytes, dtype: str, shape: Sequence[int]
         FormatError: the shape takes more or fewer bytes than there are.
     """
     size = item_size(dtype)
+    if len(shape) > MAX_DIMENSIONS:
+        raise FormatError(f"{what}: has {len(shape):,} sides; expected at most {MAX_DIMENSIONS}")
     if any(side < 0 for side in shape) or prod(shape) * size != len(data):
         expected = f"a {dtype} array of shape {tuple(shape)} expected {prod(shape) * size:,} bytes"
         raise FormatError(f"{what}: {expected}; found {len(data):,}")
@@ -196,6 +201,10 @@ def check_expansion(where: str, tensors: Sequence[Tensor], size: int) -> None:
     Raises:
         FormatError: they take more than a few times the file's size.
     """
-    claimed = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    repeated = [tensor for tensor in tensors if tensor.numel() > 1 and not any(tensor.stride())]
+    claims = [sum(tensor.numel() * tensor.element_size() for tensor in some) for some in (tensors, repeated)]
+    claimed = claims[0] - claims[1]
+    if claims[1] > MAX_REPEATED:
+        raise FormatError(f"{where}: its tensors of one number, repeated, would take {claims[1]:,} bytes")
     if claimed > MAX_EXPANSION * size + EXPANSION_SLACK:
         raise FormatError(f"{where}: its tensors would take {claimed:,} bytes, and the file has {size:,}")

@@ -18,7 +18,7 @@ from torch import Tensor
 from densezoo.errors import FormatError
 from densezoo.formats import pickled
 from densezoo.formats.archive import Archive
-from densezoo.formats.binary import BFLOAT16, Bytes, cut, item_size, to_tensor
+from densezoo.formats.binary import BFLOAT16, MAX_DIMENSIONS, Bytes, cut, item_size, to_tensor
 
 ASK = "ask for the state_dict: torch.save(model.state_dict(), ...)"
 _DTYPES = {
@@ -58,6 +58,8 @@ class Deferred:
             FormatError: it reaches out of its storage, repeats its numbers, or its storage out of the file.
         """
         stored = self.storage
+        if len(self.size) > MAX_DIMENSIONS:
+            raise FormatError(f"{what}: a tensor of {len(self.size):,} sides; expected at most {MAX_DIMENSIONS}")
         first = stored.offset + self.offset
         last = first + sum((side - 1) * step for side, step in zip(self.size, self.stride))
         numbers = (first, *self.size, *self.stride)

@@ -13,7 +13,7 @@ from torch import Tensor
 from densezoo.errors import FormatError
 from densezoo.formats import aten
 from densezoo.formats.archive import Archive
-from densezoo.formats.binary import BFLOAT16, cut, item_size, to_tensor
+from densezoo.formats.binary import BFLOAT16, MAX_DIMENSIONS, cut, item_size, to_tensor
 from densezoo.formats.json_text import MAX_JSON, parse_json
 from densezoo.types import Checkpoint, GraphNode
 
@@ -53,6 +53,8 @@ def _tensor(archive: Archive, root: str, name: str, entry: dict[str, Any]) -> Te
     meta = entry["tensor_meta"]
     dtype = _DTYPES.get(meta["dtype"])
     shape, strides = ([side["as_int"] for side in meta[key]] for key in ("sizes", "strides"))
+    if len(shape) > MAX_DIMENSIONS:
+        raise FormatError(f"{what}: has {len(shape):,} sides; expected at most {MAX_DIMENSIONS}")
     contiguous = [prod(shape[i + 1 :]) for i in range(len(shape))]
     if dtype is None or any(a != b for a, b, side in zip(strides, contiguous, shape) if side > 1):
         raise FormatError(f"{what}: is no contiguous array of numbers")
