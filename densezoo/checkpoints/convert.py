@@ -267,5 +267,6 @@ def _refusal(checkpoint: Checkpoint, report: ConversionReport, found: Architectu
     for what, items in (("missing", report.missing), ("unexpected", report.unexpected), ("mismatched", shapes)):
         if items:
             lines.append(f"  {what} ({len(items)}): " + ", ".join(items[:5]) + (", ..." if len(items) > 5 else ""))
+    lines += [f"  {hint}" for hint in checkpoint.hints]
     lines.append("  use the config of that architecture, or a complete checkpoint of this one")
     return "\n".join(lines)

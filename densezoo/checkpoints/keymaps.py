@@ -368,7 +368,7 @@ KEYMAPS = (
 #: (pattern of a name that is no weight of the model, what it is).
 DROPPED_NAMES = (
     (r"(moments|moment[12]|accum|stat|adam_[mv]|velocity)\..+", "optimiser moment"),
-    (r"(.+[./])?(num_batches_tracked|N|n_averaged)", "counter"),
+    (r"(.+[./])?(num_batches_tracked|N|n_averaged|steps?|initted)", "counter"),
     (
         r"(global_step|epoch_num|step_num|current_iterator_step|last_overflow_iterator_step|learning_rate|lr|momentum|"
         r"weight_decay|beta[12]_power|loss_scale|scale_sense|growth_(factor|interval|tracker)|best_\w+)",

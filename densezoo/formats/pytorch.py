@@ -5,7 +5,7 @@ Format: torch/serialization.py (_save, _legacy_save). Training scripts wrap a st
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -30,8 +30,14 @@ from densezoo.formats.torch_pickle import (
 )
 from densezoo.types import Checkpoint
 
-#: Entries of averaged weights, which timm and torchvision evaluate and publish where a file has them.
-AVERAGED_ENTRIES = ("state_dict_ema", "model_ema")
+#: Entries of averaged weights, which timm, torchvision and others evaluate and publish where a file has them.
+AVERAGED_ENTRIES = (
+    "state_dict_ema", "model_ema", "ema", "ema_model", "ema_state_dict", "ema_model_state_dict", "model_ema_state",
+    "model_ema_state_dict", "swa", "swa_model", "swa_state_dict", "averaged_model",
+)  # fmt: skip
+#: (entry of MMEngine's files that tells its version, what its EMAHook swaps before it saves: `state_dict` then holds
+#: the averaged weights, and this entry those of the last step): mmengine/hooks/ema_hook.py.
+MMENGINE_VERSION, SWAPPED_ENTRY = "mmengine_version", "ema_state_dict"
 #: Entries of the weights in training scripts' wrappers; a state_dict under another name is one if it is the only one.
 STATE_DICT_ENTRIES = ("state_dict", "model_state_dict", "model_state", "model", "net", "module")
 #: pickle.dumps(0x1950A86A20F9469CFC6C, 2): the first of the pickles of a legacy file.
@@ -112,7 +118,8 @@ def _checkpoint(path: Path, content: Any, storages: Storages) -> Checkpoint:
     beside = {str(name): _count_tensors(value) for name, value in content.items() if name != entry.partition(".")[0]}
     dropped = {name: count for name, count in beside.items() if count}
     others = ", ".join(name for name in found if name != entry)
-    hints = (f"the weights are the entry {entry}; not used: {others}",) if others else ()
+    chosen = f"averaged ones, the entry {entry}" if entry in _averaged(content, found) else f"entry {entry}"
+    hints = (f"the weights are the {chosen}; not used: {others}",) if others else ()
     stated = {**config_beside(path), **_stated(path, content.get("args"))}
     return Checkpoint(str(path), "pytorch", built, dropped, {"entry": entry}, semantics=stated, hints=hints)
 
@@ -129,8 +136,9 @@ def _choose(path: Path, content: Any, found: list[str]) -> str:
     Raises:
         FormatError: there is none, or which of several is meant can't be known.
     """
-    averaged, known = ([name for name in names if name in found] for names in (AVERAGED_ENTRIES, STATE_DICT_ENTRIES))
-    chosen = averaged[:1] or known or found
+    averaged, known = _averaged(content, found), [name for name in STATE_DICT_ENTRIES if name in found]
+    _refuse_unread(path, content, averaged)
+    chosen = averaged or known or found
     if len(chosen) == 1:
         return chosen[0]
     if chosen:
@@ -139,6 +147,29 @@ def _choose(path: Path, content: Any, found: list[str]) -> str:
             "save the state_dict of that one alone"
         )
     raise FormatError(f"{path}: {_no_state_dict(content)}")
+
+
+def _averaged(content: Any, found: Iterable[str]) -> list[str]:
+    """Those of the entries that hold averaged weights, by a part of their names."""
+    meta = content.get("meta") if isinstance(content, Mapping) else None
+    swapped = isinstance(meta, Mapping) and MMENGINE_VERSION in meta and SWAPPED_ENTRY in content
+    names = {"state_dict"} if swapped else set(AVERAGED_ENTRIES)
+    return [entry for entry in found if names.intersection(entry.split("."))]
+
+
+def _refuse_unread(path: Path, content: Any, averaged: list[str]) -> None:
+    """Refuse a file whose averaged weights can't be read (a list without names, a whole model), though others can.
+
+    Raises:
+        FormatError: it has such.
+    """
+    for name, value in content.items() if isinstance(content, Mapping) and not averaged else ():
+        held = _count_tensors(value) or (isinstance(value, pickled.Inert) and isinstance(value.state, Mapping))
+        if name in AVERAGED_ENTRIES and held:
+            raise FormatError(
+                f"{path}: its averaged weights, the entry {name}, are no state_dict, and are as a rule those that are "
+                "meant; save the state_dict of one network alone"
+            )
 
 
 def _state_dicts(content: Any) -> dict[str, Mapping[str, Stateful]]:
@@ -162,7 +193,7 @@ def _no_state_dict(content: Any) -> str:
     for value in values.values():
         if type(value) is pickled.Inert and isinstance(value.state, dict) and "_modules" in value.state:
             return f"{pickled.RefusedClass(value.name)}; {ASK}"
-    names = ", ".join((*AVERAGED_ENTRIES, *STATE_DICT_ENTRIES))
+    names = ", ".join((*AVERAGED_ENTRIES[:2], *STATE_DICT_ENTRIES))
     odd = [str(name) for name, value in values.items() if name and not isinstance(value, (Deferred, pickled.Array))]
     if 0 < len(odd) < len(values) - 1:
         return f"expected a state_dict; it has tensors, and beside them {', '.join(odd[:8])}, which are none"

@@ -18,6 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mmengine.config import ConfigDict
 from safetensors.torch import save_file
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from densezoo.errors import FormatError
 from densezoo.formats.identity import file_sha256
@@ -79,8 +81,7 @@ KERNELS = {"conv.weight": torch.ones(2, 2, 3, 3)}
         ({"generator": KERNELS, "epoch": 3}, "generator", ""),
         ({"checkpoint": {"model": KERNELS, "step": 3}, "loss": {"weight": torch.ones(5)}}, "checkpoint.model", ""),
         ({"model": {}, "model_ema": KERNELS}, "model_ema", ""),
-        ({"model": TENSORS, "model_ema": KERNELS}, "model_ema", "model"),  # torchvision's references
-        ({"state_dict": KERNELS, "ema_state_dict": {"a": torch.ones(1, 1, 1, 1)}}, "state_dict", "ema_state_dict"),
+        ({"state_dict": KERNELS, "discriminator": {"a": torch.ones(1, 1, 1, 1)}}, "state_dict", "discriminator"),
     ],
 )
 def test_the_weights_are_found_in_a_wrapper(
@@ -93,7 +94,47 @@ def test_the_weights_are_found_in_a_wrapper(
     assert checkpoint.hints == ((f"the weights are the entry {entry}; not used: {others}",) if others else ())
 
 
-@pytest.mark.parametrize("names", [("state_dict", "model"), ("student", "teacher")])
+AVERAGED = "model_ema state_dict_ema ema ema_model ema_state_dict model_ema_state swa swa_state_dict averaged_model"
+
+
+def averaged_beside_raw() -> dict[str, tuple[dict[str, object], str]]:
+    """{what: (the file's content, the entry of the averaged weights)}; averages are ones, raw weights zeros."""
+    raw, average = nn.Conv2d(2, 2, 3), nn.Conv2d(2, 2, 3)
+    nn.init.zeros_(raw.weight)
+    nn.init.ones_(average.weight)
+    wrapped = AveragedModel(average)
+    cases = {name: ({"model": raw.state_dict(), name: wrapped.state_dict()}, name) for name in AVERAGED.split()}
+    kept = {"module": average.state_dict(), "updates": 3}
+    mmengine = {"meta": {"mmengine_version": "0.10.7"}, "state_dict": average.state_dict()}
+    return {
+        **{name: (dict(content), entry) for name, (content, entry) in cases.items()},
+        "an entry in an entry": ({"model": raw.state_dict(), "ema": kept}, "ema.module"),
+        "an entry of an entry": ({"state": {"model": raw.state_dict(), "ema": average.state_dict()}}, "state.ema"),
+        "MMEngine's": ({**mmengine, "ema_state_dict": AveragedModel(raw).state_dict()}, "state_dict"),
+    }
+
+
+@pytest.mark.parametrize("case", averaged_beside_raw())
+def test_averaged_weights_come_before_raw_ones(tmp_path: Path, case: str) -> None:
+    content, entry = averaged_beside_raw()[case]
+    torch.save(content, tmp_path / "model.pth")
+    checkpoint = read_checkpoint(tmp_path / "model.pth")
+    (kernel,) = (tensor for tensor in checkpoint.tensors.values() if tensor.ndim == 4)
+    assert kernel.unique().tolist() == [1]
+    assert checkpoint.hints[0].startswith(f"the weights are the averaged ones, the entry {entry}; not used: ")
+
+
+def test_averaged_weights_without_names_are_asked_for(tmp_path: Path) -> None:
+    """torch_ema keeps a list of them."""
+    ema = {"decay": 0.999, "shadow_params": list(KERNELS.values())}
+    torch.save({"model": KERNELS, "ema": ema}, tmp_path / "model.pth")
+    with pytest.raises(FormatError, match="its averaged weights, the entry ema, are no state_dict"):
+        read_checkpoint(tmp_path / "model.pth")
+    torch.save({"model": KERNELS, "ema": {"decay": 0.999}, "swa": None}, tmp_path / "model.pth")
+    assert same(read_checkpoint(tmp_path / "model.pth").tensors, KERNELS)
+
+
+@pytest.mark.parametrize("names", [("state_dict", "model"), ("student", "teacher"), ("model_ema", "swa")])
 def test_which_of_two_networks_is_meant_is_not_guessed(tmp_path: Path, names: tuple[str, str]) -> None:
     torch.save(dict.fromkeys(names, KERNELS), tmp_path / "model.pth")
     with pytest.raises(FormatError, match=f"holds several networks, {', '.join(names)}, and nothing says which"):
