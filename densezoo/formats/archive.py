@@ -67,7 +67,9 @@ class Archive:
         if info is None:
             raise FormatError(self._broken(f"there is no member {name}"))
         head = self._cut(info.header_offset, LOCAL_HEADER_SIZE, name).read()
-        if head[:4] != LOCAL_HEADER or info.flag_bits & 1:
+        if info.flag_bits & 1:
+            raise FormatError(f"{self.path}: {name} is encrypted; save the archive without a password")
+        if head[:4] != LOCAL_HEADER:
             raise FormatError(self._broken(f"at byte {info.header_offset:,}: no readable member {name}"))
         start = info.header_offset + LOCAL_HEADER_SIZE
         start += int.from_bytes(head[26:28], "little") + int.from_bytes(head[28:30], "little")
@@ -75,7 +77,10 @@ class Archive:
         if info.compress_type == zipfile.ZIP_STORED and info.compress_size == info.file_size:
             return data
         if info.compress_type != zipfile.ZIP_DEFLATED:
-            raise FormatError(self._broken(f"{name} is compressed by method {info.compress_type}"))
+            raise FormatError(
+                f"{self.path}: {name} is compressed by method {info.compress_type} of zip; expected it as it is, or "
+                "deflated (method 8): unpack the archive and zip it so"
+            )
         return self._inflated(data, info.file_size, name)
 
     def _cut(self, start: int, length: int, name: str) -> Bytes:

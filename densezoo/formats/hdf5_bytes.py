@@ -29,13 +29,13 @@ class Source:
     def error(self, at: int, expected: str, found: str) -> FormatError:
         return FormatError(
             f"{self.path}: an HDF5 file by its first bytes, but at byte {at:,} expected {expected}, found {found}; it "
-            "is broken, truncated, or not Keras's: fetch it anew"
+            "is broken or truncated: fetch it anew; if it is whole, it is not Keras's"
         )
 
-    def unsupported(self, at: int, what: str) -> FormatError:
+    def unsupported(self, at: int, what: str, expected: str = "") -> FormatError:
         return FormatError(
-            f"{self.path}: at byte {at:,} this HDF5 file has {what}, which densezoo doesn't read and Keras doesn't "
-            "write; rewrite it with `h5repack -l CONTI -f NONE OLD NEW`"
+            f"{self.path}: at byte {at:,} this HDF5 file has {what}{expected and f' where {expected} is expected'}, "
+            "which densezoo doesn't read and Keras doesn't write; rewrite it with `h5repack -l CONTI -f NONE OLD NEW`"
         )
 
     def piece(self, start: int, size: int, what: str) -> Bytes:

@@ -119,7 +119,7 @@ def _read_symbol(path: Path) -> tuple[GraphNode, ...]:
             for node in steps
         )
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise FormatError(f"{path}: not the description of an MXNet network ({error!r:.120}); fetch it anew") from None
+        raise FormatError(f"{path}: not the description of an MXNet network ({error!r:.120})") from None
 
 
 def _is_input(name: str) -> bool:

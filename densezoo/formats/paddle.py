@@ -36,6 +36,8 @@ def read_paddle(data: Bytes) -> Checkpoint:
         content = pickled.load(data.file, {"builtins.eval": _first_data, "builtins.tuple": _tuple})
     except pickled.RefusedClass as error:
         raise FormatError(f"{path}: {error}; ask for a file of arrays or a PyTorch state_dict") from None
+    except pickled.Unsupported as error:
+        raise FormatError(f"{path}: {error}") from None
     except FormatError as error:
         raise FormatError(
             f"{path}: a pickle by its first bytes, but broken or truncated at its {len(data):,} bytes "

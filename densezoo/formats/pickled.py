@@ -19,12 +19,16 @@ from torch import Tensor
 from densezoo.errors import FormatError
 from densezoo.formats.binary import to_tensor
 
-#: A checkpoint of DenseNet-264 with optimiser and averaged weights takes 300,000; each may take 100 bytes of memory.
-MAX_OPERATIONS = 400_000
+#: A checkpoint of DenseNet-264 with AdamW's moments and averaged weights takes 190,000; each may take 100 bytes.
+MAX_OPERATIONS = 300_000
 _PYTHON2_MODULES = {"__builtin__": "builtins", "copy_reg": "copyreg"}
 
 
-class RefusedClass(FormatError):
+class Unsupported(FormatError):
+    """A pickle that may be whole, and has what no checkpoint needs."""
+
+
+class RefusedClass(Unsupported):
     """A class or function that only running its code could restore; ``name`` is its dotted name."""
 
     def __init__(self, name: str) -> None:
@@ -324,10 +328,10 @@ def load(
                 elif name == "STOP":
                     return machine.stack.pop()
                 else:
-                    raise ValueError(f"the operation {name}, which no checkpoint needs")
+                    raise Unsupported(f"holds a pickle with the operation {name}, which no checkpoint needs")
     except FormatError:
         raise
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError, MemoryError, RecursionError) as error:
         reason = str(error).partition("\n")[0][:120] or type(error).__name__
         raise FormatError(f"broken pickle before byte {file.tell():,} (it begins at {start:,}): {reason}") from None
-    raise FormatError(f"a pickle of more than {MAX_OPERATIONS:,} operations is no checkpoint's")
+    raise Unsupported(f"holds a pickle of more than {MAX_OPERATIONS:,} operations; no DenseNet's checkpoint does")

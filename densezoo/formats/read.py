@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from densezoo.errors import FormatError
 from densezoo.formats.archive import Archive
-from densezoo.formats.binary import Bytes, check_expansion, cut, open_file
+from densezoo.formats.binary import MAX_TENSORS, Bytes, check_expansion, cut, open_file
 from densezoo.formats.caffe import looks_like_caffe, read_caffe
 from densezoo.formats.hdf5 import MAGIC
 from densezoo.formats.identity import foreign, foreign_folder, impostor
@@ -26,6 +26,7 @@ from densezoo.formats.torchexport import read_torchexport
 from densezoo.formats.torchscript import read_torchscript
 from densezoo.types import Checkpoint
 
+MAX_NAMES = 2 << 20  # letters of all names; those of a DenseNet-264 and its optimiser have 0.4 million
 HEAD_BYTES = 512  # enough for every signature below
 
 #: (ends of names that an archive has to hold in one folder, its reader), asked in this order.
@@ -72,6 +73,17 @@ READERS: list[tuple[Callable[[bytes, int], bool], Callable[[Bytes], Checkpoint]]
 ]
 
 
+def _check_names(path: Path, names: Sequence[str]) -> None:
+    """That there are no more tensors, and no longer names, than those of a DenseNet.
+
+    Raises:
+        FormatError: there are.
+    """
+    length = sum(map(len, names))
+    if len(names) > MAX_TENSORS or length > MAX_NAMES:
+        raise FormatError(f"{path}: {len(names):,} tensors with names of {length:,} letters; no DenseNet has those")
+
+
 def read_checkpoint(path: str | Path) -> Checkpoint:
     """The tensors of a checkpoint file under the file's own names.
 
@@ -97,6 +109,7 @@ def _read(data: Bytes) -> Checkpoint:
     for is_format, reader in READERS:
         if is_format(head, size):
             checkpoint = reader(data)
+            _check_names(path, list(checkpoint.tensors))
             check_expansion(str(path), list(checkpoint.tensors.values()), size)
             return checkpoint
     what = foreign(head)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from densezoo.errors import FormatError
 from densezoo.formats.binary import Bytes, cut
-from densezoo.formats.torch7_encoding import BinarySource, Broken, Stored, TextSource
+from densezoo.formats.torch7_encoding import BinarySource, Broken, Stored, TextSource, Unsupported
 
 #: Type numbers of File.lua. 6 to 8 are functions: bytecode that is skipped; 6 is not numbered, so never referred to.
 NIL, NUMBER, STRING, TABLE, OBJECT, BOOLEAN, OLD_FUNCTION = range(7)
@@ -35,6 +35,8 @@ CLASSES = (
     | {"torch.Cuda": "f4"}
 )
 
+#: Beginnings of the names of classes whose contents are no table of fields (https://github.com/torch/tds).
+FOREIGN_CLASSES = ("tds.",)
 MAX_DEPTH = 200  # objects within objects; a DenseNet of the authors in a DataParallelTable in a table has about 20
 MAX_VALUES = 1 << 18  # DenseNet-264 has about 50,000; bounds the time and the memory
 MAX_DIMENSIONS = 16  # of a tensor; networks have 4
@@ -175,6 +177,8 @@ class Reader:
             tensor = Tensor(at, name, (), (), 0, None)
             self.known[index] = OBJECT, tensor
             return self._tensor(tensor, depth)
+        if name.startswith(FOREIGN_CLASSES):
+            raise Unsupported(at, "tables, tensors and modules", f"a {name}, which only Lua's own package reads")
         module = Module(at, name, version, Table(at))
         self.known[index] = OBJECT, module
         if name == "nn.DataParallelTable" and version >= 2:
@@ -287,7 +291,13 @@ def _parse(path: Path, sources: list[TextSource] | list[BinarySource]) -> Torch7
             return Torch7File(path, root, [value for _, value in reader.known.values()], source)
         except Broken as error:
             errors.setdefault(source.position, error)
-    raise FormatError(f"{path}: a Torch7 file by its first bytes, but {errors[max(errors)]}; fetch it anew")
+    worst = next((error for error in errors.values() if isinstance(error, Unsupported)), errors[max(errors)])
+    advice = "fetch it anew"
+    if isinstance(worst, Unsupported):
+        advice = "save the network alone from Lua: torch.save(path, net)"
+    elif isinstance(sources[0], TextSource):
+        advice = "fetch it anew; if it is whole, it is an old Torch's text: save it in binary, torch.save(path, net)"
+    raise FormatError(f"{path}: a Torch7 file by its first bytes, but {worst}; {advice}")
 
 
 def describe(value: Value) -> str:

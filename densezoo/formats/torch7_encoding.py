@@ -30,6 +30,10 @@ class Broken(Exception):
         super().__init__(f"at offset {at:,}: expected {expected}, found {found}")
 
 
+class Unsupported(Broken):
+    """What a file may well hold and densezoo doesn't read."""
+
+
 @dataclass(frozen=True)
 class Stored:
     """An array that is still in the file: ``count`` elements in ``length`` bytes from ``start`` on."""

@@ -123,7 +123,7 @@ CONSTRUCTORS: dict[str, pickled.Constructor] = {
 }
 
 
-class OtherNumbers(FormatError):
+class OtherNumbers(pickled.Unsupported):
     """A storage of numbers that no network of densezoo has: quantised, complex, of 8 bits."""
 
 
@@ -186,7 +186,7 @@ def load_pickle(
         return pickled.load(data.file, CONSTRUCTORS, find, allows)
     except pickled.RefusedClass as error:
         raise FormatError(f"{path}: {error}; {ASK}") from None
-    except OtherNumbers as error:
+    except pickled.Unsupported as error:
         raise FormatError(f"{path}: {error}") from None
     except FormatError as error:
         raise FormatError(broken(path, str(error))) from None
