@@ -274,10 +274,8 @@ def _refusal(checkpoint: Checkpoint, naming: Naming, report: ConversionReport, f
         if field.name in INFERRED and getattr(found, field.name) != getattr(report.architecture, field.name)
     ]
     head = {key for param in ("weight", "bias") for key in naming.keys("classifier", param) or ()}
-    if report.missing and not report.mismatched and head >= set(report.missing):
-        lines.append(
-            "  these are a DenseNet's features without its classifier; the file of the whole network is wanted"
-        )
+    if head == set(report.missing) and not report.mismatched:
+        lines.append("  these are a DenseNet's features without their classifier; the whole network's file is wanted")
     if differing:
         lines.append(f"  by its tensors ({report.source} names): {'; '.join(differing)}")
     shapes = [f"{key}: expected {want}, found {have}" for key, (want, have) in report.mismatched.items()]

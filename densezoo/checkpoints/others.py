@@ -24,7 +24,7 @@ NETWORKS = (
     (r"(^|\.)s[1-4]\.b\d+\.(conv1|se)\.", "a RegNet"),
     (r"^features\.\d+\.weight$", "a network of plain layers (VGG, AlexNet)"),
     (
-        r"(^|[./])(denseblock1\.denselayer1|stages\.0\.block\.0)\.(norm1|norm\.1|layers\.norm1)\.weight$",
+        r"(^|[./])(?<!features[./])(denseblock1\.denselayer1|stages\.0\.block\.0)\.(norm1|norm\.1|layers\.norm1)\.weight$",
         "a DenseNet's features without their classifier",
     ),
 )

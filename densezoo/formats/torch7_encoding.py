@@ -164,6 +164,8 @@ class TextSource(Source):
                 raise Broken(start, f"{what}: {count:,} numbers on a line", "the end of the file")
             self.position += len(chunk)
             spaces += chunk.count(b" ")
+            if spaces * DIGITS < self.position - start - CHUNK:
+                raise Broken(start, f"{what}: numbers of at most {DIGITS} digits", "longer ones")
         if spaces != count - 1:
             raise Broken(start, f"{what}: {count:,} numbers on a line", f"{spaces} spaces")
         return Stored(dtype, count, start, self.position - start)

@@ -185,7 +185,7 @@ def test_numbers_that_are_decompressed_again_and_again(tmp_path: Path) -> None:
 def test_other_filters_are_refused(tmp_path: Path, libver: str, filters: dict[str, Any]) -> None:
     with h5py.File(tmp_path / "m.h5", "w", libver=libver) as file:
         file.create_dataset("x", data=NUMBERS, **filters)
-    with pytest.raises(FormatError, match="expected deflate, shuffle or checksum"):
+    with pytest.raises(FormatError, match=r"has filter \d+ .* where deflate, shuffle or checksum is .*h5repack"):
         values(open_file(tmp_path / "m.h5"), "x")
 
 
@@ -247,7 +247,7 @@ def test_other_numbers_are_not_mistaken_for_those_of_their_size(tmp_path: Path) 
     for kind in (bfloat16, of_24_bits, h5py.h5t.STD_U32LE, h5py.h5t.py_create(np.dtype("f4, i4"))):
         with h5py.File(tmp_path / "m.h5", "w") as file:
             h5py.h5d.create(file.id, b"x", kind, h5py.h5s.create_simple((4,)))
-        with pytest.raises(FormatError, match="expected float16, 32 or 64, int8, 32 or 64, uint8, found class"):
+        with pytest.raises(FormatError, match="numbers of class .* where float16, 32 or 64, int8, 32 or 64"):
             values(open_file(tmp_path / "m.h5"), "x")
 
 

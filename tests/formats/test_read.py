@@ -6,8 +6,10 @@ import contextlib
 import datetime
 import hashlib
 import os
+import socket
 import struct
 import zipfile
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +29,7 @@ from densezoo.formats.pytorch import _count_tensors
 from densezoo.formats.read import read_checkpoint
 from densezoo.formats.safetensors import write_safetensors
 
+FORMATS = Path(__file__).resolve().parents[1] / "fixtures" / "formats"
 TENSORS = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.count": torch.tensor(7)}
 
 
@@ -264,6 +267,32 @@ def test_a_folder_and_a_missing_file(tmp_path: Path) -> None:
         read_checkpoint(tmp_path / ("n" * 300))
 
 
+def test_what_is_no_regular_file_is_named_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo.pth")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "s"))
+        kinds = {"fifo.pth": r"is a FIFO \(a named pipe\)", "s": "is a socket", "/dev/zero": "is a device"}
+        for name, message in kinds.items():
+            with pytest.raises(FormatError, match=f"{message}; expected a checkpoint file"):
+                read_checkpoint(tmp_path / name)
+
+
+def test_a_pickle_that_is_whole_is_not_called_broken(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "m.pth", "w") as archive:
+        archive.writestr("m/data.pkl", b"\x80\x02" + b"]" * 400_000 + b".")
+    with pytest.raises(FormatError, match="holds a pickle of more than 300,000 operations; no DenseNet's") as caught:
+        read_checkpoint(tmp_path / "m.pth")
+    assert "anew" not in str(caught.value)
+
+
+def test_a_zip_of_another_method_is_not_called_broken(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "m.npz", "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("w.npy", b"\x93NUMPY" + b"0" * 100)
+    with pytest.raises(FormatError, match=r"w.npy is compressed by method 12 of zip; expected") as caught:
+        read_checkpoint(tmp_path / "m.npz")
+    assert "anew" not in str(caught.value)
+
+
 @pytest.mark.parametrize("content", [{}, {"epoch": 3, "weights": TENSORS}, [1, 2], {"state_dict": {"a": 1}}, 3])
 def test_no_state_dict_inside(tmp_path: Path, content: object) -> None:
     torch.save(content, tmp_path / "model.pth")
@@ -330,6 +359,28 @@ def test_a_zip_that_is_no_torch_file(tmp_path: Path) -> None:
         archive.writestr("readme.txt", "hello")
     with pytest.raises(FormatError, match=r"a zip archive, but no checkpoint's.*found readme.txt"):
         read_checkpoint(tmp_path / "archive.pth")
+
+
+def with_crc(data: bytes, crc: int) -> bytes:
+    """What MindSpore's ``save_checkpoint(..., crc_check=True)`` writes."""
+    return data + b"crc_num" + crc.to_bytes(10, "big")
+
+
+def test_mindspore_s_checksum_is_held(tmp_path: Path) -> None:
+    data = (FORMATS / "mindspore_mindcv/small.ckpt").read_bytes()
+    (tmp_path / "m.ckpt").write_bytes(with_crc(data, zlib.crc32(data)))
+    assert same(
+        read_checkpoint(tmp_path / "m.ckpt").tensors,
+        dict(read_checkpoint(FORMATS / "mindspore_mindcv/small.ckpt").tensors),
+    )
+    changed = bytearray(data)
+    changed[len(data) // 2] ^= 1
+    (tmp_path / "m.ckpt").write_bytes(with_crc(bytes(changed), zlib.crc32(data)))
+    with pytest.raises(FormatError) as caught:
+        read_checkpoint(tmp_path / "m.ckpt")
+    expected, found = (f"{zlib.crc32(content):#010x}" for content in (data, changed))
+    assert f"at byte {len(data):,}: by MindSpore's crc_num expected the checksum {expected}" in str(caught.value)
+    assert f"found {found}" in str(caught.value)
 
 
 def test_texts_that_mindspore_appends_are_dropped(tmp_path: Path) -> None:
