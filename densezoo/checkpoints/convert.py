@@ -7,6 +7,7 @@ and so is a computation that the network can't express.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import re
 from collections import Counter
@@ -228,7 +229,7 @@ def _compare(checkpoint: Checkpoint, naming: Naming, arch: Architecture) -> tupl
     unexpected = []
     for key in checkpoint.tensors:
         if key not in explained:
-            kind = next((kind for pattern, kind in DROPPED_NAMES if re.fullmatch(pattern, key)), None)
+            kind = _dropped(key)
             if kind is None:
                 unexpected.append(key)
             else:
@@ -244,6 +245,12 @@ def _compare(checkpoint: Checkpoint, naming: Naming, arch: Architecture) -> tupl
         unexpected=tuple(unexpected),
         mismatched=mismatched,
     )
+
+
+@functools.lru_cache(1 << 14)
+def _dropped(name: str) -> str | None:
+    """What a tensor is that is no weight of the model, by its name."""
+    return next((kind for pattern, kind in DROPPED_NAMES if re.fullmatch(pattern, name)), None)
 
 
 def _canonical(checkpoint: Checkpoint, naming: Naming, layer: Layer, param: str, keys: tuple[str, ...]) -> Tensor:

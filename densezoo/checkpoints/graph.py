@@ -15,6 +15,7 @@ from densezoo.errors import CheckpointError
 from densezoo.types import Architecture, GraphNode
 
 MAX_JOINED = 2000  # features that one concatenation joins; the largest published block has 64 layers
+MAX_LOOKED_AT = 250_000  # features of all of them; a DenseNet-1001's have 170,000
 ZERO = (0, 0, 0, 0)
 
 
@@ -64,6 +65,7 @@ class _Walk:
         self.where = where
         self.found: dict[str, Any] = {}
         self.weights: list[tuple[str, ...]] = []  # of every layer, last to first
+        self.looked_at = 0
         used = {name for node in graph for name in node.inputs}
         ends = [node.name for node in graph if node.name not in used and node.op != "input"]
         if len(ends) != 1 or len(self.nodes) != len(graph):
@@ -173,7 +175,8 @@ class _Walk:
                 raise self.refuse("features joined as channels", f"axis {node.attributes['axis']} ({node.name})")
             else:
                 todo.extend(reversed(node.inputs))
-            if len(out) + len(todo) > MAX_JOINED:
+            self.looked_at += 1
+            if len(out) + len(todo) > MAX_JOINED or self.looked_at > MAX_LOOKED_AT:
                 raise self.refuse("a dense block", f"more than {MAX_JOINED:,} features joined")
         return out
 

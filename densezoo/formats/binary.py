@@ -24,6 +24,7 @@ BFLOAT16 = "bfloat16"  # the one dtype that numpy lacks
 #: Bytes that are read of one file; DenseNet-264 (k=48) in float64, or with both moments of Adam, takes under 1 GiB.
 MAX_READ = 2 << 30
 MAX_TENSORS = 16_000  # of a file; a DenseNet-264 with both moments of Adam and averaged weights has 7,000
+MAX_STEPS = 10_000  # of a computation; an unoptimised one of a DenseNet-264 has 4,000
 MAX_DIMENSIONS = 16  # of a tensor; networks have 4
 #: Bytes of tensors that are one number, repeated: the 8 million weights of a light_densenet121 take 32 MB.
 MAX_REPEATED = 48 << 20

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from densezoo.errors import FormatError
-from densezoo.formats.binary import Bytes, to_tensor
+from densezoo.formats.binary import MAX_STEPS, Bytes, to_tensor
 from densezoo.formats.protobuf import Reader, first_bytes
 from densezoo.formats.prototxt import read_prototxt
 from densezoo.types import Checkpoint, GraphNode
@@ -61,6 +61,8 @@ def read_caffe(data: Bytes) -> Checkpoint:
     if not network["layer"]:
         found = "layers of the format before 2014; upgrade it with Caffe's upgrade_net_proto_binary"
         raise FormatError(f"{path}: a Caffe network with {found if network['layers'] else 'no layers'}")
+    if len(network["layer"]) > MAX_STEPS:
+        raise FormatError(f"{path}: a network of {len(network['layer']):,} layers; no DenseNet has those")
     tensors = {
         f"{layer.get('name', '')}/{i}": _blob(blob, f"{path}: blob {i} of {layer.get('name', '')}")
         for layer in network["layer"]

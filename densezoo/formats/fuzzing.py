@@ -24,7 +24,9 @@ INTERESTING = (
     b"\0" * 8,
 )
 #: What begins something in something else, in JSON, Python, prototxt, pickles and protocol buffers.
-OPENINGS = (b"[", b"{", b"(", b'{"a":', b"[1,", b"a{", b"layer{a:1", b"-(", b"]", b"}(", b"\x85", b"\x0a\x7f", b"\x2a\0")
+OPENINGS = (
+    b"[", b"{", b"(", b'{"a":', b"[1,", b"a{", b"layer{a:1", b"-(", b"]", b"}(", b"\x85", b"\x0a\x7f", b"\x2a\0",
+)  # fmt: skip
 SECONDS, TIMES, SLACK = 1.0, 4, 64 << 20  # of CPU; of memory: so many times the file, and so many bytes more
 HOLE = 8 << 30  # bytes of a file that take no room on the disk
 MOST = 6 << 20  # bytes of what is repeated

@@ -15,7 +15,7 @@ from typing import Any
 from torch import Tensor
 
 from densezoo.errors import FormatError
-from densezoo.formats.binary import Bytes
+from densezoo.formats.binary import MAX_STEPS, MAX_TENSORS, Bytes
 from densezoo.formats.onnx_constants import Constant, folded, stored_constant
 from densezoo.formats.protobuf import Reader
 from densezoo.formats.safetensors import stated_semantics
@@ -75,6 +75,9 @@ def read_onnx(data: Bytes) -> Checkpoint:
     graph = model.get("graph")
     if graph is None:
         raise FormatError(f"{path}: an ONNX file by its first bytes, but without a graph; broken or truncated")
+    if len(graph["node"]) > MAX_STEPS or len(graph["initializer"]) > MAX_TENSORS:
+        found = f"{len(graph['node']):,} steps and {len(graph['initializer']):,} tensors"
+        raise FormatError(f"{path}: a network of {found}; no DenseNet has more than {MAX_STEPS:,} and {MAX_TENSORS:,}")
     steps = _Steps(graph, str(path))
     for node in graph["node"]:
         steps.add(node)

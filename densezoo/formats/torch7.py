@@ -38,7 +38,7 @@ CLASSES = (
 #: Beginnings of the names of classes whose contents are no table of fields (https://github.com/torch/tds).
 FOREIGN_CLASSES = ("tds.",)
 MAX_DEPTH = 200  # objects within objects; a DenseNet of the authors in a DataParallelTable in a table has about 20
-MAX_VALUES = 1 << 18  # DenseNet-264 has about 50,000; bounds the time and the memory
+MAX_VALUES = 100_000  # DenseNet-264 has about 50,000; bounds the time and the memory
 MAX_DIMENSIONS = 16  # of a tensor; networks have 4
 
 
@@ -119,7 +119,7 @@ class Reader:
         kind = self.source.integer("the type number of a value (0 to 8)")
         self.values += 1
         if self.values > MAX_VALUES or depth > MAX_DEPTH:
-            raise Broken(at, f"at most {MAX_VALUES:,} values, nested at most {MAX_DEPTH} deep", "more")
+            raise Unsupported(at, f"at most {MAX_VALUES:,} values, nested at most {MAX_DEPTH} deep", "more")
         if kind == NIL:
             return None
         if kind == NUMBER:
@@ -291,6 +291,8 @@ def _parse(path: Path, sources: list[TextSource] | list[BinarySource]) -> Torch7
             return Torch7File(path, root, [value for _, value in reader.known.values()], source)
         except Broken as error:
             errors.setdefault(source.position, error)
+            if isinstance(error, Unsupported):
+                break
     worst = next((error for error in errors.values() if isinstance(error, Unsupported)), errors[max(errors)])
     advice = "fetch it anew"
     if isinstance(worst, Unsupported):

@@ -13,11 +13,10 @@ from torch import Tensor
 from densezoo.errors import FormatError
 from densezoo.formats import aten
 from densezoo.formats.archive import Archive
-from densezoo.formats.binary import BFLOAT16, MAX_DIMENSIONS, cut, item_size, to_tensor
+from densezoo.formats.binary import BFLOAT16, MAX_DIMENSIONS, MAX_STEPS, cut, item_size, to_tensor
 from densezoo.formats.json_text import MAX_JSON, parse_json
 from densezoo.types import Checkpoint, GraphNode
 
-MAX_STEPS = 10_000  # of the graph; a DenseNet-264's has 1,000
 _DTYPES = {1: "u1", 2: "i1", 3: "<i2", 4: "<i4", 5: "<i8", 6: "<f2", 7: "<f4", 8: "<f8", 12: "?", 13: BFLOAT16}
 
 
