@@ -362,8 +362,8 @@ class KeyMap:
         notes: what a user has to know of every network of this source.
         assumes: what a file without a computation leaves open, and how it is taken.
         requires: {key of a checkpoint's metadata: value} without which the table doesn't apply.
-        asks: {stem: fields of `Architecture` in which this source's networks of that stem differ and their tensors
-            don't}: what neither the file nor the caller says of them can't be known.
+        asks: {stem: (field of `Architecture` in which this source's networks of that stem differ and their tensors
+            don't, {its value: the networks that have it})}: what neither file nor caller says of it can't be known.
     """
 
     name: str
@@ -374,7 +374,7 @@ class KeyMap:
     notes: tuple[str, ...] = ()
     assumes: str = "as this source publishes it"
     requires: Mapping[str, str] = field(default_factory=dict)
-    asks: Mapping[Stem, tuple[str, ...]] = field(default_factory=dict)
+    asks: Mapping[Stem, tuple[str, Mapping[str | None, str]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ and so is a computation that the network can't express.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import re
 from collections import Counter
@@ -19,6 +20,7 @@ from densezoo import schema
 from densezoo.checkpoints.graph import read_computation
 from densezoo.checkpoints.keymaps import DROPPED_NAMES, KEYMAPS
 from densezoo.checkpoints.naming import Naming, candidates, infer_architecture, is_counter
+from densezoo.checkpoints.others import name_network, other_dimensions
 from densezoo.errors import CheckpointError
 from densezoo.models.topology import Layer, layers
 from densezoo.types import Architecture, Checkpoint, ConversionReport
@@ -58,7 +60,7 @@ def convert(
     arch, choices = _decide(checkpoint, naming, architecture or found, stated, options)
     places, report = _compare(checkpoint, naming, arch)
     if not report.exact:
-        raise CheckpointError(_refusal(checkpoint, report, found))
+        raise CheckpointError(_refusal(checkpoint, naming, report, found))
     _check_weights(checkpoint, naming, arch, weights)
     if architecture is None:
         _ask(checkpoint, naming, found, {**stated, **options})
@@ -78,11 +80,20 @@ def recognise(checkpoint: Checkpoint) -> Naming:
     """The source whose names explain most of the file.
 
     Raises:
-        CheckpointError: none explains any.
+        CheckpointError: none explains any; says what network it is where the names tell.
     """
+    other = other_dimensions(checkpoint.tensors)
+    if other is not None:
+        raise CheckpointError(f"{checkpoint.path}: {other}; densezoo's DenseNets are over two (images)")
     namings = candidates(checkpoint)
     if not namings:
         some = ", ".join(list(checkpoint.tensors)[:4])
+        known = name_network(checkpoint.tensors)
+        if known is not None:
+            raise CheckpointError(
+                f"{checkpoint.path}: by its names this is {known}; densezoo converts whole DenseNets "
+                f"(its {len(checkpoint.tensors)} tensors: {some}, ...)"
+            )
         raise CheckpointError(
             f"{checkpoint.path}: not a DenseNet under any naming that densezoo knows "
             f"({', '.join(keymap.name for keymap in KEYMAPS)}); it holds {len(checkpoint.tensors)} tensors: {some}, ..."
@@ -158,14 +169,16 @@ def _ask(checkpoint: Checkpoint, naming: Naming, found: Architecture, known: Map
     Raises:
         CheckpointError: neither it nor the caller says so.
     """
-    for name in naming.keymap.asks.get(found.stem, ()):
-        if name not in known and not checkpoint.graph:
-            say = f"{name}={getattr(found, name)}"
-            raise CheckpointError(
-                f"{checkpoint.path}: networks of {naming.keymap.name} names with this stem ({found.stem}) differ in "
-                f"{name}, which their tensors don't show; if it is that of densezoo.types.Architecture, say so: "
-                f"--options {say}"
-            )
+    if found.stem not in naming.keymap.asks or checkpoint.graph:
+        return
+    name, values = naming.keymap.asks[found.stem]
+    if name not in known:
+        choices = ", or ".join(f"--options {name}={value} ({whose})" for value, whose in values.items())
+        raise CheckpointError(
+            f"{checkpoint.path}: networks of {naming.keymap.name} names with this stem ({found.stem}) differ in "
+            f"{name}, which their tensors (growth_rate {found.growth_rate}, block_config {found.block_config}) don't "
+            f"show; say which it is: {choices}"
+        )
 
 
 def _head_notes(checkpoint: Checkpoint, naming: Naming) -> list[str]:
@@ -246,7 +259,7 @@ def _compare(checkpoint: Checkpoint, naming: Naming, arch: Architecture) -> tupl
     unexpected = []
     for key in checkpoint.tensors:
         if key not in explained:
-            kind = next((kind for pattern, kind in DROPPED_NAMES if re.fullmatch(pattern, key)), None)
+            kind = _dropped(key)
             if kind is None:
                 unexpected.append(key)
             else:
@@ -262,6 +275,12 @@ def _compare(checkpoint: Checkpoint, naming: Naming, arch: Architecture) -> tupl
         unexpected=tuple(unexpected),
         mismatched=mismatched,
     )
+
+
+@functools.lru_cache(1 << 14)
+def _dropped(name: str) -> str | None:
+    """What a tensor is that is no weight of the model, by its name."""
+    return next((kind for pattern, kind in DROPPED_NAMES if re.fullmatch(pattern, name)), None)
 
 
 def _canonical(checkpoint: Checkpoint, naming: Naming, layer: Layer, param: str, keys: tuple[str, ...]) -> Tensor:
@@ -284,18 +303,22 @@ def _canonical(checkpoint: Checkpoint, naming: Naming, layer: Layer, param: str,
     )
 
 
-def _refusal(checkpoint: Checkpoint, report: ConversionReport, found: Architecture) -> str:
+def _refusal(checkpoint: Checkpoint, naming: Naming, report: ConversionReport, found: Architecture) -> str:
     lines = [f"{checkpoint.path}: does not hold the expected network; nothing was loaded"]
     differing = [
         f"{field.name} is {getattr(found, field.name)}, expected {getattr(report.architecture, field.name)}"
         for field in dataclasses.fields(Architecture)
         if field.name in INFERRED and getattr(found, field.name) != getattr(report.architecture, field.name)
     ]
+    head = {key for param in ("weight", "bias") for key in naming.keys("classifier", param) or ()}
+    if head == set(report.missing) and not report.mismatched:
+        lines.append("  these are a DenseNet's features without their classifier; the whole network's file is wanted")
     if differing:
         lines.append(f"  by its tensors ({report.source} names): {'; '.join(differing)}")
     shapes = [f"{key}: expected {want}, found {have}" for key, (want, have) in report.mismatched.items()]
     for what, items in (("missing", report.missing), ("unexpected", report.unexpected), ("mismatched", shapes)):
         if items:
             lines.append(f"  {what} ({len(items)}): " + ", ".join(items[:5]) + (", ..." if len(items) > 5 else ""))
+    lines += [f"  {hint}" for hint in checkpoint.hints]
     lines.append("  use the config of that architecture, or a complete checkpoint of this one")
     return "\n".join(lines)

@@ -16,6 +16,7 @@ from densezoo.models.topology import STEMS
 from densezoo.types import Architecture, GraphNode
 
 MAX_JOINED = 2000  # features that one concatenation joins; the largest published block has 64 layers
+MAX_LOOKED_AT = 250_000  # features of all of them; a DenseNet-1001's have 170,000
 ZERO = (0, 0, 0, 0)
 
 
@@ -65,6 +66,7 @@ class _Walk:
         self.where = where
         self.found: dict[str, Any] = {}
         self.weights: list[tuple[str, ...]] = []  # of every layer, last to first
+        self.looked_at = 0
         used = {name for node in graph for name in node.inputs}
         ends = [node.name for node in graph if node.name not in used and node.op != "input"]
         if len(ends) != 1 or len(self.nodes) != len(graph):
@@ -109,8 +111,8 @@ class _Walk:
         weights = self.step("scale").weights if self.node().op == "scale" else ()
         if self.node().op == "conv":
             raise self.refuse(
-                "norm (folded into the convolution before it, as torch.onnx.export does? export with dynamo=False, "
-                "training=torch.onnx.TrainingMode.PRESERVE)",
+                "norm (folded into the convolution before it, as torch.onnx.export does? export with dynamo=True, "
+                "optimize=False, or with dynamo=False, training=torch.onnx.TrainingMode.PRESERVE)",
                 f"conv ({self.node().name})",
             )
         node = self.step("norm")
@@ -174,7 +176,8 @@ class _Walk:
                 raise self.refuse("features joined as channels", f"axis {node.attributes['axis']} ({node.name})")
             else:
                 todo.extend(reversed(node.inputs))
-            if len(out) + len(todo) > MAX_JOINED:
+            self.looked_at += 1
+            if len(out) + len(todo) > MAX_JOINED or self.looked_at > MAX_LOOKED_AT:
                 raise self.refuse("a dense block", f"more than {MAX_JOINED:,} features joined")
         return out
 

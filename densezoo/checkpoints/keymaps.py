@@ -128,7 +128,21 @@ _LAST_RELU = "with a ReLU after the last norm, which keras_applications 1.0.2 al
 KEYMAPS = (
     # torchvision/models/densenet.py and timm/models/densenet.py: the canonical names
     # densenetblur121d and densenet264d have the same tensors; so has a 3x3 stem with its pool and without
-    KeyMap("torchvision", _TORCHVISION, _TORCH, asks={"deep": ("aa_layer",), "cifar_norm": ("stem",)}),
+    KeyMap(
+        "torchvision",
+        _TORCHVISION,
+        _TORCH,
+        asks={
+            "deep": (
+                "aa_layer",
+                {
+                    "blurpool": "timm's densenetblur121d, 32 channels a layer and blocks of 6, 12, 24, 16",
+                    None: "timm's densenet264d and others that pool without a blur",
+                },
+            ),
+            "cifar_norm": ("stem", {"cifar_norm": "3x3 convolution and norm, and no pool after them"}),
+        },
+    ),
     # the files that torchvision publishes are from 2017: names with a dot, no num_batches_tracked
     KeyMap(
         "torchvision-legacy",
@@ -368,7 +382,7 @@ KEYMAPS = (
 #: (pattern of a name that is no weight of the model, what it is).
 DROPPED_NAMES = (
     (r"(moments|moment[12]|accum|stat|adam_[mv]|velocity)\..+", "optimiser moment"),
-    (r"(.+[./])?(num_batches_tracked|N|n_averaged)", "counter"),
+    (r"(.+[./])?(num_batches_tracked|N|n_averaged|steps?|initted)", "counter"),
     (
         r"(global_step|epoch_num|step_num|current_iterator_step|last_overflow_iterator_step|learning_rate|lr|momentum|"
         r"weight_decay|beta[12]_power|loss_scale|scale_sense|growth_(factor|interval|tracker)|best_\w+)",

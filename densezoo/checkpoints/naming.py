@@ -16,6 +16,7 @@ from densezoo.checkpoints.tensor_ops import OPERATIONS
 from densezoo.models.topology import kind_of, transition_channels
 from densezoo.types import Architecture, Checkpoint, KeyMap, Stem
 
+MAX_LAYERS = 1000  # of all blocks: there is a DenseNet-1001, with two convolutions a layer
 _BOUNDARY = re.compile(r"(.*[./_:])?")  # a wrapper's prefix ends where a name can
 Place = tuple[str, int, int]  # role, block, layer
 
@@ -147,8 +148,7 @@ def _plain(sides: list[int], stem: int) -> bool:
 
 def infer_architecture(naming: Naming) -> Architecture:
     """What the tensors' names and shapes say; a field whose tensor isn't there keeps its default."""
-    depths = (_depth(naming, block) for block in itertools.count(1))
-    block_config = tuple(itertools.takewhile(bool, depths))
+    block_config = tuple(_depths(naming))
     default = Architecture(block_config=block_config or (1,))
     stem = _stem(naming)
     stem_conv = naming.shape("stem.conv2" if stem == "deep" else "stem.conv0")
@@ -174,10 +174,16 @@ def _stem(naming: Naming) -> Stem:
     return "cifar_norm" if _side(naming.shape("stem.conv0"), 2, 7) == 3 else "imagenet"
 
 
-def _depth(naming: Naming, block: int) -> int:
-    """Consecutive layers of a block that the file names."""
-    there = (naming.shape("layer.conv1", block, layer) is not None for layer in itertools.count(1))
-    return sum(1 for _ in itertools.takewhile(bool, there))
+def _depths(naming: Naming) -> Iterator[int]:
+    """Consecutive layers that the file names, of each block in turn."""
+    left = MAX_LAYERS
+    for block in itertools.count(1):
+        there = (naming.shape("layer.conv1", block, layer) is not None for layer in range(1, left + 1))
+        depth = sum(1 for _ in itertools.takewhile(bool, there))
+        if depth == 0:
+            return
+        left -= depth
+        yield depth
 
 
 def _side(shape: tuple[int, ...] | None, axis: int, default: int) -> int:

@@ -1,47 +1,55 @@
-"""zip archives as torch.save, numpy and Keras write them: members by name, mapped or decompressed within bounds."""
+"""zip archives as torch.save, numpy and Keras write them: members by name, read or decompressed within bounds."""
 
 from __future__ import annotations
 
 import zipfile
 import zlib
-from pathlib import Path
+from typing import IO, cast
 
 from densezoo.errors import FormatError
-from densezoo.formats.binary import EXPANSION_SLACK, MAX_EXPANSION, cut, map_file
+from densezoo.formats.binary import EXPANSION_SLACK, MAX_EXPANSION, MAX_READ, Bytes, cut, in_memory
 
-MAX_MEMBERS = 50_000  # a DenseNet-264 with optimiser state has under 10,000; zipfile takes 0.5 kB for each
+MAX_MEMBERS = 16_000  # a DenseNet-264 with optimiser state has under 10,000; zipfile takes 0.5 kB and 15 us for each
+MAX_DIRECTORY = 512 * MAX_MEMBERS  # bytes of the list of members
 CENTRAL_HEADER = b"PK\x01\x02"
 #: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT 4.3.7: 30 bytes, a name, an extra field, the data.
 LOCAL_HEADER, LOCAL_HEADER_SIZE = b"PK\x03\x04", 30
+
+
+class _Directory:
+    """A file from which `zipfile` reads where its members are, and no more of them than a checkpoint has."""
+
+    def __init__(self, data: Bytes) -> None:
+        self.data, self.members = data, 0
+        self.seek, self.tell = data.file.seek, data.file.tell
+
+    def read(self, count: int = -1) -> bytes:
+        count = count if count >= 0 else len(self.data) - self.tell()
+        found = self.data.file.read(count) if count <= MAX_DIRECTORY else b""
+        self.members += found.count(CENTRAL_HEADER)
+        if count > MAX_DIRECTORY or self.members > MAX_MEMBERS:
+            raise FormatError(f"{self.data.path}: an archive of more than {MAX_MEMBERS:,} members is no checkpoint")
+        return found
 
 
 class Archive:
     """A zip file whose members are read where they lie.
 
     Args:
-        path: the file.
+        data: the file.
 
     Raises:
-        FormatError: no zip file, or truncated.
+        FormatError: no zip file, or truncated; more members than a checkpoint has.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.data = map_file(path)
-        self._budget = MAX_EXPANSION * len(self.data) + EXPANSION_SLACK
-        self._check_member_count()
+    def __init__(self, data: Bytes) -> None:
+        self.path, self.data = data.path, data
+        self._budget = min(MAX_EXPANSION * len(data) + EXPANSION_SLACK, MAX_READ)
         try:
-            with zipfile.ZipFile(path) as archive:
+            with zipfile.ZipFile(cast("IO[bytes]", _Directory(data))) as archive:
                 self.members = {info.filename: info for info in archive.infolist()}
         except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError, UnicodeDecodeError) as error:
             raise FormatError(self._broken(str(error))) from error
-
-    def _check_member_count(self) -> None:
-        found, position = 0, -1
-        while (position := self.data.obj.find(CENTRAL_HEADER, position + 1)) >= 0:  # type: ignore[attr-defined]
-            found += 1
-            if found > MAX_MEMBERS:
-                raise FormatError(f"{self.path}: an archive of more than {MAX_MEMBERS:,} members is no checkpoint")
 
     def _broken(self, reason: str) -> str:
         return (
@@ -49,8 +57,8 @@ class Archive:
             f"{len(self.data):,} bytes ({reason}); fetch it anew"
         )
 
-    def read(self, name: str) -> memoryview:
-        """The bytes of a member: mapped if they are stored as they are, else decompressed.
+    def read(self, name: str) -> Bytes:
+        """The bytes of a member: not read yet if they are stored as they are, else decompressed.
 
         Raises:
             FormatError: no such member; a broken one; it decompresses to more than its header or the budget allows.
@@ -58,8 +66,10 @@ class Archive:
         info = self.members.get(name)
         if info is None:
             raise FormatError(self._broken(f"there is no member {name}"))
-        head = self._cut(info.header_offset, LOCAL_HEADER_SIZE, name)
-        if head[:4] != LOCAL_HEADER or info.flag_bits & 1:
+        head = self._cut(info.header_offset, LOCAL_HEADER_SIZE, name).read()
+        if info.flag_bits & 1:
+            raise FormatError(f"{self.path}: {name} is encrypted; save the archive without a password")
+        if head[:4] != LOCAL_HEADER:
             raise FormatError(self._broken(f"at byte {info.header_offset:,}: no readable member {name}"))
         start = info.header_offset + LOCAL_HEADER_SIZE
         start += int.from_bytes(head[26:28], "little") + int.from_bytes(head[28:30], "little")
@@ -67,16 +77,19 @@ class Archive:
         if info.compress_type == zipfile.ZIP_STORED and info.compress_size == info.file_size:
             return data
         if info.compress_type != zipfile.ZIP_DEFLATED:
-            raise FormatError(self._broken(f"{name} is compressed by method {info.compress_type}"))
+            raise FormatError(
+                f"{self.path}: {name} is compressed by method {info.compress_type} of zip; expected it as it is, or "
+                "deflated (method 8): unpack the archive and zip it so"
+            )
         return self._inflated(data, info.file_size, name)
 
-    def _cut(self, start: int, length: int, name: str) -> memoryview:
+    def _cut(self, start: int, length: int, name: str) -> Bytes:
         try:
             return cut(self.data, start, length, name)
         except FormatError as error:
             raise FormatError(self._broken(str(error))) from None
 
-    def _inflated(self, data: memoryview, size: int, name: str) -> memoryview:
+    def _inflated(self, data: Bytes, size: int, name: str) -> Bytes:
         self._budget -= size
         if self._budget < 0:
             raise FormatError(
@@ -84,9 +97,9 @@ class Archive:
                 f"{len(self.data):,} bytes; no checkpoint does"
             )
         try:
-            out = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, size + 1)
+            out = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data.read(), size + 1)
         except zlib.error as error:
             raise FormatError(self._broken(f"{name}: {error}")) from None
         if len(out) != size:
             raise FormatError(self._broken(f"{name} should decompress to {size:,} bytes and does not"))
-        return memoryview(out)
+        return in_memory(self.path, out)

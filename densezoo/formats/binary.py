@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import mmap
-from collections.abc import Sequence
+import contextlib
+import io
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,30 +21,145 @@ from densezoo.errors import FormatError
 #: Tensors of a checkpoint may take this many times its file (zip members are deflated, tensors can share storages).
 MAX_EXPANSION, EXPANSION_SLACK = 3, 16 << 20
 BFLOAT16 = "bfloat16"  # the one dtype that numpy lacks
+#: Bytes that are read of one file; DenseNet-264 (k=48) in float64, or with both moments of Adam, takes under 1 GiB.
+MAX_READ = 2 << 30
+MAX_TENSORS = 16_000  # of a file; a DenseNet-264 with both moments of Adam and averaged weights has 7,000
+MAX_STEPS = 10_000  # of a computation; an unoptimised one of a DenseNet-264 has 4,000
+MAX_DIMENSIONS = 16  # of a tensor; networks have 4
+#: Bytes of tensors that are one number, repeated: the 8 million weights of a light_densenet121 take 32 MB.
+MAX_REPEATED = 48 << 20
+SMALL = 4096  # bytes that aren't worth memory that can be written to
+BLOCK = 1 << 20  # bytes that are read at once into memory that was set aside for more
+EXPECTED = "expected a checkpoint file (.pth, .safetensors, .h5, .t7, ...)"
+#: {type of a file that has no contents of its own: what it is}.
+KINDS = {
+    stat.S_IFDIR: "a directory", stat.S_IFIFO: "a FIFO (a named pipe)", stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
+}  # fmt: skip
 
 
-def map_file(path: Path) -> memoryview:
-    """The whole file, mapped and not read; writing to it changes this process's copy only.
+class _Counted(io.FileIO):
+    """A file that gives no more bytes in all than a checkpoint can need."""
+
+    left = MAX_READ
+
+    def readinto(self, buffer: Any) -> int | None:
+        self.left -= memoryview(buffer).nbytes
+        if self.left < 0:
+            raise FormatError(f"{self.name}: more than {MAX_READ:,} bytes to read; no DenseNet takes that")
+        return super().readinto(buffer)
+
+
+@dataclass
+class Opened:
+    """An open file.
+
+    Args:
+        path: for messages.
+        file: at whatever position.
+        left: bytes that may still be taken into memory.
+    """
+
+    path: Path
+    file: io.BufferedIOBase
+    left: int
+
+
+class Bytes:
+    """The bytes of a file, or a part of them, read when they are asked for; ``len`` says how many there are.
+
+    A file is never mapped into memory: one that shrinks would then end the process by a signal.
+
+    Args:
+        opened: the file.
+        start: the first byte's place in it.
+        size: how many there are.
+    """
+
+    __slots__ = ("file", "opened", "size", "start")
+
+    def __init__(self, opened: Opened, start: int, size: int) -> None:
+        self.opened, self.file, self.start, self.size = opened, opened.file, start, size
+
+    @property
+    def path(self) -> Path:
+        return self.opened.path
+
+    def __len__(self) -> int:
+        return self.size
+
+    def read(self) -> memoryview:
+        """All of them, in memory of their own.
+
+        Raises:
+            FormatError: the file has become shorter; its parts together take more than it has.
+        """
+        self.opened.left -= self.size
+        if self.opened.left < 0:
+            raise FormatError(f"{self.path}: the same bytes are used again and again; its tensors would take too much")
+        self.file.seek(self.start)
+        if self.size <= SMALL:
+            data = memoryview(self.file.read(self.size))
+        else:
+            data, done = np.empty(self.size, np.uint8).data, 0
+            while count := self.file.readinto(data[done : done + BLOCK]):
+                done += count
+            data = data[:done]
+        if len(data) < self.size:
+            raise FormatError(f"{self.path}: became shorter while it was read; read it again when it is whole")
+        return data
+
+
+@contextlib.contextmanager
+def open_file(path: Path) -> Iterator[Bytes]:
+    """A regular file's bytes; when they have been read, it has to be as it was.
 
     Raises:
-        FormatError: it can't be mapped.
+        FormatError: there is no such file, it can't be opened, it is a directory, FIFO, socket or device (which is not
+            opened, for that may wait for ever); on leaving: it was written to meanwhile.
     """
     try:
-        with open(path, "rb") as file:
-            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
-    except (OSError, ValueError) as error:
-        raise FormatError(f"{path}: can't be mapped into memory ({error})") from None
+        kind = stat.S_IFMT(os.stat(path).st_mode)
+        if kind != stat.S_IFREG:
+            raise FormatError(f"{path}: is {KINDS.get(kind, 'no regular file')}; {EXPECTED}")
+        # not waiting, should it have become a FIFO since
+        raw = _Counted(path, opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0)))
+    except FileNotFoundError:
+        raise FormatError(f"{path}: there is no such checkpoint file") from None
+    except OSError as error:
+        raise FormatError(f"{path}: can't be opened ({error.strerror})") from None
+    with io.BufferedReader(raw) as file:
+        before = os.fstat(raw.fileno())
+        broken: FormatError | None = None
+        try:
+            size = before.st_size
+            yield Bytes(Opened(path, file, MAX_EXPANSION * size + EXPANSION_SLACK), 0, size)
+        except FormatError as error:
+            broken = error
+        after = os.fstat(raw.fileno())
+    if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+        raise FormatError(
+            f"{path}: was written to while it was read ({before.st_size:,} bytes before, {after.st_size:,} after); "
+            "read it again when it is whole"
+        )
+    if broken is not None:
+        raise broken
 
 
-def cut(data: memoryview, start: int, length: int, what: str) -> memoryview:
-    """``length`` bytes from ``start`` on.
+def in_memory(path: Path, data: bytes) -> Bytes:
+    """Bytes that were made from a file's."""
+    return Bytes(Opened(path, io.BytesIO(data), MAX_EXPANSION * len(data) + EXPANSION_SLACK), 0, len(data))
+
+
+def cut(data: Bytes, start: int, length: int, what: str) -> Bytes:
+    """``length`` bytes from ``start`` on, not read yet.
 
     Raises:
         FormatError: the data ends before.
     """
-    if start < 0 or length < 0 or start + length > len(data):
-        raise FormatError(f"{what} should take {length:,} bytes from byte {start:,} on; there are {len(data):,}")
-    return data[start : start + length]
+    if start < 0 or length < 0 or start + length > data.size:
+        raise FormatError(f"{what} should take {length:,} bytes from byte {start:,} on; there are {data.size:,}")
+    return Bytes(data.opened, data.start + start, length)
 
 
 def item_size(dtype: str) -> int:
@@ -47,7 +167,7 @@ def item_size(dtype: str) -> int:
     return 2 if dtype == BFLOAT16 else np.dtype(dtype).itemsize
 
 
-def to_tensor(data: bytes | memoryview, dtype: str, shape: Sequence[int], what: str) -> Tensor:
+def to_tensor(data: bytes | memoryview | Bytes, dtype: str, shape: Sequence[int], what: str) -> Tensor:
     """The numbers in ``data`` as a tensor that shares its memory where it can.
 
     Args:
@@ -60,13 +180,15 @@ def to_tensor(data: bytes | memoryview, dtype: str, shape: Sequence[int], what: 
         FormatError: the shape takes more or fewer bytes than there are.
     """
     size = item_size(dtype)
+    if len(shape) > MAX_DIMENSIONS:
+        raise FormatError(f"{what}: has {len(shape):,} sides; expected at most {MAX_DIMENSIONS}")
     if any(side < 0 for side in shape) or prod(shape) * size != len(data):
         expected = f"a {dtype} array of shape {tuple(shape)} expected {prod(shape) * size:,} bytes"
         raise FormatError(f"{what}: {expected}; found {len(data):,}")
     if len(data) == 0:  # with a side of 0, the others may be of any length
         return torch.empty(0)
     stored = "<i2" if dtype == BFLOAT16 else dtype
-    array = np.frombuffer(data, stored).reshape(tuple(shape))
+    array = np.frombuffer(data.read() if isinstance(data, Bytes) else data, stored).reshape(tuple(shape))
     native = array.astype(array.dtype.newbyteorder("="), copy=False)
     if not native.flags.writeable or not native.flags.aligned:
         native = native.copy()
@@ -80,6 +202,10 @@ def check_expansion(where: str, tensors: Sequence[Tensor], size: int) -> None:
     Raises:
         FormatError: they take more than a few times the file's size.
     """
-    claimed = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    repeated = [tensor for tensor in tensors if tensor.numel() > 1 and not any(tensor.stride())]
+    claims = [sum(tensor.numel() * tensor.element_size() for tensor in some) for some in (tensors, repeated)]
+    claimed = claims[0] - claims[1]
+    if claims[1] > MAX_REPEATED:
+        raise FormatError(f"{where}: its tensors of one number, repeated, would take {claims[1]:,} bytes")
     if claimed > MAX_EXPANSION * size + EXPANSION_SLACK:
         raise FormatError(f"{where}: its tensors would take {claimed:,} bytes, and the file has {size:,}")

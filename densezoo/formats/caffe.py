@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from densezoo.errors import FormatError
-from densezoo.formats.binary import map_file, to_tensor
+from densezoo.formats.binary import MAX_STEPS, Bytes, to_tensor
 from densezoo.formats.protobuf import Reader, first_bytes
 from densezoo.formats.prototxt import read_prototxt
 from densezoo.types import Checkpoint, GraphNode
@@ -52,16 +51,18 @@ def looks_like_caffe(head: bytes, size: int) -> bool:
     return head[:2] == b"\xa2\x06" or (head[:1] == b"\x0a" and len(name) > 0 and name.isascii() and name[:1].isalpha())
 
 
-def read_caffe(path: Path) -> Checkpoint:
+def read_caffe(data: Bytes) -> Checkpoint:
     """Every blob of the file, as ``<layer>/<number>``, and the computation.
 
     Raises:
         FormatError: broken or truncated; layers of the format before 2014.
     """
-    network = Reader(str(path), map_file(path)).parse(_NETWORK)
+    path, network = data.path, Reader(data).parse(_NETWORK)
     if not network["layer"]:
         found = "layers of the format before 2014; upgrade it with Caffe's upgrade_net_proto_binary"
         raise FormatError(f"{path}: a Caffe network with {found if network['layers'] else 'no layers'}")
+    if len(network["layer"]) > MAX_STEPS:
+        raise FormatError(f"{path}: a network of {len(network['layer']):,} layers; no DenseNet has those")
     tensors = {
         f"{layer.get('name', '')}/{i}": _blob(blob, f"{path}: blob {i} of {layer.get('name', '')}")
         for layer in network["layer"]

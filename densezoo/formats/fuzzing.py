@@ -1,6 +1,6 @@
 """Mutated checkpoint files for the readers: each has to load or end in a DensezooError, within bounds.
 
-Used by tests/formats/test_fuzz.py (short) and tools/fuzz_formats.py (long).
+Used by tests/formats/test_fuzz.py (short) and tools/fuzz_formats.py (long). Linux only.
 """
 
 from __future__ import annotations
@@ -23,7 +23,14 @@ INTERESTING = (
     b"\0\0\0\0\1\0\0\0",
     b"\0" * 8,
 )
-SECONDS, TIMES, SLACK = 10.0, 4, 64 << 20
+#: What begins something in something else, in JSON, Python, prototxt, pickles and protocol buffers.
+OPENINGS = (
+    b"[", b"{", b"(", b'{"a":', b"[1,", b"a{", b"layer{a:1", b"-(", b"]", b"}(", b"\x85", b"\x0a\x7f", b"\x2a\0",
+)  # fmt: skip
+SECONDS, TIMES, SLACK = 1.0, 4, 64 << 20  # of CPU; of memory: so many times the file, and so many bytes more
+HOLE = 8 << 30  # bytes of a file that take no room on the disk
+MOST = 6 << 20  # bytes of what is repeated
+SIZED = 0.25  # share of the mutations that make a file larger
 
 
 def mutate(data: bytes, seed: int) -> bytes:
@@ -43,28 +50,71 @@ def mutate(data: bytes, seed: int) -> bytes:
     return bytes(out[: rng.randrange(1, len(out))] if rng.random() < 0.1 else out)
 
 
-def try_one(path: Path, seed: int, load: Callable[[Path], object]) -> bool:
-    """Read a mutation of a file; whether it loaded. Linux only.
+def blow_up(data: bytes, seed: int, path: Path) -> None:
+    """Write the file with a hole of gigabytes in it or after it, or with a part or an opening bracket again and again.
+
+    Args:
+        data: the file's bytes.
+        seed: what chooses.
+        path: of the larger file.
+    """
+    rng = random.Random(seed)  # noqa: S311  repeatable, not secret
+    at = rng.choice((0, 4, len(data))) if rng.random() < 0.3 else rng.randrange(len(data) + 1)
+    kind = rng.choice(("tail", "hole", "many", "deep"))
+    with open(path, "wb") as file:
+        file.write(data if kind == "tail" else data[:at])
+        if kind in ("tail", "hole"):
+            file.truncate(len(data) + HOLE)
+            file.seek(at + HOLE)
+        elif kind == "many":
+            start = rng.randrange(len(data))
+            part = data[start : start + rng.choice((1, 4, 16, 64, 256, 1024))]
+            file.write(part * (MOST // len(part)))
+        else:
+            opening = rng.choice(OPENINGS)
+            file.write(opening * (rng.choice((10_000, 100_000, MOST)) // len(opening)))
+        if kind != "tail":
+            file.write(data[at:])
+
+
+def hold_to_limits(path: Path, load: Callable[[Path], object]) -> bool:
+    """Read a file; whether it loaded.
 
     Raises:
-        FormatError: it took too long or too much memory. Anything that is no DensezooError passes through.
+        FormatError: it took too long or too much memory.
+        RuntimeError: it ended in anything but a DensezooError.
+    """
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before, start = _memory("VmRSS"), time.process_time()
+    try:
+        load(path)
+        loaded = True
+    except DensezooError:
+        loaded = False
+    except BaseException as error:
+        raise RuntimeError(f"{path}: {error!r}") from error
+    seconds, grown = time.process_time() - start, _memory("VmHWM") - before
+    if seconds > SECONDS or grown > TIMES * path.stat().st_size + SLACK:
+        raise FormatError(f"{path}: took {seconds:.1f} s and {grown / 2**20:.0f} MiB")
+    return loaded
+
+
+def try_one(path: Path, seed: int, load: Callable[[Path], object]) -> bool:
+    """Read a mutation of a file, in its bytes or in its size; whether it loaded.
+
+    Raises:
+        FormatError, RuntimeError: as for `hold_to_limits`, with the seed that repeats it.
     """
     with tempfile.TemporaryDirectory() as folder:
         mutated = Path(folder, path.name)
-        mutated.write_bytes(mutate(path.read_bytes(), seed))
-        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-        before, start = _memory("VmRSS"), time.perf_counter()
+        if random.Random(~seed).random() < SIZED:  # noqa: S311
+            blow_up(path.read_bytes(), seed, mutated)
+        else:
+            mutated.write_bytes(mutate(path.read_bytes(), seed))
         try:
-            load(mutated)
-            loaded = True
-        except DensezooError:
-            loaded = False
-        except BaseException as error:
-            raise RuntimeError(f"{path}, seed {seed}: {error!r}") from error
-        seconds, grown = time.perf_counter() - start, _memory("VmHWM") - before
-        if seconds > SECONDS or grown > TIMES * mutated.stat().st_size + SLACK:
-            raise FormatError(f"{path}, seed {seed}: took {seconds:.1f} s and {grown / 2**20:.0f} MiB")
-    return loaded
+            return hold_to_limits(mutated, load)
+        except (FormatError, RuntimeError) as error:
+            raise type(error)(f"{path}, seed {seed}: {error}") from error
 
 
 def _memory(field: str) -> int:

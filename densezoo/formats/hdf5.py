@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
-from pathlib import Path
 from typing import NamedTuple
 
 from densezoo.errors import FormatError
+from densezoo.formats.binary import Bytes
 from densezoo.formats.hdf5_bytes import UNDEFINED, Source
 from densezoo.formats.hdf5_indexes import FractalHeap, btree_v2, global_heap, symbol_table
 
@@ -59,15 +59,14 @@ class File(Source):
     """An HDF5 file.
 
     Args:
-        path: for messages.
         data: its bytes.
 
     Raises:
         FormatError: another version of the format; broken or truncated. So do all methods.
     """
 
-    def __init__(self, path: Path, data: memoryview) -> None:
-        super().__init__(path, data)
+    def __init__(self, data: Bytes) -> None:
+        super().__init__(data)
         self._collections: dict[int, dict[int, tuple[int, int]]] = {}
         self.expect(0, MAGIC, "an HDF5 file")
         version = self.number(8, 1)
@@ -106,7 +105,7 @@ class File(Source):
 
         Version 1 pads everything to 8 bytes; version 2 doesn't, has optional fields, and signs each block.
         """
-        newer = bytes(self.piece(address, 4, "an object header")) == b"OHDR"
+        newer = bytes(self.piece(address, 4, "an object header").read()) == b"OHDR"
         if newer:
             self.expect(address + 4, b"\2", "an object header's version")
             flags = self.number(address + 5, 1)
@@ -158,7 +157,7 @@ class File(Source):
         size = self.number(place, 1 << (flags & 3))
         place += 1 << (flags & 3)
         self.reserve(at, size)
-        name = bytes(self.piece(place, size, "a link's name")).decode("utf-8", "replace")
+        name = bytes(self.piece(place, size, "a link's name").read()).decode("utf-8", "replace")
         return {name: self.number(place + size)} if hard else {}
 
     def texts(self, node: Node, name: str) -> list[str] | None:
@@ -180,7 +179,7 @@ class File(Source):
         sizes = [self.number(at + 2 + 2 * i, 2) for i in range(3)]
         padded = [-(-size // 8) * 8 for size in sizes] if version == 1 else sizes
         start = at + (9 if version == 3 else 8)
-        raw = bytes(self.piece(start, sizes[0], "an attribute's name"))
+        raw = bytes(self.piece(start, sizes[0], "an attribute's name").read())
         datatype = start + padded[0]
         space = datatype + padded[1]
         name = raw.partition(b"\0")[0].decode("utf-8", "replace")
@@ -197,7 +196,7 @@ class File(Source):
         for at in range(start, start + count * size, size):
             place, length = self._referred(at) if kind == VARIABLE_LENGTH else (at, size)
             self.reserve(at, length)
-            raw = bytes(self.piece(place, length, "a string"))
+            raw = bytes(self.piece(place, length, "a string").read())
             out.append(raw.partition(b"\0")[0].decode("utf-8", "replace"))
         return out
 

@@ -113,8 +113,9 @@ def _dtype(file: File, at: int) -> np.dtype[np.generic]:
     kind, flags, size = file.number(at, 1) & 15, file.number(at + 1, 1), file.number(at + 4, 4)
     letter = {0: "i" if flags & 8 else "u", 1: "f"}.get(kind, "")
     properties = NUMBERS.get((letter, size))
-    if properties is None or bytes(file.piece(at + 8, len(properties), "a datatype")) != properties:
-        raise file.error(at, "float16, 32 or 64, int8, 32 or 64, uint8", f"class {kind} of {size} bytes, flags {flags}")
+    if properties is None or file.piece(at + 8, len(properties), "a datatype").read() != properties:
+        found = f"numbers of class {kind} of {size} bytes, flags {flags}"
+        raise file.unsupported(at, found, "float16, 32 or 64, int8, 32 or 64, or uint8")
     return np.dtype(f"{'>' if flags & 1 else '<'}{letter}{size}")
 
 
@@ -174,7 +175,7 @@ def _assembled(
     """All chunks; every number has to be in one of them."""
     out, seen = np.empty(grid.shape, dtype), set[tuple[int, ...]]()
     for chunk in chunks:
-        raw: bytes | memoryview = file.piece(chunk.start, chunk.size, f"a chunk of {what}")
+        raw: bytes | memoryview = file.piece(chunk.start, chunk.size, f"a chunk of {what}").read()
         for i, which in reversed(list(enumerate(filters))):
             if not chunk.skipped >> i & 1:
                 raw = _undone(file, which, raw, grid.size, dtype.itemsize, chunk.place)
@@ -201,7 +202,7 @@ def _filters(file: File, node: Node) -> Iterator[int]:
     for _ in range(count):
         which, named = file.number(at, 2), file.number(at + 2, 2) if version == 1 else 0
         if version not in (1, 2) or which not in (DEFLATE, SHUFFLE, CHECKSUM):
-            raise file.error(at, "deflate, shuffle or checksum", f"filter {which} of version {version}")
+            raise file.unsupported(at, f"filter {which} of version {version}", "deflate, shuffle or checksum")
         values = file.number(at + (6 if version == 1 else 4), 2)
         at += (8 + -(-named // 8) * 8 + 4 * (values + values % 2)) if version == 1 else 6 + 4 * values
         yield which

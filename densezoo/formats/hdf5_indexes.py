@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from densezoo.formats.binary import cut
 from densezoo.formats.hdf5_bytes import UNDEFINED, Source
 
 MAX_LEVELS = 64
+MAX_NAME = 1024  # bytes of a group's member's
 HUGE_RECORD = 1, 24  # kind and bytes of a record of a fractal heap's huge object: address, length, number
 
 
@@ -165,12 +167,13 @@ def symbol_table(source: Source, tree: int, heap: int) -> Iterator[tuple[str, in
         source.expect(table, b"SNOD", "a symbol table")
         for entry in range(table + 8, table + 8 + 40 * source.number(table + 6, 2), 40):
             start = source.number(entry)
-            end = bytes(names[start : start + 1024]).find(b"\0")
-            if end < 0:
+            there = cut(names, start, min(MAX_NAME, len(names) - start), "a name")
+            name, zero, _ = bytes(there.read()).partition(b"\0")
+            if not zero:
                 raise source.error(entry, "a name", f"none at byte {start:,} of its heap")
-            source.reserve(entry, end)
+            source.reserve(entry, len(name))
             if source.number(entry + 16, 4) < 2:
-                yield bytes(names[start : start + end]).decode("utf-8", "replace"), source.number(entry + 8)
+                yield name.decode("utf-8", "replace"), source.number(entry + 8)
 
 
 def global_heap(source: Source, address: int) -> dict[int, tuple[int, int]]:

@@ -9,15 +9,15 @@ import dataclasses
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
 from torch import Tensor
 
 from densezoo.errors import FormatError
 from densezoo.formats.archive import Archive
-from densezoo.formats.binary import map_file
+from densezoo.formats.binary import Bytes
 from densezoo.formats.hdf5 import LAYOUT, File, Node
 from densezoo.formats.hdf5_datasets import read_tensor
+from densezoo.formats.json_text import MAX_JSON
 from densezoo.formats.keras_graph import read_graph
 from densezoo.types import Checkpoint, GraphNode
 
@@ -41,13 +41,13 @@ _OTHERS = re.compile(
 WEIGHTS_MEMBER, CONFIG_MEMBER = "model.weights.h5", "config.json"
 
 
-def read_h5(path: Path) -> Checkpoint:
+def read_h5(data: Bytes) -> Checkpoint:
     """The weights of a Keras ``.h5`` or ``.weights.h5`` file.
 
     Raises:
         FormatError: broken or truncated; claims more than it holds; links to other files; no Keras file.
     """
-    return _read(File(path, map_file(path)), "")
+    return _read(File(data), "")
 
 
 def read_keras(archive: Archive, root: str) -> Checkpoint:
@@ -56,8 +56,10 @@ def read_keras(archive: Archive, root: str) -> Checkpoint:
     Raises:
         FormatError: as for `read_h5`; a configuration that is no JSON.
     """
-    config = bytes(archive.read(CONFIG_MEMBER)).decode("utf-8", "replace")
-    return _read(File(archive.path, archive.read(WEIGHTS_MEMBER)), config)
+    config = archive.read(CONFIG_MEMBER)
+    if len(config) > MAX_JSON:
+        raise FormatError(f"{archive.path}: {CONFIG_MEMBER} takes {len(config):,} bytes; no DenseNet's does")
+    return _read(File(archive.read(WEIGHTS_MEMBER)), bytes(config.read()).decode("utf-8", "replace"))
 
 
 def _read(file: File, config: str) -> Checkpoint:

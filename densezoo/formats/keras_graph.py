@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from densezoo.errors import FormatError
+from densezoo.formats.json_text import parse_json
 from densezoo.types import GraphNode
 
 _OPERATIONS = {
@@ -35,7 +36,7 @@ def read_graph(config: str, where: str) -> tuple[GraphNode, ...]:
     if not config:
         return ()
     try:
-        return tuple(_model(json.loads(config), "", ()))
+        return tuple(_model(parse_json(config, where), "", ()))
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise FormatError(f"{where}: the model's configuration is not Keras's ({error!r:.120})") from None
 
@@ -111,13 +112,13 @@ def _names(nodes: Any) -> Iterator[str]:
     """The layers that feed this one: Keras 2 lists [name, 0, 0, {}], Keras 3 tensors with a history."""
     todo = [nodes]
     while todo:
-        item = todo.pop(0)
+        item = todo.pop()
         if isinstance(item, dict):
             if "keras_history" in item:
                 yield item["keras_history"][0]
             else:
-                todo[:0] = list(item.values())
+                todo += reversed(item.values())
         elif isinstance(item, list) and len(item) in (3, 4) and isinstance(item[0], str):
             yield item[0]
         elif isinstance(item, list):
-            todo[:0] = item
+            todo += reversed(item)

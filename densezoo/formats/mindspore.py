@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import zlib
 
 from densezoo.errors import FormatError
-from densezoo.formats.binary import BFLOAT16, map_file, to_tensor
+from densezoo.formats.binary import BFLOAT16, BLOCK, Bytes, cut, to_tensor
 from densezoo.formats.protobuf import Reader, first_bytes
 from densezoo.types import Checkpoint
 
@@ -16,6 +16,9 @@ _DTYPES = {
     "Float32": "<f4", "Float64": "<f8", "Float16": "<f2", "BFloat16": BFLOAT16, "Int8": "i1", "UInt8": "u1",
     "Int16": "<i2", "Int32": "<i4", "Int64": "<i8", "Bool": "?",
 }  # fmt: skip
+#: What ``save_checkpoint(..., crc_check=True)`` appends: this word and, in 10 bytes, the CRC-32 of all before it
+#: (mindspore/python/mindspore/train/serialization.py).
+CRC_WORD, CRC_SIZE = b"crc_num", 10
 
 
 def looks_like_mindspore(head: bytes, size: int) -> bool:
@@ -25,14 +28,15 @@ def looks_like_mindspore(head: bytes, size: int) -> bool:
     return not graph and head[:1] == b"\x0a" and inner[:1] == b"\x0a" and first_bytes(inner)[:1].isalnum()
 
 
-def read_mindspore(path: Path) -> Checkpoint:
+def read_mindspore(data: Bytes) -> Checkpoint:
     """Every tensor of the file; one that was split (over 512 MB) is put together.
 
     Raises:
-        FormatError: broken, truncated, compressed or encrypted.
+        FormatError: broken, truncated, compressed or encrypted; not the bytes that its checksum was made of.
     """
-    parsed = Reader(str(path), map_file(path)).parse(_CHECKPOINT)
-    parts: dict[str, list[memoryview]] = {}
+    path = data.path
+    parsed = Reader(_checked(data)).parse(_CHECKPOINT)
+    parts: dict[str, list[Bytes]] = {}
     kinds: dict[str, tuple[str, list[int]]] = {}
     texts = 0
     for value in parsed["values"]:
@@ -49,6 +53,24 @@ def read_mindspore(path: Path) -> Checkpoint:
         kinds[name] = _DTYPES[tensor["dtype"]], [side for side in tensor["shape"] if tensor["shape"] != [0]]
     tensors = {}
     for name, (dtype, shape) in kinds.items():
-        data = parts[name][0] if len(parts[name]) == 1 else b"".join(parts[name])
-        tensors[name] = to_tensor(data, dtype, shape, f"{path}: {name}")
+        numbers = parts[name][0] if len(parts[name]) == 1 else b"".join(part.read() for part in parts[name])
+        tensors[name] = to_tensor(numbers, dtype, shape, f"{path}: {name}")
     return Checkpoint(str(path), "mindspore", tensors, {"text": texts} if texts else {})
+
+
+def _checked(data: Bytes) -> Bytes:
+    """The file without the checksum at its end, if it has one, which has to be that of the rest."""
+    rest = len(data) - len(CRC_WORD) - CRC_SIZE
+    end = bytes(cut(data, rest, len(data) - rest, "its end").read()) if rest > 0 else b""
+    if not end.startswith(CRC_WORD):
+        return data
+    expected, found = int.from_bytes(end[-CRC_SIZE:], "big"), 0
+    for start in range(0, rest, BLOCK):
+        data.file.seek(data.start + start)
+        found = zlib.crc32(data.file.read(min(BLOCK, rest - start)), found)
+    if found != expected:
+        raise FormatError(
+            f"{data.path}: at byte {rest:,}: by MindSpore's crc_num expected the checksum {expected:#010x}; "
+            f"found {found:#010x}: it is damaged, fetch it anew"
+        )
+    return cut(data, 0, rest, "the tensors")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import json
 import re
 import struct
 from math import prod
@@ -13,14 +11,14 @@ from typing import Any
 from torch import Tensor
 
 from densezoo.errors import FormatError
-from densezoo.formats.binary import BFLOAT16, item_size, map_file, to_tensor
+from densezoo.formats.binary import BFLOAT16, MAX_TENSORS, Bytes, cut, item_size, open_file, to_tensor
+from densezoo.formats.json_text import MAX_JSON, parse_json
 from densezoo.types import Checkpoint, GraphNode
 
 LIST_MAGIC = b"\x12\x01\0\0\0\0\0\0" + b"\0" * 8
 _V1, _V2, _V3 = 0xF993FAC8, 0xF993FAC9, 0xF993FACA
 _DTYPES = {0: "<f4", 1: "<f8", 2: "<f2", 3: "u1", 4: "<i4", 5: "i1", 6: "<i8", 7: "?", 12: BFLOAT16}
 MAX_DIMENSIONS = 8
-MAX_SYMBOL = 16 << 20
 
 _TUPLES = {"kernel": "kernel", "stride": "stride", "dilate": "dilation"}
 #: {(operation, attribute): its values that mean what densezoo takes the operation for}; the first is the default.
@@ -38,32 +36,32 @@ _FLAGS = {"True": True, "1": True, "true": True}
 class _Cursor:
     """Walks over the file; every step is held against its end."""
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.data, self.position = path, map_file(path), len(LIST_MAGIC)
+    def __init__(self, data: Bytes) -> None:
+        self.path, self.data, self.position = data.path, data, len(LIST_MAGIC)
 
-    def take(self, size: int, what: str) -> memoryview:
+    def take(self, size: int, what: str) -> Bytes:
         if size > len(self.data) - self.position:
             raise FormatError(
                 f"{self.path}: at byte {self.position:,}: {what} should take {size:,} bytes; there are "
                 f"{len(self.data) - self.position:,}; the file is broken or truncated"
             )
         start, self.position = self.position, self.position + size
-        return self.data[start : self.position]
+        return cut(self.data, start, size, what)
 
     def number(self, kind: str, what: str) -> int:
-        value: int = struct.unpack(f"<{kind}", self.take(struct.calcsize(kind), what))[0]
+        value: int = struct.unpack(f"<{kind}", self.take(struct.calcsize(kind), what).read())[0]
         return value
 
 
-def read_mxnet(path: Path) -> Checkpoint:
+def read_mxnet(data: Bytes) -> Checkpoint:
     """Every array of the file, without the prefixes ``arg:`` and ``aux:``.
 
     Raises:
         FormatError: broken or truncated; sparse arrays; a symbol file that can't be read.
     """
-    cursor = _Cursor(path)
+    path, cursor = data.path, _Cursor(data)
     count = cursor.number("Q", "the number of arrays")
-    if count * 8 > len(cursor.data):
+    if count * 8 > len(cursor.data) or count > MAX_TENSORS:
         raise FormatError(f"{path}: at byte 16: {count:,} arrays in a file of {len(cursor.data):,} bytes")
     arrays = [_array(cursor, i) for i in range(count)]
     names = cursor.number("Q", "the number of names")
@@ -71,7 +69,8 @@ def read_mxnet(path: Path) -> Checkpoint:
         raise FormatError(f"{path}: {count:,} arrays and {names:,} names; expected one name each")
     tensors = {}
     for array in arrays:
-        name = bytes(cursor.take(cursor.number("Q", "a name's length"), "a name")).decode("utf-8", "replace")
+        stored = cursor.take(cursor.number("Q", "a name's length"), "a name")
+        name = bytes(stored.read()).decode("utf-8", "replace")
         tensors[re.sub(r"^(arg|aux):", "", name)] = array
     symbol = _symbol_path(path)
     graph = _read_symbol(symbol) if symbol else ()
@@ -109,9 +108,9 @@ def _symbol_path(path: Path) -> Path | None:
 def _read_symbol(path: Path) -> tuple[GraphNode, ...]:
     """The computation in the terms of `densezoo.checkpoints.graph`."""
     try:
-        if path.stat().st_size > MAX_SYMBOL:
-            raise ValueError(f"{path.stat().st_size:,} bytes")
-        nodes = json.loads(path.read_text(encoding="utf-8"))["nodes"]
+        with open_file(path) as data:
+            text = bytes(cut(data, 0, min(len(data), MAX_JSON + 1), "its text").read())
+        nodes = parse_json(text, str(path))["nodes"]
         steps = [node for node in nodes if node["op"] != "null" or _is_input(node["name"])]
         names = {i: node["name"] for i, node in enumerate(nodes) if node["op"] != "null" or _is_input(node["name"])}
         weights = {i: node["name"] for i, node in enumerate(nodes) if i not in names}
@@ -119,8 +118,8 @@ def _read_symbol(path: Path) -> tuple[GraphNode, ...]:
             _node(node, *([known[i] for i, *_ in node["inputs"] if i in known] for known in (names, weights)))
             for node in steps
         )
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, SyntaxError) as error:
-        raise FormatError(f"{path}: not the description of an MXNet network ({error!r:.120}); fetch it anew") from None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise FormatError(f"{path}: not the description of an MXNet network ({error!r:.120})") from None
 
 
 def _is_input(name: str) -> bool:
@@ -129,10 +128,10 @@ def _is_input(name: str) -> bool:
 
 def _node(node: dict[str, Any], inputs: list[str], weights: list[str]) -> GraphNode:
     raw: dict[str, str] = node.get("attrs") or node.get("param") or node.get("attr") or {}
-    attributes: dict[str, Any] = {new: ast.literal_eval(raw[old]) for old, new in _TUPLES.items() if old in raw}
+    attributes: dict[str, Any] = {new: _sides(raw[old]) for old, new in _TUPLES.items() if old in raw}
     op = _operation(node["op"], raw)
     if "pad" in raw:
-        attributes["pads"] = ast.literal_eval(raw["pad"]) * 2
+        attributes["pads"] = _sides(raw["pad"]) * 2
     if op == "norm":
         attributes["eps"] = float(raw.get("eps", "1e-3"))
         attributes["fixed_scale"] = _FLAGS.get(raw.get("fix_gamma", "True"), False)
@@ -144,6 +143,13 @@ def _node(node: dict[str, Any], inputs: list[str], weights: list[str]) -> GraphN
     if op == "concat":
         attributes["axis"] = int(raw.get("dim", "1"))
     return GraphNode(op, node["name"], tuple(inputs), attributes, tuple(weights))
+
+
+def _sides(text: str) -> tuple[int, ...]:
+    """The numbers of ``(3, 3)``."""
+    if not re.fullmatch(r"[(\[][\d, ]*[)\]]", text):
+        raise ValueError(f"{text:.40} is no list of sides")
+    return tuple(int(side) for side in re.findall(r"\d+", text))
 
 
 def _operation(op: str, raw: dict[str, str]) -> str:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import ast
+import re
 
 from torch import Tensor
 
 from densezoo.errors import FormatError
 from densezoo.formats.archive import Archive
-from densezoo.formats.binary import to_tensor
+from densezoo.formats.binary import cut, to_tensor
 from densezoo.types import Checkpoint
 
 MAGIC = b"\x93NUMPY"
 MAX_HEADER = 4096
+#: A fact of the header, which is a dictionary in Python's syntax: a type, an order, a shape.
+_FACT = re.compile(r"""["'](descr|fortran_order|shape)["']\s*:\s*('[^']*'|\[.*\]|True|False|\([\d, L]*\))""")
 _KINDS = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "b1")
 
 
@@ -29,18 +31,18 @@ def read_npz(archive: Archive, root: str) -> Checkpoint:
 def _array(archive: Archive, name: str) -> Tensor:
     where = f"{archive.path}: {name}"
     data = archive.read(name)
-    wide = bytes(data[6:7]) != b"\x01"
-    start = 12 if wide else 10
-    end = start + int.from_bytes(data[8:start], "little")
-    if bytes(data[:6]) != MAGIC or end > min(len(data), MAX_HEADER):
-        raise FormatError(f"{where}: expected numpy's array format; found {bytes(data[:8])!r}")
-    try:
-        header = ast.literal_eval(bytes(data[start:end]).decode("latin1").strip())
-        dtype, fortran, shape = header["descr"], header["fortran_order"], header["shape"]
-        sides = [int(side) for side in shape]
-    except (ValueError, SyntaxError, LookupError, TypeError, RecursionError, MemoryError) as error:
-        raise FormatError(f"{where}: no readable header ({error!r:.80})") from None
-    if not isinstance(dtype, str) or dtype[1:] not in _KINDS or dtype[0] not in "<>|=":
-        raise FormatError(f"{where}: holds {dtype!r}; expected numbers")
-    stored = to_tensor(data[end:], dtype, sides[::-1] if fortran else sides, where)
+    head = bytes(cut(data, 0, min(len(data), 12), "a header").read())
+    start = 10 if head[6:7] == b"\x01" else 12
+    end = start + int.from_bytes(head[8:start], "little")
+    if not head.startswith(MAGIC) or end > min(len(data), MAX_HEADER):
+        raise FormatError(f"{where}: expected numpy's array format; found {head[:8]!r}")
+    header = bytes(cut(data, start, end - start, "a header").read()).decode("latin1")
+    facts = dict(_FACT.findall(header))
+    if facts.keys() != {"descr", "fortran_order", "shape"}:
+        raise FormatError(f"{where}: no readable header ({header:.80})")
+    dtype, fortran = facts["descr"].strip("'"), facts["fortran_order"] == "True"
+    if dtype[1:] not in _KINDS or dtype[0] not in "<>|=":
+        raise FormatError(f"{where}: holds {facts['descr']}; expected numbers")
+    sides = [int(side) for side in re.findall(r"\d{1,18}", facts["shape"])]
+    stored = to_tensor(cut(data, end, len(data) - end, where), dtype, sides[::-1] if fortran else sides, where)
     return stored.permute(*range(stored.ndim - 1, -1, -1)) if fortran else stored

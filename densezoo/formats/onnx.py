@@ -6,15 +6,17 @@ Exporters rename and merge weights, so a tensor's name here is the kind of its s
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from math import prod
-from pathlib import Path
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
 
 from densezoo.errors import FormatError
-from densezoo.formats.binary import BFLOAT16, item_size, map_file, to_tensor
+from densezoo.formats.binary import MAX_STEPS, MAX_TENSORS, Bytes
+from densezoo.formats.onnx_constants import Constant, folded, stored_constant
 from densezoo.formats.protobuf import Reader
 from densezoo.formats.safetensors import stated_semantics
 from densezoo.types import Checkpoint, GraphNode
@@ -35,7 +37,6 @@ _GRAPH = {
     12: ("output*", {1: ("name", "text")}),
 }  # fmt: skip
 _MODEL = {1: ("ir_version", "int"), 7: ("graph", _GRAPH), 14: ("metadata*", {1: ("key", "text"), 2: ("value", "text")})}
-_DTYPES = {1: "<f4", 2: "u1", 3: "i1", 6: "<i4", 7: "<i8", 9: "?", 10: "<f2", 11: "<f8", 16: BFLOAT16}
 
 #: {ONNX's operator: (ours, the names of its weights)}.
 _OPERATIONS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -64,46 +65,105 @@ def looks_like_onnx(head: bytes, size: int) -> bool:
     return head[:1] == b"\x08" and len(head) > 2 and 3 <= head[1] <= 20 and head[2] & 7 in (0, 2)
 
 
-def read_onnx(path: Path) -> Checkpoint:
+def read_onnx(data: Bytes) -> Checkpoint:
     """The weights of every step and the steps.
 
     Raises:
         FormatError: broken or truncated; weights in other files; steps of a kind that can't be held against a DenseNet.
     """
-    model = Reader(str(path), map_file(path)).parse(_MODEL)
+    path, model = data.path, Reader(data).parse(_MODEL)
     graph = model.get("graph")
     if graph is None:
         raise FormatError(f"{path}: an ONNX file by its first bytes, but without a graph; broken or truncated")
-    weights = {tensor.get("name", ""): tensor for tensor in graph["initializer"]}
-    steps = []
+    if len(graph["node"]) > MAX_STEPS or len(graph["initializer"]) > MAX_TENSORS:
+        found = f"{len(graph['node']):,} steps and {len(graph['initializer']):,} tensors"
+        raise FormatError(f"{path}: a network of {found}; no DenseNet has more than {MAX_STEPS:,} and {MAX_TENSORS:,}")
+    steps = _Steps(graph, str(path))
     for node in graph["node"]:
-        if node.get("op") == "Constant":
-            weights |= {
-                name: attribute["t"] for name in node["output"] for attribute in node["attribute"] if "t" in attribute
-            }
-        elif node.get("op") == "Identity" and node["input"] and node["input"][0] in weights:
-            weights |= dict.fromkeys(node["output"], weights[node["input"][0]])  # of several equal ones, one is kept
-        else:
-            steps.append(node)
-    makers = {value["name"]: f"input {value['name']}" for value in graph["input"] if value.get("name") not in weights}
-    nodes = [GraphNode("input", name, ()) for name in makers.values()]
-    tensors: dict[str, Tensor] = {}
-    ranks: dict[str, int] = {}
-    for i, node in enumerate(steps):
-        step = _step(node, f"{i} {node.get('name', '')}", makers, weights)
-        if step.op != "bias":
-            ranks[step.op] = ranks.get(step.op, -1) + 1
-        owner = "linear" if step.op == "bias" else step.op  # MatMul and Add are a linear layer's weight and bias
-        layer = f"{owner}.{ranks.get(owner, 0)}"
-        for name, key in _weights_of(node, weights):
-            tensors[f"{layer}.{name}"] = _tensor(path, key, weights[key], node, name)
-        nodes.append(dataclasses.replace(step, weights=(layer,)))
-        makers |= dict.fromkeys(node["output"], step.name)
+        steps.add(node)
     facts = {entry.get("key", ""): entry.get("value", "") for entry in model["metadata"]}
-    stated = stated_semantics(path, facts)
     return Checkpoint(
-        str(path), "onnx", tensors, metadata=facts, semantics=stated, graph=tuple(nodes), hints=_training(graph)
+        str(path),
+        "onnx",
+        steps.tensors,
+        metadata=facts,
+        semantics=stated_semantics(path, facts),
+        graph=tuple(steps.nodes),
+        hints=_training(graph),
     )
+
+
+class _Steps:
+    """The steps so far that depend on the image, and the weights that they take.
+
+    Args:
+        graph: a GraphProto.
+        where: the file, for messages.
+    """
+
+    def __init__(self, graph: dict[str, Any], where: str) -> None:
+        self.where = where
+        self.constants = {tensor.get("name", ""): stored_constant(tensor) for tensor in graph["initializer"]}
+        inputs = [value["name"] for value in graph["input"] if value.get("name", "") not in self.constants]
+        self.makers = {name: f"input {name}" for name in inputs}
+        self.nodes = [GraphNode("input", name, ()) for name in self.makers.values()]
+        self.tensors: dict[str, Tensor] = {}
+        self.ranks: Counter[str] = Counter()
+        self.kinds: dict[str, str] = {}  # {step: what it is}
+        self.norms: dict[str, str] = {}  # {a norm's result: the norm's name}
+        self.uses = Counter(name for node in graph["node"] for name in node["input"])
+        self.uses.update(value.get("name", "") for value in graph["output"])
+
+    def add(self, node: dict[str, Any]) -> None:
+        """One more step, or one more constant.
+
+        Raises:
+            FormatError: a weight that is in another file, or no numbers.
+        """
+        constant = folded(node, self.constants)
+        if constant is not None:
+            self.constants |= dict.fromkeys(node["output"], constant)
+        elif not self._scaled(node):
+            step = _step(node, f"{len(self.nodes)} {node.get('name', '')}", self.makers, self.constants)
+            layer = self._layer(step)
+            for name, key in _weights_of(node, self.constants):
+                tensor = _oriented(self.constants[key].tensor(f"{self.where}: {key}"), node, name)
+                if (step.op, name) != ("conv", "bias") or layer.startswith("linear") or tensor.any():
+                    self.tensors[f"{layer}.{name}"] = tensor
+            self.nodes.append(dataclasses.replace(step, weights=(layer,)))
+            self.makers |= dict.fromkeys(node["output"], step.name)
+            self.kinds[step.name] = step.op
+            self.norms |= dict.fromkeys(node["output"][:1] if step.op == "norm" else [], layer)
+
+    def _layer(self, step: GraphNode) -> str:
+        """The name of a step's weights: its kind and its rank in that; a classifier may be a convolution."""
+        if step.op == "bias":  # MatMul and Add are a linear layer's weight and bias
+            return f"linear.{max(0, self.ranks['linear'] - 1)}"
+        after = [self.kinds.get(name) for name in step.inputs]
+        kind = "linear" if step.op == "conv" and after == ["global_avg_pool"] else step.op
+        self.ranks[kind] += 1
+        return f"{kind}.{self.ranks[kind] - 1}"
+
+    def _scaled(self, node: dict[str, Any]) -> bool:
+        """Whether it multiplies a norm's channels, or adds to them, which then is a part of the norm."""
+        layer = next((self.norms[name] for name in node["input"] if name in self.norms), None)
+        given = [name for name in node["input"] if name not in self.norms]
+        if layer is None or node.get("op") not in ("Mul", "Add") or len(node["input"]) != 2 or len(given) != 1:
+            return False
+        norm = next(name for name in node["input"] if name in self.norms)
+        names, constant = [f"{layer}.weight", f"{layer}.bias"], self.constants.get(given[0])
+        if constant is None or self.uses[norm] != 1 or not all(name in self.tensors for name in names):
+            return False
+        channels = self.tensors[names[0]].numel()
+        if constant.shape not in ((channels, 1, 1), (1, channels, 1, 1)):
+            return False
+        factor = constant.tensor(f"{self.where}: {given[0]}").reshape(-1)
+        for name in names if node["op"] == "Mul" else names[1:]:
+            old = self.tensors[name]
+            self.tensors[name] = old * factor if node["op"] == "Mul" else old + factor
+        self.makers |= dict.fromkeys(node["output"], self.makers[norm])
+        self.norms |= dict.fromkeys(node["output"], layer)
+        return True
 
 
 def _training(graph: dict[str, Any]) -> tuple[str, ...]:
@@ -113,14 +173,14 @@ def _training(graph: dict[str, Any]) -> tuple[str, ...]:
     return ("the file's norms are in training mode; densezoo's use the running statistics",) if trains else ()
 
 
-def _weights_of(node: dict[str, Any], weights: dict[str, Any]) -> list[tuple[str, str]]:
+def _weights_of(node: dict[str, Any], constants: Mapping[str, Constant]) -> list[tuple[str, str]]:
     if node.get("op") == "Add":
-        return [("bias", key) for key in node["input"] if key in weights]
+        return [("bias", key) for key in node["input"] if key in constants]
     _, names = _OPERATIONS.get(node.get("op", ""), ("", ()))
-    return [(name, key) for name, key in zip(names, node["input"][1:]) if key in weights]
+    return [(name, key) for name, key in zip(names, node["input"][1:]) if key in constants]
 
 
-def _step(node: dict[str, Any], name: str, makers: dict[str, str], weights: dict[str, Any]) -> GraphNode:
+def _step(node: dict[str, Any], name: str, makers: Mapping[str, str], constants: Mapping[str, Constant]) -> GraphNode:
     kind = node.get("op", "")
     raw = {attribute.get("name", ""): attribute for attribute in node["attribute"]}
     inputs = tuple(makers[key] for key in node["input"] if key in makers)
@@ -137,7 +197,7 @@ def _step(node: dict[str, Any], name: str, makers: dict[str, str], weights: dict
         raw.get("transA", {}).get("i", 0) or any(raw.get(k, {}).get("f", 1.0) != 1.0 for k in ("alpha", "beta"))
     ):
         op = "Gemm with transA, alpha or beta"
-    if kind == "ReduceMean" and not _over_the_map(node, raw, weights):
+    if kind == "ReduceMean" and not _over_the_map(node, raw, constants):
         op = "ReduceMean over other axes than the map's"
     if op == "softmax" and raw.get("axis", {}).get("i", 1) not in (1, -1):
         op = f"{kind} over axis {raw['axis']['i']}"
@@ -146,34 +206,33 @@ def _step(node: dict[str, Any], name: str, makers: dict[str, str], weights: dict
     if op.endswith("pool"):
         attributes["ceil_mode"] = bool(raw.get("ceil_mode", {}).get("i", 0))
         attributes["count_include_pad"] = bool(raw.get("count_include_pad", {}).get("i", 0))
+    if kind == "Reshape":
+        attributes |= _columns(node, constants)
     if op == "concat":
         attributes["axis"] = raw.get("axis", {}).get("i", 0)
     return GraphNode(op, name, inputs, attributes)
 
 
-def _over_the_map(node: dict[str, Any], raw: dict[str, Any], weights: dict[str, Any]) -> bool:
+def _columns(node: dict[str, Any], constants: Mapping[str, Constant]) -> dict[str, int]:
+    """How many numbers a Reshape puts into a row, where it works out the number of rows by itself."""
+    shape = constants.get(node["input"][1]) if len(node["input"]) > 1 else None
+    with contextlib.suppress(ValueError):
+        sides = shape.numbers() if shape is not None else ()
+        return {"columns": sides[1]} if len(sides) == 2 and sides[0] == -1 != sides[1] else {}
+    return {}
+
+
+def _over_the_map(node: dict[str, Any], raw: dict[str, Any], constants: Mapping[str, Constant]) -> bool:
     """Whether a ReduceMean is over height and width."""
     axes = raw.get("axes", {}).get("ints") or None
-    if axes is None and len(node["input"]) > 1 and node["input"][1] in weights:
-        tensor = weights[node["input"][1]]
-        data = bytes(tensor.get("raw_data", b""))
-        axes = tensor["int64_data"] or [
-            int.from_bytes(data[i : i + 8], "little", signed=True) for i in range(0, len(data), 8)
-        ]
-    return axes in ([2, 3], [-2, -1], [-1, -2])
+    if axes is None and len(node["input"]) > 1 and node["input"][1] in constants:
+        with contextlib.suppress(ValueError):
+            axes = constants[node["input"][1]].numbers()
+    return sorted(axes or ()) in ([2, 3], [-2, -1])
 
 
-def _tensor(path: Path, key: str, stored: dict[str, Any], node: dict[str, Any], name: str) -> Tensor:
-    what = f"{path}: {key}"
-    if stored.get("location", 0) or stored["external_data"]:
-        raise FormatError(f"{what}: its numbers are in another file (external data); save the model as one file")
-    dtype, shape = _DTYPES.get(stored.get("dtype", 0)), stored["dims"]
-    if dtype is None:
-        raise FormatError(f"{what}: is of ONNX's data type {stored.get('dtype', 0)}; expected numbers")
-    data = stored.get("raw_data", stored.get("float_data", b""))
-    if any(side < 0 for side in shape) or prod(shape) * item_size(dtype) != len(data):
-        raise FormatError(f"{what}: shape {tuple(shape)} of {dtype} and {len(data):,} bytes don't fit together")
-    tensor = to_tensor(data, dtype, shape, what)
+def _oriented(tensor: Tensor, node: dict[str, Any], name: str) -> Tensor:
+    """A linear layer's weight with its outputs first; any other as it is."""
     transposed = any(a.get("name") == "transB" and a.get("i") for a in node["attribute"])
     stands_transposed = name == "weight" and node.get("op") in ("Gemm", "MatMul") and not transposed
     return tensor.t() if stands_transposed and tensor.ndim == 2 else tensor

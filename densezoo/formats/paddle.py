@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from densezoo.errors import FormatError
 from densezoo.formats import pickled
-from densezoo.formats.binary import map_file
+from densezoo.formats.binary import Bytes
 from densezoo.types import Checkpoint
 
 NAMES = "StructuredToParameterName@@"  # {layer's name: Paddle's internal name}
@@ -25,20 +24,23 @@ def _tuple(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(arguments[0])
 
 
-def read_paddle(path: Path) -> Checkpoint:
+def read_paddle(data: Bytes) -> Checkpoint:
     """Every array of the file.
 
     Raises:
         FormatError: broken or truncated; a pickled object; no arrays.
     """
-    file: Any = map_file(path).obj
+    path = data.path
+    data.file.seek(data.start)
     try:
-        content = pickled.load(file, {"builtins.eval": _first_data, "builtins.tuple": _tuple})
+        content = pickled.load(data.file, {"builtins.eval": _first_data, "builtins.tuple": _tuple})
     except pickled.RefusedClass as error:
         raise FormatError(f"{path}: {error}; ask for a file of arrays or a PyTorch state_dict") from None
+    except pickled.Unsupported as error:
+        raise FormatError(f"{path}: {error}") from None
     except FormatError as error:
         raise FormatError(
-            f"{path}: a pickle by its first bytes, but broken or truncated at its {path.stat().st_size:,} bytes "
+            f"{path}: a pickle by its first bytes, but broken or truncated at its {len(data):,} bytes "
             f"({error}); fetch it anew"
         ) from None
     content = content if isinstance(content, dict) else {}

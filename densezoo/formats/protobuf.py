@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 
 from densezoo.errors import FormatError
+from densezoo.formats.binary import Bytes, cut
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
-MAX_FIELDS = 400_000  # of one file; DenseNet-264 has 30,000
+MAX_FIELDS = 100_000  # of one file; DenseNet-264 has 30,000, and 45,000 with both moments of Adam
+MAX_TEXT = 1 << 20  # bytes of one
 
 #: {field number: (name, kind)}; a kind is "int", "float", "bytes", "text" or "ints" (packed or not), or a table:
 #: a message. A name that ends in "*" repeats and is a list.
@@ -25,12 +27,11 @@ class Reader:
     """Parses the messages of one file.
 
     Args:
-        where: the file, for messages.
         data: its bytes.
     """
 
-    def __init__(self, where: str, data: memoryview) -> None:
-        self.where, self.data, self._left = where, data, MAX_FIELDS
+    def __init__(self, data: Bytes) -> None:
+        self.where, self.data, self._left = str(data.path), data, MAX_FIELDS
 
     def parse(self, table: Table, start: int = 0, end: int | None = None) -> dict[str, Any]:
         """The fields of the message in bytes start..end that the table names.
@@ -63,9 +64,11 @@ class Reader:
             case "float", 5:
                 return float(str(np.frombuffer(value, "<f4")[0]))  # 1e-05, and not 9.999999747378752e-06
             case "bytes", 2:
-                return self.data[value[0] : value[1]]
+                return self._part(*value)
             case "text", 2:
-                return bytes(self.data[value[0] : value[1]]).decode("utf-8", "replace")
+                if value[1] - value[0] > MAX_TEXT:
+                    raise FormatError(f"{self.where}: the field {name} is a text of {value[1] - value[0]:,} bytes")
+                return bytes(self._part(*value).read()).decode("utf-8", "replace")
             case Mapping(), 2:
                 return self.parse(kind, *value)
         raise FormatError(f"{self.where}: the field {name} is of wire type {wire}; expected {kind}")
@@ -87,7 +90,8 @@ class Reader:
                 value, position = (position, position + length), position + length
             elif wire in (FIXED32, FIXED64):
                 size = 4 if wire == FIXED32 else 8
-                value, position = bytes(self.data[position : position + size]), position + size
+                value = bytes(self._part(position, min(position + size, end)).read())
+                position += size
             else:
                 raise FormatError(f"{self.where}: at byte {begin:,}: wire type {wire}, which protocol buffers lack")
             if position > end or number == 0:
@@ -97,16 +101,16 @@ class Reader:
                 )
             yield number, wire, value
 
+    def _part(self, start: int, end: int) -> Bytes:
+        return cut(self.data, start, end - start, f"{self.where}: a field")
+
     def _varint(self, position: int, end: int) -> tuple[int, int]:
-        value = 0
-        for shift in range(0, 70, 7):
-            if position >= end:
-                break
-            byte = self.data[position]
-            position += 1
-            value |= (byte & 127) << shift
-            if byte < 128:
-                return (value - (1 << 64) if value >> 63 else value), position  # negative numbers take 10 bytes
+        file, value = self.data.file, 0
+        file.seek(self.data.start + position)
+        for i, byte in enumerate(file.read(min(10, end - position))):
+            value |= (byte & 127) << 7 * i
+            if byte < 128:  # negative numbers take 10 bytes
+                return (value - (1 << 64) if value >> 63 else value), position + i + 1
         raise FormatError(f"{self.where}: at byte {position:,}: a number without an end; broken or truncated")
 
     def _varints(self, position: int, end: int) -> Iterator[int]:

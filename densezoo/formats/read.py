@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from densezoo.errors import FormatError
 from densezoo.formats.archive import Archive
-from densezoo.formats.binary import check_expansion
+from densezoo.formats.binary import MAX_TENSORS, Bytes, check_expansion, cut, open_file
 from densezoo.formats.caffe import looks_like_caffe, read_caffe
 from densezoo.formats.hdf5 import MAGIC
 from densezoo.formats.identity import foreign, foreign_folder, impostor
@@ -26,6 +26,7 @@ from densezoo.formats.torchexport import read_torchexport
 from densezoo.formats.torchscript import read_torchscript
 from densezoo.types import Checkpoint
 
+MAX_NAMES = 2 << 20  # letters of all names; those of a DenseNet-264 and its optimiser have 0.4 million
 HEAD_BYTES = 512  # enough for every signature below
 
 #: (ends of names that an archive has to hold in one folder, its reader), asked in this order.
@@ -38,26 +39,26 @@ ARCHIVES: list[tuple[tuple[str, ...], Callable[[Archive, str], Checkpoint]]] = [
 ]
 
 
-def read_archive(path: Path) -> Checkpoint:
+def read_archive(data: Bytes) -> Checkpoint:
     """A checkpoint that is a zip archive.
 
     Raises:
         FormatError: broken or truncated, or an archive of something else.
     """
-    archive = Archive(path)
+    archive = Archive(data)
     for ends, reader in ARCHIVES:
         for name in archive.members:
             root = name.removesuffix(ends[0])
             if root != name and all(root + end in archive.members for end in ends):
                 return reader(archive, root)
     raise FormatError(
-        f"{path}: a zip archive, but no checkpoint's: expected data.pkl (PyTorch), model.weights.h5 (Keras) or .npy "
-        f"(NumPy) members; found {', '.join(list(archive.members)[:4])}"
+        f"{data.path}: a zip archive, but no checkpoint's: expected data.pkl (PyTorch), model.weights.h5 (Keras) or "
+        f".npy (NumPy) members; found {', '.join(list(archive.members)[:4])}"
     )
 
 
 #: (whether the head of a file of this size is that format, its reader), asked in this order.
-READERS: list[tuple[Callable[[bytes, int], bool], Callable[[Path], Checkpoint]]] = [
+READERS: list[tuple[Callable[[bytes, int], bool], Callable[[Bytes], Checkpoint]]] = [
     (lambda head, size: head.startswith(b"PK\x03\x04"), read_archive),
     (lambda head, size: head.startswith(LEGACY_MAGIC), read_legacy),  # torch.save before 1.6
     (fits_safetensors, read_safetensors),  # before pickles: a header of 128 bytes begins like one
@@ -72,6 +73,17 @@ READERS: list[tuple[Callable[[bytes, int], bool], Callable[[Path], Checkpoint]]]
 ]
 
 
+def _check_names(path: Path, names: Sequence[str]) -> None:
+    """That there are no more tensors, and no longer names, than those of a DenseNet.
+
+    Raises:
+        FormatError: there are.
+    """
+    length = sum(map(len, names))
+    if len(names) > MAX_TENSORS or length > MAX_NAMES:
+        raise FormatError(f"{path}: {len(names):,} tensors with names of {length:,} letters; no DenseNet has those")
+
+
 def read_checkpoint(path: str | Path) -> Checkpoint:
     """The tensors of a checkpoint file under the file's own names.
 
@@ -82,23 +94,22 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     """
     path = Path(path)
     if os.path.isdir(path):  # pathlib's raises where a name is too long
-        folder = (
-            foreign_folder(path) or "is a directory; expected a checkpoint file (.pth, .safetensors, .h5, .t7, ...)"
-        )
-        raise FormatError(f"{path}: {folder}")
-    try:
-        with open(path, "rb") as file:
-            head = file.read(HEAD_BYTES)
-        size = path.stat().st_size
-    except FileNotFoundError:
-        raise FormatError(f"{path}: there is no such checkpoint file") from None
-    except OSError as error:
-        raise FormatError(f"{path}: can't be opened ({error.strerror})") from None
+        folder = foreign_folder(path)
+        if folder is not None:
+            raise FormatError(f"{path}: {folder}")
+    with open_file(path) as data:
+        return _read(data)
+
+
+def _read(data: Bytes) -> Checkpoint:
+    path, size = data.path, len(data)
     if size == 0:
         raise FormatError(f"{path}: the file is empty; fetch it anew")
+    head = bytes(cut(data, 0, min(size, HEAD_BYTES), "its first bytes").read())
     for is_format, reader in READERS:
         if is_format(head, size):
-            checkpoint = reader(path)
+            checkpoint = reader(data)
+            _check_names(path, list(checkpoint.tensors))
             check_expansion(str(path), list(checkpoint.tensors.values()), size)
             return checkpoint
     what = foreign(head)

@@ -7,16 +7,22 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
 from densezoo.errors import FormatError
+from densezoo.formats.binary import BFLOAT16, MAX_TENSORS, Bytes, cut, to_tensor
+from densezoo.formats.json_text import MAX_JSON, parse_json
 from densezoo.formats.timm_config import config_beside
 from densezoo.types import Checkpoint
 
+_DTYPES = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": BFLOAT16, "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
+    "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "?",
+}  # fmt: skip
 KEY = "densezoo"  # of the metadata that densezoo writes: one JSON text
 
 
@@ -30,23 +36,56 @@ def fits_safetensors(head: bytes, size: int) -> bool:
     return looks_like_safetensors(head, size) and int.from_bytes(head[:8], "little") <= size - 8
 
 
-def read_safetensors(path: Path) -> Checkpoint:
-    """Every tensor of the file, memory-mapped, and the header's metadata.
+def read_safetensors(data: Bytes) -> Checkpoint:
+    """Every tensor of the file, and the header's metadata.
 
     Raises:
         FormatError: the header or the tensors don't fit the file.
     """
+    path = data.path
     try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it has no __iter__
-            metadata = file.metadata() or {}
-    except (SafetensorError, OSError, ValueError) as error:
-        raise FormatError(
-            f"{path}: a safetensors file by its first bytes, but broken or truncated at its "
-            f"{path.stat().st_size:,} bytes ({error}); fetch it anew"
-        ) from error
+        header, numbers = _header(data)
+        metadata = header.pop("__metadata__", {})
+        if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+            raise ValueError("its metadata are no texts")
+        tensors, end = {}, 0
+        for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
+            start, stop = entry["data_offsets"]
+            if start != end:
+                raise ValueError(f"the tensor {name} begins at byte {start}, and the one before it ends at {end}")
+            if entry["dtype"] not in _DTYPES:
+                raise FormatError(f"{path}: the tensor {name} is of type {entry['dtype']}; expected floating point")
+            stored = cut(numbers, start, stop - start, f"the tensor {name}")
+            tensors[name], end = to_tensor(stored, _DTYPES[entry["dtype"]], entry["shape"], name), stop
+        if end != len(numbers):
+            raise ValueError(f"its tensors end at byte {end:,} of {len(numbers):,}")
+    except FormatError as error:
+        raise error if str(error).startswith(str(path)) else FormatError(_broken(data, str(error))) from None
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise FormatError(_broken(data, str(error) if type(error) is ValueError else repr(error))) from None
     stated, described = stated_semantics(path, metadata), config_beside(path)
     return Checkpoint(str(path), "safetensors", tensors, metadata=metadata, semantics=stated, described=described)
+
+
+def _header(data: Bytes) -> tuple[dict[str, Any], Bytes]:
+    """What the file says of its tensors, and their bytes."""
+    size = int.from_bytes(cut(data, 0, 8, "a length").read(), "little")
+    if size > len(data) - 8:
+        raise ValueError(f"its header should take {size:,} bytes")
+    if size > MAX_JSON:
+        raise FormatError(f"{data.path}: its header takes {size:,} bytes; no DenseNet's does")
+    text = bytes(cut(data, 8, size, "a header").read())
+    header = parse_json(text, f"{data.path}: its header", len(data))
+    if len(header) > MAX_TENSORS:
+        raise FormatError(f"{data.path}: {len(header):,} tensors; no DenseNet has more than {MAX_TENSORS:,}")
+    return header, cut(data, 8 + size, len(data) - 8 - size, "the tensors")
+
+
+def _broken(data: Bytes, reason: str) -> str:
+    return (
+        f"{data.path}: a safetensors file by its first bytes, but broken or truncated at its {len(data):,} bytes "
+        f"({reason:.160}); fetch it anew"
+    )
 
 
 def stated_facts(path: Path, metadata: Mapping[str, str]) -> dict[str, object]:
@@ -56,7 +95,7 @@ def stated_facts(path: Path, metadata: Mapping[str, str]) -> dict[str, object]:
         FormatError: metadata under densezoo's key that densezoo didn't write.
     """
     try:
-        facts = json.loads(metadata.get(KEY, "{}"))
+        facts = parse_json(metadata.get(KEY, "{}"), f"{path}: its metadata {KEY!r}")
     except (ValueError, RecursionError) as error:
         raise FormatError(f"{path}: its metadata {KEY!r} is not what densezoo writes ({error!r:.100})") from None
     if not isinstance(facts, dict) or not isinstance(facts.get("architecture", {}), dict):

@@ -7,11 +7,11 @@ pool, epsilon or blur from another: the tensors are the same. What tensors do sh
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from densezoo.errors import CheckpointError, FormatError
+from densezoo.formats.json_text import parse_json
 from densezoo.types import TimmNetwork
 
 #: Hugging Face's names for a model's weights, beside which its config.json lies.
@@ -66,7 +66,7 @@ def config_beside(path: Path) -> tuple[TimmNetwork, ...]:
     try:
         if config.stat().st_size > MAX_CONFIG:
             raise ValueError(f"it takes more than {MAX_CONFIG:,} bytes")
-        facts = json.loads(config.read_bytes())
+        facts = parse_json(config.read_bytes(), str(config))
     except (OSError, ValueError, RecursionError) as error:
         raise FormatError(f"{config}: describes {path.name}, and can't be read ({error!s:.100})") from None
     if not isinstance(facts, dict):

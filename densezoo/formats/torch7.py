@@ -8,8 +8,6 @@ against the bytes that are left before anything is allocated, and tensors are re
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
@@ -19,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from densezoo.errors import FormatError
-from densezoo.formats.torch7_encoding import BinarySource, Broken, Stored, TextSource
+from densezoo.formats.binary import Bytes, cut
+from densezoo.formats.torch7_encoding import BinarySource, Broken, Stored, TextSource, Unsupported
 
 #: Type numbers of File.lua. 6 to 8 are functions: bytecode that is skipped; 6 is not numbered, so never referred to.
 NIL, NUMBER, STRING, TABLE, OBJECT, BOOLEAN, OLD_FUNCTION = range(7)
@@ -36,8 +35,10 @@ CLASSES = (
     | {"torch.Cuda": "f4"}
 )
 
+#: Beginnings of the names of classes whose contents are no table of fields (https://github.com/torch/tds).
+FOREIGN_CLASSES = ("tds.",)
 MAX_DEPTH = 200  # objects within objects; a DenseNet of the authors in a DataParallelTable in a table has about 20
-MAX_VALUES = 1 << 18  # DenseNet-264 has about 50,000; bounds the time and the memory
+MAX_VALUES = 100_000  # DenseNet-264 has about 50,000; bounds the time and the memory
 MAX_DIMENSIONS = 16  # of a tensor; networks have 4
 
 
@@ -118,7 +119,7 @@ class Reader:
         kind = self.source.integer("the type number of a value (0 to 8)")
         self.values += 1
         if self.values > MAX_VALUES or depth > MAX_DEPTH:
-            raise Broken(at, f"at most {MAX_VALUES:,} values, nested at most {MAX_DEPTH} deep", "more")
+            raise Unsupported(at, f"at most {MAX_VALUES:,} values, nested at most {MAX_DEPTH} deep", "more")
         if kind == NIL:
             return None
         if kind == NUMBER:
@@ -176,6 +177,8 @@ class Reader:
             tensor = Tensor(at, name, (), (), 0, None)
             self.known[index] = OBJECT, tensor
             return self._tensor(tensor, depth)
+        if name.startswith(FOREIGN_CLASSES):
+            raise Unsupported(at, "tables, tensors and modules", f"a {name}, which only Lua's own package reads")
         module = Module(at, name, version, Table(at))
         self.known[index] = OBJECT, module
         if name == "nn.DataParallelTable" and version >= 2:
@@ -265,19 +268,15 @@ def looks_like_torch7(head: bytes, size: int) -> bool:
     return len(head) >= 8 and head[:4] in [bytes([kind, 0, 0, 0]) for kind in REFERENCED] and head[4:8] != bytes(4)
 
 
-@contextmanager
-def open_torch7(path: Path) -> Iterator[Torch7File]:
+def open_torch7(data: Bytes) -> Torch7File:
     """The object graph of a file.
 
     Raises:
         FormatError: broken, truncated, or made to exhaust its reader.
     """
-    size = path.stat().st_size
-    with open(path, "rb") as file:
-        text = file.read(2)[1:] == b"\n"
-        # nothing in a binary file says how wide its longs are, but with the other width no tensor makes sense
-        sources = [TextSource(file, size)] if text else [BinarySource(file, size, width) for width in (8, 4)]
-        yield _parse(path, sources)
+    text = bytes(cut(data, 0, 2, "its first value").read())[1:] == b"\n"
+    # nothing in a binary file says how wide its longs are, but with the other width no tensor makes sense
+    return _parse(data.path, [TextSource(data)] if text else [BinarySource(data, width) for width in (8, 4)])
 
 
 def _parse(path: Path, sources: list[TextSource] | list[BinarySource]) -> Torch7File:
@@ -285,14 +284,22 @@ def _parse(path: Path, sources: list[TextSource] | list[BinarySource]) -> Torch7
     errors: dict[int, Broken] = {}
     for source in sources:
         try:
-            source.file.seek(0)
+            source.file.seek(source.data.start)
             reader = Reader(source)
             root = reader.value()
             source.check_end()
             return Torch7File(path, root, [value for _, value in reader.known.values()], source)
         except Broken as error:
             errors.setdefault(source.position, error)
-    raise FormatError(f"{path}: a Torch7 file by its first bytes, but {errors[max(errors)]}; fetch it anew")
+            if isinstance(error, Unsupported):
+                break
+    worst = next((error for error in errors.values() if isinstance(error, Unsupported)), errors[max(errors)])
+    advice = "fetch it anew"
+    if isinstance(worst, Unsupported):
+        advice = "save the network alone from Lua: torch.save(path, net)"
+    elif isinstance(sources[0], TextSource):
+        advice = "fetch it anew; if it is whole, it is an old Torch's text: save it in binary, torch.save(path, net)"
+    raise FormatError(f"{path}: a Torch7 file by its first bytes, but {worst}; {advice}")
 
 
 def describe(value: Value) -> str:

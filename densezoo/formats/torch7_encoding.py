@@ -10,10 +10,12 @@ import re
 import struct
 import warnings
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from densezoo.formats.binary import Bytes, cut
 
 DIGITS = 40  # no number that Torch writes as text is longer
 CHUNK = 1 << 16  # bytes of text looked at in one go
@@ -26,6 +28,10 @@ class Broken(Exception):
 
     def __init__(self, at: int, expected: str, found: object) -> None:
         super().__init__(f"at offset {at:,}: expected {expected}, found {found}")
+
+
+class Unsupported(Broken):
+    """What a file may well hold and densezoo doesn't read."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +47,8 @@ class Stored:
 class Source:
     """The bytes of a file; ``position``: how many of them have been read or skipped."""
 
-    def __init__(self, file: BinaryIO, size: int, long_size: int) -> None:
-        self.file, self.size, self.long_size = file, size, long_size
+    def __init__(self, data: Bytes, long_size: int) -> None:
+        self.data, self.file, self.size, self.long_size = data, data.file, len(data), long_size
         self.position = 0
 
     def check(self, length: int, what: str) -> None:
@@ -59,14 +65,17 @@ class Source:
     def take(self, length: int, what: str) -> bytes:
         """The next bytes."""
         self.check(length, what)
+        found = self.file.read(length)
+        if len(found) != length:
+            raise Broken(self.position, what, "the end of a file that became shorter while it was read")
         self.position += length
-        return self.file.read(length)
+        return found
 
     def skip(self, length: int, what: str) -> None:
         """Goes past the next bytes."""
         self.check(length, what)
         self.position += length
-        self.file.seek(self.position)
+        self.file.seek(self.data.start + self.position)
 
     def dtype(self, kind: str) -> np.dtype[Any]:
         return np.dtype(f"<i{self.long_size}" if kind == "l" else f"<{kind}")
@@ -97,16 +106,17 @@ class BinarySource(Source):
 
     def read(self, stored: Stored, first: int, count: int) -> NDArray[Any]:
         """``count`` of the elements that `elements` skipped, from number ``first`` on, from the file."""
-        self.file.seek(stored.start + first * stored.dtype.itemsize)
-        array: NDArray[Any] = np.fromfile(self.file, stored.dtype, count)
-        return array
+        width = stored.dtype.itemsize
+        numbers = cut(self.data, stored.start + first * width, count * width, "a tensor").read()
+        array: NDArray[Any] = np.frombuffer(numbers, stored.dtype)
+        return array if array.flags.writeable else array.copy()
 
 
 class TextSource(Source):
     """ASCII: the numbers of one call on one line with spaces between them; strings as they are, then a newline."""
 
-    def __init__(self, file: BinaryIO, size: int) -> None:
-        super().__init__(file, size, long_size=8)
+    def __init__(self, data: Bytes) -> None:
+        super().__init__(data, long_size=8)
         self.shared: dict[Stored, NDArray[Any]] = {}  # storages of several tensors, parsed once
 
     def line(self, count: int, pattern: re.Pattern[bytes], what: str) -> list[bytes]:
@@ -154,6 +164,8 @@ class TextSource(Source):
                 raise Broken(start, f"{what}: {count:,} numbers on a line", "the end of the file")
             self.position += len(chunk)
             spaces += chunk.count(b" ")
+            if spaces * DIGITS < self.position - start - CHUNK:
+                raise Broken(start, f"{what}: numbers of at most {DIGITS} digits", "longer ones")
         if spaces != count - 1:
             raise Broken(start, f"{what}: {count:,} numbers on a line", f"{spaces} spaces")
         return Stored(dtype, count, start, self.position - start)
@@ -166,8 +178,8 @@ class TextSource(Source):
         """
         array = self.shared.get(stored)
         if array is None:
-            self.file.seek(stored.start)
-            array = _numbers(self.file.read(stored.length), stored)
+            text = cut(self.data, stored.start, stored.length, "a storage").read()
+            array = _numbers(bytes(text), stored)
         if count < stored.count:
             self.shared[stored] = array
         part: NDArray[Any] = array[first : first + count]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from densezoo.errors import CheckpointError
+from densezoo.formats.binary import Bytes
 from densezoo.formats.torch7 import Module, Table, Tensor, Torch7File, Value, describe, open_torch7
 from densezoo.formats.torch7_layers import Conv, Dense, Dropout, Flatten, Join, Layer, Linear, Norm, Pool, Relu
 from densezoo.formats.torch7_modules import CONTAINERS, Lowering
@@ -38,18 +38,19 @@ DROPPED = {
 } | dict.fromkeys(("weight", "bias", "running_mean", "running_var", "running_std"), "copies of weights")
 
 
-def read_torch7(path: Path) -> Checkpoint:
+def read_torch7(data: Bytes) -> Checkpoint:
     """The network of a ``.t7`` file, alone or in a table.
 
     Raises:
         FormatError: broken, truncated or hostile.
         CheckpointError: no network, several, or one that is no DenseNet.
     """
-    with open_torch7(path) as file, np.errstate(all="ignore"):  # NaN and infinity are for conversion to refuse
+    file = open_torch7(data)
+    with np.errstate(all="ignore"):  # NaN and infinity are for conversion to refuse
         network = Network(file, list(Lowering(file).layers(_find_network(file))))
         network.read()
         return Checkpoint(
-            path=str(path),
+            path=str(data.path),
             format="torch7",
             tensors={name: torch.from_numpy(array) for name, array in network.tensors.items()},
             dropped=_dropped(file, network),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from torch import Tensor
 from densezoo.errors import FormatError
 from densezoo.formats import pickled
 from densezoo.formats.archive import Archive
-from densezoo.formats.binary import BFLOAT16, cut, item_size, to_tensor
+from densezoo.formats.binary import BFLOAT16, MAX_DIMENSIONS, Bytes, cut, item_size, to_tensor
 
 ASK = "ask for the state_dict: torch.save(model.state_dict(), ...)"
 _DTYPES = {
@@ -51,15 +51,15 @@ class Deferred:
     size: tuple[int, ...]
     stride: tuple[int, ...]
 
-    def build(self, storage_bytes: Callable[[str], memoryview], byteorder: str, what: str) -> Tensor:
-        """The tensor, on the file's bytes.
+    def build(self, storages: Storages, what: str) -> Tensor:
+        """The tensor, on its storage's numbers.
 
         Raises:
             FormatError: it reaches out of its storage, repeats its numbers, or its storage out of the file.
         """
         stored = self.storage
-        dtype = stored.dtype if stored.dtype == BFLOAT16 else f"{byteorder}{stored.dtype}"
-        data = cut(storage_bytes(stored.key), 0, stored.numel * item_size(dtype), f"{what}: the storage {stored.key}")
+        if len(self.size) > MAX_DIMENSIONS:
+            raise FormatError(f"{what}: a tensor of {len(self.size):,} sides; expected at most {MAX_DIMENSIONS}")
         first = stored.offset + self.offset
         last = first + sum((side - 1) * step for side, step in zip(self.size, self.stride))
         numbers = (first, *self.size, *self.stride)
@@ -67,8 +67,36 @@ class Deferred:
             raise FormatError(f"{what}: a tensor of size {self.size}, stride {self.stride} on {stored.numel:,} numbers")
         if prod(self.size) and last >= stored.numel:
             raise FormatError(f"{what}: reaches number {last:,} of a storage of {stored.numel:,}")
-        flat = to_tensor(data, dtype, (stored.numel,), what)
+        flat = storages.numbers(stored, what)
         return torch.as_strided(flat, self.size, self.stride, first) if prod(self.size) else torch.empty(0)
+
+
+@dataclass
+class Storages:
+    """The storages of a file, each read once however many tensors are views of it.
+
+    Args:
+        bytes_of: a storage's bytes by its key.
+        byteorder: of their numbers, as numpy's dtypes begin.
+    """
+
+    bytes_of: Callable[[str], Bytes]
+    byteorder: str
+    known: dict[tuple[str, str, int], Tensor] = field(default_factory=dict)
+
+    def numbers(self, stored: Stored, what: str) -> Tensor:
+        """All of a storage's numbers.
+
+        Raises:
+            FormatError: the file doesn't have them.
+        """
+        key = stored.key, stored.dtype, stored.numel
+        if key not in self.known:
+            dtype = stored.dtype if stored.dtype == BFLOAT16 else f"{self.byteorder}{stored.dtype}"
+            size = stored.numel * item_size(dtype)
+            data = cut(self.bytes_of(stored.key), 0, size, f"{what}: the storage {stored.key}")
+            self.known[key] = to_tensor(data, dtype, (stored.numel,), what)
+        return self.known[key]
 
 
 Stateful = Deferred | pickled.Array  # what a state_dict holds
@@ -95,7 +123,7 @@ CONSTRUCTORS: dict[str, pickled.Constructor] = {
 }
 
 
-class OtherNumbers(FormatError):
+class OtherNumbers(pickled.Unsupported):
     """A storage of numbers that no network of densezoo has: quantised, complex, of 8 bits."""
 
 
@@ -131,7 +159,8 @@ def harmless(name: str) -> bool:
 def byteorder(archive: Archive, root: str) -> str:
     """Of the numbers in an archive that torch wrote, as numpy's dtypes begin."""
     member = f"{root}/byteorder"
-    return ">" if member in archive.members and bytes(archive.read(member)) == b"big" else "<"
+    told = archive.read(member) if member in archive.members else b""
+    return ">" if isinstance(told, Bytes) and len(told) == 3 and bytes(told.read()) == b"big" else "<"
 
 
 def broken(path: Path, reason: str) -> str:
@@ -143,47 +172,27 @@ def broken(path: Path, reason: str) -> str:
     )
 
 
-class _Reading:
-    """A file on bytes that are not copied, as `pickletools.genops` reads one."""
-
-    def __init__(self, data: memoryview) -> None:
-        self.data, self.position = data, 0
-
-    def read(self, count: int) -> bytes:
-        found = bytes(self.data[self.position : self.position + count])
-        self.position += len(found)
-        return found
-
-    def readline(self) -> bytes:
-        rest = bytes(self.data[self.position : self.position + 4096])
-        return self.read(rest.find(b"\n") + 1 or len(rest))
-
-    def tell(self) -> int:
-        return self.position
-
-
 def load_pickle(
-    path: Path, source: Any, find: Callable[[Any], object] = persistent, allows: Callable[[str], bool] = harmless
+    data: Bytes, find: Callable[[Any], object] = persistent, allows: Callable[[str], bool] = harmless
 ) -> Any:
-    """`densezoo.formats.pickled.load` of a torch pickle: of bytes, or of a file at its position.
+    """`densezoo.formats.pickled.load` of the torch pickle that these bytes begin with; the file is then at its end.
 
     Raises:
         FormatError: the same, with the file's name and what to do.
     """
-    file = _Reading(source) if isinstance(source, memoryview) else source
+    path = data.path
+    data.file.seek(data.start)
     try:
-        return pickled.load(file, CONSTRUCTORS, find, allows)
+        return pickled.load(data.file, CONSTRUCTORS, find, allows)
     except pickled.RefusedClass as error:
         raise FormatError(f"{path}: {error}; {ASK}") from None
-    except OtherNumbers as error:
+    except pickled.Unsupported as error:
         raise FormatError(f"{path}: {error}") from None
     except FormatError as error:
         raise FormatError(broken(path, str(error))) from None
 
 
-def build_all(
-    path: Path, deferred: Mapping[str, Stateful], storage_bytes: Callable[[str], memoryview], order: str
-) -> dict[str, Tensor]:
+def build_all(path: Path, deferred: Mapping[str, Stateful], storages: Storages) -> dict[str, Tensor]:
     """{name: tensor}.
 
     Raises:
@@ -191,7 +200,7 @@ def build_all(
     """
     try:
         return {
-            name: item.build(storage_bytes, order, name) if isinstance(item, Deferred) else item.tensor(name)
+            name: item.build(storages, name) if isinstance(item, Deferred) else item.tensor(name)
             for name, item in deferred.items()
         }
     except FormatError as error:

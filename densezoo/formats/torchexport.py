@@ -5,7 +5,6 @@ Nothing in them is executed; a sample input or a custom object, which would be p
 
 from __future__ import annotations
 
-import json
 from math import prod
 from typing import Any
 
@@ -14,12 +13,10 @@ from torch import Tensor
 from densezoo.errors import FormatError
 from densezoo.formats import aten
 from densezoo.formats.archive import Archive
-from densezoo.formats.binary import BFLOAT16, cut, item_size, to_tensor
+from densezoo.formats.binary import BFLOAT16, MAX_DIMENSIONS, MAX_STEPS, cut, item_size, to_tensor
+from densezoo.formats.json_text import MAX_JSON, parse_json
 from densezoo.types import Checkpoint, GraphNode
 
-MAX_GRAPH = 8 << 20  # bytes of one description; a DenseNet-121's takes 1 MB
-#: Values of one, each of which takes up to 250 bytes of memory, and one more for so many bytes of the file.
-MAX_VALUES, BYTES_PER_VALUE = 250_000, 64
 _DTYPES = {1: "u1", 2: "i1", 3: "<i2", 4: "<i4", 5: "<i8", 6: "<f2", 7: "<f4", 8: "<f8", 12: "?", 13: BFLOAT16}
 
 
@@ -32,9 +29,9 @@ def read_torchexport(archive: Archive, root: str) -> Checkpoint:
     where = str(archive.path)
     try:
         described = _json(archive, f"{root}/data/weights/model_weights_config.json")["config"]
+        graph = _graph(_json(archive, f"{root}/models/model.json")["graph_module"])
         tensors = {name: _tensor(archive, root, name, entry) for name, entry in described.items()}
-        module = _json(archive, f"{root}/models/model.json")["graph_module"]
-        return Checkpoint(where, "torch-export", tensors, graph=_graph(module))
+        return Checkpoint(where, "torch-export", tensors, graph=graph)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         reason = str(error) if type(error) is ValueError else repr(error)
         raise FormatError(
@@ -44,13 +41,8 @@ def read_torchexport(archive: Archive, root: str) -> Checkpoint:
 
 def _json(archive: Archive, name: str) -> Any:
     data = archive.read(name)
-    if len(data) > MAX_GRAPH:
-        raise FormatError(f"{archive.path}: {name} takes {len(data):,} bytes; no DenseNet's does")
-    text = bytes(data)
-    values = sum(text.count(sign) for sign in (b"[", b"{", b","))
-    if values > MAX_VALUES + len(archive.data) // BYTES_PER_VALUE:
-        raise FormatError(f"{archive.path}: {name} holds {values:,} values; no DenseNet's does")
-    return json.loads(text)
+    text = bytes(cut(data, 0, min(len(data), MAX_JSON + 1), name).read())
+    return parse_json(text, f"{archive.path}: {name}", len(archive.data))
 
 
 def _tensor(archive: Archive, root: str, name: str, entry: dict[str, Any]) -> Tensor:
@@ -60,6 +52,8 @@ def _tensor(archive: Archive, root: str, name: str, entry: dict[str, Any]) -> Te
     meta = entry["tensor_meta"]
     dtype = _DTYPES.get(meta["dtype"])
     shape, strides = ([side["as_int"] for side in meta[key]] for key in ("sizes", "strides"))
+    if len(shape) > MAX_DIMENSIONS:
+        raise FormatError(f"{what}: has {len(shape):,} sides; expected at most {MAX_DIMENSIONS}")
     contiguous = [prod(shape[i + 1 :]) for i in range(len(shape))]
     if dtype is None or any(a != b for a, b, side in zip(strides, contiguous, shape) if side > 1):
         raise FormatError(f"{what}: is no contiguous array of numbers")
@@ -78,6 +72,8 @@ def _graph(module: dict[str, Any]) -> tuple[GraphNode, ...]:
         for kind, spec in entry.items()
         if kind in ("parameter", "buffer")
     }
+    if len(module["graph"]["nodes"]) > MAX_STEPS:
+        raise ValueError(f"its graph has {len(module['graph']['nodes']):,} steps")
     names = [argument["as_tensor"]["name"] for argument in module["graph"]["inputs"] if "as_tensor" in argument]
     steps = {name: GraphNode("input", name, ()) for name in names if name not in weights}
     current = {name: name for name in steps}

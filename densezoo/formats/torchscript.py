@@ -10,7 +10,7 @@ from typing import Any
 from densezoo.errors import FormatError
 from densezoo.formats.archive import Archive
 from densezoo.formats.pickled import Inert
-from densezoo.formats.torch_pickle import Deferred, build_all, byteorder, harmless, load_pickle
+from densezoo.formats.torch_pickle import Deferred, Storages, build_all, byteorder, harmless, load_pickle
 from densezoo.formats.torchscript_walk import follow
 from densezoo.types import Checkpoint
 
@@ -23,7 +23,6 @@ def read_torchscript(archive: Archive, root: str) -> Checkpoint:
     """
     path = archive.path
     module = load_pickle(
-        path,
         archive.read(f"{root}/data.pkl"),
         allows=lambda name: name.startswith("__torch__.") or harmless(name),
     )
@@ -33,9 +32,9 @@ def read_torchscript(archive: Archive, root: str) -> Checkpoint:
             f"{path}: a TorchScript file without a readable state (frozen: its norms are folded into the "
             "convolutions); save the module before torch.jit.freeze"
         )
-    order = byteorder(archive, root)
-    tensors = build_all(path, deferred, lambda key: archive.read(f"{root}/data/{key}"), order)
+    storages = Storages(lambda key: archive.read(f"{root}/data/{key}"), byteorder(archive, root))
     graph = follow(archive, root, module, {id(tensor): name for name, tensor in deferred.items()})
+    tensors = build_all(path, deferred, storages)
     return Checkpoint(str(path), "torchscript", tensors, graph=graph)
 
 

@@ -14,8 +14,8 @@ from densezoo.formats.pickled import Inert
 
 MAX_CODE = 4 << 20  # bytes of one archive's code; DenseNet-264's takes 0.7 MB
 #: Words and signs of the code, each of which takes up to 700 bytes of memory when it is parsed: so many, and one more
-#: for so many bytes of the file. DenseNet-264 has 140,000 in 290 MB.
-MAX_WORDS, BYTES_PER_WORD = 80_000, 256
+#: for so many bytes of the file, up to so many. DenseNet-264 has 140,000 in 290 MB.
+MAX_WORDS, BYTES_PER_WORD, MOST_WORDS = 80_000, 256, 160_000
 _WORD = re.compile(rb"\w+|[^\w\s]")
 _HOOKS = ("__forward_pre_hooks__", "__forward_hooks__")
 
@@ -52,13 +52,15 @@ class Code:
     def definitions(self, file: str) -> dict[str, ast.stmt]:
         """{name: class or function} of a file of the code."""
         if file not in self.files:
-            source = self.archive.read(f"{self.root}/code/{file.replace('.', '/')}.py")
-            self.size += len(source)
-            self.words += sum(1 for _ in _WORD.finditer(source)) if self.size <= MAX_CODE else 0
-            if self.size > MAX_CODE or self.words > MAX_WORDS + len(self.archive.data) // BYTES_PER_WORD:
+            stored = self.archive.read(f"{self.root}/code/{file.replace('.', '/')}.py")
+            self.size += len(stored)
+            source = bytes(stored.read()) if self.size <= MAX_CODE else b""
+            self.words += sum(1 for _ in _WORD.finditer(source))
+            most = min(MAX_WORDS + len(self.archive.data) // BYTES_PER_WORD, MOST_WORDS)
+            if self.size > MAX_CODE or self.words > most:
                 raise NotFollowed(f"{self.size:,} bytes of code")
             try:
-                tree = ast.parse(bytes(source).replace(b"^", b""))
+                tree = ast.parse(source.replace(b"^", b""))
             except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
                 raise NotFollowed(f"{file} can't be parsed ({error})") from None
             items = [item for item in tree.body if isinstance(item, (ast.ClassDef, ast.FunctionDef))]

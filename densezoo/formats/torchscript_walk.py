@@ -17,7 +17,7 @@ from densezoo.formats.torchscript_code import Code, Function, NotFollowed, dotte
 from densezoo.formats.torchscript_values import UNKNOWN, Activation, Steps, answer, flat, flattened, is_instance
 from densezoo.types import GraphNode
 
-MAX_WORK = 300_000  # expressions looked at; DenseNet-264's forward takes 60,000
+MAX_WORK = 150_000  # expressions looked at; DenseNet-264's forward takes 60,000
 MAX_CALLS = 24  # functions inside each other; a scripted DenseNet has 8
 _CONSTANTS = {"inf": float("inf"), "nan": float("nan"), "CONSTANTS": UNKNOWN}
 

@@ -72,7 +72,7 @@ def checkpoint(tensors: dict[str, torch.Tensor], keymap: KeyMap = KEYMAPS[0], **
 
 
 def assert_exact(tensors: dict[str, torch.Tensor], arch: Architecture, keymap: KeyMap = KEYMAPS[0]) -> None:
-    asked = {name: getattr(arch, name) for name in keymap.asks.get(arch.stem, ())}
+    asked = {name: getattr(arch, name) for name, _ in [keymap.asks.get(arch.stem, ("stem", {}))]}
     found, converted, report = convert(checkpoint(tensors, keymap), **asked)
     assert found == dataclasses.replace(arch, **keymap.semantics)
     assert report.exact
@@ -225,7 +225,9 @@ def test_a_head_of_two_layers_is_refused() -> None:
 
 def test_two_networks_of_the_same_tensors_are_not_guessed_between() -> None:
     """timm's densenetblur121d and densenet264d: the blur has no weights, and is 6 % of the logits."""
-    assert "differ in aa_layer, which their tensors don't show" in refusal(state_dict(DEEP))
+    message = refusal(state_dict(DEEP))
+    assert "differ in aa_layer, which their tensors (growth_rate 8, block_config (1, 2)) don't show" in message
+    assert re.search(r"aa_layer=blurpool \(timm's densenetblur121d.*aa_layer=None \(timm's densenet264d", message)
     for aa_layer in ("blurpool", None):
         assert convert(checkpoint(state_dict(DEEP)), aa_layer=aa_layer)[0].aa_layer == aa_layer
         assert convert(checkpoint(state_dict(DEEP), semantics={"aa_layer": aa_layer}))[0].aa_layer == aa_layer
@@ -302,9 +304,9 @@ def test_another_architecture_is_refused_and_named() -> None:
 
 def test_a_resnet_is_no_densenet() -> None:
     message = refusal(dict(torchvision.models.resnet18().state_dict()))
-    assert re.search(
-        r"not a DenseNet under any naming that densezoo knows \(.*andreasveit.*\); it holds 122 tensors", message
-    )
+    assert "by its names this is a ResNet; densezoo converts whole DenseNets (its 122 tensors: conv1" in message
+    message = refusal({"a.weight": torch.zeros(1)})
+    assert re.search(r"not a DenseNet under any naming that densezoo knows \(.*andreasveit.*\); it holds 1 t", message)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -317,7 +319,9 @@ def test_broken_numbers_are_refused(value: float) -> None:
 def test_a_small_stem_may_have_kept_its_pool() -> None:
     """A torchvision network changed for small images: conv0 is 3x3, and pool0 is or isn't there."""
     arch = dataclasses.replace(SMALL, stem="cifar_norm")
-    assert refusal(state_dict(arch)).endswith("say so: --options stem=cifar_norm")
+    assert refusal(state_dict(arch)).endswith(
+        "--options stem=cifar_norm (3x3 convolution and norm, and no pool after them)"
+    )
     assert convert(checkpoint(state_dict(arch)), stem="cifar_norm")[0] == arch
 
 

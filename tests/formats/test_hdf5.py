@@ -15,7 +15,7 @@ from hdf5_writer import CONFIG, LAYOUTS, rewrite, write_model
 
 import densezoo
 from densezoo.errors import FormatError
-from densezoo.formats.binary import map_file
+from densezoo.formats.binary import in_memory
 from densezoo.formats.hdf5 import MAGIC, File
 from densezoo.formats.hdf5_bytes import MAX_PIECES
 from densezoo.formats.hdf5_datasets import read_tensor
@@ -29,7 +29,7 @@ all_layouts = pytest.mark.parametrize(("libver", "track_order"), LAYOUTS)
 
 
 def open_file(path: Path) -> File:
-    return File(path, map_file(path))
+    return File(in_memory(path, path.read_bytes()))
 
 
 def values(file: File, name: str) -> list[Any]:
@@ -185,7 +185,7 @@ def test_numbers_that_are_decompressed_again_and_again(tmp_path: Path) -> None:
 def test_other_filters_are_refused(tmp_path: Path, libver: str, filters: dict[str, Any]) -> None:
     with h5py.File(tmp_path / "m.h5", "w", libver=libver) as file:
         file.create_dataset("x", data=NUMBERS, **filters)
-    with pytest.raises(FormatError, match="expected deflate, shuffle or checksum"):
+    with pytest.raises(FormatError, match=r"has filter \d+ .* where deflate, shuffle or checksum is .*h5repack"):
         values(open_file(tmp_path / "m.h5"), "x")
 
 
@@ -247,7 +247,7 @@ def test_other_numbers_are_not_mistaken_for_those_of_their_size(tmp_path: Path) 
     for kind in (bfloat16, of_24_bits, h5py.h5t.STD_U32LE, h5py.h5t.py_create(np.dtype("f4, i4"))):
         with h5py.File(tmp_path / "m.h5", "w") as file:
             h5py.h5d.create(file.id, b"x", kind, h5py.h5s.create_simple((4,)))
-        with pytest.raises(FormatError, match="expected float16, 32 or 64, int8, 32 or 64, uint8, found class"):
+        with pytest.raises(FormatError, match="numbers of class .* where float16, 32 or 64, int8, 32 or 64"):
             values(open_file(tmp_path / "m.h5"), "x")
 
 

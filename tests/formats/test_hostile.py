@@ -14,23 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from oversized import field, npy, varint
 
 from densezoo.errors import FormatError
 from densezoo.formats import pickled
 from densezoo.formats.read import read_checkpoint
 
 VALUES = np.arange(6, dtype=np.float32)
-
-
-def varint(value: int) -> bytes:
-    out = b""
-    while value > 127:
-        out, value = out + bytes([value & 127 | 128]), value >> 7
-    return out + bytes([value])
-
-
-def field(number: int, content: bytes) -> bytes:
-    return varint(number << 3 | 2) + varint(len(content)) + content
 
 
 def mindspore(length: Callable[[bytes], bytes] = lambda content: varint(len(content))) -> bytes:
@@ -56,11 +46,6 @@ def mxnet(count: int = 1, dimensions: int = 2, sides: tuple[int, ...] = (2, 3), 
     array = struct.pack("<IiI", 0xF993FAC9, 0, dimensions) + struct.pack(f"<{len(sides)}q", *sides)
     array += struct.pack("<iii", 1, 0, 0) + VALUES.tobytes()
     return struct.pack("<QQQ", 0x112, 0, count) + array + struct.pack("<QQ", 1, name) + b"w"
-
-
-def npy(header: str) -> bytes:
-    text = header.encode().ljust(117) + b"\n"
-    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + VALUES.tobytes()
 
 
 def npz(

@@ -6,8 +6,10 @@ import contextlib
 import datetime
 import hashlib
 import os
+import socket
 import struct
 import zipfile
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +20,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mmengine.config import ConfigDict
 from safetensors.torch import save_file
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from densezoo.errors import FormatError
 from densezoo.formats.identity import file_sha256
@@ -25,6 +29,7 @@ from densezoo.formats.pytorch import _count_tensors
 from densezoo.formats.read import read_checkpoint
 from densezoo.formats.safetensors import write_safetensors
 
+FORMATS = Path(__file__).resolve().parents[1] / "fixtures" / "formats"
 TENSORS = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.count": torch.tensor(7)}
 
 
@@ -79,8 +84,7 @@ KERNELS = {"conv.weight": torch.ones(2, 2, 3, 3)}
         ({"generator": KERNELS, "epoch": 3}, "generator", ""),
         ({"checkpoint": {"model": KERNELS, "step": 3}, "loss": {"weight": torch.ones(5)}}, "checkpoint.model", ""),
         ({"model": {}, "model_ema": KERNELS}, "model_ema", ""),
-        ({"model": TENSORS, "model_ema": KERNELS}, "model_ema", "model"),  # torchvision's references
-        ({"state_dict": KERNELS, "ema_state_dict": {"a": torch.ones(1, 1, 1, 1)}}, "state_dict", "ema_state_dict"),
+        ({"state_dict": KERNELS, "discriminator": {"a": torch.ones(1, 1, 1, 1)}}, "state_dict", "discriminator"),
     ],
 )
 def test_the_weights_are_found_in_a_wrapper(
@@ -93,7 +97,47 @@ def test_the_weights_are_found_in_a_wrapper(
     assert checkpoint.hints == ((f"the weights are the entry {entry}; not used: {others}",) if others else ())
 
 
-@pytest.mark.parametrize("names", [("state_dict", "model"), ("student", "teacher")])
+AVERAGED = "model_ema state_dict_ema ema ema_model ema_state_dict model_ema_state swa swa_state_dict averaged_model"
+
+
+def averaged_beside_raw() -> dict[str, tuple[dict[str, object], str]]:
+    """{what: (the file's content, the entry of the averaged weights)}; averages are ones, raw weights zeros."""
+    raw, average = nn.Conv2d(2, 2, 3), nn.Conv2d(2, 2, 3)
+    nn.init.zeros_(raw.weight)
+    nn.init.ones_(average.weight)
+    wrapped = AveragedModel(average)
+    cases = {name: ({"model": raw.state_dict(), name: wrapped.state_dict()}, name) for name in AVERAGED.split()}
+    kept = {"module": average.state_dict(), "updates": 3}
+    mmengine = {"meta": {"mmengine_version": "0.10.7"}, "state_dict": average.state_dict()}
+    return {
+        **{name: (dict(content), entry) for name, (content, entry) in cases.items()},
+        "an entry in an entry": ({"model": raw.state_dict(), "ema": kept}, "ema.module"),
+        "an entry of an entry": ({"state": {"model": raw.state_dict(), "ema": average.state_dict()}}, "state.ema"),
+        "MMEngine's": ({**mmengine, "ema_state_dict": AveragedModel(raw).state_dict()}, "state_dict"),
+    }
+
+
+@pytest.mark.parametrize("case", averaged_beside_raw())
+def test_averaged_weights_come_before_raw_ones(tmp_path: Path, case: str) -> None:
+    content, entry = averaged_beside_raw()[case]
+    torch.save(content, tmp_path / "model.pth")
+    checkpoint = read_checkpoint(tmp_path / "model.pth")
+    (kernel,) = (tensor for tensor in checkpoint.tensors.values() if tensor.ndim == 4)
+    assert kernel.unique().tolist() == [1]
+    assert checkpoint.hints[0].startswith(f"the weights are the averaged ones, the entry {entry}; not used: ")
+
+
+def test_averaged_weights_without_names_are_asked_for(tmp_path: Path) -> None:
+    """torch_ema keeps a list of them."""
+    ema = {"decay": 0.999, "shadow_params": list(KERNELS.values())}
+    torch.save({"model": KERNELS, "ema": ema}, tmp_path / "model.pth")
+    with pytest.raises(FormatError, match="its averaged weights, the entry ema, are no state_dict"):
+        read_checkpoint(tmp_path / "model.pth")
+    torch.save({"model": KERNELS, "ema": {"decay": 0.999}, "swa": None}, tmp_path / "model.pth")
+    assert same(read_checkpoint(tmp_path / "model.pth").tensors, KERNELS)
+
+
+@pytest.mark.parametrize("names", [("state_dict", "model"), ("student", "teacher"), ("model_ema", "swa")])
 def test_which_of_two_networks_is_meant_is_not_guessed(tmp_path: Path, names: tuple[str, str]) -> None:
     torch.save(dict.fromkeys(names, KERNELS), tmp_path / "model.pth")
     with pytest.raises(FormatError, match=f"holds several networks, {', '.join(names)}, and nothing says which"):
@@ -223,6 +267,32 @@ def test_a_folder_and_a_missing_file(tmp_path: Path) -> None:
         read_checkpoint(tmp_path / ("n" * 300))
 
 
+def test_what_is_no_regular_file_is_named_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo.pth")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "s"))
+        kinds = {"fifo.pth": r"is a FIFO \(a named pipe\)", "s": "is a socket", "/dev/zero": "is a device"}
+        for name, message in kinds.items():
+            with pytest.raises(FormatError, match=f"{message}; expected a checkpoint file"):
+                read_checkpoint(tmp_path / name)
+
+
+def test_a_pickle_that_is_whole_is_not_called_broken(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "m.pth", "w") as archive:
+        archive.writestr("m/data.pkl", b"\x80\x02" + b"]" * 400_000 + b".")
+    with pytest.raises(FormatError, match="holds a pickle of more than 300,000 operations; no DenseNet's") as caught:
+        read_checkpoint(tmp_path / "m.pth")
+    assert "anew" not in str(caught.value)
+
+
+def test_a_zip_of_another_method_is_not_called_broken(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "m.npz", "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("w.npy", b"\x93NUMPY" + b"0" * 100)
+    with pytest.raises(FormatError, match=r"w.npy is compressed by method 12 of zip; expected") as caught:
+        read_checkpoint(tmp_path / "m.npz")
+    assert "anew" not in str(caught.value)
+
+
 @pytest.mark.parametrize("content", [{}, {"epoch": 3, "weights": TENSORS}, [1, 2], {"state_dict": {"a": 1}}, 3])
 def test_no_state_dict_inside(tmp_path: Path, content: object) -> None:
     torch.save(content, tmp_path / "model.pth")
@@ -289,6 +359,28 @@ def test_a_zip_that_is_no_torch_file(tmp_path: Path) -> None:
         archive.writestr("readme.txt", "hello")
     with pytest.raises(FormatError, match=r"a zip archive, but no checkpoint's.*found readme.txt"):
         read_checkpoint(tmp_path / "archive.pth")
+
+
+def with_crc(data: bytes, crc: int) -> bytes:
+    """What MindSpore's ``save_checkpoint(..., crc_check=True)`` writes."""
+    return data + b"crc_num" + crc.to_bytes(10, "big")
+
+
+def test_mindspore_s_checksum_is_held(tmp_path: Path) -> None:
+    data = (FORMATS / "mindspore_mindcv/small.ckpt").read_bytes()
+    (tmp_path / "m.ckpt").write_bytes(with_crc(data, zlib.crc32(data)))
+    assert same(
+        read_checkpoint(tmp_path / "m.ckpt").tensors,
+        dict(read_checkpoint(FORMATS / "mindspore_mindcv/small.ckpt").tensors),
+    )
+    changed = bytearray(data)
+    changed[len(data) // 2] ^= 1
+    (tmp_path / "m.ckpt").write_bytes(with_crc(bytes(changed), zlib.crc32(data)))
+    with pytest.raises(FormatError) as caught:
+        read_checkpoint(tmp_path / "m.ckpt")
+    expected, found = (f"{zlib.crc32(content):#010x}" for content in (data, changed))
+    assert f"at byte {len(data):,}: by MindSpore's crc_num expected the checksum {expected}" in str(caught.value)
+    assert f"found {found}" in str(caught.value)
 
 
 def test_texts_that_mindspore_appends_are_dropped(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import struct
 import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from torch7_writer import CODES, Field, Fun, Obj, Sto, Ten, Writer, dumps
 
 from densezoo.errors import FormatError
+from densezoo.formats.binary import open_file
 from densezoo.formats.read import read_checkpoint
 from densezoo.formats.torch7 import (
     MAX_DEPTH,
@@ -28,6 +31,13 @@ from densezoo.formats.torch7 import (
     looks_like_torch7,
     open_torch7,
 )
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Torch7File]:
+    with open_file(path) as data:
+        yield open_torch7(data)
+
 
 ENCODINGS: list[dict[str, Any]] = [{}, {"long_size": 4}, {"ascii": True}]
 
@@ -54,7 +64,7 @@ TRANSPOSED = Ten("Float", (2, 2), (1, 2), 0, Sto("Float", np.array([1, 2, 3, 4],
 def load(path: Path, data: bytes) -> Torch7File:
     """The file, parsed and closed: for what needs no tensor's numbers."""
     path.write_bytes(data)
-    with open_torch7(path) as file:
+    with opened(path) as file:
         return file
 
 
@@ -72,7 +82,7 @@ def plain(file: Torch7File, value: Any) -> Any:
 @pytest.mark.parametrize(("data", "options"), [(GOLDEN, {}), (GOLDEN_TEXT, {"ascii": True})])
 def test_golden_bytes(tmp_path: Path, data: bytes, options: dict[str, Any]) -> None:
     (tmp_path / "x.t7").write_bytes(data)
-    with open_torch7(tmp_path / "x.t7") as file:
+    with opened(tmp_path / "x.t7") as file:
         assert plain(file, file.root) == {1.0: ("torch.FloatTensor", [[1.0, 3.0], [2.0, 4.0]])}
     assert dumps([TRANSPOSED], **options) == data  # the tests' writer writes the same
 
@@ -88,7 +98,7 @@ def test_element_types(tmp_path: Path, kind: str, options: dict[str, Any]) -> No
         Ten(kind, (), (), 0, None),
     ]
     (tmp_path / "x.t7").write_bytes(dumps(views, **options))
-    with open_torch7(tmp_path / "x.t7") as file:
+    with opened(tmp_path / "x.t7") as file:
         found = [item for _, item in plain(file, file.root).values()]
     assert found == [[[1, 4, 1], [5, 9, 2]], [[3, 9], [1, 2]], [6], []]
 
@@ -97,7 +107,7 @@ def test_numbers_that_are_not_finite(tmp_path: Path) -> None:
     values = np.array([np.nan, np.inf, -np.inf, 1e-42, -0.0], "f4")
     for options in ENCODINGS:
         (tmp_path / "x.t7").write_bytes(dumps(Ten("Float", (5,), (1,), 0, Sto("Float", values)), **options))
-        with open_torch7(tmp_path / "x.t7") as file:
+        with opened(tmp_path / "x.t7") as file:
             assert isinstance(file.root, Tensor)
             assert np.array_equal(file.array(file.root), values, equal_nan=True)
 
@@ -267,7 +277,7 @@ def test_elements_are_read_at_most_twice(tmp_path: Path) -> None:
     views = [Ten("Float", (1000,), (1,), 0, storage) for _ in range(3)]
     views.append(Ten("Float", (1000, 1000), (0, 1), 0, storage))
     (tmp_path / "x.t7").write_bytes(dumps(views))
-    with open_torch7(tmp_path / "x.t7") as file:
+    with opened(tmp_path / "x.t7") as file:
         assert isinstance(file.root, Table)
         first, second, third, square = file.root.items.values()
         for tensor in (first, second):
@@ -282,7 +292,7 @@ def test_elements_are_read_at_most_twice(tmp_path: Path) -> None:
 @pytest.mark.parametrize("elements", [b"1 2 x 4", b"10 2 3", b"1 2 3 4 5", b"1 2  4", b"1,2,3,4"])
 def test_text_that_is_not_numbers(tmp_path: Path, elements: bytes) -> None:
     def read() -> None:
-        with open_torch7(write(tmp_path / "x.t7", GOLDEN_TEXT.replace(b"1 2 3 4", elements))) as file:
+        with opened(write(tmp_path / "x.t7", GOLDEN_TEXT.replace(b"1 2 3 4", elements))) as file:
             plain(file, file.root)
 
     with pytest.raises(FormatError, match="4 numbers"):
@@ -294,7 +304,7 @@ def test_storages_are_not_read_before_they_are_asked_for(tmp_path: Path) -> None
     for options in ENCODINGS:
         (tmp_path / "x.t7").write_bytes(dumps({"gradWeight": big}, **options))
         tracemalloc.start()
-        with open_torch7(tmp_path / "x.t7") as file:
+        with opened(tmp_path / "x.t7") as file:
             assert any(isinstance(item, Storage) for item in file.objects)
             peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()

@@ -1,0 +1,45 @@
+"""What a file holds that is no DenseNet of densezoo's, by names that only such networks have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from torch import Tensor
+
+#: (a pattern that a name of such a network has, what it is), asked in this order.
+NETWORKS = (
+    (r"(^|\.)dense_stages\.\d+\.\d+\.", "an RDNet (rdnet_tiny and its like), a descendant of the DenseNet"),
+    (r"(^|\.)denseblock_\d+\.denselayer_\d+\.", "a CondenseNet, a descendant of the DenseNet"),
+    (r"(^|\.)stages\.\d+\.blocks\.\d+\.conv_concat\.", "a VoVNet"),
+    (r"(^|\.)conv\d_\d+\.c1x1_w", "a dual path network (DPN)"),
+    (r"relative_position_bias_table$", "a Swin transformer"),
+    (r"(^|\.)(attn\.qkv|self_attention\.in_proj_weight|attention\.attention\.query)", "a vision transformer (ViT)"),
+    (r"(^|\.)stages\.\d+\.blocks\.\d+\.(conv_dw|dwconv)\.", "a ConvNeXt"),
+    (r"(^|\.)blocks\.\d+\.\d+\.conv_(dw|pw|pwl)\.", "an EfficientNet or a MobileNet"),
+    (r"(^|\.)Mixed_\d[a-z]\.", "an Inception"),
+    (r"(^|\.)branches\.\d+\.\d+\.conv1\.", "an HRNet"),
+    (r"(^|\.)layer[1-4]\.\d+\.(conv1|bn1)\.", "a ResNet"),
+    (r"(^|/)conv\d_block\d+_3_(conv|bn)/", "a ResNet"),
+    (r"(^|\.)s[1-4]\.b\d+\.(conv1|se)\.", "a RegNet"),
+    (r"^features\.\d+\.weight$", "a network of plain layers (VGG, AlexNet)"),
+    (
+        r"(^|[./])(?<!features[./])(denseblock1\.denselayer1|stages\.0\.block\.0)\.(norm1|norm\.1|layers\.norm1)\.weight$",
+        "a DenseNet's features without their classifier",
+    ),
+)
+_SIDES = {3: "one dimension (signals)", 5: "three dimensions (volumes, videos)"}
+_KERNEL = re.compile(r"conv[^./]*(\.\d+|\.conv)?[./](weight|kernel(:0)?)")
+
+
+def name_network(tensors: Mapping[str, Tensor]) -> str | None:
+    """What the tensors are, where their names tell: "a ResNet"; None where they don't."""
+    return next((what for pattern, what in NETWORKS if any(map(re.compile(pattern).search, tensors))), None)
+
+
+def other_dimensions(tensors: Mapping[str, Tensor]) -> str | None:
+    """What shows that the convolutions are not over two dimensions; None where nothing does."""
+    for name, tensor in tensors.items():
+        if tensor.ndim == 5 or (tensor.ndim == 3 and _KERNEL.search(name)):
+            return f"a network over {_SIDES[tensor.ndim]}: the kernel {name} has the shape {tuple(tensor.shape)}"
+    return None

@@ -1,0 +1,30 @@
+"""JSON that a file holds or has beside it, parsed within bounds of time and memory."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from densezoo.errors import FormatError
+
+MAX_JSON = 8 << 20  # bytes of one text; the graph of a DenseNet-121 in torch.export's takes 1 MB
+#: Values of one, each of which takes up to 250 bytes of memory, and one more for so many bytes of the file.
+MAX_VALUES, BYTES_PER_VALUE = 200_000, 64
+
+
+def parse_json(text: bytes | str, where: str, size: int = 0) -> Any:
+    """What the text says.
+
+    Args:
+        where: the text's place, for messages.
+        size: bytes of the file that it describes.
+
+    Raises:
+        FormatError: longer than that of any DenseNet.
+        ValueError, RecursionError: no JSON.
+    """
+    text = text.encode() if isinstance(text, str) else text
+    values = sum(text.count(sign) for sign in (b"[", b"{", b","))
+    if len(text) > MAX_JSON or values > MAX_VALUES + size // BYTES_PER_VALUE:
+        raise FormatError(f"{where}: {len(text):,} bytes of JSON with {values:,} values; no DenseNet's has that")
+    return json.loads(text)

@@ -1,0 +1,72 @@
+"""Files that are made to cost time or memory: each is read or refused within 1 s of CPU and 4 x its size + 64 MiB."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from oversized import WRITERS
+
+import densezoo
+from densezoo.errors import FormatError
+from densezoo.formats.fuzzing import HOLE, hold_to_limits
+
+FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="measures memory through /proc")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _everything_imported() -> None:
+    densezoo.load_checkpoint(FIXTURES / "formats/monai/small.pth")
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_what_no_densenet_has_is_refused_within_limits(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "m").write_bytes(WRITERS[kind]())
+    assert not hold_to_limits(tmp_path / "m", densezoo.load_checkpoint)
+
+
+def test_a_zip_s_first_bytes_before_8_gib_of_zeros(tmp_path: Path) -> None:
+    with open(tmp_path / "m.pth", "wb") as file:
+        file.write(b"PK\3\4")
+        file.truncate(HOLE)
+    assert not hold_to_limits(tmp_path / "m.pth", densezoo.load_checkpoint)
+
+
+def beside(tmp_path: Path, name: str, text: str) -> Path:
+    """A fixture with another description beside it."""
+    source = {"small.prototxt": "caffe/small.caffemodel"}.get(name, "mxnet_miraclewkf/densenet-small-0000.params")
+    path = tmp_path / Path(source).name
+    path.write_bytes((FIXTURES / "formats" / source).read_bytes())
+    (tmp_path / name).write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("name", ["small.prototxt", "densenet-small-symbol.json"])
+@pytest.mark.parametrize("text", ["{", "[", 'layer{name:"a"}', "[],", '{"a":', "a:1 "])
+@pytest.mark.parametrize("size", [1 << 18, 1 << 20, 6 << 20])
+def test_descriptions_beside_a_file(tmp_path: Path, name: str, text: str, size: int) -> None:
+    path = beside(tmp_path, name, text * (size // len(text)))
+    assert not hold_to_limits(path, densezoo.load_checkpoint)
+
+
+def test_a_network_of_thousands_of_joins(tmp_path: Path) -> None:
+    node = {"op": "Concat", "name": "c", "attrs": {}, "inputs": [[i, 0] for i in range(20)]}
+    nodes = [{"op": "null", "name": "data", "inputs": []}, *[{**node, "name": f"c{i}"} for i in range(2000)]]
+    path = beside(tmp_path, "densenet-small-symbol.json", json.dumps({"nodes": nodes}))
+    assert not hold_to_limits(path, densezoo.load_checkpoint)
+
+
+def test_the_control_a_slow_reader_is_caught(tmp_path: Path) -> None:
+    (tmp_path / "m").write_bytes(b"x")
+
+    def slow(path: Path) -> None:
+        start = time.process_time()
+        while time.process_time() < start + 1.1:
+            pass
+
+    with pytest.raises(FormatError, match=r"took 1\.\d s"):
+        hold_to_limits(tmp_path / "m", slow)
