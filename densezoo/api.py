@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -456,7 +458,7 @@ def evaluate_protocols(
     device = _device(device)
     distributed.start(launcher, device)
     about: dict[str, Any] = {
-        "model": spec.name if spec else f"{experiment.name}.{sha256[:8]}",
+        "model": spec.name if spec else _own_name(experiment, sha256, overrides),
         "config": experiment.path,
         "weights_sha256": sha256,
         "weights_known_by": known_by,
@@ -468,6 +470,7 @@ def evaluate_protocols(
         "commit": provenance.commit(ROOT),
         "date": provenance.now(),
         "tta": tta,
+        "architecture": dataclasses.asdict(experiment.model),
     }
     loading = measure.Loading(batch_size, workers, on_error, augmentation, Path(cache) if cache else None)
     storing = measure.Storing(
@@ -477,8 +480,10 @@ def evaluate_protocols(
         show_progress=show_progress,
     )
     stored = read_results(out) if out and resume and len(subsets) > 1 else []
+    if out and storing.found == "refuse" and len(subsets) > 1:
+        measure.check_states(Path(out), chosen, [{**about, "subset": each} for each in subsets])
 
-    def results(images: ImageSet) -> list[EvalResult]:
+    def measured(images: ImageSet) -> list[EvalResult]:
         facts = {**about, "subset": images.subset}
         if stored:
             images = measure.hashed(images, show_progress)
@@ -488,9 +493,9 @@ def evaluate_protocols(
                 return [result for result in found if result]
         return measure.results(network, images, chosen, experiment.model, device, facts, loading, storing)
 
-    made = results(images)
+    made = measured(images)
     for other in subsets[1:]:
-        made += results(_open_images(experiment, data_root, "test", labels, class_map, other))
+        made += measured(_open_images(experiment, data_root, "test", labels, class_map, other))
     return made
 
 
@@ -505,8 +510,20 @@ def _is_network_of(spec: ModelSpec, checkpoint: str | Path, asked: Architecture,
 
 def _same(stored: Sequence[EvalResult], facts: Mapping[str, object]) -> EvalResult | None:
     """The stored result of a measurement with these facts, whenever and from whichever commit it was made."""
-    fixed = {key: value for key, value in facts.items() if key not in ("date", "commit")}
-    return next((r for r in stored if all(getattr(r, key) == value for key, value in fixed.items())), None)
+    fixed = {key: _plain(value) for key, value in facts.items() if key not in ("date", "commit")}
+    return next((r for r in stored if all(_plain(getattr(r, key)) == value for key, value in fixed.items())), None)
+
+
+def _plain(value: object) -> object:
+    """As JSON has it: with lists for tuples."""
+    return json.loads(json.dumps(value))
+
+
+def _own_name(experiment: Experiment, sha256: str, overrides: Mapping[str, object] | None) -> str:
+    """What weights are called that the index doesn't know; with an overridden network a name of its own."""
+    changed = {key: value for key, value in (overrides or {}).items() if key.partition(".")[0] == "model"}
+    digits = hashlib.sha256(json.dumps(changed, sort_keys=True, default=str).encode()).hexdigest()[:4]
+    return f"{experiment.name}.{sha256[:8]}" + (f"-{digits}" if changed else "")
 
 
 def _check_channels(architecture: Architecture, protocol: Protocol) -> None:
@@ -615,24 +632,28 @@ def train_config(
     started_with = work_folder.run_facts(experiment, distributed.world_size())
     resume_from = work_folder.resumable(folder, started_with) if resume else None
     set_random_seed(recipe.seed, deterministic=True)  # before the weights are drawn
-    network = create_model(experiment.model)
+    network, known = create_model(experiment.model), measure.hashed(held_out)
 
     def evaluate(network: nn.Module) -> Mapping[str, float]:
-        return measure.percentages(network, held_out, protocol, experiment.model, chosen_device, recipe.batch_size)
+        return measure.percentages(network, known, protocol, experiment.model, chosen_device, recipe.batch_size)
 
     if overwrite and distributed.is_main():
         work_folder.remove_run(folder, experiment.name)
-    train(
-        network,
-        TrainingImages(images, protocol, augment),
-        recipe,
-        evaluate=evaluate,
-        work_dir=folder,
-        workers=workers,
-        launcher=launcher,
-        facts=started_with,
-        resume_from=resume_from,
-    )
+    try:
+        train(
+            network,
+            TrainingImages(images, protocol, augment),
+            recipe,
+            evaluate=evaluate,
+            work_dir=folder,
+            workers=workers,
+            launcher=launcher,
+            facts=started_with,
+            resume_from=resume_from,
+        )
+    except KeyboardInterrupt as error:
+        error.args = (work_folder.kept(folder),)
+        raise
     path = folder / f"{experiment.name}.safetensors"
     if distributed.is_main():
         facts = {"architecture": dataclasses.asdict(experiment.model), "config": experiment.path, "seed": recipe.seed}
@@ -656,8 +677,6 @@ def benchmark_formats(
     Raises:
         FormatError, CheckpointError: a file can't be loaded.
     """
-    import json
-
     from densezoo.evaluation.timing import interleaved_medians, load_with_torchfile
     from densezoo.results import provenance
     from densezoo.results.store import write_atomically

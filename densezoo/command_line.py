@@ -28,7 +28,7 @@ def make_parser(description: str | None) -> argparse.ArgumentParser:
 def add_run_options(to: argparse.ArgumentParser) -> None:
     """The options of every command that runs a config."""
     to.add_argument("--data-root", type=Path, help="folder or tar of the dataset")
-    to.add_argument("--workers", type=int, default=2, help="processes that decode images (default: %(default)s)")
+    to.add_argument("--workers", type=count, default=2, help="processes that decode images (default: %(default)s)")
     to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU where there is one)")
     to.add_argument("--launcher", choices=LAUNCHERS, help="what started several processes (default: recognised)")
     to.add_argument("--local-rank", type=int, help=argparse.SUPPRESS)  # passed by old versions of torch's launcher
@@ -44,7 +44,7 @@ def add_run_options(to: argparse.ArgumentParser) -> None:
 
 def add_evaluation_options(to: argparse.ArgumentParser) -> None:
     """The options of every command that measures."""
-    to.add_argument("--batch-size", type=int, default=64, help="images a step and process (default: %(default)s)")
+    to.add_argument("--batch-size", type=positive, default=64, help="images a step and process (default: %(default)s)")
     to.add_argument("--out", type=Path, default=ROOT / "results", help="folder of results (default: %(default)s)")
     to.add_argument("--tta", help="sum the logits of several views of each image: flip, ten-crop, multi-size")
 
@@ -78,7 +78,7 @@ def add_sweep_options(to: argparse.ArgumentParser) -> None:
         default="work_dirs/pixels",
         help="folder that keeps decoded pixels: 7.5 GB for ImageNet at 224; delete it when done (default: %(default)s)",
     )
-    to.add_argument("--workers", type=int, default=2, help="processes that decode images (default: %(default)s)")
+    to.add_argument("--workers", type=count, default=2, help="processes that decode images (default: %(default)s)")
     to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU where there is one)")
     to.add_argument("--ray", metavar="ADDRESS", help="of a Ray cluster to share the models out to: auto, HOST:6379")
 
@@ -93,6 +93,20 @@ class KeyValues(argparse.Action):
         from mmengine.config import DictAction
 
         DictAction(self.option_strings, self.dest)(parser, namespace, values, option)
+
+
+def count(text: str) -> int:
+    """A whole number from 0 on."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 on")
+    return int(text)
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 on."""
+    if count(text) == 0:
+        raise argparse.ArgumentTypeError("0 is too few; expected 1 or more")
+    return int(text)
 
 
 def key_value(text: str) -> str:

@@ -42,15 +42,15 @@ def load_config(path: str | Path, overrides: Mapping[str, object] | None = None)
     return schema.build(Experiment, named, str(path), ConfigError)
 
 
-@cache
 def _read(path: Path) -> dict[str, Any]:
-    values = _literals(path)
+    values = dict(_literals(path, _state(path)))
     base = values.pop("_base_", None)
     if base is None:
         return values
     if not isinstance(base, str):
         raise ConfigError(f"{path}: _base_ is {base!r}; expected the path of one config file")
-    inherited = _literals((path.parent / base).resolve())
+    beside = (path.parent / base).resolve()
+    inherited = _literals(beside, _state(beside))
     if "_base_" in inherited:
         raise ConfigError(f"{path}: its _base_ {base} has a _base_ itself; one level is the limit")
     return _merged(inherited, values)
@@ -65,8 +65,18 @@ def _merged(base: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     return out
 
 
-def _literals(path: Path) -> dict[str, Any]:
-    """{name: value} of a file of ``name = <literal>`` lines."""
+def _state(path: Path) -> tuple[int, ...]:
+    """By which a file that is edited while this process runs is read anew."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return ()
+    return stat.st_size, stat.st_ino, stat.st_mtime_ns
+
+
+@cache
+def _literals(path: Path, state: tuple[int, ...]) -> dict[str, Any]:
+    """{name: value} of a file, in this state, of ``name = <literal>`` lines."""
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

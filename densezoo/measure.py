@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import glob
 import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,22 +18,22 @@ from torch import nn
 
 from densezoo.backends.eager import EagerBackend
 from densezoo.backends.views import sum_over_views
-from densezoo.data.contents import VerifiedImages, content_digests, verified
+from densezoo.data.contents import VerifiedImages, content_digests, hashed_set, verified
 from densezoo.data.decoding import decode
 from densezoo.data.images import ImageSet
 from densezoo.data.loading import OnError, batches_by_protocol
 from densezoo.data.preprocess import to_pixels
 from densezoo.data.views import Augmentation
 from densezoo.data.workers import lost_workers_named
-from densezoo.errors import ConfigError, DensezooError, ImageError
+from densezoo.errors import ConfigError, DensezooError, EvaluationError, ImageError
 from densezoo.evaluation import distributed
 from densezoo.evaluation.diagnosis import explain_labels
 from densezoo.evaluation.evaluator import certify, evaluate, progress, remaining
 from densezoo.evaluation.metrics import RECORD, Measures, Records, measure, percent, wilson_interval
 from densezoo.evaluation.predictions import check_can_write, write_predictions
-from densezoo.evaluation.record_log import Found, RecordLog
+from densezoo.evaluation.record_log import Found, RecordLog, check_no_records
 from densezoo.evaluation.run_lock import run_lock
-from densezoo.results.store import check_writable, file_stem, write_result
+from densezoo.results.store import check_replaces, check_writable, file_stem, write_result
 from densezoo.types import Architecture, Conditions, EvalResult, Protocol
 
 SPARE = 1 << 20  # bytes that have to be free beside the state, for results
@@ -99,16 +100,62 @@ def results(
     _check_size(backends, images)
     with distributed.watched(), _state_folder(storing.out, about["dataset"]) as folder:
         check_writable(folder, len(images) * len(protocols) * RECORD.itemsize + SPARE)
+        for protocol in protocols if storing.out else ():
+            conditions = Conditions.of({**about, "protocol": protocol.name})
+            known_by = about.get("weights_known_by")
+            check_replaces(folder.parent, about["model"], conditions, about["weights_sha256"], known_by)
         if storing.predictions:
             check_can_write(storing.predictions)
         state = folder / _state_name(protocols, about)
         with run_lock(state.with_suffix(".lock")):
             run = _identity(images, protocols, architecture, about, loading)
-            with RecordLog(state, run, storing.found) as log, _hint(log, storing, len(images), len(protocols)):
+            _check_same_run(run)
+            if storing.found == "restart" and distributed.is_main():
+                _remove_others(state)
+            with RecordLog(state, run, storing.found) as log:
                 known = hashed(images, storing.show_progress)
                 about = {**about, "dataset_fingerprint": known.fingerprint()}
-                _score(backends, known, loading, log, storing.show_progress)
-                return _finish(log, known, protocols, architecture, about, storing)
+                left = remaining(log, known, distributed.shard(len(known)), len(protocols), loading.on_error)
+                with _hint(log, storing, len(images), len(protocols)):
+                    _score(backends, known, left, loading, log, storing.show_progress)
+                    return _finish(log, known, protocols, architecture, about, storing)
+
+
+def check_states(out: Path, protocols: Sequence[Protocol], measurements: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse the states that interrupted runs of several measurements left, before the first one starts.
+
+    Args:
+        measurements: the ``about`` of each.
+
+    Raises:
+        EvaluationError: one holds records.
+    """
+    for about in measurements:
+        check_no_records(out / about["dataset"] / _state_name(protocols, about))
+
+
+def _check_same_run(run: Mapping[str, object]) -> None:
+    """Hold what all processes measure against what the first one does.
+
+    Raises:
+        EvaluationError: a checkpoint that was replaced while they started, labels or versions that differ by machine.
+    """
+    runs = distributed.gather(run)
+    for other in runs:
+        for key in run:
+            if key != "rank" and other[key] != runs[0][key]:
+                raise EvaluationError(
+                    f"rank {other['rank']} measures another thing than rank 0: {key} is {other[key]!r}, and "
+                    f"{runs[0][key]!r} there; give all of them the same files and options"
+                )
+
+
+def _remove_others(state: Path) -> None:
+    """Remove what former runs in more processes left beside a state."""
+    stem = state.name[: state.name.rindex(".rank")]
+    for path in state.parent.glob(f"{glob.escape(stem)}.rank*.state"):
+        if path.name.removesuffix(".state").rpartition("rank")[2] not in map(str, range(distributed.world_size())):
+            path.unlink(missing_ok=True)
 
 
 def _finish(
@@ -145,7 +192,8 @@ def percentages(
     """{"top1": percent, "top5": percent}, the same in every process; nothing is stored."""
     known = hashed(images)
     with tempfile.TemporaryDirectory() as folder, RecordLog(Path(folder) / "state", {}) as log:
-        _score([EagerBackend(model, protocol, device)], known, Loading(batch_size), log, False)
+        share = distributed.shard(len(known))
+        _score([EagerBackend(model, protocol, device)], known, share, Loading(batch_size), log, False)
         (measured,) = _measures(log, known, architecture, 1)
     return measured.counts().percentages()
 
@@ -156,7 +204,7 @@ def hashed(images: ImageSet, show_progress: bool = False) -> VerifiedImages:
         return images
     digests = None
     if distributed.is_main():
-        with progress("hashing", len(images), show=show_progress, patience=2.0) as advance:
+        with progress("hashing", len(hashed_set(images)), show=show_progress, patience=2.0) as advance:
             digests = content_digests(images, advance)
     made = distributed.gather(digests)[0]
     assert made is not None
@@ -172,7 +220,10 @@ def _hint(log: RecordLog, storing: Storing, num_images: int, num_protocols: int)
         scored = log.num_records // num_protocols
         if storing.out and scored and log.path.exists():
             share = len(distributed.shard(num_images))
-            hint = f"{scored:,} of {share:,} images are kept in {log.path}: the same command with --resume goes on"
+            when = "" if isinstance(error, KeyboardInterrupt) else "when that is mended, "
+            hint = (
+                f"{scored:,} of {share:,} images are kept in {log.path}: {when}the same command with --resume goes on"
+            )
             error.args = (f"{error}\n{hint}" if str(error) else hint,)
         raise
 
@@ -197,15 +248,15 @@ def _check_size(backends: Sequence[EagerBackend], images: ImageSet) -> None:
 
 
 def _shape(protocol: Protocol, images: ImageSet) -> tuple[int, int, int] | None:
-    """(C, H, W) of the first image's pixels; None where it can't be read, which is for the run to say."""
+    """(C, H, W) of the first image that can be read; None: there seems to be none."""
     channels = len(protocol.channel_order)
     if protocol.crop is not None:
         return channels, protocol.crop, protocol.crop
-    try:
-        pixels = to_pixels(decode(images.read(0), protocol, images.where(0)), protocol)
-    except ImageError:
-        return None
-    return channels, pixels.shape[1], pixels.shape[2]
+    for index in range(min(len(images), 100)):  # some may be broken, which is for the run to say
+        with suppress(ImageError):
+            pixels = to_pixels(decode(images.read(index), protocol, images.where(index)), protocol)
+            return channels, pixels.shape[1], pixels.shape[2]
+    return None
 
 
 def _identity(
@@ -245,11 +296,14 @@ def _state_name(protocols: Sequence[Protocol], about: Mapping[str, Any]) -> str:
 
 
 def _score(
-    backends: Sequence[EagerBackend], images: VerifiedImages, loading: Loading, log: RecordLog, show_progress: bool
+    backends: Sequence[EagerBackend],
+    images: VerifiedImages,
+    left: range,
+    loading: Loading,
+    log: RecordLog,
+    show_progress: bool,
 ) -> None:
     """Score those of this process's images that the log doesn't have."""
-    share = distributed.shard(len(images))
-    left = remaining(log, images, share, len(backends), loading.on_error)
     steps = batches_by_protocol(
         images,
         [backend.protocol for backend in backends],
@@ -261,8 +315,8 @@ def _score(
         augmentation=loading.augmentation,
         cache_folder=loading.cache,
     )
-    show, done = show_progress and distributed.is_main(), len(share) - len(left)
-    with lost_workers_named(), closing(steps), progress("evaluating", len(share), done, show=show) as advance:
+    show, total = show_progress and distributed.is_main(), len(distributed.shard(len(images)))
+    with lost_workers_named(), closing(steps), progress("evaluating", total, total - len(left), show=show) as advance:
         evaluate([partial(sum_over_views, backend) for backend in backends], steps, log, images, advance)
 
 

@@ -144,11 +144,8 @@ def sweep(tasks: Sequence[Task], settings: Settings, ray: str | None = None) -> 
         ResultError: an outcome can't be stored.
     """
     api.check_names(tta=settings.tta, device=settings.device if ray is None else None)  # Ray's machines have their own
-    from densezoo.data.datasets import open_dataset
-    from densezoo.measure import hashed
-
     fingerprints = {
-        (name, subset): hashed(open_dataset(name, settings.data_roots.get(name), subset=subset)).fingerprint()
+        (name, subset): _fingerprint(name, subset, settings)
         for name, subset in dict.fromkeys(task.images for task in tasks)
     }
     measured = frozenset(
@@ -168,6 +165,15 @@ def sweep(tasks: Sequence[Task], settings: Settings, ray: str | None = None) -> 
         if outcome.result is not None:
             write_result(settings.out, outcome.result)
         yield outcome
+
+
+def _fingerprint(dataset: str, subset: str | None, settings: Settings) -> str:
+    from densezoo.data.datasets import open_dataset
+    from densezoo.measure import hashed
+
+    return hashed(
+        open_dataset(dataset, settings.data_roots.get(dataset), subset=subset), show_progress=True
+    ).fingerprint()
 
 
 def attempt(task: Task, settings: Settings, fingerprint: str, measured: frozenset[Identity]) -> Outcome:

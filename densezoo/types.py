@@ -498,6 +498,8 @@ class EvalResult:
         weights_known_by: how it is known that the weights are the model's: ``published-hash``: by the sha256 that its
             publisher states; ``first-use-hash``: by the one that the file had when it was first fetched for that
             name; ``user``: whoever measured said so. None: they are no model's of the index, or the result is older.
+        architecture: the fields of the network that was run, as config and overrides have them; None in a result older
+            than this field.
     """
 
     model: str
@@ -526,6 +528,7 @@ class EvalResult:
     tta: str | None = None
     subset: str | None = None
     weights_known_by: KnownBy | None = None
+    architecture: Mapping[str, object] | None = None
 
     @property
     def conditions(self) -> Conditions:

@@ -127,3 +127,12 @@ def test_a_config_is_never_executed(tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
         load_config(path)
     assert not (tmp_path / "ran").exists()
+
+
+def test_an_edited_config_is_read_anew(tmp_path: Path) -> None:
+    base, config = tmp_path / "base.py", tmp_path / "small.py"
+    base.write_text('model = dict(growth_rate=4)\ndataset = "digits"\nprotocol = "digits"\n')
+    config.write_text('_base_ = "base.py"\n')
+    assert load_config(config).model.growth_rate == 4
+    base.write_text('model = dict(growth_rate=12)\ndataset = "digits"\nprotocol = "digits"\n')
+    assert load_config(config).model.growth_rate == 12

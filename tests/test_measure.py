@@ -120,7 +120,10 @@ def test_resumed_where_it_was_it_gives_the_numbers_of_an_undisturbed_run(
     (whole,) = evaluate(out=tmp_path / "undisturbed")
     intact = (tmp_path / "val" / BROKEN).read_bytes()
     (tmp_path / "val" / BROKEN).write_bytes(b"broken")
-    with pytest.raises(ImageError, match="(?s)can't be decoded.*10 of 12 images are kept in .* with --resume goes on"):
+    with pytest.raises(
+        ImageError,
+        match="(?s)can't be decoded.*10 of 12 images are kept in .*: when that is mended, the same command with --res",
+    ):
         evaluate()
     kept = state(tmp_path).read_bytes()
     (tmp_path / "val" / BROKEN).write_bytes(intact)  # as the message says; what was scored is what it was
@@ -156,6 +159,18 @@ def test_a_changed_image_is_not_resumed(evaluate: Callable[..., list[EvalResult]
     (restarted,) = evaluate(restart=True, on_error="count-wrong")
     (whole,) = evaluate(on_error="count-wrong", out=tmp_path / "undisturbed")
     assert numbers(restarted) == numbers(whole)
+
+
+def test_an_overridden_network_is_another_measurement(
+    evaluate: Callable[..., list[EvalResult]], tmp_path: Path
+) -> None:
+    (plain,) = evaluate()
+    (other,) = evaluate(overrides={"model.bn_eps": 0.5})
+    assert other.model.startswith(f"{plain.model}-")
+    assert (plain.architecture or {})["bn_eps"] == 1e-5
+    assert (other.architecture or {})["bn_eps"] == 0.5
+    assert other.loss != plain.loss
+    assert len(list(tmp_path.glob("out/*/*.json"))) == 2
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -38,10 +38,14 @@ def run(args: Namespace) -> None:
         device=args.device,
         tta=args.tta,
     )
-    failed = []
-    for number, outcome in enumerate(sweep(tasks, settings, args.ray), start=1):
-        print(f"[{number}/{len(tasks)}] {outcome}", flush=True)
-        failed += [str(outcome.task)] if outcome.error is not None else []
+    failed, number = [], 0
+    try:
+        for number, outcome in enumerate(sweep(tasks, settings, args.ray), start=1):
+            print(f"[{number}/{len(tasks)}] {outcome}", flush=True)
+            failed += [str(outcome.task)] if outcome.error is not None else []
+    except KeyboardInterrupt as error:
+        error.args = (f"{number} of {len(tasks)} are done; the same command goes on with the others",)
+        raise
     if failed:
         raise EvaluationError(f"{len(failed)} of {len(tasks)} failed; run the same again to retry: {'; '.join(failed)}")
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from densezoo.data.images import Content, ImageSet, digest_of
+from densezoo.data.images import ChosenImages, Content, ImageSet, Listed, digest_of, stat_signature
 from densezoo.errors import DatasetError, ImageError
 from densezoo.paths import cache_folder
 
@@ -44,12 +44,15 @@ class VerifiedImages(ImageSet):
     digests: Digests
 
     def read(self, index: int) -> Content:
+        known = self.digests[index].any()
         try:
             content = self.images.read(index)
         except ImageError as error:
-            if self.digests[index].any():
+            if known:
                 raise self._changed(index, f"can't be read any more ({error})") from None
             raise
+        if not known:
+            raise DatasetError(f"{self.where(index)}: couldn't be read when the run began, and can be now; start again")
         if digest_of(content) != self.digest(index):
             raise self._changed(index, "is no longer what it was when the run began")
         return content
@@ -59,6 +62,14 @@ class VerifiedImages(ImageSet):
 
     def source(self, index: int) -> tuple[object, ...]:
         return self.images.source(index)
+
+    @property
+    def archives(self) -> Listed:
+        return self.images.archives
+
+    @property
+    def random_access(self) -> bool:
+        return self.images.random_access
 
     def digest(self, index: int) -> bytes:
         return bytes(self.digests[index])
@@ -83,9 +94,31 @@ def verified(images: ImageSet, digests: Digests) -> VerifiedImages:
 def content_digests(images: ImageSet, advance: Callable[[int], None] = lambda _: None) -> Digests:
     """Every image's digest: remembered, where no file has changed since, or by one pass over all of them.
 
+    Of a part of a set (ReaL's, ImageNet-A's classes) all of the set, which is one tree, and read once.
+
     Args:
-        advance: is called with how many images more are done.
+        advance: is called with how many images more of `hashed_set` are done.
+
+    Raises:
+        DatasetError: an archive has changed since its images were listed.
     """
+    if isinstance(images, ChosenImages):
+        return content_digests(images.images, advance)[list(images.positions)]
+    digests = _digests(images, advance)
+    for path, listed in images.archives.items():
+        if not os.path.exists(path) or stat_signature(path) != listed:
+            raise DatasetError(
+                f"{path}: has changed since its images were listed; let nothing write to it, start again"
+            )
+    return digests
+
+
+def hashed_set(images: ImageSet) -> ImageSet:
+    """The set that is hashed for this one."""
+    return hashed_set(images.images) if isinstance(images, ChosenImages) else images
+
+
+def _digests(images: ImageSet, advance: Callable[[int], None]) -> Digests:
     kept = _Remembered.of(images)
     digests = kept.load() if kept else None
     if digests is not None:
@@ -95,7 +128,7 @@ def content_digests(images: ImageSet, advance: Callable[[int], None] = lambda _:
     for index, digest in enumerate(_hashed(images)):
         digests[index] = np.frombuffer(digest, np.uint8)
         advance(1)
-    if kept:
+    if kept and digests.any(axis=1).all():  # what couldn't be read now may be readable next time
         kept.store(digests, images)
     return digests
 
@@ -133,23 +166,23 @@ class _Remembered:
     def of(cls, images: ImageSet) -> _Remembered | None:
         """Where a set's digests are kept; None: it lies in memory, or a file is missing."""
         places, stats, newest = hashlib.sha256(), hashlib.sha256(), 0
-        seen: set[object] = set()
+        seen: set[str] = set()
         for index in range(len(images)):
-            source = images.source(index)
-            if not source:
+            if not (source := images.source(index)):
                 return None
-            places.update(f"{source}\0".encode(errors="surrogateescape"))
-            if source[0] in seen:
+            path = os.path.abspath(str(source[0]))
+            places.update(f"{path} {source[1:]}\0".encode(errors="surrogateescape"))
+            if path in seen:
                 continue
-            seen.add(source[0])
+            seen.add(path)
             try:
-                stat = os.stat(str(source[0]))
+                signature = stat_signature(path)
             except OSError:
                 return None
-            newest = max(newest, stat.st_ctime_ns, stat.st_mtime_ns)
-            stats.update(f"{stat.st_size} {stat.st_ino} {stat.st_mtime_ns} {stat.st_ctime_ns}\0".encode())
-        path = cache_folder() / "digests" / places.hexdigest()[:32]
-        return cls(path, stats.digest(), newest / 1e9)
+            newest = max(newest, *signature[2:])
+            stats.update(f"{signature}\0".encode())
+        kept = cache_folder() / "digests" / places.hexdigest()[:32]
+        return cls(kept, stats.digest(), newest / 1e9)
 
     def load(self) -> Digests | None:
         """What is kept, if it is whole and of the files as they are."""

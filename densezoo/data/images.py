@@ -9,7 +9,7 @@ import hashlib
 import os
 import tarfile
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,19 @@ from densezoo.data.labels import ClassNames, Labeller, label_files
 from densezoo.errors import DatasetError, ImageError
 
 Content: TypeAlias = "bytes | NDArray[np.uint8]"  # an encoded file, or pixels (H, W, 3) or (H, W)
+
+
+Listed: TypeAlias = "Mapping[str, tuple[int, ...]]"  # {archive: its `stat_signature` when it was listed}
+
+
+def stat_signature(path: str | Path) -> tuple[int, ...]:
+    """Size, inode and times of a file: as long as they stay, it is taken for the same.
+
+    Raises:
+        OSError: it is not there.
+    """
+    stat = os.stat(path)
+    return stat.st_size, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns
 
 
 def digest_of(content: Content) -> bytes:
@@ -58,6 +71,11 @@ class ImageSet(ABC):
         Raises:
             ImageError: it can't be read; names the file.
         """
+
+    @property
+    def archives(self) -> Listed:
+        """The archives that labels and images were listed from, as they were then."""
+        return {}
 
     @property
     def random_access(self) -> bool:
@@ -118,6 +136,11 @@ class TarImages(ImageSet):
     """Members of uncompressed tars: ``spans`` are (tar, offset, size in bytes). Nothing is unpacked."""
 
     spans: Sequence[tuple[str, int, int]]
+    listed: Listed
+
+    @property
+    def archives(self) -> Listed:
+        return self.listed
 
     def read(self, index: int) -> bytes:
         path, offset, size = self.spans[index]
@@ -149,6 +172,10 @@ class ChosenImages(ImageSet):
 
     images: ImageSet
     positions: Sequence[int]
+
+    @property
+    def archives(self) -> Listed:
+        return self.images.archives
 
     @property
     def random_access(self) -> bool:
@@ -206,6 +233,7 @@ def tar_images(
     Raises:
         DatasetError: no tar, a compressed or truncated one, or not the classes that are expected.
     """
+    listed = {str(path): stat_signature(path)} if path.exists() else {}  # before it is: what isn't there is refused
     members = sorted(tar_members(path), key=lambda member: member.name)
     labeller = labeller or partial(label_files, split=split, num_classes=num_classes, class_names=class_names)
     chosen = labeller([member.name for member in members], str(path))
@@ -215,6 +243,7 @@ def tar_images(
         [file.id for file in chosen],
         [file.label for file in chosen],
         [(str(path), offset, size) for offset, size in spans],
+        listed,
     )
 
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from densezoo.data.images import ImageSet, TarImages, tar_members
+from densezoo.data.images import ImageSet, Listed, TarImages, stat_signature, tar_members
 from densezoo.data.labels import IMAGE_ENDINGS, SPLIT_FOLDERS, ClassNames, label_of
 from densezoo.errors import DatasetError, ImageError
 
@@ -22,6 +22,11 @@ class ParquetImages(ImageSet):
 
     column: str
     rows: Sequence[tuple[str, int, int]]
+    listed: Listed
+
+    @property
+    def archives(self) -> Listed:
+        return self.listed
 
     @property
     def random_access(self) -> bool:
@@ -30,7 +35,7 @@ class ParquetImages(ImageSet):
     def read(self, index: int) -> bytes:
         file, group, row = self.rows[index]
         try:
-            content = _row_group(file, group, self.column)[row]["bytes"].as_py()
+            content = _row_group(file, stat_signature(file), group, self.column)[row]["bytes"].as_py()
         except (OSError, ValueError, IndexError) as error:  # pyarrow's own errors are OSErrors and ValueErrors
             raise ImageError(f"{self.where(index)}: can't be read ({error})") from None
         if not isinstance(content, bytes):
@@ -56,7 +61,8 @@ def _parquet() -> Any:
 
 
 @lru_cache(maxsize=2)
-def _row_group(file: str, group: int, column: str) -> Any:
+def _row_group(file: str, state: tuple[int, ...], group: int, column: str) -> Any:
+    """A column of a row group of a file in this state: another one under the same name is read anew."""
     return _parquet().ParquetFile(file).read_row_group(group, columns=[column]).column(column)
 
 
@@ -91,15 +97,18 @@ def parquet_images(root: Path, split: str, class_names: ClassNames | None) -> Pa
     ids: list[str] = []
     labels: list[int] = []
     rows: list[tuple[str, int, int]] = []
-    column = ""
+    column, listed = "", {}
     for file in [root] if root.is_file() else shard_files(root, ".parquet", split):
+        listed[str(file)] = stat_signature(file)
         column, label_column = _columns(file)
         for group, row, path, label in _rows(file, column, label_column):
             number = len(ids)
             ids.append(names.get(label, "") + (PurePosixPath(path).name if path else f"{number:08d}"))
             labels.append(label)
             rows.append((str(file), group, row))
-    return ParquetImages(str(root), ids, labels, column, rows)
+    if not ids:
+        raise DatasetError(f"{root}: holds no image")
+    return ParquetImages(str(root), ids, labels, column, rows, listed)
 
 
 def _columns(file: Path) -> tuple[str, str]:
@@ -130,7 +139,11 @@ def _rows(file: Path, column: str, label_column: str) -> Iterator[tuple[int, int
         if column in table.column_names:
             paths = [image["path"] for image in table.column(column).to_pylist()]
         for row, (path, label) in enumerate(zip(paths, labels)):
-            yield group, row, path, int(label)
+            try:
+                yield group, row, path, int(label)
+            except (TypeError, ValueError):
+                where = f"{file}, row group {group}, row {row}"
+                raise DatasetError(f"{where}: the label is {label!r}; expected a whole number") from None
 
 
 def is_webdataset(path: Path) -> bool:
@@ -147,8 +160,9 @@ def webdataset_images(root: Path, split: str, class_names: ClassNames | None) ->
         DatasetError: a broken tar, an image without a label.
     """
     names = {label: f"{name}/" for name, label in label_of(class_names).items()}
-    ids, labels, spans = [], [], []
+    ids, labels, spans, listed = [], [], [], {}
     for shard in [root] if root.is_file() else shard_files(root, ".tar", split):
+        listed[str(shard)] = stat_signature(shard)
         samples: dict[str, dict[str, tuple[int, int]]] = {}
         for member in tar_members(shard):
             folder, _, name = member.name.rpartition("/")
@@ -163,7 +177,7 @@ def webdataset_images(root: Path, split: str, class_names: ClassNames | None) ->
                     spans.append((str(shard), *parts[ending]))
     if not ids:
         raise DatasetError(f"{root}: no images found; expected WebDataset tars of key.jpg with key.cls or key.json")
-    return TarImages(str(root), ids, labels, spans)
+    return TarImages(str(root), ids, labels, spans, listed)
 
 
 def _sample_label(file: Any, parts: dict[str, tuple[int, int]], where: str) -> int:

@@ -162,15 +162,19 @@ class _Watch(threading.Thread):
 
     def run(self) -> None:
         for beat in range(sys.maxsize):
-            try:
-                self.store.set(f"beat{rank()}", str(beat))
-                lost = self._lost()
-            except RuntimeError:  # torch.distributed.DistError among them
-                lost = "rank 0, which keeps the store of all processes, is gone"
-            if lost and not self.finished.wait(5 * BEAT):
+            lost = self._beat(beat)
+            if lost and not self.finished.wait(5 * BEAT) and (lost := self._beat(beat)):  # it may be back
                 _end(lost)
             if self.finished.wait(BEAT):
                 return
+
+    def _beat(self, beat: int) -> str | None:
+        """Give a sign of life; returns what `_lost` says."""
+        try:
+            self.store.set(f"beat{rank()}", str(beat))
+            return self._lost()
+        except RuntimeError:  # torch.distributed.DistError among them
+            return "rank 0, which keeps the store of all processes, is gone"
 
     def _lost(self) -> str | None:
         """What is said of the first process that left or is silent; None: all are there."""

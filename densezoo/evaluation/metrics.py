@@ -75,6 +75,11 @@ def score(
     records = _empty_records(indices, labels, protocol)
     records["rank"] = (order == labels[:, None]).int().argmax(1)
     records["loss"] = -log_probabilities.gather(1, labels[:, None]).squeeze(1)
+    if not np.isfinite(records["loss"]).all():
+        raise EvaluationError(
+            f"a loss is {records['loss'].max()}: logits reach {logits[torch.isfinite(logits)].abs().max():.1e}, so the "
+            "model's weights or the device's arithmetic are broken"
+        )
     records["classes"][:, : first.shape[1]] = first
     records["probabilities"][:, : first.shape[1]] = log_probabilities.gather(1, first).exp()
     return records

@@ -53,14 +53,15 @@ class RecordLog:
             if found == "restart" or not path.exists():
                 self._start()
             self._open()
-            if found == "resume":
-                self._check_run()
-            elif self.num_records:
+            difference = self._difference()
+            if found == "resume" and difference:
                 raise EvaluationError(
-                    f"{path}: holds {self.num_records:,} records of an interrupted run; go on from them with --resume, "
-                    "or drop them with --restart"
+                    f"{path}: the state of another run: {difference}; repeat that one to resume it, or start anew with "
+                    "--restart"
                 )
-            else:  # of whatever run, there is nothing to lose
+            if found != "resume" and self.num_records:
+                raise _refusal(path, self.num_records, difference)
+            if found != "resume":  # of whatever run, there is nothing to lose
                 self._start()
                 self._open()
             os.truncate(self._handle, self._end)
@@ -106,16 +107,7 @@ class RecordLog:
         return (records for _, _, records in self._frames())
 
     def _frames(self) -> Iterator[tuple[int, float, Records]]:
-        """(where the frame ends, its seconds, its records) up to the first broken frame."""
-        size, end = os.fstat(self._handle).st_size, len(self._first_line)
-        while len(head := os.pread(self._handle, _FRAME.size, end)) == _FRAME.size:
-            count, checksum, seconds = _FRAME.unpack(head)
-            length = count * RECORD.itemsize
-            payload = os.pread(self._handle, min(length, size), end + _FRAME.size)
-            if len(payload) != length or zlib.crc32(payload) != checksum:
-                return
-            end += _FRAME.size + length
-            yield end, seconds, np.frombuffer(payload, RECORD)
+        return _frames(self._handle, len(self._first_line))
 
     def __enter__(self) -> RecordLog:
         return self
@@ -143,26 +135,61 @@ class RecordLog:
         handle, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=f"{self.path.name}.")
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(json.dumps(self.run).encode() + b"\n")
+                text = json.dumps(self.run).encode()
+                file.write(f"{zlib.crc32(text):08x} ".encode() + text + b"\n")
             os.replace(temporary, self.path)
         except BaseException:
             os.unlink(temporary)
             raise
 
-    def _check_run(self) -> None:
-        """Hold the first line against this run."""
+    def _difference(self) -> str | None:
+        """What the first line says otherwise of the run; None: it is this one."""
         try:
-            found = dict(json.loads(self._first_line))
+            checksum, _, text = self._first_line.rstrip(b"\n").partition(b" ")
+            found = dict(json.loads(text))
+            whole = int(checksum, 16) == zlib.crc32(text)
         except (ValueError, TypeError, RecursionError):
-            raise EvaluationError(f"{self.path}: not the state of a run; remove it, or give --restart") from None
-        for key in {**self.run, **found}:
-            if found.get(key) != self.run.get(key):
-                raise EvaluationError(
-                    f"{self.path}: the state of another run: {key} was {found.get(key)!r}, is {self.run.get(key)!r}; "
-                    "repeat the former to resume it, or start anew with --restart"
-                )
+            whole = False
+        if not whole:
+            return "its first line is damaged, so that nothing tells what the records are of"
+        differ = (key for key in {**self.run, **found} if found.get(key) != self.run.get(key))
+        return next((f"{key} was {found.get(key)!r}, is {self.run.get(key)!r}" for key in differ), None)
 
     def _unwritable(self, error: OSError) -> EvaluationError:
         return EvaluationError(
             f"{self.path}: the run's state can't be written ({error.strerror}); make room, or choose another --out"
         )
+
+
+def check_no_records(path: Path) -> None:
+    """Refuse a state that a `RecordLog` would refuse, before the work that comes before its own.
+
+    Raises:
+        EvaluationError: it holds records.
+    """
+    if path.exists():
+        with path.open("rb", buffering=0) as file:
+            start = len(file.readline())
+            if count := sum(len(records) for _, _, records in _frames(file.fileno(), start)):
+                raise _refusal(path, count, None)
+
+
+def _refusal(path: Path, count: int, difference: str | None) -> EvaluationError:
+    other = f" of other settings ({difference})" if difference else ""
+    way = "repeat that one with --resume" if difference else "go on from them with --resume"
+    return EvaluationError(
+        f"{path}: holds {count:,} records of an interrupted run{other}; {way}, or drop them with --restart"
+    )
+
+
+def _frames(handle: int, start: int) -> Iterator[tuple[int, float, Records]]:
+    """(where the frame ends, its seconds, its records) from ``start`` on, up to the first broken frame."""
+    size, end = os.fstat(handle).st_size, start
+    while len(head := os.pread(handle, _FRAME.size, end)) == _FRAME.size:
+        count, checksum, seconds = _FRAME.unpack(head)
+        length = count * RECORD.itemsize
+        payload = os.pread(handle, min(length, size), end + _FRAME.size)
+        if len(payload) != length or zlib.crc32(payload) != checksum:
+            return
+        end += _FRAME.size + length
+        yield end, seconds, np.frombuffer(payload, RECORD)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from densezoo.errors import EvaluationError
 
-_held_here: set[str] = set()  # real paths
+_held_here: dict[str, bytes] = {}  # {real path: owner}; to open a file and close it again would free its lock
 
 
 @contextmanager
@@ -28,21 +28,20 @@ def run_lock(path: Path) -> Iterator[None]:
         EvaluationError: another process holds it; says which. Or the file can't be written.
     """
     name = os.path.realpath(path)
-    if name in _held_here:  # to POSIX a process's second lock is the same as its first
-        raise EvaluationError(_held(path, path.read_bytes()))
+    if name in _held_here:
+        raise EvaluationError(_held(path, _held_here[name]))
     try:
         handle = _locked(path)
     except OSError as error:
         raise EvaluationError(f"{path}: can't be written ({error.strerror}); choose another --out") from None
-    _held_here.add(name)
+    now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
+    owner = _held_here[name] = json.dumps({"pid": os.getpid(), "host": platform.node(), "since": now}).encode()
     try:
-        now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
-        owner = {"pid": os.getpid(), "host": platform.node(), "since": now}
         os.ftruncate(handle, 0)
-        os.pwrite(handle, json.dumps(owner).encode(), 0)
+        os.pwrite(handle, owner, 0)
         yield
     finally:
-        _held_here.discard(name)
+        del _held_here[name]
         if _is_at(handle, path):  # a deleted folder's lock is gone, and another run may have made it anew
             path.unlink(missing_ok=True)
         os.close(handle)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
 from densezoo.data.imagenet_c import CORRUPTIONS, EXTRA, NAME, SEVERITIES
-from densezoo.results.weights import mark
+from densezoo.results.weights import weakest_mark
 from densezoo.types import EvalResult
 
 #: {corruption: AlexNet's top-1 error, percent, mean over the five severities}. The authors' own, to which
@@ -65,28 +65,33 @@ def mean_corruption_error(errors: Mapping[str, float]) -> float | None:
 
 
 def corruption_rows(results: Sequence[EvalResult]) -> list[dict[str, str]]:
-    """{column: text} for each model and protocol: mCE, the mean error and the error by corruption, percent."""
-    groups: dict[tuple[str, str], list[EvalResult]] = {}
+    """{column: text} a model, protocol and file of weights: mCE, mean error, error by corruption, percent."""
+    groups: dict[tuple[str, str, str], list[EvalResult]] = {}
     for result in results:
         if result.dataset == NAME:
             conditions = str(dataclasses.replace(result.conditions, subset=None))
-            groups.setdefault((result.model, conditions), []).append(result)
+            groups.setdefault((result.model, conditions, result.weights_sha256), []).append(result)
     errors = {key: corruption_errors(found) for key, found in groups.items()}
     columns = [
         name for name in CORRUPTIONS + EXTRA if name in CORRUPTIONS or any(name in row for row in errors.values())
     ]
     return [
         {
-            "model": model + mark(groups[model, protocol][0]),
-            "protocol": protocol,
-            "measured": f"{len(groups[model, protocol])} of {len(CORRUPTIONS) * len(SEVERITIES)} sets",
-            "images a set": _range([result.num_samples for result in groups[model, protocol]]),
+            "model": key[0] + weakest_mark(groups[key]),
+            "protocol": key[1],
+            "measured": f"{_counting(groups[key])} of {len(CORRUPTIONS) * len(SEVERITIES)} sets",
+            "images a set": _range([result.num_samples for result in groups[key]]),
             "mCE": _percent(mean_corruption_error(row)),
             "mean error": _percent(mean_error(row)),
             **{name.replace("_", " "): _percent(row.get(name)) for name in columns},
         }
-        for (model, protocol), row in errors.items()
+        for key, row in errors.items()
     ]
+
+
+def _counting(results: Sequence[EvalResult]) -> int:
+    """How many of them are of one of the 15 corruptions."""
+    return sum(str(result.subset).partition("/")[0] in CORRUPTIONS for result in results)
 
 
 def _range(numbers: Sequence[int]) -> str:

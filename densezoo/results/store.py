@@ -15,6 +15,7 @@ from pathlib import Path
 from densezoo import schema
 from densezoo.errors import ResultError
 from densezoo.paths import relative_to_root
+from densezoo.results.weights import strength
 from densezoo.types import Conditions, EvalResult
 
 COUNTS = ("num_samples", "correct1", "correct5")
@@ -123,6 +124,26 @@ def write_atomically(path: Path, text: str) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def check_replaces(folder: Path, model: str, conditions: Conditions, sha256: str, known_by: str | None) -> None:
+    """Find out before the work starts whether its result would replace that of weights which are known more surely.
+
+    Raises:
+        ResultError: it would.
+    """
+    path = folder / conditions.dataset / f"{file_stem(model, conditions)}.json"
+    if not path.is_file():
+        return
+    try:
+        stored = _read_result(path)
+    except ResultError:
+        return  # nothing is lost of a broken one
+    if stored.weights_sha256 != sha256 and strength(stored.weights_known_by) > strength(known_by):
+        raise ResultError(
+            f"{path}: holds the result of weights {stored.weights_sha256[:8]}..., known by {stored.weights_known_by}; "
+            f"these are {sha256[:8]}..., known by {known_by}, and would replace it: choose another --out"
+        )
 
 
 def check_writable(folder: Path, size: int) -> None:

@@ -12,12 +12,9 @@ _KNOWN_BY = {"first-use-hash": "the hash of their first use", "user": "the user'
 
 def summary(result: EvalResult) -> str:
     """A few lines: what was measured, under what, and how sure it is."""
-    known_by = (
-        f" (weights known by {_KNOWN_BY[result.weights_known_by]})" if result.weights_known_by in _KNOWN_BY else ""
-    )
     return "\n".join(
         [
-            f"{result.model}{known_by} on {result.dataset}, protocol {result.conditions}",
+            f"{_model(result)} on {result.dataset}, protocol {result.conditions}",
             _line("top-1", result.top1, result.interval95, result.correct1, result.num_samples),
             _line("top-5", result.top5, result.interval95_top5, result.correct5, result.num_samples),
             f"  {result.num_samples:,} images in {result.seconds:.1f} s ({result.num_samples / result.seconds:.0f} "
@@ -34,10 +31,16 @@ def matrix(results: Sequence[EvalResult]) -> str:
     sets = {result.subset: result for result in results}.values()  # under every protocol the same images, in one pass
     images, seconds = sum(result.num_samples for result in sets), sum(result.seconds for result in sets)
     return "\n".join(
-        [f"{first.model} on {first.dataset}, {images:,} images in {seconds:.1f} s"]
+        [f"{_model(first)} on {first.dataset}, {images:,} images in {seconds:.1f} s"]
         + [f"  {name:{width}}  top-1 {r.top1:6.2f} %  top-5 {r.top5:6.2f} %" for name, r in zip(names, results)]
         + _corruption_means(results)
     )
+
+
+def _model(result: EvalResult) -> str:
+    """The model, and how its weights are known where no published hash says so."""
+    known_by = result.weights_known_by
+    return result.model + (f" (weights known by {_KNOWN_BY[known_by]})" if known_by in _KNOWN_BY else "")
 
 
 def _corruption_means(results: Sequence[EvalResult]) -> list[str]:

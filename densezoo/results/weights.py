@@ -32,6 +32,16 @@ def mark(result: EvalResult) -> str:
     return f" {MARKS[result.weights_known_by][0]}" if result.weights_known_by in MARKS else ""
 
 
+def strength(known_by: str | None) -> int:
+    """How surely weights are known: the higher, the surer."""
+    return ["user", "first-use-hash"].index(known_by) if known_by in MARKS else len(MARKS)
+
+
+def weakest_mark(results: Iterable[EvalResult]) -> str:
+    """The mark of what is made of several results."""
+    return mark(min(results, key=lambda result: strength(result.weights_known_by)))
+
+
 def legend(results: Iterable[EvalResult | None]) -> str:
     """The meanings of the marks in a table, below it; "" where it has none."""
     used = {result.weights_known_by for result in results if result is not None}

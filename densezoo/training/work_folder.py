@@ -16,6 +16,7 @@ from densezoo.types import Experiment
 _START = "[0-9]" * 8 + "_" + "[0-9]" * 6  # mmengine's name for a start: its date and time
 _LOGS = (f"{_START}.py", f"{_START}/{_START}*.log", f"{_START}/vis_data/*.json", f"{_START}/vis_data/config.py")
 _RESULTS = ("epoch_[0-9]*.pth", "last_checkpoint")
+_EPOCH, _LIKE_AN_EPOCH = re.compile(r"epoch_(\d+)\.pth"), re.compile(r"epoch_[0-9].*\.pth")  # the glob takes more
 
 
 def check_free(folder: Path, name: str) -> None:
@@ -32,9 +33,10 @@ def check_free(folder: Path, name: str) -> None:
         epochs = checkpoints(folder)
         state = f"its last whole checkpoint is of epoch {max(epochs)}" if epochs else "without a whole checkpoint"
         finished = "finished" if (folder / f"{name}.safetensors") in found else "not finished"
+        go_on = "Go on with it by --resume, or remove it" if epochs else "Remove it"
         raise TrainingError(
             f"{folder}: there is a run in it already, {finished}, {state}: {', '.join(path.name for path in found)}. "
-            "Go on with it by --resume, or remove it and begin anew by --overwrite, or choose another --work-dir"
+            f"{go_on} and begin anew by --overwrite, or choose another --work-dir"
         )
 
 
@@ -52,7 +54,7 @@ def checkpoints(folder: Path) -> dict[int, Path]:
     """{epoch: its checkpoint}, without those that a run was killed in the middle of writing."""
     found = {}
     for path in _found(folder, _RESULTS[:1]):
-        number = re.fullmatch(r"epoch_(\d+)\.pth", path.name)
+        number = _EPOCH.fullmatch(path.name)
         if number and zipfile.is_zipfile(path):  # the end of the file is there
             found[int(number[1])] = path
     return found
@@ -75,7 +77,14 @@ def remove_run(folder: Path, name: str) -> None:
 
 
 def _found(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
-    return sorted(path for pattern in patterns for path in folder.glob(pattern) if path.is_file())
+    found = (path for pattern in patterns for path in folder.glob(pattern) if path.is_file())
+    return sorted(path for path in found if not _LIKE_AN_EPOCH.fullmatch(path.name) or _EPOCH.fullmatch(path.name))
+
+
+def kept(folder: Path) -> str:
+    """What an interrupted run has left, and how to go on; "" where it is nothing."""
+    epochs = checkpoints(folder)
+    return f"epoch {max(epochs)} is kept in {folder}: the same command with --resume goes on" if epochs else ""
 
 
 def resumable(folder: Path, facts: Mapping[str, Any]) -> Path | None:

@@ -5,11 +5,15 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 import pytest
+from small_imagenet import tarred
 
 from densezoo.data import contents
 from densezoo.data.contents import content_digests, verified
-from densezoo.data.images import FolderImages, ImageSet, folder_images
+from densezoo.data.datasets import open_dataset
+from densezoo.data.images import ChosenImages, FolderImages, ImageSet, folder_images
 from densezoo.errors import DatasetError, ImageError
 
 
@@ -137,5 +141,52 @@ def test_what_never_could_be_read_is_that_image_s_error(images: FolderImages) ->
         verified(images, digests).read(2)
     Path(images.paths[2]).rmdir()
     Path(images.paths[2]).write_bytes(b"now")
-    with pytest.raises(DatasetError, match="no longer what it was"):
+    with pytest.raises(DatasetError, match="couldn't be read when the run began, and can be now; start again"):
         verified(images, digests).read(2)
+
+
+def test_a_passing_error_is_not_remembered(images: FolderImages, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = FolderImages.read
+
+    def failing(self: FolderImages, index: int) -> bytes:
+        if index == 2:
+            raise ImageError("Input/output error")
+        return original(self, index)
+
+    monkeypatch.setattr(FolderImages, "read", failing)
+    assert not content_digests(images)[2].any()
+    monkeypatch.undo()
+    monkeypatch.setattr(contents, "SETTLED", -1.0)
+    assert bytes(content_digests(images)[2]) == images.digest(2)
+
+
+def test_a_part_of_a_set_is_the_same_tree(
+    images: FolderImages, read: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = content_digests(images)
+    part = ChosenImages(images.location, ["x", "y"], [0, 0], images, [3, 1])
+    assert np.array_equal(content_digests(part), whole[[3, 1]])
+    monkeypatch.chdir(Path(images.location).parent)
+    content_digests(folder_images(Path("set"), "test", 2, None))
+    assert len(read) == 5
+
+
+@pytest.mark.parametrize("kind", ["tar", "parquet"])
+def test_an_archive_that_is_replaced_while_it_is_hashed(images: FolderImages, tmp_path: Path, kind: str) -> None:
+    """Its labels were listed before; and a replaced file is read anew in the same process."""
+
+    def write(order: int) -> Path:
+        rows = [Path(path).read_bytes() for path in images.paths][::order]
+        if kind == "tar":
+            names = [f"{label}/{i}.png" for i, label in enumerate(images.labels)]
+            return tarred(tmp_path / "set.tar", dict(zip(names, rows)))
+        table = {"image": [{"bytes": content, "path": None} for content in rows], "label": list(images.labels)}
+        pyarrow.parquet.write_table(pyarrow.table(table), tmp_path / "set.parquet")
+        return tmp_path / "set.parquet"
+
+    opened = open_dataset("imagefolder", write(1))
+    before = content_digests(opened)
+    write(-1)
+    with pytest.raises(DatasetError, match=f"set.{kind}: has changed since its images were listed"):
+        content_digests(opened)
+    assert np.array_equal(content_digests(open_dataset("imagefolder", tmp_path / f"set.{kind}")), before[::-1])

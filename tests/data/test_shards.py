@@ -119,3 +119,13 @@ def test_a_tar_beside_its_unpacked_folders_is_left_alone(tmp_path: Path) -> None
     tarred(tmp_path / "ILSVRC2012_img_val.tar", dict(zip(NAMES, IMAGES)))
     class_folders(tmp_path / "val")
     assert facts(open_dataset("imagenet1k", tmp_path)) == EXPECTED
+
+
+@pytest.mark.parametrize(("labels", "message"), [([], "holds no image"), ([None], "row 0: the label is None")])
+def test_parquet_without_images_or_labels(tmp_path: Path, labels: list[object], message: str) -> None:
+    columns = {"image": pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])}
+    schema = pyarrow.schema({**columns, "label": pyarrow.int64()})
+    rows = [{"image": {"bytes": IMAGES[0], "path": None}, "label": label} for label in labels]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows, schema), tmp_path / "a.parquet")
+    with pytest.raises(DatasetError, match=message):
+        open_dataset("imagenet1k", tmp_path / "a.parquet")

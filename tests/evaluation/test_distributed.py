@@ -79,6 +79,17 @@ def test_a_killed_process_ends_the_others_and_they_resume(tmp_path: Path, killed
     assert not list(tmp_path.glob("*/.*"))
 
 
+def test_ranks_that_measure_different_things_are_refused(tmp_path: Path) -> None:
+    """As when the checkpoint is replaced while they start."""
+    port = free_port()
+    processes = [start(tmp_path, rank, 2, port, *(["--tta", "flip"] if rank else [])) for rank in range(2)]
+    shown = [process.communicate(timeout=200)[1] for process in processes]
+    assert [process.returncode for process in processes] == [1, 1]
+    for text in shown:
+        assert "rank 1 measures another thing than rank 0: tta is 'flip', and None there" in text
+    assert not list(tmp_path.glob("*/*.json"))
+
+
 @pytest.fixture
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """No launcher's variable is set."""

@@ -56,6 +56,11 @@ def test_no_number_is_an_error_and_not_a_hit(value: float, label: int) -> None:
         count(torch.tensor([[1.0, value]]), torch.tensor([label]))
 
 
+def test_a_loss_that_no_float_holds_is_an_error() -> None:
+    with pytest.raises(EvaluationError, match=r"a loss is inf: logits reach 3.0e\+38"):
+        count(torch.tensor([[3e38, -3e38]]), torch.tensor([1]))
+
+
 @settings(deadline=None)
 @given(st.integers(1, 30), st.integers(2, 12), st.integers(0, 2**31))
 def test_without_ties_it_is_topk(images: int, classes: int, seed: int) -> None:

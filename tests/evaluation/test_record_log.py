@@ -11,7 +11,7 @@ import pytest
 from examples import records_of
 
 from densezoo.errors import EvaluationError
-from densezoo.evaluation.record_log import RecordLog
+from densezoo.evaluation.record_log import RecordLog, check_no_records
 
 RUN = {"weights_sha256": "ab", "batch_size": 2, "protocols": ["x"]}
 
@@ -48,7 +48,12 @@ def test_records_are_dropped_only_when_it_is_said(tmp_path: Path) -> None:
     filled(tmp_path / "state")
     before = (tmp_path / "state").read_bytes()
     with pytest.raises(EvaluationError, match="state: holds 3 records of an interrupted run; .*--resume.*--restart"):
+        RecordLog(tmp_path / "state", RUN)
+    with pytest.raises(EvaluationError, match="of other settings .batch_size was 2, is 3.; repeat that one with --res"):
         RecordLog(tmp_path / "state", {**RUN, "batch_size": 3})
+    with pytest.raises(EvaluationError, match="holds 3 records"):
+        check_no_records(tmp_path / "state")
+    check_no_records(tmp_path / "none")
     assert (tmp_path / "state").read_bytes() == before
     with RecordLog(tmp_path / "state", RUN, "restart") as log:
         assert log.num_records == 0
@@ -114,7 +119,16 @@ def test_the_state_of_another_run_is_refused(tmp_path: Path, changed: dict[str, 
 @pytest.mark.parametrize("content", [b"", b"\x00\x01\n", b"[1]\n", json.dumps(5).encode()])
 def test_what_is_no_state(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "state").write_bytes(content)
-    with pytest.raises(EvaluationError, match="not the state of a run"):
+    with pytest.raises(EvaluationError, match="its first line is damaged, so that nothing tells .*--restart"):
+        resumed(tmp_path / "state")
+
+
+def test_a_first_line_with_a_changed_byte_is_no_other_run_s(tmp_path: Path) -> None:
+    filled(tmp_path / "state")
+    content = bytearray((tmp_path / "state").read_bytes())
+    content[12] ^= 1
+    (tmp_path / "state").write_bytes(content)
+    with pytest.raises(EvaluationError, match="first line is damaged"):
         resumed(tmp_path / "state")
 
 

@@ -28,7 +28,8 @@ def test_it_is_held_by_one_and_freed(tmp_path: Path) -> None:
     with run_lock(path):
         with pytest.raises(EvaluationError, match=f"held by process {os.getpid()} on {platform.node()} since 20"):
             run_lock(path).__enter__()
-        assert path.exists()
+        refused = subprocess.run([sys.executable, "-c", HOLD, str(path)], capture_output=True, text=True, timeout=60)
+        assert f"held by process {os.getpid()} on" in refused.stderr
     assert not path.exists()
     with run_lock(path):
         pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import pytest
@@ -88,8 +89,19 @@ def test_the_table_has_a_row_a_model_and_protocol() -> None:
     )
     assert (first["measured"], first["images a set"], first["spatter"]) == ("75 of 75 sets", "50,000", "")
     assert (second["protocol"], second["mCE"], second["fog"], second["spatter"]) == ("timm", "", "40.00", "70.00")
-    assert second["measured"] == "10 of 75 sets"
+    assert second["measured"] == "5 of 75 sets"
     assert [row["protocol"] for row in cells([result("fog", "1", 40, tta="flip")])] == ["torchvision+flip"]
+
+
+def test_means_are_of_one_file_of_weights_and_marked_by_what_is_known_least() -> None:
+    spec = next(spec for spec in SPECS.values() if spec.weights and not any(w.is_hashed for w in spec.weights))
+    known = {"model": spec.name, "config": spec.config}
+    mine = alexnet(**known, weights_sha256="a" * 64, weights_known_by="user")
+    others = alexnet(**known, weights_sha256="b" * 64, weights_known_by="first-use-hash")
+    rows = cells([*mine[:40], *others[40:]])
+    assert [row["mCE"] for row in rows] == ["", ""]
+    better = [dataclasses.replace(mine[0], weights_known_by="first-use-hash"), *mine[1:]]
+    assert [row["model"] for row in cells(better)] == [f"{spec.name} [b]"]
 
 
 def test_it_stands_in_documents_and_cards() -> None:

@@ -10,6 +10,7 @@ from examples import example_result
 
 from densezoo.errors import ResultError
 from densezoo.results.store import (
+    check_replaces,
     differences,
     failure_path,
     read_results,
@@ -174,3 +175,15 @@ def test_half_a_file_is_named(tmp_path: Path) -> None:
     path.write_text(path.read_text()[:40])
     with pytest.raises(ResultError, match="not a stored result"):
         read_results(tmp_path)
+
+
+def test_weights_that_are_known_better_are_not_replaced(tmp_path: Path) -> None:
+    stored = example_result(weights_known_by="published-hash")
+    write_result(tmp_path, stored)
+    of = tmp_path, stored.model, stored.conditions
+    check_replaces(*of, stored.weights_sha256, "user")
+    check_replaces(*of, "b" * 64, "published-hash")
+    with pytest.raises(
+        ResultError, match="holds the result of weights a639ec97..., known by published-hash; these are"
+    ):
+        check_replaces(*of, "b" * 64, "user")

@@ -106,6 +106,21 @@ def test_imagenet_c_in_one_command(run: Callable[..., int], tmp_path: Path, caps
     assert "--predictions takes one subset, found 3; choose one by --subset" in capsys.readouterr().err
 
 
+def test_a_state_of_a_later_set_is_refused_before_the_first_is_measured(
+    run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for subset in ("fog/1", "fog/2"):
+        shutil.copytree(tmp_path / "val", tmp_path / "c" / subset)
+    broken = sorted((tmp_path / "c" / "fog/2").rglob("*.png"))[-1]
+    broken.write_bytes(b"broken")
+    options = ("--dataset", "imagenet-c", "--data-root", tmp_path / "c", "--batch-size", 1)
+    assert run(*options, "--subset", "fog/2") == 1
+    assert run(*options) == 1
+    assert "torchvision+fog_2.rank0.state: holds 5 records of an interrupted run" in capsys.readouterr().err
+    assert not list(tmp_path.glob("out/imagenet-c/*.json"))
+    assert run(*options, "--resume", "--on-error", "count-wrong") == 0
+
+
 def test_the_user_s_word_for_weights(
     tool: Callable[..., int], run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -49,7 +49,7 @@ def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(measure, "percentages", percentages)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt, match="epoch 2 is kept in .*: the same command with --resume goes on"):
             train(folder)
     return folder
 
@@ -173,3 +173,19 @@ def test_a_run_without_a_whole_checkpoint(tmp_path: Path) -> None:
         train(tmp_path, resume=True)
     with pytest.raises(TrainingError, match="not finished, without a whole checkpoint: epoch_1.pth. Go on"):
         train(tmp_path)
+
+
+def test_a_user_s_own_files_stay(finished: Path, copy: Callable[[Path], Path]) -> None:
+    folder = copy(finished)
+    for name in ("epoch_10_mine.pth", "epoch_3.backup.pth"):
+        (folder / name).write_text("mine")
+    train(folder, {**SMALL, "train.epochs": 1}, overwrite=True)
+    assert {"epoch_10_mine.pth", "epoch_3.backup.pth", "epoch_1.pth"} == {path.name for path in folder.glob("epoch_*")}
+
+
+def test_without_a_whole_checkpoint_no_resuming_is_offered(interrupted: Path, copy: Callable[[Path], Path]) -> None:
+    folder = copy(interrupted)
+    for path in folder.glob("epoch_*.pth"):
+        path.write_bytes(b"torn")
+    with pytest.raises(TrainingError, match="without a whole checkpoint: .*Remove it and begin anew by --overwrite"):
+        train(folder)
