@@ -142,6 +142,7 @@ def run(
 ) -> int:
     """Parse, run the command, print an error as one message on stderr; returns the exit status."""
     arguments = parser.parse_args(argv)
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # its warnings of lost connections are pages of C++ frames
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminate)
     try:

@@ -2,7 +2,8 @@
 
 One ``.npy`` file an image set and protocol; a record an image, with the sha256 of the image that its pixels are of and
 the checksum of the record. A record is filled when its image is first asked for, by any process, and counts only if
-both fit: a run that was killed, or two that write the same image, leave nothing wrong behind.
+both fit: a run that was killed, or two that write the same image, leave nothing wrong behind. Records are read and
+written by calls: in memory that is mapped, a file that becomes shorter ends the process (SIGBUS).
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import hashlib
 import os
 import tempfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -63,13 +65,12 @@ class PixelCache:
         Raises:
             DatasetError: no room for the file; an image of another size than the first.
         """
-        path = self.path(protocol)
-        made = None
-        if not path.exists():
+        path, made = self.path(protocol), None
+        layout = _layout(path)
+        if layout is None:
             made = make()
-            self._create(path, made.pixels.numpy())
-        records, digest = _open(path), self.images.digest(index)
-        kept = records[index].copy()  # what another process writes meanwhile changes nothing of it
+            layout = self._create(path, made.pixels.numpy())
+        kept, digest = layout.read(path, index), self.images.digest(index)
         truncated = bool(kept["truncated"])
         if kept["sha256"].tobytes() == digest and kept["crc"] == _checksum(kept["pixels"], digest, truncated):
             return Prepared(torch.from_numpy(kept["pixels"]), truncated)
@@ -79,10 +80,10 @@ class PixelCache:
             sizes = f"{kept['pixels'].shape} and {pixels.shape}"
             raise DatasetError(f"{path}: images of several sizes ({sizes}); use a protocol that resizes")
         checksum = _checksum(pixels, digest, made.truncated)
-        records[index] = (pixels, np.frombuffer(digest, np.uint8), made.truncated, checksum)
+        layout.write(path, index, (pixels, np.frombuffer(digest, np.uint8), made.truncated, checksum))
         return made
 
-    def _create(self, path: Path, example: NDArray[Any]) -> None:
+    def _create(self, path: Path, example: NDArray[Any]) -> _Layout:
         """An empty file with room for all images; keeps the one that another process made meanwhile."""
         record = np.dtype(
             [
@@ -93,29 +94,77 @@ class PixelCache:
             ]
         )
         size = len(self.images) * record.itemsize
-        try:
+        with _said(path, size):
             self.folder.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=self.folder, suffix=".tmp") as file:
                 header = {"descr": record.descr, "fortran_order": False, "shape": (len(self.images),)}
                 np.lib.format.write_array_header_2_0(file, header)
                 file.flush()
-                os.posix_fallocate(file.fileno(), 0, file.tell() + size)  # or a full disk is a SIGBUS later
-                os.link(file.name, path)
-        except FileExistsError:
-            return
-        except OSError as error:
-            room = f", {size / 1e9:.1f} GB are needed" if error.errno == errno.ENOSPC else ""
-            raise DatasetError(
-                f"{path}: the decoded pixels can't be kept ({error.strerror}{room}); choose another folder by --cache"
-            ) from None
+                made = _Layout(record, file.tell())
+                os.posix_fallocate(file.fileno(), 0, made.start + size)  # or the disk is full in mid-run
+                with suppress(FileExistsError):
+                    os.link(file.name, path)
+        return _layout(path) or made
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where the records of a file lie.
+
+    Args:
+        record: one.
+        start: byte at which the first one begins.
+    """
+
+    record: np.dtype[Any]
+    start: int
+
+    def read(self, path: Path, index: int) -> Any:
+        """A record; zeros where the file ends before it, or is gone."""
+        row = bytearray(self.record.itemsize)
+        with suppress(FileNotFoundError), _said(path), path.open("rb", buffering=0) as file:
+            os.preadv(file.fileno(), [row], self.start + index * len(row))
+        return np.frombuffer(row, self.record)[0]
+
+    def write(self, path: Path, index: int, values: tuple[Any, ...]) -> None:
+        """Write a record, unless the file is gone."""
+        row = np.array([values], self.record).tobytes()
+        with suppress(FileNotFoundError), _said(path), path.open("r+b", buffering=0) as file:
+            if os.pwrite(file.fileno(), row, self.start + index * len(row)) != len(row):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@contextmanager
+def _said(path: Path, size: int = 0) -> Iterator[None]:
+    """A full disk and the like is an error that names the file; who deletes it does no harm."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        room = f", {size / 1e9:.1f} GB are needed" if size and error.errno == errno.ENOSPC else ""
+        raise DatasetError(
+            f"{path}: the decoded pixels can't be kept ({error.strerror}{room}); choose another folder by --cache"
+        ) from None
 
 
 def _checksum(pixels: NDArray[Any], digest: bytes, truncated: bool) -> int:
     return zlib.crc32(np.ascontiguousarray(pixels).data, zlib.crc32(digest + bytes([truncated])))
 
 
+def _layout(path: Path) -> _Layout | None:
+    """A file's; None where there is none, or not even its header is whole: that one is removed."""
+    try:
+        return _header(path)
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        path.unlink(missing_ok=True)
+        return None
+
+
 @cache
-def _open(path: Path) -> NDArray[Any]:
-    """The file's records, shared with every process that opened it."""
-    records: NDArray[Any] = np.load(path, mmap_mode="r+")
-    return records
+def _header(path: Path) -> _Layout:
+    with path.open("rb") as file:
+        np.lib.format.read_magic(file)
+        return _Layout(np.lib.format.read_array_header_2_0(file)[2], file.tell())

@@ -12,8 +12,9 @@ import mmap
 import signal
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -21,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, get_worker_info
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from densezoo.errors import EvaluationError
 
@@ -64,28 +66,60 @@ def watched(loader: DataLoader[Any], pulse: Pulse) -> Generator[Any]:
         EvaluationError: no worker has read an image for PATIENCE seconds.
     """
     iterator = _begun(loader)
+    watch = _Watch(pulse, getattr(iterator, "_workers", ()))
     try:
-        seen, since = pulse.total(), time.monotonic()
         while True:
+            watch.waiting = True
             try:
                 batch = next(iterator)
             except StopIteration:
                 return
             except RuntimeError as error:
-                if "DataLoader timed out" not in str(error):
+                if watch.expired or "DataLoader timed out" not in str(error):
                     raise
-                if pulse.total() != seen:
-                    seen, since = pulse.total(), time.monotonic()
-                if time.monotonic() - since > PATIENCE:
-                    raise EvaluationError(
-                        f"no process that decodes images has read one for {PATIENCE:.0f} s: one hangs, or what it sent "
-                        "is lost; see whether the images can still be read, or try --workers 0"
-                    ) from None
                 continue
+            watch.waiting = False
             yield batch
-            seen, since = pulse.total(), time.monotonic()
+    except (RuntimeError, EOFError, OSError):
+        if not watch.expired:
+            raise
+        raise EvaluationError(
+            f"no process that decodes images has read one for {PATIENCE:.0f} s: one hangs, or what it sent is lost; "
+            "see whether the images can still be read, or try --workers 0"
+        ) from None
     finally:
+        watch.ended.set()
         _end(iterator)
+
+
+class _Watch(threading.Thread):
+    """Kills all workers when none has read an image for PATIENCE seconds while the main process waits for a batch.
+
+    That wait has an end only then: the main process asks the worker that sent a batch for its shared memory, without
+    a timeout, so that one that stands still right after sending holds it up.
+
+    Args:
+        pulse: what the workers have read.
+        workers: their processes.
+    """
+
+    def __init__(self, pulse: Pulse, workers: Sequence[BaseProcess]) -> None:
+        super().__init__(daemon=True, name="watch")
+        self.pulse, self.workers = pulse, workers
+        self.waiting, self.expired, self.ended = False, False, threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        seen, since = -1, time.monotonic()
+        while self.workers and not self.ended.wait(PATIENCE / 45):
+            total = self.pulse.total()
+            if total != seen or not self.waiting:
+                seen, since = total, time.monotonic()
+            elif time.monotonic() - since > PATIENCE:
+                self.expired = True
+                for worker in self.workers:
+                    worker.kill()
+                return
 
 
 @contextmanager
@@ -126,6 +160,7 @@ def _begun(loader: DataLoader[Any]) -> Iterator[Any]:
             raise EvaluationError(
                 f"the processes that decode images can't be started ({error}); try --workers 0"
             ) from None
+        _MultiProcessingDataLoaderIter._shutdown = True  # or what is left of it prints a traceback when it is dropped
     logging.getLogger("densezoo").warning("warning: /dev/shm is full: images are decoded in the main process")
     alone: DataLoader[Any] = DataLoader(
         loader.dataset,

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import multiprocessing
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,33 @@ def test_no_room(cache: PixelCache, monkeypatch: pytest.MonkeyPatch) -> None:
 def fill(cache: PixelCache) -> None:
     for index in range(3):
         assert torch.equal(cache.prepared(index, TIMM, lambda: Prepared(image(index))).pixels, image(index))  # noqa: B023
+
+
+@pytest.mark.parametrize("size", [0, 10, 200, -1])  # in the header, in the records; -1: deleted
+def test_a_file_that_is_cut_off_meanwhile_is_filled_anew(cache: PixelCache, size: int) -> None:
+    """In a process of its own, which a mapped file would end by SIGBUS; and in one that sees the file only then."""
+
+    def cut_off() -> None:
+        fill(cache)
+        cache.path(TIMM).unlink() if size < 0 else os.truncate(cache.path(TIMM), size)
+        fill(cache)
+
+    for work in (cut_off, partial(fill, cache)):
+        process = multiprocessing.get_context("fork").Process(target=work)
+        process.start()
+        process.join(60)
+        assert process.exitcode == 0
+    fill(cache)
+    assert [path.suffix for path in cache.folder.iterdir()] == [".npy"]
+
+
+def test_a_disk_that_is_full_meanwhile(cache: PixelCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the file had to be filled anew and other files took the room."""
+    monkeypatch.setattr(os, "pwrite", lambda *_: 10)
+    with pytest.raises(
+        DatasetError, match=r"can't be kept .No space left on device.; choose another folder by --cache"
+    ):
+        fill(cache)
 
 
 def test_several_processes_fill_one_file(cache: PixelCache) -> None:

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
@@ -42,6 +43,8 @@ class Numbers(Dataset[int]):
             os.kill(os.getpid(), signal.SIGKILL)
         if index == 10 and self.fault == "hangs":
             os.kill(os.getpid(), signal.SIGSTOP)
+        if index in (0, 5) and self.fault == "stops":
+            threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGSTOP)).start()
         if self.fault == "slow":
             time.sleep(0.7)
         return index
@@ -96,6 +99,22 @@ def test_a_worker_that_hangs_is_not_waited_for() -> None:
 
 
 @pytest.mark.usefixtures("impatient")
+def test_a_worker_that_stops_after_it_has_sent_is_not_waited_for() -> None:
+    """What it sent can't be opened without its help."""
+    with closing(loaded("stops")) as batches:
+        next(batches)
+        threading.Timer(20, resume_all).start()  # or this test would wait for ever where the run does
+        time.sleep(1.5)
+        with pytest.raises(EvaluationError, match="for 3 s: one hangs"):
+            list(batches)
+
+
+def resume_all() -> None:
+    for child in multiprocessing.active_children():
+        os.kill(child.pid or 0, signal.SIGCONT)
+
+
+@pytest.mark.usefixtures("impatient")
 def test_a_lost_batch_is_not_waited_for() -> None:
     with pytest.raises(EvaluationError, match="or what it sent is lost"):
         list(loaded("none", losing))
@@ -137,6 +156,7 @@ def run(command: list[str], out: Path, before: Sequence[str] = ()) -> dict[str, 
     whole = [*before, *command, "--out", str(out)]
     done = subprocess.run(whole, cwd=REPOSITORY, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
     (stored,) = out.glob("*/*.json")
     return {key: value for key, value in json.loads(stored.read_text()).items() if key not in ("date", "seconds")}
 
