@@ -218,11 +218,10 @@ def load_checkpoint(
     """
     import torch
 
-    from densezoo.checkpoints.convert import convert
-    from densezoo.formats.read import read_checkpoint
+    from densezoo.checkpoints.convert import convert, read_network
     from densezoo.models.densenet import DenseNet
 
-    arch, state_dict, report = convert(read_checkpoint(path), architecture, **options)
+    arch, state_dict, report = convert(read_network(path, architecture, **options), architecture, **options)
     with torch.device("meta"):  # no weights are drawn that the file's would replace
         model = DenseNet(arch)
     model.load_state_dict(state_dict, assign=True)
@@ -401,12 +400,12 @@ def evaluate_protocols(
 
 def _described(checkpoint: str | Path, spec: ModelSpec | None) -> Experiment:
     """What a checkpoint file, or its entry in the index, says of how it is used; "" where neither does."""
-    from densezoo.checkpoints.convert import convert
-    from densezoo.formats.read import read_checkpoint
+    from densezoo.checkpoints.convert import convert, read_network
     from densezoo.formats.safetensors import stated_facts
 
-    content = read_checkpoint(checkpoint)
-    architecture, _, report = convert(content, spec.architecture if spec else None)
+    known = spec.architecture if spec else None
+    content = read_network(checkpoint, known)
+    architecture, _, report = convert(content, known)
     facts = stated_facts(Path(checkpoint), content.metadata)
     dataset = load_config(ROOT / spec.config).dataset if spec else str(facts.get("dataset", ""))
     protocol = str(facts.get("protocol") or report.protocol or "")
