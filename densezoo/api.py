@@ -227,12 +227,11 @@ def load_checkpoint(
     """
     import torch
 
-    from densezoo.checkpoints.convert import convert
-    from densezoo.formats.read import read_checkpoint
+    from densezoo.checkpoints.convert import convert, read_network
     from densezoo.models.densenet import DenseNet
 
     with one_thread():
-        arch, state_dict, report = convert(read_checkpoint(path), architecture, **options)
+        arch, state_dict, report = convert(read_network(path, architecture, **options), architecture, **options)
         with torch.device("meta"):  # the file's weights come in their place
             model = DenseNet(arch, draw_weights=False)
         model.load_state_dict(state_dict, assign=True)
@@ -470,7 +469,7 @@ def evaluate_protocols(
         "commit": provenance.commit(ROOT),
         "date": provenance.now(),
         "tta": tta,
-        "architecture": dataclasses.asdict(experiment.model),
+        "architecture": _plain(dataclasses.asdict(experiment.model)),
     }
     loading = measure.Loading(batch_size, workers, on_error, augmentation, Path(cache) if cache else None)
     storing = measure.Storing(
@@ -510,7 +509,7 @@ def _is_network_of(spec: ModelSpec, checkpoint: str | Path, asked: Architecture,
 
 def _same(stored: Sequence[EvalResult], facts: Mapping[str, object]) -> EvalResult | None:
     """The stored result of a measurement with these facts, whenever and from whichever commit it was made."""
-    fixed = {key: _plain(value) for key, value in facts.items() if key not in ("date", "commit")}
+    fixed = {key: value for key, value in facts.items() if key not in ("date", "commit")}
     return next((r for r in stored if all(_plain(getattr(r, key)) == value for key, value in fixed.items())), None)
 
 
@@ -542,12 +541,12 @@ def _check_channels(architecture: Architecture, protocol: Protocol) -> None:
 
 def _described(checkpoint: str | Path, spec: ModelSpec | None) -> Experiment:
     """What a checkpoint file, or its entry in the index, says of how it is used; "" where neither does."""
-    from densezoo.checkpoints.convert import convert
-    from densezoo.formats.read import read_checkpoint
+    from densezoo.checkpoints.convert import convert, read_network
     from densezoo.formats.safetensors import stated_facts
 
-    content = read_checkpoint(checkpoint)
-    architecture, _, report = convert(content, spec.architecture if spec else None)
+    known = spec.architecture if spec else None
+    content = read_network(checkpoint, known)
+    architecture, _, report = convert(content, known)
     facts = stated_facts(Path(checkpoint), content.metadata)
     dataset = load_config(ROOT / spec.config).dataset if spec else str(facts.get("dataset", ""))
     protocol = str(facts.get("protocol") or report.protocol or "")

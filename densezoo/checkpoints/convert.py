@@ -9,9 +9,11 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -22,10 +24,13 @@ from densezoo.checkpoints.keymaps import DROPPED_NAMES, KEYMAPS
 from densezoo.checkpoints.naming import Naming, candidates, infer_architecture, is_counter
 from densezoo.checkpoints.others import name_network, other_dimensions
 from densezoo.errors import CheckpointError
+from densezoo.formats.read import read_checkpoint
 from densezoo.models.topology import Layer, layers
 from densezoo.types import Architecture, Checkpoint, ConversionReport
 
 OPTIONAL_PARAMS = ("num_batches_tracked",)  # a counter: absent before torch 0.4.1, and no part of the function
+
+LARGE_FILE = 64 << 20  # bytes, from which on reading takes noticeably longer than looking at names and shapes
 
 #: Fields that tensors show, so that a difference can be named.
 INFERRED = (
@@ -38,7 +43,7 @@ Places = dict[str, tuple[Layer, str, tuple[str, ...]]]  # {canonical name: layer
 def convert(
     checkpoint: Checkpoint, architecture: Architecture | None = None, **options: object
 ) -> tuple[Architecture, dict[str, Tensor], ConversionReport]:
-    """The canonical float32 state_dict that a checkpoint holds.
+    """The canonical float32 state_dict that a checkpoint holds; an empty one if its numbers were not read.
 
     What no tensor shows (epsilon, pools) comes, first to last, from the file itself, the caller, the source's
     table, the given architecture, the defaults.
@@ -64,6 +69,8 @@ def convert(
     _check_weights(checkpoint, naming, arch, weights)
     if architecture is None:
         _ask(checkpoint, naming, found, {**stated, **options})
+    if any(tensor.is_meta for tensor in checkpoint.tensors.values()):
+        return arch, {}, report
     state_dict = {
         name: _canonical(checkpoint, naming, layer, param, keys) for name, (layer, param, keys) in places.items()
     }
@@ -74,6 +81,21 @@ def convert(
     assumed = () if told else (f"computation: not in the file; taken {naming.keymap.assumes}",)
     hints = (*checkpoint.hints, *assumed, *choices, *_head_notes(checkpoint, naming), *naming.keymap.notes)
     return arch, state_dict, dataclasses.replace(report, hints=hints)
+
+
+def read_network(path: str | Path, architecture: Architecture | None = None, **options: object) -> Checkpoint:
+    """`densezoo.formats.read.read_checkpoint`, of a large file only once its names and shapes are a DenseNet's.
+
+    Args:
+        architecture, options: as for `convert`.
+
+    Raises:
+        FormatError: the file can't be read.
+        CheckpointError: as for `convert`.
+    """
+    if os.path.exists(path) and os.path.getsize(path) > LARGE_FILE:
+        convert(read_checkpoint(path, shapes_only=True), architecture, **options)
+    return read_checkpoint(path)
 
 
 def recognise(checkpoint: Checkpoint) -> Naming:

@@ -74,12 +74,13 @@ def score(
     first = order[:, :5]
     records = _empty_records(indices, labels, protocol)
     records["rank"] = (order == labels[:, None]).int().argmax(1)
-    records["loss"] = -log_probabilities.gather(1, labels[:, None]).squeeze(1)
-    if not np.isfinite(records["loss"]).all():
+    losses = -log_probabilities.gather(1, labels[:, None]).squeeze(1)
+    if (losses > torch.finfo(torch.float32).max).any():
         raise EvaluationError(
-            f"a loss is {records['loss'].max()}: logits reach {logits[torch.isfinite(logits)].abs().max():.1e}, so the "
-            "model's weights or the device's arithmetic are broken"
+            f"a loss is {losses.max():.1e}, more than float32 holds: the model's weights or the device's arithmetic are "
+            "broken"
         )
+    records["loss"] = losses
     records["classes"][:, : first.shape[1]] = first
     records["probabilities"][:, : first.shape[1]] = log_probabilities.gather(1, first).exp()
     return records

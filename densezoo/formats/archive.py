@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 import zlib
 from typing import IO, cast
 
 from densezoo.errors import FormatError
-from densezoo.formats.binary import EXPANSION_SLACK, MAX_EXPANSION, MAX_READ, Bytes, cut, in_memory
+from densezoo.formats.binary import BLOCK, EXPANSION_SLACK, MAX_EXPANSION, MAX_READ, MAX_REPEATED, Bytes, cut, in_memory
 
 MAX_MEMBERS = 16_000  # a DenseNet-264 with optimiser state has under 10,000; zipfile takes 0.5 kB and 15 us for each
 MAX_DIRECTORY = 512 * MAX_MEMBERS  # bytes of the list of members
@@ -96,10 +97,17 @@ class Archive:
                 f"{self.path}: its members claim to decompress to more than {MAX_EXPANSION} times the file's "
                 f"{len(self.data):,} bytes; no checkpoint does"
             )
-        try:
-            out = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data.read(), size + 1)
-        except zlib.error as error:
-            raise FormatError(self._broken(f"{name}: {error}")) from None
-        if len(out) != size:
+        out, inflater, taken = io.BytesIO(), zlib.decompressobj(-zlib.MAX_WBITS), 0
+        while taken < len(data) and out.tell() <= size and not inflater.eof:
+            piece = cut(data, taken, min(BLOCK, len(data) - taken), name).read()
+            taken += len(piece)
+            most = min(size, MAX_EXPANSION * taken + MAX_REPEATED)  # of zeros, a megabyte would make a gigabyte
+            try:
+                out.write(inflater.decompress(piece, most + 1 - out.tell()))
+            except zlib.error as error:
+                raise FormatError(self._broken(f"{name}: {error}")) from None
+            if out.tell() > most:
+                break
+        if out.tell() != size:
             raise FormatError(self._broken(f"{name} should decompress to {size:,} bytes and does not"))
         return in_memory(self.path, out)

@@ -28,7 +28,7 @@ MAX_STEPS = 10_000  # of a computation; an unoptimised one of a DenseNet-264 has
 MAX_DIMENSIONS = 16  # of a tensor; networks have 4
 #: Bytes of tensors that are one number, repeated: the 8 million weights of a light_densenet121 take 32 MB.
 MAX_REPEATED = 48 << 20
-SMALL = 4096  # bytes that aren't worth memory that can be written to
+SMALL = 4096  # bytes that aren't worth memory that can be written to, and are read though only shapes are wanted
 BLOCK = 1 << 20  # bytes that are read at once into memory that was set aside for more
 EXPECTED = "expected a checkpoint file (.pth, .safetensors, .h5, .t7, ...)"
 #: {type of a file that has no contents of its own: what it is}.
@@ -58,11 +58,13 @@ class Opened:
         path: for messages.
         file: at whatever position.
         left: bytes that may still be taken into memory.
+        shapes_only: whether large tensors are wanted without their numbers.
     """
 
     path: Path
     file: io.BufferedIOBase
     left: int
+    shapes_only: bool = False
 
 
 class Bytes:
@@ -111,8 +113,11 @@ class Bytes:
 
 
 @contextlib.contextmanager
-def open_file(path: Path) -> Iterator[Bytes]:
+def open_file(path: Path, shapes_only: bool = False) -> Iterator[Bytes]:
     """A regular file's bytes; when they have been read, it has to be as it was.
+
+    Args:
+        shapes_only: as of `Opened`.
 
     Raises:
         FormatError: there is no such file, it can't be opened, it is a directory, FIFO, socket or device (which is not
@@ -133,7 +138,7 @@ def open_file(path: Path) -> Iterator[Bytes]:
         broken: FormatError | None = None
         try:
             size = before.st_size
-            yield Bytes(Opened(path, file, MAX_EXPANSION * size + EXPANSION_SLACK), 0, size)
+            yield Bytes(Opened(path, file, MAX_EXPANSION * size + EXPANSION_SLACK, shapes_only), 0, size)
         except FormatError as error:
             broken = error
         after = os.fstat(raw.fileno())
@@ -146,9 +151,10 @@ def open_file(path: Path) -> Iterator[Bytes]:
         raise broken
 
 
-def in_memory(path: Path, data: bytes) -> Bytes:
+def in_memory(path: Path, data: io.BytesIO) -> Bytes:
     """Bytes that were made from a file's."""
-    return Bytes(Opened(path, io.BytesIO(data), MAX_EXPANSION * len(data) + EXPANSION_SLACK), 0, len(data))
+    size = data.getbuffer().nbytes
+    return Bytes(Opened(path, data, MAX_EXPANSION * size + EXPANSION_SLACK), 0, size)
 
 
 def cut(data: Bytes, start: int, length: int, what: str) -> Bytes:
@@ -168,7 +174,7 @@ def item_size(dtype: str) -> int:
 
 
 def to_tensor(data: bytes | memoryview | Bytes, dtype: str, shape: Sequence[int], what: str) -> Tensor:
-    """The numbers in ``data`` as a tensor that shares its memory where it can.
+    """The numbers in ``data`` as a tensor that shares its memory where it can; on the device "meta" if not wanted.
 
     Args:
         data: the bytes, rows last.
@@ -188,12 +194,20 @@ def to_tensor(data: bytes | memoryview | Bytes, dtype: str, shape: Sequence[int]
     if len(data) == 0:  # with a side of 0, the others may be of any length
         return torch.empty(0)
     stored = "<i2" if dtype == BFLOAT16 else dtype
+    if isinstance(data, Bytes) and data.opened.shapes_only and len(data) > SMALL:
+        return without_numbers(dtype, shape)
     array = np.frombuffer(data.read() if isinstance(data, Bytes) else data, stored).reshape(tuple(shape))
     native = array.astype(array.dtype.newbyteorder("="), copy=False)
     if not native.flags.writeable or not native.flags.aligned:
         native = native.copy()
     tensor = torch.from_numpy(native)
     return tensor.view(torch.bfloat16) if dtype == BFLOAT16 else tensor
+
+
+def without_numbers(dtype: str, shape: Sequence[int]) -> Tensor:
+    """A tensor of numpy's dtype, or bfloat16, whose numbers were not read: on the device "meta"."""
+    of_torch = torch.bfloat16 if dtype == BFLOAT16 else torch.from_numpy(np.empty(0, dtype[-2:])).dtype
+    return torch.empty(tuple(shape), dtype=of_torch, device="meta")
 
 
 def check_expansion(where: str, tensors: Sequence[Tensor], size: int) -> None:

@@ -128,7 +128,11 @@ class _Steps:
             layer = self._layer(step)
             for name, key in _weights_of(node, self.constants):
                 tensor = _oriented(self.constants[key].tensor(f"{self.where}: {key}"), node, name)
-                if (step.op, name) != ("conv", "bias") or layer.startswith("linear") or tensor.any():
+                if (
+                    (step.op, name) != ("conv", "bias")
+                    or layer.startswith("linear")
+                    or (not tensor.is_meta and tensor.any())
+                ):
                     self.tensors[f"{layer}.{name}"] = tensor
             self.nodes.append(dataclasses.replace(step, weights=(layer,)))
             self.makers |= dict.fromkeys(node["output"], step.name)

@@ -24,6 +24,9 @@ def _tuple(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(arguments[0])
 
 
+CONSTRUCTORS: dict[str, pickled.Constructor] = {"builtins.eval": _first_data, "builtins.tuple": _tuple}
+
+
 def read_paddle(data: Bytes) -> Checkpoint:
     """Every array of the file.
 
@@ -33,7 +36,9 @@ def read_paddle(data: Bytes) -> Checkpoint:
     path = data.path
     data.file.seek(data.start)
     try:
-        content = pickled.load(data.file, {"builtins.eval": _first_data, "builtins.tuple": _tuple})
+        content = pickled.load(
+            data.file, {"builtins.eval": _first_data, "builtins.tuple": _tuple}, shapes_only=data.opened.shapes_only
+        )
     except pickled.RefusedClass as error:
         raise FormatError(f"{path}: {error}; ask for a file of arrays or a PyTorch state_dict") from None
     except pickled.Unsupported as error:

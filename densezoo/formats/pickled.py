@@ -17,7 +17,7 @@ from typing import IO, Any
 from torch import Tensor
 
 from densezoo.errors import FormatError
-from densezoo.formats.binary import to_tensor
+from densezoo.formats.binary import SMALL, to_tensor, without_numbers
 
 #: A checkpoint of DenseNet-264 with AdamW's moments and averaged weights takes 190,000; each may take 100 bytes.
 MAX_OPERATIONS = 300_000
@@ -63,16 +63,31 @@ class Array(Inert):
             FormatError: its parts don't fit together, or it holds no numbers.
         """
         match self.state:
-            case (_, tuple(shape), Inert(arguments=(str(code), *_)) as dtype, bool(fortran), bytes(data)) if (
-                code[:1] in "fiub" and code[1:].isdigit() and all(isinstance(side, int) for side in shape)
-            ):
+            case (
+                _,
+                tuple(shape),
+                Inert(arguments=(str(code), *_)) as dtype,
+                bool(fortran),
+                bytes() | Skipped() as data,
+            ) if code[:1] in "fiub" and code[1:].isdigit() and all(isinstance(side, int) for side in shape):
                 order = dtype.state[1] if isinstance(dtype.state, tuple) and len(dtype.state) > 1 else "<"
                 kind = f"{order if order in ('<', '>') else '<'}{code}"
                 if kind[1:] not in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "b1"):
                     raise FormatError(f"{what}: is of the dtype {kind}; expected numbers")
-                stored = to_tensor(data, kind, shape[::-1] if fortran else shape, what)
+                sides = shape[::-1] if fortran else shape
+                if isinstance(data, Skipped):
+                    stored = without_numbers(kind, sides)
+                elif isinstance(data, bytes):
+                    stored = to_tensor(data, kind, sides, what)
+                else:
+                    raise FormatError(f"{what}: a numpy array without its numbers")
                 return stored.permute(*range(stored.ndim - 1, -1, -1)) if fortran else stored
         raise FormatError(f"{what}: a numpy array whose parts don't fit together")
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A string that was not read."""
 
 
 Constructor = Callable[[tuple[Any, ...]], Any]
@@ -91,11 +106,13 @@ def _dictionary(arguments: tuple[Any, ...]) -> dict[Any, Any]:
     return {}
 
 
-def _encoded(arguments: tuple[Any, ...]) -> bytes:
+def _encoded(arguments: tuple[Any, ...]) -> bytes | Skipped:
     """Bytes, as protocol 2 writes them: ``_codecs.encode(text, "latin1")``."""
     match arguments:
         case (str(text), *_):
             return text.encode("latin1")
+        case (Skipped() as skipped, *_):
+            return skipped
     raise ValueError("_codecs.encode of no text")
 
 
@@ -294,6 +311,20 @@ _OPCODES = {
 }
 
 
+#: {opcode of a string: bytes of its length}.
+_STRINGS = {"BINUNICODE": 4, "BINUNICODE8": 8, "BINBYTES": 4, "BINBYTES8": 8, "BYTEARRAY8": 8, "BINSTRING": 4}
+
+
+def _skipped(file: IO[bytes] | Any, width: int) -> Skipped | None:
+    """Go past a string, if it is a long one."""
+    size = int.from_bytes(file.read(width), "little")
+    if size <= SMALL:
+        file.seek(-width, 1)
+        return None
+    file.seek(size, 1)
+    return Skipped()
+
+
 def _no_persistent_ids(key: object) -> Any:
     raise ValueError("a reference to something outside the pickle")
 
@@ -303,6 +334,7 @@ def load(
     constructors: Mapping[str, Constructor] | None = None,
     persistent: Callable[[Any], Any] = _no_persistent_ids,
     allows: Callable[[str], bool] = lambda name: False,
+    shapes_only: bool = False,
 ) -> Any:
     """The value of the pickle that begins at the file's position; the position is then its end.
 
@@ -310,6 +342,7 @@ def load(
         file: anything with ``read``, ``readline`` and ``tell``.
         constructors: {dotted name: what it makes of its arguments}, beside HARMLESS.
         persistent, allows: as for `Machine`.
+        shapes_only: whether to leave long strings, which are the numbers of arrays, unread.
 
     Raises:
         RefusedClass: it calls a class or function that is in no table.
@@ -322,7 +355,8 @@ def load(
             warnings.simplefilter("ignore", DeprecationWarning)  # pickletools': strange escapes in a broken string
             for _ in range(MAX_OPERATIONS):  # as pickletools.genops does, in half the time
                 name, operate, read_argument = _OPCODES[file.read(1)]
-                argument = read_argument(file) if read_argument else None
+                skipped = _skipped(file, _STRINGS[name]) if shapes_only and name in _STRINGS else None
+                argument = skipped or (read_argument(file) if read_argument else None)
                 if operate is not None:
                     operate(machine, argument)
                 elif name == "STOP":

@@ -11,7 +11,7 @@ from densezoo.errors import FormatError
 from densezoo.formats.binary import open_file
 
 MAX_BYTES = 2 << 20  # that of a DenseNet-264 takes 200 kB
-MAX_WORDS = 200_000
+MAX_WORDS, MAX_NESTING = 60_000, 20
 _WORD_OR_SIGN = re.compile(r"""\s+|\#[^\n]*|(?P<word>[{}<>:;,\[\]]|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|[-+.\w]+)""")
 _TRUTH = {"true": True, "false": False}
 
@@ -37,6 +37,8 @@ def read_prototxt(path: Path) -> Fields:
                 f"{path}, line {line}: more than {MAX_WORDS:,} words; no network description is that long"
             )
         if word in "{<":
+            if len(open_messages) > MAX_NESTING:
+                raise FormatError(f"{path}, line {line}: messages nested more than {MAX_NESTING} deep; no network has")
             inner: Fields = {}
             open_messages[-1].setdefault(name, []).append(inner)
             open_messages.append(inner)

@@ -84,8 +84,11 @@ def _check_names(path: Path, names: Sequence[str]) -> None:
         raise FormatError(f"{path}: {len(names):,} tensors with names of {length:,} letters; no DenseNet has those")
 
 
-def read_checkpoint(path: str | Path) -> Checkpoint:
+def read_checkpoint(path: str | Path, *, shapes_only: bool = False) -> Checkpoint:
     """The tensors of a checkpoint file under the file's own names.
+
+    Args:
+        shapes_only: leave tensors of over 4 KiB on the device "meta", without their numbers.
 
     Raises:
         FormatError: the file is missing, no regular file, empty, of no known format, broken, or would have to be
@@ -97,7 +100,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         folder = foreign_folder(path)
         if folder is not None:
             raise FormatError(f"{path}: {folder}")
-    with open_file(path) as data:
+    with open_file(path, shapes_only) as data:
         return _read(data)
 
 

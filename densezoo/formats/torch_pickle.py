@@ -183,7 +183,7 @@ def load_pickle(
     path = data.path
     data.file.seek(data.start)
     try:
-        return pickled.load(data.file, CONSTRUCTORS, find, allows)
+        return pickled.load(data.file, CONSTRUCTORS, find, allows, data.opened.shapes_only)
     except pickled.RefusedClass as error:
         raise FormatError(f"{path}: {error}; {ASK}") from None
     except pickled.Unsupported as error:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from examples import randomise_statistics
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from densezoo.checkpoints.convert import convert, recognise
+from densezoo.checkpoints.convert import convert, read_network, recognise
 from densezoo.checkpoints.keymaps import KEYMAPS
 from densezoo.checkpoints.naming import infer_architecture
 from densezoo.errors import CheckpointError
@@ -300,6 +301,18 @@ def test_another_architecture_is_refused_and_named() -> None:
     assert "block_config is (2, 3), expected (2, 4)" in message
     assert "missing (10): features.denseblock2.denselayer4.norm1.weight" in message
     assert "mismatched (" in message
+
+
+def test_a_large_file_is_refused_by_its_shapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before a number of it is read; a right one is read then."""
+    monkeypatch.setattr("densezoo.checkpoints.convert.LARGE_FILE", 1)
+    tensors = state_dict(SMALL)
+    torch.save(tensors, tmp_path / "m.pth")
+    assert convert(read_network(tmp_path / "m.pth"))[2].exact
+    del tensors["features.norm5.weight"]
+    torch.save(tensors, tmp_path / "m.pth")
+    with pytest.raises(CheckpointError, match=r"missing \(1\): features.norm5.weight"):
+        read_network(tmp_path / "m.pth")
 
 
 def test_a_resnet_is_no_densenet() -> None:

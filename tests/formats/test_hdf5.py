@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zipfile
 import zlib
@@ -29,7 +30,7 @@ all_layouts = pytest.mark.parametrize(("libver", "track_order"), LAYOUTS)
 
 
 def open_file(path: Path) -> File:
-    return File(in_memory(path, path.read_bytes()))
+    return File(in_memory(path, io.BytesIO(path.read_bytes())))
 
 
 def values(file: File, name: str) -> list[Any]:

@@ -293,6 +293,15 @@ def test_a_zip_of_another_method_is_not_called_broken(tmp_path: Path) -> None:
     assert "anew" not in str(caught.value)
 
 
+@pytest.mark.parametrize("zipped", [True, False])
+def test_shapes_alone_are_read_without_numbers(tmp_path: Path, zipped: bool) -> None:
+    tensors = {"large": torch.ones(40, 40), "view": torch.ones(80, 80)[::2, :40], "small": torch.ones(3)}
+    torch.save(tensors, tmp_path / "m.pth", _use_new_zipfile_serialization=zipped)
+    found = read_checkpoint(tmp_path / "m.pth", shapes_only=True).tensors
+    assert {name: tensor.shape for name, tensor in found.items()} == {n: tensor.shape for n, tensor in tensors.items()}
+    assert [name for name, tensor in found.items() if tensor.is_meta] == ["large", "view"]
+
+
 @pytest.mark.parametrize("content", [{}, {"epoch": 3, "weights": TENSORS}, [1, 2], {"state_dict": {"a": 1}}, 3])
 def test_no_state_dict_inside(tmp_path: Path, content: object) -> None:
     torch.save(content, tmp_path / "model.pth")

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import resource
+import struct
 import sys
 import time
+import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -34,6 +38,58 @@ def test_a_zip_s_first_bytes_before_8_gib_of_zeros(tmp_path: Path) -> None:
         file.write(b"PK\3\4")
         file.truncate(HOLE)
     assert not hold_to_limits(tmp_path / "m.pth", densezoo.load_checkpoint)
+
+
+def holes(count: int, size: int) -> bytes:
+    """A safetensors header of so many tensors of so many bytes."""
+    entries = {
+        f"features.denseblock1.denselayer{i + 1}.conv1.weight": {
+            "dtype": "F32", "shape": [size // 4, 1, 1, 1], "data_offsets": [i * size, (i + 1) * size]
+        }
+        for i in range(count)
+    }  # fmt: skip
+    text = json.dumps(entries).encode()
+    return struct.pack("<Q", len(text)) + text
+
+
+def inflating(size: int) -> bytes:
+    """The first member of a .npz that takes the rest of the file, and says to decompress to 2 GiB."""
+    compressor = zlib.compressobj(wbits=-15)
+    return compressor.compress(bytes(size)) + compressor.flush()
+
+
+@pytest.mark.parametrize(
+    ("head", "size"),
+    [
+        (holes(1, 1 << 30), 1 << 30),
+        (holes(3000, 1 << 20), 3000 << 20),
+        (b"\x80\x04B\xff\xff\xff\x7f", HOLE),
+        (b"\x80\x02X\xff\xff\xff\x7f", HOLE),
+        (b"\x0a\x80\x80\x80\x80\x10\x0a\x04abcd", HOLE),
+        (struct.pack("<QQQ", 0x112, 0, 1) + struct.pack("<IiIqiii", 0xF993FAC9, 0, 1, 1 << 29, 1, 0, 0), 3 << 30),
+    ],
+    ids=["one tensor", "3,000 tensors", "bytes of a pickle", "text of a pickle", "mindspore", "mxnet"],
+)
+def test_tensors_that_are_holes_are_not_read(tmp_path: Path, head: bytes, size: int) -> None:
+    with open(tmp_path / "m", "wb") as file:
+        file.write(head)
+        file.truncate(len(head) + size)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert not hold_to_limits(tmp_path / "m", densezoo.load_checkpoint)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < before + (64 << 10)  # kB
+
+
+def test_a_member_that_inflates_for_ever_in_a_file_of_holes(tmp_path: Path) -> None:
+    data = inflating(1 << 30)
+    with open(tmp_path / "m.npz", "wb") as file, zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("w.npy", b"")
+        file.write(data)
+        file.truncate(HOLE)
+        file.seek(0, 2)
+        archive.start_dir = file.tell()
+        (member,) = archive.infolist()
+        member.compress_type, member.compress_size, member.file_size = zipfile.ZIP_DEFLATED, 1 << 31, 1 << 30
+    assert not hold_to_limits(tmp_path / "m.npz", densezoo.load_checkpoint)
 
 
 def beside(tmp_path: Path, name: str, text: str) -> Path:

@@ -171,7 +171,7 @@ def test_a_run_without_a_whole_checkpoint(tmp_path: Path) -> None:
     (tmp_path / "epoch_1.pth").write_bytes(b"PK\3\4")
     with pytest.raises(TrainingError, match=r"epoch_1.pth: no whole checkpoint to go on from; begin anew by --overw"):
         train(tmp_path, resume=True)
-    with pytest.raises(TrainingError, match="not finished, without a whole checkpoint: epoch_1.pth. Go on"):
+    with pytest.raises(TrainingError, match="not finished, without a whole checkpoint: epoch_1.pth. Remove it"):
         train(tmp_path)
 
 
