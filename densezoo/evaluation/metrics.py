@@ -77,8 +77,8 @@ def score(
     losses = -log_probabilities.gather(1, labels[:, None]).squeeze(1)
     if (losses > torch.finfo(torch.float32).max).any():
         raise EvaluationError(
-            f"a loss is {losses.max():.1e}, more than float32 holds: the model's weights or the device's arithmetic are "
-            "broken"
+            f"a loss is {losses.max():.1e}, more than float32 holds: the model's weights or the device's arithmetic "
+            "are broken"
         )
     records["loss"] = losses
     records["classes"][:, : first.shape[1]] = first
