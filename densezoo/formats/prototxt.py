@@ -11,7 +11,7 @@ from densezoo.errors import FormatError
 from densezoo.formats.binary import open_file
 
 MAX_BYTES = 2 << 20  # that of a DenseNet-264 takes 200 kB
-MAX_WORDS, MAX_NESTING = 60_000, 20
+MAX_WORDS, MAX_NESTING = 100_000, 20
 _WORD_OR_SIGN = re.compile(r"""\s+|\#[^\n]*|(?P<word>[{}<>:;,\[\]]|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|[-+.\w]+)""")
 _TRUTH = {"true": True, "false": False}
 

@@ -85,7 +85,12 @@ class BinarySource(Source):
     """Little-endian numbers; a long has the 8 or 4 bytes that it had where the file was written."""
 
     def integer(self, what: str) -> int:
-        return int.from_bytes(self.take(4, what), "little", signed=True)
+        """Most of a file is these, so this is `take` without its calls."""
+        found = self.file.read(4)
+        if len(found) != 4:
+            raise Broken(self.position, what, f"the end of the file's {self.size:,} bytes")
+        self.position += 4
+        return int.from_bytes(found, "little", signed=True)
 
     def longs(self, count: int, what: str) -> tuple[int, ...]:
         data = self.take(count * self.long_size, what)
@@ -129,7 +134,11 @@ class TextSource(Source):
         return words
 
     def integer(self, what: str) -> int:
-        return int(self.line(1, WHOLE, what)[0])
+        line = self.file.readline(DIGITS)
+        if not line.endswith(b"\n") or not WHOLE.fullmatch(line.strip()):
+            raise Broken(self.position, f"{what} as text, on a line", repr(line))
+        self.position += len(line)
+        return int(line)
 
     def longs(self, count: int, what: str) -> tuple[int, ...]:
         return tuple(map(int, self.line(count, WHOLE, what))) if count else ()

@@ -234,7 +234,7 @@ def test_deep_nesting(tmp_path: Path) -> None:
 
 def test_too_many_values(tmp_path: Path) -> None:
     entries = b"".join(struct.pack("<idi", 1, key, 0) for key in range(MAX_VALUES))
-    with pytest.raises(FormatError, match="at most 262,144 values"):
+    with pytest.raises(FormatError, match=f"at most {MAX_VALUES:,} values"):
         load(tmp_path / "x.t7", struct.pack("<3i", 3, 1, MAX_VALUES) + entries)
 
 
@@ -332,3 +332,19 @@ def test_a_table_that_could_be_a_safetensors_header(tmp_path: Path) -> None:
     assert data[8:9] == b"{"
     with pytest.raises(Exception, match="expected one network"):
         read_checkpoint(write(tmp_path / "x.t7", data))
+
+
+def test_a_class_of_another_package_is_not_called_broken(tmp_path: Path) -> None:
+    """tds.Hash writes its length, keys and values, and no table of fields."""
+    (tmp_path / "x.t7").write_bytes(dumps({"options": Obj("tds.Hash", {}), "model": Obj("nn.Sequential", {})}))
+    with pytest.raises(
+        FormatError, match=r"found a tds.Hash, which only Lua's own package reads; save the network"
+    ) as c:
+        read_checkpoint(tmp_path / "x.t7")
+    assert "anew" not in str(c.value)
+
+
+def test_a_text_that_isn_t_understood_may_be_an_old_one_s(tmp_path: Path) -> None:
+    (tmp_path / "x.t7").write_bytes(GOLDEN_TEXT.replace(b"V 1", b"W 1"))
+    with pytest.raises(FormatError, match=r"if it is whole, it is an old Torch's text: save it in binary"):
+        read_checkpoint(tmp_path / "x.t7")
