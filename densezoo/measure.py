@@ -24,7 +24,7 @@ from densezoo.data.loading import OnError, batches_by_protocol
 from densezoo.data.preprocess import to_pixels
 from densezoo.data.views import Augmentation
 from densezoo.data.workers import lost_workers_named
-from densezoo.errors import ConfigError, DensezooError, ImageError
+from densezoo.errors import ConfigError, DensezooError, EvaluationError, ImageError
 from densezoo.evaluation import distributed
 from densezoo.evaluation.diagnosis import explain_labels
 from densezoo.evaluation.evaluator import certify, evaluate, progress, remaining
@@ -104,6 +104,7 @@ def results(
         state = folder / _state_name(protocols, about)
         with run_lock(state.with_suffix(".lock")):
             run = _identity(images, protocols, architecture, about, loading)
+            _check_alike(run)
             with RecordLog(state, run, storing.found) as log, _hint(log, storing, len(images), len(protocols)):
                 known = hashed(images, storing.show_progress)
                 about = {**about, "dataset_fingerprint": known.fingerprint()}
@@ -229,6 +230,21 @@ def _identity(
         "rank": distributed.rank(),
         "world_size": distributed.world_size(),
     }
+
+
+def _check_alike(run: Mapping[str, object]) -> None:
+    """Hold the processes' runs against each other; a result is said to be of the main one's.
+
+    Raises:
+        EvaluationError: one has other weights, images or options.
+    """
+    for other, theirs in enumerate(distributed.gather(run)):
+        for key in run.keys() - {"rank", "device"}:
+            if theirs[key] != run[key]:
+                raise EvaluationError(
+                    f"rank {other} and rank {distributed.rank()} run different things: {key} is {theirs[key]!r} and "
+                    f"{run[key]!r}; give all processes the same files and options"
+                )
 
 
 @contextmanager

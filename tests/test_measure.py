@@ -20,7 +20,7 @@ import torch
 from PIL import Image
 
 from densezoo import api, measure
-from densezoo.errors import ConfigError, DatasetError, EvaluationError, ImageError, ResultError
+from densezoo.errors import CheckpointError, ConfigError, DatasetError, EvaluationError, ImageError, ResultError
 from densezoo.formats.safetensors import write_safetensors
 from densezoo.types import Coverage, EvalResult
 
@@ -158,6 +158,27 @@ def test_an_image_that_changes_in_mid_run_stops_it(
     with pytest.raises(DatasetError, match=f"{BROKEN}: (is no longer what it was|can't be read any more)"):
         evaluate(workers=workers, on_error="count-wrong")
     assert not list(tmp_path.glob("out/*/*.json"))
+
+
+@pytest.mark.parametrize("what", ["evaluate", "convert"])
+def test_a_checkpoint_that_is_replaced_while_it_is_read(
+    evaluate: Callable[..., list[EvalResult]], tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or one file's numbers would be stored under the other's sha256."""
+    load, path = api.load_checkpoint, tmp_path / "small.safetensors"
+
+    def replace_then_load(*arguments: Any, **options: Any) -> object:
+        other = api.create_model(api.load_config(tmp_path / "small.py").model)
+        write_safetensors(path, other.state_dict(), {})
+        loaded = load(*arguments, **options)
+        if what == "convert":  # reads its sha256 afterwards, or did
+            write_safetensors(path, api.create_model(other.arch).state_dict(), {})
+        return loaded
+
+    monkeypatch.setattr(api, "load_checkpoint", replace_then_load)
+    with pytest.raises(CheckpointError, match="small.safetensors: was replaced while it was read .* start again"):
+        evaluate() if what == "evaluate" else api.convert_checkpoint(path, tmp_path / "converted.safetensors")
+    assert not (tmp_path / "out").exists()
 
 
 def test_two_datasets_of_equal_names_and_sizes(evaluate: Callable[..., list[EvalResult]], tmp_path: Path) -> None:
