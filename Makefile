@@ -1,8 +1,8 @@
-# Both commands make .venv first if it is missing; they need Python 3.10 to 3.13, git, make and a C compiler.
+# demo and test make .venv first if it is missing; they need Python 3.10 to 3.13, git, make and a C compiler.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test tables clean
+.PHONY: demo test test-all tables clean
 
 demo: .venv/installed
 	$(BIN)/python tools/demo.py
@@ -14,6 +14,9 @@ test: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python tools/check_index.py
 	$(BIN)/python tools/make_tables.py --check
 	$(BIN)/pytest -n auto --cov
+
+test-all: test
+	$(BIN)/python tests/fault_loop.py
 
 tables: .venv/installed
 	$(BIN)/python tools/make_tables.py

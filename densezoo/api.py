@@ -261,14 +261,14 @@ def convert_checkpoint(
         ConfigError: the destination's extension is unknown, or another target's.
     """
     from densezoo.checkpoints.export import TARGETS, export
-    from densezoo.formats.identity import file_sha256
+    from densezoo.formats.identity import file_sha256, unchanged
 
     if to is not None and to not in TARGETS:
         raise UnknownNameError("target", to, TARGETS)
     source, destination = Path(source), Path(destination)
     to = written_as(destination, "checkpoint", to)
-    model, report = load_checkpoint(source, **options)
-    sha256 = file_sha256(source)
+    with unchanged(source) as sha256:
+        model, report = load_checkpoint(source, **options)
     spec = find_by_sha256(sha256)
     facts = {
         "architecture": dataclasses.asdict(report.architecture),
@@ -425,22 +425,20 @@ def evaluate_protocols(
     from densezoo.data.datasets import find_subsets
     from densezoo.data.views import check_fits, get_augmentation
     from densezoo.evaluation import distributed
-    from densezoo.formats.identity import file_sha256
+    from densezoo.formats.identity import unchanged
     from densezoo.index.known import identify
     from densezoo.results import provenance
     from densezoo.results.store import read_results
 
     if predictions:
         written_as(Path(predictions), "predictions")
-    sha256 = file_sha256(checkpoint) if Path(checkpoint).is_file() else ""  # what isn't is for the reader to refuse
-    spec, known_by = identify(Path(checkpoint), sha256, model) if sha256 else (None, None)
-    experiment = _described(checkpoint, spec) if config is None else load_config(config, overrides)
-    experiment = dataclasses.replace(experiment, dataset=dataset or experiment.dataset)
-    if not experiment.dataset or not (names or spec or experiment.protocol):
-        raise ConfigError(f"{checkpoint}: doesn't say how it is used; give a config, or --dataset and --protocol")
-    network, converted = load_checkpoint(checkpoint, experiment.model)
-    if file_sha256(checkpoint) != sha256:
-        raise CheckpointError(f"{checkpoint}: has changed while it was read; let nothing write to it, and start again")
+    with unchanged(checkpoint) as sha256:
+        spec, known_by = identify(Path(checkpoint), sha256, model) if sha256 else (None, None)
+        experiment = _described(checkpoint, spec) if config is None else load_config(config, overrides)
+        experiment = dataclasses.replace(experiment, dataset=dataset or experiment.dataset)
+        if not experiment.dataset or not (names or spec or experiment.protocol):
+            raise ConfigError(f"{checkpoint}: doesn't say how it is used; give a config, or --dataset and --protocol")
+        network, converted = load_checkpoint(checkpoint, experiment.model)
     if spec and not _is_network_of(spec, checkpoint, experiment.model, converted.architecture):
         if model is not None:
             raise ConfigError(f"{config}: expected the network of {spec.name} ({spec.config}), found another one")

@@ -143,7 +143,7 @@ def _check_same_run(run: Mapping[str, object]) -> None:
     runs = distributed.gather(run)
     for other in runs:
         for key in run:
-            if key != "rank" and other[key] != runs[0][key]:
+            if key not in ("rank", "device") and other[key] != runs[0][key]:
                 raise EvaluationError(
                     f"rank {other['rank']} measures another thing than rank 0: {key} is {other[key]!r}, and "
                     f"{runs[0][key]!r} there; give all of them the same files and options"

@@ -196,6 +196,27 @@ def test_an_image_that_changes_in_mid_run_stops_it(
     assert not list(tmp_path.glob("out/*/*.json"))
 
 
+@pytest.mark.parametrize("what", ["evaluate", "convert"])
+def test_a_checkpoint_that_is_replaced_while_it_is_read(
+    evaluate: Callable[..., list[EvalResult]], tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or one file's numbers would be stored under the other's sha256."""
+    load, path = api.load_checkpoint, tmp_path / "small.safetensors"
+
+    def replace_then_load(*arguments: Any, **options: Any) -> object:
+        other = api.create_model(api.load_config(tmp_path / "small.py").model)
+        write_safetensors(path, other.state_dict(), {})
+        loaded = load(*arguments, **options)
+        if what == "convert":  # reads its sha256 afterwards, or did
+            write_safetensors(path, api.create_model(other.arch).state_dict(), {})
+        return loaded
+
+    monkeypatch.setattr(api, "load_checkpoint", replace_then_load)
+    with pytest.raises(CheckpointError, match="small.safetensors: was replaced while it was read .* start again"):
+        evaluate() if what == "evaluate" else api.convert_checkpoint(path, tmp_path / "converted.safetensors")
+    assert not (tmp_path / "out").exists()
+
+
 def test_two_datasets_of_equal_names_and_sizes(evaluate: Callable[..., list[EvalResult]], tmp_path: Path) -> None:
     """Uncompressed pictures: neither the fingerprint nor the cache of pixels takes one for the other."""
     results = {}
@@ -258,21 +279,6 @@ def test_an_interrupted_run_says_what_is_kept_and_how_to_go_on(tmp_path: Path, n
     done = subprocess.run([*command, "--resume"], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert "886 of 899" in done.stdout
-
-
-def test_a_checkpoint_that_changes_while_it_is_read(
-    evaluate: Callable[..., list[EvalResult]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    load = api.load_checkpoint
-
-    def replaced(*arguments: Any) -> object:
-        network = api.create_model(api.load_config(tmp_path / "small.py").model)
-        write_safetensors(tmp_path / "small.safetensors", network.state_dict(), {})
-        return load(*arguments)
-
-    monkeypatch.setattr(api, "load_checkpoint", replaced)
-    with pytest.raises(CheckpointError, match="small.safetensors: has changed while it was read"):
-        evaluate()
 
 
 def test_a_deleted_output_folder_loses_no_number(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -20,7 +21,7 @@ from densezoo.data.decoding import Decoded, decode, is_truncated
 from densezoo.data.images import ImageSet
 from densezoo.data.preprocess import Prepared, to_pixels
 from densezoo.data.views import Augmentation, to_views
-from densezoo.data.workers import POLL, Pulse, Travelling, arrived, to_travel, watched
+from densezoo.data.workers import POLL, Pulse, Travelling, arrived, to_travel, watched, without_lost_connections
 from densezoo.errors import DatasetError, DensezooError, ImageError
 from densezoo.types import Protocol
 
@@ -206,7 +207,7 @@ def batches_by_protocol(
         multiprocessing_context="fork" if workers else None,
         collate_fn=collate,
         pin_memory=pin,
-        worker_init_fn=_one_thread if any(protocol.resize_backend == "cv2" for protocol in protocols) else None,
+        worker_init_fn=partial(_begin_worker, any(protocol.resize_backend == "cv2" for protocol in protocols)),
     )
     with closing(watched(loader, pulse)) as loaded_batches:
         for loaded in loaded_batches:
@@ -219,8 +220,10 @@ def batches_by_protocol(
             yield loaded
 
 
-def _one_thread(worker: int) -> None:
+def _begin_worker(uses_opencv: bool, worker: int) -> None:
     """OpenCV's threads would only get in the way of the other workers."""
-    import cv2
+    sys.excepthook = without_lost_connections
+    if uses_opencv:
+        import cv2
 
-    cv2.setNumThreads(0)
+        cv2.setNumThreads(0)

@@ -10,11 +10,13 @@ import errno
 import logging
 import mmap
 import signal
+import sys
 import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
+from types import TracebackType
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -170,6 +172,14 @@ def _begun(loader: DataLoader[Any]) -> Iterator[Any]:
         pin_memory=loader.pin_memory,
     )
     return iter(alone)
+
+
+def without_lost_connections(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A worker's ``sys.excepthook``: its thread that hands shared memory over prints a traceback by it when the main
+    process is interrupted in the middle of fetching some, which has a message of its own.
+    """
+    if not issubclass(kind, (ConnectionError, EOFError)):
+        sys.__excepthook__(kind, error, trace)
 
 
 def to_travel(pixels: Tensor) -> Travelling:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from densezoo.errors import CheckpointError
 
 #: (how a file that is no checkpoint starts, what it is).
 IMPOSTORS = [
@@ -64,3 +68,18 @@ def file_sha256(path: str | Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+@contextmanager
+def unchanged(path: str | Path) -> Iterator[str]:
+    """A file's sha256, which it has until this ends; "" of what is no file, which is for the reader to refuse.
+
+    Raises:
+        CheckpointError: it has another one at the end: what was read may be either.
+    """
+    sha256 = file_sha256(path) if Path(path).is_file() else ""
+    yield sha256
+    if sha256 and (not Path(path).is_file() or file_sha256(path) != sha256):
+        raise CheckpointError(
+            f"{path}: was replaced while it was read (it had the sha256 {sha256[:16]}...); start again"
+        )

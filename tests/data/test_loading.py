@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing import connection, reduction
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from PIL import Image
 
 from densezoo.data.datasets import open_dataset
-from densezoo.data.images import folder_images
+from densezoo.data.images import ArrayImages, folder_images
 from densezoo.data.loading import batches
 from densezoo.data.protocols import get_protocol
 from densezoo.errors import DatasetError, ImageError
@@ -71,3 +72,20 @@ def test_images_of_several_sizes_need_a_resize(tmp_path: Path, random_image: Cal
         list(batches(images, get_protocol("cifar10"), batch_size=2, workers=0, indices=range(2)))
     (batch,) = batches(images, get_protocol("torchvision"), batch_size=2, workers=0, indices=range(2))
     assert batch.pixels.shape == (2, 3, 224, 224)
+
+
+@dataclass(frozen=True)
+class Hangup(ArrayImages):
+    """Calls the thread by which this process hands shared memory over, and hangs up, as an interrupted run does."""
+
+    def read(self, index: int) -> np.ndarray:
+        duplicate = reduction.DupFd(0)
+        connection.SocketClient(duplicate._id[0]).close()
+        duplicate.detach()  # is served after the other: that one is over then
+        return super().read(index)
+
+
+def test_a_worker_says_nothing_of_a_lost_connection(capfd: pytest.CaptureFixture[str]) -> None:
+    images = Hangup("", ["a"], [0], np.zeros((1, 8, 8), np.uint8))
+    list(batches(images, get_protocol("digits"), batch_size=1, workers=1, indices=range(1)))
+    assert capfd.readouterr().err == ""

@@ -158,7 +158,9 @@ def run(command: list[str], out: Path, before: Sequence[str] = ()) -> dict[str, 
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     (stored,) = out.glob("*/*.json")
-    return {key: value for key, value in json.loads(stored.read_text()).items() if key not in ("date", "seconds", "commit")}
+    return {
+        key: value for key, value in json.loads(stored.read_text()).items() if key not in ("date", "seconds", "commit")
+    }
 
 
 @pytest.mark.skipif(

@@ -150,6 +150,17 @@ def test_a_port_in_use_is_one_message(tmp_path: Path) -> None:
     assert "Traceback" not in shown
 
 
+def test_processes_that_run_different_networks(tmp_path: Path) -> None:
+    port = free_port()
+    processes = [start(tmp_path, 0, 2, port), start(tmp_path, 1, 2, port, "--cfg-options", "model.bn_eps=0.001")]
+    for process in processes:
+        shown = process.communicate(timeout=100)[1]
+        assert process.returncode == 1
+        assert "error: rank " in shown
+        assert "run different things: architecture is" in shown
+    assert not list(tmp_path.glob("*/*.json"))
+
+
 def test_one_process_has_everything() -> None:
     distributed.start("none", "cpu")
     assert list(distributed.shard(5)) == [0, 1, 2, 3, 4]
