@@ -32,6 +32,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 
+import pyarrow.parquet
 from faults import FAULTS, SECONDS, SWEEP, TEST, TORCH7, VICTIM, Fault
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -45,6 +46,7 @@ dataset = "imagefolder"
 protocol = "torchvision"
 """
 ASIDE = re.compile(r"(hashing|evaluating) \d+/\d+ .*|warning: .*|\s*")  # lines of stderr beside the message
+WHOLE = (".json", ".state", ".parquet", ".error.txt", "fill")  # endings of what may be left
 HINT = re.compile(r"[\d,]+ of [\d,]+ images are kept in .* with --resume goes on")
 
 Values = Mapping[str, object]
@@ -144,15 +146,14 @@ class Case:
         found = {self._ended(number, limit) for number in range(first, len(self.children))}
         if "killed" not in found:
             left = [path for name in ("out", "tmp", "predictions") for path in (self.folder / name).rglob("*")]
-            odd = [
-                str(path)
-                for path in left
-                if path.is_file() and not path.name.endswith((".json", ".state", ".parquet", "fill"))
-            ]
-            if any(not name.endswith(".error.txt") for name in odd):
+            odd = [str(path) for path in left if path.is_file() and not path.name.endswith(WHOLE)]
+            if odd:
                 raise Wrong(f"left behind: {', '.join(odd)}")
         for result in self.results():
             self._check(json.loads(result.read_text()))
+        for table in self.folder.glob("predictions/*.parquet"):
+            if pyarrow.parquet.read_metadata(table).num_rows != IMAGES:
+                raise Wrong(f"{table}: not {IMAGES} rows")
         if "exact" in found and len(self.results()) != 1:
             raise Wrong(f"exit status 0, and {len(self.results())} results are stored")
         if found == {"error"} and self.results():
@@ -182,10 +183,10 @@ class Case:
             text = "; ".join(f"{name}: {values[name]}, undisturbed {expected[name]}" for name in differing)
             raise Wrong(f"other numbers: {text}")
 
-    def undisturbed(self, *options: object) -> Values:
+    def undisturbed(self) -> Values:
         """The result of a run over what there is now."""
         first, out = len(self.children), f"alone{len(self.children)}"
-        self.run(*options, out=out)
+        self.run(out=out)
         for number in range(first, len(self.children)):
             self._ended(number, SECONDS)
         (stored,) = self.folder.glob(f"{out}/*/*.json")

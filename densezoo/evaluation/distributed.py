@@ -28,6 +28,7 @@ _VARIABLES = {
 }
 _STARTED_BY = {"pytorch": "torchrun --nproc-per-node N tools/...", "slurm": "srun", "mpi": "mpirun"}
 BEAT = 1.0  # seconds between two signs of life of a process
+JOINING = timedelta(minutes=5)  # after which a process that hasn't joined counts as never started
 SILENCE = 20.0  # seconds without one, after which a process counts as dead
 
 
@@ -58,7 +59,10 @@ def start(launcher: str | None, device: str) -> str:
         if device.startswith("cuda"):
             dist.init_dist(launcher, backend="nccl")
         else:  # mmengine 0.10.7 picks a GPU for every process, also where there is none
-            torch.distributed.init_process_group("gloo", rank=place[0], world_size=place[1])
+            joining = torch.distributed.rendezvous("env://", *place, timeout=JOINING)  # type: ignore[attr-defined]
+            store = next(joining)[0]
+            store.set_timeout(timedelta(minutes=30))  # torch's own: others wait while the main one hashes the images
+            torch.distributed.init_process_group("gloo", store=store, rank=place[0], world_size=place[1])
     except (RuntimeError, ValueError, KeyError) as error:  # a port in use, a rank that nobody has, MASTER_ADDR not set
         reason = str(error).partition("\n")[0]
         raise EvaluationError(

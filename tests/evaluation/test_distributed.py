@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -120,12 +122,14 @@ def test_a_process_that_was_not_launched(launcher: str) -> None:
     ],
 )
 def test_launchers_are_recognised(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], launcher: str) -> None:
-    joined = []
+    joined: list[dict[str, Any]] = []
+    monkeypatch.setattr(distributed.torch.distributed, "rendezvous", lambda *_, **kinds: iter([(Mock(),)]))
     monkeypatch.setattr(distributed.torch.distributed, "init_process_group", lambda *_, **kinds: joined.append(kinds))
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert distributed.start(None, "cpu") == launcher
-    assert joined == ([] if launcher == "none" else [{"rank": 1, "world_size": 2}])
+    places = [{name: kinds[name] for name in ("rank", "world_size")} for kinds in joined]
+    assert places == ([] if launcher == "none" else [{"rank": 1, "world_size": 2}])
     assert distributed.start("none", "cpu") == "none"
 
 
@@ -159,6 +163,17 @@ def test_processes_that_run_different_networks(tmp_path: Path) -> None:
         assert "error: rank " in shown
         assert "run different things: architecture is" in shown
     assert not list(tmp_path.glob("*/*.json"))
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_process_that_never_joins_is_not_waited_for(rank: int) -> None:
+    program = "from datetime import timedelta; from densezoo.evaluation import distributed; "
+    program += "distributed.JOINING = timedelta(seconds=3); distributed.start('pytorch', 'cpu')"
+    place = {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=REPOSITORY, env={**os.environ, **place}, capture_output=True, timeout=200
+    )
+    assert f"EvaluationError: rank {rank} of 2 can't join the others by pytorch" in done.stderr.decode()
 
 
 def test_one_process_has_everything() -> None:
