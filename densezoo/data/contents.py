@@ -1,7 +1,7 @@
 """What an image set holds, image by image: sha256s that are known before a run and held against every image read.
 
 One pass hashes all images. The digests are kept in the cache folder under the files' stat signatures, so that an
-unchanged tree is read once. 50,000 photographs (6.4 GB) take 5 s of CPU.
+unchanged tree is read once. A core hashes 1.3 GB a second (AMD EPYC).
 """
 
 from __future__ import annotations
