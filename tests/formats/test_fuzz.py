@@ -18,6 +18,8 @@ from densezoo.formats.read import read_checkpoint
 from densezoo.models.densenet import DenseNet
 from densezoo.types import Architecture
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 FOLDER = Path(__file__).resolve().parents[1] / "fixtures" / "formats"
 TORCH7 = [FOLDER.parent / "torch7" / f"{name}.t7" for name in ("00_tiny_bc_d10_k4", "05_dpt_basic", "06_ascii")]
 ENDINGS = (".ckpt", ".params", ".caffemodel", ".npz", ".pdparams", ".onnx", ".pt", ".h5", ".pth", ".dat", ".keras")

@@ -19,7 +19,10 @@ from densezoo.errors import FormatError
 from densezoo.formats.fuzzing import HOLE, hold_to_limits
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="measures memory through /proc")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="measures memory through /proc"),
+    pytest.mark.usefixtures("untraced"),
+]
 
 
 @pytest.fixture(scope="module", autouse=True)
