@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,6 +21,8 @@ from torch.utils.data import DataLoader
 from densezoo.errors import TrainingError
 from densezoo.training.data import TrainingImages
 from densezoo.types import Recipe
+
+_NUMBERS = itertools.count(1)  # of the runs in this process
 
 
 class Classifier(BaseModel):  # type: ignore[misc]  # mmengine is untyped
@@ -132,7 +135,7 @@ def train(
     Runner(
         model=Classifier(network),
         work_dir=str(work_dir),
-        experiment_name=Path(work_dir).name,
+        experiment_name=f"{Path(work_dir).name}_{next(_NUMBERS)}",  # two that begin in one second are two to mmengine
         train_dataloader=loader,
         train_cfg={"by_epoch": True, "max_epochs": recipe.epochs},
         optim_wrapper={"optimizer": _optimizer(recipe)},

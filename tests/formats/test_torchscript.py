@@ -195,6 +195,7 @@ def test_too_much_code_is_refused_before_it_is_parsed(tmp_path: Path, body: str)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="measures memory through /proc")
+@pytest.mark.usefixtures("untraced")
 @pytest.mark.parametrize("body", ["n = [" + "1, " * 35_000 + "]", "n = [x]\n    while True:\n      y = torch.relu(x)"])
 def test_code_that_is_long_or_runs_for_ever(tmp_path: Path, body: str) -> None:
     path = with_forward(tmp_path / "m.pt", body + "\n    return torch.nothing(x)")
