@@ -155,6 +155,8 @@ def _end(iterator: Iterator[Any]) -> None:
 
 def _begun(loader: DataLoader[Any]) -> Iterator[Any]:
     """The loader's iterator; where there is no room even for its semaphores, one without workers."""
+    # in Python's own work before and after a fork a signal's exception would be dropped, and the run go on
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         return iter(loader)
     except OSError as error:
@@ -163,6 +165,8 @@ def _begun(loader: DataLoader[Any]) -> Iterator[Any]:
                 f"the processes that decode images can't be started ({error}); try --workers 0"
             ) from None
         _MultiProcessingDataLoaderIter._shutdown = True  # or what is left of it prints a traceback when it is dropped
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     logging.getLogger("densezoo").warning("warning: /dev/shm is full: images are decoded in the main process")
     alone: DataLoader[Any] = DataLoader(
         loader.dataset,

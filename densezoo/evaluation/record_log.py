@@ -15,7 +15,6 @@ import errno
 import json
 import os
 import struct
-import tempfile
 import zlib
 from collections.abc import Iterator, Mapping
 from io import FileIO
@@ -132,14 +131,14 @@ class RecordLog:
             self._file = None
 
     def _start(self) -> None:
-        handle, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=f"{self.path.name}.")
+        temporary = self.path.with_name(f"{self.path.name}.new")  # what a kill leaves of it, the next run replaces
         try:
-            with os.fdopen(handle, "wb") as file:
+            with open(temporary, "wb") as file:
                 text = json.dumps(self.run).encode()
                 file.write(f"{zlib.crc32(text):08x} ".encode() + text + b"\n")
             os.replace(temporary, self.path)
         except BaseException:
-            os.unlink(temporary)
+            temporary.unlink(missing_ok=True)
             raise
 
     def _difference(self) -> str | None:
