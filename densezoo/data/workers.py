@@ -17,7 +17,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from types import TracebackType
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -28,7 +28,6 @@ from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from densezoo.errors import EvaluationError
 
-T = TypeVar("T")
 Travelling: TypeAlias = "Tensor | NDArray[Any]"
 
 POLL = 5.0  # seconds after which a batch that hasn't come is asked about
