@@ -432,68 +432,71 @@ def evaluate_protocols(
 
     if predictions:
         written_as(Path(predictions), "predictions")
-    with unchanged(checkpoint) as sha256:
-        spec, known_by = identify(Path(checkpoint), sha256, model) if sha256 else (None, None)
-        experiment = _described(checkpoint, spec) if config is None else load_config(config, overrides)
-        experiment = dataclasses.replace(experiment, dataset=dataset or experiment.dataset)
-        if not experiment.dataset or not (names or spec or experiment.protocol):
-            raise ConfigError(f"{checkpoint}: doesn't say how it is used; give a config, or --dataset and --protocol")
-        network, converted = load_checkpoint(checkpoint, experiment.model)
-    if spec and not _is_network_of(spec, checkpoint, experiment.model, converted.architecture):
-        if model is not None:
-            raise ConfigError(f"{config}: expected the network of {spec.name} ({spec.config}), found another one")
-        spec = known_by = None  # what runs under that config is not what was published
-    chosen = _protocols(names, spec.protocol if spec else experiment.protocol)
-    augmentation = get_augmentation(tta)
-    for protocol in chosen:
-        check_fits(augmentation, protocol)
-        _check_channels(experiment.model, protocol)
-    subsets = find_subsets(experiment.dataset, data_root) if subset == "all" else [subset]
-    if predictions and len(subsets) > 1:
-        raise ConfigError(f"--predictions takes one subset, found {len(subsets)}; choose one by --subset")
-    images = _open_images(experiment, data_root, "test", labels, class_map, subsets[0])
     device = _device(device)
-    distributed.start(launcher, device)
-    about: dict[str, Any] = {
-        "model": spec.name if spec else _own_name(experiment, sha256, overrides),
-        "config": experiment.path,
-        "weights_sha256": sha256,
-        "weights_known_by": known_by,
-        "dataset": experiment.dataset,
-        "backend": "eager",
-        "precision": "float32",
-        "device": device,
-        "versions": provenance.versions(),
-        "commit": provenance.commit(ROOT),
-        "date": provenance.now(),
-        "tta": tta,
-        "architecture": _plain(dataclasses.asdict(experiment.model)),
-    }
-    loading = measure.Loading(batch_size, workers, on_error, augmentation, Path(cache) if cache else None)
-    storing = measure.Storing(
-        out=Path(out) if out else None,
-        found="restart" if restart else "resume" if resume else "refuse",
-        predictions=Path(predictions) if predictions else None,
-        show_progress=show_progress,
-    )
-    stored = read_results(out) if out and resume and len(subsets) > 1 else []
-    if out and storing.found == "refuse" and len(subsets) > 1:
-        measure.check_states(Path(out), chosen, [{**about, "subset": each} for each in subsets])
+    distributed.start(launcher, device)  # before a file is read: what one process then finds wrong ends all of them
+    with distributed.watched():
+        with unchanged(checkpoint) as sha256:
+            spec, known_by = identify(Path(checkpoint), sha256, model) if sha256 else (None, None)
+            experiment = _described(checkpoint, spec) if config is None else load_config(config, overrides)
+            experiment = dataclasses.replace(experiment, dataset=dataset or experiment.dataset)
+            if not experiment.dataset or not (names or spec or experiment.protocol):
+                raise ConfigError(
+                    f"{checkpoint}: doesn't say how it is used; give a config, or --dataset and --protocol"
+                )
+            network, converted = load_checkpoint(checkpoint, experiment.model)
+        if spec and not _is_network_of(spec, checkpoint, experiment.model, converted.architecture):
+            if model is not None:
+                raise ConfigError(f"{config}: expected the network of {spec.name} ({spec.config}), found another one")
+            spec = known_by = None  # what runs under that config is not what was published
+        chosen = _protocols(names, spec.protocol if spec else experiment.protocol)
+        augmentation = get_augmentation(tta)
+        for protocol in chosen:
+            check_fits(augmentation, protocol)
+            _check_channels(experiment.model, protocol)
+        subsets = find_subsets(experiment.dataset, data_root) if subset == "all" else [subset]
+        if predictions and len(subsets) > 1:
+            raise ConfigError(f"--predictions takes one subset, found {len(subsets)}; choose one by --subset")
+        images = _open_images(experiment, data_root, "test", labels, class_map, subsets[0])
+        about: dict[str, Any] = {
+            "model": spec.name if spec else _own_name(experiment, sha256, overrides),
+            "config": experiment.path,
+            "weights_sha256": sha256,
+            "weights_known_by": known_by,
+            "dataset": experiment.dataset,
+            "backend": "eager",
+            "precision": "float32",
+            "device": device,
+            "versions": provenance.versions(),
+            "commit": provenance.commit(ROOT),
+            "date": provenance.now(),
+            "tta": tta,
+            "architecture": _plain(dataclasses.asdict(experiment.model)),
+        }
+        loading = measure.Loading(batch_size, workers, on_error, augmentation, Path(cache) if cache else None)
+        storing = measure.Storing(
+            out=Path(out) if out else None,
+            found="restart" if restart else "resume" if resume else "refuse",
+            predictions=Path(predictions) if predictions else None,
+            show_progress=show_progress,
+        )
+        stored = read_results(out) if out and resume and len(subsets) > 1 else []
+        if out and storing.found == "refuse" and len(subsets) > 1:
+            measure.check_states(Path(out), chosen, [{**about, "subset": each} for each in subsets])
 
-    def measured(images: ImageSet) -> list[EvalResult]:
-        facts = {**about, "subset": images.subset}
-        if stored:
-            images = measure.hashed(images, show_progress)
-            fixed = {**facts, "dataset_fingerprint": images.fingerprint()}
-            found = [_same(stored, {**fixed, "protocol": protocol.name}) for protocol in chosen]
-            if all(found):
-                return [result for result in found if result]
-        return measure.results(network, images, chosen, experiment.model, device, facts, loading, storing)
+        def measured(images: ImageSet) -> list[EvalResult]:
+            facts = {**about, "subset": images.subset}
+            if stored:
+                images = measure.hashed(images, show_progress)
+                fixed = {**facts, "dataset_fingerprint": images.fingerprint()}
+                found = [_same(stored, {**fixed, "protocol": protocol.name}) for protocol in chosen]
+                if all(found):
+                    return [result for result in found if result]
+            return measure.results(network, images, chosen, experiment.model, device, facts, loading, storing)
 
-    made = measured(images)
-    for other in subsets[1:]:
-        made += measured(_open_images(experiment, data_root, "test", labels, class_map, other))
-    return made
+        made = measured(images)
+        for other in subsets[1:]:
+            made += measured(_open_images(experiment, data_root, "test", labels, class_map, other))
+        return made
 
 
 def _is_network_of(spec: ModelSpec, checkpoint: str | Path, asked: Architecture, built: Architecture) -> bool:

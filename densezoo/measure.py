@@ -98,7 +98,7 @@ def results(
         raise ConfigError(f"--predictions takes one protocol, found {len(protocols)}; choose one by --protocol")
     backends = [EagerBackend(model, protocol, device) for protocol in protocols]
     _check_size(backends, images)
-    with distributed.watched(), _state_folder(storing.out, about["dataset"]) as folder:
+    with _state_folder(storing.out, about["dataset"]) as folder:
         check_writable(folder, len(images) * len(protocols) * RECORD.itemsize + SPARE)
         for protocol in protocols if storing.out else ():
             conditions = Conditions.of({**about, "protocol": protocol.name})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import threading
@@ -30,6 +31,7 @@ _STARTED_BY = {"pytorch": "torchrun --nproc-per-node N tools/...", "slurm": "sru
 BEAT = 1.0  # seconds between two signs of life of a process
 JOINING = timedelta(minutes=5)  # after which a process that hasn't joined counts as never started
 SILENCE = 20.0  # seconds without one, after which a process counts as dead
+_AGAIN = "start all processes again with --resume to go on"
 
 
 def start(launcher: str | None, device: str) -> str:
@@ -63,6 +65,7 @@ def start(launcher: str | None, device: str) -> str:
             store = next(joining)[0]
             store.set_timeout(timedelta(minutes=30))  # torch's own: others wait while the main one hashes the images
             torch.distributed.init_process_group("gloo", store=store, rank=place[0], world_size=place[1])
+        atexit.register(_destroy)
     except (RuntimeError, ValueError, KeyError) as error:  # a port in use, a rank that nobody has, MASTER_ADDR not set
         reason = str(error).partition("\n")[0]
         raise EvaluationError(
@@ -71,6 +74,12 @@ def start(launcher: str | None, device: str) -> str:
             "measure in each process by itself"
         ) from None
     return launcher
+
+
+def _destroy() -> None:
+    """End the threads of gloo; a Python that shuts down beside them is ended by SIGABRT in one run of ten."""
+    if dist.is_distributed():
+        torch.distributed.destroy_process_group()
 
 
 def _place(launcher: str) -> tuple[int, int] | None:
@@ -140,7 +149,9 @@ def watched() -> Iterator[None]:
         time.sleep(SILENCE + 10 * BEAT)  # the watch ends this process as soon as it knows whose fault it is
         raise
     except BaseException as error:
-        watch.leave(f"rank {rank()} ended with {type(error).__name__}: {error}")
+        watch.leave(
+            f"rank {rank()} ended with {type(error).__name__}: {error}; mend that, then start all processes again"
+        )
         raise
     finally:
         watch.finished.set()
@@ -168,6 +179,7 @@ class _Watch(threading.Thread):
         for beat in range(sys.maxsize):
             lost = self._beat(beat)
             if lost and not self.finished.wait(5 * BEAT) and (lost := self._beat(beat)):  # it may be back
+                self.leave(lost)
                 _end(lost)
             if self.finished.wait(BEAT):
                 return
@@ -178,7 +190,7 @@ class _Watch(threading.Thread):
             self.store.set(f"beat{rank()}", str(beat))
             return self._lost()
         except RuntimeError:  # torch.distributed.DistError among them
-            return "rank 0, which keeps the store of all processes, is gone"
+            return f"rank 0, which keeps the store of all processes, is gone; {_AGAIN}"
 
     def _lost(self) -> str | None:
         """What is said of the first process that left or is silent; None: all are there."""
@@ -190,11 +202,11 @@ class _Watch(threading.Thread):
             if found != before:
                 self.last[other] = found, time.monotonic()
             elif time.monotonic() - since > SILENCE:
-                return f"rank {other} is gone: no sign of life for {SILENCE:.0f} s"
+                return f"rank {other} is gone: no sign of life for {SILENCE:.0f} s; {_AGAIN}"
         return None
 
     def leave(self, reason: str) -> None:
-        """Tell the others that this process ends, and why; they end too."""
+        """Tell the others why this process ends; they end, too, and say the same."""
         try:
             self.store.set("left", reason)
             time.sleep(3 * BEAT if is_main() else 0)  # rank 0 takes the store with it
@@ -204,6 +216,6 @@ class _Watch(threading.Thread):
 
 def _end(reason: str) -> None:
     """End this process from a thread while the main one waits for an answer that will not come."""
-    sys.stderr.write(f"error: {reason}; start all processes again with --resume to go on\n")
+    sys.stderr.write(f"error: {reason}\n")
     sys.stderr.flush()
     os._exit(1)

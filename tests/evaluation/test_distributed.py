@@ -38,7 +38,13 @@ def test_the_counts_of_one_process(tmp_path: Path, processes: int) -> None:
 
 def start(out: Path, rank: int, world_size: int, port: int, *options: str) -> subprocess.Popen[str]:
     """One of several processes over the digits, one image a step."""
-    variables = {"RANK": rank, "WORLD_SIZE": world_size, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    variables: dict[str, object] = {
+        "RANK": rank,
+        "WORLD_SIZE": world_size,
+        "OMP_NUM_THREADS": 1,
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": port,
+    }
     network = "configs/digits/densenet_bc_22_8_digits"
     command = [sys.executable, "tools/test.py", f"{network}.py", f"{network}.safetensors", "--launcher", "pytorch"]
     command += ["--device", "cpu", "--workers", "0", "--batch-size", "1", "--out", str(out), *options]
@@ -91,6 +97,19 @@ def test_ranks_that_measure_different_things_are_refused(tmp_path: Path) -> None
     for text in shown:
         assert "rank 1 measures another thing than rank 0: tta is 'flip', and None there" in text
     assert not list(tmp_path.glob("*/*.json"))
+
+
+def test_a_rank_that_cannot_begin_ends_the_others(tmp_path: Path) -> None:
+    """As when it reads a checkpoint that is being replaced: nobody waits for it until the time for joining is over."""
+    port = free_port()
+    processes = [
+        start(tmp_path, rank, 2, port, *(["--cfg-options", "model.growth_rate=5"] if rank else [])) for rank in range(2)
+    ]
+    shown = [process.communicate(timeout=distributed.JOINING.total_seconds() / 2)[1] for process in processes]
+    assert [process.returncode for process in processes] == [1, 1]
+    assert "error: rank 1 ended with CheckpointError:" in shown[0], shown[0]
+    assert "--resume" not in shown[0]
+    assert "rank" not in shown[1]
 
 
 @pytest.fixture
