@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from densezoo.data.contents import VerifiedImages, content_digests, verified
-from densezoo.data.images import ArrayImages
+from densezoo.data.layouts.folder import ArrayImages
 from densezoo.evaluation.metrics import RECORD, Counts, Records, measure, score
 from densezoo.types import EvalResult
 

@@ -8,10 +8,10 @@ from mmengine.config import Config
 
 from densezoo import schema
 from densezoo.config import load_config
-from densezoo.data.datasets import DATASETS
-from densezoo.data.protocols import PROTOCOLS
+from densezoo.data.layouts.datasets import DATASETS
 from densezoo.errors import ConfigError
-from densezoo.models.topology import num_params
+from densezoo.families.densenet.layers import num_params
+from densezoo.protocols import PROTOCOLS
 from densezoo.types import Experiment
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"

@@ -204,7 +204,7 @@ class Style:
 
 
 class Builder:
-    """A `densezoo.models.densenet.DenseNet` as Torch's modules."""
+    """A `densezoo.families.densenet.network.DenseNet` as Torch's modules."""
 
     def __init__(self, model: nn.Module, style: Style | None = None) -> None:
         self.model, self.style = model, style or Style()

@@ -15,7 +15,8 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from densezoo import api, command_line
+from densezoo import api
+from densezoo.commands import parser as command_line
 
 TARGETS = ("densezoo", "torchvision", "timm", "mmpretrain", "onnx", "keras")
 

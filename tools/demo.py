@@ -9,7 +9,8 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from densezoo import api, command_line
+from densezoo import api
+from densezoo.commands import parser as command_line
 from densezoo.paths import relative_to_root
 from densezoo.results.store import compare_with, storing, write_result
 from densezoo.results.summary import summary

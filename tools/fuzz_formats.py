@@ -12,7 +12,8 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from densezoo import api, command_line
+from densezoo import api
+from densezoo.commands import parser as command_line
 from densezoo.errors import DensezooError
 from densezoo.formats.fuzzing import try_one
 

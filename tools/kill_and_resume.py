@@ -15,7 +15,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from densezoo import command_line
+from densezoo.commands import parser as command_line
 from densezoo.errors import EvaluationError
 from densezoo.paths import ROOT
 

@@ -11,7 +11,8 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 
-from densezoo import api, command_line
+from densezoo import api
+from densezoo.commands import parser as command_line
 
 
 def main(argv: Sequence[str] | None = None) -> int:

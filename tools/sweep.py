@@ -11,9 +11,9 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 
-from densezoo import command_line
+from densezoo.api.sweep import Settings, plan, sweep
+from densezoo.commands import parser as command_line
 from densezoo.errors import EvaluationError
-from densezoo.sweep import Settings, plan, sweep
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from densezoo.data.images import ChosenImages, Content, ImageSet, Listed, digest_of, stat_signature
+from densezoo.data.layouts.folder import ChosenImages, Content, ImageSet, Listed, digest_of, stat_signature
 from densezoo.errors import DatasetError, ImageError
 from densezoo.paths import cache_folder
 

@@ -6,7 +6,7 @@ import zlib
 
 from densezoo.errors import FormatError
 from densezoo.formats.binary import BFLOAT16, BLOCK, Bytes, cut, to_tensor
-from densezoo.formats.protobuf import Reader, first_bytes
+from densezoo.formats.containers.protobuf import Reader, first_bytes
 from densezoo.types import Checkpoint
 
 _TENSOR = {1: ("shape*", "ints"), 2: ("dtype", "text"), 3: ("content", "bytes")}

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from densezoo.errors import FormatError
 from densezoo.formats.binary import BFLOAT16, MAX_TENSORS, Bytes, cut, item_size, open_file, to_tensor
-from densezoo.formats.json_text import MAX_JSON, parse_json
+from densezoo.formats.containers.json import MAX_JSON, parse_json
 from densezoo.types import Checkpoint, GraphNode
 
 LIST_MAGIC = b"\x12\x01\0\0\0\0\0\0" + b"\0" * 8
@@ -106,7 +106,7 @@ def _symbol_path(path: Path) -> Path | None:
 
 
 def _read_symbol(path: Path) -> tuple[GraphNode, ...]:
-    """The computation in the terms of `densezoo.checkpoints.graph`."""
+    """The computation in the terms of `densezoo.families.densenet.graph`."""
     try:
         with open_file(path) as data:
             text = bytes(cut(data, 0, min(len(data), MAX_JSON + 1), "its text").read())

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from densezoo.errors import FormatError
-from densezoo.formats import pickled
 from densezoo.formats.binary import Bytes
+from densezoo.formats.containers import pickle as pickled
 from densezoo.types import Checkpoint
 
 NAMES = "StructuredToParameterName@@"  # {layer's name: Paddle's internal name}

@@ -14,9 +14,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from densezoo.errors import FormatError
+from densezoo.families.densenet.timm import config_beside
 from densezoo.formats.binary import BFLOAT16, MAX_TENSORS, Bytes, cut, to_tensor
-from densezoo.formats.json_text import MAX_JSON, parse_json
-from densezoo.formats.timm_config import config_beside
+from densezoo.formats.containers.json import MAX_JSON, parse_json
 from densezoo.types import Checkpoint
 
 _DTYPES = {

@@ -15,9 +15,9 @@ from typing import Any
 import yaml
 
 from densezoo import schema
-from densezoo.data.protocols import PROTOCOLS
 from densezoo.errors import MetafileError, suggestion
 from densezoo.paths import relative_to_root
+from densezoo.protocols import PROTOCOLS
 from densezoo.types import WeightSource
 
 URL_FIELDS = ("url", "weights", "code", "mirrors")

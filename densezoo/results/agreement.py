@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from densezoo.data.protocols import PROTOCOLS
 from densezoo.errors import ResultError
+from densezoo.protocols import PROTOCOLS
 from densezoo.results.weights import has_weights_of
 from densezoo.types import EvalResult, ModelSpec, ReportedResult
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from string import Template
 
-from densezoo.data.protocols import PROTOCOLS
-from densezoo.models.topology import STEMS, stages
+from densezoo.families.densenet.layers import STEMS, stages
+from densezoo.protocols import PROTOCOLS
 from densezoo.results.tables import corruption_table, dataset_rows, markdown
 from densezoo.results.weights import legend
 from densezoo.types import Architecture, EvalResult, ModelSpec, Protocol, WeightSource

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
-from densezoo.data.imagenet_c import CORRUPTIONS, EXTRA, NAME, SEVERITIES
+from densezoo.data.layouts.imagenet_c import CORRUPTIONS, EXTRA, NAME, SEVERITIES
 from densezoo.results.weights import weakest_mark
 from densezoo.types import EvalResult
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from densezoo.errors import ResultError
-from densezoo.outputs import written_as
+from densezoo.files import written_as
 
 
 def reliability_diagram(path: Path, bins: Sequence[tuple[int, float, float]], title: str) -> None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from densezoo.data.imagenet_c import NAME as CORRUPTED
-from densezoo.data.protocols import PROTOCOLS
+from densezoo.data.layouts.imagenet_c import NAME as CORRUPTED
 from densezoo.errors import ResultError
+from densezoo.protocols import PROTOCOLS
 from densezoo.results.corruptions import corruption_rows
 from densezoo.results.weights import has_weights_of, legend, mark
 from densezoo.types import EvalResult, ModelSpec, ReportedResult

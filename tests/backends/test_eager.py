@@ -5,8 +5,8 @@ from examples import randomise_statistics
 
 from densezoo.backends.eager import EagerBackend
 from densezoo.data.preprocess import normalise
-from densezoo.data.protocols import get_protocol
-from densezoo.models.densenet import DenseNet
+from densezoo.families.densenet.network import DenseNet
+from densezoo.protocols import get_protocol
 from densezoo.types import Architecture
 
 

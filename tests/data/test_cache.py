@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from densezoo.data.cache import PixelCache
-from densezoo.data.images import ArrayImages
+from densezoo.data.layouts.folder import ArrayImages
 from densezoo.data.preprocess import Prepared
-from densezoo.data.protocols import get_protocol
 from densezoo.data.views import AUGMENTATIONS
 from densezoo.errors import DatasetError
+from densezoo.protocols import get_protocol
 
 TIMM = get_protocol("timm")
 

@@ -12,8 +12,8 @@ from small_imagenet import tarred
 
 from densezoo.data import contents
 from densezoo.data.contents import content_digests, verified
-from densezoo.data.datasets import open_dataset
-from densezoo.data.images import ChosenImages, FolderImages, ImageSet, folder_images
+from densezoo.data.layouts.datasets import open_dataset
+from densezoo.data.layouts.folder import ChosenImages, FolderImages, ImageSet, folder_images
 from densezoo.errors import DatasetError, ImageError
 
 

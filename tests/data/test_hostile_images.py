@@ -11,8 +11,8 @@ from PIL import Image
 from unusual_images import encoded, photograph
 
 from densezoo.data.decoding import MAX_PIXELS, decode
-from densezoo.data.protocols import PROTOCOLS, get_protocol
 from densezoo.errors import ImageError
+from densezoo.protocols import PROTOCOLS, get_protocol
 
 ONE_A_DECODER = ["torchvision", "mmpretrain", "torch7", "mindcv"]
 

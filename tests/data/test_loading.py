@@ -11,11 +11,11 @@ import pytest
 import torch
 from PIL import Image
 
-from densezoo.data.datasets import open_dataset
-from densezoo.data.images import ArrayImages, folder_images
+from densezoo.data.layouts.datasets import open_dataset
+from densezoo.data.layouts.folder import ArrayImages, folder_images
 from densezoo.data.loading import batches
-from densezoo.data.protocols import get_protocol
 from densezoo.errors import DatasetError, ImageError
+from densezoo.protocols import get_protocol
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from small_imagenet import write
 from unusual_images import encoded, photograph
 
 from densezoo.data import decoding, loading
-from densezoo.data.images import ArrayImages, folder_images
+from densezoo.data.layouts.folder import ArrayImages, folder_images
 from densezoo.data.loading import batches, batches_by_protocol
 from densezoo.data.preprocess import Preprocess
-from densezoo.data.protocols import get_protocol, same_kind
+from densezoo.protocols import get_protocol, same_kind
 
 
 def photographs(root: Path) -> Path:

@@ -16,8 +16,8 @@ from PIL import Image
 from torchvision.transforms import functional
 
 from densezoo.data.preprocess import crop_offset, decode, normalise, resized_size, to_pixels
-from densezoo.data.protocols import PROTOCOLS, get_protocol
 from densezoo.errors import ImageError, UnknownNameError
+from densezoo.protocols import PROTOCOLS, get_protocol
 
 SIZES = [(500, 375), (375, 500), (333, 500), (256, 256), (57, 56), (1, 40), (1023, 301), (257, 259), (300, 303)]
 

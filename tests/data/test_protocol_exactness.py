@@ -27,9 +27,9 @@ from unusual_images import UNUSUAL, encoded, noise, oriented, photograph
 
 import densezoo
 from densezoo.data.preprocess import Preprocess
-from densezoo.data.protocols import PROTOCOLS, get_protocol, same_kind
 from densezoo.data.resampling import resized_size
 from densezoo.errors import ConfigError, ImageError
+from densezoo.protocols import PROTOCOLS, get_protocol, same_kind
 from densezoo.types import Protocol
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures" / "torch7_preprocess"

@@ -18,11 +18,11 @@ from unusual_images import encoded, noise, png16
 from densezoo.data import preprocess, strips
 from densezoo.data.decoding import decode
 from densezoo.data.preprocess import Preprocess, to_pixels
-from densezoo.data.protocols import get_protocol, same_kind
 from densezoo.data.resampling import RESIZERS, resized_size
 from densezoo.data.strips import Strip, fits
 from densezoo.data.views import AUGMENTATIONS, to_views
 from densezoo.errors import ImageError
+from densezoo.protocols import get_protocol, same_kind
 from densezoo.types import Protocol
 
 IMAGENET = same_kind(get_protocol("timm"))

@@ -12,8 +12,8 @@ from PIL import Image
 from unusual_images import encoded, photograph
 
 from densezoo.data.decoding import decode, is_truncated
-from densezoo.data.protocols import PROTOCOLS
 from densezoo.errors import ImageError
+from densezoo.protocols import PROTOCOLS
 
 FILLING = ("caffe", "keras", "mxnet", "flyyufelix", "torch7")
 REFUSING = ("torchvision", "timm", "mmpretrain", "mindcv", "mindvision")

@@ -76,8 +76,8 @@ def test_a_subset_of_the_classes() -> None:
 
 def test_an_evaluation_says_it(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     from densezoo import api
-    from densezoo.data import datasets
-    from densezoo.data.arrays import digits
+    from densezoo.data.layouts import datasets
+    from densezoo.data.layouts.arrays import digits
 
     config, checkpoint = api.DEMO
     right = api.evaluate_checkpoint(config, checkpoint, workers=0, device="cpu")

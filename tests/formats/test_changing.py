@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from densezoo.formats.read import read_checkpoint
+from densezoo.formats.detect import read_checkpoint
 
 FOLDER = Path(__file__).resolve().parents[1] / "fixtures"
 FILES = [
@@ -26,7 +26,7 @@ import os, sys
 import numpy as np
 import torch
 from densezoo.errors import FormatError
-from densezoo.formats.read import read_checkpoint
+from densezoo.formats.detect import read_checkpoint
 
 path, left = sys.argv[1], int(sys.argv[2])
 

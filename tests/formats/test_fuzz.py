@@ -12,10 +12,10 @@ from hdf5_writer import write_model
 from torchvision.models import DenseNet as TorchvisionDenseNet
 
 import densezoo
-from densezoo.checkpoints.export import export
+from densezoo.conversion.export import export
+from densezoo.families.densenet.network import DenseNet
+from densezoo.formats.detect import read_checkpoint
 from densezoo.formats.fuzzing import mutate, try_one
-from densezoo.formats.read import read_checkpoint
-from densezoo.models.densenet import DenseNet
 from densezoo.types import Architecture
 
 pytestmark = pytest.mark.usefixtures("untraced")

@@ -17,8 +17,8 @@ import torch
 from oversized import field, npy, varint
 
 from densezoo.errors import FormatError
-from densezoo.formats import pickled
-from densezoo.formats.read import read_checkpoint
+from densezoo.formats.containers import pickle as pickled
+from densezoo.formats.detect import read_checkpoint
 
 VALUES = np.arange(6, dtype=np.float32)
 

@@ -11,10 +11,10 @@ import yaml
 
 from densezoo import api
 from densezoo.errors import ConfigError, DownloadError, MetafileError, UnknownNameError
+from densezoo.families.densenet.layers import num_params
 from densezoo.formats.identity import file_sha256
 from densezoo.index import download, load
 from densezoo.index.load import find_by_sha256, get_spec, load_index
-from densezoo.models.topology import num_params
 from densezoo.paths import ROOT
 
 DICE = "deaefd082911a1c6c92aacdcfecf03c71b932acc5c08b779c85c44eccdc0c817"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from densezoo.families.flops import UNDEFINED
 from densezoo.index.load import get_spec, load_index
-from densezoo.models.flops import UNDEFINED
 
 HERE = Path(__file__).parent
 CIFAR_NAMES = {

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 from examples import example_result
 
-from densezoo.data.imagenet_c import CORRUPTIONS, EXTRA, SEVERITIES
+from densezoo.data.layouts.imagenet_c import CORRUPTIONS, EXTRA, SEVERITIES
 from densezoo.index.load import load_index
 from densezoo.results.cards import model_cards
 from densezoo.results.corruptions import ALEXNET_ERRORS, corruption_errors, mean_corruption_error, mean_error

@@ -17,7 +17,7 @@ from PIL import Image
 
 from densezoo import api
 from densezoo.data import imagenet
-from densezoo.models.densenet import DenseNet
+from densezoo.families.densenet.network import DenseNet
 from densezoo.paths import ROOT
 from densezoo.threads import one_thread
 from densezoo.types import Architecture

@@ -9,11 +9,11 @@ import torch
 from PIL import Image
 
 from densezoo import api
-from densezoo.data.datasets import open_dataset
+from densezoo.data.layouts.datasets import open_dataset
 from densezoo.data.preprocess import normalise
-from densezoo.data.protocols import get_protocol
 from densezoo.errors import ConfigError, TrainingError
 from densezoo.formats.identity import file_sha256
+from densezoo.protocols import get_protocol
 from densezoo.training.data import Augmentation, TrainingImages, augmentation
 from densezoo.training.run import _schedule
 from densezoo.types import Recipe

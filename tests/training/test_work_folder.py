@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from densezoo import api, measure
+from densezoo import api
 from densezoo.errors import ConfigError, TrainingError
+from densezoo.evaluation import run as measure
 from densezoo.formats.identity import file_sha256
 
 CONFIG = api.DEMO[0]

@@ -1,0 +1,251 @@
+"""The whole zoo, measured: a plan of tasks, each done alone, here or on the machines of a Ray cluster.
+
+A task is one model on one dataset under one protocol. Tasks that share dataset and protocol follow each other and share
+decoded pixels (`densezoo.data.cache`), so the images are read once. A task that fails is an outcome like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from densezoo import api
+from densezoo.config import load_config
+from densezoo.errors import ConfigError, DensezooError
+from densezoo.index.known import identify
+from densezoo.index.load import get_spec, load_index
+from densezoo.index.select import select
+from densezoo.paths import ROOT
+from densezoo.protocols import get_protocol, same_kind
+from densezoo.results.store import failure_path, read_results, record_failure, write_result
+from densezoo.types import Conditions, EvalResult, ModelSpec
+
+OWN = "own"  # stands for each model's own protocol
+
+#: (model, sha256 of its weights, fingerprint of the images, conditions): what is measured once.
+Identity = tuple[str, str, str, Conditions]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One measurement: a model on a dataset, or on one subset of it, under a protocol."""
+
+    dataset: str
+    protocol: str
+    model: str
+    subset: str | None = None
+
+    @property
+    def images(self) -> tuple[str, str | None]:
+        """Which images it is about: (dataset, subset)."""
+        return self.dataset, self.subset
+
+    def conditions(self, settings: Settings) -> Conditions:
+        """Under what it is done."""
+        return Conditions(self.dataset, self.protocol, self.subset, settings.tta)
+
+    def __str__(self) -> str:
+        return f"{self.model} on {'/'.join(filter(None, self.images))}, protocol {self.protocol}"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How every task is done; the paths are the same on every machine.
+
+    Args:
+        data_roots: {dataset: folder, tar or shards}.
+        out: folder of results.
+        weights: folder of files named ``<model>.<ending>``; what isn't there is fetched.
+        cache: folder of decoded pixels; None: decode for each model anew.
+        batch_size, workers, device, tta: as for `densezoo.api.evaluate_protocols`.
+    """
+
+    data_roots: Mapping[str, Path]
+    out: Path
+    weights: Path | None = None
+    cache: Path | None = None
+    batch_size: int = 64
+    workers: int = 2
+    device: str | None = None
+    tta: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a task: a result, or an error as text, or neither where the result was there already."""
+
+    task: Task
+    result: EvalResult | None = None
+    error: str | None = None
+
+    def __str__(self) -> str:
+        if self.error is not None:
+            return f"{self.task}: FAILED: {self.error}"
+        return f"{self.task}: " + (f"top-1 {self.result.top1:.3f} %" if self.result else "already measured")
+
+
+def plan(
+    pattern: str, datasets: Sequence[str], protocols: Sequence[str], data_roots: Mapping[str, Path] | None = None
+) -> list[Task]:
+    """The tasks for all models that match and have published weights, where network, images and protocol fit.
+
+    They are ordered so that those with the same pixels stand together.
+
+    Args:
+        pattern: as for `densezoo.api.list_models`.
+        protocols: names, or "own".
+        data_roots: as in `Settings`; a dataset of several subsets (ImageNet-C) has a task for each that is there.
+
+    Raises:
+        UnknownNameError: no such dataset or protocol.
+        DatasetError: a dataset of several subsets can't be opened.
+        ConfigError: nothing fits.
+    """
+    from densezoo.data.layouts.datasets import find_subsets
+
+    specs = [spec for spec in select(load_index().values(), pattern) if spec.weights]
+    named = [name if name == OWN else get_protocol(name).name for name in protocols]
+    tasks = {
+        Task(dataset, spec.protocol if name == OWN else name, spec.name, subset)
+        for dataset in datasets
+        for subset in find_subsets(dataset, (data_roots or {}).get(dataset))
+        for spec in specs
+        for name in named
+        if _fits(spec, dataset, name)
+    }
+    if not tasks:
+        raise ConfigError(
+            f"no model with weights matches {pattern!r} and fits {', '.join(datasets)} under {', '.join(protocols)}; "
+            "tools/list_models.py lists them with their number of classes"
+        )
+    return sorted(tasks, key=lambda task: (task.dataset, task.subset or "", task.protocol, task.model))
+
+
+def _fits(spec: ModelSpec, dataset: str, protocol: str) -> bool:
+    from densezoo.data.layouts.datasets import same_classes
+
+    alike = protocol == OWN or get_protocol(protocol) in same_kind(get_protocol(spec.protocol))
+    return alike and same_classes(load_config(ROOT / spec.config).dataset, dataset)
+
+
+def sweep(tasks: Sequence[Task], settings: Settings, ray: str | None = None) -> Iterator[Outcome]:
+    """Do the tasks; each outcome is stored and yielded as soon as it is there.
+
+    A failure is stored as text beside the place of its result, and removed when the task succeeds.
+
+    Args:
+        ray: address of a Ray cluster; None: here, one after the other.
+
+    Raises:
+        DatasetError: a dataset can't be opened; before any task is begun.
+        UnknownNameError: no such test-time augmentation.
+        ConfigError: no such device; Ray is not installed or not there.
+        ResultError: an outcome can't be stored.
+    """
+    api.check_names(tta=settings.tta, device=settings.device if ray is None else None)  # Ray's machines have their own
+    fingerprints = {
+        (name, subset): _fingerprint(name, subset, settings)
+        for name, subset in dict.fromkeys(task.images for task in tasks)
+    }
+    measured = frozenset(
+        (r.model, r.weights_sha256, r.dataset_fingerprint, r.conditions) for r in read_results(settings.out)
+    )
+
+    def work(task: Task) -> Outcome:
+        return attempt(task, settings, fingerprints[task.images], measured)
+
+    for outcome in map(work, tasks) if ray is None else _on_ray(ray, work, tasks):
+        task = outcome.task
+        failure = failure_path(settings.out, task.model, task.conditions(settings))
+        if outcome.error is not None:
+            record_failure(failure, outcome.error)
+        else:
+            failure.unlink(missing_ok=True)
+        if outcome.result is not None:
+            write_result(settings.out, outcome.result)
+        yield outcome
+
+
+def _fingerprint(dataset: str, subset: str | None, settings: Settings) -> str:
+    from densezoo.data.layouts.datasets import open_dataset
+    from densezoo.evaluation.run import hashed
+
+    return hashed(
+        open_dataset(dataset, settings.data_roots.get(dataset), subset=subset), show_progress=True
+    ).fingerprint()
+
+
+def attempt(task: Task, settings: Settings, fingerprint: str, measured: frozenset[Identity]) -> Outcome:
+    """Do one task, unless its result is among those measured; whatever goes wrong is its outcome."""
+    from densezoo.formats.identity import file_sha256
+
+    try:
+        spec = get_spec(task.model)
+        weights = find_weights(spec, settings.weights)
+        if (spec.name, file_sha256(weights), fingerprint, task.conditions(settings)) in measured:
+            return Outcome(task)
+        result = api.evaluate_checkpoint(
+            ROOT / spec.config,
+            weights,
+            protocol=task.protocol,
+            data_root=settings.data_roots.get(task.dataset),
+            batch_size=settings.batch_size,
+            workers=settings.workers,
+            device=settings.device,
+            launcher="none",
+            model=spec.name,
+            subset=task.subset,
+            overrides={"dataset": task.dataset},
+            tta=settings.tta,
+            cache=settings.cache,
+        )
+    except DensezooError as error:
+        return Outcome(task, error=str(error))
+    except Exception as error:  # one model's trouble, out of memory for one, is not the others'
+        return Outcome(task, error=f"{type(error).__name__}: {error}")
+    return Outcome(task, result)
+
+
+def find_weights(spec: ModelSpec, folder: Path | None) -> Path:
+    """The file of a model's weights: the shipped one, the one in ``folder``, or else fetched.
+
+    A file in ``folder`` is the model's by the user's word, where no hash says whose it is.
+
+    Raises:
+        CheckpointError: the file in ``folder`` is not what was published, or another model's.
+        DensezooError: it can't be fetched.
+    """
+    from densezoo.formats.identity import file_sha256
+
+    for source in spec.weights:
+        if source.path is not None:
+            return ROOT / source.path
+    for path in sorted(folder.glob(f"{spec.name}.*")) if folder else []:
+        identify(path, file_sha256(path), spec.name)
+        return path
+    return api.fetch_weights(spec.name)
+
+
+def _on_ray(address: str, work: Callable[[Task], Outcome], tasks: Iterable[Task]) -> Iterator[Outcome]:
+    """The outcomes in the order in which they come; a worker that dies is the outcome of its task."""
+    try:
+        import ray
+    except ImportError:
+        raise ConfigError("--ray needs Ray, which is not installed: pip install 'densezoo[ray]'") from None
+    try:
+        ray.init(address=address, ignore_reinit_error=True, log_to_driver=False)
+    except (ConnectionError, ValueError) as error:
+        raise ConfigError(
+            f"--ray {address}: no Ray cluster answers there ({error}); start one by 'ray start'"
+        ) from None
+    gpus = min(1, int(ray.cluster_resources().get("GPU", 0)))
+    remote = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=0)(work)
+    pending = {remote.remote(task): task for task in tasks}
+    while pending:
+        (ready,), _ = ray.wait(list(pending), num_returns=1)
+        task = pending.pop(ready)
+        try:
+            yield ray.get(ready)
+        except ray.exceptions.RayError as error:
+            yield Outcome(task, error=f"{type(error).__name__}: {error}")

@@ -1,0 +1,1 @@
+"""One module a command: its options, one call of api, what it prints."""

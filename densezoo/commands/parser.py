@@ -1,0 +1,169 @@
+"""What every command of ``tools/`` shares: an error is one message and exit status 1, ``--debug`` shows where."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from densezoo.errors import DensezooError
+from densezoo.paths import ROOT
+from densezoo.protocols import PROTOCOLS
+
+LAUNCHERS = ("none", "pytorch", "slurm", "mpi")
+
+
+def make_parser(description: str | None) -> argparse.ArgumentParser:
+    """A parser with ``--debug``."""
+    made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return made
+
+
+def add_run_options(to: argparse.ArgumentParser) -> None:
+    """The options of every command that runs a config."""
+    to.add_argument("--data-root", type=Path, help="folder or tar of the dataset")
+    to.add_argument("--workers", type=count, default=2, help="processes that decode images (default: %(default)s)")
+    to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU where there is one)")
+    to.add_argument("--launcher", choices=LAUNCHERS, help="what started several processes (default: recognised)")
+    to.add_argument("--local-rank", type=int, help=argparse.SUPPRESS)  # passed by old versions of torch's launcher
+    to.add_argument(
+        "--cfg-options",
+        nargs="+",
+        type=key_value,
+        action=KeyValues,
+        metavar="KEY=VALUE",
+        help="override fields of the config",
+    )
+
+
+def add_evaluation_options(to: argparse.ArgumentParser) -> None:
+    """The options of every command that measures."""
+    to.add_argument("--batch-size", type=positive, default=64, help="images a step and process (default: %(default)s)")
+    to.add_argument("--out", type=Path, default=ROOT / "results", help="folder of results (default: %(default)s)")
+    to.add_argument("--tta", help="sum the logits of several views of each image: flip, ten-crop, multi-size")
+
+
+def add_test_options(to: argparse.ArgumentParser) -> None:
+    """The options of ``tools/test.py`` alone."""
+    to.add_argument("--protocol", help=f"preprocessing (default: the weights' own): all, {', '.join(PROTOCOLS)}")
+    to.add_argument("--dataset", help="such as imagenet1k, imagenet-real (default: the config's)")
+    to.add_argument("--model", metavar="NAME", help="whose weights they are, where no published hash says so")
+    to.add_argument("--subset", default="all", help="of imagenet-c, such as fog/3 (default: each that --data-root has)")
+    to.add_argument("--labels", type=Path, help="list of labels of a flat folder or tar, such as Caffe's val.txt")
+    to.add_argument("--class-map", type=Path, help="labels of class folders: lines of 'folder' or 'folder label'")
+    to.add_argument("--on-error", choices=("stop", "count-wrong"), default="stop", help="images that can't be read")
+    state = to.add_mutually_exclusive_group()
+    state.add_argument("--resume", action="store_true", help="go on from what an interrupted run left in --out")
+    state.add_argument("--restart", action="store_true", help="drop what an interrupted run left in --out")
+    to.add_argument("--predictions", type=Path, metavar="FILE.parquet", help="one row an image (tools/analyze.py)")
+    to.add_argument("--expect", type=float, metavar="TOP1", help="exit with status 1 unless this top-1 is measured")
+    to.add_argument("--tolerance", type=float, default=0.0, help="percent that it may be off (default: %(default)s)")
+
+
+def add_sweep_options(to: argparse.ArgumentParser) -> None:
+    """The options of ``tools/sweep.py`` alone."""
+    to.add_argument("--datasets", type=_names, default=["imagenet1k"], help="such as imagenet1k,imagenet-real")
+    to.add_argument("--protocols", type=_names, default=["own"], help="such as own,timm (default: each model's own)")
+    to.add_argument("--data-root", nargs="+", type=_assignment, default=[], metavar="NAME=PATH", help="of each dataset")
+    to.add_argument("--weights-dir", type=_absolute, help="folder of files named MODEL.*; what isn't there is fetched")
+    to.add_argument(
+        "--cache",
+        type=_absolute,
+        default="work_dirs/pixels",
+        help="folder that keeps decoded pixels: 7.5 GB for ImageNet at 224; delete it when done (default: %(default)s)",
+    )
+    to.add_argument("--workers", type=count, default=2, help="processes that decode images (default: %(default)s)")
+    to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU where there is one)")
+    to.add_argument("--ray", metavar="ADDRESS", help="of a Ray cluster to share the models out to: auto, HOST:6379")
+
+
+class KeyValues(argparse.Action):
+    """mmengine's DictAction, imported when the option is used: it takes 0.3 s."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        """Store {key: value}."""
+        from mmengine.config import DictAction
+
+        DictAction(self.option_strings, self.dest)(parser, namespace, values, option)
+
+
+def count(text: str) -> int:
+    """A whole number from 0 on."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 on")
+    return int(text)
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 on."""
+    if count(text) == 0:
+        raise argparse.ArgumentTypeError("0 is too few; expected 1 or more")
+    return int(text)
+
+
+def key_value(text: str) -> str:
+    """The text, which `KeyValues` then takes apart: without an "=" it can't."""
+    if not text.partition("=")[1]:
+        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
+    return text
+
+
+def _names(text: str) -> list[str]:
+    return [name for name in text.split(",") if name]
+
+
+def _assignment(text: str) -> tuple[str, Path]:
+    name, equals, path = text.partition("=")
+    if not (name and equals and path):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=PATH, such as imagenet1k=/data/imagenet")
+    return name, _absolute(path)
+
+
+def _absolute(path: str) -> Path:
+    """What means the same in another process, whose working folder may be another."""
+    return Path(path).expanduser().resolve()
+
+
+def find_config(path: Path) -> Path:
+    """The config as given, or the same path in the repository, so that a command runs from any folder."""
+    return path if path.exists() or not (ROOT / path).exists() else ROOT / path
+
+
+def run(
+    command: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser, argv: Sequence[str] | None
+) -> int:
+    """Parse, run the command, print an error as one message on stderr; returns the exit status."""
+    arguments = parser.parse_args(argv)
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # its warnings of lost connections are pages of C++ frames
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminate)
+    try:
+        command(arguments)
+    except DensezooError as error:
+        if arguments.debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader, `head` for one, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing left to fail at exit
+    except KeyboardInterrupt as interruption:  # Ctrl-C, or SIGTERM
+        print(": ".join(filter(None, ["interrupted", str(interruption)])), file=sys.stderr)
+        return 128 + (signal.SIGTERM if isinstance(interruption, Terminated) else signal.SIGINT)
+    return 0
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, by which batch systems and containers end a process: it ends as by Ctrl-C, with everything closed."""
+
+
+def _terminate(number: int, frame: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one ends it at once
+    raise Terminated

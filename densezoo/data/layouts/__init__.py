@@ -1,0 +1,1 @@
+"""Where images lie: folders, tars, lists, shards, arrays; datasets by name."""

@@ -1,0 +1,191 @@
+"""Images in shards: Hugging Face's parquet files, and WebDataset tars."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from densezoo.data.labels import IMAGE_ENDINGS, SPLIT_FOLDERS, ClassNames, label_of
+from densezoo.data.layouts.folder import ImageSet, Listed, TarImages, stat_signature, tar_members
+from densezoo.errors import DatasetError, ImageError
+
+_LABEL_COLUMNS = ("label", "fine_label", "labels")  # fine_label: CIFAR-100's classes, beside its 20 superclasses
+
+
+@dataclass(frozen=True)
+class ParquetImages(ImageSet):
+    """Rows of parquet files: ``rows`` are (file, row group, row in it). Two row groups at most are in memory."""
+
+    column: str
+    rows: Sequence[tuple[str, int, int]]
+    listed: Listed
+
+    @property
+    def archives(self) -> Listed:
+        return self.listed
+
+    @property
+    def random_access(self) -> bool:
+        return False  # a row group is decompressed whole
+
+    def read(self, index: int) -> bytes:
+        file, group, row = self.rows[index]
+        try:
+            content = _row_group(file, stat_signature(file), group, self.column)[row]["bytes"].as_py()
+        except (OSError, ValueError, IndexError) as error:  # pyarrow's own errors are OSErrors and ValueErrors
+            raise ImageError(f"{self.where(index)}: can't be read ({error})") from None
+        if not isinstance(content, bytes):
+            raise ImageError(f"{file}, row group {group}, row {row}: holds no image but only its path")
+        return content
+
+    def where(self, index: int) -> str:
+        file, group, row = self.rows[index]
+        return f"{file}, row group {group}, row {row} ({self.ids[index]})"
+
+    def source(self, index: int) -> tuple[object, ...]:
+        return (*self.rows[index], self.column)
+
+
+def _parquet() -> Any:
+    try:
+        import pyarrow.parquet
+    except ImportError:
+        raise DatasetError(
+            "parquet files need pyarrow, which is not installed: pip install 'densezoo[parquet]'"
+        ) from None
+    return pyarrow.parquet
+
+
+@lru_cache(maxsize=2)
+def _row_group(file: str, state: tuple[int, ...], group: int, column: str) -> Any:
+    """A column of a row group of a file in this state: another one under the same name is read anew."""
+    return _parquet().ParquetFile(file).read_row_group(group, columns=[column]).column(column)
+
+
+def shard_files(root: Path, ending: str, split: str) -> list[Path]:
+    """The split's shards in ``root`` or ``root/data``: ``validation-00000-of-00014.parquet``, ``x-train-01.tar``.
+
+    Where no name tells a split, all shards are the set.
+
+    Raises:
+        DatasetError: there are shards of other splits only.
+    """
+    files = sorted(root.glob(f"*{ending}")) or sorted(root.glob(f"data/*{ending}"))
+    words = {file: file.name.removesuffix(ending).replace("_", "-").split("-") for file in files}
+    splits = {name for names in SPLIT_FOLDERS.values() for name in names}
+    if not any(splits & set(words[file]) for file in files):
+        return files
+    for name in ("validation", *SPLIT_FOLDERS[split]) if split == "test" else SPLIT_FOLDERS[split]:
+        if chosen := [file for file in files if name in words[file]]:
+            return chosen
+    raise DatasetError(
+        f"{root}: expected shards of {' or '.join(SPLIT_FOLDERS[split])}, found {files[0].name} ... {files[-1].name}"
+    )
+
+
+def parquet_images(root: Path, split: str, class_names: ClassNames | None) -> ParquetImages:
+    """The images of parquet shards with a column of {bytes, path} and one of labels, as Hugging Face writes them.
+
+    Raises:
+        DatasetError: no pyarrow, a broken shard, other columns.
+    """
+    names = {label: f"{name}/" for name, label in label_of(class_names).items()}
+    ids: list[str] = []
+    labels: list[int] = []
+    rows: list[tuple[str, int, int]] = []
+    column, listed = "", {}
+    for file in [root] if root.is_file() else shard_files(root, ".parquet", split):
+        listed[str(file)] = stat_signature(file)
+        column, label_column = _columns(file)
+        for group, row, path, label in _rows(file, column, label_column):
+            number = len(ids)
+            ids.append(names.get(label, "") + (PurePosixPath(path).name if path else f"{number:08d}"))
+            labels.append(label)
+            rows.append((str(file), group, row))
+    if not ids:
+        raise DatasetError(f"{root}: holds no image")
+    return ParquetImages(str(root), ids, labels, column, rows, listed)
+
+
+def _columns(file: Path) -> tuple[str, str]:
+    parquet = _parquet()
+    import pyarrow
+
+    try:
+        schema = parquet.ParquetFile(file).schema_arrow
+    except (OSError, pyarrow.ArrowException) as error:
+        raise DatasetError(f"{file}: no parquet file ({error}); fetch it anew") from None
+    images = [f.name for f in schema if pyarrow.types.is_struct(f.type) and f.type.get_field_index("bytes") >= 0]
+    labels = [name for name in _LABEL_COLUMNS if name in schema.names]
+    if len(images) != 1 or not labels:
+        raise DatasetError(
+            f"{file}: expected one column of images (bytes, path) and one of {', '.join(_LABEL_COLUMNS)}; "
+            f"found {', '.join(schema.names)}"
+        )
+    return images[0], labels[0]
+
+
+def _rows(file: Path, column: str, label_column: str) -> Iterator[tuple[int, int, str | None, int]]:
+    """(row group, row, path, label) without the images themselves, which are most of the file."""
+    shard = _parquet().ParquetFile(file)
+    for group in range(shard.num_row_groups):
+        table = shard.read_row_group(group, columns=[f"{column}.path", label_column])
+        labels = table.column(label_column).to_pylist()
+        paths: list[Any] = [None] * len(labels)
+        if column in table.column_names:
+            paths = [image["path"] for image in table.column(column).to_pylist()]
+        for row, (path, label) in enumerate(zip(paths, labels)):
+            try:
+                yield group, row, path, int(label)
+            except (TypeError, ValueError):
+                where = f"{file}, row group {group}, row {row}"
+                raise DatasetError(f"{where}: the label is {label!r}; expected a whole number") from None
+
+
+def is_webdataset(path: Path) -> bool:
+    """Whether a tar's members are samples with their labels beside them: ``key.jpg``, ``key.cls``."""
+    files = [PurePosixPath(member.name) for member in tar_members(path)]
+    labels = {file.with_suffix("") for file in files if file.suffix in (".cls", ".json")}
+    return any(file.suffix.lower() in IMAGE_ENDINGS and file.with_suffix("") in labels for file in files)
+
+
+def webdataset_images(root: Path, split: str, class_names: ClassNames | None) -> TarImages:
+    """The images of WebDataset tars: members of one key are one sample, its label in ``.cls`` or in ``.json``.
+
+    Raises:
+        DatasetError: a broken tar, an image without a label.
+    """
+    names = {label: f"{name}/" for name, label in label_of(class_names).items()}
+    ids, labels, spans, listed = [], [], [], {}
+    for shard in [root] if root.is_file() else shard_files(root, ".tar", split):
+        listed[str(shard)] = stat_signature(shard)
+        samples: dict[str, dict[str, tuple[int, int]]] = {}
+        for member in tar_members(shard):
+            folder, _, name = member.name.rpartition("/")
+            key, _, ending = name.partition(".")
+            samples.setdefault(f"{folder}/{key}", {})[f".{ending}".lower()] = (member.offset_data, member.size)
+        with open(shard, "rb") as file:
+            for key, parts in samples.items():
+                for ending in sorted(set(parts) & set(IMAGE_ENDINGS)):
+                    label = _sample_label(file, parts, f"{shard}: {key}")
+                    ids.append(names.get(label, "") + key.rpartition("/")[2] + ending)
+                    labels.append(label)
+                    spans.append((str(shard), *parts[ending]))
+    if not ids:
+        raise DatasetError(f"{root}: no images found; expected WebDataset tars of key.jpg with key.cls or key.json")
+    return TarImages(str(root), ids, labels, spans, listed)
+
+
+def _sample_label(file: Any, parts: dict[str, tuple[int, int]], where: str) -> int:
+    ending = ".cls" if ".cls" in parts else ".json"
+    try:
+        offset, size = parts[ending]
+        file.seek(offset)
+        content = file.read(size)
+        return int(content) if ending == ".cls" else int(json.loads(content)["label"])
+    except (KeyError, ValueError, TypeError) as error:
+        raise DatasetError(f'{where}: expected its label in a .cls or in a .json\'s "label" ({error!r})') from None

@@ -1,0 +1,1 @@
+"""Everything that only one family of networks knows: one folder a family."""

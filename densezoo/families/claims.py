@@ -1,0 +1,43 @@
+"""What the index claims of a network, held against the network itself."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+
+import torch
+
+from densezoo.families.densenet.network import DenseNet
+from densezoo.families.flops import CONVENTIONS, UNDEFINED, count_operations, flops
+from densezoo.types import Architecture, ModelSpec
+
+
+def contradictions(spec: ModelSpec) -> Iterator[str]:
+    """What is wrong with a model's parameters and FLOPs, a message each: field, stated, counted."""
+    counted = _num_params(spec.architecture)
+    if spec.num_params != counted:
+        yield f"Metadata: Parameters is {spec.num_params:,}; {spec.config} builds {counted:,}"
+    for convention, stated in spec.flops.items():
+        where = f"Metadata: FLOPs: {convention}"
+        if convention in UNDEFINED:
+            continue
+        if convention not in CONVENTIONS:
+            yield f"{where}: expected one of {', '.join((*CONVENTIONS, *UNDEFINED))}"
+        elif spec.image_size is not None:
+            counted = flops(_operations(spec.architecture, spec.image_size), convention)
+            if stated != counted:
+                yield f"{where} is {stated:,}; {spec.config} takes {counted:,} at {spec.image_size} px"
+
+
+def _num_params(arch: Architecture) -> int:
+    with torch.device("meta"):
+        return sum(parameter.numel() for parameter in DenseNet(arch, draw_weights=False).parameters())
+
+
+def _operations(arch: Architecture, image_size: int) -> Mapping[str, int]:
+    same = dataclasses.replace(arch, drop_rate=0.0, bn_eps=1e-5)  # what counts for nothing is not counted anew
+    return _cached_operations(same, image_size)
+
+
+_cached_operations = lru_cache(maxsize=None)(count_operations)

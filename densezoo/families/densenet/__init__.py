@@ -1,0 +1,1 @@
+"""DenseNet: https://arxiv.org/abs/1608.06993."""

@@ -1,0 +1,354 @@
+"""A Torch7 file -> the `Checkpoint` of the one DenseNet in it, under canonical names.
+
+The layers are held against the grammar of a DenseNet, one by one; what differs from the canonical network in a way that
+weights can make up for (order of channels, biases of convolutions, dropout that scales, several epsilons) is folded
+into them exactly, and named in the hints. Anything else is refused.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from densezoo.errors import CheckpointError
+from densezoo.families.densenet.layers import CANONICAL_TEMPLATES
+from densezoo.formats.binary import Bytes
+from densezoo.formats.torch7.layers import Conv, Dense, Dropout, Flatten, Join, Layer, Linear, Norm, Pool, Relu
+from densezoo.formats.torch7.modules import CONTAINERS, Lowering
+from densezoo.formats.torch7.objects import Module, Table, Tensor, Torch7File, Value, describe, open_torch7
+from densezoo.types import Checkpoint
+
+L = TypeVar("L", bound=Layer)
+Floats = NDArray[Any]
+
+#: {kernel of the first convolution: (its stride, its padding, side of the images it is made for)}, in pixels.
+STEMS = {7: (2, 3, 224), 3: (1, 1, 32)}
+
+#: {field under which a tensor stands that is no weight: what it is}; a weight's own name is a copy of it.
+DROPPED = {
+    "gradWeight": "gradients",
+    "gradBias": "gradients",
+    "saved_bn_running_mean": "running copies",
+    "saved_bn_running_var": "running copies",
+} | dict.fromkeys(("weight", "bias", "running_mean", "running_var", "running_std"), "copies of weights")
+
+
+def read_torch7(data: Bytes) -> Checkpoint:
+    """The network of a ``.t7`` file, alone or in a table.
+
+    Raises:
+        FormatError: broken, truncated or hostile.
+        CheckpointError: no network, several, or one that is no DenseNet.
+    """
+    file = open_torch7(data)
+    with np.errstate(all="ignore"):  # NaN and infinity are for conversion to refuse
+        network = Network(file, list(Lowering(file).layers(_find_network(file))))
+        network.read()
+        return Checkpoint(
+            path=str(data.path),
+            format="torch7",
+            tensors={name: torch.from_numpy(array) for name, array in network.tensors.items()},
+            dropped=_dropped(file, network),
+            source="torch7",
+            semantics=network.semantics,
+            hints=tuple(network.hints),
+        )
+
+
+def _find_network(file: Torch7File) -> Module:
+    """The one container in the file's tables that isn't part of another one; an entry "model" is preferred."""
+    found: dict[Module, Value] = {}
+    todo: list[tuple[Value, Value]] = [(None, file.root)]
+    seen: set[Value] = set()
+    while todo:
+        key, value = todo.pop()
+        if isinstance(value, Module) and value.class_name in CONTAINERS:
+            found[value] = key
+        elif isinstance(value, Table) and value not in seen:
+            seen.add(value)
+            todo += value.items.items()
+    named = [module for module, key in found.items() if key == "model"]
+    if len(found) != 1 and len(named) != 1:
+        what = ", ".join(sorted(f"{key!r}: {describe(module)}" for module, key in found.items())[:5])
+        raise CheckpointError(
+            f"{file.path}: expected one network ({', '.join(CONTAINERS)}), or one under the key 'model'; "
+            f"found {what or describe(file.root)}"
+        )
+    return named[0] if len(named) == 1 else next(iter(found))
+
+
+def _dropped(file: Torch7File, network: Network) -> dict[str, int]:
+    """{kind: how many} of the tensors with elements that are no weights of the network; each counts once."""
+    counted = set(network.used)
+    kinds: Counter[str] = Counter()
+    for table in (value for value in file.objects if isinstance(value, Table)):
+        for key, value in table.items.items():
+            if isinstance(value, Tensor) and value.size and value not in counted:
+                counted.add(value)
+                kinds[DROPPED.get(str(key), "other tensors")] += 1
+    return dict(kinds)
+
+
+@dataclass(frozen=True)
+class Features:
+    """How a feature map of the file differs from the canonical one: file[order[i]] = canonical[i] + offset[i]."""
+
+    order: NDArray[np.intp]
+    offset: NDArray[np.float64]
+
+    @classmethod
+    def plain(cls, channels: int) -> Features:
+        """No difference."""
+        return cls(np.arange(channels), np.zeros(channels))
+
+    @property
+    def channels(self) -> int:
+        """How many there are."""
+        return len(self.order)
+
+    def sorted(self, values: Floats) -> Floats:
+        """Values a channel (along axis 0) in canonical order."""
+        return values if np.array_equal(self.order, np.arange(len(values))) else values[self.order]
+
+    def beside(self, new: Features, new_first: bool) -> Features:
+        """The canonical order is old before new, whatever the file's."""
+        shift_old, shift_new = (new.channels, 0) if new_first else (0, self.channels)
+        order = np.concatenate([self.order + shift_old, new.order + shift_new])
+        return Features(order, np.concatenate([self.offset, new.offset]))
+
+
+class Network:
+    """The layers' way from the image to the logits; every method consumes the layers it names.
+
+    Args:
+        file: read from only for the weights that are kept.
+        layers: of the whole network.
+    """
+
+    def __init__(self, file: Torch7File, layers: list[Layer]) -> None:
+        self.file = file
+        self.todo = layers[::-1]
+        self.tensors: dict[str, Floats] = {}
+        self.used: set[Tensor] = set()
+        self.folded: set[str] = set()
+        self.eps: dict[str, float] = {}
+        self.transition_pools: set[str] = set()
+        self.ceil_modes: set[bool] = set()  # of the transitions
+        self.stem_ceil_mode: bool | None = None
+        self.semantics: dict[str, object] = {}
+        self.hints: list[str] = []
+
+    def read(self) -> None:
+        """Fills ``tensors``, ``semantics`` and ``hints``.
+
+        Raises:
+            CheckpointError: the layers are no DenseNet's.
+            FormatError: a tensor is broken.
+        """
+        features, kernel = self._stem()
+        block = 1
+        features = self._block(features, block)
+        while self._transition_follows():
+            features = self._transition(features, block)
+            block += 1
+            features = self._block(features, block)
+        side = STEMS[kernel][2] // (4 if kernel == 7 else 1) // 2 ** (block - 1)
+        head = self._head(features)
+        if self.todo:
+            raise self._error("the end of the network", self.todo[-1])
+        self._settle_eps()
+        if len(self.transition_pools) > 1 or len(self.ceil_modes) > 1:
+            raise CheckpointError(
+                f"{self.file.path}: no DenseNet that densezoo can express: its poolings are not alike"
+            )
+        stem = self.stem_ceil_mode
+        ceil_mode = self.ceil_modes.pop() if self.ceil_modes else bool(stem)
+        self.semantics |= {
+            "transition_pool": self.transition_pools.pop() if self.transition_pools else "avg",
+            "pool_padding": "torch",
+            "ceil_mode": ceil_mode,
+            "stem_ceil_mode": None if stem in (None, ceil_mode) else stem,
+        }
+        if head != side:
+            self.semantics["head_pool"] = head
+        else:  # left to the caller: the same for the images it is made for, and only so can other systems take it
+            self.hints.append(
+                f"the file's last pool, {head}x{head}, is taken as one of the whole map, which it is for the images it "
+                f"is made for; in larger ones Torch7 leaves the rest out, as head_pool={head} does"
+            )
+        if self.folded:
+            self.hints.append(f"folded into the weights, exactly: {', '.join(sorted(self.folded))}")
+
+    def _error(self, expected: str, found: Layer | None) -> CheckpointError:
+        what = f"{found.where}: {_summary(found)}" if found else "the end of the network"
+        return CheckpointError(
+            f"{self.file.path}: no DenseNet that densezoo can express: expected {expected}; found {what}"
+        )
+
+    def _next(self, kind: type[L], expected: str) -> L:
+        found = self.todo.pop() if self.todo else None
+        if not isinstance(found, kind):
+            raise self._error(expected, found)
+        return found
+
+    def _peek(self, *kinds: type[Layer]) -> bool:
+        """Whether the next layers are of these kinds."""
+        return len(self.todo) >= len(kinds) and all(map(isinstance, self.todo[: -len(kinds) - 1 : -1], kinds))
+
+    def _transition_follows(self) -> bool:
+        return self._peek(Norm, Relu, Conv)
+
+    def _stem(self) -> tuple[Features, int]:
+        """The features of the first block, and the kernel of the first convolution."""
+        conv = self.todo[-1] if self._peek(Conv) else None
+        if not isinstance(conv, Conv) or (conv.stride, conv.padding) != STEMS.get(conv.kernel, (0, 0))[:2]:
+            stems = " or ".join(f"{k}x{k} with stride {s} and padding {p}" for k, (s, p, _) in STEMS.items())
+            raise self._error(f"a first convolution of {stems}", self.todo[-1] if self.todo else None)
+        features = self._conv("stem.conv0", Features.plain(conv.inputs), conv.kernel, conv.stride, conv.padding)
+        if conv.kernel == 7:
+            features = self._norm_relu("stem.norm0", features)
+            self.stem_ceil_mode = self._pool("a max pooling of 3x3 with stride 2 and padding 1", "max", 3, 2, 1)
+        return features, conv.kernel
+
+    def _block(self, features: Features, block: int) -> Features:
+        """The dense layers of a block, one or more."""
+        joined = layer = 0
+        while layer == 0 or self._peek(Dense):
+            dense = self._next(Dense, f"a dense layer of block {block}")
+            layer += 1
+            joined += dense.joined
+            rest, self.todo = self.todo, list(dense.layers[::-1])
+            features = features.beside(self._dense_layer(features, block, layer), dense.new_first)
+            self.todo = rest
+            if dense.new_first:
+                self.folded.add("new channels before old ones")
+        if joined not in (0, layer):
+            raise self._error("dense layers of one kind in a block", dense)
+        if not joined:
+            self._next(Join, f"an nn.JoinTable after block {block}")
+        return features
+
+    def _dense_layer(self, features: Features, block: int, layer: int) -> Features:
+        features = self._norm_relu("layer.norm1", features, block, layer)
+        if len(self.todo) > 2:
+            features = self._conv("layer.conv1", features, 1, 1, 0, block, layer)
+            features = self._norm_relu("layer.norm2", features, block, layer)
+            features = self._conv("layer.conv2", features, 3, 1, 1, block, layer)
+        else:
+            features = self._conv("layer.conv1", features, 3, 1, 1, block, layer)
+        if self.todo:
+            raise self._error("the end of a dense layer", self.todo[-1])
+        return features
+
+    def _transition(self, features: Features, block: int) -> Features:
+        features = self._norm_relu("transition.norm", features, block)
+        features = self._conv("transition.conv", features, 1, 1, 0, block)
+        kind = self.todo[-1].kind if self.todo and isinstance(self.todo[-1], Pool) else "avg"
+        self.ceil_modes.add(self._pool("a pooling of 2x2 with stride 2 and no padding", kind, 2, 2, 0))
+        self.transition_pools.add(kind)
+        return features
+
+    def _head(self, features: Features) -> int:
+        """Returns the side of the average pooling's window, pixels."""
+        features = self._norm_relu("final.norm", features)
+        pool = self._next(Pool, "an average pooling of the whole map, without padding")
+        if (pool.kind, pool.padding) != ("avg", 0):
+            raise self._error("an average pooling of the whole map, without padding", pool)
+        flatten = self._next(Flatten, f"an nn.Reshape or nn.View to {features.channels} numbers")
+        linear = self._next(Linear, "an nn.Linear")
+        if flatten.channels not in (None, features.channels):
+            raise self._error(f"a reshaping to {features.channels} numbers an image", flatten)
+        if len(linear.weight.size) != 2 or linear.weight.size[1] != features.channels:
+            raise self._error(f"a classifier of {features.channels} features", linear)
+        weight = self._array(linear.weight)
+        self._keep("classifier.weight", features.sorted(weight.T).T)
+        self._keep("classifier.bias", self._array(linear.bias) if linear.bias else np.zeros(len(weight)))
+        return pool.kernel
+
+    def _pool(self, expected: str, kind: str, kernel: int, stride: int, padding: int) -> bool:
+        """Returns its ceil mode."""
+        pool = self._next(Pool, expected)
+        if (pool.kind, pool.kernel, pool.stride, pool.padding) != (kind, kernel, stride, padding):
+            raise self._error(expected, pool)
+        return pool.ceil_mode
+
+    def _norm_relu(self, role: str, features: Features, block: int = 0, layer: int = 0) -> Features:
+        """A norm takes off any offset, so that what follows it has none."""
+        name = _name(role, block, layer)
+        norm = self._next(Norm, f"a batch norm ({name})")
+        if norm.mean.size != (features.channels,):
+            raise self._error(f"a batch norm of {features.channels} channels ({name})", norm)
+        self._next(Relu, f"a ReLU after {name}")
+        mean, variance = self._array(norm.mean), self._array(norm.spread).astype(np.float64)
+        if norm.inverse:
+            variance = variance**-2 - norm.eps
+        if not np.all(variance + norm.eps > 0):  # false for NaN too
+            raise self._error(f"running variances above -eps ({name})", norm)
+        weight = self._array(norm.weight) if norm.weight else np.ones_like(mean)
+        bias = self._array(norm.bias) if norm.bias else np.zeros_like(mean)
+        mean = features.sorted(mean)
+        self._keep(f"{name}.running_mean", mean - features.offset if features.offset.any() else mean)
+        for param, values in (("running_var", variance), ("weight", weight), ("bias", bias)):
+            self._keep(f"{name}.{param}", features.sorted(values))
+        self.eps[name] = norm.eps
+        return Features(features.order, np.zeros(features.channels))
+
+    def _conv(
+        self, role: str, features: Features, kernel: int, stride: int, padding: int, block: int = 0, layer: int = 0
+    ) -> Features:
+        """A convolution, with the dropout that may follow it."""
+        name = _name(role, block, layer)
+        expected = (
+            f"a convolution of {features.channels} channels, {kernel}x{kernel}, stride {stride}, padding {padding}"
+        )
+        conv = self._next(Conv, f"{expected} ({name})")
+        found = (conv.inputs, conv.kernel, conv.stride, conv.padding)
+        if found != (features.channels, kernel, stride, padding):
+            raise self._error(f"{expected} ({name})", conv)
+        weight = self._array(conv.weight).reshape(conv.outputs, conv.inputs, kernel, kernel)
+        weight = features.sorted(weight.swapaxes(0, 1)).swapaxes(0, 1)
+        bias = self._array(conv.bias).astype(np.float64) if conv.bias else np.zeros(conv.outputs)
+        if not np.isfinite(bias).all():
+            raise self._error(f"a bias of finite numbers ({name})", conv)
+        if bias.any():
+            self.folded.add("biases of convolutions")
+        factor = self._next(Dropout, "a dropout").factor if self._peek(Dropout) else 1.0
+        if factor != 1:
+            self.folded.add("dropout that scales in evaluation")
+            weight = weight * weight.dtype.type(factor)
+        self._keep(f"{name}.weight", weight)
+        return Features(np.arange(conv.outputs), bias * factor)
+
+    def _array(self, tensor: Tensor) -> Floats:
+        self.used.add(tensor)
+        return self.file.array(tensor)
+
+    def _keep(self, name: str, values: Floats) -> None:
+        """Stores a tensor as float32; a number that is too large becomes infinite."""
+        self.tensors[name] = np.ascontiguousarray(values, dtype=np.float32)
+
+    def _settle_eps(self) -> None:
+        """One epsilon, the smallest; where a norm's is larger, the rest goes into its variances."""
+        smallest = min(self.eps.values())
+        for name, eps in self.eps.items():
+            if eps != smallest:
+                self.folded.add("several epsilons")
+                variance = self.tensors[f"{name}.running_var"].astype(np.float64)
+                self._keep(f"{name}.running_var", variance + (eps - smallest))
+        self.semantics["bn_eps"] = smallest
+
+
+def _name(role: str, block: int, layer: int) -> str:
+    return CANONICAL_TEMPLATES[role].format(block=block, layer=layer)
+
+
+def _summary(layer: Layer) -> str:
+    """A layer's numbers, for messages."""
+    numbers = ((key, value) for key, value in vars(layer).items() if isinstance(value, (int, float, str)))
+    tensors = ((key, value.size) for key, value in vars(layer).items() if isinstance(value, Tensor))
+    return ", ".join(f"{key} {value}" for key, value in [*numbers, *tensors] if key != "where") or type(layer).__name__

@@ -1,0 +1,1 @@
+"""What several systems' files are made of: zip, protobuf, pickle, npz, JSON."""

@@ -1,0 +1,127 @@
+"""path -> `Checkpoint`, by what the file holds; its name and ending are not asked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from densezoo.errors import FormatError
+from densezoo.families.densenet.torch7 import read_torch7
+from densezoo.formats.binary import MAX_TENSORS, Bytes, check_expansion, cut, open_file
+from densezoo.formats.caffe.model import looks_like_caffe, read_caffe
+from densezoo.formats.containers.npz import read_npz
+from densezoo.formats.containers.zip import Archive
+from densezoo.formats.identity import foreign, foreign_folder, impostor
+from densezoo.formats.keras.hdf5.file import MAGIC
+from densezoo.formats.keras.weights import read_h5, read_keras
+from densezoo.formats.mindspore import looks_like_mindspore, read_mindspore
+from densezoo.formats.mxnet import LIST_MAGIC, read_mxnet
+from densezoo.formats.onnx.model import looks_like_onnx, read_onnx
+from densezoo.formats.paddle import read_paddle
+from densezoo.formats.safetensors import fits_safetensors, looks_like_safetensors, read_safetensors
+from densezoo.formats.torch.export import read_torchexport
+from densezoo.formats.torch.files import LEGACY_MAGIC, read_legacy, read_zip
+from densezoo.formats.torch.script import read_torchscript
+from densezoo.formats.torch7.objects import looks_like_torch7
+from densezoo.types import Checkpoint
+
+MAX_NAMES = 2 << 20  # letters of all names; those of a DenseNet-264 and its optimiser have 0.4 million
+HEAD_BYTES = 512  # enough for every signature below
+
+#: (ends of names that an archive has to hold in one folder, its reader), asked in this order.
+ARCHIVES: list[tuple[tuple[str, ...], Callable[[Archive, str], Checkpoint]]] = [
+    (("/data.pkl", "/constants.pkl"), read_torchscript),
+    (("/data.pkl",), read_zip),
+    (("/models/model.json", "/data/weights/model_weights_config.json"), read_torchexport),
+    (("model.weights.h5", "config.json"), read_keras),
+    ((".npy",), read_npz),
+]
+
+
+def read_archive(data: Bytes) -> Checkpoint:
+    """A checkpoint that is a zip archive.
+
+    Raises:
+        FormatError: broken or truncated, or an archive of something else.
+    """
+    archive = Archive(data)
+    for ends, reader in ARCHIVES:
+        for name in archive.members:
+            root = name.removesuffix(ends[0])
+            if root != name and all(root + end in archive.members for end in ends):
+                return reader(archive, root)
+    raise FormatError(
+        f"{data.path}: a zip archive, but no checkpoint's: expected data.pkl (PyTorch), model.weights.h5 (Keras) or "
+        f".npy (NumPy) members; found {', '.join(list(archive.members)[:4])}"
+    )
+
+
+#: (whether the head of a file of this size is that format, its reader), asked in this order.
+READERS: list[tuple[Callable[[bytes, int], bool], Callable[[Bytes], Checkpoint]]] = [
+    (lambda head, size: head.startswith(b"PK\x03\x04"), read_archive),
+    (lambda head, size: head.startswith(LEGACY_MAGIC), read_legacy),  # torch.save before 1.6
+    (fits_safetensors, read_safetensors),  # before pickles: a header of 128 bytes begins like one
+    (lambda head, size: head[:1] == b"\x80", read_paddle),
+    (lambda head, size: head.startswith(MAGIC), read_h5),
+    (lambda head, size: head.startswith(LIST_MAGIC), read_mxnet),
+    (looks_like_torch7, read_torch7),  # before looser signatures: a table of 123 entries has safetensors' "{"
+    (looks_like_safetensors, read_safetensors),
+    (looks_like_mindspore, read_mindspore),
+    (looks_like_caffe, read_caffe),
+    (looks_like_onnx, read_onnx),
+]
+
+
+def _check_names(path: Path, names: Sequence[str]) -> None:
+    """That there are no more tensors, and no longer names, than those of a DenseNet.
+
+    Raises:
+        FormatError: there are.
+    """
+    length = sum(map(len, names))
+    if len(names) > MAX_TENSORS or length > MAX_NAMES:
+        raise FormatError(f"{path}: {len(names):,} tensors with names of {length:,} letters; no DenseNet has those")
+
+
+def read_checkpoint(path: str | Path, *, shapes_only: bool = False) -> Checkpoint:
+    """The tensors of a checkpoint file under the file's own names.
+
+    Args:
+        shapes_only: leave tensors of over 4 KiB on the device "meta", without their numbers.
+
+    Raises:
+        FormatError: the file is missing, no regular file, empty, of no known format, broken, or would have to be
+            executed to be read.
+        CheckpointError: a Torch7 file, whose names are its structure, whose network is no DenseNet.
+    """
+    path = Path(path)
+    if os.path.isdir(path):  # pathlib's raises where a name is too long
+        folder = foreign_folder(path)
+        if folder is not None:
+            raise FormatError(f"{path}: {folder}")
+    with open_file(path, shapes_only) as data:
+        return _read(data)
+
+
+def _read(data: Bytes) -> Checkpoint:
+    path, size = data.path, len(data)
+    if size == 0:
+        raise FormatError(f"{path}: the file is empty; fetch it anew")
+    head = bytes(cut(data, 0, min(size, HEAD_BYTES), "its first bytes").read())
+    for is_format, reader in READERS:
+        if is_format(head, size):
+            checkpoint = reader(data)
+            _check_names(path, list(checkpoint.tensors))
+            check_expansion(str(path), list(checkpoint.tensors.values()), size)
+            return checkpoint
+    what = foreign(head)
+    if what:
+        raise FormatError(f"{path}: this is {what}")
+    what = impostor(head)
+    if what:
+        raise FormatError(f"{path}: this is {what}; fetch the checkpoint anew ({size:,} bytes)")
+    raise FormatError(
+        f"{path}: no checkpoint format that densezoo reads (starts with {head[:8]!r}, {size:,} bytes); "
+        "expected a file of PyTorch, safetensors, Keras, Caffe, MXNet, MindSpore, Paddle, Torch7, NumPy or ONNX"
+    )

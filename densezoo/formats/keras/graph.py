@@ -1,0 +1,124 @@
+"""The configuration of a Keras model (JSON of keras/src/models/functional.py) as `GraphNode`s."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from densezoo.errors import FormatError
+from densezoo.formats.containers.json import parse_json
+from densezoo.types import GraphNode
+
+_OPERATIONS = {
+    "InputLayer": "input", "ZeroPadding2D": "pad", "Conv2D": "conv", "Convolution2D": "conv",
+    "BatchNormalization": "norm", "Scale": "scale", "MaxPooling2D": "max_pool", "AveragePooling2D": "avg_pool",
+    "GlobalAveragePooling2D": "global_avg_pool", "Concatenate": "concat", "Merge": "concat", "Flatten": "flatten",
+    "Dense": "linear", "ReLU": "relu", "Softmax": "softmax",
+}  # fmt: skip
+#: Layers that change nothing but in training.
+_OPERATIONS |= dict.fromkeys(
+    ("Dropout", "SpatialDropout2D", "AlphaDropout", "GaussianDropout", "GaussianNoise", "ActivityRegularization",
+     "RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation", "RandomContrast", "RandomBrightness"),
+    "identity",
+)  # fmt: skip
+_MODELS = ("Functional", "Model", "Sequential")
+_PLAIN_RELU = {"max_value": (None,), "negative_slope": (None, 0), "threshold": (None, 0)}
+_WINDOWS = {"kernel_size": "kernel", "pool_size": "kernel", "strides": "stride", "dilation_rate": "dilation"}
+
+
+def read_graph(config: str, where: str) -> tuple[GraphNode, ...]:
+    """The computation; empty where there is no configuration.
+
+    Raises:
+        FormatError: a configuration that isn't Keras's.
+    """
+    if not config:
+        return ()
+    try:
+        return tuple(_model(parse_json(config, where), "", ()))
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise FormatError(f"{where}: the model's configuration is not Keras's ({error!r:.120})") from None
+
+
+def _model(model: dict[str, Any], prefix: str, inputs: tuple[str, ...]) -> Iterator[GraphNode]:
+    """The steps of a model's layers; of one that stands in another as a layer, under its name and fed by ``inputs``."""
+    config = model["config"]
+    layers = config["layers"] if isinstance(config, dict) else config  # a list: Keras 1 and early 2
+    chained = model.get("class_name") == "Sequential"
+    if chained and layers[0]["class_name"] != "InputLayer":
+        layers = [{"class_name": "InputLayer", "config": {"name": "input"}}, *layers]
+    last = ""
+    for layer in layers:
+        kind, calls = layer["class_name"], layer.get("inbound_nodes", [])
+        name = prefix + (layer.get("name") or layer["config"]["name"])
+        before = (last,) if chained else tuple(dict.fromkeys(prefix + one for one in _names(calls)))
+        if _trains(calls):
+            yield GraphNode(f"{kind} as in training", name, before)
+        elif kind in _MODELS:
+            yield from _model(layer, f"{name}/", before)
+        elif kind == "InputLayer" and prefix:
+            yield GraphNode("identity", name, inputs)
+        else:
+            yield from _nodes(layer, name, before)
+        last = name
+    if prefix:
+        ends = (last,) if chained else tuple(prefix + one for one in _names(config["output_layers"]))
+        yield GraphNode("identity", prefix.removesuffix("/"), ends)
+
+
+def _trains(calls: Any) -> bool:
+    """Whether the layer was called with training=True, which holds in Keras 2 whatever the model is called with."""
+    return isinstance(calls, list) and any(
+        isinstance(call, list) and '"training": true' in json.dumps(call) for call in calls
+    )
+
+
+def _nodes(layer: dict[str, Any], name: str, inputs: tuple[str, ...]) -> Iterator[GraphNode]:
+    """A layer's step, and the activation that it ends with as a step of its own."""
+    kind, config = layer["class_name"], layer["config"]
+    op = config["activation"] if kind == "Activation" else _OPERATIONS.get(kind, kind)
+    attributes: dict[str, Any] = {new: _two(config[old]) for old, new in _WINDOWS.items() if config.get(old)}
+    if op in ("conv", "max_pool", "avg_pool"):
+        attributes["pads"] = (0, 0, 0, 0) if config.get("padding", "valid") == "valid" else _same(attributes)
+        attributes["groups"] = config.get("groups", 1)
+    if op == "pad":
+        (top, bottom), (left, right) = (_two(pads) for pads in _two(config["padding"]))
+        attributes["pads"] = (top, left, bottom, right)
+    if kind == "ReLU" and any(config.get(field) not in plain for field, plain in _PLAIN_RELU.items()):
+        op = f"ReLU with {', '.join(f'{field} {config.get(field)}' for field in _PLAIN_RELU)}"
+    if op == "norm":
+        attributes["eps"] = float(config.get("epsilon", 1e-3))
+    activation = config.get("activation", "linear") if kind != "Activation" else "linear"
+    last = f"{name} before its activation" if activation != "linear" else name
+    yield GraphNode(op if isinstance(op, str) else str(op), last, inputs, attributes, weights=(name,))
+    if activation != "linear":
+        yield GraphNode(str(activation), name, (last,))
+
+
+def _same(attributes: dict[str, Any]) -> Any:
+    """The padding of "same": known where the stride is 1, and depending on the map where it isn't."""
+    (height, width), stride = attributes["kernel"], attributes.get("stride", (1, 1))
+    if stride != (1, 1) and (height, width) != (1, 1):
+        return "same"
+    return (height - 1) // 2, (width - 1) // 2, height // 2, width // 2
+
+
+def _two(value: Any) -> tuple[Any, Any]:
+    return (value[0], value[1]) if isinstance(value, (list, tuple)) else (value, value)
+
+
+def _names(nodes: Any) -> Iterator[str]:
+    """The layers that feed this one: Keras 2 lists [name, 0, 0, {}], Keras 3 tensors with a history."""
+    todo = [nodes]
+    while todo:
+        item = todo.pop()
+        if isinstance(item, dict):
+            if "keras_history" in item:
+                yield item["keras_history"][0]
+            else:
+                todo += reversed(item.values())
+        elif isinstance(item, list) and len(item) in (3, 4) and isinstance(item[0], str):
+            yield item[0]
+        elif isinstance(item, list):
+            todo += reversed(item)

@@ -1,0 +1,188 @@
+"""Keras files: ``.h5`` (Keras 1, 2 and 3), ``.weights.h5`` and ``.keras`` (Keras 3).
+
+Formats: keras/src/legacy/saving/legacy_h5_format.py and keras/src/saving/saving_lib.py.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from torch import Tensor
+
+from densezoo.errors import FormatError
+from densezoo.formats.binary import Bytes
+from densezoo.formats.containers.json import MAX_JSON
+from densezoo.formats.containers.zip import Archive
+from densezoo.formats.keras.graph import read_graph
+from densezoo.formats.keras.hdf5.datasets import read_tensor
+from densezoo.formats.keras.hdf5.file import LAYOUT, File, Node
+from densezoo.types import Checkpoint, GraphNode
+
+#: Keras 1's names; its "running_std" holds the variance.
+_KERAS1 = {"W": "kernel", "b": "bias", "running_mean": "moving_mean", "running_std": "moving_variance"}
+#: {class in the name of a layer's group: (kind of layer, the names of its numbered variables)} of Keras 3.
+_VARIABLES = {
+    "conv2d": ("conv", ("kernel", "bias")),
+    "batch_normalization": ("norm", ("gamma", "beta", "moving_mean", "moving_variance")),
+    "dense": ("linear", ("kernel", "bias")),
+}
+_LAYERS = ("layers", "_layer_checkpoint_dependencies")  # the group of a model's layers; the latter: Keras 2.12, 2.13
+_FACTS = ("backend", "keras_version")
+_OPTIMISERS = ("optimizer_weights", "optimizer")
+#: Layers that no DenseNet has, by the names that Keras makes of their classes. They have no weights, but a file of
+#: weights alone lists them; one with a configuration is held against that.
+_OTHERS = re.compile(
+    r"(max_pool|global_max_pooling2d|rescaling|resizing|center_crop|lambda|leaky_re_lu|p_re_lu|elu|thresholded_re_lu|"
+    r"add|subtract|multiply|average|maximum|minimum|up_sampling2d|tf\..+|tf_op_layer_.+)(_\d+)?"
+)
+WEIGHTS_MEMBER, CONFIG_MEMBER = "model.weights.h5", "config.json"
+
+
+def read_h5(data: Bytes) -> Checkpoint:
+    """The weights of a Keras ``.h5`` or ``.weights.h5`` file.
+
+    Raises:
+        FormatError: broken or truncated; claims more than it holds; links to other files; no Keras file.
+    """
+    return _read(File(data), "")
+
+
+def read_keras(archive: Archive, root: str) -> Checkpoint:
+    """The weights and the computation of a ``.keras`` file.
+
+    Raises:
+        FormatError: as for `read_h5`; a configuration that is no JSON.
+    """
+    config = archive.read(CONFIG_MEMBER)
+    if len(config) > MAX_JSON:
+        raise FormatError(f"{archive.path}: {CONFIG_MEMBER} takes {len(config):,} bytes; no DenseNet's does")
+    return _read(File(archive.read(WEIGHTS_MEMBER)), bytes(config.read()).decode("utf-8", "replace"))
+
+
+def _read(file: File, config: str) -> Checkpoint:
+    if any(name in file.root.members for name in _LAYERS) and file.texts(file.root, "layer_names") is None:
+        return _by_rank(file, config)
+    return _by_name(file)
+
+
+def _by_name(file: File) -> Checkpoint:
+    group = file.find(file.root, "model_weights") if "model_weights" in file.root.members else file.root
+    layers = _listed(file, group, "layer_names")
+    if not layers:
+        raise FormatError(f"{file.path}: an HDF5 file without layer_names; expected Keras's")
+    tensors = {}
+    for layer in layers:
+        stored = file.find(group, layer)
+        weights = _listed(file, stored, "weight_names")
+        params = [weight.rpartition("/")[2].removesuffix(":0").removeprefix(f"{layer}_") for weight in weights]
+        model = len(set(params)) < len(params)  # a model that stands in this one as a layer
+        for weight, param in zip(weights, params):
+            holder = f"{layer}/{weight.rpartition('/')[0]}" if model else layer
+            name = f"{holder}/{_KERAS1.get(param, param)}"
+            if name in tensors:
+                raise FormatError(f"{file.path}: {name} is there twice")
+            tensors[name] = read_tensor(file, file.find(stored, weight), name)
+    graph = read_graph("".join(file.texts(file.root, "model_config") or []), str(file.path))
+    _refuse_others(file, graph, layers)
+    facts = {name: "".join(file.texts(group, name) or file.texts(file.root, name) or []) for name in _FACTS}
+    return Checkpoint(str(file.path), "keras-h5", tensors, _dropped(file), metadata=facts, graph=graph)
+
+
+def _refuse_others(file: File, graph: Sequence[GraphNode], layers: Iterable[str]) -> None:
+    found = [] if graph else [name for name in layers if _OTHERS.fullmatch(name)]
+    if found:
+        raise FormatError(f"{file.path}: lists the layer {found[0]!r}, which no DenseNet of densezoo has")
+
+
+def _listed(file: File, node: Node, name: str) -> list[str]:
+    """An attribute that lists names; Keras splits a long one over name0, name1, ..."""
+    whole = file.texts(node, name)
+    if whole is not None:
+        return whole
+    parts: list[list[str]] = []
+    while (part := file.texts(node, f"{name}{len(parts)}")) is not None:
+        parts.append(part)
+    return [text for part in parts for text in part]
+
+
+def _by_rank(file: File, config: str) -> Checkpoint:
+    """Keras 3 numbers the layers of a class in the model's order: conv2d, conv2d_1, ...; gaps don't count."""
+    graph = read_graph(config, str(file.path))
+    tensors: dict[str, Tensor] = {}
+    for where, layers in _models(file):
+        _refuse_others(file, graph, layers.members)
+        found = dict([*_ranked(file, layers), *_others(file, layers, where)])
+        twice = [name for name in found if name in tensors]
+        if twice:
+            raise FormatError(
+                f"{file.path}: {twice[0]} is in {where} and in another model of the file; expected it once"
+            )
+        tensors |= found
+    return Checkpoint(str(file.path), "keras3", tensors, _dropped(file), graph=tuple(_numbered(graph)))
+
+
+def _numbered(graph: Sequence[GraphNode]) -> Iterator[GraphNode]:
+    """The steps with their layers named as `_by_rank` names them."""
+    ranks: Counter[str] = Counter()
+    for node in graph:
+        yield dataclasses.replace(node, weights=(f"{node.op}.{ranks[node.op]}",))
+        ranks[node.op] += 1
+
+
+def _ranked(file: File, layers: Node) -> Iterator[tuple[str, Tensor]]:
+    """The variables of the numbered layers, under the layer's kind and its rank among those of its class."""
+    for kind, (role, names) in _VARIABLES.items():
+        found = [(int(m[1] or 0), name) for name in layers.members if (m := _number(kind, name))]
+        for rank, (_, name) in enumerate(sorted(found)):
+            for number, address in file.find(layers, f"{name}/vars").members.items():
+                if not number.isdigit() or int(number) >= len(names):
+                    raise FormatError(f"{file.path}: {name} has a variable {number!r}; expected 0..{len(names) - 1}")
+                yield (
+                    f"{role}.{rank}.{names[int(number)]}",
+                    read_tensor(file, file.node(address), f"{name}/vars/{number}"),
+                )
+
+
+def _others(file: File, layers: Node, where: str) -> Iterator[tuple[str, Tensor]]:
+    """The variables of all other layers, under their path; models that stand here as layers are `_models`'s."""
+    for name, address in layers.members.items():
+        inner = {} if any(_number(kind, name) for kind in _VARIABLES) else file.node(address).members
+        for part in (part for part in inner if part not in _LAYERS):
+            for path, dataset in _datasets(file, file.node(inner[part])):
+                full = f"{where}/{name}/{part}/{path}".strip("/")
+                yield full, read_tensor(file, dataset, full)
+
+
+def _number(kind: str, name: str) -> re.Match[str] | None:
+    return re.fullmatch(rf"{kind}(?:_(\d+))?", name)
+
+
+def _models(file: File) -> Iterator[tuple[str, Node]]:
+    """(path, group of layers) of the model, and of those that stand in it as layers."""
+    todo = [("", file.root)]
+    while todo:
+        where, node = todo.pop()
+        for name in (name for name in node.members if name in _LAYERS):
+            layers = file.find(node, name)
+            yield f"{where}/{name}", layers
+            todo += [(f"{where}/{name}/{child}", file.node(address)) for child, address in layers.members.items()]
+
+
+def _dropped(file: File) -> dict[str, int]:
+    """How many numbers the optimiser keeps."""
+    groups = [file.find(file.root, name) for name in _OPTIMISERS if name in file.root.members]
+    count = sum(1 for group in groups for _ in _datasets(file, group))
+    return {"optimiser state": count} if count else {}
+
+
+def _datasets(file: File, group: Node) -> Iterator[tuple[str, Node]]:
+    """Every dataset below a group, with its path; the reader's limit ends groups that hold each other."""
+    todo = [("", group)]
+    while todo:
+        path, node = todo.pop()
+        if node.message(LAYOUT) is not None:
+            yield path, node
+        todo += [(f"{path}/{name}".lstrip("/"), file.node(address)) for name, address in node.members.items()]

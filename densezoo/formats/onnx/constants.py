@@ -1,0 +1,180 @@
+"""The tensors of an ONNX graph that no image changes: stored ones, and what a few operators make of them.
+
+Operators: https://onnx.ai/onnx/operators/. Weights may be made by ConstantOfShape or Expand from a few bytes, so they
+stay one number, repeated, until a network needs them (`densezoo.formats.binary.check_expansion` bounds how many).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from densezoo.errors import FormatError
+from densezoo.formats.binary import BFLOAT16, MAX_DIMENSIONS, MAX_REPEATED, to_tensor
+
+Stored = Mapping[str, Any]  # a TensorProto, as `densezoo.formats.containers.protobuf` parses it
+Attributes = Mapping[str, Mapping[str, Any]]
+
+DTYPES = {1: "<f4", 2: "u1", 3: "i1", 6: "<i4", 7: "<i8", 9: "?", 10: "<f2", 11: "<f8", 16: BFLOAT16}
+MAX_SMALL = 64  # numbers of a constant that is a shape, a list of axes, a side
+NUMBER_OF_IMAGES = -1  # in a shape: also what Reshape works out by itself
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A tensor that no image changes.
+
+    Args:
+        shape: its sides.
+        stored: where its numbers are; None: it is ``value``, repeated, or ``whole``.
+        value: what fills it.
+        whole: its numbers, where it is a short list of whole ones that was worked out.
+    """
+
+    shape: tuple[int, ...]
+    stored: Stored | None = None
+    value: float = 0.0
+    whole: tuple[int, ...] | None = None
+
+    def tensor(self, what: str) -> Tensor:
+        """Its numbers.
+
+        Raises:
+            FormatError: they are in another file, are no numbers, or don't fit its shape.
+        """
+        if self.stored is not None:
+            return self._stored(self.stored, what)
+        if self.whole is not None:
+            return torch.tensor(self.whole).reshape(self.shape)
+        if min(self.shape, default=0) < 0 or prod(self.shape) * 4 > MAX_REPEATED:
+            raise FormatError(f"{what}: one number, repeated to the shape {self.shape}; expected at most 48 MiB of it")
+        return torch.tensor(self.value).expand(self.shape)
+
+    def _stored(self, stored: Stored, what: str) -> Tensor:
+        if stored.get("location", 0) or stored["external_data"]:
+            raise FormatError(f"{what}: its numbers are in another file (external data); save the model as one file")
+        dtype = DTYPES.get(stored.get("dtype", 0))
+        if dtype is None:
+            raise FormatError(f"{what}: is of ONNX's data type {stored.get('dtype', 0)}; expected numbers")
+        return to_tensor(stored.get("raw_data", stored.get("float_data", b"")), dtype, self.shape, what)
+
+    def numbers(self) -> tuple[int, ...]:
+        """Its whole numbers, of a shape or a list of axes.
+
+        Raises:
+            ValueError: there are many, or they are not whole.
+        """
+        if self.whole is not None:
+            return self.whole
+        if len(self.shape) > 1 or prod(self.shape) > MAX_SMALL:
+            raise ValueError("too many numbers for a shape")
+        listed = (self.stored or {}).get("int64_data")
+        if listed:
+            return tuple(listed)
+        tensor = self.tensor("a shape")
+        if tensor.is_floating_point():
+            raise ValueError("a shape of numbers that are not whole")
+        return tuple(int(number) for number in tensor.reshape(-1))
+
+
+def stored_constant(stored: Stored) -> Constant:
+    """The constant that an initializer or an attribute holds."""
+    return Constant(tuple(stored["dims"]), stored)
+
+
+def _constant(attributes: Attributes) -> Constant:
+    if "value" in attributes:
+        return stored_constant(attributes["value"]["t"])
+    if "value_ints" in attributes:
+        numbers = tuple(attributes["value_ints"]["ints"])
+        return Constant((len(numbers),), whole=numbers)
+    if "value_int" in attributes:
+        return Constant((), whole=(attributes["value_int"].get("i", 0),))
+    return Constant((), value=attributes["value_float"].get("f", 0.0))
+
+
+def _filled(shape: Constant, attributes: Attributes) -> Constant:
+    """ConstantOfShape: its attribute ``value`` is one number, or it is 0."""
+    given = attributes.get("value")
+    value = stored_constant(given["t"]).tensor("ConstantOfShape's value").reshape(()).item() if given else 0.0
+    return Constant(shape.numbers(), value=float(value))
+
+
+def _expanded(constant: Constant, shape: Constant, attributes: Attributes) -> Constant:
+    """Itself where the shape adds nothing; else one number, repeated."""
+    sides = shape.numbers()
+    if len(sides) <= len(constant.shape) and all(a in (1, b) for a, b in zip(sides[::-1], constant.shape[::-1])):
+        return constant
+    return Constant(sides, value=float(constant.tensor("what is expanded").reshape(()).item()))
+
+
+def _shape(constant: Constant, attributes: Attributes) -> Constant:
+    ends = attributes.get("end")
+    sides = constant.shape[attributes.get("start", {}).get("i", 0) : ends.get("i", 0) if ends else None]
+    return Constant((len(sides),), whole=sides)
+
+
+def _unsqueezed(constant: Constant, *axes: Constant, attributes: Attributes) -> Constant:
+    """An axis of side 1 more for each of the axes, which are an attribute before version 13 of the operators."""
+    places = axes[0].numbers() if axes else tuple(attributes["axes"]["ints"])
+    rank = len(constant.shape) + len(places)
+    added, sides = {place % rank for place in places}, list(constant.shape)
+    return dataclasses.replace(constant, shape=tuple(1 if place in added else sides.pop(0) for place in range(rank)))
+
+
+def _squeezed(constant: Constant, *axes: Constant, attributes: Attributes) -> Constant:
+    return dataclasses.replace(constant, shape=tuple(side for side in constant.shape if side != 1))
+
+
+def _reshaped(constant: Constant, shape: Constant, attributes: Attributes) -> Constant:
+    sides = list(shape.numbers())
+    if -1 in sides:
+        sides[sides.index(-1)] = prod(constant.shape) // max(1, prod(side for side in sides if side != -1))
+    if prod(sides) != prod(constant.shape):
+        raise ValueError("a reshaping to another number of numbers")
+    return dataclasses.replace(constant, shape=tuple(sides))
+
+
+def _joined(*constants: Constant, attributes: Attributes) -> Constant:
+    numbers = tuple(number for constant in constants for number in constant.numbers())
+    if len(numbers) > MAX_SMALL:
+        raise ValueError("too many numbers for a shape")
+    return Constant((len(numbers),), whole=numbers)
+
+
+#: {operator: what it makes of constants}.
+_MADE: dict[str, Callable[..., Constant]] = {
+    "Constant": lambda attributes: _constant(attributes),
+    "ConstantOfShape": lambda shape, attributes: _filled(shape, attributes),
+    "Expand": lambda constant, shape, attributes: _expanded(constant, shape, attributes),
+    "Shape": lambda constant, attributes: _shape(constant, attributes),
+    "Identity": lambda constant, attributes: constant,
+    "CastLike": lambda constant, like, attributes: constant,
+    "Unsqueeze": _unsqueezed,
+    "Squeeze": _squeezed,
+    "Reshape": lambda constant, shape, attributes: _reshaped(constant, shape, attributes),
+    "Concat": _joined,
+}
+
+
+def folded(node: Mapping[str, Any], constants: Mapping[str, Constant]) -> Constant | None:
+    """The constant that a step makes; None for a step that depends on the image, or that isn't known."""
+    kind, names = node.get("op", ""), [name for name in node["input"] if name]
+    attributes = {attribute.get("name", ""): attribute for attribute in node["attribute"]}
+    given = [constants.get(name) for name in names]
+    if kind == "Shape" and given == [None] and attributes.get("end", {}).get("i") == 1:  # of the first side alone
+        return Constant((1,), whole=(NUMBER_OF_IMAGES,))
+    given = given[:1] if kind == "CastLike" else given  # like an image's numbers: floating point
+    if kind not in _MADE or None in given:
+        return None
+    try:
+        made = _MADE[kind](*given, *([None] if kind == "CastLike" else []), attributes=attributes)
+    except (TypeError, ValueError, LookupError, RuntimeError, OverflowError):
+        return None
+    return made if len(made.shape) <= MAX_DIMENSIONS else None

@@ -1,0 +1,1 @@
+"""PyTorch: torch.save, TorchScript, torch.export."""

@@ -1,0 +1,235 @@
+"""``torch.save`` files, zip and legacy pickle, read as data (`densezoo.formats.containers.pickle`), never executed.
+
+Format: torch/serialization.py (_save, _legacy_save). Training scripts wrap a state_dict in all sorts of entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from torch import Tensor
+
+from densezoo.errors import FormatError
+from densezoo.families.densenet.timm import config_beside, trained_by_timm
+from densezoo.formats.binary import Bytes, cut, item_size
+from densezoo.formats.containers import pickle as pickled
+from densezoo.formats.containers.zip import Archive
+from densezoo.formats.torch.tensors import (
+    ASK,
+    Deferred,
+    Stateful,
+    Storages,
+    Stored,
+    broken,
+    build_all,
+    byteorder,
+    load_pickle,
+    persistent,
+)
+from densezoo.types import Checkpoint, TimmNetwork
+
+#: Entries of averaged weights, which timm, torchvision and others evaluate and publish where a file has them.
+AVERAGED_ENTRIES = (
+    "state_dict_ema", "model_ema", "ema", "ema_model", "ema_state_dict", "ema_model_state_dict", "model_ema_state",
+    "model_ema_state_dict", "swa", "swa_model", "swa_state_dict", "averaged_model",
+)  # fmt: skip
+#: (entry of MMEngine's files that tells its version, what its EMAHook swaps before it saves: `state_dict` then holds
+#: the averaged weights, and this entry those of the last step): mmengine/hooks/ema_hook.py.
+MMENGINE_VERSION, SWAPPED_ENTRY = "mmengine_version", "ema_state_dict"
+#: Entries of the weights in training scripts' wrappers; a state_dict under another name is one if it is the only one.
+STATE_DICT_ENTRIES = ("state_dict", "model_state_dict", "model_state", "model", "net", "module")
+#: pickle.dumps(0x1950A86A20F9469CFC6C, 2): the first of the pickles of a legacy file.
+LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+
+
+def read_zip(archive: Archive, root: str) -> Checkpoint:
+    """The state_dict of a ``torch.save`` file since torch 1.6, alone or in a training script's wrapper.
+
+    Args:
+        root: the folder in the archive that everything lies in.
+
+    Raises:
+        FormatError: broken or truncated; a pickled object, which only running code could restore; no tensors.
+    """
+    order = byteorder(archive, root)
+    content = load_pickle(archive.read(f"{root}/data.pkl"))
+    return _checkpoint(archive.path, content, Storages(lambda key: archive.read(f"{root}/data/{key}"), order))
+
+
+def read_legacy(data: Bytes) -> Checkpoint:
+    """The same of a file before torch 1.6: five pickles, then a count and the bytes of each storage.
+
+    Raises:
+        FormatError: as for `read_zip`.
+    """
+    path, position = data.path, 0
+
+    def next_pickle(find: Callable[[Any], object] = persistent) -> Any:
+        nonlocal position
+        content = load_pickle(cut(data, position, len(data) - position, "a pickle"), find)
+        position = data.file.tell() - data.start
+        return content
+
+    _, _, system = (next_pickle() for _ in range(3))
+    order = ">" if isinstance(system, dict) and system.get("little_endian") is False else "<"
+    seen: dict[str, Stored] = {}
+
+    def remember(key: Any) -> Stored | pickled.Symbol:
+        stored = persistent(key)
+        if isinstance(stored, Stored):
+            seen.setdefault(stored.key, stored)
+        return stored
+
+    content, keys = next_pickle(remember), next_pickle()
+    storages = {}
+    for key in keys if isinstance(keys, list) else ():
+        if key not in seen:
+            raise FormatError(broken(path, f"at byte {position:,}: a storage that no tensor names"))
+        counted = _cut(path, data, position, 8, key).read()
+        count = int.from_bytes(counted, "little" if order == "<" else "big")
+        size = count * item_size(seen[key].dtype)
+        storages[key] = _cut(path, data, position + 8, size, f"the storage {key}")
+        position += 8 + size
+
+    def storage_bytes(key: str) -> Bytes:
+        if key not in storages:
+            raise FormatError(f"the storage {key} is not in the file")
+        return storages[key]
+
+    return _checkpoint(path, content, Storages(storage_bytes, order))
+
+
+def _cut(path: Path, data: Bytes, start: int, length: int, what: str) -> Bytes:
+    try:
+        return cut(data, start, length, what)
+    except FormatError as error:
+        raise FormatError(broken(path, str(error))) from None
+
+
+def _checkpoint(path: Path, content: Any, storages: Storages) -> Checkpoint:
+    if _is_state_dict(content):
+        built = build_all(path, content, storages)
+        return Checkpoint(str(path), "pytorch", built, described=config_beside(path))
+    found = _state_dicts(content)
+    entry = _choose(path, content, list(found))
+    built = build_all(path, found[entry], storages)
+    beside = {str(name): _count_tensors(value) for name, value in content.items() if name != entry.partition(".")[0]}
+    dropped = {name: count for name, count in beside.items() if count}
+    others = ", ".join(name for name in found if name != entry)
+    chosen = f"averaged ones, the entry {entry}" if entry in _averaged(content, found) else f"entry {entry}"
+    hints = (f"the weights are the {chosen}; not used: {others}",) if others else ()
+    described = (*_described(path, content.get("args")), *config_beside(path))
+    return Checkpoint(str(path), "pytorch", built, dropped, {"entry": entry}, hints=hints, described=described)
+
+
+def _described(path: Path, arguments: object) -> tuple[TimmNetwork, ...]:
+    """The network that timm's train.py names in its command line, which it keeps beside the weights."""
+    given = arguments.state if isinstance(arguments, pickled.Inert) else arguments
+    return trained_by_timm(path, given) if isinstance(given, Mapping) else ()
+
+
+def _choose(path: Path, content: Any, found: list[str]) -> str:
+    """The entry of a training script's wrapper that holds the weights, of those that hold a state_dict.
+
+    Raises:
+        FormatError: there is none, or which of several is meant can't be known.
+    """
+    averaged, known = _averaged(content, found), [name for name in STATE_DICT_ENTRIES if name in found]
+    _refuse_unread(path, content, averaged)
+    chosen = averaged or known or found
+    if len(chosen) == 1:
+        return chosen[0]
+    if chosen:
+        raise FormatError(
+            f"{path}: holds several networks, {', '.join(chosen[:8])}, and nothing says which is meant; "
+            "save the state_dict of that one alone"
+        )
+    raise FormatError(f"{path}: {_no_state_dict(content)}")
+
+
+def _averaged(content: Any, found: Iterable[str]) -> list[str]:
+    """Those of the entries that hold averaged weights, by a part of their names."""
+    meta = content.get("meta") if isinstance(content, Mapping) else None
+    swapped = isinstance(meta, Mapping) and MMENGINE_VERSION in meta and SWAPPED_ENTRY in content
+    names = {"state_dict"} if swapped else set(AVERAGED_ENTRIES)
+    return [entry for entry in found if names.intersection(entry.split("."))]
+
+
+def _refuse_unread(path: Path, content: Any, averaged: list[str]) -> None:
+    """Refuse a file whose averaged weights can't be read (a list without names, a whole model), though others can.
+
+    Raises:
+        FormatError: it has such.
+    """
+    for name, value in content.items() if isinstance(content, Mapping) and not averaged else ():
+        held = _count_tensors(value) or (isinstance(value, pickled.Inert) and isinstance(value.state, Mapping))
+        if name in AVERAGED_ENTRIES and held:
+            raise FormatError(
+                f"{path}: its averaged weights, the entry {name}, are no state_dict, and are as a rule those that are "
+                "meant; save the state_dict of one network alone"
+            )
+
+
+def _state_dicts(content: Any) -> dict[str, Mapping[str, Stateful]]:
+    """{entry: state_dict} of a wrapper's entries, and of the mappings in them.
+
+    Under a name that isn't known, it is one if it holds a convolution's kernel (a loss has weights, too).
+    """
+    found = {}
+    for name, value in content.items() if isinstance(content, Mapping) else ():
+        inner = value.items() if isinstance(value, Mapping) and not _is_state_dict(value) else ()
+        for path, item in ((str(name), value), *((f"{name}.{key}", item) for key, item in inner)):
+            known = path in (*AVERAGED_ENTRIES, *STATE_DICT_ENTRIES)
+            if _is_state_dict(item) and (known or any(len(_sides(part)) == 4 for part in item.values())):
+                found[path] = item
+    return found
+
+
+def _no_state_dict(content: Any) -> str:
+    """What a file without a state_dict holds instead, and what to do."""
+    values = {"": content, **content} if isinstance(content, Mapping) else {"": content}
+    for value in values.values():
+        if type(value) is pickled.Inert and isinstance(value.state, dict) and "_modules" in value.state:
+            return f"{pickled.RefusedClass(value.name)}; {ASK}"
+    names = ", ".join((*AVERAGED_ENTRIES[:2], *STATE_DICT_ENTRIES))
+    odd = [str(name) for name, value in values.items() if name and not isinstance(value, (Deferred, pickled.Array))]
+    if 0 < len(odd) < len(values) - 1:
+        return f"expected a state_dict; it has tensors, and beside them {', '.join(odd[:8])}, which are none"
+    alone = "one tensor" if isinstance(content, Deferred) else f"a {type(content).__name__}"
+    found = f"the entries {', '.join(odd[:8])}" if odd else alone
+    return f"expected a state_dict, alone or as one of {names}; found {found}"
+
+
+def _sides(item: Stateful) -> tuple[int, ...]:
+    if isinstance(item, Deferred):
+        return item.size
+    shape = item.state[1] if isinstance(item.state, tuple) and len(item.state) > 1 else ()
+    return shape if isinstance(shape, tuple) else ()
+
+
+def _is_state_dict(value: object) -> TypeGuard[Mapping[str, Stateful]]:
+    """Whether this is {name: tensor or numpy array} and nothing else (torch's ``_metadata`` is an attribute)."""
+    return (
+        isinstance(value, Mapping)
+        and len(value) > 0
+        and all(isinstance(name, str) and isinstance(item, (Deferred, pickled.Array)) for name, item in value.items())
+    )
+
+
+def _count_tensors(value: object) -> int:
+    """Tensors in nested mappings and sequences; a loop, for a file may nest deeper than Python recurses."""
+    count, todo, seen = 0, [value], set()
+    while todo:
+        item = todo.pop()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        if isinstance(item, (Deferred, pickled.Array, Tensor)):
+            count += 1
+        elif isinstance(item, Mapping):
+            todo.extend(item.values())
+        elif isinstance(item, (list, tuple)):
+            todo.extend(item)
+    return count

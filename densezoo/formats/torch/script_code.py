@@ -1,0 +1,106 @@
+"""The code in a TorchScript archive: files of classes and functions, parsed and not run.
+
+It is a small part of Python (torch/csrc/jit/serialization/python_print.cpp).
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass, field
+
+from densezoo.formats.containers.pickle import Inert
+from densezoo.formats.containers.zip import Archive
+
+MAX_CODE = 4 << 20  # bytes of one archive's code; DenseNet-264's takes 0.7 MB
+#: Words and signs of the code, each of which takes up to 700 bytes of memory when it is parsed: so many, and one more
+#: for so many bytes of the file, up to so many. DenseNet-264 has 140,000 in 290 MB.
+MAX_WORDS, BYTES_PER_WORD, MOST_WORDS = 80_000, 256, 160_000
+_WORD = re.compile(rb"\w+|[^\w\s]")
+_HOOKS = ("__forward_pre_hooks__", "__forward_hooks__")
+
+
+class NotFollowed(Exception):
+    """Code that does what no DenseNet's does; whoever follows it knows where it stands."""
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function or method of the code, and the module that a method is bound to."""
+
+    file: str
+    definition: ast.FunctionDef
+    owner: Inert | None = None
+
+
+@dataclass
+class Code:
+    """The classes and functions of an archive.
+
+    Raises:
+        FormatError: there is no such file in the archive. So do all methods.
+        NotFollowed: there is no such thing in it; too much code; code that changes what is loaded.
+    """
+
+    archive: Archive
+    root: str
+    files: dict[str, dict[str, ast.stmt]] = field(default_factory=dict)
+    checked: set[str] = field(default_factory=set)
+    size: int = 0
+    words: int = 0
+
+    def definitions(self, file: str) -> dict[str, ast.stmt]:
+        """{name: class or function} of a file of the code."""
+        if file not in self.files:
+            stored = self.archive.read(f"{self.root}/code/{file.replace('.', '/')}.py")
+            self.size += len(stored)
+            source = bytes(stored.read()) if self.size <= MAX_CODE else b""
+            self.words += sum(1 for _ in _WORD.finditer(source))
+            most = min(MAX_WORDS + len(self.archive.data) // BYTES_PER_WORD, MOST_WORDS)
+            if self.size > MAX_CODE or self.words > most:
+                raise NotFollowed(f"{self.size:,} bytes of code")
+            try:
+                tree = ast.parse(source.replace(b"^", b""))
+            except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+                raise NotFollowed(f"{file} can't be parsed ({error})") from None
+            items = [item for item in tree.body if isinstance(item, (ast.ClassDef, ast.FunctionDef))]
+            self.files[file] = {item.name: item for item in items}
+            if len(self.files[file]) < len(items):
+                raise NotFollowed(f"{file} defines a name twice")
+        return self.files[file]
+
+    def function(self, qualified: str) -> Function:
+        file, _, name = qualified.rpartition(".")
+        found = self.definitions(file).get(name)
+        if not isinstance(found, ast.FunctionDef):
+            raise NotFollowed(f"there is no function {qualified}")
+        return Function(file, found)
+
+    def body(self, module: Inert) -> list[ast.stmt]:
+        """What stands in a module's class; a module that torch would change beside its forward is refused."""
+        file, _, kind = module.name.rpartition(".")
+        found = self.definitions(file).get(kind)
+        body = found.body if isinstance(found, ast.ClassDef) else []
+        for item in body if module.name not in self.checked else ():
+            match item:
+                case ast.FunctionDef("__setstate__"):
+                    raise NotFollowed(f"{module.name} changes what is loaded (__setstate__)")
+                case ast.Assign([ast.Name(name)], ast.List([_, *_])) if name in _HOOKS:
+                    raise NotFollowed(f"{module.name} has {name}")
+        self.checked.add(module.name)
+        return body
+
+    def method(self, module: Inert, name: str) -> Function:
+        for item in self.body(module):
+            if isinstance(item, ast.FunctionDef) and item.name == name:
+                return Function(module.name.rpartition(".")[0], item, module)
+        raise NotFollowed(f"{module.name} has no method {name}")
+
+
+def dotted_name(expression: ast.expr) -> str:
+    """``a.b.c`` as text; empty for anything else."""
+    parts = []
+    while isinstance(expression, ast.Attribute):
+        parts.append(expression.attr)
+        expression = expression.value
+    return ".".join([expression.id, *reversed(parts)]) if isinstance(expression, ast.Name) else ""

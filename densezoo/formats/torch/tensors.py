@@ -1,0 +1,207 @@
+"""torch's pickles: storages, and tensors on them, as data (`densezoo.formats.containers.pickle`).
+
+Format: torch/_utils.py (_rebuild_tensor_v2) and torch/serialization.py (persistent ids).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from densezoo.errors import FormatError
+from densezoo.formats.binary import BFLOAT16, MAX_DIMENSIONS, Bytes, cut, item_size, to_tensor
+from densezoo.formats.containers import pickle as pickled
+from densezoo.formats.containers.zip import Archive
+
+ASK = "ask for the state_dict: torch.save(model.state_dict(), ...)"
+_DTYPES = {
+    "Float": "f4", "Double": "f8", "Half": "f2", "BFloat16": BFLOAT16, "Long": "i8", "Int": "i4", "Short": "i2",
+    "Char": "i1", "Byte": "u1", "Bool": "?",
+}  # fmt: skip
+_STORAGE = re.compile(r"torch\.(?:cuda\.)?(\w+)Storage")
+_INERT_TORCH = re.compile(
+    r"torch\.(cuda\.)?(\w+Storage|Tensor|nn\.parameter\.Parameter|u?int\d+|b?float\d+|bool|strided|"
+    r"(serialization|jit|_utils)\.\w+|jit\._pickle\.\w+)"
+)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A storage of the file: where its bytes are is known when they are asked for."""
+
+    dtype: str
+    key: str
+    numel: int
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class Deferred:
+    """A tensor of the file, not built yet: torch._utils._rebuild_tensor_v2's first arguments."""
+
+    storage: Stored
+    offset: int
+    size: tuple[int, ...]
+    stride: tuple[int, ...]
+
+    def build(self, storages: Storages, what: str) -> Tensor:
+        """The tensor, on its storage's numbers.
+
+        Raises:
+            FormatError: it reaches out of its storage, repeats its numbers, or its storage out of the file.
+        """
+        stored = self.storage
+        if len(self.size) > MAX_DIMENSIONS:
+            raise FormatError(f"{what}: a tensor of {len(self.size):,} sides; expected at most {MAX_DIMENSIONS}")
+        first = stored.offset + self.offset
+        last = first + sum((side - 1) * step for side, step in zip(self.size, self.stride))
+        numbers = (first, *self.size, *self.stride)
+        if len(self.size) != len(self.stride) or min(numbers) < 0 or prod(self.size) > stored.numel:
+            raise FormatError(f"{what}: a tensor of size {self.size}, stride {self.stride} on {stored.numel:,} numbers")
+        if prod(self.size) and last >= stored.numel:
+            raise FormatError(f"{what}: reaches number {last:,} of a storage of {stored.numel:,}")
+        flat = storages.numbers(stored, what)
+        return torch.as_strided(flat, self.size, self.stride, first) if prod(self.size) else torch.empty(0)
+
+
+@dataclass
+class Storages:
+    """The storages of a file, each read once however many tensors are views of it.
+
+    Args:
+        bytes_of: a storage's bytes by its key.
+        byteorder: of their numbers, as numpy's dtypes begin.
+    """
+
+    bytes_of: Callable[[str], Bytes]
+    byteorder: str
+    known: dict[tuple[str, str, int], Tensor] = field(default_factory=dict)
+
+    def numbers(self, stored: Stored, what: str) -> Tensor:
+        """All of a storage's numbers.
+
+        Raises:
+            FormatError: the file doesn't have them.
+        """
+        key = stored.key, stored.dtype, stored.numel
+        if key not in self.known:
+            dtype = stored.dtype if stored.dtype == BFLOAT16 else f"{self.byteorder}{stored.dtype}"
+            size = stored.numel * item_size(dtype)
+            data = cut(self.bytes_of(stored.key), 0, size, f"{what}: the storage {stored.key}")
+            self.known[key] = to_tensor(data, dtype, (stored.numel,), what)
+        return self.known[key]
+
+
+Stateful = Deferred | pickled.Array  # what a state_dict holds
+
+
+def _whole(values: object) -> tuple[int, ...]:
+    if isinstance(values, (tuple, list)) and all(type(value) is int for value in values):
+        return tuple(values)
+    raise ValueError("sizes and strides are no whole numbers")
+
+
+def _tensor(arguments: tuple[Any, ...]) -> Deferred:
+    storage, offset, size, stride = arguments[:4]
+    if not isinstance(storage, Stored) or type(offset) is not int:
+        raise ValueError("a tensor without a storage")
+    return Deferred(storage, offset, _whole(size), _whole(stride))
+
+
+CONSTRUCTORS: dict[str, pickled.Constructor] = {
+    "torch._utils._rebuild_tensor": _tensor,
+    "torch._utils._rebuild_tensor_v2": _tensor,
+    "torch._utils._rebuild_parameter": lambda arguments: arguments[0],
+    "torch._utils._rebuild_parameter_with_state": lambda arguments: arguments[0],
+}
+
+
+class OtherNumbers(pickled.Unsupported):
+    """A storage of numbers that no network of densezoo has: quantised, complex, of 8 bits."""
+
+
+def persistent(key: Any) -> Stored | pickled.Symbol:
+    """The storage that a persistent id names: ("storage", class, key, device, numel[, (key, offset, numel)]).
+
+    A class of a whole model, with its source code, is a persistent id, too: ("module", class, file, code).
+
+    Raises:
+        OtherNumbers: the storage is of none of _DTYPES.
+    """
+    match key:
+        case ("module", pickled.Symbol() as symbol, *_):
+            return symbol
+        case ("storage", pickled.Symbol(name), str(record), _, int(numel), *view):
+            kind = _STORAGE.fullmatch(name)
+            if kind and kind[1] in _DTYPES and numel >= 0:
+                match view:
+                    case [] | [None]:
+                        return Stored(_DTYPES[kind[1]], record, numel)
+                    case [(_, int(offset), _)]:
+                        return Stored(_DTYPES[kind[1]], record, numel, offset)
+            if name.endswith("Storage"):
+                raise OtherNumbers(f"holds a {name}: quantised, complex or 8-bit numbers; expected floating point")
+    raise ValueError("a persistent id that is no storage of numbers")
+
+
+def harmless(name: str) -> bool:
+    """Whether a name of torch's may stand in a file as inert data."""
+    return _INERT_TORCH.fullmatch(name) is not None
+
+
+def byteorder(archive: Archive, root: str) -> str:
+    """Of the numbers in an archive that torch wrote, as numpy's dtypes begin."""
+    member = f"{root}/byteorder"
+    told = archive.read(member) if member in archive.members else b""
+    return ">" if isinstance(told, Bytes) and len(told) == 3 and bytes(told.read()) == b"big" else "<"
+
+
+def broken(path: Path, reason: str) -> str:
+    """What to say of a PyTorch file that can't be read to its end."""
+    size = path.stat().st_size
+    return (
+        f"{path}: a PyTorch file by its first bytes, but broken or truncated at its {size:,} bytes ({reason}); "
+        "fetch it anew"
+    )
+
+
+def load_pickle(
+    data: Bytes, find: Callable[[Any], object] = persistent, allows: Callable[[str], bool] = harmless
+) -> Any:
+    """`densezoo.formats.containers.pickle.load` of the torch pickle at the beginning of these bytes.
+
+    Raises:
+        FormatError: the same, with the file's name and what to do.
+    """
+    path = data.path
+    data.file.seek(data.start)
+    try:
+        return pickled.load(data.file, CONSTRUCTORS, find, allows, data.opened.shapes_only)
+    except pickled.RefusedClass as error:
+        raise FormatError(f"{path}: {error}; {ASK}") from None
+    except pickled.Unsupported as error:
+        raise FormatError(f"{path}: {error}") from None
+    except FormatError as error:
+        raise FormatError(broken(path, str(error))) from None
+
+
+def build_all(path: Path, deferred: Mapping[str, Stateful], storages: Storages) -> dict[str, Tensor]:
+    """{name: tensor}.
+
+    Raises:
+        FormatError: one of them doesn't fit the file.
+    """
+    try:
+        return {
+            name: item.build(storages, name) if isinstance(item, Deferred) else item.tensor(name)
+            for name, item in deferred.items()
+        }
+    except FormatError as error:
+        raise FormatError(broken(path, str(error)) if str(path) not in str(error) else str(error)) from None

@@ -1,0 +1,1 @@
+"""Torch7's serialisation and its modules."""

@@ -1,0 +1,104 @@
+"""The layers that Torch7's modules become: what they compute in evaluation, and where their weights are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from densezoo.formats.torch7.objects import Tensor
+
+
+@dataclass(frozen=True)
+class Conv:
+    """A convolution; sides in pixels. ``where`` names the module in messages, as in the classes below."""
+
+    where: str
+    weight: Tensor
+    bias: Tensor | None
+    inputs: int
+    outputs: int
+    kernel: int
+    stride: int
+    padding: int
+
+
+@dataclass(frozen=True)
+class Norm:
+    """A batch norm. ``spread``: the running variance, or 1 / sqrt(variance + eps) where ``inverse``."""
+
+    where: str
+    weight: Tensor | None
+    bias: Tensor | None
+    mean: Tensor
+    spread: Tensor
+    inverse: bool
+    eps: float
+
+
+@dataclass(frozen=True)
+class Relu:
+    """max(x, 0)."""
+
+    where: str
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """What dropout is in evaluation: a factor, 1 unless it is of the first version."""
+
+    where: str
+    factor: float
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Pooling; sides in pixels."""
+
+    where: str
+    kind: Literal["avg", "max"]
+    kernel: int
+    stride: int
+    padding: int
+    ceil_mode: bool
+
+
+@dataclass(frozen=True)
+class Flatten:
+    """(N, C, 1, 1) -> (N, C); None: whatever C is."""
+
+    where: str
+    channels: int | None
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A classifier."""
+
+    where: str
+    weight: Tensor
+    bias: Tensor | None
+
+
+@dataclass(frozen=True)
+class Join:
+    """The end of a block of layers that pass their features on as a list."""
+
+    where: str
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A dense layer: its input and what ``layers`` make of it, side by side.
+
+    Args:
+        new_first: whether the new channels stand before the old ones.
+        joined: False: its output is a list, for a `Join` to put together.
+    """
+
+    where: str
+    layers: tuple[Layer, ...]
+    new_first: bool
+    joined: bool
+
+
+Layer: TypeAlias = "Conv | Norm | Relu | Dropout | Pool | Flatten | Linear | Join | Dense"

@@ -1,0 +1,258 @@
+"""Every output: loaded by the system it is for, and read back bit for bit."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+import torch
+from examples import randomise_statistics
+
+import densezoo
+from densezoo.config import load_config
+from densezoo.conversion.export import TARGETS, export, misfits
+from densezoo.conversion.match import convert, recognise
+from densezoo.errors import CheckpointError, UnknownNameError
+from densezoo.families.densenet.layers import num_params
+from densezoo.families.densenet.network import DenseNet
+from densezoo.files import EXTENSIONS
+from densezoo.formats.detect import read_checkpoint
+from densezoo.formats.safetensors import write_safetensors
+from densezoo.types import Architecture
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SMALL = Architecture(8, (2, 3), 16, num_classes=5)
+CONFIGS = sorted((REPOSITORY / "configs").rglob("*.py"))
+ARCHITECTURES = sorted(
+    {load_config(path).model for path in CONFIGS if "_base_" not in path.parts}, key=lambda arch: num_params(arch)
+)
+
+
+def same_function(one: Architecture, other: Architecture) -> bool:
+    return {**vars(one), "drop_rate": 0.0, "stem_ceil_mode": one.stem_ceil_mode or False} == {
+        **vars(other), "drop_rate": 0.0, "stem_ceil_mode": other.stem_ceil_mode or False,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("to", TARGETS)
+@pytest.mark.parametrize("arch", ARCHITECTURES, ids=lambda arch: f"{num_params(arch)}")
+def test_round_trip(tmp_path: Path, arch: Architecture, to: str) -> None:
+    if misfits(to, arch):
+        with pytest.raises(CheckpointError, match="DenseNet can't have"):
+            export(tmp_path / "m", to, arch, {}, {})
+        return
+    state_dict = randomise_statistics(DenseNet(arch)).state_dict()
+    export(tmp_path / "m", to, arch, state_dict, {"architecture": vars(arch)})
+    found, again, _ = convert(read_checkpoint(tmp_path / "m"), arch if arch.stem == "deep" else None)
+    assert again.keys() == state_dict.keys()
+    assert all(torch.equal(again[name], state_dict[name]) for name in state_dict)
+    assert same_function(found, arch)
+
+
+@pytest.mark.parametrize("to", ["torchvision", "timm", "mmpretrain", "onnx", "keras"])
+@pytest.mark.parametrize("stem", ["imagenet", "deep", "cifar", "cifar_norm"])
+@pytest.mark.parametrize("reduction", [0.5, 0.7])
+def test_the_system_computes_the_same(tmp_path: Path, to: str, stem: str, reduction: float) -> None:
+    arch = Architecture(8, (2, 3), 16, reduction=reduction, stem=stem, num_classes=5)  # type: ignore[arg-type]
+    if misfits(to, arch):
+        pytest.skip("the system has no such network")
+    source = tmp_path / "m.safetensors"
+    write_safetensors(source, randomise_statistics(DenseNet(arch)).state_dict(), {"architecture": vars(arch)})
+    path = tmp_path / f"m{next(end for end, made in EXTENSIONS['checkpoint'].items() if to in made)}"
+    written = densezoo.convert_checkpoint(source, path, to=to, verify=True)[1]
+    error = dict(written["verified"])[f"{to} {path.name}"]  # type: ignore[call-overload]
+    assert isinstance(error, float), error
+    assert error < 2e-6
+
+
+@pytest.mark.parametrize(
+    ("file", "system"),
+    [
+        ("torchvision/small_legacy.pth", "torchvision"),  # names of 2017
+        ("torchvision_formats/scripted.pt", "torchvision"),  # whose code isn't run
+        ("mmpretrain/epoch_1.pth", "mmpretrain"),  # a Runner's file
+        ("onnx/small_nofold.onnx", "onnx"),
+    ],
+)
+def test_a_source_is_run_in_its_own_system(tmp_path: Path, file: str, system: str) -> None:
+    source = REPOSITORY / "tests/fixtures/formats" / file
+    written = densezoo.convert_checkpoint(source, tmp_path / "m.safetensors", verify=True)[1]
+    ((name, error),) = dict(written["verified"]).items()  # type: ignore[call-overload]
+    assert name == f"{system} {source.name}"
+    assert isinstance(error, float), error
+    assert error < 2e-6
+
+
+@pytest.mark.filterwarnings("ignore")  # Keras's own
+def test_keras_weights_are_run_in_keras_applications(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tmp_path / "small.weights.h5"
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    from keras.src.applications.densenet import DenseNet as KerasDenseNet
+
+    KerasDenseNet([1, 2, 2, 1], weights=None, input_shape=(64, 64, 3), classes=5).save_weights(source)
+    written = densezoo.convert_checkpoint(source, tmp_path / "m.safetensors", verify=True)[1]
+    error = dict(written["verified"])["keras small.weights.h5"]  # type: ignore[call-overload]
+    assert isinstance(error, float), error
+    assert error < 2e-6
+
+
+def test_a_system_that_can_t_be_run_says_why(tmp_path: Path) -> None:
+    source = REPOSITORY / "tests/fixtures/formats/gpleiss/model.dat"
+    written = densezoo.convert_checkpoint(source, tmp_path / "m.safetensors", verify=True)[1]
+    assert written["verified"] == {"gpleiss model.dat": "densezoo can't run this system"}
+
+
+def test_what_a_system_can_t_have_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    source = tmp_path / "m.safetensors"
+    arch = Architecture(8, (2, 3), 16, bn_eps=1e-4, transition_pool="max", num_classes=5)
+    write_safetensors(source, DenseNet(arch).state_dict(), {"architecture": vars(arch)})
+    with pytest.raises(
+        CheckpointError, match=r"torchvision's DenseNet can't have bn_eps 0.0001, transition_pool 'max'"
+    ):
+        densezoo.convert_checkpoint(source, tmp_path / "out.pth", to="torchvision")
+    assert [path.name for path in tmp_path.iterdir()] == ["m.safetensors"]
+    with pytest.raises(UnknownNameError, match="there is no target 'onxx'; did you mean 'onnx'"):
+        densezoo.convert_checkpoint(source, tmp_path / "out", to="onxx")
+
+
+@pytest.mark.parametrize("to", TARGETS)
+@pytest.mark.parametrize(
+    ("name", "reason"), [("folder/m", "there is no folder"), ("n" * 300, "too long"), ("", "regular")]
+)
+def test_a_place_that_can_t_be_written_is_an_error_and_stays(tmp_path: Path, to: str, name: str, reason: str) -> None:
+    with pytest.raises(CheckpointError, match=reason):
+        export(tmp_path / name, to, SMALL, DenseNet(SMALL).state_dict(), {})
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("to", TARGETS)
+def test_what_reads_back_otherwise_is_not_written(tmp_path: Path, to: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(path: Path, arch: Architecture, state_dict: Mapping[str, torch.Tensor], facts: object) -> None:
+        right(path, arch, {**state_dict, "classifier.bias": state_dict["classifier.bias"] + 1}, {})
+
+    right = TARGETS[to].write
+    monkeypatch.setitem(TARGETS, to, dataclasses.replace(TARGETS[to], write=write))
+    (tmp_path / "m").write_bytes(b"before")
+    with pytest.raises(CheckpointError, match=r"m: would read back as another network \(classifier.bias\)"):
+        export(tmp_path / "m", to, SMALL, DenseNet(SMALL).state_dict(), {})
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"before"]
+
+
+@pytest.mark.parametrize("to", TARGETS)
+def test_a_device_is_not_replaced_by_a_file(tmp_path: Path, to: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(CheckpointError, match="is no regular file"):
+        export(tmp_path / "pipe", to, SMALL, DenseNet(SMALL).state_dict(), {})
+    assert (tmp_path / "pipe").is_fifo()
+
+
+@pytest.mark.parametrize("to", TARGETS)
+def test_a_full_disk_leaves_nothing(tmp_path: Path, to: str) -> None:
+    """In a process of its own: the limit is the process's."""
+    code = (
+        "import resource, sys; from pathlib import Path; from densezoo.conversion.export import export; "
+        "from densezoo.errors import CheckpointError; from densezoo.families.densenet.network import DenseNet; "
+        "from densezoo.types import Architecture; arch = Architecture(8, (2, 3), 16, num_classes=5); "
+        "weights = DenseNet(arch).state_dict(); limits = resource.getrlimit(resource.RLIMIT_FSIZE)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20000, limits[1]))\n"
+        "try: export(Path(sys.argv[1]), sys.argv[2], arch, weights, {})\n"
+        "except CheckpointError as error: sys.exit(str(error))\n"
+        "finally: resource.setrlimit(resource.RLIMIT_FSIZE, limits)  # coverage writes, too"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "m"), to]
+    ran = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    assert ran.returncode == 1, ran.stderr
+    assert "m: can't be written" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_safetensors_carry_everything(tmp_path: Path) -> None:
+    arch = Architecture(8, (2, 3), 15, reduction=0.7, pool_padding="same", bn_eps=2e-5, num_classes=5)
+    write_safetensors(tmp_path / "m", DenseNet(arch).state_dict(), {"architecture": vars(arch)})
+    _, report = densezoo.load_checkpoint(tmp_path / "m")
+    assert report.architecture == arch
+    with pytest.raises(CheckpointError, match="and the file says"):
+        densezoo.load_checkpoint(tmp_path / "m", bn_eps=1e-5)
+
+
+def test_every_target_has_an_extension() -> None:
+    assert {to for made in EXTENSIONS["checkpoint"].values() for to in made} == set(TARGETS)
+
+
+@pytest.mark.parametrize(
+    ("name", "to", "system", "start"),
+    [
+        ("m.safetensors", (), "densezoo", None),
+        ("m.onnx", (), "onnx", b"\x08"),
+        ("M.ONNX", ("--to", "onnx"), "onnx", b"\x08"),
+        ("m.keras", (), "keras", b"PK"),
+        ("m.pth", (), "torchvision", b"PK"),
+        ("m.pt", ("--to", "timm"), "timm", b"PK"),
+        ("m.pth.tar", ("--to", "mmpretrain"), "mmpretrain", b"PK"),
+    ],
+)
+def test_the_extension_decides(
+    tmp_path: Path,
+    tool: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    to: tuple[str, ...],
+    system: str,
+    start: bytes | None,
+) -> None:
+    source = REPOSITORY / "tests/fixtures/formats/torchvision/small_legacy.pth"
+    assert tool("convert", source, tmp_path / name, *to) == 0
+    assert f"written: {tmp_path / name} ({system}), read back" in capsys.readouterr().out
+    expected = "mmpretrain" if system == "mmpretrain" else system if system in ("onnx", "keras") else "torchvision"
+    checkpoint = read_checkpoint(tmp_path / name)
+    assert (checkpoint.source or recognise(checkpoint).keymap.name).startswith(expected)
+    assert start is None or (tmp_path / name).read_bytes().startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("name", "to", "message"),
+    [
+        ("m.onnx", ("--to", "keras"), r"m.onnx: .onnx is for onnx, not for keras, .*name the file .keras, or ask"),
+        ("m.onnx", ("--to", "densezoo"), r"not for densezoo, .*name the file .safetensors"),
+        ("m.safetensors", ("--to", "timm"), r".safetensors is for densezoo, .*name the file .pth or .pt or .pth.tar"),
+        ("m.pth", ("--to", "densezoo"), r".pth is for torchvision, timm, mmpretrain, not for densezoo"),
+        ("m.h5", (), r"m.h5: the extension says .*: expected, .*.safetensors \(densezoo\), .*.keras; found .h5"),
+        ("m.weights.h5", ("--to", "keras"), "found .h5"),
+        ("m", ("--to", "onnx"), "found none"),
+        ("m.onnx.part", (), "found .part"),
+    ],
+)
+def test_an_extension_that_contradicts_or_is_unknown_is_refused_before_any_work(
+    tmp_path: Path,
+    tool: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    to: tuple[str, ...],
+    message: str,
+) -> None:
+    assert tool("convert", tmp_path / "there is no such file.pth", tmp_path / name, *to) == 1
+    assert re.search(message, capsys.readouterr().err)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_command(tmp_path: Path, tool: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    source = REPOSITORY / "tests/fixtures/formats/mindvision/small.ckpt"
+    assert tool("convert", source, tmp_path / "m.safetensors", "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["source"] == "mindvision"
+    assert report["architecture"]["transition_pool"] == "max"
+    assert tool("convert", source, tmp_path / "m.pth") == 1
+    assert "can't have" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        tool("convert", source, tmp_path / "m.pth", "--options", "bn_eps")
+    assert "argument --options: 'bn_eps' is not KEY=VALUE" in capsys.readouterr().err
+    assert tool("convert_lua", source, tmp_path / "n.safetensors") == 0
+    assert (tmp_path / "n.safetensors").read_bytes() == (tmp_path / "m.safetensors").read_bytes()

@@ -1,0 +1,105 @@
+"""The computation that a file describes, changed in one place."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+from torchvision.models import DenseNet as TorchvisionDenseNet
+
+from densezoo.conversion.export import export
+from densezoo.conversion.match import convert
+from densezoo.errors import CheckpointError
+from densezoo.families.densenet.network import DenseNet
+from densezoo.formats.detect import read_checkpoint
+from densezoo.types import Architecture, Checkpoint, GraphNode
+
+FORMATS = Path(__file__).resolve().parents[2] / "fixtures" / "formats"
+ONNX = FORMATS / "onnx" / "small_nofold.onnx"
+WITH_A_COMPUTATION = {
+    "caffe": FORMATS / "caffe" / "small.caffemodel",
+    "mxnet": FORMATS / "mxnet_miraclewkf" / "densenet-small-0000.params",
+    "onnx": ONNX,
+    "torchscript": FORMATS / "torchvision_formats" / "scripted.pt",
+    "keras3": None,  # written here
+}
+
+
+def test_features_joined_in_another_order_are_refused() -> None:
+    """The join of one layer's inputs alone; the block's own join stays as it was."""
+    checkpoint = read_checkpoint(ONNX)
+    turned = next(node for node in checkpoint.graph if node.op == "concat" and len(node.inputs) == 2)
+    graph = tuple(
+        dataclasses.replace(node, inputs=node.inputs[::-1]) if node is turned else node for node in checkpoint.graph
+    )
+    convert(checkpoint)
+    with pytest.raises(CheckpointError, match="layer 2 of block 1 to join all before it in order"):
+        convert(dataclasses.replace(checkpoint, graph=graph))
+
+
+@pytest.mark.parametrize(("op", "other"), [("relu", "LeakyRelu"), ("avg_pool", "lp_pool"), ("norm", "InstanceNorm")])
+def test_another_step_is_refused(op: str, other: str) -> None:
+    checkpoint = read_checkpoint(ONNX)
+    changed = [node for node in checkpoint.graph if node.op == op][-1]
+    graph = tuple(dataclasses.replace(node, op=other) if node is changed else node for node in checkpoint.graph)
+    with pytest.raises(CheckpointError, match=f"found {other}"):
+        convert(dataclasses.replace(checkpoint, graph=graph))
+
+
+def export_onnx(path: Path, **options: object) -> TorchvisionDenseNet:
+    model = TorchvisionDenseNet(8, (2, 2), 16).eval()  # whose norms are all equal: the exporter keeps one of each
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(model, (torch.zeros(1, 3, 64, 64),), path, dynamo=False, **options)  # type: ignore[arg-type]
+    return model
+
+
+def test_folded_norms_are_refused_with_the_way_out(tmp_path: Path) -> None:
+    export_onnx(tmp_path / "m.onnx")
+    with pytest.raises(CheckpointError, match=r"norm \(folded.*TrainingMode.PRESERVE\), found conv"):
+        convert(read_checkpoint(tmp_path / "m.onnx"))
+
+
+def test_the_way_out_leads_to_the_network(tmp_path: Path) -> None:
+    model = export_onnx(tmp_path / "m.onnx", training=torch.onnx.TrainingMode.PRESERVE)
+    _, state_dict, _ = convert(read_checkpoint(tmp_path / "m.onnx"))
+    assert all(torch.equal(tensor, state_dict[name]) for name, tensor in model.state_dict().items())
+
+
+@pytest.mark.parametrize("format", WITH_A_COMPUTATION)
+def test_weights_taken_by_another_layer_are_refused(tmp_path: Path, format: str) -> None:
+    """Two layers of one shape, each of which takes what the other's name promises."""
+    path = WITH_A_COMPUTATION[format] or tmp_path / "model.keras"
+    if not path.exists():
+        arch = Architecture(8, (2, 3), 16, num_classes=5)
+        export(path, "keras", arch, DenseNet(arch).state_dict(), {})
+    checkpoint = read_checkpoint(path)
+    assert checkpoint.format == format
+    first, second = [node for node in checkpoint.graph if node.op == "norm" and width(checkpoint, node) == 32][-2:]
+    crossed = {first.name: second.weights, second.name: first.weights}
+    graph = tuple(dataclasses.replace(node, weights=crossed.get(node.name, node.weights)) for node in checkpoint.graph)
+    convert(checkpoint)
+    with pytest.raises(CheckpointError, match="by its names it should take"):
+        convert(dataclasses.replace(checkpoint, graph=graph))
+
+
+def width(checkpoint: Checkpoint, node: GraphNode) -> int:
+    """The number of channels that a norm has."""
+    return next(len(tensor) for name, tensor in checkpoint.tensors.items() if name.startswith(node.weights[0]))
+
+
+def test_a_softmax_over_the_images_is_refused_and_one_over_the_classes_said(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(ONNX)
+    softmax = onnx.helper.make_node("Softmax", [model.graph.output[0].name], ["probabilities"], axis=1)
+    model.graph.node.append(softmax)
+    model.graph.output[0].name = "probabilities"
+    onnx.save(model, tmp_path / "m.onnx")
+    assert "ends in a softmax" in convert(read_checkpoint(tmp_path / "m.onnx"))[2].hints[-1]
+    model.graph.node[-1].attribute[0].i = 0
+    onnx.save(model, tmp_path / "m.onnx")
+    with pytest.raises(CheckpointError, match="found Softmax over axis 0"):
+        convert(read_checkpoint(tmp_path / "m.onnx"))
