@@ -15,6 +15,7 @@ from typing import Any
 
 from densezoo import schema
 from densezoo.errors import ConfigError
+from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.paths import relative_to_root
 from densezoo.types import Experiment
 
@@ -39,6 +40,8 @@ def load_config(path: str | Path, overrides: Mapping[str, object] | None = None)
         merged.merge_from_dict(dict(overrides))
         values = merged.to_dict()
     named = {"name": path.stem, "path": relative_to_root(path), **values}
+    if "model" in values:
+        named["model"] = schema.build(DenseNetArchitecture, values["model"], f"{path}: model", ConfigError)
     return schema.build(Experiment, named, str(path), ConfigError)
 
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from densezoo.errors import ConfigError
-from densezoo.types import Architecture, Protocol, WeightSource
+from densezoo.families.densenet.architecture import DenseNetArchitecture
+from densezoo.types import Protocol, WeightSource
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,7 @@ from densezoo.types import Architecture, Protocol, WeightSource
 )
 def test_an_impossible_architecture_is_refused(values: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
-        Architecture(**values)
+        DenseNetArchitecture(**values)
 
 
 @pytest.mark.parametrize(

@@ -232,7 +232,7 @@ def _decide(
             )
     table = naming.keymap.semantics
     values = {**dataclasses.asdict(base), **table, **options, **stated}
-    arch = schema.build(Architecture, values, f"{checkpoint.path}: options", CheckpointError)
+    arch = schema.build(type(base), values, f"{checkpoint.path}: options", CheckpointError)
     hints = []
     for name in dict.fromkeys([*stated, *options, *table]):
         if name in INFERRED:
@@ -329,7 +329,7 @@ def _refusal(checkpoint: Checkpoint, naming: Naming, report: ConversionReport, f
     lines = [f"{checkpoint.path}: does not hold the expected network; nothing was loaded"]
     differing = [
         f"{field.name} is {getattr(found, field.name)}, expected {getattr(report.architecture, field.name)}"
-        for field in dataclasses.fields(Architecture)
+        for field in dataclasses.fields(report.architecture)
         if field.name in INFERRED and getattr(found, field.name) != getattr(report.architecture, field.name)
     ]
     head = {key for param in ("weight", "bias") for key in naming.keys("classifier", param) or ()}

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from densezoo.families.densenet.architecture import DenseNetArchitecture, Stem
 from densezoo.families.densenet.keymaps import KEYMAPS, LONE_MATRIX, numbers
 from densezoo.families.densenet.layers import kind_of, transition_channels
 from densezoo.families.operations import OPERATIONS
-from densezoo.types import Architecture, Checkpoint, KeyMap, Stem
+from densezoo.types import Checkpoint, KeyMap
 
 MAX_LAYERS = 1000  # of all blocks: there is a DenseNet-1001, with two convolutions a layer
 _BOUNDARY = re.compile(r"(.*[./_:])?")  # a wrapper's prefix ends where a name can
@@ -146,10 +147,10 @@ def _plain(sides: list[int], stem: int) -> bool:
     return sides[stem : stem + 1] == [3]
 
 
-def infer_architecture(naming: Naming) -> Architecture:
+def infer_architecture(naming: Naming) -> DenseNetArchitecture:
     """What the tensors' names and shapes say; a field whose tensor isn't there keeps its default."""
     block_config = tuple(_depths(naming))
-    default = Architecture(block_config=block_config or (1,))
+    default = DenseNetArchitecture(block_config=block_config or (1,))
     stem = _stem(naming)
     stem_conv = naming.shape("stem.conv2" if stem == "deep" else "stem.conv0")
     conv1, conv2 = (naming.shape(role, 1, 1) for role in ("layer.conv1", "layer.conv2"))

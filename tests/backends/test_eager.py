@@ -5,13 +5,13 @@ from examples import randomise_statistics
 
 from densezoo.backends.eager import EagerBackend
 from densezoo.data.preprocess import normalise
+from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.network import DenseNet
 from densezoo.protocols import get_protocol
-from densezoo.types import Architecture
 
 
 def test_logits_are_the_network_s_on_normalised_pixels() -> None:
-    model = DenseNet(Architecture(8, (2, 2), 16, num_classes=6))
+    model = DenseNet(DenseNetArchitecture(8, (2, 2), 16, num_classes=6))
     randomise_statistics(model)
     pixels = torch.randint(0, 256, (3, 3, 40, 40), dtype=torch.uint8)
     protocol = get_protocol("torchvision")
@@ -24,7 +24,7 @@ def test_logits_are_the_network_s_on_normalised_pixels() -> None:
 
 
 def test_a_training_network_is_evaluated_in_eval_mode() -> None:
-    model = DenseNet(Architecture(8, (1, 1), 16, drop_rate=0.5, num_classes=6)).train()
+    model = DenseNet(DenseNetArchitecture(8, (1, 1), 16, drop_rate=0.5, num_classes=6)).train()
     pixels = torch.randint(0, 256, (2, 3, 40, 40), dtype=torch.uint8)
     backend = EagerBackend(model, get_protocol("torchvision"), "cpu")
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}

@@ -20,22 +20,22 @@ from densezoo.config import load_config
 from densezoo.conversion.export import TARGETS, export, misfits
 from densezoo.conversion.match import convert, recognise
 from densezoo.errors import CheckpointError, UnknownNameError
+from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.layers import num_params
 from densezoo.families.densenet.network import DenseNet
 from densezoo.files import EXTENSIONS
 from densezoo.formats.detect import read_checkpoint
 from densezoo.formats.safetensors import write_safetensors
-from densezoo.types import Architecture
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SMALL = Architecture(8, (2, 3), 16, num_classes=5)
+SMALL = DenseNetArchitecture(8, (2, 3), 16, num_classes=5)
 CONFIGS = sorted((REPOSITORY / "configs").rglob("*.py"))
 ARCHITECTURES = sorted(
     {load_config(path).model for path in CONFIGS if "_base_" not in path.parts}, key=lambda arch: num_params(arch)
 )
 
 
-def same_function(one: Architecture, other: Architecture) -> bool:
+def same_function(one: DenseNetArchitecture, other: DenseNetArchitecture) -> bool:
     return {**vars(one), "drop_rate": 0.0, "stem_ceil_mode": one.stem_ceil_mode or False} == {
         **vars(other), "drop_rate": 0.0, "stem_ceil_mode": other.stem_ceil_mode or False,
     }  # fmt: skip
@@ -43,7 +43,7 @@ def same_function(one: Architecture, other: Architecture) -> bool:
 
 @pytest.mark.parametrize("to", TARGETS)
 @pytest.mark.parametrize("arch", ARCHITECTURES, ids=lambda arch: f"{num_params(arch)}")
-def test_round_trip(tmp_path: Path, arch: Architecture, to: str) -> None:
+def test_round_trip(tmp_path: Path, arch: DenseNetArchitecture, to: str) -> None:
     if misfits(to, arch):
         with pytest.raises(CheckpointError, match="DenseNet can't have"):
             export(tmp_path / "m", to, arch, {}, {})
@@ -60,7 +60,7 @@ def test_round_trip(tmp_path: Path, arch: Architecture, to: str) -> None:
 @pytest.mark.parametrize("stem", ["imagenet", "deep", "cifar", "cifar_norm"])
 @pytest.mark.parametrize("reduction", [0.5, 0.7])
 def test_the_system_computes_the_same(tmp_path: Path, to: str, stem: str, reduction: float) -> None:
-    arch = Architecture(8, (2, 3), 16, reduction=reduction, stem=stem, num_classes=5)  # type: ignore[arg-type]
+    arch = DenseNetArchitecture(8, (2, 3), 16, reduction=reduction, stem=stem, num_classes=5)  # type: ignore[arg-type]
     if misfits(to, arch):
         pytest.skip("the system has no such network")
     source = tmp_path / "m.safetensors"
@@ -111,7 +111,7 @@ def test_a_system_that_can_t_be_run_says_why(tmp_path: Path) -> None:
 
 def test_what_a_system_can_t_have_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     source = tmp_path / "m.safetensors"
-    arch = Architecture(8, (2, 3), 16, bn_eps=1e-4, transition_pool="max", num_classes=5)
+    arch = DenseNetArchitecture(8, (2, 3), 16, bn_eps=1e-4, transition_pool="max", num_classes=5)
     write_safetensors(source, DenseNet(arch).state_dict(), {"architecture": vars(arch)})
     with pytest.raises(
         CheckpointError, match=r"torchvision's DenseNet can't have bn_eps 0.0001, transition_pool 'max'"
@@ -134,7 +134,7 @@ def test_a_place_that_can_t_be_written_is_an_error_and_stays(tmp_path: Path, to:
 
 @pytest.mark.parametrize("to", TARGETS)
 def test_what_reads_back_otherwise_is_not_written(tmp_path: Path, to: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def write(path: Path, arch: Architecture, state_dict: Mapping[str, torch.Tensor], facts: object) -> None:
+    def write(path: Path, arch: DenseNetArchitecture, state_dict: Mapping[str, torch.Tensor], facts: object) -> None:
         right(path, arch, {**state_dict, "classifier.bias": state_dict["classifier.bias"] + 1}, {})
 
     right = TARGETS[to].write
@@ -159,7 +159,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, to: str) -> None:
     code = (
         "import resource, sys; from pathlib import Path; from densezoo.conversion.export import export; "
         "from densezoo.errors import CheckpointError; from densezoo.families.densenet.network import DenseNet; "
-        "from densezoo.types import Architecture; arch = Architecture(8, (2, 3), 16, num_classes=5); "
+        "from densezoo.types import Architecture; arch = Architecture8, 2, 3, 16, num_classes=5; "
         "weights = DenseNet(arch).state_dict(); limits = resource.getrlimit(resource.RLIMIT_FSIZE)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (20000, limits[1]))\n"
         "try: export(Path(sys.argv[1]), sys.argv[2], arch, weights, {})\n"
@@ -175,7 +175,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, to: str) -> None:
 
 
 def test_safetensors_carry_everything(tmp_path: Path) -> None:
-    arch = Architecture(8, (2, 3), 15, reduction=0.7, pool_padding="same", bn_eps=2e-5, num_classes=5)
+    arch = DenseNetArchitecture(8, (2, 3), 15, reduction=0.7, pool_padding="same", bn_eps=2e-5, num_classes=5)
     write_safetensors(tmp_path / "m", DenseNet(arch).state_dict(), {"architecture": vars(arch)})
     _, report = densezoo.load_checkpoint(tmp_path / "m")
     assert report.architecture == arch

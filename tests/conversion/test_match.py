@@ -16,18 +16,19 @@ from hypothesis import strategies as st
 from densezoo.conversion.match import convert, read_network, recognise
 from densezoo.conversion.names import infer_architecture
 from densezoo.errors import CheckpointError
+from densezoo.families.densenet.architecture import DenseNetArchitecture, Stem
 from densezoo.families.densenet.keymaps import KEYMAPS
 from densezoo.families.densenet.layers import layers
 from densezoo.families.densenet.network import DenseNet
-from densezoo.types import Architecture, Checkpoint, KeyMap, Stem
+from densezoo.types import Checkpoint, KeyMap
 
-SMALL = Architecture(8, (2, 3), 16, num_classes=5)
-CIFAR = Architecture(6, (2, 2, 2), 12, stem="cifar", num_classes=10)
-DEEP = Architecture(8, (1, 2), 16, stem="deep", num_classes=4)
-PLAIN = Architecture(6, (2, 1), 12, bn_size=None, reduction=1.0, stem="cifar", num_classes=3)
+SMALL = DenseNetArchitecture(8, (2, 3), 16, num_classes=5)
+CIFAR = DenseNetArchitecture(6, (2, 2, 2), 12, stem="cifar", num_classes=10)
+DEEP = DenseNetArchitecture(8, (1, 2), 16, stem="deep", num_classes=4)
+PLAIN = DenseNetArchitecture(6, (2, 1), 12, bn_size=None, reduction=1.0, stem="cifar", num_classes=3)
 
 
-def state_dict(arch: Architecture, seed: int = 0) -> dict[str, torch.Tensor]:
+def state_dict(arch: DenseNetArchitecture, seed: int = 0) -> dict[str, torch.Tensor]:
     torch.manual_seed(seed)
     return dict(randomise_statistics(DenseNet(arch), seed).state_dict())
 
@@ -50,7 +51,7 @@ def taken_apart(op: str, name: str, canonical: dict[str, torch.Tensor]) -> list[
     }[op]()
 
 
-def as_source(keymap: KeyMap, arch: Architecture, counters: bool = True) -> dict[str, torch.Tensor]:
+def as_source(keymap: KeyMap, arch: DenseNetArchitecture, counters: bool = True) -> dict[str, torch.Tensor]:
     """The same weights under a source's names, written out independently of the converter."""
     canonical, renamed = state_dict(arch), {}
     ranks = {"conv": 0, "norm": 0, "linear": 0}
@@ -72,7 +73,7 @@ def checkpoint(tensors: dict[str, torch.Tensor], keymap: KeyMap = KEYMAPS[0], **
     return Checkpoint("model.pth", "pytorch", tensors, metadata=keymap.requires, **facts)
 
 
-def assert_exact(tensors: dict[str, torch.Tensor], arch: Architecture, keymap: KeyMap = KEYMAPS[0]) -> None:
+def assert_exact(tensors: dict[str, torch.Tensor], arch: DenseNetArchitecture, keymap: KeyMap = KEYMAPS[0]) -> None:
     asked = {name: getattr(arch, name) for name, _ in [keymap.asks.get(arch.stem, ("stem", {}))]}
     found, converted, report = convert(checkpoint(tensors, keymap), **asked)
     assert found == dataclasses.replace(arch, **keymap.semantics)
@@ -88,7 +89,7 @@ def assert_exact(tensors: dict[str, torch.Tensor], arch: Architecture, keymap: K
 @pytest.mark.parametrize("keymap", KEYMAPS, ids=lambda keymap: keymap.name)
 @pytest.mark.parametrize("arch", [SMALL, CIFAR, DEEP, PLAIN], ids=["imagenet", "cifar", "deep", "plain"])
 @pytest.mark.parametrize("prefix", ["", "module.", "model.", "module.densenet121."])
-def test_every_source_and_stem(keymap: KeyMap, arch: Architecture, prefix: str) -> None:
+def test_every_source_and_stem(keymap: KeyMap, arch: DenseNetArchitecture, prefix: str) -> None:
     if any(layer.role not in keymap.templates for layer in layers(arch)):
         pytest.skip("this source has no such stem")
     if prefix and "{rank}" in keymap.templates["layer.conv1"][0]:
@@ -156,7 +157,7 @@ def test_keys_as_the_sources_write_them(source: str, name: str) -> None:
 def test_the_names_of_a_real_torchvision_network() -> None:
     model = torchvision.models.DenseNet(growth_rate=8, block_config=(2, 2), num_init_features=16, num_classes=7)
     arch, converted, _ = convert(checkpoint(dict(model.state_dict())))
-    assert arch == Architecture(8, (2, 2), 16, num_classes=7)
+    assert arch == DenseNetArchitecture(8, (2, 2), 16, num_classes=7)
     assert converted.keys() == model.state_dict().keys()
 
 
@@ -197,7 +198,7 @@ ANDREASVEIT = [
 
 
 def test_the_whole_key_set_of_a_small_andreasveit_network() -> None:
-    arch = Architecture(4, (1, 1), 8, stem="cifar", num_classes=3)
+    arch = DenseNetArchitecture(4, (1, 1), 8, stem="cifar", num_classes=3)
     keymap = next(keymap for keymap in KEYMAPS if keymap.name == "andreasveit")
     assert set(as_source(keymap, arch, counters=False)) == set(ANDREASVEIT)
 
@@ -267,7 +268,7 @@ def test_half_precision_becomes_float32() -> None:
     assert torch.equal(converted["classifier.weight"], tensors["classifier.weight"].float())
 
 
-def refusal(tensors: dict[str, torch.Tensor], arch: Architecture | None = None) -> str:
+def refusal(tensors: dict[str, torch.Tensor], arch: DenseNetArchitecture | None = None) -> str:
     with pytest.raises(CheckpointError) as caught:
         convert(checkpoint(tensors), arch)
     return str(caught.value)
@@ -297,7 +298,7 @@ def test_another_shape_is_refused_with_both() -> None:
 
 
 def test_another_architecture_is_refused_and_named() -> None:
-    message = refusal(state_dict(SMALL), Architecture(8, (2, 4), 16, num_classes=5))
+    message = refusal(state_dict(SMALL), DenseNetArchitecture(8, (2, 4), 16, num_classes=5))
     assert "block_config is (2, 3), expected (2, 4)" in message
     assert "missing (10): features.denseblock2.denselayer4.norm1.weight" in message
     assert "mismatched (" in message
@@ -340,7 +341,7 @@ def test_a_small_stem_may_have_kept_its_pool() -> None:
 
 def test_options_say_what_tensors_can_t() -> None:
     arch, _, _ = convert(checkpoint(state_dict(DEEP)), aa_layer="blurpool", bn_eps=1e-4)
-    assert arch == Architecture(8, (1, 2), 16, stem="deep", aa_layer="blurpool", bn_eps=1e-4, num_classes=4)
+    assert arch == DenseNetArchitecture(8, (1, 2), 16, stem="deep", aa_layer="blurpool", bn_eps=1e-4, num_classes=4)
     with pytest.raises(CheckpointError, match=r"options: unknown key 'bn_ep'; did you mean 'bn_eps'\?"):
         convert(checkpoint(state_dict(DEEP)), bn_ep=1e-4, aa_layer=None)
 
@@ -348,7 +349,7 @@ def test_options_say_what_tensors_can_t() -> None:
 @settings(deadline=None, max_examples=30)
 @given(
     st.builds(
-        Architecture,
+        DenseNetArchitecture,
         growth_rate=st.integers(1, 12),
         block_config=st.lists(st.integers(1, 3), min_size=1, max_size=4).map(tuple),
         num_init_features=st.integers(8, 16),
@@ -359,12 +360,12 @@ def test_options_say_what_tensors_can_t() -> None:
         num_classes=st.integers(1, 12),
     )
 )
-def test_the_architecture_is_in_the_tensors(arch: Architecture) -> None:
+def test_the_architecture_is_in_the_tensors(arch: DenseNetArchitecture) -> None:
     with torch.device("meta"):
         tensors = dict(DenseNet(arch).state_dict())
     found = infer_architecture(recognise(checkpoint(tensors)))
     if len(arch.block_config) == 1:  # without a transition there is no reduction to see
-        found = Architecture(**{**vars(found), "reduction": arch.reduction})
+        found = DenseNetArchitecture(**{**vars(found), "reduction": arch.reduction})
     assert found == arch
 
 
@@ -374,7 +375,7 @@ def test_the_architecture_is_in_the_tensors(arch: Architecture) -> None:
 @pytest.mark.parametrize("source", ["keras3", "onnx"])
 def test_ranks_find_their_layers(source: str, block_config: tuple[int, ...], stem: Stem, bn_size: int | None) -> None:
     keymap = next(keymap for keymap in KEYMAPS if keymap.name == source)
-    arch = Architecture(8, block_config, 16, bn_size=bn_size, stem=stem, num_classes=4)
+    arch = DenseNetArchitecture(8, block_config, 16, bn_size=bn_size, stem=stem, num_classes=4)
     if stem == "deep" and bn_size is None:
         pytest.skip("3x3 convolutions without end: which of them are the stem can't be seen, and is refused")
     assert_exact(as_source(keymap, arch), arch, keymap)
@@ -432,7 +433,7 @@ def test_the_result_shares_no_memory_with_the_file() -> None:
 
 
 def test_an_uncommon_reduction_is_found() -> None:
-    arch = Architecture(7, (3, 2, 2), 15, reduction=0.7, stem="cifar", num_classes=2)
+    arch = DenseNetArchitecture(7, (3, 2, 2), 15, reduction=0.7, stem="cifar", num_classes=2)
     found, _, report = convert(checkpoint(state_dict(arch)))
     assert report.exact
     assert abs(found.reduction - 0.7) < 0.05

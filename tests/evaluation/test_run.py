@@ -340,7 +340,7 @@ from pathlib import Path
 from densezoo import api
 from densezoo.evaluation import run as measure
 from densezoo.data.layouts.folder import ImageSet
-from densezoo.types import Architecture
+from densezoo.families.densenet.architecture import DenseNetArchitecture
 
 @dataclass(frozen=True)
 class Endless(ImageSet):

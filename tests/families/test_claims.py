@@ -5,11 +5,13 @@ import dataclasses
 import pytest
 
 from densezoo.families.claims import contradictions
+from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.flops import CONVENTIONS, count_operations, flops
 from densezoo.index.load import get_spec
-from densezoo.types import Architecture
 
-PLAIN = Architecture(stem="cifar", growth_rate=2, num_init_features=4, block_config=(1, 1), bn_size=None, num_classes=5)
+PLAIN = DenseNetArchitecture(
+    stem="cifar", growth_rate=2, num_init_features=4, block_config=(1, 1), bn_size=None, num_classes=5
+)
 
 
 def test_counts_by_hand() -> None:

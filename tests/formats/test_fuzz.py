@@ -13,10 +13,10 @@ from torchvision.models import DenseNet as TorchvisionDenseNet
 
 import densezoo
 from densezoo.conversion.export import export
+from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.network import DenseNet
 from densezoo.formats.detect import read_checkpoint
 from densezoo.formats.fuzzing import mutate, try_one
-from densezoo.types import Architecture
 
 pytestmark = pytest.mark.usefixtures("untraced")
 
@@ -35,13 +35,13 @@ def test_mutations_load_or_are_refused(path: Path) -> None:
         try_one(path, seed, densezoo.load_checkpoint)
 
 
-def exported(path: Path, arch: Architecture) -> None:
+def exported(path: Path, arch: DenseNetArchitecture) -> None:
     torch.export.save(
         torch.export.export(TorchvisionDenseNet(8, (2, 3), 16).eval(), (torch.zeros(1, 3, 64, 64),)), path
     )
 
 
-WRITTEN: dict[str, Callable[[Path, Architecture], None]] = {
+WRITTEN: dict[str, Callable[[Path, DenseNetArchitecture], None]] = {
     "safetensors": lambda path, arch: export(path, "densezoo", arch, DenseNet(arch).state_dict(), {}),
     "keras3": lambda path, arch: export(path, "keras", arch, DenseNet(arch).state_dict(), {}),
     "torch-export": exported,
@@ -51,7 +51,7 @@ WRITTEN: dict[str, Callable[[Path, Architecture], None]] = {
 @pytest.mark.skipif(sys.platform != "linux", reason="measures memory through /proc")
 @pytest.mark.parametrize("format", WRITTEN)
 def test_mutations_of_formats_without_a_fixture(tmp_path: Path, format: str) -> None:
-    WRITTEN[format](tmp_path / "m", Architecture(8, (2, 3), 16))
+    WRITTEN[format](tmp_path / "m", DenseNetArchitecture(8, (2, 3), 16))
     assert densezoo.load_checkpoint(tmp_path / "m")[1].format == format
     for seed in range(25):
         try_one(tmp_path / "m", seed, densezoo.load_checkpoint)

@@ -6,14 +6,15 @@ import pytest
 from examples import example_result
 
 from densezoo.errors import ResultError
+from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.results.agreement import Agreement, check_expected, compare
-from densezoo.types import Architecture, ModelSpec, ReportedResult, WeightSource
+from densezoo.types import ModelSpec, ReportedResult, WeightSource
 
 SPEC = ModelSpec(
     name="densenet121.tv_in1k",
     publisher="torchvision",
     config="configs/densenet121.py",
-    architecture=Architecture(),
+    architecture=DenseNetArchitecture(),
     protocol="torchvision",
     num_params=7_978_856,
     flops={},

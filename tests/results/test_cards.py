@@ -10,10 +10,10 @@ from examples import example_result
 
 from densezoo import api
 from densezoo.errors import ResultError
+from densezoo.families.densenet.architecture import Stem
 from densezoo.index.load import load_index
 from densezoo.results.cards import model_card, model_cards
 from densezoo.results.tables import published_by_protocol
-from densezoo.types import Stem
 
 SPECS = load_index()
 CARDS = model_cards(SPECS.values(), [])

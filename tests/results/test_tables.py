@@ -8,15 +8,16 @@ from examples import example_result
 
 from densezoo import api
 from densezoo.errors import ResultError
+from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.index.load import load_index
 from densezoo.results.tables import dataset_table, fill_tables
-from densezoo.types import Architecture, ModelSpec, ReportedResult, WeightSource
+from densezoo.types import ModelSpec, ReportedResult, WeightSource
 
 SPEC = ModelSpec(
     name="densenet121.tv_in1k",
     publisher="torchvision",
     config="configs/densenet121.py",
-    architecture=Architecture(),
+    architecture=DenseNetArchitecture(),
     protocol="torchvision",
     num_params=7_978_856,
     flops={"torchvision": 2_834_161_664},

@@ -1,4 +1,4 @@
-"""One `Architecture`, three implementations: ours, timm's and torchvision's, with the same tensors under one name each.
+"""One `DenseNetArchitecture`, three implementations: ours, timm's and torchvision's, with equal names of the tensors.
 
 So with the same weights all three compute the same function, and the state_dict of one loads into another. What an
 implementation has no means to express is refused.
@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from densezoo.errors import ConfigError, UnknownNameError
+from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.layers import stages
 from densezoo.families.densenet.network import DenseNet
-from densezoo.types import Architecture
 
 
-def build_model(arch: Architecture, builder: str = "densezoo") -> nn.Module:
+def build_model(arch: DenseNetArchitecture, builder: str = "densezoo") -> nn.Module:
     """A network with fresh weights: images (N, in_chans, H, W), float32 and normalised -> logits (N, num_classes).
 
     Args:
@@ -43,22 +43,22 @@ class Builder:
 
     Args:
         build: what builds it.
-        takes: the `Architecture` fields that it can vary; every other one has to be densenet121's.
+        takes: the `DenseNetArchitecture` fields that it can vary; every other one has to be densenet121's.
         refuses: {what else it can't vary: whether an architecture is so}.
     """
 
-    build: Callable[[Architecture], nn.Module]
+    build: Callable[[DenseNetArchitecture], nn.Module]
     takes: frozenset[str]
-    refuses: Mapping[str, Callable[[Architecture], bool]] = field(default_factory=dict)
+    refuses: Mapping[str, Callable[[DenseNetArchitecture], bool]] = field(default_factory=dict)
 
-    def refused(self, arch: Architecture) -> list[str]:
+    def refused(self, arch: DenseNetArchitecture) -> list[str]:
         """What it can't express of an architecture."""
         values = [(entry, getattr(arch, entry.name)) for entry in dataclasses.fields(arch)]
         odd = [f"{e.name}={value!r}" for e, value in values if e.name not in self.takes and value != e.default]
         return odd + [text for text, is_so in self.refuses.items() if is_so(arch)]
 
 
-def _timm(arch: Architecture) -> nn.Module:
+def _timm(arch: DenseNetArchitecture) -> nn.Module:
     from timm.layers.blur_pool import BlurPool2d
     from timm.models.densenet import DenseNet as TimmDenseNet
 
@@ -76,7 +76,7 @@ def _timm(arch: Architecture) -> nn.Module:
     return _with_eps(network, arch.bn_eps)
 
 
-def _torchvision(arch: Architecture) -> nn.Module:
+def _torchvision(arch: DenseNetArchitecture) -> nn.Module:
     from torchvision.models import DenseNet as TorchvisionDenseNet
 
     network: nn.Module = TorchvisionDenseNet(
@@ -97,10 +97,12 @@ def _with_eps(network: nn.Module, eps: float) -> nn.Module:
 
 
 _COMMON = frozenset({"growth_rate", "block_config", "num_init_features", "bn_size", "bn_eps", "num_classes"})
-_PLAIN: Mapping[str, Callable[[Architecture], bool]] = {"layers without bottleneck": lambda arch: arch.bn_size is None}
+_PLAIN: Mapping[str, Callable[[DenseNetArchitecture], bool]] = {
+    "layers without bottleneck": lambda arch: arch.bn_size is None
+}
 
 BUILDERS: Mapping[str, Builder] = {
-    "densezoo": Builder(DenseNet, frozenset(entry.name for entry in dataclasses.fields(Architecture))),
+    "densezoo": Builder(DenseNet, frozenset(entry.name for entry in dataclasses.fields(DenseNetArchitecture))),
     # their dropout is after a layer's last convolution alone, ours after every one
     "timm": Builder(
         _timm,
@@ -136,7 +138,7 @@ class FeatureMaps(nn.Module):
         arch: what it was built from.
     """
 
-    def __init__(self, network: nn.Module, arch: Architecture) -> None:
+    def __init__(self, network: nn.Module, arch: DenseNetArchitecture) -> None:
         super().__init__()
         features = network.features
         assert isinstance(features, nn.Sequential)

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from densezoo.errors import CheckpointError
+from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.layers import STEMS
-from densezoo.types import Architecture, GraphNode
+from densezoo.types import GraphNode
 
 MAX_JOINED = 2000  # features that one concatenation joins; the largest published block has 64 layers
 MAX_LOOKED_AT = 250_000  # features of all of them; a DenseNet-1001's have 170,000
@@ -25,7 +26,7 @@ class Computation:
     """What a file's computation says of a DenseNet.
 
     Args:
-        semantics: {field of `Architecture`: value} that it fixes beyond what tensors show.
+        semantics: {field of `DenseNetArchitecture`: value} that it fixes beyond what tensors show.
         weights: `GraphNode.weights` of every layer, in the order of `densezoo.families.densenet.layers.layers`.
     """
 
@@ -33,7 +34,7 @@ class Computation:
     weights: list[tuple[str, ...]]
 
 
-def read_computation(graph: Sequence[GraphNode], arch: Architecture, where: str) -> Computation:
+def read_computation(graph: Sequence[GraphNode], arch: DenseNetArchitecture, where: str) -> Computation:
     """The computation of this architecture.
 
     Args:
@@ -142,7 +143,7 @@ class _Walk:
         if tuple(pads) != (kernel // 2,) * 4:
             raise self.refuse(f"a padding of {kernel // 2}", f"{pads} ({node.name})")
 
-    def head(self, arch: Architecture) -> None:
+    def head(self, arch: DenseNetArchitecture) -> None:
         """[softmax] <- linear <- average over the map."""
         while self.node().op in ("softmax", "flatten") and len(self.node().inputs) == 1:
             columns = self.step("softmax", "flatten").attributes.get("columns", arch.num_classes)
@@ -181,7 +182,7 @@ class _Walk:
                 raise self.refuse("a dense block", f"more than {MAX_JOINED:,} features joined")
         return out
 
-    def block(self, block: int, arch: Architecture) -> None:
+    def block(self, block: int, arch: DenseNetArchitecture) -> None:
         """A dense block and the norm and ReLU after it; ends at the block's input."""
         self.step("relu")
         self.norm()
@@ -215,7 +216,7 @@ class _Walk:
         if ceil_mode is not None:  # None: the file doesn't say
             self.agree(field, ceil_mode)
 
-    def stem(self, arch: Architecture) -> None:
+    def stem(self, arch: DenseNetArchitecture) -> None:
         stem = STEMS[arch.stem]
         if stem.pool:
             pool = self.step("max_pool")

@@ -12,14 +12,16 @@ from typing import Any
 from torch import Tensor
 
 from densezoo.errors import FormatError
+from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.layers import STEMS, layers
-from densezoo.types import Architecture
 
 _CLASSES = {"Conv2D": "conv2d", "BatchNormalization": "batch_normalization", "Dense": "dense"}
 _DATE = (1980, 1, 1, 0, 0, 0)  # equal weights give equal files
 
 
-def write_keras(path: Path, arch: Architecture, state_dict: Mapping[str, Tensor], facts: Mapping[str, object]) -> None:
+def write_keras(
+    path: Path, arch: DenseNetArchitecture, state_dict: Mapping[str, Tensor], facts: Mapping[str, object]
+) -> None:
     """Write images (N, H, W, in_chans) -> logits (N, num_classes), for ``load_model`` of Keras 3.6 or later.
 
     Raises:
@@ -50,7 +52,7 @@ def write_keras(path: Path, arch: Architecture, state_dict: Mapping[str, Tensor]
 class _Model:
     """Adds layers one after the other; ``at`` is the last."""
 
-    def __init__(self, arch: Architecture, state_dict: Mapping[str, Tensor]) -> None:
+    def __init__(self, arch: DenseNetArchitecture, state_dict: Mapping[str, Tensor]) -> None:
         self.arch, self.state_dict = arch, state_dict
         self.layers: list[dict[str, Any]] = []
         self.weights: dict[tuple[str, int], list[Tensor]] = {}

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 
-from densezoo.types import Architecture, ParamKind, Stem
+from densezoo.families.densenet.architecture import DenseNetArchitecture, Stem
+from densezoo.types import ParamKind
 
 #: {role: canonical name}: torchvision's names. A source's key table maps the same roles to its own names.
 CANONICAL_TEMPLATES = {
@@ -114,7 +115,7 @@ def kind_of(role: str) -> ParamKind:
     return "norm" if ".norm" in role else "conv"
 
 
-def layers(arch: Architecture) -> Iterator[Layer]:
+def layers(arch: DenseNetArchitecture) -> Iterator[Layer]:
     """Every parametric layer of the network, in the order in which the input meets them."""
     yield from _stem(arch)
     channels, growth = arch.num_init_features, arch.growth_rate
@@ -143,7 +144,7 @@ def transition_channels(channels: int, reduction: float) -> int:
     return int(channels * reduction)
 
 
-def stages(arch: Architecture) -> list[tuple[int, int]]:
+def stages(arch: DenseNetArchitecture) -> list[tuple[int, int]]:
     """(channels, image side / map side) after the stem, before its pooling, and after every dense block."""
     stem, width = STEMS[arch.stem], arch.num_init_features
     side, found = stem.reduction, [(width, stem.stride)]
@@ -154,7 +155,7 @@ def stages(arch: Architecture) -> list[tuple[int, int]]:
     return found
 
 
-def _stem(arch: Architecture) -> Iterator[Layer]:
+def _stem(arch: DenseNetArchitecture) -> Iterator[Layer]:
     stem, channels = STEMS[arch.stem], arch.in_chans
     for i, (kernel_size, stride) in enumerate(stem.convs):
         width = arch.growth_rate if i + 1 < len(stem.convs) else arch.num_init_features
@@ -164,7 +165,7 @@ def _stem(arch: Architecture) -> Iterator[Layer]:
         channels = width
 
 
-def num_params(arch: Architecture) -> int:
+def num_params(arch: DenseNetArchitecture) -> int:
     """Trainable parameters: everything but the running statistics."""
     shapes = (item for layer in layers(arch) for item in layer.shapes().items())
     return sum(prod(shape) for name, shape in shapes if not name.startswith("running_"))

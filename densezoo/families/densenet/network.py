@@ -1,4 +1,4 @@
-"""The one module family of densezoo: every DenseNet of the index is a `DenseNet` with another `Architecture`.
+"""The one module family of densezoo: every DenseNet of the index is a `DenseNet` with another `DenseNetArchitecture`.
 
 Densely Connected Convolutional Networks, Huang, Liu, van der Maaten, Weinberger, https://arxiv.org/abs/1608.06993
 (section 3). state_dict names are torchvision's, and with the same weights so are the outputs, bit for bit.
@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.layers import STEMS, transition_channels
-from densezoo.types import Architecture
 
 
 class BlurPool(nn.Module):
@@ -53,7 +53,7 @@ class SameMaxPool(nn.MaxPool2d):
 class DenseLayer(nn.Module):
     """norm-ReLU-conv, twice with a bottleneck: all features so far (N, C, H, W) -> new ones (N, growth_rate, H, W)."""
 
-    def __init__(self, channels: int, arch: Architecture) -> None:
+    def __init__(self, channels: int, arch: DenseNetArchitecture) -> None:
         super().__init__()
         self.drop_rate = arch.drop_rate
         self.bottleneck = arch.bn_size is not None
@@ -81,7 +81,7 @@ class DenseLayer(nn.Module):
 class DenseBlock(nn.ModuleDict):
     """Layers that each see the output of all before them: (N, C, H, W) -> (N, C + depth x growth_rate, H, W)."""
 
-    def __init__(self, depth: int, channels: int, arch: Architecture) -> None:
+    def __init__(self, depth: int, channels: int, arch: DenseNetArchitecture) -> None:
         super().__init__()
         for i in range(depth):
             self[f"denselayer{i + 1}"] = DenseLayer(channels + i * arch.growth_rate, arch)
@@ -96,7 +96,7 @@ class DenseBlock(nn.ModuleDict):
 class Transition(nn.Sequential):
     """Fewer channels and half the resolution: (N, C, H, W) -> (N, floor(C x reduction), H/2, W/2)."""
 
-    def __init__(self, channels: int, arch: Architecture) -> None:
+    def __init__(self, channels: int, arch: DenseNetArchitecture) -> None:
         reduced = transition_channels(channels, arch.reduction)
         blur = arch.aa_layer is not None and not arch.aa_stem_only
         modules = OrderedDict[str, nn.Module](
@@ -110,13 +110,13 @@ class Transition(nn.Sequential):
         super().__init__(modules)
 
 
-def _transition_pool(arch: Architecture) -> nn.Module:
+def _transition_pool(arch: DenseNetArchitecture) -> nn.Module:
     if arch.transition_pool == "max":
         return nn.MaxPool2d(kernel_size=2, stride=2, ceil_mode=arch.ceil_mode)
     return nn.AvgPool2d(kernel_size=2, stride=2, ceil_mode=arch.ceil_mode)
 
 
-def _stem(arch: Architecture) -> OrderedDict[str, nn.Module]:
+def _stem(arch: DenseNetArchitecture) -> OrderedDict[str, nn.Module]:
     """{name: module} from the image to num_init_features channels."""
     stem, channels = STEMS[arch.stem], arch.in_chans
     modules: OrderedDict[str, nn.Module] = OrderedDict()
@@ -132,7 +132,7 @@ def _stem(arch: Architecture) -> OrderedDict[str, nn.Module]:
     return modules
 
 
-def _stem_pool(arch: Architecture) -> nn.Module:
+def _stem_pool(arch: DenseNetArchitecture) -> nn.Module:
     if arch.aa_layer is not None:
         return nn.Sequential(nn.MaxPool2d(kernel_size=3, stride=1, padding=1), BlurPool(arch.num_init_features))
     if arch.pool_padding == "same":
@@ -150,7 +150,7 @@ class DenseNet(nn.Module):
             them: of "meta" tensors torch draws normal numbers by way of its compiler, which takes seconds to import.
     """
 
-    def __init__(self, arch: Architecture, *, draw_weights: bool = True) -> None:
+    def __init__(self, arch: DenseNetArchitecture, *, draw_weights: bool = True) -> None:
         super().__init__()
         self.arch = arch
         modules = _stem(arch)

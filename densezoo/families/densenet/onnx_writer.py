@@ -10,13 +10,15 @@ from typing import Any
 from torch import Tensor
 
 from densezoo.errors import FormatError
+from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.layers import STEMS, layers
-from densezoo.types import Architecture
 
 OPSET, IR_VERSION = 17, 8
 
 
-def write_onnx(path: Path, arch: Architecture, state_dict: Mapping[str, Tensor], facts: Mapping[str, object]) -> None:
+def write_onnx(
+    path: Path, arch: DenseNetArchitecture, state_dict: Mapping[str, Tensor], facts: Mapping[str, object]
+) -> None:
     """Write images (N, in_chans, H, W) -> logits (N, num_classes), all but the channels free.
 
     Args:
@@ -51,7 +53,7 @@ def write_onnx(path: Path, arch: Architecture, state_dict: Mapping[str, Tensor],
 class _Builder:
     """Adds steps one after the other; ``at`` is the output of the last."""
 
-    def __init__(self, make_node: Any, arch: Architecture) -> None:
+    def __init__(self, make_node: Any, arch: DenseNetArchitecture) -> None:
         self.make_node, self.arch = make_node, arch
         self.nodes: list[Any] = []
         self.at = "images"

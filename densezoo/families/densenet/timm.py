@@ -24,7 +24,7 @@ def _network(growth_rate: int, *block_config: int, **others: object) -> dict[str
     return {**sizes, "bn_size": 4, "reduction": 0.5, "stem": "imagenet", "aa_layer": None, **others}
 
 
-#: {timm's name: fields of `Architecture` of the network that it builds by it}: timm/models/densenet.py.
+#: {timm's name: fields of `DenseNetArchitecture` of the network that it builds by it}: timm/models/densenet.py.
 NETWORKS: Mapping[str, Mapping[str, object]] = {
     "densenet121": _network(32, 6, 12, 24, 16),
     "densenetblur121d": _network(32, 6, 12, 24, 16, stem="deep", aa_layer="blurpool"),

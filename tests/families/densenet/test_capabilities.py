@@ -9,11 +9,11 @@ from examples import randomise_statistics
 from torch import Tensor, nn
 
 from densezoo.errors import ConfigError, UnknownNameError
+from densezoo.families.densenet.architecture import DenseNetArchitecture, Stem
 from densezoo.families.densenet.capabilities import BUILDERS, FeatureMaps, build_model
 from densezoo.families.densenet.layers import STEMS, stages
-from densezoo.types import Architecture, Stem
 
-SMALL = Architecture(growth_rate=8, num_init_features=16, block_config=(2, 3, 2, 2), num_classes=7, bn_eps=1e-3)
+SMALL = DenseNetArchitecture(growth_rate=8, num_init_features=16, block_config=(2, 3, 2, 2), num_classes=7, bn_eps=1e-3)
 DEEP = dataclasses.replace(SMALL, stem="deep")
 BLUR = dataclasses.replace(DEEP, aa_layer="blurpool")
 CASES = [
@@ -27,13 +27,13 @@ CASES = [
 ]
 
 
-def images(arch: Architecture) -> Tensor:
+def images(arch: DenseNetArchitecture) -> Tensor:
     return torch.randn(2, arch.in_chans, 64, 64, generator=torch.Generator().manual_seed(1))
 
 
 @pytest.mark.parametrize(("builder", "arch"), CASES)
 @torch.inference_mode()
-def test_every_builder_gives_the_same_function(builder: str, arch: Architecture) -> None:
+def test_every_builder_gives_the_same_function(builder: str, arch: DenseNetArchitecture) -> None:
     ours = randomise_statistics(build_model(arch))
     theirs = build_model(arch, builder).eval()
     theirs.load_state_dict(ours.state_dict())
@@ -43,7 +43,7 @@ def test_every_builder_gives_the_same_function(builder: str, arch: Architecture)
 
 @pytest.mark.parametrize(("builder", "arch"), CASES)
 @torch.inference_mode()
-def test_feature_maps_are_timm_s(builder: str, arch: Architecture) -> None:
+def test_feature_maps_are_timm_s(builder: str, arch: DenseNetArchitecture) -> None:
     network = randomise_statistics(build_model(arch, builder))
     maps = FeatureMaps(network, arch)
     found = maps(images(arch))
@@ -60,7 +60,7 @@ def test_feature_maps_are_timm_s(builder: str, arch: Architecture) -> None:
 @pytest.mark.parametrize("stem", STEMS)
 @torch.inference_mode()
 def test_feature_maps_of_every_stem_have_the_sizes_that_are_said(stem: Stem) -> None:
-    arch = Architecture(stem=stem, growth_rate=4, num_init_features=12, block_config=(2, 1, 2))
+    arch = DenseNetArchitecture(stem=stem, growth_rate=4, num_init_features=12, block_config=(2, 1, 2))
     maps = FeatureMaps(build_model(arch).eval(), arch)
     found = [tuple(tensor.shape[1:]) for tensor in maps(torch.zeros(1, 3, 64, 32))]
     assert found == [(width, 64 // side, 32 // side) for width, side in stages(arch)]
@@ -69,7 +69,7 @@ def test_feature_maps_of_every_stem_have_the_sizes_that_are_said(stem: Stem) -> 
 
 @torch.inference_mode()
 def test_feature_maps_of_a_cifar_network() -> None:
-    arch = Architecture(stem="cifar", growth_rate=4, num_init_features=8, block_config=(2, 2, 2))
+    arch = DenseNetArchitecture(stem="cifar", growth_rate=4, num_init_features=8, block_config=(2, 2, 2))
     maps = FeatureMaps(build_model(arch).eval(), arch)
     assert [tuple(found.shape[1:]) for found in maps(torch.zeros(1, 3, 32, 32))] == [
         (8, 32, 32),

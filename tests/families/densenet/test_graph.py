@@ -13,9 +13,10 @@ from torchvision.models import DenseNet as TorchvisionDenseNet
 from densezoo.conversion.export import export
 from densezoo.conversion.match import convert
 from densezoo.errors import CheckpointError
+from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.network import DenseNet
 from densezoo.formats.detect import read_checkpoint
-from densezoo.types import Architecture, Checkpoint, GraphNode
+from densezoo.types import Checkpoint, GraphNode
 
 FORMATS = Path(__file__).resolve().parents[2] / "fixtures" / "formats"
 ONNX = FORMATS / "onnx" / "small_nofold.onnx"
@@ -74,7 +75,7 @@ def test_weights_taken_by_another_layer_are_refused(tmp_path: Path, format: str)
     """Two layers of one shape, each of which takes what the other's name promises."""
     path = WITH_A_COMPUTATION[format] or tmp_path / "model.keras"
     if not path.exists():
-        arch = Architecture(8, (2, 3), 16, num_classes=5)
+        arch = DenseNetArchitecture(8, (2, 3), 16, num_classes=5)
         export(path, "keras", arch, DenseNet(arch).state_dict(), {})
     checkpoint = read_checkpoint(path)
     assert checkpoint.format == format

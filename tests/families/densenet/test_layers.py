@@ -6,12 +6,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from densezoo.families.densenet.architecture import DenseNetArchitecture, Stem
 from densezoo.families.densenet.layers import STEMS, layers, num_params, transition_channels
 from densezoo.families.densenet.network import DenseNet
-from densezoo.types import Architecture, Stem
 
 architectures = st.builds(
-    Architecture,
+    DenseNetArchitecture,
     growth_rate=st.integers(1, 20),
     block_config=st.lists(st.integers(1, 4), min_size=1, max_size=4).map(tuple),
     num_init_features=st.integers(4, 20),
@@ -25,7 +25,7 @@ architectures = st.builds(
 
 @settings(deadline=None, max_examples=60)
 @given(architectures)
-def test_the_layers_are_the_module_s(arch: Architecture) -> None:
+def test_the_layers_are_the_module_s(arch: DenseNetArchitecture) -> None:
     with torch.device("meta"):
         model = DenseNet(arch)
     module = {k: tuple(v.shape) for k, v in model.state_dict().items() if not k.endswith("num_batches_tracked")}
@@ -42,7 +42,7 @@ def test_reduction_rounds_down_in_double_precision() -> None:
 
 def test_a_hand_counted_network() -> None:
     # stem 3x3: 3*4*9 = 108; layer: norm 2*4, conv 4*2*9 = 72; norm5 2*6; classifier 6*5 + 5
-    arch = Architecture(2, (1,), 4, bn_size=None, reduction=1.0, stem="cifar", num_classes=5)
+    arch = DenseNetArchitecture(2, (1,), 4, bn_size=None, reduction=1.0, stem="cifar", num_classes=5)
     assert num_params(arch) == 108 + 8 + 72 + 12 + 35
 
 

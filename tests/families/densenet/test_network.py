@@ -12,14 +12,14 @@ from examples import randomise_statistics
 from torch.nn import functional
 
 from densezoo.config import load_config
+from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.network import BlurPool, DenseNet
-from densezoo.types import Architecture
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
 INPUT = (2, 3, 65, 64)  # small for the tests' sake, odd because pooling rounds
 
 
-def assert_same_bits(theirs: torch.nn.Module, arch: Architecture) -> None:
+def assert_same_bits(theirs: torch.nn.Module, arch: DenseNetArchitecture) -> None:
     randomise_statistics(theirs)
     ours = DenseNet(arch)
     ours.load_state_dict(theirs.state_dict())
@@ -43,14 +43,14 @@ def test_bit_identical_to_timm(name: str) -> None:
 def test_bit_identical_to_timm_264d_in_small() -> None:
     """densenet264d itself takes seconds; its stem with two short blocks has every kind of layer in it."""
     theirs = timm.models.densenet.DenseNet(growth_rate=48, block_config=(2, 1), stem_type="deep")
-    assert_same_bits(theirs, Architecture(48, (2, 1), 96, stem="deep"))
+    assert_same_bits(theirs, DenseNetArchitecture(48, (2, 1), 96, stem="deep"))
 
 
 def test_bit_identical_to_timm_with_blur_everywhere() -> None:
     theirs = timm.models.densenet.DenseNet(
         growth_rate=8, block_config=(2, 2), stem_type="deep", aa_layer=timm.layers.BlurPool2d, aa_stem_only=False
     )
-    assert_same_bits(theirs, Architecture(8, (2, 2), 16, stem="deep", aa_layer="blurpool", aa_stem_only=False))
+    assert_same_bits(theirs, DenseNetArchitecture(8, (2, 2), 16, stem="deep", aa_layer="blurpool", aa_stem_only=False))
 
 
 @pytest.mark.parametrize("name", ["densenet264", "densenet264d", "densenet232_k48", "densenet264_k48"])
@@ -72,7 +72,7 @@ def test_blur_by_hand() -> None:
 
 def test_a_cifar_network_by_its_definition() -> None:
     """One plain dense layer, written out with functional operations."""
-    arch = Architecture(2, (1,), 4, bn_size=None, reduction=1.0, stem="cifar", num_classes=5)
+    arch = DenseNetArchitecture(2, (1,), 4, bn_size=None, reduction=1.0, stem="cifar", num_classes=5)
     model = DenseNet(arch)
     randomise_statistics(model)
     weights = model.state_dict()
@@ -91,7 +91,7 @@ def test_a_cifar_network_by_its_definition() -> None:
 
 
 def test_dropout_acts_in_training_only() -> None:
-    arch = Architecture(8, (2, 2), 16, stem="cifar", drop_rate=0.5, num_classes=3)
+    arch = DenseNetArchitecture(8, (2, 2), 16, stem="cifar", drop_rate=0.5, num_classes=3)
     model = DenseNet(arch)
     images = torch.randn(2, 3, 8, 8)
     model.eval()

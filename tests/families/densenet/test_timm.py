@@ -19,11 +19,11 @@ from timm.models.densenet import DenseNet as TimmDenseNet
 import densezoo
 from densezoo.errors import CheckpointError, FormatError
 from densezoo.families.densenet import timm as timm_config
+from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.network import DenseNet
 from densezoo.families.densenet.timm import NETWORKS
 from densezoo.formats.detect import read_checkpoint
 from densezoo.formats.safetensors import write_safetensors
-from densezoo.types import Architecture
 
 TENSORS = {"features.conv0.weight": torch.zeros(2, 3, 7, 7)}
 PLAIN = {"model": "densenet121", "gp": None, "bn_eps": None, "model_kwargs": {}}
@@ -131,7 +131,7 @@ def test_hugging_faces_config(tmp_path: Path, weights: str) -> None:
 def test_the_table_is_timm_s(name: str) -> None:
     with torch.device("meta"):
         theirs = timm.create_model(name)
-        ours = DenseNet(Architecture(**NETWORKS[name]))  # type: ignore[arg-type]
+        ours = DenseNet(DenseNetArchitecture(**NETWORKS[name]))  # type: ignore[arg-type]
     sizes = [{key: value.shape for key, value in network.state_dict().items()} for network in (ours, theirs)]
     assert sizes[0] == sizes[1]
     blurs = [key for key, module in theirs.named_modules() if isinstance(module, BlurPool2d)]
@@ -144,12 +144,12 @@ def test_no_argument_of_timm_s_is_unknown() -> None:
 
 
 def plain_weights() -> dict[str, torch.Tensor]:
-    arch = Architecture(8, (2, 3), 16, num_classes=5)
+    arch = DenseNetArchitecture(8, (2, 3), 16, num_classes=5)
     return dict(randomise_statistics(DenseNet(arch)).state_dict())
 
 
 def deep_weights() -> dict[str, torch.Tensor]:
-    arch = Architecture(8, (2, 3), 16, stem="deep", num_classes=5)
+    arch = DenseNetArchitecture(8, (2, 3), 16, stem="deep", num_classes=5)
     return dict(randomise_statistics(DenseNet(arch)).state_dict())
 
 
@@ -183,7 +183,7 @@ def test_a_config_that_the_tensors_disprove(tmp_path: Path, facts: dict[str, Any
     with pytest.raises(CheckpointError, match=message):
         densezoo.load_checkpoint(path)
     with pytest.raises(CheckpointError, match=message):
-        densezoo.load_checkpoint(path, Architecture(8, (2, 3), 16, num_classes=5))
+        densezoo.load_checkpoint(path, DenseNetArchitecture(8, (2, 3), 16, num_classes=5))
 
 
 @pytest.mark.parametrize("name", timm.list_models(module="densenet"))
@@ -208,7 +208,7 @@ def test_a_run_s_arguments_that_the_tensors_disprove(tmp_path: Path) -> None:
 
 
 def test_what_a_file_and_the_config_beside_it_say_has_to_agree(tmp_path: Path) -> None:
-    arch = Architecture(8, (2, 3), 16, stem="deep", num_classes=5)
+    arch = DenseNetArchitecture(8, (2, 3), 16, stem="deep", num_classes=5)
     published(tmp_path, **BLUR)
     write_safetensors(tmp_path / "model.safetensors", deep_weights(), {"architecture": vars(arch)})
     with pytest.raises(CheckpointError, match=r"config.json: says aa_layer 'blurpool'; .*model.safetensors says None"):

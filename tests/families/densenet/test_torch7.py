@@ -18,26 +18,26 @@ from torch7_writer import Builder, Obj, Sto, Style, Ten, dumps, write_network
 
 from densezoo.api import load_checkpoint
 from densezoo.errors import CheckpointError, DensezooError, FormatError
+from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.network import DenseNet
 from densezoo.formats.detect import read_checkpoint
-from densezoo.types import Architecture
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures/torch7"
 
-BC = Architecture(4, (2, 1, 2), 8, stem="cifar", num_classes=5)
-PLAIN = Architecture(4, (2, 2), 8, bn_size=None, reduction=1.0, stem="cifar", num_classes=3)
-IMAGENET = Architecture(4, (1, 2, 1, 1), 8, bn_eps=1e-3, num_classes=7)
-TINY = Architecture(4, (1, 1), 8, stem="cifar", num_classes=3)
+BC = DenseNetArchitecture(4, (2, 1, 2), 8, stem="cifar", num_classes=5)
+PLAIN = DenseNetArchitecture(4, (2, 2), 8, bn_size=None, reduction=1.0, stem="cifar", num_classes=3)
+IMAGENET = DenseNetArchitecture(4, (1, 2, 1, 1), 8, bn_eps=1e-3, num_classes=7)
+TINY = DenseNetArchitecture(4, (1, 1), 8, stem="cifar", num_classes=3)
 
 
-def network(arch: Architecture, seed: int = 0) -> DenseNet:
+def network(arch: DenseNetArchitecture, seed: int = 0) -> DenseNet:
     torch.manual_seed(seed)
     model = randomise_statistics(DenseNet(arch), seed)
     assert isinstance(model, DenseNet)
     return model
 
 
-def tree(arch: Architecture = TINY, **style: Any) -> Obj:
+def tree(arch: DenseNetArchitecture = TINY, **style: Any) -> Obj:
     return Builder(network(arch), Style(**style)).build()
 
 
@@ -57,7 +57,7 @@ def error(found: torch.Tensor, expected: torch.Tensor) -> float:
     return float((found.double() - expected.double()).abs().max() / expected.double().abs().max())
 
 
-def image(arch: Architecture = TINY, side: int | None = None) -> torch.Tensor:
+def image(arch: DenseNetArchitecture = TINY, side: int | None = None) -> torch.Tensor:
     side = side or (224 if arch.stem == "imagenet" else 32)
     return torch.randn(2, arch.in_chans, side, side, generator=torch.Generator().manual_seed(1))
 
@@ -113,7 +113,7 @@ STYLES: list[tuple[dict[str, Any], dict[str, Any]]] = [
 @pytest.mark.parametrize(("style", "options"), STYLES)
 @pytest.mark.parametrize("arch", [BC, PLAIN, IMAGENET], ids=["bc", "plain", "imagenet"])
 def test_weights_come_back_bit_for_bit(
-    tmp_path: Path, arch: Architecture, style: dict[str, Any], options: dict[str, Any]
+    tmp_path: Path, arch: DenseNetArchitecture, style: dict[str, Any], options: dict[str, Any]
 ) -> None:
     model = network(arch)
     write_network(tmp_path / "x.t7", model, Style(**style), **options)
@@ -207,7 +207,12 @@ def randomise(root: Obj, rng: np.random.Generator, biases: bool, epsilons: bool,
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
 def test_what_differs_is_folded_exactly(
-    tmp_path: Path, arch: Architecture, layout: str, dropout: float | None, seed: int, differences: tuple[bool, ...]
+    tmp_path: Path,
+    arch: DenseNetArchitecture,
+    layout: str,
+    dropout: float | None,
+    seed: int,
+    differences: tuple[bool, ...],
 ) -> None:
     root = Builder(network(arch, seed % 7), Style(layout=layout, dropout=dropout)).build()
     randomise(root, np.random.default_rng(seed), *differences)

@@ -21,14 +21,14 @@ from examples import randomise_statistics
 from densezoo.api import load_checkpoint
 from densezoo.conversion.export import export
 from densezoo.errors import DensezooError
+from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.keymaps import KEYMAPS, numbers
 from densezoo.families.densenet.layers import layers
 from densezoo.families.densenet.network import DenseNet
-from densezoo.types import Architecture
 
 h5py = pytest.importorskip("h5py")
 
-ARCH = Architecture(4, (2, 3), 8, bn_eps=1.001e-5, num_classes=5)
+ARCH = DenseNetArchitecture(4, (2, 3), 8, bn_eps=1.001e-5, num_classes=5)
 HEAD = ("global_average_pooling2d", "dropout")
 Config = dict[str, Any]
 

@@ -1,0 +1,84 @@
+"""What a DenseNet is built from."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from densezoo.errors import ConfigError
+from densezoo.types import Architecture
+
+Stem = Literal["imagenet", "cifar", "cifar_norm", "deep"]
+
+
+@dataclass(frozen=True)
+class DenseNetArchitecture(Architecture):
+    """What fixes a DenseNet's function up to its weights. Defaults are densenet121's.
+
+    Args:
+        growth_rate: channels that each dense layer adds (k in the paper).
+        block_config: dense layers in each block.
+        num_init_features: channels after the stem.
+        bn_size: channels of the 1x1 bottleneck, in growth rates; None: no bottleneck (a plain DenseNet).
+        reduction: channels after a transition / channels before it, rounded down (theta in the paper).
+        stem: ``imagenet``: 7x7 stride 2, norm, max pool; ``cifar``: one 3x3 convolution and nothing else;
+            ``cifar_norm``: that with norm and ReLU after it (TinyMS);
+            ``deep``: three 3x3 convolutions, the first with stride 2, norm after each, max pool (timm's "d").
+        aa_layer: ``blurpool``: pooling in the stem is max pool with stride 1, then a blur with stride 2.
+        aa_stem_only: False: the transitions blur too, in place of their average pooling.
+        drop_rate: dropout after every convolution but the stem's (paper, section 4.2), in training only.
+        bn_eps: epsilon of every batch norm.
+        transition_pool: what halves the resolution in a transition (``max``: mindvision).
+        pool_padding: of the stem's pool: ``torch``: 1 on every side; ``same``: 1 after and, where the map is odd,
+            1 before (mindvision).
+        ceil_mode: every pool keeps a last, incomplete window (Caffe, MXNet's "full", TensorFlow's "same").
+        stem_ceil_mode: the same for the stem's pool alone; None: as ceil_mode (False: shicai's Caffe networks).
+        head_pool: side of the last average pool, px (7: Gluon; 8: CIFAR ports); None: over the whole map.
+        in_chans: channels of the input image.
+        num_classes: rows of the classifier.
+
+    Raises:
+        ConfigError: a value out of its range.
+    """
+
+    family: ClassVar[str] = "densenet"
+
+    growth_rate: int = 32
+    block_config: tuple[int, ...] = (6, 12, 24, 16)
+    num_init_features: int = 64
+    bn_size: int | None = 4
+    reduction: float = 0.5
+    stem: Stem = "imagenet"
+    aa_layer: Literal["blurpool"] | None = None
+    aa_stem_only: bool = True
+    drop_rate: float = 0.0
+    bn_eps: float = 1e-5
+    transition_pool: Literal["avg", "max"] = "avg"
+    pool_padding: Literal["torch", "same"] = "torch"
+    ceil_mode: bool = False
+    stem_ceil_mode: bool | None = None
+    head_pool: int | None = None
+    in_chans: int = 3
+    num_classes: int = 1000
+
+    def __post_init__(self) -> None:
+        for name in ("growth_rate", "num_init_features", "in_chans", "num_classes"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}; expected 1 or more")
+        if not self.block_config or min(self.block_config) < 1:
+            raise ConfigError(f"block_config is {self.block_config}; expected one or more blocks of 1 or more layers")
+        if self.bn_size is not None and self.bn_size < 1:
+            raise ConfigError(f"bn_size is {self.bn_size}; expected 1 or more, or None for no bottleneck")
+        if not 0 < self.reduction <= 1:
+            raise ConfigError(f"reduction is {self.reduction}; expected more than 0 and at most 1")
+        if not 0 <= self.drop_rate < 1:
+            raise ConfigError(f"drop_rate is {self.drop_rate}; expected 0 or more and less than 1")
+        if not (self.bn_eps > 0 and math.isfinite(self.bn_eps)):
+            raise ConfigError(f"bn_eps is {self.bn_eps}; expected a small positive number")
+        if self.head_pool is not None and self.head_pool < 1:
+            raise ConfigError(f"head_pool is {self.head_pool}; expected 1 or more, or None for the whole map")
+        if self.aa_layer and self.stem.startswith("cifar") and self.aa_stem_only:
+            raise ConfigError(f"aa_layer with stem {self.stem!r} needs aa_stem_only=False: it has no pooling to blur")
+        if self.aa_layer and (self.ceil_mode or self.pool_padding == "same"):
+            raise ConfigError("aa_layer replaces the pools that ceil_mode and pool_padding are about; give one of them")

@@ -1,0 +1,28 @@
+"""What fixes a network's function up to its weights."""
+
+from __future__ import annotations
+
+from dataclasses import Field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+
+class Architecture:
+    """The base of every family's frozen dataclass of that name.
+
+    Args:
+        in_chans: channels of the input image.
+        num_classes: rows of the classifier.
+        drop_rate: dropout in training, which no prediction depends on.
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    family: ClassVar[str]  # the name of its folder in `densezoo.families`
+
+    if TYPE_CHECKING:  # each a field of every family's
+
+        @property
+        def in_chans(self) -> int: ...
+        @property
+        def num_classes(self) -> int: ...
+        @property
+        def drop_rate(self) -> float: ...

@@ -1,0 +1,171 @@
+"""What a file holds, how its source names it, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from densezoo.types.architecture import Architecture
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+ParamKind = Literal["conv", "norm", "linear"]
+
+
+@dataclass(frozen=True)
+class GraphNode:
+    """One step of the computation that a file describes, in the terms of `densezoo.families.densenet.graph`.
+
+    Args:
+        op: ``input``, ``conv``, ``norm``, ``relu``, ``max_pool``, ``avg_pool``, ``global_avg_pool``, ``concat``,
+            ``flatten``, ``linear``, ``softmax``, ``identity``, ``pad``, ``scale``, or the file's own word for a step
+            that no DenseNet has.
+        name: the step's name; other steps refer to it.
+        inputs: names of the steps whose outputs it takes, parameters left out.
+        attributes: ``eps``; ``kernel``, ``stride``, ``dilation``: (height, width); ``pads``: (top, left, bottom,
+            right); ``groups``; ``ceil_mode``; ``count_include_pad``; ``columns``: of a flatten that may make
+            another number of rows than there are images. What is absent has the usual value.
+        weights: the file's names of the tensors that it takes, in `Layer.shapes`' order, or of the layers (before
+            ``.`` or ``/``) they are in.
+    """
+
+    op: str
+    name: str
+    inputs: tuple[str, ...]
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    weights: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TimmNetwork:
+    """The network that stands beside a file's tensors by timm's name for it.
+
+    Args:
+        where: what names it, for messages.
+        name: timm's, without a tag.
+        arguments: of ``timm.create_model`` beside the name.
+        fields: {field of `Architecture`: its value in the network that timm builds}; None: no DenseNet of ours.
+    """
+
+    where: str
+    name: str
+    arguments: Mapping[str, object] = field(default_factory=dict)
+    fields: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a reader found in a file, under the file's own names.
+
+    Args:
+        path: the file, for messages.
+        format: what it is: "pytorch", "safetensors", "keras-h5", ...
+        tensors: {name in the file: tensor on the CPU}, in the file's order.
+        dropped: {kind of thing that is no weight of the model: how many}.
+        metadata: further facts that the file states.
+        source: the system, where the reader knows it; None where the names tell.
+        semantics: {field of `Architecture`: its value, as the file states it}.
+        graph: the computation, where the file (or the description beside it) holds it; else empty.
+        hints: what the reader used beside the tensors, in words.
+        described: what names the network beside the tensors: a config.json, a run's arguments.
+    """
+
+    path: str
+    format: str
+    tensors: Mapping[str, Tensor]
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    source: str | None = None
+    semantics: Mapping[str, object] = field(default_factory=dict)
+    graph: tuple[GraphNode, ...] = ()
+    hints: tuple[str, ...] = ()
+    described: tuple[TimmNetwork, ...] = ()
+
+
+@dataclass(frozen=True)
+class Param:
+    """How one parameter or statistic is made from a source's tensors.
+
+    Args:
+        ends: what the source appends to the layer's name, one for each tensor that the operation takes.
+        op: a name of `densezoo.families.operations.OPERATIONS`.
+    """
+
+    ends: tuple[str, ...]
+    op: str = "identity"
+
+
+@dataclass(frozen=True)
+class KeyMap:
+    """How one source names the tensors of a DenseNet, and what it computes with them: data, not code.
+
+    Args:
+        name: the source.
+        templates: {role of a layer (`densezoo.families.densenet.layers`): its names in this source}; the numbers in
+            braces are those of `densezoo.families.densenet.keymaps.numbers`. Of several names a file uses one.
+        params: {kind of layer: {canonical parameter or statistic: how it is made}}.
+        semantics: {field of `Architecture`: its value in this source, unless the file says otherwise}.
+        protocol: the named preprocessing that the source's networks expect.
+        notes: what a user has to know of every network of this source.
+        assumes: what a file without a computation leaves open, and how it is taken.
+        requires: {key of a checkpoint's metadata: value} without which the table doesn't apply.
+        asks: {stem: (field of `Architecture` in which this source's networks of that stem differ and their tensors
+            don't, {its value: the networks that have it})}: what neither file nor caller says of it can't be known.
+    """
+
+    name: str
+    templates: Mapping[str, tuple[str, ...]]
+    params: Mapping[ParamKind, Mapping[str, Param]]
+    semantics: Mapping[str, object] = field(default_factory=dict)
+    protocol: str | None = None
+    notes: tuple[str, ...] = ()
+    assumes: str = "as this source publishes it"
+    requires: Mapping[str, str] = field(default_factory=dict)
+    asks: Mapping[str, tuple[str, Mapping[str | None, str]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ConversionReport:
+    """What became of every tensor of a checkpoint; a conversion stands only if the last three are empty.
+
+    Args:
+        source: the system that the file is of: its key table's name, or what its reader knows.
+        format: the file's format.
+        architecture: what the tensors were held against.
+        matched: how many tensors found their place.
+        dropped: {kind: how many} that are no weights of the model.
+        hints: where every choice that no tensor shows comes from: the file, the caller, the source's table.
+        protocol: the source's preprocessing, None where the table has none.
+        missing: names the network needs and the file lacks, as the source would write them.
+        unexpected: names in the file that the network has no place for.
+        mismatched: {name: (expected shape, found shape)}.
+    """
+
+    source: str
+    format: str
+    architecture: Architecture
+    matched: int
+    dropped: Mapping[str, int]
+    hints: tuple[str, ...] = ()
+    protocol: str | None = None
+    missing: tuple[str, ...] = ()
+    unexpected: tuple[str, ...] = ()
+    mismatched: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]] = field(default_factory=dict)
+
+    @property
+    def exact(self) -> bool:
+        """Whether every tensor of the network is there, in its shape, and nothing else is."""
+        return not (self.missing or self.unexpected or self.mismatched)
+
+    def __str__(self) -> str:
+        arch = self.architecture
+        lines = [
+            f"{self.source} names in a {self.format} file",
+            f"  architecture: {', '.join(f'{key}={value}' for key, value in vars(arch).items())}",
+            f"  tensors: {self.matched} matched"
+            + "".join(f", {count} dropped ({kind})" for kind, count in self.dropped.items()),
+        ]
+        lines += [f"  {hint}" for hint in self.hints]
+        return "\n".join(lines)

@@ -1,0 +1,57 @@
+"""What is run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from densezoo.types.architecture import Architecture
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a config trains: SGD with Nesterov momentum and a learning rate that falls in steps or by a cosine.
+
+    Args:
+        epochs: passes over the training images.
+        batch_size: images an optimiser step, over all processes.
+        lr: the first learning rate.
+        milestones: epochs after which the rate is multiplied by gamma; none: a cosine to zero.
+        gamma: that factor.
+        momentum, nesterov, weight_decay: of SGD.
+        augmentation: ``none``; ``pad_crop_flip``: 4-pixel zero padding, random crop, mirror (the paper's "+");
+            ``resized_crop_flip``: random area and aspect ratio, mirror; ``shift``: 1-pixel zero padding, random crop.
+        seed: of weights, order and augmentation.
+    """
+
+    epochs: int
+    batch_size: int
+    lr: float = 0.1
+    milestones: tuple[int, ...] = ()
+    gamma: float = 0.1
+    momentum: float = 0.9
+    nesterov: bool = True
+    weight_decay: float = 1e-4
+    augmentation: Literal["none", "pad_crop_flip", "resized_crop_flip", "shift"] = "none"
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A config file, read: what is run.
+
+    Args:
+        name: the file's name without its ending.
+        path: the file, relative to the repository where it lies in it.
+        model: the architecture.
+        dataset: a name of `densezoo.data.layouts.datasets`.
+        protocol: a name of `densezoo.protocols`.
+        train: the schedule, None where a config is for evaluation only.
+    """
+
+    name: str
+    path: str
+    model: Architecture
+    dataset: str
+    protocol: str
+    train: Recipe | None = None

@@ -1,0 +1,63 @@
+"""How an image becomes what a network gets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from densezoo.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How an image file becomes the tensor that a network gets; a part of every result's identity.
+
+    Args:
+        name: what ``--protocol`` takes.
+        source: the document or code that fixes it, and what is not known of it.
+        decoder: what turns bytes into RGB (`densezoo.data.decoding`).
+        exif: whether the EXIF orientation is applied.
+        resize: short side in pixels; None: the image stays as it is.
+        interpolation: None only without a resize.
+        antialias: whether shrinking widens the filter.
+        resize_backend: library that resamples (`densezoo.data.resampling`).
+        crop: side of the central square in pixels; None: no crop.
+        crop_rounding: how (side - crop) / 2 becomes a whole offset: ``half_even`` is Python's ``round``.
+        mean, std: one number a channel, in the units of value_range and the order of channel_order.
+        value_range: what a pixel of 255 is before the mean is taken off, 1.0 or 255.0.
+        channel_order: order in which the network gets the channels; ``L`` is one grey channel.
+
+    Raises:
+        ConfigError: fields that contradict each other, or that no library does together.
+    """
+
+    name: str
+    source: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    decoder: Literal["pil", "cv2.imread", "cv2.imdecode", "torch7", "mindspore"] = "pil"
+    exif: bool = False
+    resize: int | None = None
+    interpolation: Literal["bilinear", "bicubic"] | None = None
+    antialias: bool = True
+    resize_backend: Literal["pil", "cv2", "torch7"] = "pil"
+    crop: int | None = None
+    crop_rounding: Literal["half_even", "floor", "ceil"] = "half_even"
+    value_range: float = 1.0
+    channel_order: Literal["RGB", "BGR", "L"] = "RGB"
+
+    def __post_init__(self) -> None:
+        channels, sampler = len(self.channel_order), self.resize_backend
+        contradictions = {
+            f"expected {channels} means and deviations": {len(self.mean), len(self.std)} != {channels},
+            "resize and interpolation come together": (self.resize is None) != (self.interpolation is None),
+            f"crop {self.crop} needs a resize of at least that": (self.crop or 0) > (self.resize or 0),
+            f"{self.decoder} knows no EXIF": self.exif and self.decoder in ("torch7", "mindspore"),
+            f"{self.decoder} has no grey channel alone": channels == 1 and self.decoder != "pil",
+            f"antialias is {self.antialias}, and {sampler} can't": self.antialias != (sampler == "pil"),
+            f"torch7 has no {self.interpolation}": sampler == "torch7" and self.interpolation != "bicubic",
+            "torch7 resizes to pixels in 0..1": sampler == "torch7" and self.value_range != 1.0,
+        }
+        for reason, found in contradictions.items():
+            if found:
+                raise ConfigError(f"protocol {self.name!r}: {reason}")
