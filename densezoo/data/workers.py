@@ -64,7 +64,7 @@ def watched(loader: DataLoader[Any], pulse: Pulse) -> Generator[Any]:
         loader: with ``timeout=POLL`` where it has workers; its dataset calls ``pulse.beat``.
 
     Raises:
-        EvaluationError: no worker has read an image for PATIENCE seconds.
+        EvaluationError: no worker has read an image for PATIENCE seconds; one died while its batch was fetched.
     """
     iterator = _begun(loader)
     watch = _Watch(pulse, getattr(iterator, "_workers", ()))
@@ -81,7 +81,9 @@ def watched(loader: DataLoader[Any], pulse: Pulse) -> Generator[Any]:
                 continue
             watch.waiting = False
             yield batch
-    except (RuntimeError, EOFError, OSError):
+    except (RuntimeError, EOFError, OSError) as error:
+        if not watch.expired and not isinstance(error, RuntimeError) and _any_dies(watch.workers):
+            raise _gone(f"its connection broke: {error!r}") from None
         if not watch.expired:
             raise
         raise EvaluationError(
@@ -135,10 +137,21 @@ def lost_workers_named() -> Iterator[None]:
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):
             raise
-        raise EvaluationError(
-            f"a process that decodes images is gone ({str(error).partition(chr(10))[0]}); where the system ended it "
-            "for lack of memory, take a smaller --batch-size or fewer --workers"
-        ) from None
+        raise _gone(str(error).partition("\n")[0]) from None
+
+
+def _any_dies(workers: Sequence[BaseProcess]) -> bool:
+    """Whether a worker is dead, or will be in a second: its connections break before the system says that it is."""
+    for worker in workers:
+        worker.join(1 / len(workers))
+    return not all(worker.is_alive() for worker in workers)
+
+
+def _gone(reason: str) -> EvaluationError:
+    return EvaluationError(
+        f"a process that decodes images is gone ({reason}); where the system ended it for lack of memory, take a "
+        "smaller --batch-size or fewer --workers"
+    )
 
 
 def _end(iterator: Iterator[Any]) -> None:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
+from multiprocessing import resource_sharer
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,20 @@ def test_a_killed_worker_is_one_message() -> None:
     gone = "a process that decodes images is gone .*smaller --batch-size or fewer"
     with pytest.raises(EvaluationError, match=gone), lost_workers_named(), closing(loaded("killed")) as batches:
         list(batches)
+
+
+def test_a_worker_killed_while_its_batch_is_fetched_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its shared memory is asked for then, over a connection of its own."""
+    detach = resource_sharer.DupFd.detach
+
+    def too_late(handle: resource_sharer.DupFd) -> int:
+        for worker in multiprocessing.active_children():
+            worker.kill()
+        return int(detach(handle))
+
+    monkeypatch.setattr(resource_sharer.DupFd, "detach", too_late)
+    with pytest.raises(EvaluationError, match="a process that decodes images is gone"), lost_workers_named():
+        list(loaded("none"))
 
 
 @pytest.mark.usefixtures("impatient")
