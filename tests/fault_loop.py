@@ -47,6 +47,9 @@ protocol = "torchvision"
 """
 ASIDE = re.compile(r"(hashing|evaluating) \d+/\d+ .*|warning: .*|\s*")  # lines of stderr beside the message
 WHOLE = (".json", ".state", ".parquet", ".error.txt", "fill")  # endings of what may be left
+TORCHS = re.compile(
+    r"tmp\w{8}"
+)  # empty, of torch's loader: it counts free descriptors while its worker's death interrupts it
 HINT = re.compile(r"[\d,]+ of [\d,]+ images are kept in .* with --resume goes on")
 
 Values = Mapping[str, object]
@@ -146,7 +149,10 @@ class Case:
         found = {self._ended(number, limit) for number in range(first, len(self.children))}
         if "killed" not in found:
             left = [path for name in ("out", "tmp", "predictions") for path in (self.folder / name).rglob("*")]
-            odd = [str(path) for path in left if path.is_file() and not path.name.endswith(WHOLE)]
+            torchs = {
+                path for path in left if TORCHS.fullmatch(path.name) and path.is_file() and not path.stat().st_size
+            }
+            odd = [str(path) for path in {*left} - torchs if path.is_file() and not path.name.endswith(WHOLE)]
             if odd:
                 raise Wrong(f"left behind: {', '.join(odd)}")
         for result in self.results():
