@@ -27,7 +27,7 @@ from densezoo.errors import (
 from densezoo.files import written_as
 from densezoo.index.load import find_by_sha256, get_spec, load_index, tell_which
 from densezoo.index.select import select
-from densezoo.paths import ROOT, relative_to_root
+from densezoo.paths import RESULTS, ROOT, relative_to_root
 from densezoo.threads import one_thread
 from densezoo.types import Architecture, ConversionReport, EvalResult, Experiment, ModelSpec, Protocol
 
@@ -58,7 +58,6 @@ __all__ = [
     "verify_weights",
 ]
 
-RESULTS = ROOT / "results"
 DEVICES = ("cpu", "cuda", "xpu", "mps", "hpu", "npu", "mtia")  # those of torch's that compute
 DEMO = (
     ROOT / "configs/digits/densenet_bc_22_8_digits.py",
