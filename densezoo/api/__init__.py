@@ -603,12 +603,14 @@ def train_config(
         DensezooError: one of its kinds for each thing that a user can mend.
     """
     from densezoo.training import work_folder
+    from densezoo.training.recipe import check_recipe
 
     check_names(config, overrides=overrides, device=device)
     experiment = load_config(config, overrides)
     recipe, protocol = experiment.train, protocols.get_protocol(experiment.protocol)
     if recipe is None:
         raise ConfigError(f"{config}: has no 'train' entry; it is for evaluation only")
+    check_recipe(recipe)
     folder = Path(work_dir or Path("work_dirs") / experiment.name)
     if resume and overwrite:
         raise ConfigError("--resume and --overwrite exclude each other: go on with a run, or remove it")
@@ -621,11 +623,12 @@ def train_config(
     from densezoo.evaluation import distributed
     from densezoo.evaluation import run as measure
     from densezoo.formats.safetensors import write_safetensors
-    from densezoo.training.data import TrainingImages, augmentation
+    from densezoo.training.augmentations import get_augmentation
+    from densezoo.training.data import TrainingImages
     from densezoo.training.run import train
 
     images, held_out = (_open_images(experiment, data_root, split) for split in ("train", "test"))
-    augment = augmentation(recipe.augmentation, protocol.crop)
+    transforms = get_augmentation(recipe.augmentation)(protocol.crop)
     chosen_device = _device(device)
     launcher = distributed.start(launcher, chosen_device)
     started_with = work_folder.run_facts(experiment, distributed.world_size())
@@ -641,7 +644,7 @@ def train_config(
     try:
         train(
             network,
-            TrainingImages(images, protocol, augment),
+            TrainingImages(images, protocol, transforms),
             recipe,
             evaluate=evaluate,
             work_dir=folder,
