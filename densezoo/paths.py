@@ -7,7 +7,10 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
 # The wheel carries model-index.yml, metafiles/, configs/ and tools/ under .mim/, where OpenMIM looks for them.
-ROOT = PACKAGE.parent if (PACKAGE.parent / "model-index.yml").is_file() else PACKAGE / ".mim"
+CLONE = (PACKAGE.parent / "model-index.yml").is_file()
+ROOT = PACKAGE.parent if CLONE else PACKAGE / ".mim"
+#: What is measured goes into the repository in a clone, and otherwise into the current folder, not into site-packages.
+RESULTS = ROOT / "results" if CLONE else Path("results")
 
 
 def cache_folder() -> Path:

@@ -61,7 +61,7 @@ def tool() -> Callable[..., int]:
     return run
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def random_image() -> Callable[..., Image.Image]:
     """random_image(width, height, mode="RGB", seed=0): noise, the hardest case for a resampler."""
 

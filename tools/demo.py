@@ -11,11 +11,12 @@ from pathlib import Path
 
 from densezoo import api
 from densezoo.commands import parser as command_line
-from densezoo.paths import relative_to_root
+from densezoo.paths import ROOT, relative_to_root
 from densezoo.results.store import compare_with, storing, write_result
 from densezoo.results.summary import summary
 
 OUT = Path("work_dirs/demo")
+SHIPPED = ROOT / "results"  # in a wheel another folder than that of own results
 NEXT = """
 next:
   {python} {tools}/list_models.py                      every model of the index
@@ -36,7 +37,7 @@ def demo(args: Namespace) -> None:
     print(f"evaluating {relative_to_root(checkpoint)} on scikit-learn's digits")
     result = api.evaluate_checkpoint(config, checkpoint, workers=0)
     write_result(OUT, result)
-    print(f"{summary(result)}\n  {storing(OUT, result)}\n  {compare_with(api.RESULTS, result)}")
+    print(f"{summary(result)}\n  {storing(OUT, result)}\n  {compare_with(SHIPPED, result)}")
     python, tools = (_from_here(path) for path in (Path(sys.executable), Path(__file__).parent))
     print(NEXT.format(python=python, tools=tools, config=relative_to_root(config)))
 

@@ -27,7 +27,7 @@ from densezoo.errors import (
 from densezoo.files import written_as
 from densezoo.index.load import find_by_sha256, get_spec, load_index, tell_which
 from densezoo.index.select import select
-from densezoo.paths import ROOT, relative_to_root
+from densezoo.paths import RESULTS, ROOT, relative_to_root
 from densezoo.threads import one_thread
 from densezoo.types import Architecture, ConversionReport, EvalResult, Experiment, ModelSpec, Protocol
 
@@ -58,7 +58,6 @@ __all__ = [
     "verify_weights",
 ]
 
-RESULTS = ROOT / "results"
 DEVICES = ("cpu", "cuda", "xpu", "mps", "hpu", "npu", "mtia")  # those of torch's that compute
 DEMO = (
     ROOT / "configs/digits/densenet_bc_22_8_digits.py",
@@ -604,12 +603,14 @@ def train_config(
         DensezooError: one of its kinds for each thing that a user can mend.
     """
     from densezoo.training import work_folder
+    from densezoo.training.recipe import check_recipe
 
     check_names(config, overrides=overrides, device=device)
     experiment = load_config(config, overrides)
     recipe, protocol = experiment.train, protocols.get_protocol(experiment.protocol)
     if recipe is None:
         raise ConfigError(f"{config}: has no 'train' entry; it is for evaluation only")
+    check_recipe(recipe)
     folder = Path(work_dir or Path("work_dirs") / experiment.name)
     if resume and overwrite:
         raise ConfigError("--resume and --overwrite exclude each other: go on with a run, or remove it")
@@ -622,11 +623,12 @@ def train_config(
     from densezoo.evaluation import distributed
     from densezoo.evaluation import run as measure
     from densezoo.formats.safetensors import write_safetensors
-    from densezoo.training.data import TrainingImages, augmentation
+    from densezoo.training.augmentations import get_augmentation
+    from densezoo.training.data import TrainingImages
     from densezoo.training.run import train
 
     images, held_out = (_open_images(experiment, data_root, split) for split in ("train", "test"))
-    augment = augmentation(recipe.augmentation, protocol.crop)
+    transforms = get_augmentation(recipe.augmentation)(protocol.crop)
     chosen_device = _device(device)
     launcher = distributed.start(launcher, chosen_device)
     started_with = work_folder.run_facts(experiment, distributed.world_size())
@@ -642,7 +644,7 @@ def train_config(
     try:
         train(
             network,
-            TrainingImages(images, protocol, augment),
+            TrainingImages(images, protocol, transforms),
             recipe,
             evaluate=evaluate,
             work_dir=folder,

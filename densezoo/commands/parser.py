@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from densezoo.errors import DensezooError
-from densezoo.paths import ROOT
+from densezoo.paths import RESULTS, ROOT
 from densezoo.protocols import PROTOCOLS
 
 LAUNCHERS = ("none", "pytorch", "slurm", "mpi")
@@ -45,7 +45,7 @@ def add_run_options(to: argparse.ArgumentParser) -> None:
 def add_evaluation_options(to: argparse.ArgumentParser) -> None:
     """The options of every command that measures."""
     to.add_argument("--batch-size", type=positive, default=64, help="images a step and process (default: %(default)s)")
-    to.add_argument("--out", type=Path, default=ROOT / "results", help="folder of results (default: %(default)s)")
+    to.add_argument("--out", type=Path, default=RESULTS, help="folder of results (default: %(default)s)")
     to.add_argument("--tta", help="sum the logits of several views of each image: flip, ten-crop, multi-size")
 
 

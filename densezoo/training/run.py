@@ -1,4 +1,4 @@
-"""A `Recipe` as an mmengine Runner: SGD, a learning rate in steps or by a cosine, an evaluation after each epoch."""
+"""A `Recipe` as an mmengine Runner, with an evaluation after each epoch."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from torch.utils.data import DataLoader
 
 from densezoo.errors import TrainingError
 from densezoo.training.data import TrainingImages
+from densezoo.training.optimisers import get_optimiser
+from densezoo.training.schedules import get_schedule
 from densezoo.types import Recipe
 
 _NUMBERS = itertools.count(1)  # of the runs in this process
@@ -138,8 +140,8 @@ def train(
         experiment_name=f"{Path(work_dir).name}_{next(_NUMBERS)}",  # two that begin in one second are two to mmengine
         train_dataloader=loader,
         train_cfg={"by_epoch": True, "max_epochs": recipe.epochs},
-        optim_wrapper={"optimizer": _optimizer(recipe)},
-        param_scheduler=_schedule(recipe, len(loader)),
+        optim_wrapper={"optimizer": get_optimiser(recipe.optimiser)(recipe)},
+        param_scheduler=get_schedule(recipe.schedule, recipe)(recipe, len(loader)),
         default_hooks={
             "logger": {"type": "LoggerHook", "interval": max(1, len(loader) // 4)},
             # two, because mmengine removes the oldest before it writes: a run that is killed then keeps one
@@ -151,21 +153,3 @@ def train(
         randomness={"seed": recipe.seed, "deterministic": True},
         launcher=launcher,
     ).train()
-
-
-def _optimizer(recipe: Recipe) -> dict[str, object]:
-    return {
-        "type": "SGD",
-        "lr": recipe.lr,
-        "momentum": recipe.momentum,
-        "nesterov": recipe.nesterov,
-        "weight_decay": recipe.weight_decay,
-    }
-
-
-def _schedule(recipe: Recipe, iterations: int) -> list[dict[str, object]]:
-    """Steps at the milestones; without any a cosine to zero, stepped each iteration as the tech report has it."""
-    if recipe.milestones:
-        return [{"type": "MultiStepLR", "milestones": list(recipe.milestones), "gamma": recipe.gamma}]
-    total = recipe.epochs * iterations
-    return [{"type": "CosineAnnealingLR", "T_max": total, "eta_min": 0.0, "by_epoch": False, "end": total}]

@@ -16,6 +16,8 @@ from densezoo.types import Experiment
 _START = "[0-9]" * 8 + "_" + "[0-9]" * 6  # mmengine's name for a start: its date and time
 _LOGS = (f"{_START}.py", f"{_START}/{_START}*.log", f"{_START}/vis_data/*.json", f"{_START}/vis_data/config.py")
 _RESULTS = ("epoch_[0-9]*.pth", "last_checkpoint")
+#: What a checkpoint's run was started with where the checkpoint doesn't say: it is older than the field.
+_BEFORE = {"train.optimiser": "sgd"}
 _EPOCH, _LIKE_AN_EPOCH = re.compile(r"epoch_(\d+)\.pth"), re.compile(r"epoch_[0-9].*\.pth")  # the glob takes more
 
 
@@ -103,7 +105,7 @@ def resumable(folder: Path, facts: Mapping[str, Any]) -> Path | None:
             raise TrainingError(f"{torn[0]}: no whole checkpoint to go on from; begin anew by --overwrite")
         return None
     path = found[max(found)]
-    before = _facts(path)
+    before = {**_BEFORE, **_facts(path)}
     changed = [name for name in facts if before.get(name) != facts[name]]
     differing = [f"{name} {before.get(name)!r}, here {facts[name]!r}" for name in changed]
     if differing:

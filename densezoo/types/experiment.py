@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from densezoo.types.architecture import Architecture
 
@@ -11,6 +10,8 @@ from densezoo.types.architecture import Architecture
 @dataclass(frozen=True)
 class Recipe:
     """How a config trains: SGD with Nesterov momentum and a learning rate that falls in steps or by a cosine.
+
+    What may be named for augmentation, optimiser and schedule are the tables in `densezoo.training`.
 
     Args:
         epochs: passes over the training images.
@@ -22,6 +23,8 @@ class Recipe:
         augmentation: ``none``; ``pad_crop_flip``: 4-pixel zero padding, random crop, mirror (the paper's "+");
             ``resized_crop_flip``: random area and aspect ratio, mirror; ``shift``: 1-pixel zero padding, random crop.
         seed: of weights, order and augmentation.
+        optimiser: ``sgd``.
+        schedule: ``steps`` or ``cosine``; None: steps where there are milestones, otherwise a cosine.
     """
 
     epochs: int
@@ -32,8 +35,10 @@ class Recipe:
     momentum: float = 0.9
     nesterov: bool = True
     weight_decay: float = 1e-4
-    augmentation: Literal["none", "pad_crop_flip", "resized_crop_flip", "shift"] = "none"
+    augmentation: str = "none"
     seed: int = 0
+    optimiser: str = "sgd"
+    schedule: str | None = None
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,14 @@ def test_grey_strips() -> None:
 
 
 @pytest.mark.parametrize("protocol", IMAGENET, ids=lambda protocol: protocol.name)
-@pytest.mark.parametrize("size", [(1, 17), (17, 1), (3, 50), (7, 60), (121, 7), (31, 40)])
+@pytest.mark.parametrize(
+    "size",
+    [
+        (1, 17),
+        (121, 7),
+        *(pytest.param(size, marks=pytest.mark.slow) for size in [(17, 1), (3, 50), (7, 60), (31, 40)]),
+    ],
+)
 def test_a_protocol_gives_the_same_pixels_from_a_strip(
     everything_is_a_strip: pytest.MonkeyPatch, protocol: Protocol, size: tuple[int, int]
 ) -> None:

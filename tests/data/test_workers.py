@@ -142,9 +142,10 @@ protocol = "torch7"
 """
 
 
-@pytest.fixture
-def command(tmp_path: Path, random_image: Callable[..., Image.Image]) -> list[str]:
+@pytest.fixture(scope="module")
+def command(tmp_path_factory: pytest.TempPathFactory, random_image: Callable[..., Image.Image]) -> list[str]:
     """A small network on 24 images under torch7, whose pixels are floats: 9.6 MB a batch."""
+    tmp_path = tmp_path_factory.mktemp("floats")
     torch.manual_seed(0)
     (tmp_path / "small.py").write_text(CONFIG)
     network = api.create_model(api.load_config(tmp_path / "small.py").model)
@@ -178,14 +179,20 @@ def run(command: list[str], out: Path, before: Sequence[str] = ()) -> dict[str, 
     }
 
 
+@pytest.fixture(scope="module")
+def alone(command: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """The result where there is room."""
+    return run(command, tmp_path_factory.mktemp("alone"))
+
+
 @pytest.mark.skipif(
     subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/dev/shm"], capture_output=True).returncode
     != 0,
     reason="this system lets nobody mount in a namespace of their own",
 )
-@pytest.mark.parametrize("room", ["size=64m", "size=2m", "size=64k,nr_inodes=2"])
-def test_small_shared_memory(command: list[str], tmp_path: Path, room: str) -> None:
+@pytest.mark.parametrize("room", [pytest.param("size=64m", marks=pytest.mark.slow), "size=2m", "size=64k,nr_inodes=2"])
+def test_small_shared_memory(command: list[str], alone: dict[str, object], tmp_path: Path, room: str) -> None:
     """64 MB is Docker's default; under the last there is no room even for a semaphore."""
     fill = "touch /dev/shm/full;" if "inodes" in room else ""  # the folder itself is the other inode
     small = ["unshare", "-rm", "sh", "-c", f'mount -t tmpfs -o {room} tmpfs /dev/shm; {fill} exec "$@"', "sh"]
-    assert run([*command, "--workers", "2"], tmp_path / "small", small) == run(command, tmp_path / "alone")
+    assert run([*command, "--workers", "2"], tmp_path / "small", small) == alone

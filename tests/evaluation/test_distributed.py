@@ -20,7 +20,7 @@ from densezoo.evaluation import distributed
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("processes", [2, 3])
+@pytest.mark.parametrize("processes", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_the_counts_of_one_process(tmp_path: Path, processes: int) -> None:
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     network = "configs/digits/densenet_bc_22_8_digits"
@@ -58,7 +58,7 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-@pytest.mark.parametrize("killed", [0, 2])
+@pytest.mark.parametrize("killed", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_a_killed_process_ends_the_others_and_they_resume(tmp_path: Path, killed: int) -> None:
     port = free_port()
     processes = [start(tmp_path, rank, 3, port) for rank in range(3)]

@@ -68,3 +68,15 @@ def test_the_index_and_the_configs_are_there(run: Run) -> None:
     assert run("list_models", "densenet121.tv*").stdout.splitlines()[1].startswith("densenet121.tv_in1k")
     done = run("test", "configs/densenet121.py", "nowhere.pth")
     assert done.stderr == "error: nowhere.pth: there is no such checkpoint file\n"
+
+
+def test_results_go_into_the_current_folder(run: Run, site: Path, tmp_path: Path) -> None:
+    before = sorted(site.rglob("*.json"))
+    weights = site / "densezoo/.mim/configs/digits/densenet_bc_22_8_digits.safetensors"
+    converted = run("convert", str(weights), "digits.safetensors")
+    assert converted.returncode == 0, converted.stderr
+    done = run("test", "configs/digits/densenet_bc_22_8_digits.py", str(weights), "--workers", "0", "--device", "cpu")
+    assert done.returncode == 0, done.stderr
+    name = "results/digits/densenet_bc_22_8.densezoo_digits@digits.json"
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.json")] == [name]
+    assert sorted(site.rglob("*.json")) == before

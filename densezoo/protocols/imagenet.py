@@ -1,0 +1,70 @@
+"""ImageNet by those who train on it: the authors' Torch7, torchvision, timm and mmpretrain."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from densezoo.types import Protocol
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+TORCHVISION = Protocol(
+    name="torchvision",
+    source="torchvision/transforms/_presets.py ImageClassification, as DenseNet*_Weights.IMAGENET1K_V1 name it",
+    resize=256,
+    interpolation="bilinear",
+    crop=224,
+    mean=MEAN,
+    std=STD,
+)
+
+TIMM = Protocol(
+    name="timm",
+    source="timm/data/transforms_factory.py transforms_imagenet_eval: 224, crop_pct 0.875, bicubic",
+    resize=256,
+    interpolation="bicubic",
+    crop=224,
+    mean=MEAN,
+    std=STD,
+)
+
+TIMM_288 = replace(
+    TIMM,
+    name="timm-288",
+    source="the same: 288, crop_pct 0.95 (short side floor(288 / 0.95)), the default of timm's *.ra_in1k weights",
+    resize=303,
+    crop=288,
+)
+
+MMPRETRAIN = Protocol(
+    name="mmpretrain",
+    source="mmpretrain configs/_base_/datasets/imagenet_bs32.py: LoadImageFromFile (cv2), ResizeEdge, CenterCrop; "
+    "data_preprocessor of the same file",
+    decoder="cv2.imdecode",
+    exif=True,
+    resize=256,
+    interpolation="bilinear",
+    antialias=False,
+    resize_backend="cv2",
+    crop=224,
+    mean=(123.675, 116.28, 103.53),
+    std=(58.395, 57.12, 57.375),
+    value_range=255.0,
+)
+
+TORCH7 = Protocol(
+    name="torch7",
+    source="https://github.com/liuzhuang13/DenseNet, datasets/imagenet.lua and transforms.lua: Scale(256), "
+    "ColorNormalize, CenterCrop(224); https://github.com/torch/image for decoding and resampling",
+    decoder="torch7",
+    resize=256,
+    interpolation="bicubic",
+    antialias=False,
+    resize_backend="torch7",
+    crop=224,
+    crop_rounding="ceil",
+    mean=MEAN,
+    std=STD,
+)
+
+PROTOCOLS = (TORCHVISION, TIMM, TIMM_288, MMPRETRAIN, TORCH7)

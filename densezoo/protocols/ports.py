@@ -1,0 +1,84 @@
+"""ImageNet by those who publish converted or newly trained weights for another framework."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from densezoo.protocols.imagenet import MEAN, STD
+from densezoo.types import Protocol
+
+_MEAN_255, _STD_255 = tuple(255 * value for value in MEAN), tuple(255 * value for value in STD)
+
+CAFFE = Protocol(
+    name="caffe",
+    source="https://github.com/shicai/DenseNet-Caffe README and issue 25: short side 256, centre crop 224, BGR means, "
+    "scale 0.017. Not stated, OpenCV's defaults assumed: imread, bilinear, EXIF applied; nor the crop's rounding",
+    decoder="cv2.imread",
+    exif=True,
+    resize=256,
+    interpolation="bilinear",
+    antialias=False,
+    resize_backend="cv2",
+    crop=224,
+    crop_rounding="floor",
+    mean=(103.94, 116.78, 123.68),
+    std=(1 / 0.017,) * 3,
+    value_range=255.0,
+    channel_order="BGR",
+)
+
+KERAS = Protocol(
+    name="keras",
+    source="https://github.com/keras-team/keras-applications/issues/88: short side 256, cv2.INTER_CUBIC, crop 224; "
+    "preprocess_input with mode 'torch'. Not published: the script; cv2.imread's EXIF and floor assumed",
+    decoder="cv2.imread",
+    exif=True,
+    resize=256,
+    interpolation="bicubic",
+    antialias=False,
+    resize_backend="cv2",
+    crop=224,
+    crop_rounding="floor",
+    mean=MEAN,
+    std=STD,
+)
+
+MINDCV = Protocol(
+    name="mindcv",
+    source="mindcv/data/transforms_factory.py transforms_imagenet_eval: Decode, Resize(256), CenterCrop(224), "
+    "Normalize. Rules as in minddata/dataset/kernels/image of MindSpore. Its published figures come from MindSpore's "
+    "own builds of libjpeg-turbo and OpenCV on Ascend, which are not here: single pixels may differ",
+    decoder="mindspore",
+    resize=256,
+    interpolation="bilinear",
+    antialias=False,
+    resize_backend="cv2",
+    crop=224,
+    crop_rounding="floor",
+    mean=_MEAN_255,
+    std=_STD_255,
+    value_range=255.0,
+)
+
+MINDVISION = replace(
+    MINDCV,
+    name="mindvision",
+    source="mindvision/classification/dataset: Decode, Resize(224 + 32), CenterCrop(224), Normalize; the interpolation "
+    "is MindSpore's default. For the rest, and for what can't be reproduced here, as mindcv",
+)
+
+MXNET = replace(
+    CAFFE,
+    name="mxnet",
+    source="https://github.com/miraclewkf/DenseNet publishes the Caffe port's weights and top-1 errors without code "
+    "for them: the Caffe port's input is assumed. Its training scripts subtract means without a scale, at 224 x 224",
+)
+
+FLYYUFELIX = replace(
+    CAFFE,
+    name="flyyufelix",
+    source="https://github.com/flyyufelix/DenseNet-Keras repeats the Caffe port's figures, so this is the Caffe port's "
+    "input. Its demo (test_inference.py) normalises likewise, but squeezes the whole image to 224 x 224",
+)
+
+PROTOCOLS = (CAFFE, KERAS, MINDCV, MINDVISION, MXNET, FLYYUFELIX)

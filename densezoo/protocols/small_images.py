@@ -1,0 +1,56 @@
+"""Small images: no resize and no crop."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from densezoo.types import Protocol
+
+_LUA_CIFAR = "https://github.com/liuzhuang13/DenseNet, datasets/{}.lua"
+
+CIFAR10 = Protocol(
+    name="cifar10",
+    source=_LUA_CIFAR.format("cifar10"),
+    mean=(125.3, 123.0, 113.9),
+    std=(63.0, 62.1, 66.7),
+    value_range=255.0,
+)
+
+CIFAR100 = Protocol(
+    name="cifar100",
+    source=_LUA_CIFAR.format("cifar100"),
+    mean=(129.3, 124.1, 112.4),
+    std=(68.2, 65.4, 70.4),
+    value_range=255.0,
+)
+
+CIFAR_DICE = Protocol(
+    name="cifar-dice",
+    source="https://github.com/deeplearning-wisc/dice, the statistics that DICE trained its CIFAR networks with",
+    mean=(0.4914, 0.4822, 0.4465),
+    std=(0.2023, 0.1994, 0.2010),
+)
+
+SVHN = Protocol(
+    name="svhn",
+    source="https://arxiv.org/abs/1608.06993 section 4.1: pixel values divided by 255, nothing else",
+    mean=(0.0, 0.0, 0.0),
+    std=(1.0, 1.0, 1.0),
+)
+
+NONE = replace(
+    SVHN,
+    name="none",
+    source="no publisher's: what is left where mean and deviation are forgotten, pixels / 255. The numbers are svhn's, "
+    "which is that on purpose",
+)
+
+DIGITS = Protocol(
+    name="digits",
+    source="configs/digits: mean and deviation of the training half of sklearn.datasets.load_digits, scaled to 0-1",
+    mean=(0.3075,),
+    std=(0.3770,),
+    channel_order="L",
+)
+
+PROTOCOLS = (CIFAR10, CIFAR100, CIFAR_DICE, SVHN, NONE, DIGITS)

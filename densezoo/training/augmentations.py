@@ -1,0 +1,105 @@
+"""What is done to training images, by name. Adding an augmentation is one function and one line of the table here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from densezoo.errors import ConfigError, UnknownNameError
+
+if TYPE_CHECKING:  # a name is checked before torch is imported
+    from PIL import Image
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Transforms:
+    """The random changes of one augmentation.
+
+    Args:
+        on_image: of the decoded image, before the protocol's own resize and crop; None: no change.
+        on_floats: of the normalised image, float32 (C, H, W); None: no change.
+    """
+
+    on_image: Callable[[Image.Image], Image.Image] | None = None
+    on_floats: Callable[[Tensor], Tensor] | None = None
+
+
+def unchanged(crop: int | None) -> Transforms:
+    """The image as it is.
+
+    Args:
+        crop: the protocol's crop in pixels, or None where it takes the whole image; not used.
+    """
+    return Transforms()
+
+
+def shift(crop: int | None) -> Transforms:
+    """1-pixel zero padding, random crop.
+
+    Args:
+        crop: as for `unchanged`; not used.
+    """
+    return Transforms(on_floats=partial(_pad_and_crop, padding=1))
+
+
+def pad_crop_flip(crop: int | None) -> Transforms:
+    """4-pixel zero padding, random crop, mirror: the paper's "+".
+
+    Padding comes after the normalisation, as in the authors' code: its zeros are the mean colour, not black.
+
+    Args:
+        crop: as for `unchanged`; not used.
+    """
+    from torchvision.transforms import v2
+
+    return Transforms(on_floats=v2.Compose([partial(_pad_and_crop, padding=4), v2.RandomHorizontalFlip()]))
+
+
+def resized_crop_flip(crop: int | None) -> Transforms:
+    """Random area and aspect ratio, mirror.
+
+    Args:
+        crop: the protocol's crop in pixels, which the random area is resized to.
+
+    Raises:
+        ConfigError: the protocol has no crop.
+    """
+    from torchvision.transforms import v2
+
+    if crop is None:
+        raise ConfigError("train.augmentation 'resized_crop_flip' needs a protocol with a crop")
+    return Transforms(on_image=v2.Compose([v2.RandomResizedCrop(crop, antialias=True), v2.RandomHorizontalFlip()]))
+
+
+def _pad_and_crop(image: Tensor, padding: int) -> Tensor:
+    """A random window of the image's own size from the image with zeros around it."""
+    from torchvision.transforms import v2
+
+    cropped: Tensor = v2.RandomCrop(list(image.shape[-2:]), padding=padding)(image)
+    return cropped
+
+
+#: {what a config's ``train.augmentation`` says: crop of the protocol -> its transforms}
+AUGMENTATIONS: dict[str, Callable[[int | None], Transforms]] = {
+    "none": unchanged,
+    "shift": shift,
+    "pad_crop_flip": pad_crop_flip,
+    "resized_crop_flip": resized_crop_flip,
+}
+
+
+def get_augmentation(name: str) -> Callable[[int | None], Transforms]:
+    """The augmentation of that name: crop of the protocol in pixels, or None -> its transforms.
+
+    Args:
+        name: as in `densezoo.types.Recipe`.
+
+    Raises:
+        UnknownNameError: there is none; names the nearest.
+    """
+    if name not in AUGMENTATIONS:
+        raise UnknownNameError("augmentation", name, AUGMENTATIONS)
+    return AUGMENTATIONS[name]
