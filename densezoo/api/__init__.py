@@ -24,7 +24,7 @@ from densezoo.errors import (
     UnknownNameError,
     suggestion,
 )
-from densezoo.files import written_as
+from densezoo.files import write_atomically, written_as
 from densezoo.index.load import find_by_sha256, get_spec, load_index, tell_which
 from densezoo.index.select import select
 from densezoo.paths import ROOT, relative_to_root
@@ -679,7 +679,6 @@ def benchmark_formats(
     """
     from densezoo.evaluation.timing import interleaved_medians, load_with_torchfile
     from densezoo.results import provenance
-    from densezoo.results.store import write_atomically
 
     rows: list[dict[str, Any]] = []
     for path in map(Path, files):
@@ -748,7 +747,7 @@ def make_tables(results: str | Path | None = None, *, check: bool = False) -> li
             as in an installed wheel.
     """
     from densezoo.results.cards import model_cards
-    from densezoo.results.store import read_results, write_atomically
+    from densezoo.results.store import read_results
     from densezoo.results.tables import fill_tables
 
     for path in GENERATED:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from densezoo import api
 from densezoo.config import load_config
-from densezoo.errors import ConfigError, DensezooError
+from densezoo.errors import ConfigError, DensezooError, MissingDependencyError
 from densezoo.index.known import identify
 from densezoo.index.load import get_spec, load_index
 from densezoo.index.select import select
@@ -140,7 +140,8 @@ def sweep(tasks: Sequence[Task], settings: Settings, ray: str | None = None) -> 
     Raises:
         DatasetError: a dataset can't be opened; before any task is begun.
         UnknownNameError: no such test-time augmentation.
-        ConfigError: no such device; Ray is not installed or not there.
+        MissingDependencyError: Ray is not installed.
+        ConfigError: no such device; no Ray cluster there.
         ResultError: an outcome can't be stored.
     """
     api.check_names(tta=settings.tta, device=settings.device if ray is None else None)  # Ray's machines have their own
@@ -232,7 +233,7 @@ def _on_ray(address: str, work: Callable[[Task], Outcome], tasks: Iterable[Task]
     try:
         import ray
     except ImportError:
-        raise ConfigError("--ray needs Ray, which is not installed: pip install 'densezoo[ray]'") from None
+        raise MissingDependencyError("--ray", "Ray", "ray") from None
     try:
         ray.init(address=address, ignore_reinit_error=True, log_to_driver=False)
     except (ConnectionError, ValueError) as error:

@@ -33,7 +33,8 @@ from densezoo.evaluation.metrics import RECORD, Measures, Records, measure, perc
 from densezoo.evaluation.predictions import check_can_write, write_predictions
 from densezoo.evaluation.record_log import Found, RecordLog, check_no_records
 from densezoo.evaluation.run_lock import run_lock
-from densezoo.results.store import check_replaces, check_writable, file_stem, write_result
+from densezoo.files import check_writable
+from densezoo.results.store import check_replaces, file_stem, write_result
 from densezoo.types import Architecture, Conditions, EvalResult, Protocol
 
 SPARE = 1 << 20  # bytes that have to be free beside the state, for results

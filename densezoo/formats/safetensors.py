@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +13,7 @@ from torch import Tensor
 
 from densezoo.errors import FormatError
 from densezoo.families.densenet.timm import config_beside
+from densezoo.files import replacing
 from densezoo.formats.binary import BFLOAT16, MAX_TENSORS, Bytes, cut, to_tensor
 from densezoo.formats.containers.json import MAX_JSON, parse_json
 from densezoo.types import Checkpoint
@@ -119,13 +118,9 @@ def write_safetensors(path: Path, state_dict: Mapping[str, Tensor], facts: Mappi
     Raises:
         OSError: no such folder, no room, no permission.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in state_dict.items()}
-    try:
-        save_file(tensors, temporary, metadata={KEY: json.dumps(facts, sort_keys=True)})
-        os.replace(temporary, path)
-    except SafetensorError as error:
-        raise OSError(f"{error!s:.200}") from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+    with replacing(path) as hidden:
+        try:
+            save_file(tensors, hidden, metadata={KEY: json.dumps(facts, sort_keys=True)})
+        except SafetensorError as error:
+            raise OSError(f"{error!s:.200}") from None
