@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from densezoo.errors import FormatError
-from densezoo.families.densenet.torch7 import read_torch7
 from densezoo.formats.binary import MAX_TENSORS, Bytes, check_expansion, cut, open_file
 from densezoo.formats.caffe.model import looks_like_caffe, read_caffe
 from densezoo.formats.containers.npz import read_npz
@@ -23,6 +22,7 @@ from densezoo.formats.safetensors import fits_safetensors, looks_like_safetensor
 from densezoo.formats.torch.export import read_torchexport
 from densezoo.formats.torch.files import LEGACY_MAGIC, read_legacy, read_zip
 from densezoo.formats.torch.script import read_torchscript
+from densezoo.formats.torch7.network import read_torch7
 from densezoo.formats.torch7.objects import looks_like_torch7
 from densezoo.types import Checkpoint
 
@@ -93,7 +93,7 @@ def read_checkpoint(path: str | Path, *, shapes_only: bool = False) -> Checkpoin
     Raises:
         FormatError: the file is missing, no regular file, empty, of no known format, broken, or would have to be
             executed to be read.
-        CheckpointError: a Torch7 file, whose names are its structure, whose network is no DenseNet.
+        CheckpointError: a Torch7 file without one network that a row of layers can stand for.
     """
     path = Path(path)
     if os.path.isdir(path):  # pathlib's raises where a name is too long

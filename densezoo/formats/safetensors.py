@@ -12,10 +12,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from densezoo.errors import FormatError
-from densezoo.families.densenet.timm import config_beside
 from densezoo.files import replacing
 from densezoo.formats.binary import BFLOAT16, MAX_TENSORS, Bytes, cut, to_tensor
 from densezoo.formats.containers.json import MAX_JSON, parse_json
+from densezoo.formats.descriptions import config_beside
 from densezoo.types import Checkpoint
 
 _DTYPES = {
@@ -62,8 +62,8 @@ def read_safetensors(data: Bytes) -> Checkpoint:
         raise error if str(error).startswith(str(path)) else FormatError(_broken(data, str(error))) from None
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise FormatError(_broken(data, str(error) if type(error) is ValueError else repr(error))) from None
-    stated, described = stated_semantics(path, metadata), config_beside(path)
-    return Checkpoint(str(path), "safetensors", tensors, metadata=metadata, semantics=stated, described=described)
+    stated, beside = stated_semantics(path, metadata), config_beside(path)
+    return Checkpoint(str(path), "safetensors", tensors, metadata=metadata, semantics=stated, descriptions=beside)
 
 
 def _header(data: Bytes) -> tuple[dict[str, Any], Bytes]:

@@ -12,10 +12,10 @@ from typing import Any, TypeGuard
 from torch import Tensor
 
 from densezoo.errors import FormatError
-from densezoo.families.densenet.timm import config_beside, trained_by_timm
 from densezoo.formats.binary import Bytes, cut, item_size
 from densezoo.formats.containers import pickle as pickled
 from densezoo.formats.containers.zip import Archive
+from densezoo.formats.descriptions import config_beside, run_arguments
 from densezoo.formats.torch.tensors import (
     ASK,
     Deferred,
@@ -28,7 +28,7 @@ from densezoo.formats.torch.tensors import (
     load_pickle,
     persistent,
 )
-from densezoo.types import Checkpoint, TimmNetwork
+from densezoo.types import Checkpoint
 
 #: Entries of averaged weights, which timm, torchvision and others evaluate and publish where a file has them.
 AVERAGED_ENTRIES = (
@@ -111,7 +111,7 @@ def _cut(path: Path, data: Bytes, start: int, length: int, what: str) -> Bytes:
 def _checkpoint(path: Path, content: Any, storages: Storages) -> Checkpoint:
     if _is_state_dict(content):
         built = build_all(path, content, storages)
-        return Checkpoint(str(path), "pytorch", built, described=config_beside(path))
+        return Checkpoint(str(path), "pytorch", built, descriptions=config_beside(path))
     found = _state_dicts(content)
     entry = _choose(path, content, list(found))
     built = build_all(path, found[entry], storages)
@@ -120,14 +120,10 @@ def _checkpoint(path: Path, content: Any, storages: Storages) -> Checkpoint:
     others = ", ".join(name for name in found if name != entry)
     chosen = f"averaged ones, the entry {entry}" if entry in _averaged(content, found) else f"entry {entry}"
     hints = (f"the weights are the {chosen}; not used: {others}",) if others else ()
-    described = (*_described(path, content.get("args")), *config_beside(path))
-    return Checkpoint(str(path), "pytorch", built, dropped, {"entry": entry}, hints=hints, described=described)
-
-
-def _described(path: Path, arguments: object) -> tuple[TimmNetwork, ...]:
-    """The network that timm's train.py names in its command line, which it keeps beside the weights."""
+    arguments = content.get("args")
     given = arguments.state if isinstance(arguments, pickled.Inert) else arguments
-    return trained_by_timm(path, given) if isinstance(given, Mapping) else ()
+    descriptions = (*run_arguments(path, given), *config_beside(path))
+    return Checkpoint(str(path), "pytorch", built, dropped, {"entry": entry}, hints=hints, descriptions=descriptions)
 
 
 def _choose(path: Path, content: Any, found: list[str]) -> str:

@@ -88,6 +88,11 @@ class Tensor:
     storage: Storage | None
 
     @property
+    def name(self) -> str:
+        """What it is called in a `Checkpoint`: where it is in the file, which names no tensors."""
+        return f"the tensor at offset {self.at:,}"
+
+    @property
     def count(self) -> int:
         """How many elements it has."""
         return prod(self.size) if self.size else 0
