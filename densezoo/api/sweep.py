@@ -102,7 +102,7 @@ def plan(
         DatasetError: a dataset of several subsets can't be opened.
         ConfigError: nothing fits.
     """
-    from densezoo.data.layouts.datasets import find_subsets
+    from densezoo.data.datasets import find_subsets
 
     specs = [spec for spec in select(load_index().values(), pattern) if spec.weights]
     named = [name if name == OWN else get_protocol(name).name for name in protocols]
@@ -123,7 +123,7 @@ def plan(
 
 
 def _fits(spec: ModelSpec, dataset: str, protocol: str) -> bool:
-    from densezoo.data.layouts.datasets import same_classes
+    from densezoo.data.datasets import same_classes
 
     alike = protocol == OWN or get_protocol(protocol) in same_kind(get_protocol(spec.protocol))
     return alike and same_classes(load_config(ROOT / spec.config).dataset, dataset)
@@ -169,7 +169,7 @@ def sweep(tasks: Sequence[Task], settings: Settings, ray: str | None = None) -> 
 
 
 def _fingerprint(dataset: str, subset: str | None, settings: Settings) -> str:
-    from densezoo.data.layouts.datasets import open_dataset
+    from densezoo.data.datasets import open_dataset
     from densezoo.evaluation.run import hashed
 
     return hashed(

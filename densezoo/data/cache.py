@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from densezoo.data.layouts.folder import ImageSet
+from densezoo.data.images import ImageSet
 from densezoo.data.libraries import decoding_versions
 from densezoo.data.preprocess import Prepared
 from densezoo.data.views import Augmentation

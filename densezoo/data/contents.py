@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from densezoo.data.layouts.folder import ChosenImages, Content, ImageSet, Listed, digest_of, stat_signature
+from densezoo.data.images import ChosenImages, Content, ImageSet, Listed, digest_of, stat_signature
 from densezoo.errors import DatasetError, ImageError
 from densezoo.files import replacing
 from densezoo.paths import cache_folder

@@ -20,7 +20,7 @@ from densezoo.backends.eager import EagerBackend
 from densezoo.backends.views import sum_over_views
 from densezoo.data.contents import VerifiedImages, content_digests, hashed_set, verified
 from densezoo.data.decoding import decode
-from densezoo.data.layouts.folder import ImageSet
+from densezoo.data.images import ImageSet
 from densezoo.data.loading import OnError, batches_by_protocol
 from densezoo.data.preprocess import to_pixels
 from densezoo.data.views import Augmentation

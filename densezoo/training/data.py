@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
 from densezoo.data.decoding import decode
-from densezoo.data.layouts.folder import ImageSet
+from densezoo.data.images import ImageSet
 from densezoo.data.preprocess import normalise, to_pixels
 from densezoo.data.resampling import as_image
 from densezoo.errors import ConfigError

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from densezoo import api
-from densezoo.data.layouts.datasets import open_dataset
+from densezoo.data.datasets import open_dataset
 from densezoo.data.preprocess import normalise
 from densezoo.errors import ConfigError, TrainingError
 from densezoo.formats.identity import file_sha256

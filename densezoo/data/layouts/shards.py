@@ -9,8 +9,9 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from densezoo.data.images import ImageSet, Listed, stat_signature
 from densezoo.data.labels import IMAGE_ENDINGS, SPLIT_FOLDERS, ClassNames, label_of
-from densezoo.data.layouts.folder import ImageSet, Listed, TarImages, stat_signature, tar_members
+from densezoo.data.layouts.folder import TarImages, tar_members
 from densezoo.errors import DatasetError, ImageError, MissingDependencyError
 
 _LABEL_COLUMNS = ("label", "fine_label", "labels")  # fine_label: CIFAR-100's classes, beside its 20 superclasses

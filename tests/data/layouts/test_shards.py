@@ -11,7 +11,7 @@ import pyarrow.parquet
 import pytest
 from small_imagenet import EXPECTED, IMAGES, LABELS, NAMES, class_folders, facts, tarred, write
 
-from densezoo.data.layouts.datasets import open_dataset
+from densezoo.data.datasets import open_dataset
 from densezoo.errors import DatasetError, ImageError, MissingDependencyError
 
 PNGS = [name.replace("JPEG", "png") for name in NAMES]
