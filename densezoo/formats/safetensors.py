@@ -13,9 +13,10 @@ from torch import Tensor
 
 from densezoo.errors import FormatError
 from densezoo.files import replacing
-from densezoo.formats.binary import BFLOAT16, MAX_TENSORS, Bytes, cut, to_tensor
-from densezoo.formats.containers.json import MAX_JSON, parse_json
+from densezoo.formats.binary import BFLOAT16, Bytes, cut, to_tensor
+from densezoo.formats.containers.json import parse_json
 from densezoo.formats.descriptions import config_beside
+from densezoo.formats.limits import MAX_JSON, MAX_TENSORS
 from densezoo.types import Checkpoint
 
 _DTYPES = {
@@ -72,11 +73,11 @@ def _header(data: Bytes) -> tuple[dict[str, Any], Bytes]:
     if size > len(data) - 8:
         raise ValueError(f"its header should take {size:,} bytes")
     if size > MAX_JSON:
-        raise FormatError(f"{data.path}: its header takes {size:,} bytes; no DenseNet's does")
+        raise FormatError(f"{data.path}: its header takes {size:,} bytes; expected at most {MAX_JSON:,}")
     text = bytes(cut(data, 8, size, "a header").read())
     header = parse_json(text, f"{data.path}: its header", len(data))
     if len(header) > MAX_TENSORS:
-        raise FormatError(f"{data.path}: {len(header):,} tensors; no DenseNet has more than {MAX_TENSORS:,}")
+        raise FormatError(f"{data.path}: {len(header):,} tensors; expected at most {MAX_TENSORS:,}")
     return header, cut(data, 8 + size, len(data) - 8 - size, "the tensors")
 
 
