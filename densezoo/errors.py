@@ -10,6 +10,7 @@
     ├── CheckpointError    a readable checkpoint that doesn't hold the network that was asked for
     ├── DatasetError       a dataset: missing, in another layout, labels out of range
     ├── ImageError         one image that can't be decoded
+    ├── MissingDependencyError  an optional package that isn't installed; names the extra that has it
     ├── EvaluationError    a run that can't give a number: NaN logits, an image scored twice
     ├── TrainingError      a training run that can't start or diverged
     └── ResultError        a stored result or a generated table: broken, stale, not what was expected
@@ -49,6 +50,19 @@ class UnknownNameError(DensezooError):
 
 
 class QueryError(DensezooError): ...
+
+
+class MissingDependencyError(DensezooError):
+    """An optional package that isn't installed.
+
+    Args:
+        what: what needs it, as a noun ("writing ONNX files").
+        package: its name ("onnx").
+        extra: densezoo's extra that has it ("formats"), a key of pyproject's optional-dependencies.
+    """
+
+    def __init__(self, what: str, package: str, extra: str) -> None:
+        super().__init__(f"{what} needs {package}, which is not installed: pip install 'densezoo[{extra}]'")
 
 
 class DownloadError(DensezooError): ...

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from densezoo.data.contents import VerifiedImages, content_digests, verified
-from densezoo.data.layouts.folder import ArrayImages
+from densezoo.data.images import ArrayImages
 from densezoo.evaluation.metrics import RECORD, Counts, Records, measure, score
 from densezoo.types import EvalResult
 
@@ -72,3 +72,9 @@ def records_of(confidences: Sequence[float], ranks: Sequence[int]) -> Records:
     records["classes"][:, 0] = [int(rank > 0) for rank in ranks]
     records["probabilities"][:, 0] = confidences
     return records
+
+
+def same(found: object, expected: dict[str, torch.Tensor]) -> bool:
+    """Whether these are the tensors that are expected, to the last bit, under the same names."""
+    assert isinstance(found, dict)
+    return found.keys() == expected.keys() and all(torch.equal(found[k], v) for k, v in expected.items())

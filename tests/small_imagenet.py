@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 from unusual_images import encoded, noise
 
-from densezoo.data.layouts.folder import ImageSet
+from densezoo.data.images import ImageSet
 
 WNIDS = ["n01440764", "n01443537", "n01484850", "n15075141"]  # labels 0, 1, 2 and 999
 LABELS = [999, 0, 2, 0, 1]  # of ILSVRC2012_val_00000001 to ...5

@@ -8,7 +8,7 @@ from mmengine.config import Config
 
 from densezoo import schema
 from densezoo.config import load_config
-from densezoo.data.layouts.datasets import DATASETS
+from densezoo.data.datasets import DATASETS
 from densezoo.errors import ConfigError
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.layers import num_params

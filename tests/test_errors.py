@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import ast
 import inspect
+from pathlib import Path
 
 import pytest
 
 from densezoo import errors
-from densezoo.errors import DensezooError, UnknownNameError
+from densezoo.errors import DensezooError, MissingDependencyError, UnknownNameError
 
 
 def test_the_docstring_draws_every_error() -> None:
@@ -22,3 +24,35 @@ def test_the_docstring_draws_every_error() -> None:
 )
 def test_an_unknown_name_suggests(name: str, end: str) -> None:
     assert str(UnknownNameError("protocol", name, ["torchvision", "timm"])) == f"there is no protocol {name!r}{end}"
+
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def missing_dependencies() -> list[tuple[str, str]]:
+    """(module, extra) of every place that asks for a package that may be missing."""
+    return [
+        (path.relative_to(REPOSITORY).as_posix(), ast.literal_eval(node.args[2]))
+        for path in sorted((REPOSITORY / "densezoo").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "MissingDependencyError"
+    ]
+
+
+def test_a_missing_package_is_named_with_its_extra() -> None:
+    message = "--ray needs Ray, which is not installed: pip install 'densezoo[ray]'"
+    assert str(MissingDependencyError("--ray", "Ray", "ray")) == message
+
+
+def test_every_extra_that_a_message_names_exists() -> None:
+    project = (REPOSITORY / "pyproject.toml").read_text()
+    extras = project.partition("[project.optional-dependencies]")[2].partition("\n[")[0]
+    asked = missing_dependencies()
+    assert len(asked) >= 6
+    for module, extra in asked:
+        assert f"\n{extra} = [" in extras, module
+
+
+def test_only_the_error_says_how_to_install() -> None:
+    places = [path for path in (REPOSITORY / "densezoo").rglob("*.py") if "pip install" in path.read_text()]
+    assert [path.name for path in places] == ["errors.py"]

@@ -31,11 +31,7 @@ ROWS = [
 ]
 
 #: Imports that are still to be turned round: (module, what it imports).
-TO_BE_MENDED = {
-    ("densezoo.formats.detect", "densezoo.families.densenet.torch7"),
-    ("densezoo.formats.safetensors", "densezoo.families.densenet.timm"),
-    ("densezoo.formats.torch.files", "densezoo.families.densenet.timm"),
-}
+TO_BE_MENDED: set[tuple[str, str]] = set()
 
 
 def unit(module: str) -> str:

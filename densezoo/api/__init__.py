@@ -24,7 +24,7 @@ from densezoo.errors import (
     UnknownNameError,
     suggestion,
 )
-from densezoo.files import written_as
+from densezoo.files import write_atomically, written_as
 from densezoo.index.load import find_by_sha256, get_spec, load_index, tell_which
 from densezoo.index.select import select
 from densezoo.paths import RESULTS, ROOT, relative_to_root
@@ -34,7 +34,7 @@ from densezoo.types import Architecture, ConversionReport, EvalResult, Experimen
 if TYPE_CHECKING:
     from torch import nn
 
-    from densezoo.data.layouts.folder import ImageSet
+    from densezoo.data.images import ImageSet
     from densezoo.data.loading import OnError
     from densezoo.data.preprocess import Preprocess
     from densezoo.families.densenet.network import DenseNet
@@ -327,7 +327,7 @@ def check_names(
         UnknownNameError: no such protocol, dataset or test-time augmentation; names the nearest.
         ConfigError: the config can't be read, or stands in the checkpoint's place; no such device.
     """
-    from densezoo.data.layouts.datasets import get_dataset
+    from densezoo.data.datasets import get_dataset
     from densezoo.data.views import get_augmentation
 
     if checkpoint is not None and Path(checkpoint).suffix == ".py":
@@ -400,7 +400,7 @@ def evaluate_protocols(
             after the other, or of a dataset that is one set that; None: the only one.
         names: the protocols; ["all"]: every one of the same kind as the weights' own; None: that one alone.
         data_root: folder, tar or shards of the dataset; built-in datasets need none.
-        labels, class_map: where the labels stand, if not in the layout (`densezoo.data.layouts.datasets.open_dataset`).
+        labels, class_map: where the labels stand, if not in the layout (`densezoo.data.datasets.open_dataset`).
         batch_size: images a step, in each process.
         workers: processes that decode images; 0: none but this one.
         device: None: the GPU where there is one.
@@ -420,7 +420,7 @@ def evaluate_protocols(
         DensezooError: one of its kinds for each thing that a user can mend.
     """
     check_names(config, checkpoint, overrides=overrides, names=names, dataset=dataset, tta=tta, device=device)
-    from densezoo.data.layouts.datasets import find_subsets
+    from densezoo.data.datasets import find_subsets
     from densezoo.data.views import check_fits, get_augmentation
     from densezoo.evaluation import distributed
     from densezoo.evaluation import run as measure
@@ -681,7 +681,6 @@ def benchmark_formats(
     """
     from densezoo.evaluation.timing import interleaved_medians, load_with_torchfile
     from densezoo.results import provenance
-    from densezoo.results.store import write_atomically
 
     rows: list[dict[str, Any]] = []
     for path in map(Path, files):
@@ -750,7 +749,7 @@ def make_tables(results: str | Path | None = None, *, check: bool = False) -> li
             as in an installed wheel.
     """
     from densezoo.results.cards import model_cards
-    from densezoo.results.store import read_results, write_atomically
+    from densezoo.results.store import read_results
     from densezoo.results.tables import fill_tables
 
     for path in GENERATED:
@@ -786,8 +785,8 @@ def _open_images(
     subset: str | None = None,
 ) -> ImageSet:
     """The config's dataset, held against its model's number of classes."""
+    from densezoo.data.datasets import open_dataset
     from densezoo.data.labels import check_labels
-    from densezoo.data.layouts.datasets import open_dataset
 
     images = open_dataset(experiment.dataset, data_root, split, labels=labels, class_map=class_map, subset=subset)
     check_labels(images.labels, [images.where(i) for i in range(len(images))], experiment.model.num_classes)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from densezoo import api
 from densezoo.config import load_config
-from densezoo.errors import ConfigError, DensezooError
+from densezoo.errors import ConfigError, DensezooError, MissingDependencyError
 from densezoo.index.known import identify
 from densezoo.index.load import get_spec, load_index
 from densezoo.index.select import select
@@ -102,7 +102,7 @@ def plan(
         DatasetError: a dataset of several subsets can't be opened.
         ConfigError: nothing fits.
     """
-    from densezoo.data.layouts.datasets import find_subsets
+    from densezoo.data.datasets import find_subsets
 
     specs = [spec for spec in select(load_index().values(), pattern) if spec.weights]
     named = [name if name == OWN else get_protocol(name).name for name in protocols]
@@ -123,7 +123,7 @@ def plan(
 
 
 def _fits(spec: ModelSpec, dataset: str, protocol: str) -> bool:
-    from densezoo.data.layouts.datasets import same_classes
+    from densezoo.data.datasets import same_classes
 
     alike = protocol == OWN or get_protocol(protocol) in same_kind(get_protocol(spec.protocol))
     return alike and same_classes(load_config(ROOT / spec.config).dataset, dataset)
@@ -140,7 +140,8 @@ def sweep(tasks: Sequence[Task], settings: Settings, ray: str | None = None) -> 
     Raises:
         DatasetError: a dataset can't be opened; before any task is begun.
         UnknownNameError: no such test-time augmentation.
-        ConfigError: no such device; Ray is not installed or not there.
+        MissingDependencyError: Ray is not installed.
+        ConfigError: no such device; no Ray cluster there.
         ResultError: an outcome can't be stored.
     """
     api.check_names(tta=settings.tta, device=settings.device if ray is None else None)  # Ray's machines have their own
@@ -168,7 +169,7 @@ def sweep(tasks: Sequence[Task], settings: Settings, ray: str | None = None) -> 
 
 
 def _fingerprint(dataset: str, subset: str | None, settings: Settings) -> str:
-    from densezoo.data.layouts.datasets import open_dataset
+    from densezoo.data.datasets import open_dataset
     from densezoo.evaluation.run import hashed
 
     return hashed(
@@ -232,7 +233,7 @@ def _on_ray(address: str, work: Callable[[Task], Outcome], tasks: Iterable[Task]
     try:
         import ray
     except ImportError:
-        raise ConfigError("--ray needs Ray, which is not installed: pip install 'densezoo[ray]'") from None
+        raise MissingDependencyError("--ray", "Ray", "ray") from None
     try:
         ray.init(address=address, ignore_reinit_error=True, log_to_driver=False)
     except (ConnectionError, ValueError) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 from collections.abc import Callable, Mapping
@@ -18,6 +17,7 @@ from densezoo.families.densenet.keras_writer import write_keras
 from densezoo.families.densenet.keymaps import KEYMAPS, numbers
 from densezoo.families.densenet.layers import STEMS, layers
 from densezoo.families.densenet.onnx_writer import write_onnx
+from densezoo.files import replacing
 from densezoo.formats.detect import read_checkpoint
 from densezoo.formats.safetensors import write_safetensors
 from densezoo.types import Architecture
@@ -106,7 +106,7 @@ def export(path: Path, to: str, arch: Architecture, state_dict: Mapping[str, Ten
     Raises:
         CheckpointError: the system's network can't be this one; the folder can't be written; the file reads back as
             another network.
-        FormatError: a package that the writer needs is missing.
+        MissingDependencyError: a package that the writer needs is not installed.
     """
     wrong = misfits(to, arch)
     if wrong:
@@ -118,20 +118,13 @@ def export(path: Path, to: str, arch: Architecture, state_dict: Mapping[str, Ten
         raise CheckpointError(f"{path}: can't be written (there is no folder {path.parent})")
     if os.path.exists(path) and not path.is_file():  # a device would be replaced by a file of its name
         raise CheckpointError(f"{path}: is no regular file; give the name of the file to write")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with replacing(path, lambda reason: CheckpointError(f"{path}: can't be written ({reason})")) as hidden:
         TARGETS[to].write(
-            temporary, arch, {name: tensor.detach().contiguous() for name, tensor in state_dict.items()}, facts
+            hidden, arch, {name: tensor.detach().contiguous() for name, tensor in state_dict.items()}, facts
         )
-        found = _difference(temporary, arch, state_dict)
+        found = _difference(hidden, arch, state_dict)
         if found:
             raise CheckpointError(f"{path}: would read back as another network ({found}); not written. Report this")
-        os.replace(temporary, path)
-    except OSError as error:
-        raise CheckpointError(f"{path}: can't be written ({error.strerror or error})") from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
 
 
 def _difference(path: Path, arch: Architecture, state_dict: Mapping[str, Tensor]) -> str:

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from densezoo.data.layouts.folder import ImageSet
+from densezoo.data.images import ImageSet
 from densezoo.data.libraries import decoding_versions
 from densezoo.data.preprocess import Prepared
 from densezoo.data.views import Augmentation
@@ -102,7 +102,7 @@ class PixelCache:
                 file.flush()
                 made = _Layout(record, file.tell())
                 os.posix_fallocate(file.fileno(), 0, made.start + size)  # or the disk is full in mid-run
-                with suppress(FileExistsError):
+                with suppress(FileExistsError):  # no `files.replacing`: another process's file may hold pixels already
                     os.link(file.name, path)
         return _layout(path) or made
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,8 +18,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from densezoo.data.layouts.folder import ChosenImages, Content, ImageSet, Listed, digest_of, stat_signature
+from densezoo.data.images import ChosenImages, Content, ImageSet, Listed, digest_of, stat_signature
 from densezoo.errors import DatasetError, ImageError
+from densezoo.files import replacing
 from densezoo.paths import cache_folder
 
 Digests = NDArray[np.uint8]  # (images, 32): the sha256 of each image's content, zeros where it can't be read
@@ -203,11 +203,5 @@ class _Remembered:
         body = _VERSION + self.signature + digests.tobytes()
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=self.path.parent, delete=False) as file:
-                try:
-                    file.write(body + hashlib.sha256(body).digest())
-                    file.flush()
-                    os.replace(file.name, self.path)
-                except BaseException:
-                    os.unlink(file.name)
-                    raise
+            with replacing(self.path) as hidden:
+                hidden.write_bytes(body + hashlib.sha256(body).digest())

@@ -9,7 +9,7 @@ from functools import lru_cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from densezoo.data.layouts.folder import ChosenImages, ImageSet
+from densezoo.data.images import ChosenImages, ImageSet
 from densezoo.errors import DatasetError
 
 _VALIDATION_NUMBER = re.compile(r"ILSVRC2012_val_(\d{8})")

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from densezoo.data.cache import PixelCache
 from densezoo.data.decoding import Decoded, decode, is_truncated
-from densezoo.data.layouts.folder import ImageSet
+from densezoo.data.images import ImageSet
 from densezoo.data.preprocess import Prepared, to_pixels
 from densezoo.data.views import Augmentation, to_views
 from densezoo.data.workers import POLL, Pulse, Travelling, arrived, to_travel, watched, without_lost_connections

@@ -8,7 +8,6 @@ five. The schema's metadata names the measurement.
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from densezoo.errors import EvaluationError
+from densezoo.errors import EvaluationError, MissingDependencyError
 from densezoo.evaluation.metrics import RECORD, Measures, Records, measure
+from densezoo.files import replacing
 
 ROWS = 1024  # of a row group: what is in memory at a time
 _KEY = b"densezoo"
@@ -32,9 +32,7 @@ def _pyarrow() -> tuple[Any, Any]:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
-        raise EvaluationError(
-            "predictions need pyarrow, which is not installed: pip install 'densezoo[parquet]'"
-        ) from None
+        raise MissingDependencyError("a file of predictions", "pyarrow", "parquet") from None
     return pyarrow, pyarrow.parquet
 
 
@@ -42,7 +40,8 @@ def check_can_write(path: Path) -> None:
     """Find out before the work starts.
 
     Raises:
-        EvaluationError: no pyarrow, or no place to write to.
+        MissingDependencyError: no pyarrow.
+        EvaluationError: no place to write to.
     """
     _pyarrow()
     try:
@@ -59,7 +58,8 @@ def write_predictions(path: Path, parts: Iterable[Records], ids: Sequence[str], 
         about: what was measured; ``num_classes`` and ``num_images`` among it.
 
     Raises:
-        EvaluationError: no pyarrow, or the disk is full.
+        MissingDependencyError: no pyarrow.
+        EvaluationError: the disk is full.
     """
     pa, parquet = _pyarrow()
     schema = pa.schema(
@@ -70,23 +70,19 @@ def write_predictions(path: Path, parts: Iterable[Records], ids: Sequence[str], 
         },
         metadata={_KEY: json.dumps(about).encode()},
     )
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    try:
-        with parquet.ParquetWriter(temporary, schema) as writer:
-            for records in _merged(parts):
-                flat = {name: np.ascontiguousarray(records[name]) for name in _FLAT}
-                lists = {
-                    name: pa.FixedSizeListArray.from_arrays(np.ascontiguousarray(records[name]).ravel(), 5)
-                    for name in _FIRST_FIVE
-                }
-                columns = {**flat, **lists, "id": [ids[i] for i in records["index"].tolist()]}
-                writer.write_table(pa.table({name: columns[name] for name in schema.names}, schema))
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        os.unlink(temporary)
-        raise EvaluationError(f"{path}: predictions can't be written ({error.strerror}); make room") from None
+
+    def unwritable(reason: str) -> EvaluationError:
+        return EvaluationError(f"{path}: predictions can't be written ({reason}); make room")
+
+    with replacing(path, unwritable) as hidden, parquet.ParquetWriter(hidden, schema) as writer:
+        for records in _merged(parts):
+            flat = {name: np.ascontiguousarray(records[name]) for name in _FLAT}
+            lists = {
+                name: pa.FixedSizeListArray.from_arrays(np.ascontiguousarray(records[name]).ravel(), 5)
+                for name in _FIRST_FIVE
+            }
+            columns = {**flat, **lists, "id": [ids[i] for i in records["index"].tolist()]}
+            writer.write_table(pa.table({name: columns[name] for name in schema.names}, schema))
 
 
 def _merged(parts: Iterable[Records]) -> Iterator[Records]:

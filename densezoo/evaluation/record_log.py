@@ -25,6 +25,7 @@ import numpy as np
 
 from densezoo.errors import EvaluationError
 from densezoo.evaluation.metrics import RECORD, Records
+from densezoo.files import replacing
 
 Found = Literal["refuse", "resume", "restart"]
 
@@ -131,15 +132,9 @@ class RecordLog:
             self._file = None
 
     def _start(self) -> None:
-        temporary = self.path.with_name(f"{self.path.name}.new")  # what a kill leaves of it, the next run replaces
-        try:
-            with open(temporary, "wb") as file:
-                text = json.dumps(self.run).encode()
-                file.write(f"{zlib.crc32(text):08x} ".encode() + text + b"\n")
-            os.replace(temporary, self.path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        text = json.dumps(self.run).encode()
+        with replacing(self.path) as hidden:
+            hidden.write_bytes(f"{zlib.crc32(text):08x} ".encode() + text + b"\n")
 
     def _difference(self) -> str | None:
         """What the first line says otherwise of the run; None: it is this one."""

@@ -20,7 +20,7 @@ from densezoo.backends.eager import EagerBackend
 from densezoo.backends.views import sum_over_views
 from densezoo.data.contents import VerifiedImages, content_digests, hashed_set, verified
 from densezoo.data.decoding import decode
-from densezoo.data.layouts.folder import ImageSet
+from densezoo.data.images import ImageSet
 from densezoo.data.loading import OnError, batches_by_protocol
 from densezoo.data.preprocess import to_pixels
 from densezoo.data.views import Augmentation
@@ -33,7 +33,8 @@ from densezoo.evaluation.metrics import RECORD, Measures, Records, measure, perc
 from densezoo.evaluation.predictions import check_can_write, write_predictions
 from densezoo.evaluation.record_log import Found, RecordLog, check_no_records
 from densezoo.evaluation.run_lock import run_lock
-from densezoo.results.store import check_replaces, check_writable, file_stem, write_result
+from densezoo.files import check_writable
+from densezoo.results.store import check_replaces, file_stem, write_result
 from densezoo.types import Architecture, Conditions, EvalResult, Protocol
 
 SPARE = 1 << 20  # bytes that have to be free beside the state, for results

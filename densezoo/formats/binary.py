@@ -17,17 +17,9 @@ import torch
 from torch import Tensor
 
 from densezoo.errors import FormatError
+from densezoo.formats.limits import EXPANSION_SLACK, MAX_DIMENSIONS, MAX_EXPANSION, MAX_READ, MAX_REPEATED
 
-#: Tensors of a checkpoint may take this many times its file (zip members are deflated, tensors can share storages).
-MAX_EXPANSION, EXPANSION_SLACK = 3, 16 << 20
 BFLOAT16 = "bfloat16"  # the one dtype that numpy lacks
-#: Bytes that are read of one file; DenseNet-264 (k=48) in float64, or with both moments of Adam, takes under 1 GiB.
-MAX_READ = 2 << 30
-MAX_TENSORS = 16_000  # of a file; a DenseNet-264 with both moments of Adam and averaged weights has 7,000
-MAX_STEPS = 10_000  # of a computation; an unoptimised one of a DenseNet-264 has 4,000
-MAX_DIMENSIONS = 16  # of a tensor; networks have 4
-#: Bytes of tensors that are one number, repeated: the 8 million weights of a light_densenet121 take 32 MB.
-MAX_REPEATED = 48 << 20
 SMALL = 4096  # bytes that aren't worth memory that can be written to, and are read though only shapes are wanted
 BLOCK = 1 << 20  # bytes that are read at once into memory that was set aside for more
 EXPECTED = "expected a checkpoint file (.pth, .safetensors, .h5, .t7, ...)"
@@ -46,7 +38,9 @@ class _Counted(io.FileIO):
     def readinto(self, buffer: Any) -> int | None:
         self.left -= memoryview(buffer).nbytes
         if self.left < 0:
-            raise FormatError(f"{self.name}: more than {MAX_READ:,} bytes to read; no DenseNet takes that")
+            raise FormatError(
+                f"{self.name}: more than {MAX_READ:,} bytes to read; expected at most so many in a checkpoint"
+            )
         return super().readinto(buffer)
 
 

@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from densezoo.errors import FormatError
-from densezoo.families.densenet.torch7 import read_torch7
-from densezoo.formats.binary import MAX_TENSORS, Bytes, check_expansion, cut, open_file
+from densezoo.formats.binary import Bytes, check_expansion, cut, open_file
 from densezoo.formats.caffe.model import looks_like_caffe, read_caffe
 from densezoo.formats.containers.npz import read_npz
 from densezoo.formats.containers.zip import Archive
 from densezoo.formats.identity import foreign, foreign_folder, impostor
 from densezoo.formats.keras.hdf5.file import MAGIC
 from densezoo.formats.keras.weights import read_h5, read_keras
+from densezoo.formats.limits import MAX_NAMES, MAX_TENSORS
 from densezoo.formats.mindspore import looks_like_mindspore, read_mindspore
 from densezoo.formats.mxnet import LIST_MAGIC, read_mxnet
 from densezoo.formats.onnx.model import looks_like_onnx, read_onnx
@@ -23,10 +23,10 @@ from densezoo.formats.safetensors import fits_safetensors, looks_like_safetensor
 from densezoo.formats.torch.export import read_torchexport
 from densezoo.formats.torch.files import LEGACY_MAGIC, read_legacy, read_zip
 from densezoo.formats.torch.script import read_torchscript
+from densezoo.formats.torch7.network import read_torch7
 from densezoo.formats.torch7.objects import looks_like_torch7
 from densezoo.types import Checkpoint
 
-MAX_NAMES = 2 << 20  # letters of all names; those of a DenseNet-264 and its optimiser have 0.4 million
 HEAD_BYTES = 512  # enough for every signature below
 
 #: (ends of names that an archive has to hold in one folder, its reader), asked in this order.
@@ -74,14 +74,17 @@ READERS: list[tuple[Callable[[bytes, int], bool], Callable[[Bytes], Checkpoint]]
 
 
 def _check_names(path: Path, names: Sequence[str]) -> None:
-    """That there are no more tensors, and no longer names, than those of a DenseNet.
+    """That there are no more tensors, and no longer names, than a checkpoint can need.
 
     Raises:
         FormatError: there are.
     """
     length = sum(map(len, names))
     if len(names) > MAX_TENSORS or length > MAX_NAMES:
-        raise FormatError(f"{path}: {len(names):,} tensors with names of {length:,} letters; no DenseNet has those")
+        raise FormatError(
+            f"{path}: {len(names):,} tensors with names of {length:,} letters; expected at most {MAX_TENSORS:,} and "
+            f"{MAX_NAMES:,} in a checkpoint"
+        )
 
 
 def read_checkpoint(path: str | Path, *, shapes_only: bool = False) -> Checkpoint:
@@ -93,7 +96,7 @@ def read_checkpoint(path: str | Path, *, shapes_only: bool = False) -> Checkpoin
     Raises:
         FormatError: the file is missing, no regular file, empty, of no known format, broken, or would have to be
             executed to be read.
-        CheckpointError: a Torch7 file, whose names are its structure, whose network is no DenseNet.
+        CheckpointError: a Torch7 file without one network that a row of layers can stand for.
     """
     path = Path(path)
     if os.path.isdir(path):  # pathlib's raises where a name is too long

@@ -6,7 +6,7 @@ import zlib
 
 from densezoo.errors import FormatError
 from densezoo.formats.binary import BFLOAT16, BLOCK, Bytes, cut, to_tensor
-from densezoo.formats.containers.protobuf import Reader, first_bytes
+from densezoo.formats.containers.protobuf import MessageReader, first_bytes
 from densezoo.types import Checkpoint
 
 _TENSOR = {1: ("shape*", "ints"), 2: ("dtype", "text"), 3: ("content", "bytes")}
@@ -35,7 +35,7 @@ def read_mindspore(data: Bytes) -> Checkpoint:
         FormatError: broken, truncated, compressed or encrypted; not the bytes that its checksum was made of.
     """
     path = data.path
-    parsed = Reader(_checked(data)).parse(_CHECKPOINT)
+    parsed = MessageReader(_checked(data)).parse(_CHECKPOINT)
     parts: dict[str, list[Bytes]] = {}
     kinds: dict[str, tuple[str, list[int]]] = {}
     texts = 0

@@ -11,8 +11,9 @@ from typing import Any
 from torch import Tensor
 
 from densezoo.errors import FormatError
-from densezoo.formats.binary import BFLOAT16, MAX_TENSORS, Bytes, cut, item_size, open_file, to_tensor
-from densezoo.formats.containers.json import MAX_JSON, parse_json
+from densezoo.formats.binary import BFLOAT16, Bytes, cut, item_size, open_file, to_tensor
+from densezoo.formats.containers.json import parse_json
+from densezoo.formats.limits import MAX_JSON, MAX_TENSORS
 from densezoo.types import Checkpoint, GraphNode
 
 LIST_MAGIC = b"\x12\x01\0\0\0\0\0\0" + b"\0" * 8
@@ -106,7 +107,7 @@ def _symbol_path(path: Path) -> Path | None:
 
 
 def _read_symbol(path: Path) -> tuple[GraphNode, ...]:
-    """The computation in the terms of `densezoo.families.densenet.graph`."""
+    """The computation in the terms of `densezoo.types.GraphNode`."""
     try:
         with open_file(path) as data:
             text = bytes(cut(data, 0, min(len(data), MAX_JSON + 1), "its text").read())

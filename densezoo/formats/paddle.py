@@ -7,6 +7,7 @@ from typing import Any
 from densezoo.errors import FormatError
 from densezoo.formats.binary import Bytes
 from densezoo.formats.containers import pickle as pickled
+from densezoo.formats.containers.pickle_values import Array, Constructor, RefusedClass, UnsupportedPickle
 from densezoo.types import Checkpoint
 
 NAMES = "StructuredToParameterName@@"  # {layer's name: Paddle's internal name}
@@ -24,7 +25,7 @@ def _tuple(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(arguments[0])
 
 
-CONSTRUCTORS: dict[str, pickled.Constructor] = {"builtins.eval": _first_data, "builtins.tuple": _tuple}
+CONSTRUCTORS: dict[str, Constructor] = {"builtins.eval": _first_data, "builtins.tuple": _tuple}
 
 
 def read_paddle(data: Bytes) -> Checkpoint:
@@ -39,9 +40,9 @@ def read_paddle(data: Bytes) -> Checkpoint:
         content = pickled.load(
             data.file, {"builtins.eval": _first_data, "builtins.tuple": _tuple}, shapes_only=data.opened.shapes_only
         )
-    except pickled.RefusedClass as error:
+    except RefusedClass as error:
         raise FormatError(f"{path}: {error}; ask for a file of arrays or a PyTorch state_dict") from None
-    except pickled.Unsupported as error:
+    except UnsupportedPickle as error:
         raise FormatError(f"{path}: {error}") from None
     except FormatError as error:
         raise FormatError(
@@ -53,10 +54,10 @@ def read_paddle(data: Bytes) -> Checkpoint:
     tensors = {
         name: array.tensor(f"{path}: {name}")
         for name, array in arrays.items()
-        if isinstance(name, str) and isinstance(array, pickled.Array)
+        if isinstance(name, str) and isinstance(array, Array)
     }
     if not tensors or len(tensors) < len(arrays):
-        others = [str(name) for name, array in arrays.items() if not isinstance(array, pickled.Array)]
+        others = [str(name) for name, array in arrays.items() if not isinstance(array, Array)]
         found = f"other things under {', '.join(others[:4])}" if others else "no arrays"
         raise FormatError(f"{path}: expected a pickled {{name: numpy array}}, as paddle.save writes it; found {found}")
     return Checkpoint(str(path), "paddle", tensors)
@@ -65,6 +66,6 @@ def read_paddle(data: Bytes) -> Checkpoint:
 def _array(value: Any) -> Any:
     """The array of an entry: itself, or with Paddle's internal name before it."""
     match value:
-        case (str(), pickled.Array() as array):
+        case (str(), Array() as array):
             return array
     return value

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -14,9 +12,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from densezoo.errors import FormatError
-from densezoo.families.densenet.timm import config_beside
-from densezoo.formats.binary import BFLOAT16, MAX_TENSORS, Bytes, cut, to_tensor
-from densezoo.formats.containers.json import MAX_JSON, parse_json
+from densezoo.files import replacing
+from densezoo.formats.binary import BFLOAT16, Bytes, cut, to_tensor
+from densezoo.formats.containers.json import parse_json
+from densezoo.formats.descriptions import config_beside
+from densezoo.formats.limits import MAX_JSON, MAX_TENSORS
 from densezoo.types import Checkpoint
 
 _DTYPES = {
@@ -63,8 +63,8 @@ def read_safetensors(data: Bytes) -> Checkpoint:
         raise error if str(error).startswith(str(path)) else FormatError(_broken(data, str(error))) from None
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise FormatError(_broken(data, str(error) if type(error) is ValueError else repr(error))) from None
-    stated, described = stated_semantics(path, metadata), config_beside(path)
-    return Checkpoint(str(path), "safetensors", tensors, metadata=metadata, semantics=stated, described=described)
+    stated, beside = stated_semantics(path, metadata), config_beside(path)
+    return Checkpoint(str(path), "safetensors", tensors, metadata=metadata, semantics=stated, descriptions=beside)
 
 
 def _header(data: Bytes) -> tuple[dict[str, Any], Bytes]:
@@ -73,11 +73,11 @@ def _header(data: Bytes) -> tuple[dict[str, Any], Bytes]:
     if size > len(data) - 8:
         raise ValueError(f"its header should take {size:,} bytes")
     if size > MAX_JSON:
-        raise FormatError(f"{data.path}: its header takes {size:,} bytes; no DenseNet's does")
+        raise FormatError(f"{data.path}: its header takes {size:,} bytes; expected at most {MAX_JSON:,}")
     text = bytes(cut(data, 8, size, "a header").read())
     header = parse_json(text, f"{data.path}: its header", len(data))
     if len(header) > MAX_TENSORS:
-        raise FormatError(f"{data.path}: {len(header):,} tensors; no DenseNet has more than {MAX_TENSORS:,}")
+        raise FormatError(f"{data.path}: {len(header):,} tensors; expected at most {MAX_TENSORS:,}")
     return header, cut(data, 8 + size, len(data) - 8 - size, "the tensors")
 
 
@@ -119,13 +119,9 @@ def write_safetensors(path: Path, state_dict: Mapping[str, Tensor], facts: Mappi
     Raises:
         OSError: no such folder, no room, no permission.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in state_dict.items()}
-    try:
-        save_file(tensors, temporary, metadata={KEY: json.dumps(facts, sort_keys=True)})
-        os.replace(temporary, path)
-    except SafetensorError as error:
-        raise OSError(f"{error!s:.200}") from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+    with replacing(path) as hidden:
+        try:
+            save_file(tensors, hidden, metadata={KEY: json.dumps(facts, sort_keys=True)})
+        except SafetensorError as error:
+            raise OSError(f"{error!s:.200}") from None

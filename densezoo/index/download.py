@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from densezoo.errors import DownloadError
+from densezoo.files import replacing
 from densezoo.formats.identity import file_sha256, impostor
 from densezoo.index.load import get_spec, load_index
 from densezoo.index.places import direct_url, file_name, places, stated_mirrors
@@ -185,10 +186,9 @@ def _accept(path: Path, file: CachedFile, place: str) -> Path:
         os.fsync(content.fileno())
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     record = {"sha256": digest, "size": path.stat().st_size, "from": place, "date": now}
-    temporary = file.path.with_name(f"{file.path.name}.json.part")
-    temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    os.replace(path, file.path)
-    os.replace(temporary, _record(file.path))
+    with replacing(_record(file.path)) as hidden:  # written before the weights get their name, in case of a full disk
+        hidden.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        os.replace(path, file.path)
     discard(file.part)
     return file.path
 

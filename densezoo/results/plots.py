@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from densezoo.errors import ResultError
-from densezoo.files import written_as
+from densezoo.errors import MissingDependencyError, ResultError
+from densezoo.files import replacing, written_as
 
 
 def reliability_diagram(path: Path, bins: Sequence[tuple[int, float, float]], title: str) -> None:
@@ -16,13 +16,14 @@ def reliability_diagram(path: Path, bins: Sequence[tuple[int, float, float]], ti
         bins: (images, mean confidence, accuracy), 0 to 1, of each bin that has images; a dot's area grows with them.
 
     Raises:
-        ResultError: no matplotlib, or the file can't be written.
+        MissingDependencyError: no matplotlib.
+        ResultError: the file can't be written.
         ConfigError: not the extension of a plot.
     """
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise ResultError("diagrams need matplotlib, which is not installed: pip install 'densezoo[plots]'") from None
+        raise MissingDependencyError("drawing diagrams", "matplotlib", "plots") from None
     figure = Figure(figsize=(5, 5), layout="constrained")
     axes = figure.add_subplot()
     axes.plot([0, 100], [0, 100], color="grey", linestyle="--", label="calibrated")
@@ -33,7 +34,9 @@ def reliability_diagram(path: Path, bins: Sequence[tuple[int, float, float]], ti
         axes.scatter([100 * x for x in confidence], [100 * y for y in accuracy], areas, color="tab:blue", alpha=0.5)
     axes.set(xlabel="confidence, %", ylabel="accuracy, %", title=title, xlim=(0, 101), ylim=(0, 101))
     axes.legend()
-    try:
-        figure.savefig(path, format=written_as(path, "plot"), dpi=120)
-    except OSError as error:
-        raise ResultError(f"{path}: the diagram can't be written ({error.strerror}); choose another path") from None
+
+    def unwritable(reason: str) -> ResultError:
+        return ResultError(f"{path}: the diagram can't be written ({reason}); choose another path")
+
+    with replacing(path, unwritable) as hidden:
+        figure.savefig(hidden, format=written_as(path, "plot"), dpi=120)

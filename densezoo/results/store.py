@@ -6,14 +6,12 @@ import contextlib
 import dataclasses
 import json
 import math
-import os
 import re
-import shutil
-import tempfile
 from pathlib import Path
 
 from densezoo import schema
 from densezoo.errors import ResultError
+from densezoo.files import write_atomically
 from densezoo.paths import relative_to_root
 from densezoo.results.weights import strength
 from densezoo.types import Conditions, EvalResult
@@ -111,21 +109,6 @@ def record_failure(path: Path, error: str) -> None:
         raise ResultError(f"{path}: the error can't be recorded ({reason.strerror}): {error}") from None
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a text file in one step: a reader, or a run that was killed, sees the old text or the new one."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
 def check_replaces(folder: Path, model: str, conditions: Conditions, sha256: str, known_by: str | None) -> None:
     """Find out before the work starts whether its result would replace that of weights which are known more surely.
 
@@ -143,27 +126,6 @@ def check_replaces(folder: Path, model: str, conditions: Conditions, sha256: str
         raise ResultError(
             f"{path}: holds the result of weights {stored.weights_sha256[:8]}..., known by {stored.weights_known_by}; "
             f"these are {sha256[:8]}..., known by {known_by}, and would replace it: choose another --out"
-        )
-
-
-def check_writable(folder: Path, size: int) -> None:
-    """Find out before the work starts whether a folder, made if need be, takes ``size`` bytes more.
-
-    Raises:
-        ResultError: it is read-only, no folder, or the disk is full.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(bytes(4096))
-            os.fsync(file.fileno())
-        free = shutil.disk_usage(folder).free
-    except OSError as error:
-        raise ResultError(f"{folder}: results can't be stored there ({error.strerror}); choose another --out") from None
-    if free < size:
-        raise ResultError(
-            f"{folder}: expected room for {size:,} bytes of state and results, found {free:,}; "
-            "make room or choose another --out"
         )
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from densezoo.data.decoding import decode
-from densezoo.data.layouts.folder import ImageSet
+from densezoo.data.images import ImageSet
 from densezoo.data.preprocess import normalise, to_pixels
 from densezoo.data.resampling import as_image
 from densezoo.training.augmentations import Transforms

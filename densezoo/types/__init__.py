@@ -4,7 +4,16 @@ Units: percentages are 0-100, sizes are bytes (or pixels, where a name says so),
 """
 
 from densezoo.types.architecture import Architecture
-from densezoo.types.checkpoint import Checkpoint, ConversionReport, GraphNode, KeyMap, Param, ParamKind, TimmNetwork
+from densezoo.types.checkpoint import (
+    Checkpoint,
+    ConversionReport,
+    Description,
+    GraphNode,
+    KeyMap,
+    Param,
+    ParamKind,
+    TimmNetwork,
+)
 from densezoo.types.experiment import Experiment, Recipe
 from densezoo.types.index import ModelSpec, ReportedResult, WeightSource
 from densezoo.types.protocol import Protocol
@@ -16,6 +25,7 @@ __all__ = [
     "Conditions",
     "ConversionReport",
     "Coverage",
+    "Description",
     "EvalResult",
     "Experiment",
     "GraphNode",

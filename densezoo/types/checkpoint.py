@@ -39,6 +39,22 @@ class GraphNode:
 
 
 @dataclass(frozen=True)
+class Description:
+    """What stands beside a file's tensors about the network they are of, as it is written there.
+
+    Args:
+        where: what says it, for messages.
+        kind: "config": Hugging Face's config.json in the file's folder; "arguments": those of the training run, in
+            the file.
+        facts: {name: value}.
+    """
+
+    where: str
+    kind: Literal["config", "arguments"]
+    facts: Mapping[str, object]
+
+
+@dataclass(frozen=True)
 class TimmNetwork:
     """The network that stands beside a file's tensors by timm's name for it.
 
@@ -69,7 +85,10 @@ class Checkpoint:
         semantics: {field of `Architecture`: its value, as the file states it}.
         graph: the computation, where the file (or the description beside it) holds it; else empty.
         hints: what the reader used beside the tensors, in words.
-        described: what names the network beside the tensors: a config.json, a run's arguments.
+        descriptions: what says of the network beside the tensors: a config.json, a run's arguments.
+        described: the networks that the descriptions name; empty until a family has read them.
+        modules: the layers, where a file says of its tensors nothing but which layer takes them
+            (`densezoo.formats.torch7.layers`); a family makes named tensors of them.
     """
 
     path: str
@@ -81,7 +100,9 @@ class Checkpoint:
     semantics: Mapping[str, object] = field(default_factory=dict)
     graph: tuple[GraphNode, ...] = ()
     hints: tuple[str, ...] = ()
+    descriptions: tuple[Description, ...] = ()
     described: tuple[TimmNetwork, ...] = ()
+    modules: tuple[object, ...] = ()
 
 
 @dataclass(frozen=True)

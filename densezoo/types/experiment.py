@@ -49,7 +49,7 @@ class Experiment:
         name: the file's name without its ending.
         path: the file, relative to the repository where it lies in it.
         model: the architecture.
-        dataset: a name of `densezoo.data.layouts.datasets`.
+        dataset: a name of `densezoo.data.datasets`.
         protocol: a name of `densezoo.protocols`.
         train: the schedule, None where a config is for evaluation only.
     """

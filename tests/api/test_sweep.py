@@ -18,7 +18,7 @@ from small_imagenet import class_folders
 from densezoo import api
 from densezoo.api import sweep
 from densezoo.api.sweep import Outcome, Settings, Task, find_weights, plan
-from densezoo.errors import CheckpointError, ConfigError, DatasetError, UnknownNameError
+from densezoo.errors import CheckpointError, ConfigError, DatasetError, MissingDependencyError, UnknownNameError
 from densezoo.formats.identity import file_sha256
 from densezoo.formats.safetensors import write_safetensors
 from densezoo.index.load import load_index
@@ -301,5 +301,7 @@ def test_without_ray(fresh: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ConfigError, match=r"--ray needs Ray, which is not installed: pip install 'densezoo\[ray\]'"):
+    with pytest.raises(
+        MissingDependencyError, match=r"--ray needs Ray, which is not installed: pip install 'densezoo\[ray\]'"
+    ):
         next(sweep.sweep(plan("densenet_bc_22_8*", ["digits"], ["own"]), fresh, "auto"))

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from densezoo.data.cache import PixelCache
-from densezoo.data.layouts.folder import ArrayImages
+from densezoo.data.images import ArrayImages
 from densezoo.data.preprocess import Prepared
 from densezoo.data.views import AUGMENTATIONS
 from densezoo.errors import DatasetError

@@ -12,8 +12,9 @@ from small_imagenet import tarred
 
 from densezoo.data import contents
 from densezoo.data.contents import content_digests, verified
-from densezoo.data.layouts.datasets import open_dataset
-from densezoo.data.layouts.folder import ChosenImages, FolderImages, ImageSet, folder_images
+from densezoo.data.datasets import open_dataset
+from densezoo.data.images import ChosenImages, ImageSet
+from densezoo.data.layouts.folder import FolderImages, folder_images
 from densezoo.errors import DatasetError, ImageError
 
 

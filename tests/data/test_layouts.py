@@ -25,7 +25,7 @@ from small_imagenet import (
 from unusual_images import noise
 
 from densezoo.data import imagenet
-from densezoo.data.layouts.datasets import DATASETS, find_subsets, open_dataset
+from densezoo.data.datasets import DATASETS, find_subsets, open_dataset
 from densezoo.errors import DatasetError
 
 LISTS = {

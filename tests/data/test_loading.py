@@ -11,8 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
-from densezoo.data.layouts.datasets import open_dataset
-from densezoo.data.layouts.folder import ArrayImages, folder_images
+from densezoo.data.datasets import open_dataset
+from densezoo.data.images import ArrayImages
+from densezoo.data.layouts.folder import folder_images
 from densezoo.data.loading import batches
 from densezoo.errors import DatasetError, ImageError
 from densezoo.protocols import get_protocol

@@ -9,7 +9,8 @@ from small_imagenet import write
 from unusual_images import encoded, photograph
 
 from densezoo.data import decoding, loading
-from densezoo.data.layouts.folder import ArrayImages, folder_images
+from densezoo.data.images import ArrayImages
+from densezoo.data.layouts.folder import folder_images
 from densezoo.data.loading import batches, batches_by_protocol
 from densezoo.data.preprocess import Preprocess
 from densezoo.protocols import get_protocol, same_kind

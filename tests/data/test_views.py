@@ -7,8 +7,8 @@ from PIL import Image
 from unusual_images import noise
 
 from densezoo.data.decoding import decode
+from densezoo.data.images import ArrayImages
 from densezoo.data.layouts.arrays import digits
-from densezoo.data.layouts.folder import ArrayImages
 from densezoo.data.loading import batches_by_protocol
 from densezoo.data.preprocess import resized, to_pixels
 from densezoo.data.views import AUGMENTATIONS, check_fits, get_augmentation, to_views

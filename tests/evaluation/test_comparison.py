@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from densezoo.errors import EvaluationError
+from densezoo.errors import EvaluationError, MissingDependencyError
 from densezoo.evaluation.comparison import compare, mcnemar
 from densezoo.evaluation.metrics import Records, measure, score
 from densezoo.evaluation.predictions import read_predictions, write_predictions
@@ -91,5 +91,5 @@ def test_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         return real(name, *args, **kwargs)  # type: ignore[arg-type]
 
     monkeypatch.setattr(builtins, "__import__", missing)
-    with pytest.raises(EvaluationError, match=r"pip install 'densezoo\[parquet\]'"):
+    with pytest.raises(MissingDependencyError, match=r"pip install 'densezoo\[parquet\]'"):
         read_predictions(tmp_path / "a")

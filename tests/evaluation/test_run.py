@@ -339,7 +339,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from densezoo import api
 from densezoo.evaluation import run as measure
-from densezoo.data.layouts.folder import ImageSet
+from densezoo.data.images import ImageSet
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 
 @dataclass(frozen=True)

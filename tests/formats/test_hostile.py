@@ -17,7 +17,6 @@ import torch
 from oversized import field, npy, varint
 
 from densezoo.errors import FormatError
-from densezoo.formats.containers import pickle as pickled
 from densezoo.formats.detect import read_checkpoint
 
 VALUES = np.arange(6, dtype=np.float32)
@@ -179,34 +178,3 @@ def test_a_storage_longer_than_the_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "m.pth").write_bytes(content[:-24] + struct.pack("<q", 1 << 50) + content[-16:])
     with pytest.raises(FormatError, match="broken or truncated"):
         read_checkpoint(tmp_path / "m.pth")
-
-
-@pytest.mark.parametrize(
-    "program",
-    [
-        b"cos\nsystem\n(S'true'\ntR.",
-        b"c__builtin__\neval\n(S'1'\ntR.",
-        b"\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x04true\x85R.",
-        b"\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x04true\x85\x81\x8c\x00\x85R.",
-        b"]" * 700_000 + b".",
-        b"r\xff\xff\xff\x7f.",
-        b"\x8e" + b"\xff" * 8,
-        b"B\xff\xff\xff\x7f",
-        b"(((((((.",
-        b"",
-    ],
-)
-def test_pickles_that_are_programs(program: bytes) -> None:
-    with pytest.raises(FormatError):
-        pickled.load(io.BytesIO(program))
-
-
-def test_a_name_alone_and_an_object_without_a_call_are_data() -> None:
-    assert pickled.load(io.BytesIO(b"cos\nsystem\n.")) == pickled.Symbol("os.system")
-    thing = pickled.load(io.BytesIO(b"\x80\x02cx\nThing\n)\x81}X\x01\x00\x00\x00aK\x01sb."))
-    assert thing == pickled.Inert("x.Thing", (), {"a": 1})
-
-
-def test_deep_keys_don_t_overrun_the_stack() -> None:
-    deep = b"})" + b"\x85" * 200_000 + b"K\x01s."
-    assert list(pickled.load(io.BytesIO(deep))) == ["key 0"]

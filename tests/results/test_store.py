@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,6 @@ from densezoo.results.store import (
     read_results,
     result_path,
     storing,
-    write_atomically,
     write_result,
 )
 from densezoo.types import Conditions
@@ -132,20 +130,6 @@ def test_a_broken_file_is_replaced(tmp_path: Path) -> None:
 def test_a_name_can_t_leave_the_folder(tmp_path: Path) -> None:
     path = write_result(tmp_path, example_result(model="../../x/y"))
     assert path.parent == tmp_path / "imagenet1k"
-
-
-def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "README.md"
-    path.write_text("old")
-
-    def fail(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(OSError, match="No space left"):
-        write_atomically(path, "new")
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_folder_that_can_t_be_written(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from densezoo import api
-from densezoo.data.layouts.datasets import open_dataset
+from densezoo.data.datasets import open_dataset
 
 Run = Callable[..., int]
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from densezoo.data.layouts.folder import ArrayImages
+from densezoo.data.images import ArrayImages
 from densezoo.errors import DatasetError
 
 Opener: TypeAlias = Callable[[Path, str], ArrayImages]

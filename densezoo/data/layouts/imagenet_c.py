@@ -68,14 +68,14 @@ def _in_folder(root: Path) -> dict[str, Path]:
         return {f"{root.parent.name}/{root.name}": root}
     inside = [] if root.name in _KNOWN else _folders(root)
     deeper = [folder for group in inside if group.name not in _KNOWN for folder in _folders(group)]
-    found = {}
+    sets = {}
     for corruption in [root, *inside, *deeper]:
         for severity in _folders(corruption):
             if corruption.name in _KNOWN or severity.name in SEVERITIES:
-                found[_checked((corruption.name, severity.name), severity)] = severity
+                sets[_checked((corruption.name, severity.name), severity)] = severity
     for tar in sorted(root.glob("*.tar")):
-        found |= _in_tar(tar)
-    return found
+        sets |= _in_tar(tar)
+    return sets
 
 
 def _is_set(folder: Path) -> bool:

@@ -9,9 +9,10 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from densezoo.data.images import ImageSet, Listed, stat_signature
 from densezoo.data.labels import IMAGE_ENDINGS, SPLIT_FOLDERS, ClassNames, label_of
-from densezoo.data.layouts.folder import ImageSet, Listed, TarImages, stat_signature, tar_members
-from densezoo.errors import DatasetError, ImageError
+from densezoo.data.layouts.folder import TarImages, tar_members
+from densezoo.errors import DatasetError, ImageError, MissingDependencyError
 
 _LABEL_COLUMNS = ("label", "fine_label", "labels")  # fine_label: CIFAR-100's classes, beside its 20 superclasses
 
@@ -54,9 +55,7 @@ def _parquet() -> Any:
     try:
         import pyarrow.parquet
     except ImportError:
-        raise DatasetError(
-            "parquet files need pyarrow, which is not installed: pip install 'densezoo[parquet]'"
-        ) from None
+        raise MissingDependencyError("a dataset in parquet files", "pyarrow", "parquet") from None
     return pyarrow.parquet
 
 
@@ -91,7 +90,8 @@ def parquet_images(root: Path, split: str, class_names: ClassNames | None) -> Pa
     """The images of parquet shards with a column of {bytes, path} and one of labels, as Hugging Face writes them.
 
     Raises:
-        DatasetError: no pyarrow, a broken shard, other columns.
+        MissingDependencyError: no pyarrow.
+        DatasetError: a broken shard, other columns.
     """
     names = {label: f"{name}/" for name, label in label_of(class_names).items()}
     ids: list[str] = []

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from densezoo.errors import FormatError
+from densezoo.errors import MissingDependencyError
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.layers import STEMS, layers
 
@@ -25,12 +25,12 @@ def write_keras(
     """Write images (N, H, W, in_chans) -> logits (N, num_classes), for ``load_model`` of Keras 3.6 or later.
 
     Raises:
-        FormatError: h5py is missing.
+        MissingDependencyError: no h5py.
     """
     try:
         import h5py
     except ImportError:
-        raise FormatError(f"{path}: writing Keras files needs h5py: pip install 'densezoo[formats]'") from None
+        raise MissingDependencyError(f"{path}: writing Keras files", "h5py", "formats") from None
     model = _Model(arch, state_dict)
     model.network()
     buffer = io.BytesIO()

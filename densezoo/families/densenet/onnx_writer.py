@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from densezoo.errors import FormatError
+from densezoo.errors import MissingDependencyError
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.layers import STEMS, layers
 
@@ -25,13 +25,13 @@ def write_onnx(
         facts: JSON values under the metadata key "densezoo".
 
     Raises:
-        FormatError: the package onnx is missing.
+        MissingDependencyError: no onnx.
     """
     try:
         import onnx
         from onnx import TensorProto, helper, numpy_helper
     except ImportError:
-        raise FormatError(f"{path}: writing ONNX needs the package onnx: pip install 'densezoo[formats]'") from None
+        raise MissingDependencyError(f"{path}: writing ONNX", "the package onnx", "formats") from None
     builder = _Builder(helper.make_node, arch)
     builder.network()
     names = {name for layer in layers(arch) for name in (f"{layer.name}.{param}" for param in layer.shapes())}

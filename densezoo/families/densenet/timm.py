@@ -7,16 +7,11 @@ pool, epsilon or blur from another: the tensors are the same. What tensors do sh
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from pathlib import Path
 
-from densezoo.errors import CheckpointError, FormatError
-from densezoo.formats.containers.json import parse_json
-from densezoo.types import TimmNetwork
-
-#: Hugging Face's names for a model's weights, beside which its config.json lies.
-WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-MAX_CONFIG = 1 << 20
+from densezoo.errors import CheckpointError
+from densezoo.types import Checkpoint, Description, TimmNetwork
 
 
 def _network(growth_rate: int, *block_config: int, **others: object) -> dict[str, object]:
@@ -52,47 +47,29 @@ _IDLE = ("drop_rate", "proj_drop_rate", "memory_efficient", "device", "dtype")  
 _BESIDE = ("gp", "global_pool", "act_layer", "norm_layer", "aa_layer", "aa_stem_only", "bn_eps", "in_chans")
 
 
-def config_beside(path: Path) -> tuple[TimmNetwork, ...]:
-    """The network that the config.json beside Hugging Face's weights names; none where there is none, or another
-    system's.
+def named_by_timm(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint with the networks in ``described`` that its descriptions name by timm's names.
 
     Raises:
-        FormatError: it can't be read.
-        CheckpointError: it makes of the network another function than densezoo's can be.
+        CheckpointError: a description makes of the network another function than densezoo's can be.
     """
-    config = path.with_name("config.json")
-    if path.name not in WEIGHTS or not config.is_file():
-        return ()
-    try:
-        if config.stat().st_size > MAX_CONFIG:
-            raise ValueError(f"it takes more than {MAX_CONFIG:,} bytes")
-        facts = parse_json(config.read_bytes(), str(config))
-    except (OSError, ValueError, RecursionError) as error:
-        raise FormatError(f"{config}: describes {path.name}, and can't be read ({error!s:.100})") from None
-    if not isinstance(facts, dict):
-        return ()
+    networks = [network for description in checkpoint.descriptions for network in _networks(description)]
+    return dataclasses.replace(checkpoint, described=tuple(networks)) if networks else checkpoint
+
+
+def _networks(description: Description) -> tuple[TimmNetwork, ...]:
+    """The network that a config.json or the arguments of timm's train.py name; none where they are another system's."""
+    where, facts = description.where, description.facts
+    if description.kind == "arguments":
+        return _described(where, facts.get("model"), facts, facts.get("model_kwargs") or {}) if "gp" in facts else ()
     arguments = facts.get("model_args") or {}
-    for name, value in arguments.items() if isinstance(arguments, dict) else ():
+    for name, value in arguments.items() if isinstance(arguments, Mapping) else ():
         if value is None:
             raise CheckpointError(
-                f"{config}: model_args has {name} null, which timm takes for none at all from a folder, and for what "
+                f"{where}: model_args has {name} null, which timm takes for none at all from a folder, and for what "
                 "the network has anyway from create_model; leave it out"
             )
-    return _described(str(config), facts.get("architecture"), facts, arguments)
-
-
-def trained_by_timm(path: Path, given: Mapping[str, object]) -> tuple[TimmNetwork, ...]:
-    """The network that the arguments of timm's train.py name; none where they are another script's.
-
-    Args:
-        given: {argument: value} of the run.
-
-    Raises:
-        CheckpointError: as for `config_beside`.
-    """
-    if "gp" not in given:
-        return ()
-    return _described(f"{path}, in its training arguments", given.get("model"), given, given.get("model_kwargs") or {})
+    return _described(where, facts.get("architecture"), facts, arguments)
 
 
 def _described(where: str, name: object, beside: Mapping[str, object], arguments: object) -> tuple[TimmNetwork, ...]:

@@ -1,4 +1,4 @@
-"""A Torch7 file -> the `Checkpoint` of the one DenseNet in it, under canonical names.
+"""A Torch7 file's layers -> the tensors of the one DenseNet that they are, under canonical names.
 
 The layers are held against the grammar of a DenseNet, one by one; what differs from the canonical network in a way that
 weights can make up for (order of channels, biases of convolutions, dropout that scales, several epsilons) is folded
@@ -7,9 +7,10 @@ into them exactly, and named in the hints. Anything else is refused.
 
 from __future__ import annotations
 
-from collections import Counter
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -17,10 +18,8 @@ from numpy.typing import NDArray
 
 from densezoo.errors import CheckpointError
 from densezoo.families.densenet.layers import CANONICAL_TEMPLATES
-from densezoo.formats.binary import Bytes
-from densezoo.formats.torch7.layers import Conv, Dense, Dropout, Flatten, Join, Layer, Linear, Norm, Pool, Relu
-from densezoo.formats.torch7.modules import CONTAINERS, Lowering
-from densezoo.formats.torch7.objects import Module, Table, Tensor, Torch7File, Value, describe, open_torch7
+from densezoo.formats.torch7.layers import Conv, Dense, Dropout, Flatten, Join, Layer, Linear, Norm, Other, Pool, Relu
+from densezoo.formats.torch7.objects import Tensor
 from densezoo.types import Checkpoint
 
 L = TypeVar("L", bound=Layer)
@@ -29,69 +28,36 @@ Floats = NDArray[Any]
 #: {kernel of the first convolution: (its stride, its padding, side of the images it is made for)}, in pixels.
 STEMS = {7: (2, 3, 224), 3: (1, 1, 32)}
 
-#: {field under which a tensor stands that is no weight: what it is}; a weight's own name is a copy of it.
-DROPPED = {
-    "gradWeight": "gradients",
-    "gradBias": "gradients",
-    "saved_bn_running_mean": "running copies",
-    "saved_bn_running_var": "running copies",
-} | dict.fromkeys(("weight", "bias", "running_mean", "running_var", "running_std"), "copies of weights")
+#: {class: why it is refused}, where more can be said than that it is none of the above.
+REFUSED = {
+    "nn.ConcatTable": "is what ResNets are made of",
+    "nn.CAddTable": "is what ResNets are made of",
+    **dict.fromkeys(
+        ("nn.SoftMax", "cudnn.SoftMax", "nn.LogSoftMax", "cudnn.LogSoftMax"),
+        "turns logits into something else; save the network without that module",
+    ),
+}
 
 
-def read_torch7(data: Bytes) -> Checkpoint:
-    """The network of a ``.t7`` file, alone or in a table.
+def fold_modules(checkpoint: Checkpoint) -> Checkpoint:
+    """A Torch7 file's checkpoint with canonical tensors in place of its modules'; any other one as it is.
 
     Raises:
-        FormatError: broken, truncated or hostile.
-        CheckpointError: no network, several, or one that is no DenseNet.
+        CheckpointError: the modules are no DenseNet's.
     """
-    file = open_torch7(data)
+    if not checkpoint.modules:
+        return checkpoint
+    modules = cast("tuple[Layer, ...]", checkpoint.modules)
     with np.errstate(all="ignore"):  # NaN and infinity are for conversion to refuse
-        network = Network(file, list(Lowering(file).layers(_find_network(file))))
+        network = Network(checkpoint.path, checkpoint.tensors, modules)
         network.read()
-        return Checkpoint(
-            path=str(data.path),
-            format="torch7",
+        return dataclasses.replace(
+            checkpoint,
             tensors={name: torch.from_numpy(array) for name, array in network.tensors.items()},
-            dropped=_dropped(file, network),
-            source="torch7",
             semantics=network.semantics,
             hints=tuple(network.hints),
+            modules=(),
         )
-
-
-def _find_network(file: Torch7File) -> Module:
-    """The one container in the file's tables that isn't part of another one; an entry "model" is preferred."""
-    found: dict[Module, Value] = {}
-    todo: list[tuple[Value, Value]] = [(None, file.root)]
-    seen: set[Value] = set()
-    while todo:
-        key, value = todo.pop()
-        if isinstance(value, Module) and value.class_name in CONTAINERS:
-            found[value] = key
-        elif isinstance(value, Table) and value not in seen:
-            seen.add(value)
-            todo += value.items.items()
-    named = [module for module, key in found.items() if key == "model"]
-    if len(found) != 1 and len(named) != 1:
-        what = ", ".join(sorted(f"{key!r}: {describe(module)}" for module, key in found.items())[:5])
-        raise CheckpointError(
-            f"{file.path}: expected one network ({', '.join(CONTAINERS)}), or one under the key 'model'; "
-            f"found {what or describe(file.root)}"
-        )
-    return named[0] if len(named) == 1 else next(iter(found))
-
-
-def _dropped(file: Torch7File, network: Network) -> dict[str, int]:
-    """{kind: how many} of the tensors with elements that are no weights of the network; each counts once."""
-    counted = set(network.used)
-    kinds: Counter[str] = Counter()
-    for table in (value for value in file.objects if isinstance(value, Table)):
-        for key, value in table.items.items():
-            if isinstance(value, Tensor) and value.size and value not in counted:
-                counted.add(value)
-                kinds[DROPPED.get(str(key), "other tensors")] += 1
-    return dict(kinds)
 
 
 @dataclass(frozen=True)
@@ -126,15 +92,15 @@ class Network:
     """The layers' way from the image to the logits; every method consumes the layers it names.
 
     Args:
-        file: read from only for the weights that are kept.
+        path: the file, for messages.
+        stored: {`Tensor.name`: its numbers} of the tensors that the layers take.
         layers: of the whole network.
     """
 
-    def __init__(self, file: Torch7File, layers: list[Layer]) -> None:
-        self.file = file
-        self.todo = layers[::-1]
+    def __init__(self, path: str, stored: Mapping[str, torch.Tensor], layers: Sequence[Layer]) -> None:
+        self.path, self.stored = path, stored
+        self.todo = list(layers[::-1])
         self.tensors: dict[str, Floats] = {}
-        self.used: set[Tensor] = set()
         self.folded: set[str] = set()
         self.eps: dict[str, float] = {}
         self.transition_pools: set[str] = set()
@@ -148,8 +114,8 @@ class Network:
 
         Raises:
             CheckpointError: the layers are no DenseNet's.
-            FormatError: a tensor is broken.
         """
+        self._refuse_others(self.todo[::-1])
         features, kernel = self._stem()
         block = 1
         features = self._block(features, block)
@@ -163,9 +129,7 @@ class Network:
             raise self._error("the end of the network", self.todo[-1])
         self._settle_eps()
         if len(self.transition_pools) > 1 or len(self.ceil_modes) > 1:
-            raise CheckpointError(
-                f"{self.file.path}: no DenseNet that densezoo can express: its poolings are not alike"
-            )
+            raise CheckpointError(f"{self.path}: no DenseNet that densezoo can express: its poolings are not alike")
         stem = self.stem_ceil_mode
         ceil_mode = self.ceil_modes.pop() if self.ceil_modes else bool(stem)
         self.semantics |= {
@@ -184,11 +148,17 @@ class Network:
         if self.folded:
             self.hints.append(f"folded into the weights, exactly: {', '.join(sorted(self.folded))}")
 
+    def _refuse_others(self, layers: Sequence[Layer]) -> None:
+        for layer in layers:
+            if isinstance(layer, Dense):
+                self._refuse_others(layer.layers)
+            elif isinstance(layer, Other):
+                reason = REFUSED.get(layer.class_name, "is of a class that no DenseNet has")
+                raise CheckpointError(f"{self.path}: no DenseNet that densezoo can express: {layer.where} {reason}")
+
     def _error(self, expected: str, found: Layer | None) -> CheckpointError:
         what = f"{found.where}: {_summary(found)}" if found else "the end of the network"
-        return CheckpointError(
-            f"{self.file.path}: no DenseNet that densezoo can express: expected {expected}; found {what}"
-        )
+        return CheckpointError(f"{self.path}: no DenseNet that densezoo can express: expected {expected}; found {what}")
 
     def _next(self, kind: type[L], expected: str) -> L:
         found = self.todo.pop() if self.todo else None
@@ -325,8 +295,7 @@ class Network:
         return Features(np.arange(conv.outputs), bias * factor)
 
     def _array(self, tensor: Tensor) -> Floats:
-        self.used.add(tensor)
-        return self.file.array(tensor)
+        return self.stored[tensor.name].numpy()
 
     def _keep(self, name: str, values: Floats) -> None:
         """Stores a tensor as float32; a number that is too large becomes infinite."""

@@ -7,9 +7,10 @@ from typing import Any
 from torch import Tensor
 
 from densezoo.errors import FormatError
-from densezoo.formats.binary import MAX_STEPS, Bytes, to_tensor
+from densezoo.formats.binary import Bytes, to_tensor
 from densezoo.formats.caffe.prototxt import read_prototxt
-from densezoo.formats.containers.protobuf import Reader, first_bytes
+from densezoo.formats.containers.protobuf import MessageReader, first_bytes
+from densezoo.formats.limits import MAX_STEPS
 from densezoo.types import Checkpoint, GraphNode
 
 _BLOB = {
@@ -57,12 +58,12 @@ def read_caffe(data: Bytes) -> Checkpoint:
     Raises:
         FormatError: broken or truncated; layers of the format before 2014.
     """
-    path, network = data.path, Reader(data).parse(_NETWORK)
+    path, network = data.path, MessageReader(data).parse(_NETWORK)
     if not network["layer"]:
         found = "layers of the format before 2014; upgrade it with Caffe's upgrade_net_proto_binary"
         raise FormatError(f"{path}: a Caffe network with {found if network['layers'] else 'no layers'}")
     if len(network["layer"]) > MAX_STEPS:
-        raise FormatError(f"{path}: a network of {len(network['layer']):,} layers; no DenseNet has those")
+        raise FormatError(f"{path}: a network of {len(network['layer']):,} layers; expected at most {MAX_STEPS:,}")
     tensors = {
         f"{layer.get('name', '')}/{i}": _blob(blob, f"{path}: blob {i} of {layer.get('name', '')}")
         for layer in network["layer"]

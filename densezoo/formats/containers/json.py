@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from densezoo.errors import FormatError
+from densezoo.formats.limits import MAX_JSON
 
-MAX_JSON = 8 << 20  # bytes of one text; the graph of a DenseNet-121 in torch.export's takes 1 MB
 #: Values of one, each of which takes up to 250 bytes of memory, and one more for so many bytes of the file.
 MAX_VALUES, BYTES_PER_VALUE = 200_000, 64
 
@@ -20,11 +20,14 @@ def parse_json(text: bytes | str, where: str, size: int = 0) -> Any:
         size: bytes of the file that it describes.
 
     Raises:
-        FormatError: longer than that of any DenseNet.
+        FormatError: longer than a checkpoint's.
         ValueError, RecursionError: no JSON.
     """
     text = text.encode() if isinstance(text, str) else text
     values = sum(text.count(sign) for sign in (b"[", b"{", b","))
     if len(text) > MAX_JSON or values > MAX_VALUES + size // BYTES_PER_VALUE:
-        raise FormatError(f"{where}: {len(text):,} bytes of JSON with {values:,} values; no DenseNet's has that")
+        raise FormatError(
+            f"{where}: {len(text):,} bytes of JSON with {values:,} values; expected at most {MAX_JSON:,} bytes and "
+            f"{MAX_VALUES + size // BYTES_PER_VALUE:,} values in a checkpoint"
+        )
     return json.loads(text)

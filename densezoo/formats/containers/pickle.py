@@ -1,4 +1,4 @@
-"""Pickles as data: the opcodes are read, and no class or function that a pickle names is ever imported or called.
+"""Any system's pickles as data: opcodes are read, and no class or function that they name is imported or called.
 
 A pickle is a program for a stack machine (https://docs.python.org/3/library/pickletools.html). This machine builds
 numbers, strings and containers, and asks a table what a named class or function would have made. An object of a class
@@ -14,153 +14,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any
 
-from torch import Tensor
-
 from densezoo.errors import FormatError
-from densezoo.formats.binary import SMALL, to_tensor, without_numbers
+from densezoo.formats.binary import SMALL
+from densezoo.formats.containers.pickle_values import (
+    HARMLESS,
+    Constructor,
+    Inert,
+    RefusedClass,
+    Skipped,
+    Symbol,
+    UnsupportedPickle,
+    encoded,
+    inert,
+    keyed,
+)
 
 #: A checkpoint of DenseNet-264 with AdamW's moments and averaged weights takes 190,000; each may take 100 bytes.
 MAX_OPERATIONS = 300_000
 _PYTHON2_MODULES = {"__builtin__": "builtins", "copy_reg": "copyreg"}
-
-
-class Unsupported(FormatError):
-    """A pickle that may be whole, and has what no checkpoint needs."""
-
-
-class RefusedClass(Unsupported):
-    """A class or function that only running its code could restore; ``name`` is its dotted name."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"holds a pickled {name}, which only running its code could restore")
-        self.name = name
-
-
-@dataclass(frozen=True)
-class Symbol:
-    """A class or function that a pickle names: its name and nothing else."""
-
-    name: str
-
-
-@dataclass
-class Inert:
-    """What a class or function would have made: its name, its arguments, and the state that was set on it."""
-
-    name: str
-    arguments: tuple[Any, ...]
-    state: Any = None
-
-
-@dataclass
-class Array(Inert):
-    """A numpy array; its state is (version, shape, dtype, Fortran order, bytes)."""
-
-    def tensor(self, what: str) -> Tensor:
-        """Its numbers.
-
-        Raises:
-            FormatError: its parts don't fit together, or it holds no numbers.
-        """
-        match self.state:
-            case (
-                _,
-                tuple(shape),
-                Inert(arguments=(str(code), *_)) as dtype,
-                bool(fortran),
-                bytes() | Skipped() as data,
-            ) if code[:1] in "fiub" and code[1:].isdigit() and all(isinstance(side, int) for side in shape):
-                order = dtype.state[1] if isinstance(dtype.state, tuple) and len(dtype.state) > 1 else "<"
-                kind = f"{order if order in ('<', '>') else '<'}{code}"
-                if kind[1:] not in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "b1"):
-                    raise FormatError(f"{what}: is of the dtype {kind}; expected numbers")
-                sides = shape[::-1] if fortran else shape
-                if isinstance(data, Skipped):
-                    stored = without_numbers(kind, sides)
-                elif isinstance(data, bytes):
-                    stored = to_tensor(data, kind, sides, what)
-                else:
-                    raise FormatError(f"{what}: a numpy array without its numbers")
-                return stored.permute(*range(stored.ndim - 1, -1, -1)) if fortran else stored
-        raise FormatError(f"{what}: a numpy array whose parts don't fit together")
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A string that was not read."""
-
-
-Constructor = Callable[[tuple[Any, ...]], Any]
-
-
-def _inert(name: str) -> Constructor:
-    return lambda arguments: Inert(name, arguments)
-
-
-def _dictionary(arguments: tuple[Any, ...]) -> dict[Any, Any]:
-    match arguments:
-        case (Mapping() as items,):
-            return dict(items)
-        case (list(pairs),):  # OrderedDict's state in Python 2
-            return _keyed([item for pair in pairs for item in pair])
-    return {}
-
-
-def _encoded(arguments: tuple[Any, ...]) -> bytes | Skipped:
-    """Bytes, as protocol 2 writes them: ``_codecs.encode(text, "latin1")``."""
-    match arguments:
-        case (str(text), *_):
-            return text.encode("latin1")
-        case (Skipped() as skipped, *_):
-            return skipped
-    raise ValueError("_codecs.encode of no text")
-
-
-_NUMPY = ("numpy", "numpy.core.multiarray", "numpy._core.multiarray", "numpy.core.numeric", "numpy._core.numeric")
-#: {dotted name: what it makes}: harmless classes that training scripts store beside the weights.
-HARMLESS: dict[str, Constructor] = {
-    "collections.OrderedDict": _dictionary,
-    "collections.defaultdict": lambda arguments: _dictionary(arguments[1:]),
-    "collections.Counter": _dictionary,
-    "builtins.dict": _dictionary,
-    "_codecs.encode": _encoded,
-    **{f"{module}._reconstruct": lambda arguments: Array("numpy.ndarray", arguments) for module in _NUMPY},
-    **{f"{module}.scalar": _inert("numpy.scalar") for module in _NUMPY},
-    **{
-        name: _inert(name)
-        for name in (
-            "argparse.Namespace",  # timm's and many others' arguments
-            "builtins.bytearray",
-            "builtins.complex",
-            "builtins.frozenset",
-            "builtins.getattr",  # a HistoryBuffer holds its own methods
-            "builtins.list",
-            "builtins.range",
-            "builtins.set",
-            "builtins.slice",
-            "builtins.xrange",
-            "collections.deque",
-            "copyreg._reconstructor",  # any object, before protocol 2
-            "datetime.date",
-            "datetime.datetime",
-            "datetime.timedelta",
-            "datetime.timezone",
-            "decimal.Decimal",
-            "fractions.Fraction",
-            "functools.partial",
-            "mmengine.config.config.ConfigDict",
-            "mmengine.logging.history_buffer.HistoryBuffer",
-            "numpy.dtype",
-            "numpy.ndarray",
-            "pathlib.Path",
-            "pathlib.PosixPath",
-            "pathlib.WindowsPath",
-            "torch.Size",
-            "torch.device",
-            "types.SimpleNamespace",
-        )
-    },
-}
 
 
 @dataclass
@@ -192,11 +63,11 @@ class Machine:
         if what.name == "_codecs.encode" and arguments:  # a text made into bytes again and again is one text
             known = self.made.get(id(arguments[0]))
             if known is None:
-                known = self.made[id(arguments[0])] = (arguments[0], _encoded(arguments))
+                known = self.made[id(arguments[0])] = (arguments[0], encoded(arguments))
             return known[1]
         if not instance and what.name not in self.tables and not self.allows(what.name):
             raise RefusedClass(what.name)
-        return self.tables.get(what.name, _inert(what.name))(arguments)
+        return self.tables.get(what.name, inert(what.name))(arguments)
 
     def pop_mark(self) -> list[Any]:
         items, self.stack = self.stack, self.marks.pop()
@@ -214,17 +85,9 @@ def _call(machine: Machine, instance: bool = False) -> None:
     machine.stack.append(machine.make(machine.stack.pop(), arguments, instance))
 
 
-def _keyed(items: list[Any]) -> dict[Any, Any]:
-    """{key: value}; a key that is no plain value (hashing deeply nested tuples overruns the C stack) is a number."""
-    return {
-        key if key is None or isinstance(key, (str, int, float, bytes)) else f"key {i}": value
-        for i, (key, value) in enumerate(zip(items[::2], items[1::2]))
-    }
-
-
 def _set_items(machine: Machine, items: list[Any]) -> None:
     if isinstance(machine.stack[-1], dict):
-        machine.stack[-1].update(_keyed(items))
+        machine.stack[-1].update(keyed(items))
 
 
 def _extend(machine: Machine, items: list[Any]) -> None:
@@ -254,8 +117,8 @@ def _pop(machine: Machine, argument: Any) -> None:
 
 def _push(value: Callable[[Machine, Any], Any]) -> Callable[[Machine, Any], None]:
     def push(machine: Machine, argument: Any) -> None:
-        made = value(machine, argument)  # first, for it may change what the stack is
-        machine.stack.append(made)
+        pushed = value(machine, argument)  # first, for it may change what the stack is
+        machine.stack.append(pushed)
 
     return push
 
@@ -284,7 +147,7 @@ OPERATIONS: dict[str, Callable[[Machine, Any], None]] = {
     "TUPLE3": _push(lambda machine, argument: _pair(machine, 3)),
     "LIST": _push(lambda machine, argument: machine.pop_mark()),
     "FROZENSET": _push(lambda machine, argument: machine.pop_mark()),
-    "DICT": _push(lambda machine, argument: _keyed(machine.pop_mark())),
+    "DICT": _push(lambda machine, argument: keyed(machine.pop_mark())),
     "APPEND": lambda machine, argument: _extend(machine, [machine.stack.pop()]),
     "APPENDS": lambda machine, argument: _extend(machine, machine.pop_mark()),
     "ADDITEMS": lambda machine, argument: _extend(machine, machine.pop_mark()),
@@ -362,10 +225,12 @@ def load(
                 elif name == "STOP":
                     return machine.stack.pop()
                 else:
-                    raise Unsupported(f"holds a pickle with the operation {name}, which no checkpoint needs")
+                    raise UnsupportedPickle(f"holds a pickle with the operation {name}, which no checkpoint needs")
     except FormatError:
         raise
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError, MemoryError, RecursionError) as error:
         reason = str(error).partition("\n")[0][:120] or type(error).__name__
         raise FormatError(f"broken pickle before byte {file.tell():,} (it begins at {start:,}): {reason}") from None
-    raise Unsupported(f"holds a pickle of more than {MAX_OPERATIONS:,} operations; no DenseNet's checkpoint does")
+    raise UnsupportedPickle(
+        f"holds a pickle of more than {MAX_OPERATIONS:,} operations; expected at most so many in a checkpoint"
+    )

@@ -23,7 +23,7 @@ MAX_TEXT = 1 << 20  # bytes of one
 Table = Mapping[int, tuple[str, Any]]
 
 
-class Reader:
+class MessageReader:
     """Parses the messages of one file.
 
     Args:
@@ -78,7 +78,9 @@ class Reader:
         while position < end:
             self._left -= 1
             if self._left < 0:
-                raise FormatError(f"{self.where}: more than {MAX_FIELDS:,} fields; no DenseNet has that")
+                raise FormatError(
+                    f"{self.where}: more than {MAX_FIELDS:,} fields; expected at most so many in a checkpoint"
+                )
             begin = position
             key, position = self._varint(position, end)
             number, wire = key >> 3, key & 7
@@ -117,7 +119,9 @@ class Reader:
         while position < end:
             self._left -= 1
             if self._left < 0:
-                raise FormatError(f"{self.where}: more than {MAX_FIELDS:,} numbers; no DenseNet has that")
+                raise FormatError(
+                    f"{self.where}: more than {MAX_FIELDS:,} numbers; expected at most so many in a checkpoint"
+                )
             value, position = self._varint(position, end)
             yield value
 

@@ -8,7 +8,8 @@ import zlib
 from typing import IO, cast
 
 from densezoo.errors import FormatError
-from densezoo.formats.binary import BLOCK, EXPANSION_SLACK, MAX_EXPANSION, MAX_READ, MAX_REPEATED, Bytes, cut, in_memory
+from densezoo.formats.binary import BLOCK, Bytes, cut, in_memory
+from densezoo.formats.limits import EXPANSION_SLACK, MAX_EXPANSION, MAX_READ, MAX_REPEATED
 
 MAX_MEMBERS = 16_000  # a DenseNet-264 with optimiser state has under 10,000; zipfile takes 0.5 kB and 15 us for each
 MAX_DIRECTORY = 512 * MAX_MEMBERS  # bytes of the list of members

@@ -14,11 +14,11 @@ from torch import Tensor
 
 from densezoo.errors import FormatError
 from densezoo.formats.binary import Bytes
-from densezoo.formats.containers.json import MAX_JSON
 from densezoo.formats.containers.zip import Archive
 from densezoo.formats.keras.graph import read_graph
 from densezoo.formats.keras.hdf5.datasets import read_tensor
 from densezoo.formats.keras.hdf5.file import LAYOUT, File, Node
+from densezoo.formats.limits import MAX_JSON
 from densezoo.types import Checkpoint, GraphNode
 
 #: Keras 1's names; its "running_std" holds the variance.
@@ -32,8 +32,8 @@ _VARIABLES = {
 _LAYERS = ("layers", "_layer_checkpoint_dependencies")  # the group of a model's layers; the latter: Keras 2.12, 2.13
 _FACTS = ("backend", "keras_version")
 _OPTIMISERS = ("optimizer_weights", "optimizer")
-#: Layers that no DenseNet has, by the names that Keras makes of their classes. They have no weights, but a file of
-#: weights alone lists them; one with a configuration is held against that.
+#: Layers without weights that change the function, by the names that Keras makes of their classes. A file of weights
+#: alone lists their names, and not what they compute; where there is a configuration, a family reads that.
 _OTHERS = re.compile(
     r"(max_pool|global_max_pooling2d|rescaling|resizing|center_crop|lambda|leaky_re_lu|p_re_lu|elu|thresholded_re_lu|"
     r"add|subtract|multiply|average|maximum|minimum|up_sampling2d|tf\..+|tf_op_layer_.+)(_\d+)?"
@@ -58,7 +58,7 @@ def read_keras(archive: Archive, root: str) -> Checkpoint:
     """
     config = archive.read(CONFIG_MEMBER)
     if len(config) > MAX_JSON:
-        raise FormatError(f"{archive.path}: {CONFIG_MEMBER} takes {len(config):,} bytes; no DenseNet's does")
+        raise FormatError(f"{archive.path}: {CONFIG_MEMBER} takes {len(config):,} bytes; expected at most {MAX_JSON:,}")
     return _read(File(archive.read(WEIGHTS_MEMBER)), bytes(config.read()).decode("utf-8", "replace"))
 
 
@@ -92,9 +92,11 @@ def _by_name(file: File) -> Checkpoint:
 
 
 def _refuse_others(file: File, graph: Sequence[GraphNode], layers: Iterable[str]) -> None:
-    found = [] if graph else [name for name in layers if _OTHERS.fullmatch(name)]
-    if found:
-        raise FormatError(f"{file.path}: lists the layer {found[0]!r}, which no DenseNet of densezoo has")
+    others = [] if graph else [name for name in layers if _OTHERS.fullmatch(name)]
+    if others:
+        raise FormatError(
+            f"{file.path}: lists the layer {others[0]!r}, and not what it computes; save the whole model, as .keras"
+        )
 
 
 def _listed(file: File, node: Node, name: str) -> list[str]:
@@ -114,13 +116,13 @@ def _by_rank(file: File, config: str) -> Checkpoint:
     tensors: dict[str, Tensor] = {}
     for where, layers in _models(file):
         _refuse_others(file, graph, layers.members)
-        found = dict([*_ranked(file, layers), *_others(file, layers, where)])
-        twice = [name for name in found if name in tensors]
+        variables = dict([*_ranked(file, layers), *_others(file, layers, where)])
+        twice = [name for name in variables if name in tensors]
         if twice:
             raise FormatError(
                 f"{file.path}: {twice[0]} is in {where} and in another model of the file; expected it once"
             )
-        tensors |= found
+        tensors |= variables
     return Checkpoint(str(file.path), "keras3", tensors, _dropped(file), graph=tuple(_numbered(graph)))
 
 
@@ -135,8 +137,8 @@ def _numbered(graph: Sequence[GraphNode]) -> Iterator[GraphNode]:
 def _ranked(file: File, layers: Node) -> Iterator[tuple[str, Tensor]]:
     """The variables of the numbered layers, under the layer's kind and its rank among those of its class."""
     for kind, (role, names) in _VARIABLES.items():
-        found = [(int(m[1] or 0), name) for name in layers.members if (m := _number(kind, name))]
-        for rank, (_, name) in enumerate(sorted(found)):
+        numbered = [(int(m[1] or 0), name) for name in layers.members if (m := _number(kind, name))]
+        for rank, (_, name) in enumerate(sorted(numbered)):
             for number, address in file.find(layers, f"{name}/vars").members.items():
                 if not number.isdigit() or int(number) >= len(names):
                     raise FormatError(f"{file.path}: {name} has a variable {number!r}; expected 0..{len(names) - 1}")

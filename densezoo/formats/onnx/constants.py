@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from densezoo.errors import FormatError
-from densezoo.formats.binary import BFLOAT16, MAX_DIMENSIONS, MAX_REPEATED, to_tensor
+from densezoo.formats.binary import BFLOAT16, to_tensor
+from densezoo.formats.limits import MAX_DIMENSIONS, MAX_REPEATED
 
 Stored = Mapping[str, Any]  # a TensorProto, as `densezoo.formats.containers.protobuf` parses it
 Attributes = Mapping[str, Mapping[str, Any]]
@@ -174,7 +175,7 @@ def folded(node: Mapping[str, Any], constants: Mapping[str, Constant]) -> Consta
     if kind not in _MADE or None in given:
         return None
     try:
-        made = _MADE[kind](*given, *([None] if kind == "CastLike" else []), attributes=attributes)
+        constant = _MADE[kind](*given, *([None] if kind == "CastLike" else []), attributes=attributes)
     except (TypeError, ValueError, LookupError, RuntimeError, OverflowError):
         return None
-    return made if len(made.shape) <= MAX_DIMENSIONS else None
+    return constant if len(constant.shape) <= MAX_DIMENSIONS else None

@@ -1,7 +1,7 @@
 """ONNX files: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3, read as a list of steps with their weights.
 
 Exporters rename and merge weights, so a tensor's name here is the kind of its step and its rank among them:
-``conv.0.weight``, ``norm.3.running_var``. `densezoo.families.densenet.graph` holds the steps to be a DenseNet's.
+``conv.0.weight``, ``norm.3.running_var``. A family holds the steps to be its network's.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import Any
 from torch import Tensor
 
 from densezoo.errors import FormatError
-from densezoo.formats.binary import MAX_STEPS, MAX_TENSORS, Bytes
-from densezoo.formats.containers.protobuf import Reader
+from densezoo.formats.binary import Bytes
+from densezoo.formats.containers.protobuf import MessageReader
+from densezoo.formats.limits import MAX_STEPS, MAX_TENSORS
 from densezoo.formats.onnx.constants import Constant, folded, stored_constant
 from densezoo.formats.safetensors import stated_semantics
 from densezoo.types import Checkpoint, GraphNode
@@ -69,15 +70,15 @@ def read_onnx(data: Bytes) -> Checkpoint:
     """The weights of every step and the steps.
 
     Raises:
-        FormatError: broken or truncated; weights in other files; steps of a kind that can't be held against a DenseNet.
+        FormatError: broken or truncated; weights in other files; steps of a kind that no network can be held against.
     """
-    path, model = data.path, Reader(data).parse(_MODEL)
+    path, model = data.path, MessageReader(data).parse(_MODEL)
     graph = model.get("graph")
     if graph is None:
         raise FormatError(f"{path}: an ONNX file by its first bytes, but without a graph; broken or truncated")
     if len(graph["node"]) > MAX_STEPS or len(graph["initializer"]) > MAX_TENSORS:
         found = f"{len(graph['node']):,} steps and {len(graph['initializer']):,} tensors"
-        raise FormatError(f"{path}: a network of {found}; no DenseNet has more than {MAX_STEPS:,} and {MAX_TENSORS:,}")
+        raise FormatError(f"{path}: a network of {found}; expected at most {MAX_STEPS:,} and {MAX_TENSORS:,}")
     steps = _Steps(graph, str(path))
     for node in graph["node"]:
         steps.add(node)

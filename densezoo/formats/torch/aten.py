@@ -60,7 +60,7 @@ BATCH = "N"  # a side that is the number of images
 
 
 def arguments(operator: str, values: Sequence[Any]) -> dict[str, Any]:
-    """{argument: value} of a call by position; empty for an operator that no DenseNet has."""
+    """{argument: value} of a call by position; empty for an operator that is not in _OPERATORS."""
     _, names = _OPERATORS.get(_SAME.get(operator, operator), ("", ""))
     return dict(zip(names.split(), values))
 
@@ -71,7 +71,7 @@ def renamed(operator: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def known(operator: str) -> bool:
-    """Whether a DenseNet may have it: then it is given nothing but an image's tensors and the module's weights."""
+    """Whether it is in _OPERATORS; those take nothing but an image's tensors and the module's weights."""
     return _SAME.get(operator, operator) in _OPERATORS
 
 

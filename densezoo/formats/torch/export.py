@@ -11,9 +11,10 @@ from typing import Any
 from torch import Tensor
 
 from densezoo.errors import FormatError
-from densezoo.formats.binary import BFLOAT16, MAX_DIMENSIONS, MAX_STEPS, cut, item_size, to_tensor
-from densezoo.formats.containers.json import MAX_JSON, parse_json
+from densezoo.formats.binary import BFLOAT16, cut, item_size, to_tensor
+from densezoo.formats.containers.json import parse_json
 from densezoo.formats.containers.zip import Archive
+from densezoo.formats.limits import MAX_DIMENSIONS, MAX_JSON, MAX_STEPS
 from densezoo.formats.torch import aten
 from densezoo.types import Checkpoint, GraphNode
 
@@ -35,7 +36,7 @@ def read_torchexport(archive: Archive, root: str) -> Checkpoint:
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         reason = str(error) if type(error) is ValueError else repr(error)
         raise FormatError(
-            f"{where}: not the exported program of a DenseNet, or not of a version densezoo reads ({reason:.160})"
+            f"{where}: no exported program, or not of a kind or version that densezoo reads ({reason:.160})"
         ) from None
 
 

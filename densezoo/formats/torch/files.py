@@ -12,23 +12,23 @@ from typing import Any, TypeGuard
 from torch import Tensor
 
 from densezoo.errors import FormatError
-from densezoo.families.densenet.timm import config_beside, trained_by_timm
 from densezoo.formats.binary import Bytes, cut, item_size
-from densezoo.formats.containers import pickle as pickled
+from densezoo.formats.containers.pickle_values import Array, Inert, RefusedClass, Symbol
 from densezoo.formats.containers.zip import Archive
+from densezoo.formats.descriptions import config_beside, run_arguments
 from densezoo.formats.torch.tensors import (
     ASK,
     Deferred,
     Stateful,
     Storages,
-    Stored,
+    TorchStorage,
     broken,
     build_all,
     byteorder,
     load_pickle,
     persistent,
 )
-from densezoo.types import Checkpoint, TimmNetwork
+from densezoo.types import Checkpoint
 
 #: Entries of averaged weights, which timm, torchvision and others evaluate and publish where a file has them.
 AVERAGED_ENTRIES = (
@@ -74,11 +74,11 @@ def read_legacy(data: Bytes) -> Checkpoint:
 
     _, _, system = (next_pickle() for _ in range(3))
     order = ">" if isinstance(system, dict) and system.get("little_endian") is False else "<"
-    seen: dict[str, Stored] = {}
+    seen: dict[str, TorchStorage] = {}
 
-    def remember(key: Any) -> Stored | pickled.Symbol:
+    def remember(key: Any) -> TorchStorage | Symbol:
         stored = persistent(key)
-        if isinstance(stored, Stored):
+        if isinstance(stored, TorchStorage):
             seen.setdefault(stored.key, stored)
         return stored
 
@@ -111,23 +111,19 @@ def _cut(path: Path, data: Bytes, start: int, length: int, what: str) -> Bytes:
 def _checkpoint(path: Path, content: Any, storages: Storages) -> Checkpoint:
     if _is_state_dict(content):
         built = build_all(path, content, storages)
-        return Checkpoint(str(path), "pytorch", built, described=config_beside(path))
-    found = _state_dicts(content)
-    entry = _choose(path, content, list(found))
-    built = build_all(path, found[entry], storages)
+        return Checkpoint(str(path), "pytorch", built, descriptions=config_beside(path))
+    state_dicts = _state_dicts(content)
+    entry = _choose(path, content, list(state_dicts))
+    built = build_all(path, state_dicts[entry], storages)
     beside = {str(name): _count_tensors(value) for name, value in content.items() if name != entry.partition(".")[0]}
     dropped = {name: count for name, count in beside.items() if count}
-    others = ", ".join(name for name in found if name != entry)
-    chosen = f"averaged ones, the entry {entry}" if entry in _averaged(content, found) else f"entry {entry}"
+    others = ", ".join(name for name in state_dicts if name != entry)
+    chosen = f"averaged ones, the entry {entry}" if entry in _averaged(content, state_dicts) else f"entry {entry}"
     hints = (f"the weights are the {chosen}; not used: {others}",) if others else ()
-    described = (*_described(path, content.get("args")), *config_beside(path))
-    return Checkpoint(str(path), "pytorch", built, dropped, {"entry": entry}, hints=hints, described=described)
-
-
-def _described(path: Path, arguments: object) -> tuple[TimmNetwork, ...]:
-    """The network that timm's train.py names in its command line, which it keeps beside the weights."""
-    given = arguments.state if isinstance(arguments, pickled.Inert) else arguments
-    return trained_by_timm(path, given) if isinstance(given, Mapping) else ()
+    arguments = content.get("args")
+    given = arguments.state if isinstance(arguments, Inert) else arguments
+    descriptions = (*run_arguments(path, given), *config_beside(path))
+    return Checkpoint(str(path), "pytorch", built, dropped, {"entry": entry}, hints=hints, descriptions=descriptions)
 
 
 def _choose(path: Path, content: Any, found: list[str]) -> str:
@@ -164,7 +160,7 @@ def _refuse_unread(path: Path, content: Any, averaged: list[str]) -> None:
         FormatError: it has such.
     """
     for name, value in content.items() if isinstance(content, Mapping) and not averaged else ():
-        held = _count_tensors(value) or (isinstance(value, pickled.Inert) and isinstance(value.state, Mapping))
+        held = _count_tensors(value) or (isinstance(value, Inert) and isinstance(value.state, Mapping))
         if name in AVERAGED_ENTRIES and held:
             raise FormatError(
                 f"{path}: its averaged weights, the entry {name}, are no state_dict, and are as a rule those that are "
@@ -177,24 +173,24 @@ def _state_dicts(content: Any) -> dict[str, Mapping[str, Stateful]]:
 
     Under a name that isn't known, it is one if it holds a convolution's kernel (a loss has weights, too).
     """
-    found = {}
+    state_dicts = {}
     for name, value in content.items() if isinstance(content, Mapping) else ():
         inner = value.items() if isinstance(value, Mapping) and not _is_state_dict(value) else ()
         for path, item in ((str(name), value), *((f"{name}.{key}", item) for key, item in inner)):
             known = path in (*AVERAGED_ENTRIES, *STATE_DICT_ENTRIES)
             if _is_state_dict(item) and (known or any(len(_sides(part)) == 4 for part in item.values())):
-                found[path] = item
-    return found
+                state_dicts[path] = item
+    return state_dicts
 
 
 def _no_state_dict(content: Any) -> str:
     """What a file without a state_dict holds instead, and what to do."""
     values = {"": content, **content} if isinstance(content, Mapping) else {"": content}
     for value in values.values():
-        if type(value) is pickled.Inert and isinstance(value.state, dict) and "_modules" in value.state:
-            return f"{pickled.RefusedClass(value.name)}; {ASK}"
+        if type(value) is Inert and isinstance(value.state, dict) and "_modules" in value.state:
+            return f"{RefusedClass(value.name)}; {ASK}"
     names = ", ".join((*AVERAGED_ENTRIES[:2], *STATE_DICT_ENTRIES))
-    odd = [str(name) for name, value in values.items() if name and not isinstance(value, (Deferred, pickled.Array))]
+    odd = [str(name) for name, value in values.items() if name and not isinstance(value, (Deferred, Array))]
     if 0 < len(odd) < len(values) - 1:
         return f"expected a state_dict; it has tensors, and beside them {', '.join(odd[:8])}, which are none"
     alone = "one tensor" if isinstance(content, Deferred) else f"a {type(content).__name__}"
@@ -214,7 +210,7 @@ def _is_state_dict(value: object) -> TypeGuard[Mapping[str, Stateful]]:
     return (
         isinstance(value, Mapping)
         and len(value) > 0
-        and all(isinstance(name, str) and isinstance(item, (Deferred, pickled.Array)) for name, item in value.items())
+        and all(isinstance(name, str) and isinstance(item, (Deferred, Array)) for name, item in value.items())
     )
 
 
@@ -226,7 +222,7 @@ def _count_tensors(value: object) -> int:
         if id(item) in seen:
             continue
         seen.add(id(item))
-        if isinstance(item, (Deferred, pickled.Array, Tensor)):
+        if isinstance(item, (Deferred, Array, Tensor)):
             count += 1
         elif isinstance(item, Mapping):
             todo.extend(item.values())

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from densezoo.errors import FormatError
-from densezoo.formats.containers.pickle import Inert
+from densezoo.formats.containers.pickle_values import Inert
 from densezoo.formats.containers.zip import Archive
 from densezoo.formats.torch.script_walk import follow
 from densezoo.formats.torch.tensors import Deferred, Storages, build_all, byteorder, harmless, load_pickle
@@ -19,7 +19,7 @@ def read_torchscript(archive: Archive, root: str) -> Checkpoint:
     """The state of a scripted or traced module, and the steps of its ``forward``.
 
     Raises:
-        FormatError: broken; frozen (its norms are folded away); code that no DenseNet has.
+        FormatError: broken; frozen (its norms are folded away); code outside the subset that densezoo follows.
     """
     path = archive.path
     module = load_pickle(

@@ -9,7 +9,7 @@ import ast
 import re
 from dataclasses import dataclass, field
 
-from densezoo.formats.containers.pickle import Inert
+from densezoo.formats.containers.pickle_values import Inert
 from densezoo.formats.containers.zip import Archive
 
 MAX_CODE = 4 << 20  # bytes of one archive's code; DenseNet-264's takes 0.7 MB
@@ -21,11 +21,11 @@ _HOOKS = ("__forward_pre_hooks__", "__forward_hooks__")
 
 
 class NotFollowed(Exception):
-    """Code that does what no DenseNet's does; whoever follows it knows where it stands."""
+    """Raised for code outside the supported subset; the caller adds file and line."""
 
 
 @dataclass(frozen=True)
-class Function:
+class ScriptFunction:
     """A function or method of the code, and the module that a method is bound to."""
 
     file: str
@@ -69,18 +69,18 @@ class Code:
                 raise NotFollowed(f"{file} defines a name twice")
         return self.files[file]
 
-    def function(self, qualified: str) -> Function:
+    def function(self, qualified: str) -> ScriptFunction:
         file, _, name = qualified.rpartition(".")
-        found = self.definitions(file).get(name)
-        if not isinstance(found, ast.FunctionDef):
+        definition = self.definitions(file).get(name)
+        if not isinstance(definition, ast.FunctionDef):
             raise NotFollowed(f"there is no function {qualified}")
-        return Function(file, found)
+        return ScriptFunction(file, definition)
 
     def body(self, module: Inert) -> list[ast.stmt]:
         """What stands in a module's class; a module that torch would change beside its forward is refused."""
         file, _, kind = module.name.rpartition(".")
-        found = self.definitions(file).get(kind)
-        body = found.body if isinstance(found, ast.ClassDef) else []
+        definition = self.definitions(file).get(kind)
+        body = definition.body if isinstance(definition, ast.ClassDef) else []
         for item in body if module.name not in self.checked else ():
             match item:
                 case ast.FunctionDef("__setstate__"):
@@ -90,10 +90,10 @@ class Code:
         self.checked.add(module.name)
         return body
 
-    def method(self, module: Inert, name: str) -> Function:
+    def method(self, module: Inert, name: str) -> ScriptFunction:
         for item in self.body(module):
             if isinstance(item, ast.FunctionDef) and item.name == name:
-                return Function(module.name.rpartition(".")[0], item, module)
+                return ScriptFunction(module.name.rpartition(".")[0], item, module)
         raise NotFollowed(f"{module.name} has no method {name}")
 
 

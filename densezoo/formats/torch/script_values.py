@@ -35,7 +35,7 @@ class Activation:
 
     Args:
         step: which one makes it; an operator that works in place makes it another one.
-        rank: 4 for a map, 2 for a row an image; UNKNOWN after an operator that no DenseNet has.
+        rank: 4 for a map, 2 for a row an image; UNKNOWN after an operator that `aten` doesn't list.
         shared: whether another tensor may be a view of it, or it of another.
     """
 
@@ -95,7 +95,7 @@ class Steps:
     def operate(self, word: str, given: list[Any], named: dict[str, Any]) -> Any:
         """An operator's result: a tensor, if it takes one; else a value.
 
-        An operator that no DenseNet has is a step of its own name, and refused only if the result depends on it.
+        An operator that `aten` doesn't list is a step of its own name, and refused only if the result depends on it.
         """
         values = aten.arguments(word, given) | aten.renamed(word, named)
         if "out" in named:

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from densezoo.errors import FormatError
-from densezoo.formats.containers.pickle import Inert
+from densezoo.formats.containers.pickle_values import Inert
 from densezoo.formats.containers.zip import Archive
 from densezoo.formats.torch import aten
-from densezoo.formats.torch.script_code import Code, Function, NotFollowed, dotted_name
+from densezoo.formats.torch.script_code import Code, NotFollowed, ScriptFunction, dotted_name
 from densezoo.formats.torch.script_values import UNKNOWN, Activation, Steps, answer, flat, flattened, is_instance
 from densezoo.types import GraphNode
 
@@ -36,31 +36,33 @@ def follow(archive: Archive, root: str, module: Inert, names: Mapping[int, str])
         names: {id of a tensor of the module: its name}.
 
     Raises:
-        FormatError: no such code; code that does what no DenseNet's does.
+        FormatError: no such code; code outside the subset that densezoo follows.
     """
-    walk = _Walk(Code(archive, root), Steps(names))
+    walk = _CodeWalk(Code(archive, root), Steps(names))
     try:
         forward = walk.code.method(module, "forward")
         taken = [argument.arg for argument in forward.definition.args.args[1:]]
-        made = walk.call(forward, [Activation(walk.steps.add("input", taken[0] if taken else "", (), {}))], {})
-        if not isinstance(made, Activation):
-            found = "what can't be followed" if made is UNKNOWN else f"a {type(made).__name__}"
+        returned = walk.call(forward, [Activation(walk.steps.add("input", taken[0] if taken else "", (), {}))], {})
+        if not isinstance(returned, Activation):
+            found = "what can't be followed" if returned is UNKNOWN else f"a {type(returned).__name__}"
             raise NotFollowed(f"forward returns {found}; expected one tensor")
-        return aten.reached(walk.steps.steps, made.step)
+        return aten.reached(walk.steps.steps, returned.step)
     except RecursionError:
         reason = "expressions nested too deeply"
     except NotFollowed as error:
         reason = str(error)
     except (TypeError, ValueError, LookupError, AttributeError, OverflowError) as error:
         reason = f"{error!s:.160}" if type(error) is ValueError else f"{error!r:.100}"
-    raise FormatError(f"{archive.path}: {walk.place()}: {reason}; no scripted or traced DenseNet has that")
+    raise FormatError(
+        f"{archive.path}: {walk.place()}: {reason}; expected a scripted or traced network; save its state_dict"
+    )
 
 
-class _Walk:
+class _CodeWalk:
     """Where the walk is, and what it has cost.
 
     Raises:
-        NotFollowed: what no DenseNet's code does. So do all methods.
+        NotFollowed: code outside the supported subset. So do all methods.
     """
 
     def __init__(self, code: Code, steps: Steps) -> None:
@@ -72,7 +74,7 @@ class _Walk:
         """The function and line, for messages."""
         return f"{self.calls[-1]}, line {self.line}" if self.calls else "its code"
 
-    def call(self, function: Function, given: list[Any], named: dict[str, Any]) -> Any:
+    def call(self, function: ScriptFunction, given: list[Any], named: dict[str, Any]) -> Any:
         """What the function returns for these arguments."""
         if len(self.calls) >= MAX_CALLS:
             raise NotFollowed(f"more than {MAX_CALLS} functions inside each other")
@@ -214,7 +216,7 @@ class _Walk:
                 raise NotFollowed(f"a call of {ast.unparse(expression.func)}")
             return self.call(self.code.method(owner, expression.func.attr), given, named)
         function = self.value(expression.func, scope)
-        if not isinstance(function, Function):
+        if not isinstance(function, ScriptFunction):
             raise NotFollowed(f"a call of {dotted}")
         return self.call(function, given, named)
 

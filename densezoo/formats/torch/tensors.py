@@ -16,9 +16,11 @@ import torch
 from torch import Tensor
 
 from densezoo.errors import FormatError
-from densezoo.formats.binary import BFLOAT16, MAX_DIMENSIONS, Bytes, cut, item_size, to_tensor
+from densezoo.formats.binary import BFLOAT16, Bytes, cut, item_size, to_tensor
 from densezoo.formats.containers import pickle as pickled
+from densezoo.formats.containers.pickle_values import Array, Constructor, RefusedClass, Symbol, UnsupportedPickle
 from densezoo.formats.containers.zip import Archive
+from densezoo.formats.limits import MAX_DIMENSIONS
 
 ASK = "ask for the state_dict: torch.save(model.state_dict(), ...)"
 _DTYPES = {
@@ -33,7 +35,7 @@ _INERT_TORCH = re.compile(
 
 
 @dataclass(frozen=True)
-class Stored:
+class TorchStorage:
     """A storage of the file: where its bytes are is known when they are asked for."""
 
     dtype: str
@@ -46,7 +48,7 @@ class Stored:
 class Deferred:
     """A tensor of the file, not built yet: torch._utils._rebuild_tensor_v2's first arguments."""
 
-    storage: Stored
+    storage: TorchStorage
     offset: int
     size: tuple[int, ...]
     stride: tuple[int, ...]
@@ -84,7 +86,7 @@ class Storages:
     byteorder: str
     known: dict[tuple[str, str, int], Tensor] = field(default_factory=dict)
 
-    def numbers(self, stored: Stored, what: str) -> Tensor:
+    def numbers(self, stored: TorchStorage, what: str) -> Tensor:
         """All of a storage's numbers.
 
         Raises:
@@ -99,7 +101,7 @@ class Storages:
         return self.known[key]
 
 
-Stateful = Deferred | pickled.Array  # what a state_dict holds
+Stateful = Deferred | Array  # what a state_dict holds
 
 
 def _whole(values: object) -> tuple[int, ...]:
@@ -110,12 +112,12 @@ def _whole(values: object) -> tuple[int, ...]:
 
 def _tensor(arguments: tuple[Any, ...]) -> Deferred:
     storage, offset, size, stride = arguments[:4]
-    if not isinstance(storage, Stored) or type(offset) is not int:
+    if not isinstance(storage, TorchStorage) or type(offset) is not int:
         raise ValueError("a tensor without a storage")
     return Deferred(storage, offset, _whole(size), _whole(stride))
 
 
-CONSTRUCTORS: dict[str, pickled.Constructor] = {
+CONSTRUCTORS: dict[str, Constructor] = {
     "torch._utils._rebuild_tensor": _tensor,
     "torch._utils._rebuild_tensor_v2": _tensor,
     "torch._utils._rebuild_parameter": lambda arguments: arguments[0],
@@ -123,11 +125,11 @@ CONSTRUCTORS: dict[str, pickled.Constructor] = {
 }
 
 
-class OtherNumbers(pickled.Unsupported):
+class OtherNumbers(UnsupportedPickle):
     """A storage of numbers that no network of densezoo has: quantised, complex, of 8 bits."""
 
 
-def persistent(key: Any) -> Stored | pickled.Symbol:
+def persistent(key: Any) -> TorchStorage | Symbol:
     """The storage that a persistent id names: ("storage", class, key, device, numel[, (key, offset, numel)]).
 
     A class of a whole model, with its source code, is a persistent id, too: ("module", class, file, code).
@@ -136,16 +138,16 @@ def persistent(key: Any) -> Stored | pickled.Symbol:
         OtherNumbers: the storage is of none of _DTYPES.
     """
     match key:
-        case ("module", pickled.Symbol() as symbol, *_):
+        case ("module", Symbol() as symbol, *_):
             return symbol
-        case ("storage", pickled.Symbol(name), str(record), _, int(numel), *view):
+        case ("storage", Symbol(name), str(record), _, int(numel), *view):
             kind = _STORAGE.fullmatch(name)
             if kind and kind[1] in _DTYPES and numel >= 0:
                 match view:
                     case [] | [None]:
-                        return Stored(_DTYPES[kind[1]], record, numel)
+                        return TorchStorage(_DTYPES[kind[1]], record, numel)
                     case [(_, int(offset), _)]:
-                        return Stored(_DTYPES[kind[1]], record, numel, offset)
+                        return TorchStorage(_DTYPES[kind[1]], record, numel, offset)
             if name.endswith("Storage"):
                 raise OtherNumbers(f"holds a {name}: quantised, complex or 8-bit numbers; expected floating point")
     raise ValueError("a persistent id that is no storage of numbers")
@@ -184,9 +186,9 @@ def load_pickle(
     data.file.seek(data.start)
     try:
         return pickled.load(data.file, CONSTRUCTORS, find, allows, data.opened.shapes_only)
-    except pickled.RefusedClass as error:
+    except RefusedClass as error:
         raise FormatError(f"{path}: {error}; {ASK}") from None
-    except pickled.Unsupported as error:
+    except UnsupportedPickle as error:
         raise FormatError(f"{path}: {error}") from None
     except FormatError as error:
         raise FormatError(broken(path, str(error))) from None

@@ -35,7 +35,7 @@ class Unsupported(Broken):
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredElements:
     """An array that is still in the file: ``count`` elements in ``length`` bytes from ``start`` on."""
 
     dtype: np.dtype[Any]
@@ -44,7 +44,7 @@ class Stored:
     length: int
 
 
-class Source:
+class NumberSource:
     """The bytes of a file; ``position``: how many of them have been read or skipped."""
 
     def __init__(self, data: Bytes, long_size: int) -> None:
@@ -81,7 +81,7 @@ class Source:
         return np.dtype(f"<i{self.long_size}" if kind == "l" else f"<{kind}")
 
 
-class BinarySource(Source):
+class BinarySource(NumberSource):
     """Little-endian numbers; a long has the 8 or 4 bytes that it had where the file was written."""
 
     def integer(self, what: str) -> int:
@@ -103,13 +103,13 @@ class BinarySource(Source):
     def text(self, length: int, what: str) -> bytes:
         return self.take(length, what)
 
-    def elements(self, dtype: np.dtype[Any], count: int, what: str) -> Stored:
+    def elements(self, dtype: np.dtype[Any], count: int, what: str) -> StoredElements:
         """Skips a storage's elements; returns where they are."""
         start = self.position
         self.skip(count * dtype.itemsize, what)
-        return Stored(dtype, count, start, count * dtype.itemsize)
+        return StoredElements(dtype, count, start, count * dtype.itemsize)
 
-    def read(self, stored: Stored, first: int, count: int) -> NDArray[Any]:
+    def read(self, stored: StoredElements, first: int, count: int) -> NDArray[Any]:
         """``count`` of the elements that `elements` skipped, from number ``first`` on, from the file."""
         width = stored.dtype.itemsize
         numbers = cut(self.data, stored.start + first * width, count * width, "a tensor").read()
@@ -117,12 +117,12 @@ class BinarySource(Source):
         return array if array.flags.writeable else array.copy()
 
 
-class TextSource(Source):
+class TextSource(NumberSource):
     """ASCII: the numbers of one call on one line with spaces between them; strings as they are, then a newline."""
 
     def __init__(self, data: Bytes) -> None:
         super().__init__(data, long_size=8)
-        self.shared: dict[Stored, NDArray[Any]] = {}  # storages of several tensors, parsed once
+        self.shared: dict[StoredElements, NDArray[Any]] = {}  # storages of several tensors, parsed once
 
     def line(self, count: int, pattern: re.Pattern[bytes], what: str) -> list[bytes]:
         at = self.position
@@ -160,12 +160,12 @@ class TextSource(Source):
         if length and self.take(1, f"a newline after {what}") != b"\n":
             raise Broken(self.position - 1, f"a newline after {what}", "something else")
 
-    def elements(self, dtype: np.dtype[Any], count: int, what: str) -> Stored:
+    def elements(self, dtype: np.dtype[Any], count: int, what: str) -> StoredElements:
         """Skips a storage's elements; returns where they are. Bytes and chars are written as they are."""
         start = self.position
         if dtype.itemsize == 1 or count == 0:
             self.skip(count, what)
-            return Stored(dtype, count, start, count)
+            return StoredElements(dtype, count, start, count)
         spaces, chunk = 0, b""
         while not chunk.endswith(b"\n") and spaces < count:
             chunk = self.file.readline(CHUNK)
@@ -177,9 +177,9 @@ class TextSource(Source):
                 raise Broken(start, f"{what}: numbers of at most {DIGITS} digits", "longer ones")
         if spaces != count - 1:
             raise Broken(start, f"{what}: {count:,} numbers on a line", f"{spaces} spaces")
-        return Stored(dtype, count, start, self.position - start)
+        return StoredElements(dtype, count, start, self.position - start)
 
-    def read(self, stored: Stored, first: int, count: int) -> NDArray[Any]:
+    def read(self, stored: StoredElements, first: int, count: int) -> NDArray[Any]:
         """As `BinarySource.read`; several reads of a part of one storage share its array.
 
         Raises:
@@ -195,7 +195,7 @@ class TextSource(Source):
         return part
 
 
-def _numbers(text: bytes, stored: Stored) -> NDArray[Any]:
+def _numbers(text: bytes, stored: StoredElements) -> NDArray[Any]:
     """A storage's elements from their text."""
     if stored.dtype.itemsize == 1:
         return np.array(bytearray(text), np.uint8).view(stored.dtype)

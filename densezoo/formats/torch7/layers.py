@@ -1,4 +1,4 @@
-"""The layers that Torch7's modules become: what they compute in evaluation, and where their weights are."""
+"""The layers that Torch7's modules become: what they compute in evaluation, and which tensors they take."""
 
 from __future__ import annotations
 
@@ -87,6 +87,14 @@ class Join:
 
 
 @dataclass(frozen=True)
+class Other:
+    """A module that is none of the others, by its class; what is in it is not looked at."""
+
+    where: str
+    class_name: str
+
+
+@dataclass(frozen=True)
 class Dense:
     """A dense layer: its input and what ``layers`` make of it, side by side.
 
@@ -101,4 +109,4 @@ class Dense:
     joined: bool
 
 
-Layer: TypeAlias = "Conv | Norm | Relu | Dropout | Pool | Flatten | Linear | Join | Dense"
+Layer: TypeAlias = "Conv | Norm | Relu | Dropout | Pool | Flatten | Linear | Join | Dense | Other"

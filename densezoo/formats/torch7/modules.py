@@ -1,7 +1,7 @@
 """Torch7's modules (``nn``, ``cudnn``) -> the layers that they compute in evaluation, or a refusal.
 
-A module counts only with all its fields as the canonical network's layer has them, or as an exact variant of it; the
-sources are https://github.com/torch/nn, https://github.com/soumith/cudnn.torch and the authors' own
+A module counts only if all its fields are of a kind that a layer here has. The sources are
+https://github.com/torch/nn, https://github.com/soumith/cudnn.torch and the authors' own
 ``models/DenseConnectLayer.lua`` in https://github.com/liuzhuang13/DenseNet.
 """
 
@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from densezoo.errors import CheckpointError, FormatError
-from densezoo.formats.torch7.layers import Conv, Dense, Dropout, Flatten, Join, Layer, Linear, Norm, Pool, Relu
+from densezoo.formats.torch7.layers import Conv, Dense, Dropout, Flatten, Join, Layer, Linear, Norm, Other, Pool, Relu
 from densezoo.formats.torch7.objects import Module, Storage, Table, Tensor, Torch7File, Value, describe
 
 MAX_NESTING = 64  # modules within modules; back references can nest them deeper than the file does
@@ -50,7 +50,7 @@ class Fields:
         """``<letter>W`` and ``<letter>H``, which have to be equal."""
         width, height = self.whole(f"{letter}W", default), self.whole(f"{letter}H", default)
         if width != height:
-            raise self.error(f"{letter}H", f"its {letter}W, {width}: all of a DenseNet's windows are square")
+            raise self.error(f"{letter}H", f"its {letter}W, {width}: a square window, as every layer that is read has")
         return width
 
     def real(self, name: str, default: float | None = None) -> float:
@@ -197,7 +197,7 @@ def _join(fields: Fields) -> Join:
     return Join(fields.where)
 
 
-#: {class: the layer that it is}; what is in neither table is refused by its name.
+#: {class: the layer that it is}; what is in neither table is an `Other`.
 LEAVES: dict[str, Callable[[Fields], Layer]] = {
     "nn.SpatialConvolution": _conv,
     "nn.SpatialConvolutionMM": _conv,
@@ -217,16 +217,6 @@ LEAVES: dict[str, Callable[[Fields], Layer]] = {
     "nn.JoinTable": _join,
 }
 
-#: {class: why it is refused}, where more can be said than that it is none of the above.
-REFUSED = {
-    "nn.ConcatTable": "is what ResNets are made of",
-    "nn.CAddTable": "is what ResNets are made of",
-    **dict.fromkeys(
-        ("nn.SoftMax", "cudnn.SoftMax", "nn.LogSoftMax", "cudnn.LogSoftMax"),
-        "turns logits into something else; save the network without that module",
-    ),
-}
-
 
 class Lowering:
     """Flattens a tree of modules into layers; no module may be met twice."""
@@ -242,12 +232,15 @@ class Lowering:
             place: the module's number in its parent's, after its parent's own place; empty for the root.
 
         Raises:
-            CheckpointError: a module that no DenseNet has.
+            CheckpointError: modules that are used twice, nested too deep, or joined otherwise than in a dense layer.
             FormatError: a module that is broken.
         """
         where = f"module {place or 'at the top'} ({module.class_name}, offset {module.at:,})"
         if module in self.met or place.count(".") > MAX_NESTING:
-            raise CheckpointError(f"{self.file.path}: {where} is used twice, or nested too deep; no DenseNet has that")
+            raise CheckpointError(
+                f"{self.file.path}: {where} is used twice, or nested too deep; expected each module once, "
+                f"at most {MAX_NESTING} within each other"
+            )
         self.met.add(module)
         fields = Fields(self.file, module, where)
         if module.class_name in LEAVES:
@@ -255,8 +248,7 @@ class Lowering:
         elif module.class_name in CONTAINERS:
             yield from CONTAINERS[module.class_name](self, fields, place)
         elif module.class_name != "nn.Identity":
-            reason = REFUSED.get(module.class_name, "is of a class that no DenseNet has")
-            raise CheckpointError(f"{self.file.path}: no DenseNet that densezoo can express: {where} {reason}")
+            yield Other(where, module.class_name)
 
     def _sequential(self, fields: Fields, place: str) -> Iterator[Layer]:
         for i, child in enumerate(fields.modules(), start=1):
@@ -273,8 +265,8 @@ class Lowering:
         if len(branches) != 2 or bool(branches[0]) == bool(branches[1]):
             counts = " and ".join(str(len(branch)) for branch in branches)
             raise CheckpointError(
-                f"{self.file.path}: no DenseNet that densezoo can express: {fields.where} joins branches of {counts} "
-                "layers; expected an nn.Identity and one other"
+                f"{self.file.path}: {fields.where} joins branches of {counts} layers; "
+                "expected an nn.Identity and one other"
             )
         yield Dense(fields.where, branches[0] or branches[1], new_first=bool(branches[0]), joined=True)
 

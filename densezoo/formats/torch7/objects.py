@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from densezoo.errors import FormatError
 from densezoo.formats.binary import Bytes, cut
-from densezoo.formats.torch7.encoding import BinarySource, Broken, Stored, TextSource, Unsupported
+from densezoo.formats.limits import MAX_DIMENSIONS
+from densezoo.formats.torch7.encoding import BinarySource, Broken, StoredElements, TextSource, Unsupported
 
 #: Type numbers of File.lua. 6 to 8 are functions: bytecode that is skipped; 6 is not numbered, so never referred to.
 NIL, NUMBER, STRING, TABLE, OBJECT, BOOLEAN, OLD_FUNCTION = range(7)
@@ -37,9 +38,8 @@ CLASSES = (
 
 #: Beginnings of the names of classes whose contents are no table of fields (https://github.com/torch/tds).
 FOREIGN_CLASSES = ("tds.",)
-MAX_DEPTH = 200  # objects within objects; a DenseNet of the authors in a DataParallelTable in a table has about 20
+MAX_DEPTH = 200  # objects within objects; DenseNet-BC in a DataParallelTable in a table has about 20
 MAX_VALUES = 130_000  # DenseNet-264 has about 50,000; bounds the time and the memory
-MAX_DIMENSIONS = 16  # of a tensor; networks have 4
 
 
 @dataclass(eq=False)
@@ -51,7 +51,7 @@ class Table:
 
 
 @dataclass(eq=False)
-class Function:
+class LuaFunction:
     """A Lua function, without its bytecode."""
 
     at: int
@@ -73,7 +73,7 @@ class Storage:
 
     at: int
     class_name: str
-    stored: Stored
+    stored: StoredElements
 
 
 @dataclass(eq=False)
@@ -88,6 +88,11 @@ class Tensor:
     storage: Storage | None
 
     @property
+    def name(self) -> str:
+        """What it is called in a `Checkpoint`: where it is in the file, which names no tensors."""
+        return f"the tensor at offset {self.at:,}"
+
+    @property
     def count(self) -> int:
         """How many elements it has."""
         return prod(self.size) if self.size else 0
@@ -98,10 +103,10 @@ class Tensor:
         return 1 + sum((size - 1) * stride for size, stride in zip(self.size, self.stride)) if self.size else 0
 
 
-Value: TypeAlias = "float | str | bool | Table | Function | Module | Storage | Tensor | None"
+Value: TypeAlias = "float | str | bool | Table | LuaFunction | Module | Storage | Tensor | None"
 
 
-class Reader:
+class ObjectReader:
     """Reads one object with all it refers to; ``values`` counts what was read."""
 
     def __init__(self, source: BinarySource | TextSource) -> None:
@@ -129,7 +134,7 @@ class Reader:
         if kind == BOOLEAN:
             return self.source.integer("a boolean") == 1
         if kind == OLD_FUNCTION:
-            return self._function(Function(at), depth)
+            return self._function(LuaFunction(at), depth)
         if kind in REFERENCED:
             return self._referenced(kind, at, depth)
         raise Broken(at, "the type number of a value (0 to 8)", kind)
@@ -144,11 +149,11 @@ class Reader:
             return known
         if kind == OBJECT:
             return self._object(index, at, depth)
-        new = Table(at) if kind == TABLE else Function(at)
+        new = Table(at) if kind == TABLE else LuaFunction(at)
         self.known[index] = kind, new
         return self._table(new, depth) if isinstance(new, Table) else self._function(new, depth)
 
-    def _function(self, function: Function, depth: int) -> Function:
+    def _function(self, function: LuaFunction, depth: int) -> LuaFunction:
         self.source.skip(self.source.integer("the length of a function"), "a function's bytecode")
         self.value(depth + 1)  # the variables it closes over
         return function
@@ -285,7 +290,7 @@ def _parse(path: Path, sources: list[TextSource] | list[BinarySource]) -> Torch7
     for source in sources:
         try:
             source.file.seek(source.data.start)
-            reader = Reader(source)
+            reader = ObjectReader(source)
             root = reader.value()
             source.check_end()
             return Torch7File(path, root, [value for _, value in reader.known.values()], source)
@@ -306,6 +311,6 @@ def describe(value: Value) -> str:
     """What a value is, for messages."""
     if isinstance(value, (Module, Storage, Tensor)):
         return f"a {value.class_name} at offset {value.at:,}"
-    if isinstance(value, (Table, Function)):
-        return f"a {type(value).__name__.lower()} at offset {value.at:,}"
+    if isinstance(value, (Table, LuaFunction)):
+        return f"a {'table' if isinstance(value, Table) else 'function'} at offset {value.at:,}"
     return "nothing" if value is None else repr(value)[:40]

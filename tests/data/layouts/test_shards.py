@@ -11,8 +11,8 @@ import pyarrow.parquet
 import pytest
 from small_imagenet import EXPECTED, IMAGES, LABELS, NAMES, class_folders, facts, tarred, write
 
-from densezoo.data.layouts.datasets import open_dataset
-from densezoo.errors import DatasetError, ImageError
+from densezoo.data.datasets import open_dataset
+from densezoo.errors import DatasetError, ImageError, MissingDependencyError
 
 PNGS = [name.replace("JPEG", "png") for name in NAMES]
 
@@ -81,7 +81,7 @@ def test_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", no_pyarrow)
-    with pytest.raises(DatasetError, match=r"pip install 'densezoo\[parquet\]'"):
+    with pytest.raises(MissingDependencyError, match=r"pip install 'densezoo\[parquet\]'"):
         open_dataset("imagenet1k", tmp_path)
 
 

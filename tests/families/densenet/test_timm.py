@@ -21,14 +21,20 @@ from densezoo.errors import CheckpointError, FormatError
 from densezoo.families.densenet import timm as timm_config
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.network import DenseNet
-from densezoo.families.densenet.timm import NETWORKS
-from densezoo.formats.detect import read_checkpoint
+from densezoo.families.densenet.timm import NETWORKS, named_by_timm
+from densezoo.formats import detect
 from densezoo.formats.safetensors import write_safetensors
+from densezoo.types import Checkpoint
 
 TENSORS = {"features.conv0.weight": torch.zeros(2, 3, 7, 7)}
 PLAIN = {"model": "densenet121", "gp": None, "bn_eps": None, "model_kwargs": {}}
 SMALL = {"growth_rate": 8, "block_config": [2, 3], "num_classes": 5}  # arguments with which a test takes no minute
 BLUR = {"architecture": "densenetblur121d", "model_args": SMALL}
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """The file, with the networks that stand beside its tensors."""
+    return named_by_timm(detect.read_checkpoint(path))
 
 
 def trained(tmp_path: Path, tensors: dict[str, torch.Tensor] = TENSORS, **arguments: object) -> Path:

@@ -20,7 +20,9 @@ from densezoo.api import load_checkpoint
 from densezoo.errors import CheckpointError, DensezooError, FormatError
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.network import DenseNet
-from densezoo.formats.detect import read_checkpoint
+from densezoo.families.densenet.torch7 import fold_modules
+from densezoo.formats import detect
+from densezoo.types import Checkpoint
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures/torch7"
 
@@ -28,6 +30,11 @@ BC = DenseNetArchitecture(4, (2, 1, 2), 8, stem="cifar", num_classes=5)
 PLAIN = DenseNetArchitecture(4, (2, 2), 8, bn_size=None, reduction=1.0, stem="cifar", num_classes=3)
 IMAGENET = DenseNetArchitecture(4, (1, 2, 1, 1), 8, bn_eps=1e-3, num_classes=7)
 TINY = DenseNetArchitecture(4, (1, 1), 8, stem="cifar", num_classes=3)
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """The file's network under canonical names."""
+    return fold_modules(detect.read_checkpoint(path))
 
 
 def network(arch: DenseNetArchitecture, seed: int = 0) -> DenseNet:
@@ -333,7 +340,7 @@ REFUSED: list[tuple[Callable[[Obj], None], str]] = [
     (change("AveragePooling", ceil_mode=True), "its ceil_mode is True"),
     (change("AveragePooling", kW=3, kH=3), "expected a pooling of 2x2"),
     (change("AveragePooling", dW=1, dH=1), "expected a pooling of 2x2"),
-    (change("AveragePooling", kW=3), "all of a DenseNet's windows are square"),
+    (change("AveragePooling", kW=3), "expected its kW, 3: a square window"),
     (change("AveragePooling", padW=1, padH=1), "expected a pooling of 2x2"),
     (change("AveragePooling", -1, padW=1, padH=1), "expected an average pooling of the whole map"),
     (change("AveragePooling", mode="CUDNN_POOLING_MAX"), "its mode is 'CUDNN_POOLING_MAX'"),

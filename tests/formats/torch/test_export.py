@@ -71,7 +71,7 @@ def test_a_description_without_end_is_refused_before_it_is_parsed(tmp_path: Path
         for name in archive.namelist():
             changed.writestr(name, text if name.endswith("models/model.json") else archive.read(name))
     tracemalloc.start()
-    with pytest.raises(FormatError, match="of JSON with .* no DenseNet's has that"):
+    with pytest.raises(FormatError, match="of JSON with .* values; expected at most"):
         read_checkpoint(tmp_path / "model.pt2")
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -22,7 +22,7 @@ from densezoo.formats.detect import read_checkpoint
 from densezoo.formats.torch7.objects import (
     MAX_DEPTH,
     MAX_VALUES,
-    Function,
+    LuaFunction,
     Module,
     Storage,
     Table,
@@ -142,7 +142,7 @@ def test_functions_are_skipped(tmp_path: Path, type_number: int, options: dict[s
     function = Fun(b"\x1bLJ\n4", [{"name": "x", "value": 1}], type_number)
     root = load(tmp_path / "x.t7", dumps([function, "after"], **options)).root
     assert isinstance(root, Table)
-    assert isinstance(root.items[1.0], Function)
+    assert isinstance(root.items[1.0], LuaFunction)
     assert root.items[2.0] == "after"
 
 

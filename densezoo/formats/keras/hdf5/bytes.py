@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from densezoo.errors import FormatError
-from densezoo.formats.binary import EXPANSION_SLACK, MAX_EXPANSION, Bytes, cut
+from densezoo.formats.binary import Bytes, cut
+from densezoo.formats.limits import EXPANSION_SLACK, MAX_EXPANSION
 
-MAX_PIECES = 350_000  # that are looked at; a Keras file of DenseNet-201 with Adam's state takes 240,000
+MAX_PIECES = 350_000  # that are looked at; the weights of DenseNet-201 with Adam's state take 240,000
 MAX_WORK, WORK_SLACK = 16, 64 << 20  # bytes of chunks: this many times the file's
 UNDEFINED = 0xFFFFFFFFFFFFFFFF
 
 
-class Source:
+class HDF5Bytes:
     """A file that is looked at piece by piece: what points in circles runs into the limit.
 
     Args:
@@ -29,13 +30,13 @@ class Source:
     def error(self, at: int, expected: str, found: str) -> FormatError:
         return FormatError(
             f"{self.path}: an HDF5 file by its first bytes, but at byte {at:,} expected {expected}, found {found}; it "
-            "is broken or truncated: fetch it anew; if it is whole, it is not Keras's"
+            "is broken or truncated: fetch it anew; if it is whole, it has what densezoo doesn't read"
         )
 
     def unsupported(self, at: int, what: str, expected: str = "") -> FormatError:
         return FormatError(
             f"{self.path}: at byte {at:,} this HDF5 file has {what}{expected and f' where {expected} is expected'}, "
-            "which densezoo doesn't read and Keras doesn't write; rewrite it with `h5repack -l CONTI -f NONE OLD NEW`"
+            "which densezoo doesn't read; rewrite it with `h5repack -l CONTI -f NONE OLD NEW`"
         )
 
     def piece(self, start: int, size: int, what: str) -> Bytes:

@@ -87,7 +87,7 @@ def read_tensor(file: File, node: Node, what: str) -> Tensor:
     """The numbers of a dataset.
 
     Raises:
-        FormatError: broken, truncated or in another file; no numbers; stored in a way that Keras doesn't use.
+        FormatError: broken, truncated or in another file; no numbers; stored in a way that isn't read.
     """
     space, kind, layout = (node.message(which) for which in (DATASPACE, DATATYPE, LAYOUT))
     if space is None or kind is None or layout is None or node.message(EXTERNAL) is not None:

@@ -1,8 +1,8 @@
 """HDF5 files, read within their own bytes: https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html
 
 The HDF5 library allocates what a broken file claims and can crash on it; this reader knows the parts of the format
-that Keras's files use, as every version of the library writes them. A file is groups and datasets; each is a header
-of messages, which say what it is made of. What is many (links, attributes) may be elsewhere, in "dense" storage.
+that weights are stored with, as every version of the library writes them. A file is groups and datasets; each is a
+header of messages, which say what it is made of. What is many (links, attributes) may be elsewhere, in "dense" storage.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from densezoo.errors import FormatError
 from densezoo.formats.binary import Bytes
-from densezoo.formats.keras.hdf5.bytes import UNDEFINED, Source
+from densezoo.formats.keras.hdf5.bytes import UNDEFINED, HDF5Bytes
 from densezoo.formats.keras.hdf5.indexes import FractalHeap, btree_v2, global_heap, symbol_table
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -55,7 +55,7 @@ class Node:
         return next((message for message in self.messages if message.kind == kind), None)
 
 
-class File(Source):
+class File(HDF5Bytes):
     """An HDF5 file.
 
     Args:
@@ -96,7 +96,9 @@ class File(Source):
         """The object that a group's path leads to."""
         for name in filter(None, path.split("/")):
             if name not in node.members:
-                raise FormatError(f"{self.path}: there is no {path} in the HDF5 file; it is truncated or not Keras's")
+                raise FormatError(
+                    f"{self.path}: there is no {path} in the HDF5 file; it is truncated or of another kind"
+                )
             node = self.node(node.members[name])
         return node
 

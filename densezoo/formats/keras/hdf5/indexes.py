@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from densezoo.formats.binary import cut
-from densezoo.formats.keras.hdf5.bytes import UNDEFINED, Source
+from densezoo.formats.keras.hdf5.bytes import UNDEFINED, HDF5Bytes
 
 MAX_LEVELS = 64
 MAX_NAME = 1024  # bytes of a group's member's
 HUGE_RECORD = 1, 24  # kind and bytes of a record of a fractal heap's huge object: address, length, number
 
 
-def btree_v1(source: Source, address: int, kind: int, key_size: int) -> Iterator[int]:
+def btree_v1(source: HDF5Bytes, address: int, kind: int, key_size: int) -> Iterator[int]:
     """Where the entries (key, then address) in the leaves of a version 1 B-tree are, in order."""
     todo = [(address, MAX_LEVELS)]
     while todo:
@@ -32,7 +32,7 @@ def btree_v1(source: Source, address: int, kind: int, key_size: int) -> Iterator
             todo += [(source.number(place + key_size), level) for place in reversed(places)]
 
 
-def btree_v2(source: Source, address: int, kind: int, record: int) -> Iterator[int]:
+def btree_v2(source: HDF5Bytes, address: int, kind: int, record: int) -> Iterator[int]:
     """Where the records of a version 2 B-tree are, in any order; inner nodes have some, too.
 
     Args:
@@ -80,7 +80,7 @@ class FractalHeap:
         address: of the heap's header.
     """
 
-    def __init__(self, source: Source, address: int) -> None:
+    def __init__(self, source: HDF5Bytes, address: int) -> None:
         source.expect(address, b"FRHP\0", "a fractal heap")
         self.source, self.address = source, address
         id_size, filters, limit = (source.number(address + at, size) for at, size in ((5, 2), (7, 2), (10, 4)))
@@ -134,7 +134,7 @@ class FixedArray:
         address: of the array's header.
     """
 
-    def __init__(self, source: Source, address: int) -> None:
+    def __init__(self, source: HDF5Bytes, address: int) -> None:
         source.expect(address, b"FAHD\0", "a fixed array")
         self.source, self.size, self.per_page = (
             source,
@@ -158,7 +158,7 @@ class FixedArray:
         return self.start + number * self.size + 4 * page
 
 
-def symbol_table(source: Source, tree: int, heap: int) -> Iterator[tuple[str, int]]:
+def symbol_table(source: HDF5Bytes, tree: int, heap: int) -> Iterator[tuple[str, int]]:
     """(name, address) of a group's members: entries in a B-tree, names in a local heap; no soft or external links."""
     source.expect(heap, b"HEAP", "a heap of names")
     names = source.piece(source.number(heap + 24), source.number(heap + 8), "a heap of names")
@@ -176,13 +176,13 @@ def symbol_table(source: Source, tree: int, heap: int) -> Iterator[tuple[str, in
                 yield name.decode("utf-8", "replace"), source.number(entry + 8)
 
 
-def global_heap(source: Source, address: int) -> dict[int, tuple[int, int]]:
+def global_heap(source: HDF5Bytes, address: int) -> dict[int, tuple[int, int]]:
     """{number: (where it is, its bytes)} of the objects in a collection of a global heap."""
     source.expect(address, b"GCOL\1", "a collection of strings")
     place, end = address + 16, address + source.number(address + 8)
-    found = {}
+    strings = {}
     while place + 16 <= end and (number := source.number(place, 2)):  # 0 is the free space at the end
         size = source.number(place + 8)
-        found[number] = (place + 16, size)
+        strings[number] = (place + 16, size)
         place += 16 + -(-size // 8) * 8
-    return found
+    return strings

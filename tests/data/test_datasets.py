@@ -10,7 +10,7 @@ import scipy.io
 import torchvision.datasets
 from sklearn.datasets import load_digits
 
-from densezoo.data.layouts.datasets import DATASETS, open_dataset
+from densezoo.data.datasets import DATASETS, open_dataset
 from densezoo.errors import DatasetError, UnknownNameError
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from densezoo.data import imagenet
+from densezoo.data.images import ArrayImages, ImageSet
 from densezoo.data.labels import (
     SPLIT_FOLDERS,
     ClassNames,
@@ -17,7 +18,7 @@ from densezoo.data.labels import (
     read_class_map,
 )
 from densezoo.data.layouts import arrays, imagenet_c
-from densezoo.data.layouts.folder import ArrayImages, ImageSet, folder_images, tar_images
+from densezoo.data.layouts.folder import folder_images, tar_images
 from densezoo.data.layouts.lists import KNOWN_LISTS, find_list, is_flat, label_listed
 from densezoo.data.layouts.shards import is_webdataset, parquet_images, shard_files, webdataset_images
 from densezoo.errors import DatasetError, UnknownNameError
