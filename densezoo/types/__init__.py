@@ -4,13 +4,24 @@ Units: percentages are 0-100, sizes are bytes (or pixels, where a name says so),
 """
 
 from densezoo.types.architecture import Architecture
-from densezoo.types.checkpoint import Checkpoint, ConversionReport, GraphNode, KeyMap, Param, ParamKind, TimmNetwork
+from densezoo.types.checkpoint import (
+    LONE_MATRIX,
+    Checkpoint,
+    ConversionReport,
+    GraphNode,
+    KeyMap,
+    NamedNetwork,
+    Param,
+    TimmNetwork,
+)
 from densezoo.types.experiment import Experiment, Recipe
 from densezoo.types.index import ModelSpec, ReportedResult, WeightSource
+from densezoo.types.layer import Layer
 from densezoo.types.protocol import Protocol
 from densezoo.types.result import Conditions, Coverage, EvalResult, KnownBy
 
 __all__ = [
+    "LONE_MATRIX",
     "Architecture",
     "Checkpoint",
     "Conditions",
@@ -21,9 +32,10 @@ __all__ = [
     "GraphNode",
     "KeyMap",
     "KnownBy",
+    "Layer",
     "ModelSpec",
+    "NamedNetwork",
     "Param",
-    "ParamKind",
     "Protocol",
     "Recipe",
     "ReportedResult",
