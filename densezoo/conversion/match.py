@@ -48,7 +48,10 @@ def convert(
         CheckpointError: no known source's names; tensors missing, unexpected or of another shape; weights that are
             not finite numbers; an option that is no field, or that the file contradicts; another computation.
     """
+    for family in families():
+        checkpoint = family.fold_modules(checkpoint)
     naming = recognise(checkpoint)
+    checkpoint = dataclasses.replace(checkpoint, described=naming.family.named_networks(checkpoint))
     inferred: Architecture = naming.family.infer(naming)
     _check_family(checkpoint, naming, architecture)
     _check_description(checkpoint, naming, inferred)

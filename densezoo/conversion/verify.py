@@ -6,12 +6,14 @@ import pickle
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from densezoo.conversion.match import recognise
 from densezoo.families import family_of
+from densezoo.families.base import Family
 from densezoo.formats.detect import read_checkpoint
 from densezoo.types import Architecture, NamedNetwork
 
@@ -23,6 +25,7 @@ class _File:
     """A file for a system to run (`densezoo.families.systems.WeightFile`)."""
 
     path: Path
+    family: Family[Any]
 
     def tensors(self) -> dict[str, Tensor]:
         """As its system reads it; what that can't (a wrapper, TorchScript), as densezoo does."""
@@ -37,7 +40,7 @@ class _File:
         return {name.removeprefix(prefix): tensor for name, tensor in checkpoint.tensors.items()}
 
     def described(self) -> tuple[NamedNetwork, ...]:
-        return read_checkpoint(self.path).described
+        return self.family.named_networks(read_checkpoint(self.path))
 
 
 def system_of(source: str, path: Path, arch: Architecture) -> str:
@@ -48,9 +51,10 @@ def system_of(source: str, path: Path, arch: Architecture) -> str:
         path: the file.
         arch: the network that it holds.
     """
-    systems = family_of(arch).systems
+    family = family_of(arch)
+    systems = family.systems
     fitting = [name for name, system in systems.items() if system.run and source in (name, *system.sources)]
-    if len(fitting) > 1 and (described := read_checkpoint(path).described):
+    if len(fitting) > 1 and (described := _File(path, family).described()):
         return next((network.system for network in described if network.system in fitting), fitting[-1])
     return next((name for name in fitting if not systems[name].cannot_store(arch)), (fitting or [source])[-1])
 
@@ -69,14 +73,15 @@ def largest_error(system: str, path: Path, model: torch.nn.Module, arch: Archite
         Why it was not run, where the system isn't installed, has no such network, doesn't take the file or the
         images, or isn't one that densezoo can run.
     """
-    row = family_of(arch).systems.get(system)
+    family = family_of(arch)
+    row = family.systems.get(system)
     if row is None or row.run is None:
         return "densezoo can't run this system"
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the systems themselves, as they are imported
         expected = model(images)
         try:
-            logits = row.run(_File(path), arch, images)
+            logits = row.run(_File(path, family), arch, images)
         except ImportError as error:
             return f"not installed: {error.name or system}"
         except (RuntimeError, ValueError, TypeError, KeyError, AssertionError, pickle.UnpicklingError) as error:

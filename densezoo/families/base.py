@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
 
 from densezoo.errors import CheckpointError
-from densezoo.types import Architecture, GraphNode, KeyMap, Layer
+from densezoo.types import Architecture, Checkpoint, GraphNode, KeyMap, Layer, NamedNetwork
 
 if TYPE_CHECKING:
     from torch import nn
@@ -103,6 +103,14 @@ class Family(ABC, Generic[A]):
     @abstractmethod
     def infer(self, naming: Naming) -> A:
         """What the tensors' names and shapes say; a field whose tensor isn't there keeps its default."""
+
+    def fold_modules(self, checkpoint: Checkpoint) -> Checkpoint:
+        """The checkpoint with named tensors in place of layers without names (Torch7), where it has such."""
+        return checkpoint
+
+    def named_networks(self, checkpoint: Checkpoint) -> tuple[NamedNetwork, ...]:
+        """The networks that are named beside a file's tensors, in the family's fields."""
+        return checkpoint.described
 
     def read_graph(self, graph: Sequence[GraphNode], arch: A, path: str) -> GraphFacts:
         """What the computation that a file describes says of this network.
