@@ -15,7 +15,7 @@ from typing import Any
 
 from densezoo import schema
 from densezoo.errors import ConfigError
-from densezoo.families.densenet.architecture import DenseNetArchitecture
+from densezoo.families import build_architecture
 from densezoo.paths import relative_to_root
 from densezoo.types import Experiment
 
@@ -41,7 +41,7 @@ def load_config(path: str | Path, overrides: Mapping[str, object] | None = None)
         values = merged.to_dict()
     named = {"name": path.stem, "path": relative_to_root(path), **values}
     if "model" in values:
-        named["model"] = schema.build(DenseNetArchitecture, values["model"], f"{path}: model", ConfigError)
+        named["model"] = build_architecture(values["model"], f"{path}: model")
     return schema.build(Experiment, named, str(path), ConfigError)
 
 

@@ -24,6 +24,7 @@ from densezoo.errors import (
     UnknownNameError,
     suggestion,
 )
+from densezoo.families import architecture_values, build_model, families, family_of
 from densezoo.files import write_atomically, written_as
 from densezoo.index.load import find_by_sha256, get_spec, load_index, tell_which
 from densezoo.index.select import select
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from densezoo.data.images import ImageSet
     from densezoo.data.loading import OnError
     from densezoo.data.preprocess import Preprocess
-    from densezoo.families.densenet.network import DenseNet
 
 __all__ = [
     "analyze",
@@ -119,7 +119,6 @@ def create_model(
         ConfigError: the builder can't express the architecture; weights are asked for that don't exist or don't fit.
         DownloadError, FormatError, CheckpointError: the weights can't be fetched, read or converted.
     """
-    from densezoo.families.densenet.capabilities import FeatureMaps, build_model, with_fresh_classifier
 
     arch = architecture if isinstance(architecture, Architecture) else _architecture(architecture)
     own_classes, own_chans = arch.num_classes, arch.in_chans
@@ -132,12 +131,12 @@ def create_model(
         )
         raise ConfigError(f"there are no weights for {what}; expected a name of the index and in_chans {own_chans}")
     else:
-        loaded = _pretrained(get_spec(architecture))
-        network = build_model(loaded.arch, builder)  # what the file says of itself, its epsilon for one, included
+        loaded, stated = _pretrained(get_spec(architecture))
+        network = build_model(stated, builder)  # what the file says of itself, its epsilon for one, included
         network.load_state_dict(loaded.state_dict())
         if arch.num_classes != own_classes:
-            network = with_fresh_classifier(network, arch.num_classes)
-    return FeatureMaps(network, arch) if features_only else network
+            network = family_of(arch).with_fresh_classifier(network, arch.num_classes)
+    return family_of(arch).feature_maps(network, arch) if features_only else network
 
 
 def _architecture(name: str) -> Architecture:
@@ -150,9 +149,10 @@ def _architecture(name: str) -> Architecture:
     return first.architecture
 
 
-def _pretrained(spec: ModelSpec) -> DenseNet:
-    """The network of a model's published weights."""
-    return load_checkpoint(fetch_weights(spec.name), spec.architecture)[0]
+def _pretrained(spec: ModelSpec) -> tuple[nn.Module, Architecture]:
+    """The network of a model's published weights, and its architecture."""
+    network, report = load_checkpoint(fetch_weights(spec.name), spec.architecture)
+    return network, report.architecture
 
 
 def fetch_weights(name: str, *, mirrors: Sequence[str] = ()) -> Path:
@@ -196,9 +196,8 @@ def check_index(path: str | Path = ROOT / "model-index.yml") -> int:
         MetafileError: what is wrong; names file, model and field.
     """
     from densezoo.families.claims import contradictions
-    from densezoo.families.densenet.keymaps import KEYMAPS
 
-    keymaps = {keymap.name for keymap in KEYMAPS}
+    keymaps = {keymap.name for family in families() for keymap in family.keymaps}
     specs = load_index(path)
     problems = []
     for spec in specs.values():
@@ -213,7 +212,7 @@ def check_index(path: str | Path = ROOT / "model-index.yml") -> int:
 
 def load_checkpoint(
     path: str | Path, architecture: Architecture | None = None, **options: object
-) -> tuple[DenseNet, ConversionReport]:
+) -> tuple[nn.Module, ConversionReport]:
     """The network of a checkpoint file, in eval mode, and what became of every tensor.
 
     Args:
@@ -222,19 +221,12 @@ def load_checkpoint(
 
     Raises:
         FormatError: the file can't be read without running code from it, or not at all.
-        CheckpointError: it holds no DenseNet, another one, or an incomplete one.
+        CheckpointError: it holds no network of a known family, another one, or an incomplete one.
     """
-    import torch
-
-    from densezoo.conversion.match import convert, read_network
-    from densezoo.families.densenet.network import DenseNet
+    from densezoo.conversion.load import load_network
 
     with one_thread():
-        arch, state_dict, report = convert(read_network(path, architecture, **options), architecture, **options)
-        with torch.device("meta"):  # the file's weights come in their place
-            model = DenseNet(arch, draw_weights=False)
-        model.load_state_dict(state_dict, assign=True)
-    return model.eval(), report
+        return load_network(path, architecture, **options)
 
 
 def convert_checkpoint(
@@ -270,7 +262,7 @@ def convert_checkpoint(
         model, report = load_checkpoint(source, **options)
     spec = find_by_sha256(sha256)
     facts = {
-        "architecture": dataclasses.asdict(report.architecture),
+        "architecture": architecture_values(report.architecture),
         "protocol": spec.protocol if spec else report.protocol,
         "origin": {"file": source.name, "format": report.format, "source": report.source},
         "sha256": sha256,
@@ -282,20 +274,16 @@ def convert_checkpoint(
     return report, {**written, "verified": verified}
 
 
-def _verify(model: DenseNet, report: ConversionReport, files: Sequence[tuple[str, Path]]) -> dict[str, float | str]:
+def _verify(model: nn.Module, report: ConversionReport, files: Sequence[tuple[str, Path]]) -> dict[str, float | str]:
     """{"system file": largest relative error of its network's logits against ours, or why it was not run}.
 
     Raises:
         CheckpointError: more than a rounding error.
     """
-    import torch
-
-    from densezoo.conversion.verify import LARGEST_ERROR, largest_error, system_of
-    from densezoo.families.densenet.layers import STEMS
+    from densezoo.conversion.verify import LARGEST_ERROR, largest_error, probe_images, system_of
 
     arch = report.architecture
-    side = STEMS[arch.stem].reduction * 2 ** (len(arch.block_config) - 1) * (arch.head_pool or 2)
-    images = torch.randn(2, arch.in_chans, side, side, generator=torch.Generator().manual_seed(0))
+    images = probe_images(arch)
     errors = {}
     for source, path in files:
         system = system_of(source, path, arch)
@@ -469,7 +457,7 @@ def evaluate_protocols(
             "commit": provenance.commit(ROOT),
             "date": provenance.now(),
             "tta": tta,
-            "architecture": _plain(dataclasses.asdict(experiment.model)),
+            "architecture": _plain(architecture_values(experiment.model)),
         }
         loading = measure.Loading(batch_size, workers, on_error, augmentation, Path(cache) if cache else None)
         storing = measure.Storing(
@@ -658,7 +646,7 @@ def train_config(
         raise
     path = folder / f"{experiment.name}.safetensors"
     if distributed.is_main():
-        facts = {"architecture": dataclasses.asdict(experiment.model), "config": experiment.path, "seed": recipe.seed}
+        facts = {"architecture": architecture_values(experiment.model), "config": experiment.path, "seed": recipe.seed}
         facts |= {"dataset": experiment.dataset, "protocol": experiment.protocol}
         write_safetensors(path, network.state_dict(), facts)
     return path

@@ -2,104 +2,46 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from densezoo.conversion.match import convert
 from densezoo.errors import CheckpointError
-from densezoo.families.densenet.keras_writer import write_keras
-from densezoo.families.densenet.keymaps import KEYMAPS, numbers
-from densezoo.families.densenet.layers import STEMS, layers
-from densezoo.families.densenet.onnx_writer import write_onnx
+from densezoo.families import families, family_of
 from densezoo.files import replacing
 from densezoo.formats.detect import read_checkpoint
-from densezoo.formats.safetensors import write_safetensors
 from densezoo.types import Architecture
 
-Facts = Mapping[str, object]
-Writer = Callable[[Path, Architecture, Mapping[str, Tensor], Facts], None]
-
-
-@dataclass(frozen=True)
-class Target:
-    """A system to write for.
-
-    Args:
-        write: (path, architecture, canonical state_dict, facts) -> a file.
-        only: {field of `Architecture`: the values that the system's network can have}.
-    """
-
-    write: Writer
-    only: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
-
-
-def _densezoo(path: Path, arch: Architecture, state_dict: Mapping[str, Tensor], facts: Facts) -> None:
-    write_safetensors(path, state_dict, facts)
-
-
-def _renamed(source: str, wrap: Callable[[dict[str, Tensor]], object]) -> Writer:
-    """A ``torch.save`` file under the names of a source's table."""
-    keymap = next(keymap for keymap in KEYMAPS if keymap.name == source)
-
-    def write(path: Path, arch: Architecture, state_dict: Mapping[str, Tensor], facts: Facts) -> None:
-        tensors = {}
-        for layer in layers(arch):
-            name = keymap.templates[layer.role][0].format(**numbers(layer.block, layer.index, 0))
-            for param, made in keymap.params[layer.kind].items():
-                tensors[f"{name}{made.ends[0]}"] = state_dict[f"{layer.name}.{param}"]
-        try:
-            torch.save(wrap(tensors), path)
-        except RuntimeError as error:  # its writer's way to say that the disk is full
-            raise OSError(f"{error!s:.100}") from None
-
-    return write
-
-
-_TORCH_POOLS = {
-    "bn_eps": (1e-5,), "transition_pool": ("avg",), "pool_padding": ("torch",), "ceil_mode": (False,),
-    "stem_ceil_mode": (None, False), "head_pool": (None,),
-}  # fmt: skip
-TARGETS: dict[str, Target] = {
-    "densezoo": Target(_densezoo),
-    "torchvision": Target(
-        _renamed("torchvision", dict),
-        {**_TORCH_POOLS, "stem": ("imagenet",), "reduction": (0.5,), "aa_layer": (None,), "in_chans": (3,)},
-    ),
-    "timm": Target(_renamed("torchvision", dict), {**_TORCH_POOLS, "stem": ("imagenet", "deep"), "reduction": (0.5,)}),
-    "mmpretrain": Target(
-        _renamed("mmpretrain", lambda tensors: {"meta": {}, "state_dict": tensors}),
-        {**_TORCH_POOLS, "stem": ("imagenet",), "aa_layer": (None,)},
-    ),
-    "onnx": Target(write_onnx, {"aa_layer": (None,), "pool_padding": ("torch",)}),
-    "keras": Target(write_keras, {"aa_layer": (None,), "head_pool": (None,), "stem_ceil_mode": (None, False)}),
-}
-_NEED_BOTTLENECK = ("torchvision", "timm", "mmpretrain")
+#: The systems for which a network of some family can be written.
+TARGETS = tuple(
+    dict.fromkeys(name for family in families() for name, system in family.systems.items() if system.write is not None)
+)
 
 
 def misfits(to: str, arch: Architecture) -> list[str]:
-    """What a system's network can't have of this one; empty where it can be it."""
-    only = TARGETS[to].only
-    wrong = [f"{name} {getattr(arch, name)!r}" for name, values in only.items() if getattr(arch, name) not in values]
-    if arch.bn_size is None and to in _NEED_BOTTLENECK:
-        wrong.append("no bottleneck")
-    if to == "timm" and arch.num_init_features != 2 * arch.growth_rate:
-        wrong.append(f"num_init_features {arch.num_init_features} with growth_rate {arch.growth_rate}")
-    if to == "keras" and arch.ceil_mode and STEMS[arch.stem].pool and arch.stem_ceil_mode is None:
-        wrong.append("ceil_mode in the stem")
-    return wrong
+    """What a system's file can't have of this network; empty where it can hold it.
+
+    Args:
+        to: a system of the family's table.
+        arch: the network.
+    """
+    family = family_of(arch)
+    system = family.systems.get(to)
+    return [f"any {family.title}"] if system is None else system.cannot_store(arch)
 
 
-def export(path: Path, to: str, arch: Architecture, state_dict: Mapping[str, Tensor], facts: Facts) -> None:
+def export(
+    path: Path, to: str, arch: Architecture, state_dict: Mapping[str, Tensor], facts: Mapping[str, object]
+) -> None:
     """Write weights for a system, and read what was written before it takes its place.
 
     Args:
-        to: a key of TARGETS.
+        path: the file; what is there is replaced.
+        to: one of TARGETS.
+        arch: the network.
         state_dict: canonical names, float32.
         facts: JSON values that go into the file where its format has room.
 
@@ -108,33 +50,34 @@ def export(path: Path, to: str, arch: Architecture, state_dict: Mapping[str, Ten
             another network.
         MissingDependencyError: a package that the writer needs is not installed.
     """
-    wrong = misfits(to, arch)
+    family = family_of(arch)
+    system = family.systems.get(to)
+    write = system.write if system else None
+    if system is None or write is None:
+        known = ", ".join(name for name, other in family.systems.items() if other.write)
+        raise CheckpointError(f"{path}: densezoo can't write {family.a_title} for {to}; expected one of {known}")
+    wrong = system.cannot_store(arch)
     if wrong:
         raise CheckpointError(
-            f"{path}: {to}'s DenseNet can't have {', '.join(wrong)}; the file would hold another network's weights. "
-            "Write a .safetensors or .onnx file, which carry it"
+            f"{path}: {to}'s {family.title} can't have {', '.join(wrong)}; the file would hold another network's "
+            "weights. Write a .safetensors or .onnx file, which carry it"
         )
     if not path.parent.is_dir():
         raise CheckpointError(f"{path}: can't be written (there is no folder {path.parent})")
     if os.path.exists(path) and not path.is_file():  # a device would be replaced by a file of its name
         raise CheckpointError(f"{path}: is no regular file; give the name of the file to write")
     with replacing(path, lambda reason: CheckpointError(f"{path}: can't be written ({reason})")) as hidden:
-        TARGETS[to].write(
-            hidden, arch, {name: tensor.detach().contiguous() for name, tensor in state_dict.items()}, facts
-        )
-        found = _difference(hidden, arch, state_dict)
-        if found:
-            raise CheckpointError(f"{path}: would read back as another network ({found}); not written. Report this")
+        write(hidden, arch, {name: tensor.detach().contiguous() for name, tensor in state_dict.items()}, facts)
+        difference = _difference(hidden, arch, state_dict)
+        if difference:
+            raise CheckpointError(
+                f"{path}: would read back as another network ({difference}); not written. Report this"
+            )
 
 
 def _difference(path: Path, arch: Architecture, state_dict: Mapping[str, Tensor]) -> str:
     """In what a file that was just written holds other weights or another network; empty where it doesn't."""
-    found, again, _ = convert(read_checkpoint(path), arch)
+    read, again, _ = convert(read_checkpoint(path), arch)
     names = [name for name in state_dict if "num_batches" not in name and not state_dict[name].equal(again[name])]
-    return ", ".join(names[:4]) or ("" if _function(found) == _function(arch) else str(found))
-
-
-def _function(arch: Architecture) -> Architecture:
-    """The same network as far as its outputs go: without dropout, with the stem's rounding spelled out."""
-    stem = arch.ceil_mode if arch.stem_ceil_mode is None else arch.stem_ceil_mode
-    return dataclasses.replace(arch, drop_rate=0.0, stem_ceil_mode=stem)
+    same_function = family_of(arch).same_function
+    return ", ".join(names[:4]) or ("" if same_function(read) == same_function(arch) else str(read))

@@ -7,10 +7,8 @@ and so is a computation that the network can't express.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 import os
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,27 +17,19 @@ import torch
 from torch import Tensor
 
 from densezoo import schema
-from densezoo.conversion.names import Naming, candidates, infer_architecture, is_counter
+from densezoo.conversion.names import candidates, dropped_kind, is_counter
 from densezoo.conversion.others import name_network, other_dimensions
 from densezoo.errors import CheckpointError
-from densezoo.families.densenet.graph import read_computation
-from densezoo.families.densenet.keymaps import DROPPED_NAMES, KEYMAPS
-from densezoo.families.densenet.layers import Layer, layers
-from densezoo.families.densenet.timm import named_by_timm
-from densezoo.families.densenet.torch7 import fold_modules
+from densezoo.families import families, family_of
+from densezoo.families.naming import Naming
 from densezoo.formats.detect import read_checkpoint
-from densezoo.types import Architecture, Checkpoint, ConversionReport
+from densezoo.types import Architecture, Checkpoint, ConversionReport, Layer
 
 OPTIONAL_PARAMS = ("num_batches_tracked",)  # a counter: absent before torch 0.4.1, and no part of the function
 
 LARGE_FILE = 64 << 20  # bytes, from which on reading takes noticeably longer than looking at names and shapes
 
-#: Fields that tensors show, so that a difference can be named.
-INFERRED = (
-    "growth_rate", "block_config", "num_init_features", "bn_size", "reduction", "stem", "in_chans", "num_classes",
-)  # fmt: skip
-
-Places = dict[str, tuple[Layer, str, tuple[str, ...]]]  # {canonical name: layer, parameter, the file's names}
+Matches = dict[str, tuple[Layer, str, tuple[str, ...]]]  # {canonical name: layer, parameter, the file's names}
 
 
 def convert(
@@ -58,27 +48,30 @@ def convert(
         CheckpointError: no known source's names; tensors missing, unexpected or of another shape; weights that are
             not finite numbers; an option that is no field, or that the file contradicts; another computation.
     """
-    checkpoint = named_by_timm(fold_modules(checkpoint))
+    for family in families():
+        checkpoint = family.fold_modules(checkpoint)
     naming = recognise(checkpoint)
-    found = infer_architecture(naming)
-    _check_description(checkpoint, naming, found)
-    stated, weights = _stated(checkpoint, found)
+    checkpoint = dataclasses.replace(checkpoint, described=naming.family.named_networks(checkpoint))
+    inferred: Architecture = naming.family.infer(naming)
+    _check_family(checkpoint, naming, architecture)
+    _check_description(checkpoint, naming, inferred)
+    stated, weights = _stated(checkpoint, naming, inferred)
     if architecture is not None:  # what tensors show is then held against them, not against the file's own words
-        stated = {name: value for name, value in stated.items() if name not in INFERRED}
-    arch, choices = _decide(checkpoint, naming, architecture or found, stated, options)
-    places, report = _compare(checkpoint, naming, arch)
+        stated = {name: value for name, value in stated.items() if name not in naming.family.inferred}
+    arch, choices = _decide(checkpoint, naming, architecture or inferred, stated, options)
+    matches, report = _compare(checkpoint, naming, arch)
     if not report.exact:
-        raise CheckpointError(_refusal(checkpoint, naming, report, found))
+        raise CheckpointError(_refusal(checkpoint, naming, report, inferred))
     _check_weights(checkpoint, naming, arch, weights)
     if architecture is None:
-        _ask(checkpoint, naming, found, {**stated, **options})
+        _ask(checkpoint, naming, inferred, {**stated, **options})
     if any(tensor.is_meta for tensor in checkpoint.tensors.values()):
         return arch, {}, report
     state_dict = {
-        name: _canonical(checkpoint, naming, layer, param, keys) for name, (layer, param, keys) in places.items()
+        name: _canonical(checkpoint, naming, layer, param, keys) for name, (layer, param, keys) in matches.items()
     }
-    for layer in layers(arch):
-        if layer.kind == "norm":
+    for layer in naming.family.layers(arch):
+        if _counts_batches(layer):
             state_dict.setdefault(f"{layer.name}.num_batches_tracked", torch.tensor(0))
     told = checkpoint.graph or checkpoint.semantics or checkpoint.described
     assumed = () if told else (f"computation: not in the file; taken {naming.keymap.assumes}",)
@@ -87,7 +80,7 @@ def convert(
 
 
 def read_network(path: str | Path, architecture: Architecture | None = None, **options: object) -> Checkpoint:
-    """`densezoo.formats.detect.read_checkpoint`, of a large file only once its names and shapes are a DenseNet's.
+    """`densezoo.formats.detect.read_checkpoint`, of a large file only once its names and shapes are a network's.
 
     Args:
         architecture, options: as for `convert`.
@@ -109,75 +102,110 @@ def recognise(checkpoint: Checkpoint) -> Naming:
     """
     other = other_dimensions(checkpoint.tensors)
     if other is not None:
-        raise CheckpointError(f"{checkpoint.path}: {other}; densezoo's DenseNets are over two (images)")
+        raise CheckpointError(f"{checkpoint.path}: {other}; densezoo's {_titles('s')} are over two (images)")
     namings = candidates(checkpoint)
     if not namings:
         some = ", ".join(list(checkpoint.tensors)[:4])
         known = name_network(checkpoint.tensors)
         if known is not None:
             raise CheckpointError(
-                f"{checkpoint.path}: by its names this is {known}; densezoo converts whole DenseNets "
-                f"(its {len(checkpoint.tensors)} tensors: {some}, ...)"
+                f"{checkpoint.path}: by its names this is {known}; densezoo converts whole "
+                f"{_titles('s')} (its {len(checkpoint.tensors)} tensors: {some}, ...)"
             )
         raise CheckpointError(
-            f"{checkpoint.path}: not a DenseNet under any naming that densezoo knows "
-            f"({', '.join(keymap.name for keymap in KEYMAPS)}); it holds {len(checkpoint.tensors)} tensors: {some}, ..."
+            f"{checkpoint.path}: not a {_titles()} under any naming that densezoo knows ({', '.join(_sources())}); it "
+            f"holds {len(checkpoint.tensors)} tensors: {some}, ..."
         )
-    return max(namings, key=lambda naming: _compare(checkpoint, naming, infer_architecture(naming))[1].matched)
+    return max(namings, key=lambda naming: _compare(checkpoint, naming, naming.family.infer(naming))[1].matched)
 
 
-def _stated(checkpoint: Checkpoint, found: Architecture) -> tuple[dict[str, object], list[tuple[str, ...]]]:
+def _titles(plural: str = "") -> str:
+    return " or ".join(f"{family.title}{plural}" for family in families())
+
+
+def _sources() -> list[str]:
+    return list(dict.fromkeys(keymap.name for family in families() for keymap in family.keymaps))
+
+
+def _check_family(checkpoint: Checkpoint, naming: Naming, architecture: Architecture | None) -> None:
+    """Hold a file's names to the family that the caller expects, and that the file says it is of.
+
+    Raises:
+        CheckpointError: they are another family's; names both.
+    """
+    expected = family_of(architecture) if architecture is not None else naming.family
+    stated = checkpoint.semantics.get("family", naming.family.name)
+    if expected is not naming.family:
+        raise CheckpointError(
+            f"{checkpoint.path}: by its names ({naming.keymap.name}) this is {naming.family.a_title}; expected "
+            f"{expected.a_title} ({_fields(architecture)}); nothing was loaded: use the config of its own architecture"
+        )
+    if stated != naming.family.name:
+        raise CheckpointError(
+            f"{checkpoint.path}: says that it is of the family {stated!r}; by its names ({naming.keymap.name}) it is "
+            f"{naming.family.a_title}; nothing was loaded"
+        )
+
+
+def _fields(arch: Architecture | None) -> str:
+    return "" if arch is None else ", ".join(f"{name} {getattr(arch, name)}" for name in family_of(arch).inferred)
+
+
+def _stated(
+    checkpoint: Checkpoint, naming: Naming, inferred: Architecture
+) -> tuple[dict[str, object], list[tuple[str, ...]]]:
     """What the file, its graph and its description say of the computation, and which weights a layer takes.
 
     Raises:
         CheckpointError: they contradict each other; graph or description are another network's.
     """
-    stated = dict(checkpoint.semantics)
+    stated = {name: value for name, value in checkpoint.semantics.items() if name != "family"}
     for network in checkpoint.described:
         for name, value in (network.fields or {}).items():
-            if name not in INFERRED and not _equal(stated.setdefault(name, value), value):
+            if name not in naming.family.inferred and not _equal(stated.setdefault(name, value), value):
                 raise CheckpointError(
-                    f"{network.where}: says {name} {value!r}; {checkpoint.path} says {stated[name]!r}; nothing was "
+                    f"{network.stated_in}: says {name} {value!r}; {checkpoint.path} says {stated[name]!r}; nothing was "
                     "loaded"
                 )
-    weights: list[tuple[str, ...]] = []
-    if checkpoint.graph:
-        seen = read_computation(checkpoint.graph, found, checkpoint.path)
-        weights = seen.weights
-        for name, value in seen.semantics.items():
-            if not _equal(stated.setdefault(name, value), value):
-                raise CheckpointError(
-                    f"{checkpoint.path}: its metadata says {name} {stated[name]!r}, its computation {value!r}"
-                )
-    return stated, weights
+    if not checkpoint.graph:
+        return stated, []
+    graph = naming.family.read_graph(checkpoint.graph, inferred, checkpoint.path)
+    for name, value in graph.semantics.items():
+        if not _equal(stated.setdefault(name, value), value):
+            raise CheckpointError(
+                f"{checkpoint.path}: its metadata says {name} {stated[name]!r}, its computation {value!r}"
+            )
+    return stated, list(graph.weights)
 
 
-def _check_description(checkpoint: Checkpoint, naming: Naming, found: Architecture) -> None:
+def _check_description(checkpoint: Checkpoint, naming: Naming, inferred: Architecture) -> None:
     """Hold the network that is named beside the tensors to what they show.
 
     Raises:
         CheckpointError: they show another network; names both.
     """
-    if not checkpoint.described or not _compare(checkpoint, naming, found)[1].exact:
+    if not checkpoint.described or not _compare(checkpoint, naming, inferred)[1].exact:
         return  # of a file that is incomplete, the list of what is missing says more
+    shown = naming.family.inferred
     for network in checkpoint.described:
         said = network.fields or {}
-        wrong = [name for name in INFERRED if name in said and not _equal(said[name], getattr(found, name))]
+        wrong = [name for name in shown if name in said and not _equal(said[name], getattr(inferred, name))]
         if network.fields is None or wrong:
-            claim = f"timm's {network.name}" if network.fields else f"{network.name}, none of timm's DenseNets"
+            known, of = network.fields is not None, f"{network.system}'s"
+            claim = f"{of} {network.name}" if known else f"{network.name}, none of {of} {naming.family.title}s"
             raise CheckpointError(
-                f"{network.where}: says that the network is {claim}"
+                f"{network.stated_in}: says that the network is {claim}"
                 + "".join(f", {name} {said[name]}" for name in wrong)
-                + f"; by its tensors {checkpoint.path} is a DenseNet of "
-                + ", ".join(f"{name} {getattr(found, name)}" for name in wrong or INFERRED)
+                + f"; by its tensors {checkpoint.path} is {naming.family.a_title} of "
+                + ", ".join(f"{name} {getattr(inferred, name)}" for name in wrong or shown)
                 + "; nothing was loaded: replace or remove the one that is wrong"
             )
 
 
 def _check_weights(checkpoint: Checkpoint, naming: Naming, arch: Architecture, weights: list[tuple[str, ...]]) -> None:
-    """That every layer of the computation takes the tensors that its place in the names gives it."""
-    for layer, used in zip(layers(arch), weights):
-        params = (naming.keys(layer.role, param, layer.block, layer.index) or () for param in layer.shapes())
+    """That every layer of the computation takes the tensors that its names give it."""
+    for layer, used in zip(naming.family.layers(arch), weights):
+        params = (naming.keys(layer.role, param, layer.block, layer.index) or () for param in layer.shapes)
         expected = [key for keys in params for key in keys]
         inside = tuple(f"{name}{end}" for name in used for end in "./")
         by_tensor = all(name in checkpoint.tensors for name in used)  # then each in its place, and no other
@@ -188,21 +216,22 @@ def _check_weights(checkpoint: Checkpoint, naming: Naming, arch: Architecture, w
             )
 
 
-def _ask(checkpoint: Checkpoint, naming: Naming, found: Architecture, known: Mapping[str, object]) -> None:
-    """Hold a file to saying what its source's networks with this stem differ in.
+def _ask(checkpoint: Checkpoint, naming: Naming, inferred: Architecture, known: Mapping[str, object]) -> None:
+    """Hold a file to saying what its source's networks with these tensors differ in (`KeyMap.asks`).
 
     Raises:
         CheckpointError: neither it nor the caller says so.
     """
-    if found.stem not in naming.keymap.asks or checkpoint.graph:
+    if checkpoint.graph:
         return
-    name, values = naming.keymap.asks[found.stem]
-    if name not in known:
+    for (shown, value), (name, values) in naming.keymap.asks.items():
+        if getattr(inferred, shown) != value or name in known:
+            continue
         choices = ", or ".join(f"--options {name}={value} ({whose})" for value, whose in values.items())
+        sizes = ", ".join(f"{size} {getattr(inferred, size)}" for size in naming.family.sizes)
         raise CheckpointError(
-            f"{checkpoint.path}: networks of {naming.keymap.name} names with this stem ({found.stem}) differ in "
-            f"{name}, which their tensors (growth_rate {found.growth_rate}, block_config {found.block_config}) don't "
-            f"show; say which it is: {choices}"
+            f"{checkpoint.path}: networks of {naming.keymap.name} names with this {shown} ({value}) differ in {name}, "
+            f"which their tensors ({sizes}) don't show; say which it is: {choices}"
         )
 
 
@@ -234,11 +263,11 @@ def _decide(
                 f"leave the option {name} out"
             )
     table = naming.keymap.semantics
-    values = {**dataclasses.asdict(base), **table, **options, **stated}
+    values = {**vars(base), **table, **options, **stated}
     arch = schema.build(type(base), values, f"{checkpoint.path}: options", CheckpointError)
     hints = []
     for name in dict.fromkeys([*stated, *options, *table]):
-        if name in INFERRED:
+        if name in naming.family.inferred:
             continue
         origin = "the file says so" if name in stated else "as asked" if name in options else "as this source has it"
         hints.append(f"{name} {getattr(arch, name)}: {origin}")
@@ -254,42 +283,42 @@ def _equal(one: object, other: object) -> bool:
 
 def _expected(arch: Architecture, naming: Naming) -> Iterator[tuple[Layer, str, tuple[str, ...], tuple[int, ...]]]:
     """(layer, parameter, the file's names, shape) of every tensor that the network needs."""
-    for layer in layers(arch):
-        for param, shape in layer.shapes().items():
+    for layer in naming.family.layers(arch):
+        for param, shape in layer.shapes.items():
             # A role that the source can't name is missing under its canonical name.
             keys = naming.keys(layer.role, param, layer.block, layer.index)
             yield layer, param, keys or (f"{naming.prefix}{layer.name}.{param}",), shape
 
 
-def _compare(checkpoint: Checkpoint, naming: Naming, arch: Architecture) -> tuple[Places, ConversionReport]:
+def _compare(checkpoint: Checkpoint, naming: Naming, arch: Architecture) -> tuple[Matches, ConversionReport]:
     """Where every tensor that fits belongs, and what doesn't fit."""
-    places: Places = {}
+    matches: Matches = {}
     missing, mismatched = [], {}
     for layer, param, keys, shape in _expected(arch, naming):
         absent = [key for key in keys if key not in checkpoint.tensors]
         if absent:
             missing += absent
             continue
-        places[f"{layer.name}.{param}"] = layer, param, keys
-        found = naming.made_shape(layer.role, param, keys)
-        if found != shape:
-            mismatched[keys[0]] = (shape, found or tuple(checkpoint.tensors[keys[0]].shape))
-    for layer in layers(arch):
-        for param in OPTIONAL_PARAMS if layer.kind == "norm" else ():
+        matches[f"{layer.name}.{param}"] = layer, param, keys
+        stored = naming.made_shape(layer.role, param, keys)
+        if stored != shape:
+            mismatched[keys[0]] = (shape, stored or tuple(checkpoint.tensors[keys[0]].shape))
+    for layer in naming.family.layers(arch):
+        for param in OPTIONAL_PARAMS if _counts_batches(layer) else ():
             counter = naming.keys(layer.role, param, layer.block, layer.index)
             if counter and counter[0] in checkpoint.tensors and is_counter(checkpoint.tensors[counter[0]]):
-                places[f"{layer.name}.{param}"] = layer, param, counter
-    explained = {key for _, _, keys in places.values() for key in keys}
+                matches[f"{layer.name}.{param}"] = layer, param, counter
+    explained = {key for _, _, keys in matches.values() for key in keys}
     dropped = Counter(checkpoint.dropped)
     unexpected = []
     for key in checkpoint.tensors:
         if key not in explained:
-            kind = _dropped(key)
+            kind = dropped_kind(key)
             if kind is None:
                 unexpected.append(key)
             else:
                 dropped[kind] += 1
-    return places, ConversionReport(
+    return matches, ConversionReport(
         source=checkpoint.source or naming.keymap.name,
         format=checkpoint.format,
         architecture=arch,
@@ -302,10 +331,9 @@ def _compare(checkpoint: Checkpoint, naming: Naming, arch: Architecture) -> tupl
     )
 
 
-@functools.lru_cache(1 << 14)
-def _dropped(name: str) -> str | None:
-    """What a tensor is that is no weight of the model, by its name."""
-    return next((kind for pattern, kind in DROPPED_NAMES if re.fullmatch(pattern, name)), None)
+def _counts_batches(layer: Layer) -> bool:
+    """Whether torch's module of this layer has a counter beside its running statistics."""
+    return "running_mean" in layer.shapes
 
 
 def _canonical(checkpoint: Checkpoint, naming: Naming, layer: Layer, param: str, keys: tuple[str, ...]) -> Tensor:
@@ -328,16 +356,18 @@ def _canonical(checkpoint: Checkpoint, naming: Naming, layer: Layer, param: str,
     )
 
 
-def _refusal(checkpoint: Checkpoint, naming: Naming, report: ConversionReport, found: Architecture) -> str:
+def _refusal(checkpoint: Checkpoint, naming: Naming, report: ConversionReport, inferred: Architecture) -> str:
     lines = [f"{checkpoint.path}: does not hold the expected network; nothing was loaded"]
     differing = [
-        f"{field.name} is {getattr(found, field.name)}, expected {getattr(report.architecture, field.name)}"
+        f"{field.name} is {getattr(inferred, field.name)}, expected {getattr(report.architecture, field.name)}"
         for field in dataclasses.fields(report.architecture)
-        if field.name in INFERRED and getattr(found, field.name) != getattr(report.architecture, field.name)
+        if field.name in naming.family.inferred
+        and getattr(inferred, field.name) != getattr(report.architecture, field.name)
     ]
     head = {key for param in ("weight", "bias") for key in naming.keys("classifier", param) or ()}
     if head == set(report.missing) and not report.mismatched:
-        lines.append("  these are a DenseNet's features without their classifier; the whole network's file is wanted")
+        whose = naming.family.a_title
+        lines.append(f"  these are {whose}'s features without their classifier; the whole network's file is wanted")
     if differing:
         lines.append(f"  by its tensors ({report.source} names): {'; '.join(differing)}")
     shapes = [f"{key}: expected {want}, found {have}" for key, (want, have) in report.mismatched.items()]

@@ -1,4 +1,4 @@
-"""What a file holds that is no DenseNet of densezoo's, by names that only such networks have."""
+"""What a file holds that is no network of densezoo's, by names that only such networks have."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-#: (a pattern that a name of such a network has, what it is), asked in this order.
+from densezoo.families import families
+
+#: (a pattern that a name of such a network has, what it is), asked in this order, after the families' own.
 NETWORKS = (
-    (r"(^|\.)dense_stages\.\d+\.\d+\.", "an RDNet (rdnet_tiny and its like), a descendant of the DenseNet"),
-    (r"(^|\.)denseblock_\d+\.denselayer_\d+\.", "a CondenseNet, a descendant of the DenseNet"),
     (r"(^|\.)stages\.\d+\.blocks\.\d+\.conv_concat\.", "a VoVNet"),
     (r"(^|\.)conv\d_\d+\.c1x1_w", "a dual path network (DPN)"),
     (r"relative_position_bias_table$", "a Swin transformer"),
@@ -23,10 +23,6 @@ NETWORKS = (
     (r"(^|/)conv\d_block\d+_3_(conv|bn)/", "a ResNet"),
     (r"(^|\.)s[1-4]\.b\d+\.(conv1|se)\.", "a RegNet"),
     (r"^features\.\d+\.weight$", "a network of plain layers (VGG, AlexNet)"),
-    (
-        r"(^|[./])(?<!features[./])(denseblock1\.denselayer1|stages\.0\.block\.0)\.(norm1|norm\.1|layers\.norm1)\.weight$",
-        "a DenseNet's features without their classifier",
-    ),
 )
 _SIDES = {3: "one dimension (signals)", 5: "three dimensions (volumes, videos)"}
 _KERNEL = re.compile(r"conv[^./]*(\.\d+|\.conv)?[./](weight|kernel(:0)?)")
@@ -34,7 +30,8 @@ _KERNEL = re.compile(r"conv[^./]*(\.\d+|\.conv)?[./](weight|kernel(:0)?)")
 
 def name_network(tensors: Mapping[str, Tensor]) -> str | None:
     """What the tensors are, where their names tell: "a ResNet"; None where they don't."""
-    return next((what for pattern, what in NETWORKS if any(map(re.compile(pattern).search, tensors))), None)
+    known = [*(fragment for family in families() for fragment in family.fragments), *NETWORKS]
+    return next((what for pattern, what in known if any(map(re.compile(pattern).search, tensors))), None)
 
 
 def other_dimensions(tensors: Mapping[str, Tensor]) -> str | None:

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import torch
 
-from densezoo.families.densenet.network import DenseNet
+from densezoo.families import family_of
 from densezoo.families.flops import CONVENTIONS, UNDEFINED, count_operations, flops
 from densezoo.types import Architecture, ModelSpec
 
@@ -32,11 +32,14 @@ def contradictions(spec: ModelSpec) -> Iterator[str]:
 
 def _num_params(arch: Architecture) -> int:
     with torch.device("meta"):
-        return sum(parameter.numel() for parameter in DenseNet(arch, draw_weights=False).parameters())
+        network = family_of(arch).network(arch, draw_weights=False)
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def _operations(arch: Architecture, image_size: int) -> Mapping[str, int]:
-    same = dataclasses.replace(arch, drop_rate=0.0, bn_eps=1e-5)  # what counts for nothing is not counted anew
+    fields = dataclasses.fields(arch)
+    free = {field.name: field.default for field in fields if field.name == "drop_rate" or field.name.endswith("eps")}
+    same = dataclasses.replace(arch, **free)  # what counts for nothing is not counted anew
     return _cached_operations(same, image_size)
 
 

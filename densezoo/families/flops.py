@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from densezoo.families.densenet.network import DenseNet
+from densezoo.families import family_of
 from densezoo.types import Architecture
 
 #: {convention: {what is counted: how often}}.
@@ -38,7 +38,7 @@ def count_operations(arch: Architecture, image_size: int) -> Mapping[str, int]:
         image_size: side in pixels.
     """
     with torch.device("meta"):
-        network = DenseNet(arch, draw_weights=False).eval()
+        network = family_of(arch).network(arch, draw_weights=False).eval()
     network.to_empty(device="cpu")  # the trace needs shapes and no weights, and meta tensors can't be traced
     for tensor in (*network.parameters(), *network.buffers()):
         tensor.detach().zero_()  # what memory happens to hold can be denormal, which a CPU computes slowly

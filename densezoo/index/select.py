@@ -15,6 +15,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from densezoo.errors import QueryError, UnknownNameError
+from densezoo.families import families, family_of
 from densezoo.index.load import tell_which
 from densezoo.types import ModelSpec, ReportedResult
 
@@ -46,6 +47,16 @@ def _recipe(name: str) -> Callable[[ModelSpec], Value]:
     return of
 
 
+def _of_family(name: str, text: str) -> Field:
+    """A fact that some families give of an architecture."""
+
+    def of(spec: ModelSpec) -> Value:
+        fields = family_of(spec.architecture).fields
+        return fields[name][1](spec.architecture) if name in fields else None
+
+    return Field(text, of)
+
+
 FIELDS: Mapping[str, Field] = {
     "name": Field("arch.tag", lambda spec: spec.name),
     "arch": Field("the name before the dot", lambda spec: spec.arch),
@@ -60,8 +71,7 @@ FIELDS: Mapping[str, Field] = {
     "top5": Field("the same for the first five", _headline(lambda result: result.top5)),
     "params": Field("trainable parameters", lambda spec: spec.num_params),
     "flops": Field("multiply-adds, torchvision's convention", lambda spec: spec.flops.get("torchvision")),
-    "growth_rate": Field("channels that a layer adds", lambda spec: spec.architecture.growth_rate),
-    "layers": Field("dense layers in all blocks", lambda spec: sum(spec.architecture.block_config)),
+    **{name: _of_family(name, text) for family in families() for name, (text, _) in family.fields.items()},
     "num_classes": Field("outputs", lambda spec: spec.architecture.num_classes),
     "epochs": Field("of the training", _recipe("epochs")),
     "batch_size": Field("of the training", _recipe("batch size")),

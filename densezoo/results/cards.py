@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from string import Template
 
-from densezoo.families.densenet.layers import STEMS, stages
+from densezoo.families import family_of
 from densezoo.protocols import PROTOCOLS
 from densezoo.results.tables import corruption_table, dataset_rows, markdown
 from densezoo.results.weights import legend
-from densezoo.types import Architecture, EvalResult, ModelSpec, Protocol, WeightSource
+from densezoo.types import EvalResult, ModelSpec, Protocol, WeightSource
 
 _CARD = Template("""\
 # $arch
@@ -71,13 +71,7 @@ python tools/train.py $config --data-root DATA
 $recipes## Citation
 
 ```bibtex
-@inproceedings{huang2017densely,
-  title     = {Densely Connected Convolutional Networks},
-  author    = {Huang, Gao and Liu, Zhuang and van der Maaten, Laurens and Weinberger, Kilian Q.},
-  booktitle = {IEEE Conference on Computer Vision and Pattern Recognition},
-  year      = {2017},
-  url       = {https://arxiv.org/abs/1608.06993}
-}
+$citation
 ```
 """)
 
@@ -97,11 +91,12 @@ def model_card(arch: str, specs: Sequence[ModelSpec], results: Sequence[EvalResu
         specs: all its models, the one that the examples use first.
     """
     first = specs[0]
-    channels, reductions = zip(*stages(first.architecture))
+    family = family_of(first.architecture)
+    channels, reductions = zip(*family.stages(first.architecture))
     return _CARD.substitute(
         arch=arch,
         name=first.name,
-        summary=_summary(first.architecture),
+        summary=family.summary(first.architecture),
         facts=_facts(specs),
         results=_results(specs, results),
         notes=_notes(specs),
@@ -113,26 +108,8 @@ def model_card(arch: str, specs: Sequence[ModelSpec], results: Sequence[EvalResu
         reductions=", 1/".join(map(str, reductions)),
         config=first.config,
         recipes=_recipes(specs),
+        citation=family.citation,
     )
-
-
-def _summary(arch: Architecture) -> str:
-    blocks = ", ".join(map(str, arch.block_config[:-1])) + f" and {arch.block_config[-1]}"
-    text = [
-        f"A DenseNet of growth rate {arch.growth_rate}: dense blocks of {blocks} layers after "
-        f"{STEMS[arch.stem].words}.",
-        "A layer reads the feature maps of every layer before it in its block and adds "
-        f"{arch.growth_rate} channels of its own.",
-    ]
-    if arch.bn_size is not None:
-        text.append(f"It narrows its input to {arch.bn_size * arch.growth_rate} channels before its 3x3 convolution.")
-    text.append(
-        f"Between two blocks a 1x1 convolution leaves {arch.reduction:.0%} of the channels, and pooling a quarter of "
-        "the positions."
-    )
-    if arch.aa_layer is not None:
-        text.append("Where it pools, a blur keeps it from aliasing (https://arxiv.org/abs/1904.11486).")
-    return "\n".join(text)
 
 
 def _facts(specs: Sequence[ModelSpec]) -> str:

@@ -5,21 +5,23 @@ Units: percentages are 0-100, sizes are bytes (or pixels, where a name says so),
 
 from densezoo.types.architecture import Architecture
 from densezoo.types.checkpoint import (
+    LONE_MATRIX,
     Checkpoint,
     ConversionReport,
     Description,
     GraphNode,
     KeyMap,
+    NamedNetwork,
     Param,
-    ParamKind,
-    TimmNetwork,
 )
 from densezoo.types.experiment import Experiment, Recipe
 from densezoo.types.index import ModelSpec, ReportedResult, WeightSource
+from densezoo.types.layer import Layer
 from densezoo.types.protocol import Protocol
 from densezoo.types.result import Conditions, Coverage, EvalResult, KnownBy
 
 __all__ = [
+    "LONE_MATRIX",
     "Architecture",
     "Checkpoint",
     "Conditions",
@@ -31,12 +33,12 @@ __all__ = [
     "GraphNode",
     "KeyMap",
     "KnownBy",
+    "Layer",
     "ModelSpec",
+    "NamedNetwork",
     "Param",
-    "ParamKind",
     "Protocol",
     "Recipe",
     "ReportedResult",
-    "TimmNetwork",
     "WeightSource",
 ]

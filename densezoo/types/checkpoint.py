@@ -11,17 +11,15 @@ from densezoo.types.architecture import Architecture
 if TYPE_CHECKING:
     from torch import Tensor
 
-ParamKind = Literal["conv", "norm", "linear"]
-
 
 @dataclass(frozen=True)
 class GraphNode:
-    """One step of the computation that a file describes, in the terms of `densezoo.families.densenet.graph`.
+    """One step of the computation that a file describes, in terms that all families share.
 
     Args:
         op: ``input``, ``conv``, ``norm``, ``relu``, ``max_pool``, ``avg_pool``, ``global_avg_pool``, ``concat``,
             ``flatten``, ``linear``, ``softmax``, ``identity``, ``pad``, ``scale``, or the file's own word for a step
-            that no DenseNet has.
+            that no family has.
         name: the step's name; other steps refer to it.
         inputs: names of the steps whose outputs it takes, parameters left out.
         attributes: ``eps``; ``kernel``, ``stride``, ``dilation``: (height, width); ``pads``: (top, left, bottom,
@@ -55,20 +53,22 @@ class Description:
 
 
 @dataclass(frozen=True)
-class TimmNetwork:
-    """The network that stands beside a file's tensors by timm's name for it.
+class NamedNetwork:
+    """The network that something beside a file's tensors names: a config.json, a run's arguments.
 
     Args:
-        where: what names it, for messages.
-        name: timm's, without a tag.
-        arguments: of ``timm.create_model`` beside the name.
-        fields: {field of `Architecture`: its value in the network that timm builds}; None: no DenseNet of ours.
+        stated_in: what names it, for messages.
+        name: the system's name for it, without a tag.
+        arguments: what the system's function takes beside the name to build it.
+        fields: {field of the family's `Architecture`: its value in that network}; None: none of the family's networks.
+        system: whose name it is.
     """
 
-    where: str
+    stated_in: str
     name: str
     arguments: Mapping[str, object] = field(default_factory=dict)
     fields: Mapping[str, object] | None = None
+    system: str = "timm"
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,11 @@ class Checkpoint:
     graph: tuple[GraphNode, ...] = ()
     hints: tuple[str, ...] = ()
     descriptions: tuple[Description, ...] = ()
-    described: tuple[TimmNetwork, ...] = ()
     modules: tuple[object, ...] = ()
+    described: tuple[NamedNetwork, ...] = ()
+
+
+LONE_MATRIX = "*"  # in place of a template: the only layer whose weight is a matrix, whatever its name
 
 
 @dataclass(frozen=True)
@@ -120,31 +123,32 @@ class Param:
 
 @dataclass(frozen=True)
 class KeyMap:
-    """How one source names the tensors of a DenseNet, and what it computes with them: data, not code.
+    """How one source names the tensors of a family's networks, and what it computes with them: data, not code.
 
     Args:
         name: the source.
-        templates: {role of a layer (`densezoo.families.densenet.layers`): its names in this source}; the numbers in
-            braces are those of `densezoo.families.densenet.keymaps.numbers`. Of several names a file uses one.
+        templates: {role of a layer: its names in this source}; the numbers in braces are those of `Family.numbers`.
+            Of several names a file uses one; LONE_MATRIX stands for any.
         params: {kind of layer: {canonical parameter or statistic: how it is made}}.
         semantics: {field of `Architecture`: its value in this source, unless the file says otherwise}.
         protocol: the named preprocessing that the source's networks expect.
         notes: what a user has to know of every network of this source.
         assumes: what a file without a computation leaves open, and how it is taken.
         requires: {key of a checkpoint's metadata: value} without which the table doesn't apply.
-        asks: {stem: (field of `Architecture` in which this source's networks of that stem differ and their tensors
-            don't, {its value: the networks that have it})}: what neither file nor caller says of it can't be known.
+        asks: {(field that tensors show, its value): (field in which this source's networks with that value differ and
+            their tensors don't, {its value: the networks that have it})}: what neither file nor caller says of it
+            can't be known.
     """
 
     name: str
     templates: Mapping[str, tuple[str, ...]]
-    params: Mapping[ParamKind, Mapping[str, Param]]
+    params: Mapping[str, Mapping[str, Param]]
     semantics: Mapping[str, object] = field(default_factory=dict)
     protocol: str | None = None
     notes: tuple[str, ...] = ()
     assumes: str = "as this source publishes it"
     requires: Mapping[str, str] = field(default_factory=dict)
-    asks: Mapping[str, tuple[str, Mapping[str | None, str]]] = field(default_factory=dict)
+    asks: Mapping[tuple[str, object], tuple[str, Mapping[str | None, str]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ class WeightSource:
         file_size: bytes, or None where nobody states it.
         sha256: 64 hex digits, or None where nobody states it.
         hash_prefix: the first digits of the sha256, where the file's name carries them.
-        keymap: the table of `densezoo.families.densenet.keymaps` that names its tensors.
+        keymap: the key table of its family that names its tensors.
         license: SPDX name, or None where the publisher is silent.
         converted_from: where the publisher has the weights from.
         note: what a user has to know.

@@ -13,7 +13,7 @@ from torch import nn
 import densezoo
 from densezoo import api
 from densezoo.errors import ConfigError, MetafileError, UnknownNameError
-from densezoo.families.densenet.capabilities import FeatureMaps
+from densezoo.families.densenet.features import FeatureMaps
 from densezoo.families.densenet.network import DenseNet
 from densezoo.formats.safetensors import write_safetensors
 

@@ -21,6 +21,7 @@ from densezoo.conversion.export import TARGETS, export, misfits
 from densezoo.conversion.match import convert, recognise
 from densezoo.errors import CheckpointError, UnknownNameError
 from densezoo.families.densenet.architecture import DenseNetArchitecture
+from densezoo.families.densenet.capabilities import SYSTEMS
 from densezoo.families.densenet.layers import num_params
 from densezoo.families.densenet.network import DenseNet
 from densezoo.files import EXTENSIONS
@@ -149,8 +150,9 @@ def test_what_reads_back_otherwise_is_not_written(tmp_path: Path, to: str, monke
     def write(path: Path, arch: DenseNetArchitecture, state_dict: Mapping[str, torch.Tensor], facts: object) -> None:
         right(path, arch, {**state_dict, "classifier.bias": state_dict["classifier.bias"] + 1}, {})
 
-    right = TARGETS[to].write
-    monkeypatch.setitem(TARGETS, to, dataclasses.replace(TARGETS[to], write=write))
+    right = SYSTEMS[to].write
+    assert right is not None
+    monkeypatch.setitem(SYSTEMS, to, dataclasses.replace(SYSTEMS[to], write=write))  # type: ignore[arg-type]
     (tmp_path / "m").write_bytes(b"before")
     with pytest.raises(CheckpointError, match=r"m: would read back as another network \(classifier.bias\)"):
         export(tmp_path / "m", to, SMALL, DenseNet(SMALL).state_dict(), {})
@@ -171,7 +173,8 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, to: str) -> None:
     code = (
         "import resource, sys; from pathlib import Path; from densezoo.conversion.export import export; "
         "from densezoo.errors import CheckpointError; from densezoo.families.densenet.network import DenseNet; "
-        "from densezoo.types import Architecture; arch = Architecture8, 2, 3, 16, num_classes=5; "
+        "from densezoo.families.densenet.architecture import DenseNetArchitecture; "
+        "arch = DenseNetArchitecture(8, (2, 3), 16, num_classes=5); "
         "weights = DenseNet(arch).state_dict(); limits = resource.getrlimit(resource.RLIMIT_FSIZE)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (20000, limits[1]))\n"
         "try: export(Path(sys.argv[1]), sys.argv[2], arch, weights, {})\n"

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from densezoo.conversion.match import convert, read_network, recognise
-from densezoo.conversion.names import infer_architecture
 from densezoo.errors import CheckpointError
 from densezoo.families.densenet.architecture import DenseNetArchitecture, Stem
+from densezoo.families.densenet.infer import infer_architecture
 from densezoo.families.densenet.keymaps import KEYMAPS
 from densezoo.families.densenet.layers import layers
 from densezoo.families.densenet.network import DenseNet
@@ -74,7 +74,7 @@ def checkpoint(tensors: dict[str, torch.Tensor], keymap: KeyMap = KEYMAPS[0], **
 
 
 def assert_exact(tensors: dict[str, torch.Tensor], arch: DenseNetArchitecture, keymap: KeyMap = KEYMAPS[0]) -> None:
-    asked = {name: getattr(arch, name) for name, _ in [keymap.asks.get(arch.stem, ("stem", {}))]}
+    asked = {name: getattr(arch, name) for name, _ in [keymap.asks.get(("stem", arch.stem), ("stem", {}))]}
     found, converted, report = convert(checkpoint(tensors, keymap), **asked)
     assert found == dataclasses.replace(arch, **keymap.semantics)
     assert report.exact

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import torch
-from densezoo.data.layouts.datasets import open_dataset
 
+from densezoo.data.datasets import open_dataset
 from densezoo.data.preprocess import normalise
 from densezoo.protocols import get_protocol
 from densezoo.training.augmentations import unchanged

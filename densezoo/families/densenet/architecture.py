@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -82,3 +83,8 @@ class DenseNetArchitecture(Architecture):
             raise ConfigError(f"aa_layer with stem {self.stem!r} needs aa_stem_only=False: it has no pooling to blur")
         if self.aa_layer and (self.ceil_mode or self.pool_padding == "same"):
             raise ConfigError("aa_layer replaces the pools that ceil_mode and pool_padding are about; give one of them")
+
+    def same_function(self) -> DenseNetArchitecture:
+        """The same network as far as its outputs go: without dropout, with the stem's rounding spelled out."""
+        rounding = self.ceil_mode if self.stem_ceil_mode is None else self.stem_ceil_mode
+        return dataclasses.replace(self, drop_rate=0.0, stem_ceil_mode=rounding)

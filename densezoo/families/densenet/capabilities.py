@@ -1,68 +1,42 @@
-"""One `DenseNetArchitecture`, three implementations: ours, timm's and torchvision's, with equal names of the tensors.
+"""What each system can express of a DenseNet, and how it builds, runs and writes one: one row a system.
 
-So with the same weights all three compute the same function, and the state_dict of one loads into another. What an
-implementation has no means to express is refused.
+All builders' networks have torchvision's names of tensors, so that the state_dict of one loads into another; with the
+same weights they compute the same function.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import os
+import pickle
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from densezoo.errors import ConfigError, UnknownNameError
+from densezoo.families.densenet import FAMILY
 from densezoo.families.densenet.architecture import DenseNetArchitecture
-from densezoo.families.densenet.layers import stages
+from densezoo.families.densenet.keras_writer import write_keras
+from densezoo.families.densenet.layers import STEMS, layers
 from densezoo.families.densenet.network import DenseNet
+from densezoo.families.densenet.onnx_writer import write_onnx
+from densezoo.families.systems import System, Values, WeightFile, torch_writer, write_safetensors
+from densezoo.formats.detect import read_checkpoint
+
+_NAMES_OF_2017 = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
 
 
-def build_model(arch: DenseNetArchitecture, builder: str = "densezoo") -> nn.Module:
-    """A network with fresh weights: images (N, in_chans, H, W), float32 and normalised -> logits (N, num_classes).
-
-    Args:
-        builder: a key of BUILDERS.
-
-    Raises:
-        UnknownNameError: no such builder.
-        ConfigError: that builder can't express the architecture; names the fields.
-    """
-    if builder not in BUILDERS:
-        raise UnknownNameError("builder", builder, BUILDERS)
-    refused = BUILDERS[builder].refused(arch)
-    if refused:
-        raise ConfigError(f"builder {builder!r} can't express {', '.join(refused)}; use builder 'densezoo'")
-    return BUILDERS[builder].build(arch)
+def _build_timm(arch: DenseNetArchitecture) -> nn.Module:
+    return _with_eps(_timm_network(arch), arch.bn_eps)
 
 
-@dataclass(frozen=True)
-class Builder:
-    """A way to build a network.
-
-    Args:
-        build: what builds it.
-        takes: the `DenseNetArchitecture` fields that it can vary; every other one has to be densenet121's.
-        refuses: {what else it can't vary: whether an architecture is so}.
-    """
-
-    build: Callable[[DenseNetArchitecture], nn.Module]
-    takes: frozenset[str]
-    refuses: Mapping[str, Callable[[DenseNetArchitecture], bool]] = field(default_factory=dict)
-
-    def refused(self, arch: DenseNetArchitecture) -> list[str]:
-        """What it can't express of an architecture."""
-        values = [(entry, getattr(arch, entry.name)) for entry in dataclasses.fields(arch)]
-        odd = [f"{e.name}={value!r}" for e, value in values if e.name not in self.takes and value != e.default]
-        return odd + [text for text, is_so in self.refuses.items() if is_so(arch)]
-
-
-def _timm(arch: DenseNetArchitecture) -> nn.Module:
+def _timm_network(arch: DenseNetArchitecture) -> nn.Module:
+    """timm's network with timm's epsilon."""
     from timm.layers.blur_pool import BlurPool2d
     from timm.models.densenet import DenseNet as TimmDenseNet
 
-    assert arch.bn_size is not None  # refused before
+    assert arch.bn_size is not None, "refused before"
     network: nn.Module = TimmDenseNet(
         growth_rate=arch.growth_rate,
         block_config=arch.block_config,
@@ -73,12 +47,18 @@ def _timm(arch: DenseNetArchitecture) -> nn.Module:
         in_chans=arch.in_chans,
         num_classes=arch.num_classes,
     )
-    return _with_eps(network, arch.bn_eps)
+    return network
 
 
-def _torchvision(arch: DenseNetArchitecture) -> nn.Module:
+def _build_torchvision(arch: DenseNetArchitecture) -> nn.Module:
+    return _with_eps(_torchvision_network(arch), arch.bn_eps)
+
+
+def _torchvision_network(arch: DenseNetArchitecture) -> nn.Module:
+    """torchvision's network with torch's epsilon."""
     from torchvision.models import DenseNet as TorchvisionDenseNet
 
+    assert arch.bn_size is not None, "refused before"
     network: nn.Module = TorchvisionDenseNet(
         growth_rate=arch.growth_rate,
         block_config=arch.block_config,
@@ -86,7 +66,7 @@ def _torchvision(arch: DenseNetArchitecture) -> nn.Module:
         bn_size=arch.bn_size,
         num_classes=arch.num_classes,
     )
-    return _with_eps(network, arch.bn_eps)
+    return network
 
 
 def _with_eps(network: nn.Module, eps: float) -> nn.Module:
@@ -96,61 +76,178 @@ def _with_eps(network: nn.Module, eps: float) -> nn.Module:
     return network
 
 
-_COMMON = frozenset({"growth_rate", "block_config", "num_init_features", "bn_size", "bn_eps", "num_classes"})
-_PLAIN: Mapping[str, Callable[[DenseNetArchitecture], bool]] = {
-    "layers without bottleneck": lambda arch: arch.bn_size is None
-}
+def _torchvision_names(file: WeightFile) -> dict[str, Tensor]:
+    """The file's tensors, those with names of 2017 under today's."""
+    return {_NAMES_OF_2017.sub(r"\1\2", name): tensor for name, tensor in file.tensors().items()}
 
-BUILDERS: Mapping[str, Builder] = {
-    "densezoo": Builder(DenseNet, frozenset(entry.name for entry in dataclasses.fields(DenseNetArchitecture))),
-    # their dropout is after a layer's last convolution alone, ours after every one
-    "timm": Builder(
-        _timm,
-        _COMMON | {"stem", "aa_layer", "aa_stem_only", "in_chans"},
-        {
+
+def _logits(network: nn.Module, state_dict: Mapping[str, Tensor], images: Tensor) -> Tensor:
+    network.load_state_dict(state_dict)
+    logits: Tensor = network.eval()(images)
+    return logits
+
+
+def _run_torchvision(file: WeightFile, arch: DenseNetArchitecture, images: Tensor) -> Tensor:
+    return _logits(_torchvision_network(arch), _torchvision_names(file), images)
+
+
+def _run_timm(file: WeightFile, arch: DenseNetArchitecture, images: Tensor) -> Tensor:
+    """By the name that stands beside the file, or else that of timm's network with these tensors.
+
+    What no tensor shows is then timm's own word. Where timm has no such network, it is the conversion's.
+    """
+    import timm
+
+    state = _torchvision_names(file)
+    sizes: dict[str, Any] = {
+        "num_classes": len(state["classifier.bias"]),
+        "in_chans": state["features.conv0.weight"].shape[1],
+    }
+    named = [
+        (network.name, {**sizes, **network.arguments}) for network in file.described() if timm.is_model(network.name)
+    ]
+    for name, arguments in named or [(name, sizes) for name in _namesakes(state, sizes)]:
+        return _logits(timm.create_model(name, **arguments), state, images)
+    return _logits(_timm_network(arch), state, images)
+
+
+def _namesakes(state: Mapping[str, Tensor], sizes: Mapping[str, Any]) -> Iterator[str]:
+    """timm's DenseNets that have these tensors."""
+    import timm
+
+    shapes = {name: tensor.shape for name, tensor in state.items() if "num_batches" not in name}
+    for name in timm.list_models(module="densenet"):
+        theirs = timm.create_model(name, device="meta", **sizes).state_dict()
+        if {key: tensor.shape for key, tensor in theirs.items() if "num_batches" not in key} == shapes:
+            yield name
+
+
+def _run_mmpretrain(file: WeightFile, arch: DenseNetArchitecture, images: Tensor) -> Tensor:
+    from mmengine.runner import load_checkpoint
+    from mmpretrain.models import ImageClassifier
+
+    sides = {"growth_rate": arch.growth_rate, "depths": arch.block_config, "init_channels": arch.num_init_features}
+    channels = [layer.in_channels for layer in layers(arch)][-1]
+    model = ImageClassifier(
+        backbone={
+            "type": "DenseNet",
+            "arch": sides,
+            "in_channels": arch.in_chans,
+            "bn_size": arch.bn_size,
+            "compression_factor": arch.reduction,
+        },
+        neck={"type": "GlobalAveragePooling"},
+        head={"type": "LinearClsHead", "num_classes": arch.num_classes, "in_channels": channels},
+    )
+    try:
+        load_checkpoint(model, str(file.path), map_location="cpu", strict=True, logger="silent")
+    except pickle.UnpicklingError:  # its own Runner's file, since torch 2.6
+        model.load_state_dict(file.tensors())
+    logits: Tensor = model.eval()(images)
+    return logits
+
+
+def _run_onnx(file: WeightFile, arch: DenseNetArchitecture, images: Tensor) -> Tensor:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(file.path), providers=["CPUExecutionProvider"])
+    return torch.from_numpy(session.run(None, {session.get_inputs()[0].name: images.numpy()})[0])
+
+
+def _run_keras(file: WeightFile, arch: DenseNetArchitecture, images: Tensor) -> Tensor:
+    os.environ.setdefault("KERAS_BACKEND", "torch")
+    import keras
+
+    if file.path.suffix == ".keras":
+        model = keras.saving.load_model(file.path, compile=False)  # its default refuses to run code from the file
+    else:  # weights
+        from keras.src.applications.densenet import DenseNet as KerasDenseNet
+
+        shape = (*images.shape[2:], arch.in_chans)
+        model = KerasDenseNet(
+            list(arch.block_config), weights=None, input_shape=shape, classes=arch.num_classes,
+            classifier_activation=None,
+        )  # fmt: skip
+        model.load_weights(file.path)
+    return torch.as_tensor(model(images.permute(0, 2, 3, 1).numpy()).detach().cpu().numpy())
+
+
+def _run_mindcv(file: WeightFile, arch: DenseNetArchitecture, images: Tensor) -> Tensor:
+    import mindspore
+    from mindcv.models.densenet import DenseNet as MindcvDenseNet
+
+    sides = (arch.growth_rate, arch.block_config, arch.num_init_features, arch.bn_size)
+    model = MindcvDenseNet(*sides, in_channels=arch.in_chans, num_classes=arch.num_classes)
+    mindspore.load_param_into_net(model, mindspore.load_checkpoint(str(file.path)))
+    return torch.from_numpy(model.set_train(False)(mindspore.Tensor(images.numpy())).asnumpy())
+
+
+def _run_paddle(file: WeightFile, arch: DenseNetArchitecture, images: Tensor) -> Tensor:
+    import paddle
+
+    depth = 2 * sum(arch.block_config) + len(arch.block_config) + 1
+    model = paddle.vision.models.DenseNet(layers=depth, num_classes=arch.num_classes)
+    tensors = {name: paddle.to_tensor(tensor.numpy()) for name, tensor in read_checkpoint(file.path).tensors.items()}
+    missing, unexpected = model.set_state_dict(tensors)  # paddle.load would run a pickle
+    if missing or unexpected:
+        raise ValueError(f"{len(missing)} tensors missing, {len(unexpected)} unexpected")
+    model.eval()
+    return torch.from_numpy(model(paddle.to_tensor(images.numpy())).numpy())
+
+
+_TORCH: Values = {
+    "transition_pool": ("avg",), "pool_padding": ("torch",), "ceil_mode": (False,), "stem_ceil_mode": (None, False),
+    "head_pool": (None,),
+}  # fmt: skip
+_USUAL_EPS: Values = {"bn_eps": (1e-5,)}  # built by another one, too; a file doesn't say which
+#: Their dropout is after a layer's last convolution alone, ours after every one.
+_NO_DROPOUT: Values = {"drop_rate": (0.0,)}
+_PLAIN = {"layers without bottleneck": lambda arch: arch.bn_size is None}
+
+SYSTEMS: Mapping[str, System[DenseNetArchitecture]] = {
+    "densezoo": System(build=DenseNet, write=write_safetensors),
+    "torchvision": System(
+        only={**_TORCH, "stem": ("imagenet",), "reduction": (0.5,), "aa_layer": (None,), "in_chans": (3,)},
+        only_built=_NO_DROPOUT,
+        only_stored=_USUAL_EPS,
+        cannot=_PLAIN,
+        build=_build_torchvision,
+        run=_run_torchvision,
+        sources=("torchvision-legacy",),
+        write=torch_writer(FAMILY, "torchvision"),
+    ),
+    "timm": System(
+        only={**_TORCH, "stem": ("imagenet", "deep"), "reduction": (0.5,)},
+        only_built=_NO_DROPOUT,
+        only_stored=_USUAL_EPS,
+        cannot={
             **_PLAIN,
-            "a stem other than 'imagenet' and 'deep'": lambda arch: arch.stem not in ("imagenet", "deep"),
             "num_init_features other than 2 x growth_rate": lambda arch: arch.num_init_features != 2 * arch.growth_rate,
         },
+        build=_build_timm,
+        run=_run_timm,
+        sources=("torchvision", "torchvision-legacy"),  # its names; torchvision's own networks are fewer
+        write=torch_writer(FAMILY, "torchvision"),
     ),
-    "torchvision": Builder(_torchvision, _COMMON, _PLAIN),
+    "mmpretrain": System(
+        only={**_TORCH, "stem": ("imagenet",), "aa_layer": (None,)},
+        only_stored=_USUAL_EPS,
+        cannot=_PLAIN,
+        run=_run_mmpretrain,
+        write=torch_writer(FAMILY, "mmpretrain", lambda tensors: {"meta": {}, "state_dict": tensors}),
+    ),
+    "onnx": System(only={"aa_layer": (None,), "pool_padding": ("torch",)}, run=_run_onnx, write=write_onnx),
+    "keras": System(
+        only={"aa_layer": (None,), "head_pool": (None,), "stem_ceil_mode": (None, False)},
+        cannot={
+            "ceil_mode in the stem": lambda arch: (
+                arch.ceil_mode and STEMS[arch.stem].pool and arch.stem_ceil_mode is None
+            )
+        },
+        run=_run_keras,
+        sources=("keras3",),
+        write=write_keras,
+    ),
+    "mindcv": System(run=_run_mindcv),
+    "paddle": System(run=_run_paddle),
 }
-
-
-def with_fresh_classifier(network: nn.Module, num_classes: int) -> nn.Module:
-    """Replace the classifier of any builder's network: to fine-tune it on other classes."""
-    classifier = network.classifier
-    assert isinstance(classifier, nn.Linear)
-    network.classifier = nn.Linear(classifier.in_features, num_classes)
-    nn.init.zeros_(network.classifier.bias)
-    return network
-
-
-class FeatureMaps(nn.Module):
-    """The features of a network that `build_model` made, stage by stage, as timm's ``features_only`` gives them.
-
-    images (N, in_chans, H, W) -> [the stem's output before its pooling, that of every dense block but the last before
-    its transition, that of the last after norm and ReLU], each (N, channels[i], H / reductions[i], W / reductions[i]).
-    The tensors keep their names.
-
-    Args:
-        network: any builder's; it gives up its features.
-        arch: what it was built from.
-    """
-
-    def __init__(self, network: nn.Module, arch: DenseNetArchitecture) -> None:
-        super().__init__()
-        features = network.features
-        assert isinstance(features, nn.Sequential)
-        self.features = features
-        self.channels, self.reductions = zip(*stages(arch))
-
-    def forward(self, x: Tensor) -> list[Tensor]:
-        maps: list[Tensor] = []
-        names = [name for name, _ in self.features.named_children()]
-        stem_end = "pool0" if "pool0" in names else "denseblock1"
-        for name, module in self.features.named_children():
-            if name == stem_end or name.startswith("transition"):
-                maps.append(x)
-            x = module(x)
-        return [*maps, functional.relu(x)]

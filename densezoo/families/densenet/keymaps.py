@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from densezoo.families.densenet.layers import CANONICAL_TEMPLATES
-from densezoo.types import KeyMap, Param, ParamKind
+from densezoo.types import LONE_MATRIX, KeyMap, Param
 
-Params = Mapping[ParamKind, Mapping[str, Param]]
+Params = Mapping[str, Mapping[str, Param]]
 
 STATISTICS = ("weight", "bias", "running_mean", "running_var")
-LONE_MATRIX = "*"  # in place of a template: the only layer whose weight is a matrix, whatever its name
 DENSE_LAYER = ("layer.norm1", "layer.conv1", "layer.norm2", "layer.conv2")
 
 
@@ -133,14 +132,14 @@ KEYMAPS = (
         _TORCHVISION,
         _TORCH,
         asks={
-            "deep": (
+            ("stem", "deep"): (
                 "aa_layer",
                 {
                     "blurpool": "timm's densenetblur121d, 32 channels a layer and blocks of 6, 12, 24, 16",
                     None: "timm's densenet264d and others that pool without a blur",
                 },
             ),
-            "cifar_norm": ("stem", {"cifar_norm": "3x3 convolution and norm, and no pool after them"}),
+            ("stem", "cifar_norm"): ("stem", {"cifar_norm": "3x3 convolution and norm, and no pool after them"}),
         },
     ),
     # the files that torchvision publishes are from 2017: names with a dot, no num_batches_tracked
@@ -377,17 +376,4 @@ KEYMAPS = (
     ),
     # ONNX: densezoo.formats.onnx.model names weights by their step's kind and rank
     KeyMap("onnx", _RANKED, _params(".", STATISTICS, Param((".weight",)), Param((".weight",), "matrix"))),
-)
-
-#: (pattern of a name that is no weight of the model, what it is).
-DROPPED_NAMES = (
-    (r"(moments|moment[12]|accum|stat|adam_[mv]|velocity)\..+", "optimiser moment"),
-    (r"(.+[./])?(num_batches_tracked|N|n_averaged|steps?|initted)", "counter"),
-    (
-        r"(global_step|epoch_num|step_num|current_iterator_step|last_overflow_iterator_step|learning_rate|lr|momentum|"
-        r"weight_decay|beta[12]_power|loss_scale|scale_sense|growth_(factor|interval|tracker)|best_\w+)",
-        "training counter",
-    ),
-    (r".*seed_generator(_state)?.*", "random state"),
-    (r"(.+\.)?(loss|loss_fn|criterion)\.(pos_)?weight", "loss weight"),
 )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import prod
 
 from densezoo.families.densenet.architecture import DenseNetArchitecture, Stem
-from densezoo.types import ParamKind
+from densezoo.types import Layer
 
 #: {role: canonical name}: torchvision's names. A source's key table maps the same roles to its own names.
 CANONICAL_TEMPLATES = {
@@ -69,46 +69,7 @@ STEMS: Mapping[Stem, StemLayout] = {
 }
 
 
-@dataclass(frozen=True)
-class Layer:
-    """One layer that has parameters.
-
-    Args:
-        role: key of CANONICAL_TEMPLATES.
-        in_channels, out_channels: equal for a norm.
-        kernel_size: side of a convolution's kernel.
-        block, index: dense block and layer in it, from 1; 0 where there is none. The final norm's block is the last.
-        stride: of a convolution.
-    """
-
-    role: str
-    in_channels: int
-    out_channels: int
-    kernel_size: int = 1
-    block: int = 0
-    index: int = 0
-    stride: int = 1
-
-    @property
-    def kind(self) -> ParamKind:
-        """What it is."""
-        return kind_of(self.role)
-
-    @property
-    def name(self) -> str:
-        """The canonical name, such as ``features.denseblock1.denselayer1.norm1``."""
-        return CANONICAL_TEMPLATES[self.role].format(block=self.block, layer=self.index)
-
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """{parameter or running statistic: shape}; convolutions are OIHW and have no bias."""
-        if self.kind == "conv":
-            return {"weight": (self.out_channels, self.in_channels, self.kernel_size, self.kernel_size)}
-        if self.kind == "linear":
-            return {"weight": (self.out_channels, self.in_channels), "bias": (self.out_channels,)}
-        return dict.fromkeys(("weight", "bias", "running_mean", "running_var"), (self.out_channels,))
-
-
-def kind_of(role: str) -> ParamKind:
+def kind_of(role: str) -> str:
     """The kind of layer that plays this role."""
     if role == "classifier":
         return "linear"
@@ -121,22 +82,38 @@ def layers(arch: DenseNetArchitecture) -> Iterator[Layer]:
     channels, growth = arch.num_init_features, arch.growth_rate
     for block, depth in enumerate(arch.block_config, start=1):
         for index in range(1, depth + 1):
-            yield Layer("layer.norm1", channels, channels, 1, block, index)
+            yield _norm("layer.norm1", channels, block, index)
             if arch.bn_size is None:
-                yield Layer("layer.conv1", channels, growth, 3, block, index)
+                yield _conv("layer.conv1", channels, growth, 3, block, index)
             else:
                 width = arch.bn_size * growth
-                yield Layer("layer.conv1", channels, width, 1, block, index)
-                yield Layer("layer.norm2", width, width, 1, block, index)
-                yield Layer("layer.conv2", width, growth, 3, block, index)
+                yield _conv("layer.conv1", channels, width, 1, block, index)
+                yield _norm("layer.norm2", width, block, index)
+                yield _conv("layer.conv2", width, growth, 3, block, index)
             channels += growth
         if block < len(arch.block_config):
             reduced = transition_channels(channels, arch.reduction)
-            yield Layer("transition.norm", channels, channels, 1, block)
-            yield Layer("transition.conv", channels, reduced, 1, block)
+            yield _norm("transition.norm", channels, block)
+            yield _conv("transition.conv", channels, reduced, 1, block)
             channels = reduced
-    yield Layer("final.norm", channels, channels, 1, len(arch.block_config))
-    yield Layer("classifier", channels, arch.num_classes)
+    yield _norm("final.norm", channels, len(arch.block_config))
+    shapes = {"weight": (arch.num_classes, channels), "bias": (arch.num_classes,)}
+    yield Layer("classifier", _name("classifier"), "linear", shapes)
+
+
+def _conv(role: str, before: int, after: int, side: int, block: int = 0, index: int = 0, stride: int = 1) -> Layer:
+    """A convolution, which has no bias: from ``before`` to ``after`` channels, its kernel ``side`` px wide and high."""
+    return Layer(role, _name(role, block, index), "conv", {"weight": (after, before, side, side)}, block, index, stride)
+
+
+def _norm(role: str, channels: int, block: int = 0, index: int = 0) -> Layer:
+    """A batch norm. The final one's block is the last."""
+    shapes = dict.fromkeys(("weight", "bias", "running_mean", "running_var"), (channels,))
+    return Layer(role, _name(role, block, index), "norm", shapes, block, index)
+
+
+def _name(role: str, block: int = 0, index: int = 0) -> str:
+    return CANONICAL_TEMPLATES[role].format(block=block, layer=index)
 
 
 def transition_channels(channels: int, reduction: float) -> int:
@@ -155,17 +132,23 @@ def stages(arch: DenseNetArchitecture) -> list[tuple[int, int]]:
     return found
 
 
+def smallest_side(arch: DenseNetArchitecture) -> int:
+    """Side in pixels of the smallest square image of which the last dense block sees two by two pixels or its pool."""
+    before = STEMS[arch.stem].reduction << len(arch.block_config) - 1  # every transition halves the map
+    return before * (arch.head_pool or 2)
+
+
 def _stem(arch: DenseNetArchitecture) -> Iterator[Layer]:
     stem, channels = STEMS[arch.stem], arch.in_chans
     for i, (kernel_size, stride) in enumerate(stem.convs):
         width = arch.growth_rate if i + 1 < len(stem.convs) else arch.num_init_features
-        yield Layer(f"stem.conv{i}", channels, width, kernel_size, stride=stride)
+        yield _conv(f"stem.conv{i}", channels, width, kernel_size, stride=stride)
         if stem.norms:
-            yield Layer(f"stem.norm{i}", width, width)
+            yield _norm(f"stem.norm{i}", width)
         channels = width
 
 
 def num_params(arch: DenseNetArchitecture) -> int:
     """Trainable parameters: everything but the running statistics."""
-    shapes = (item for layer in layers(arch) for item in layer.shapes().items())
+    shapes = (item for layer in layers(arch) for item in layer.shapes.items())
     return sum(prod(shape) for name, shape in shapes if not name.startswith("running_"))

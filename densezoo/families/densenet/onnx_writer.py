@@ -34,7 +34,7 @@ def write_onnx(
         raise MissingDependencyError(f"{path}: writing ONNX", "the package onnx", "formats") from None
     builder = _Builder(helper.make_node, arch)
     builder.network()
-    names = {name for layer in layers(arch) for name in (f"{layer.name}.{param}" for param in layer.shapes())}
+    names = {name for layer in layers(arch) for name in (f"{layer.name}.{param}" for param in layer.shapes)}
     graph = helper.make_graph(
         builder.nodes,
         "densenet",

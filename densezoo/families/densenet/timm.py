@@ -7,11 +7,10 @@ pool, epsilon or blur from another: the tensors are the same. What tensors do sh
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 
 from densezoo.errors import CheckpointError
-from densezoo.types import Checkpoint, Description, TimmNetwork
+from densezoo.types import Checkpoint, Description, NamedNetwork
 
 
 def _network(growth_rate: int, *block_config: int, **others: object) -> dict[str, object]:
@@ -47,17 +46,16 @@ _IDLE = ("drop_rate", "proj_drop_rate", "memory_efficient", "device", "dtype")  
 _BESIDE = ("gp", "global_pool", "act_layer", "norm_layer", "aa_layer", "aa_stem_only", "bn_eps", "in_chans")
 
 
-def named_by_timm(checkpoint: Checkpoint) -> Checkpoint:
-    """The checkpoint with the networks in ``described`` that its descriptions name by timm's names.
+def named_networks(checkpoint: Checkpoint) -> tuple[NamedNetwork, ...]:
+    """The networks that a checkpoint's descriptions name by timm's names.
 
     Raises:
         CheckpointError: a description makes of the network another function than densezoo's can be.
     """
-    networks = [network for description in checkpoint.descriptions for network in _networks(description)]
-    return dataclasses.replace(checkpoint, described=tuple(networks)) if networks else checkpoint
+    return tuple(network for description in checkpoint.descriptions for network in _networks(description))
 
 
-def _networks(description: Description) -> tuple[TimmNetwork, ...]:
+def _networks(description: Description) -> tuple[NamedNetwork, ...]:
     """The network that a config.json or the arguments of timm's train.py name; none where they are another system's."""
     where, facts = description.where, description.facts
     if description.kind == "arguments":
@@ -72,7 +70,7 @@ def _networks(description: Description) -> tuple[TimmNetwork, ...]:
     return _described(where, facts.get("architecture"), facts, arguments)
 
 
-def _described(where: str, name: object, beside: Mapping[str, object], arguments: object) -> tuple[TimmNetwork, ...]:
+def _described(where: str, name: object, beside: Mapping[str, object], arguments: object) -> tuple[NamedNetwork, ...]:
     """The network of a name and arguments, as ``timm.create_model`` builds it.
 
     Of a DenseNet that a user gave a name of their own, the arguments are what is known.
@@ -84,7 +82,7 @@ def _described(where: str, name: object, beside: Mapping[str, object], arguments
         if set(":/") & set(name):  # a folder or repository, which may have any name
             return ()
         if network in _OTHERS or ("densenet" not in network and _is_timm_s(network)):
-            return (TimmNetwork(where, network),)
+            return (NamedNetwork(where, network),)
         if "densenet" not in network:  # a name that a user gave a network
             return ()
     if not isinstance(arguments, Mapping):
@@ -107,7 +105,7 @@ def _described(where: str, name: object, beside: Mapping[str, object], arguments
     if "num_init_features" in fields and isinstance(fields["growth_rate"], int):
         fields["num_init_features"] = 2 * fields["growth_rate"]
     pool = given.pop("gp", None)
-    return (TimmNetwork(where, network, {**({"global_pool": pool} if pool else {}), **given}, fields),)
+    return (NamedNetwork(where, network, {**({"global_pool": pool} if pool else {}), **given}, fields),)
 
 
 def _is_timm_s(network: str) -> bool:

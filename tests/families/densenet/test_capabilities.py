@@ -9,8 +9,10 @@ from examples import randomise_statistics
 from torch import Tensor, nn
 
 from densezoo.errors import ConfigError, UnknownNameError
+from densezoo.families import build_model
 from densezoo.families.densenet.architecture import DenseNetArchitecture, Stem
-from densezoo.families.densenet.capabilities import BUILDERS, FeatureMaps, build_model
+from densezoo.families.densenet.capabilities import SYSTEMS
+from densezoo.families.densenet.features import FeatureMaps
 from densezoo.families.densenet.layers import STEMS, stages
 
 SMALL = DenseNetArchitecture(growth_rate=8, num_init_features=16, block_config=(2, 3, 2, 2), num_classes=7, bn_eps=1e-3)
@@ -82,7 +84,7 @@ def test_feature_maps_of_a_cifar_network() -> None:
 @pytest.mark.parametrize(
     ("builder", "changes", "message"),
     [
-        ("timm", {"stem": "cifar"}, "a stem other than 'imagenet' and 'deep'"),
+        ("timm", {"stem": "cifar"}, "stem='cifar'"),
         ("timm", {"num_init_features": 24}, "num_init_features other than 2 x growth_rate"),
         ("timm", {"bn_size": None}, "layers without bottleneck"),
         ("timm", {"drop_rate": 0.2}, "drop_rate=0.2"),
@@ -102,7 +104,7 @@ def test_what_a_builder_can_t_express_is_an_error(builder: str, changes: dict[st
 def test_an_unknown_builder_suggests() -> None:
     with pytest.raises(UnknownNameError, match="there is no builder 'tim'; did you mean 'timm'"):
         build_model(SMALL, "tim")
-    assert set(BUILDERS) == {"densezoo", "timm", "torchvision"}
+    assert {name for name, system in SYSTEMS.items() if system.build} == {"densezoo", "timm", "torchvision"}
 
 
 def test_importing_the_builders_warns_of_nothing() -> None:

@@ -29,7 +29,7 @@ def test_the_layers_are_the_module_s(arch: DenseNetArchitecture) -> None:
     with torch.device("meta"):
         model = DenseNet(arch)
     module = {k: tuple(v.shape) for k, v in model.state_dict().items() if not k.endswith("num_batches_tracked")}
-    topology = {f"{layer.name}.{k}": shape for layer in layers(arch) for k, shape in layer.shapes().items()}
+    topology = {f"{layer.name}.{k}": shape for layer in layers(arch) for k, shape in layer.shapes.items()}
     assert list(topology) == list(module)
     assert topology == module
     assert num_params(arch) == sum(p.numel() for p in model.parameters())

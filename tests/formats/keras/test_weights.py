@@ -132,7 +132,7 @@ def write_h5(
                 name = keymap.templates[part.role][0].format(**numbers(part.block, part.index, 0))
                 kinds["Conv2D" if part.kind == "conv" else "BatchNormalization"].append(name)
             outer = inner if inner and part.role != "classifier" else name
-            for param in part.shapes():
+            for param in part.shapes:
                 made, tensor = keymap.params[part.kind][param], network.state_dict()[f"{part.name}.{param}"]
                 if param == "weight" and part.kind != "norm":
                     tensor = tensor.permute(2, 3, 1, 0) if part.kind == "conv" else tensor.t()

@@ -1,0 +1,33 @@
+"""A file of weights -> the network that it holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from densezoo.conversion.match import convert, read_network
+from densezoo.families import family_of
+from densezoo.types import Architecture, ConversionReport
+
+
+def load_network(
+    path: str | Path, architecture: Architecture | None = None, **options: object
+) -> tuple[nn.Module, ConversionReport]:
+    """The network of a checkpoint file, in eval mode, and what became of every tensor.
+
+    Args:
+        path: the file, of any source and format.
+        architecture: what it has to be; None: what its tensors say.
+        options: fields of the architecture that the file doesn't carry (``aa_layer="blurpool"``, ``bn_eps``, ...).
+
+    Raises:
+        FormatError: the file can't be read without running code from it, or not at all.
+        CheckpointError: it holds no network of a known family, another one, or an incomplete one.
+    """
+    arch, state_dict, report = convert(read_network(path, architecture, **options), architecture, **options)
+    with torch.device("meta"):  # the file's weights come in their place
+        network = family_of(arch).network(arch, draw_weights=False)
+    network.load_state_dict(state_dict, assign=True)
+    return network.eval(), report

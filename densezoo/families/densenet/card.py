@@ -1,0 +1,44 @@
+"""What a model card and a listing say of a DenseNet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from densezoo.families.base import Fact
+from densezoo.families.densenet.architecture import DenseNetArchitecture
+from densezoo.families.densenet.layers import STEMS
+
+#: {name in ``--where`` and listings: (what it is, its value)}.
+FIELDS: Mapping[str, tuple[str, Callable[[DenseNetArchitecture], Fact]]] = {
+    "growth_rate": ("channels that a layer adds", lambda arch: arch.growth_rate),
+    "layers": ("dense layers in all blocks", lambda arch: sum(arch.block_config)),
+}
+
+CITATION = """\
+@inproceedings{huang2017densely,
+  title     = {Densely Connected Convolutional Networks},
+  author    = {Huang, Gao and Liu, Zhuang and van der Maaten, Laurens and Weinberger, Kilian Q.},
+  booktitle = {IEEE Conference on Computer Vision and Pattern Recognition},
+  year      = {2017},
+  url       = {https://arxiv.org/abs/1608.06993}
+}"""
+
+
+def summary(arch: DenseNetArchitecture) -> str:
+    """How the network is built, a sentence a line."""
+    blocks = ", ".join(map(str, arch.block_config[:-1])) + f" and {arch.block_config[-1]}"
+    text = [
+        f"A DenseNet of growth rate {arch.growth_rate}: dense blocks of {blocks} layers after "
+        f"{STEMS[arch.stem].words}.",
+        "A layer reads the feature maps of every layer before it in its block and adds "
+        f"{arch.growth_rate} channels of its own.",
+    ]
+    if arch.bn_size is not None:
+        text.append(f"It narrows its input to {arch.bn_size * arch.growth_rate} channels before its 3x3 convolution.")
+    text.append(
+        f"Between two blocks a 1x1 convolution leaves {arch.reduction:.0%} of the channels, and pooling a quarter of "
+        "the positions."
+    )
+    if arch.aa_layer is not None:
+        text.append("Where it pools, a blur keeps it from aliasing (https://arxiv.org/abs/1904.11486).")
+    return "\n".join(text)

@@ -1,0 +1,48 @@
+"""A DenseNet's feature maps, and another classifier on top of them, whichever system's module it is."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from densezoo.families.densenet.architecture import DenseNetArchitecture
+from densezoo.families.densenet.layers import stages
+
+
+def with_fresh_classifier(network: nn.Module, num_classes: int) -> nn.Module:
+    """Replace the classifier of any builder's network: to fine-tune it on other classes."""
+    classifier = network.classifier
+    assert isinstance(classifier, nn.Linear)
+    network.classifier = nn.Linear(classifier.in_features, num_classes)
+    nn.init.zeros_(network.classifier.bias)
+    return network
+
+
+class FeatureMaps(nn.Module):
+    """The features of any builder's network, stage by stage, as timm's ``features_only`` gives them.
+
+    images (N, in_chans, H, W) -> [the stem's output before its pooling, that of every dense block but the last before
+    its transition, that of the last after norm and ReLU], each (N, channels[i], H / reductions[i], W / reductions[i]).
+    The tensors keep their names.
+
+    Args:
+        network: any builder's; it gives up its features.
+        arch: what it was built from.
+    """
+
+    def __init__(self, network: nn.Module, arch: DenseNetArchitecture) -> None:
+        super().__init__()
+        features = network.features
+        assert isinstance(features, nn.Sequential)
+        self.features = features
+        self.channels, self.reductions = zip(*stages(arch))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        maps: list[Tensor] = []
+        names = [name for name, _ in self.features.named_children()]
+        stem_end = "pool0" if "pool0" in names else "denseblock1"
+        for name, module in self.features.named_children():
+            if name == stem_end or name.startswith("transition"):
+                maps.append(x)
+            x = module(x)
+        return [*maps, functional.relu(x)]

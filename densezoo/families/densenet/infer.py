@@ -1,0 +1,116 @@
+"""The architecture of a DenseNet, and the position of every numbered layer, from its tensors' names and shapes."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterator, Sequence
+
+from densezoo.families.base import Position
+from densezoo.families.densenet.architecture import DenseNetArchitecture, Stem
+from densezoo.families.densenet.layers import transition_channels
+from densezoo.families.naming import Naming
+
+MAX_LAYERS = 1000  # of all blocks: there is a DenseNet-1001, with two convolutions a layer
+
+
+def ranks(naming: Naming) -> dict[Position, int]:
+    """Which layer of its kind each role is, read off the sequence of the convolutions' kernels."""
+    shapes = []
+    for rank in itertools.count():
+        shape = naming.ranked({("stem.conv0", 0, 0): rank}).shape("stem.conv0")
+        if shape is None or len(shape) != 4:
+            break
+        shapes.append(shape)
+    convs = list(_convolutions([shape[2] for shape in shapes], _deep(shapes)))
+    norms = [(role.replace(".conv", ".norm"), block, layer) for role, block, layer in convs]
+    if _count(naming, "final.norm") == len(convs):  # one norm less: a stem without
+        norms = norms[1:]
+    last = max((block for _, block, _ in convs), default=0)
+    ranked = {position: rank for rank, position in enumerate(convs)}
+    ranked |= {position: rank for rank, position in enumerate([*norms, ("final.norm", last, 0)])}
+    return ranked | {("classifier", 0, 0): 0}
+
+
+def _count(naming: Naming, role: str) -> int:
+    """How many layers of this role's kind the file numbers."""
+    counted = (naming.ranked({(role, 0, 0): rank}).shape(role) for rank in itertools.count())
+    return sum(1 for _ in itertools.takewhile(lambda shape: shape is not None, counted))
+
+
+def _deep(shapes: Sequence[tuple[int, ...]]) -> bool:
+    """Whether the stem is three 3x3 convolutions; a dense layer's would see the features before it, too."""
+    return len(shapes) > 3 and [shape[2] for shape in shapes[:4]] == [3, 3, 3, 1] and shapes[1][0] == shapes[0][0]
+
+
+def _convolutions(sides: list[int], deep: bool) -> Iterator[Position]:
+    """The role of every convolution, from the sides of their kernels: 1, 3 is a bottleneck, a lone 1 a transition."""
+    stem = 3 if deep else 1
+    yield from ((f"stem.conv{i}", 0, 0) for i in range(min(stem, len(sides))))
+    block, layer, i = 1, 0, stem
+    while i < len(sides):
+        if sides[i : i + 2] == [1, 3] and (layer or sides[i + 2 : i + 3] != [3]) and not _plain(sides, stem):
+            layer += 1
+            yield from ((f"layer.conv{1 + j}", block, layer) for j in range(2))
+            i += 2
+        elif sides[i] == 1:
+            yield "transition.conv", block, 0
+            block, layer, i = block + 1, 0, i + 1
+        else:
+            layer += 1
+            yield "layer.conv1", block, layer
+            i += 1
+
+
+def _plain(sides: list[int], stem: int) -> bool:
+    """Whether the dense layers have no bottleneck: the first one is then a 3x3 convolution."""
+    return sides[stem : stem + 1] == [3]
+
+
+def infer_architecture(naming: Naming) -> DenseNetArchitecture:
+    """What the tensors' names and shapes say; a field whose tensor isn't there keeps its default."""
+    block_config = tuple(_depths(naming))
+    default = DenseNetArchitecture(block_config=block_config or (1,))
+    stem = _stem(naming)
+    bottleneck = bool(naming.shape("layer.conv2", 1, 1))
+    growth_rate = naming.side("layer.conv2" if bottleneck else "layer.conv1", 0, default.growth_rate, 1, 1)
+    width = naming.side("layer.conv1", 0, growth_rate, 1, 1)
+    return dataclasses.replace(
+        default,
+        stem=stem,
+        growth_rate=growth_rate,
+        num_init_features=naming.side("stem.conv2" if stem == "deep" else "stem.conv0", 0, default.num_init_features),
+        bn_size=max(1, width // growth_rate) if bottleneck else None,
+        reduction=_reduction(naming, len(block_config)),
+        in_chans=naming.side("stem.conv0", 1, default.in_chans),
+        num_classes=naming.side("classifier", 0, default.num_classes),
+    )
+
+
+def _stem(naming: Naming) -> Stem:
+    if naming.shape("stem.conv2"):
+        return "deep"
+    if not naming.shape("stem.norm0"):
+        return "cifar"
+    return "cifar_norm" if naming.side("stem.conv0", 2, 7) == 3 else "imagenet"
+
+
+def _depths(naming: Naming) -> Iterator[int]:
+    """Consecutive layers that the file names, of each block in turn."""
+    left = MAX_LAYERS
+    for block in itertools.count(1):
+        there = (naming.shape("layer.conv1", block, layer) is not None for layer in range(1, left + 1))
+        depth = sum(1 for _ in itertools.takewhile(bool, there))
+        if depth == 0:
+            return
+        left -= depth
+        yield depth
+
+
+def _reduction(naming: Naming, blocks: int) -> float:
+    """The factor that every transition agrees with: 0.5 or 1 where they do, as in every published network."""
+    shapes = (naming.shape("transition.conv", block) for block in range(1, blocks))
+    sides = [(shape[1], shape[0]) for shape in shapes if shape is not None and len(shape) > 1 and min(shape[:2]) > 0]
+    exact = [0.5, 1.0] + [min(1.0, (reduced + 0.5) / channels) for channels, reduced in sides]
+    fits = (r for r in exact if all(transition_channels(before, r) == after for before, after in sides))
+    return next(fits, 0.5)

@@ -1,0 +1,79 @@
+"""A key table as one file uses it: the names and shapes that a file has for the roles of a family's layers."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from densezoo.families.base import Family, Position
+from densezoo.families.operations import OPERATIONS
+from densezoo.types import LONE_MATRIX, KeyMap
+
+
+@dataclass(frozen=True)
+class Naming:
+    """A key table as one file uses it: with the file's wrapper prefix, and its choice among alternative names.
+
+    Args:
+        family: whose table it is.
+        keymap: the table.
+        prefix: what the file puts before each of the source's names.
+        tensors: {name in the file: tensor}.
+        ranks: {role, block, layer: rank among the layers of its kind}, for sources that number and don't name.
+    """
+
+    family: Family[Any]
+    keymap: KeyMap
+    prefix: str
+    tensors: Mapping[str, Tensor]
+    ranks: Mapping[Position, int] = field(default_factory=dict)
+
+    def keys(self, role: str, param: str, block: int = 0, layer: int = 0) -> tuple[str, ...] | None:
+        """The file's names for the tensors that a parameter is made of; None where the source has no such role."""
+        params = self.keymap.params.get(self.family.kind_of(role), {})
+        if role not in self.keymap.templates or param not in params:
+            return None
+        numbers = self.family.numbers(block, layer, self.ranks.get((role, block, layer), -1))
+        templates = self.keymap.templates[role]
+        stems = [f"{self.prefix}{template.format(**numbers)}" for template in templates if template != LONE_MATRIX]
+        if LONE_MATRIX in templates:
+            stems += self._lone_matrix(params["weight"].ends[0])
+        names = [tuple(f"{stem}{end}" for end in params[param].ends) for stem in stems]
+        return next((keys for keys in names if keys[0] in self.tensors), names[0])
+
+    def _lone_matrix(self, end: str) -> list[str]:
+        """The one layer of the file whose weight is a matrix, whatever its name; none if there are several."""
+        matrices = [name for name, tensor in self.tensors.items() if tensor.ndim == 2 and name.endswith(end)]
+        return [matrices[0].removesuffix(end)] if len(matrices) == 1 else []
+
+    def shape(self, role: str, block: int = 0, layer: int = 0) -> tuple[int, ...] | None:
+        """The shape that a role's weight will have; None where the file lacks it or it can't be made."""
+        keys = self.keys(role, "weight", block, layer)
+        if keys is None or any(key not in self.tensors for key in keys):
+            return None
+        return self.made_shape(role, "weight", keys)
+
+    def side(self, role: str, axis: int, default: int, block: int = 0, layer: int = 0) -> int:
+        """The length of one axis of a role's weight; ``default`` where the file has no such axis, or an empty one."""
+        shape = self.shape(role, block, layer)
+        return shape[axis] if shape is not None and len(shape) > axis and shape[axis] > 0 else default
+
+    def made_shape(self, role: str, param: str, keys: tuple[str, ...]) -> tuple[int, ...] | None:
+        """The shape of what the source's operation makes of these tensors; None where it can't."""
+        try:
+            tensor = self.make(role, param, [self.tensors[key].to("meta") for key in keys])
+        except (RuntimeError, IndexError, ValueError):
+            return None
+        return tuple(tensor.shape)
+
+    def make(self, role: str, param: str, tensors: list[Tensor]) -> Tensor:
+        """A parameter from the source's tensors."""
+        return OPERATIONS[self.keymap.params[self.family.kind_of(role)][param].op](*tensors)
+
+    def ranked(self, ranks: Mapping[Position, int]) -> Naming:
+        """The same with other ranks."""
+        return dataclasses.replace(self, ranks=ranks)

@@ -1,0 +1,110 @@
+"""What other systems can express of a family's networks: the row type of every family's capability table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from densezoo.types import Architecture, KeyMap, Layer, NamedNetwork
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from densezoo.families.base import Family
+
+A = TypeVar("A", bound=Architecture)
+Facts = Mapping[str, object]
+Values = Mapping[str, tuple[object, ...]]  # {field of the architecture: values}
+
+
+class WeightFile(Protocol):
+    """A file that a system is to run."""
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+
+    def tensors(self) -> Mapping[str, Tensor]:
+        """Its tensors under its own names, without a wrapper's prefix."""
+
+    def described(self) -> tuple[NamedNetwork, ...]:
+        """The networks that are named beside its tensors."""
+
+
+@dataclass(frozen=True)
+class System(Generic[A]):
+    """What one system can express of a family's networks, and how it builds, runs and writes them.
+
+    Args:
+        only: {field: the values that its networks can have}; fields that are absent can have any.
+        only_built: the same of what its own code builds, beside `only`: what matters in training alone.
+        only_stored: the same of what is in its files, beside `only`: its code takes these values, and no file says so.
+        cannot: {what else it can't have: whether an architecture has it}.
+        build: an architecture -> its own network, with canonical names; None: it can't be built here.
+        run: (file, architecture, images) -> logits, by the system's own code; None: it can't be run here.
+        sources: key tables whose files it runs, beside the one of its own name.
+        write: (path, architecture, canonical state_dict, facts) -> a file of its own; None: it can't be written.
+    """
+
+    only: Values = field(default_factory=dict)
+    only_built: Values = field(default_factory=dict)
+    only_stored: Values = field(default_factory=dict)
+    cannot: Mapping[str, Callable[[A], bool]] = field(default_factory=dict)
+    build: Callable[[A], nn.Module] | None = None
+    run: Callable[[WeightFile, A, Tensor], Tensor] | None = None
+    sources: tuple[str, ...] = ()
+    write: Callable[[Path, A, Mapping[str, Tensor], Facts], None] | None = None
+
+    def cannot_build(self, arch: A) -> list[str]:
+        """What of an architecture the network that it builds can't have; empty where it can have all."""
+        return self._misfits(arch, {**self.only_built, **self.only}, "=")
+
+    def cannot_store(self, arch: A) -> list[str]:
+        """What of an architecture the network of its file can't have; empty where it can have all."""
+        return self._misfits(arch, {**self.only_stored, **self.only}, " ")
+
+    def _misfits(self, arch: A, only: Values, between: str) -> list[str]:
+        wrong = [name for name, values in only.items() if getattr(arch, name) not in values]
+        texts = [f"{name}{between}{getattr(arch, name)!r}" for name in wrong]
+        return texts + [text for text, has in self.cannot.items() if has(arch)]
+
+
+def write_safetensors(path: Path, arch: Architecture, state_dict: Mapping[str, Tensor], facts: Facts) -> None:
+    """Write densezoo's own file: canonical names, and the architecture in its facts."""
+    from densezoo.formats import safetensors
+
+    safetensors.write_safetensors(path, state_dict, facts)
+
+
+def torch_writer(
+    family: Family[A], source: str, wrap: Callable[[dict[str, Tensor]], object] = dict
+) -> Callable[[Path, A, Mapping[str, Tensor], Facts], None]:
+    """A writer of a ``torch.save`` file under the names of a source whose tensors need no operation.
+
+    Args:
+        family: whose key tables have the source.
+        source: the key table's name.
+        wrap: {name: tensor} -> what is saved.
+    """
+
+    def write(path: Path, arch: A, state_dict: Mapping[str, Tensor], facts: Facts) -> None:
+        import torch
+
+        keymap = next(keymap for keymap in family.keymaps if keymap.name == source)
+        names = (pair for layer in family.layers(arch) for pair in _names(family, keymap, layer))
+        tensors = {key: state_dict[name] for name, key in names}
+        try:
+            torch.save(wrap(tensors), path)
+        except RuntimeError as error:  # its writer's way to say that the disk is full
+            raise OSError(f"{error!s:.100}") from None
+
+    return write
+
+
+def _names(family: Family[Any], keymap: KeyMap, layer: Layer) -> list[tuple[str, str]]:
+    """(canonical name, the source's) of every tensor of a layer, counters included."""
+    name = keymap.templates[layer.role][0].format(**family.numbers(layer.block, layer.index, 0))
+    params = keymap.params[layer.kind].items()
+    return [(f"{layer.name}.{param}", f"{name}{made.ends[0]}") for param, made in params]

@@ -1,0 +1,163 @@
+"""A second family, as small as it can be: what it has that no DenseNet has is what another family may bring.
+
+A 3x3 convolution with bias, a norm of every pixel without statistics, a vector of gains, and a linear classifier; its
+widths are several. Another source ("foo") names the same tensors otherwise, with kernels in TensorFlow's layout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from densezoo.families.base import Fact, Family
+from densezoo.families.naming import Naming
+from densezoo.families.systems import System, torch_writer, write_safetensors
+from densezoo.types import Architecture, KeyMap, Layer, Param
+
+
+@dataclass(frozen=True)
+class ToyArchitecture(Architecture):
+    family: ClassVar[str] = "toy"
+
+    widths: tuple[int, ...] = (4, 6)
+    norm_eps: float = 1e-6
+    drop_rate: float = 0.0
+    in_chans: int = 3
+    num_classes: int = 5
+
+
+class ToyStage(nn.Module):
+    def __init__(self, before: int, after: int, eps: float) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(before, after, 3, padding=1)
+        self.norm = nn.LayerNorm(after, eps=eps)
+        self.gamma = nn.Parameter(torch.ones(after))
+
+    def forward(self, x: Tensor) -> Tensor:
+        pixels = self.norm(self.conv(x).permute(0, 2, 3, 1)) * self.gamma
+        return nn.functional.gelu(pixels.permute(0, 3, 1, 2))
+
+
+class Toy(nn.Module):
+    def __init__(self, arch: ToyArchitecture) -> None:
+        super().__init__()
+        sides = zip((arch.in_chans, *arch.widths), arch.widths)
+        self.stages = nn.Sequential(*(ToyStage(before, after, arch.norm_eps) for before, after in sides))
+        self.classifier = nn.Linear(arch.widths[-1], arch.num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.classifier(self.stages(x).mean((2, 3)))
+        return logits
+
+
+class ToyMaps(nn.Module):
+    def __init__(self, network: Toy) -> None:
+        super().__init__()
+        self.stages = network.stages
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        maps = []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return maps
+
+
+def layers(arch: ToyArchitecture) -> Iterator[Layer]:
+    for i, (before, after) in enumerate(zip((arch.in_chans, *arch.widths), arch.widths)):
+        conv = {"weight": (after, before, 3, 3), "bias": (after,)}
+        yield Layer("stage.conv", f"stages.{i}.conv", "conv", conv, i + 1)
+        yield Layer("stage.norm", f"stages.{i}.norm", "layer_norm", {"weight": (after,), "bias": (after,)}, i + 1)
+        yield Layer("stage", f"stages.{i}", "gain", {"gamma": (after,)}, i + 1)
+    head = {"weight": (arch.num_classes, arch.widths[-1]), "bias": (arch.num_classes,)}
+    yield Layer("classifier", "classifier", "linear", head)
+
+
+def _keymap(name: str, stage: str, conv: str, norm: str, gain: str, kernel: Param, **semantics: object) -> KeyMap:
+    both = {"weight": Param((".weight",)), "bias": Param((".bias",))}
+    templates = {"stage.conv": (f"{stage}.{conv}",), "stage.norm": (f"{stage}.{norm}",), "stage": (stage,)}
+    params = {"conv": {**both, "weight": kernel}, "layer_norm": both, "gain": {"gamma": Param((gain,))}, "linear": both}
+    return KeyMap(name, {**templates, "classifier": ("classifier",)}, params, semantics)
+
+
+KEYMAPS = (
+    _keymap("toy", "stages.{stage0}", "conv", "norm", ".gamma", Param((".weight",))),
+    _keymap("foo", "foo{stage}", "c", "n", ".scale", Param((".kernel",), "hwio"), norm_eps=1e-3),
+)
+
+
+class Toys(Family[ToyArchitecture]):
+    name = "toy"
+    title = "Toy"
+    anchor = ("stage.conv", 1, 0)
+    inferred = ("widths", "in_chans", "num_classes")
+    sizes = ("widths",)
+
+    @property
+    def architecture(self) -> type[ToyArchitecture]:
+        return ToyArchitecture
+
+    def layers(self, arch: ToyArchitecture) -> Iterator[Layer]:
+        return layers(arch)
+
+    def network(self, arch: ToyArchitecture, *, draw_weights: bool = True) -> nn.Module:
+        return Toy(arch)
+
+    @property
+    def keymaps(self) -> Sequence[KeyMap]:
+        return KEYMAPS
+
+    def kind_of(self, role: str) -> str:
+        return {"stage.conv": "conv", "stage.norm": "layer_norm", "stage": "gain", "classifier": "linear"}[role]
+
+    def numbers(self, block: int, layer: int, rank: int) -> Mapping[str, int]:
+        return {"stage": block, "stage0": block - 1}
+
+    def infer(self, naming: Naming) -> ToyArchitecture:
+        widths: list[int] = []
+        while shape := naming.shape("stage.conv", len(widths) + 1):
+            widths.append(shape[0])
+        chans, classes = naming.side("stage.conv", 1, 3, 1), naming.side("classifier", 0, 5)
+        return ToyArchitecture(tuple(widths), in_chans=chans, num_classes=classes)
+
+    @property
+    def systems(self) -> Mapping[str, System[ToyArchitecture]]:
+        return {
+            "densezoo": System(build=Toy, write=write_safetensors),
+            "timm": System(
+                only={"in_chans": (3,)}, only_stored={"norm_eps": (1e-6,)}, write=torch_writer(self, "toy"), build=Toy
+            ),
+        }
+
+    def smallest_side(self, arch: ToyArchitecture) -> int:
+        return 4
+
+    def stages(self, arch: ToyArchitecture) -> Sequence[tuple[int, int]]:
+        return [(width, 1) for width in arch.widths]
+
+    def feature_maps(self, network: nn.Module, arch: ToyArchitecture) -> nn.Module:
+        assert isinstance(network, Toy)
+        return ToyMaps(network)
+
+    def with_fresh_classifier(self, network: nn.Module, num_classes: int) -> nn.Module:
+        assert isinstance(network, Toy)
+        network.classifier = nn.Linear(network.classifier.in_features, num_classes)
+        return network
+
+    @property
+    def fields(self) -> Mapping[str, tuple[str, Callable[[ToyArchitecture], Fact]]]:
+        return {"stages": ("stages", lambda arch: len(arch.widths))}
+
+    def summary(self, arch: ToyArchitecture) -> str:
+        return f"A toy of {len(arch.widths)} stages."
+
+    @property
+    def citation(self) -> str:
+        return "@misc{toy,\n  title = {A toy}\n}"
+
+
+FAMILY = Toys()
