@@ -4,15 +4,19 @@ Units: percentages are 0-100, sizes are bytes (or pixels, where a name says so),
 """
 
 from densezoo.types.architecture import Architecture
-from densezoo.types.checkpoint import Checkpoint, ConversionReport, GraphNode, KeyMap, Param, ParamKind, TimmNetwork
+from densezoo.types.checkpoint import Checkpoint, ConversionReport, KeyMap, Param, ParamKind, TimmNetwork
+from densezoo.types.computation import Computation, Node
 from densezoo.types.experiment import Experiment, Recipe
 from densezoo.types.index import ModelSpec, ReportedResult, WeightSource
 from densezoo.types.protocol import Protocol
 from densezoo.types.result import Conditions, Coverage, EvalResult, KnownBy
 
+GraphNode = Node  # the name that readers still use
+
 __all__ = [
     "Architecture",
     "Checkpoint",
+    "Computation",
     "Conditions",
     "ConversionReport",
     "Coverage",
@@ -22,6 +26,7 @@ __all__ = [
     "KeyMap",
     "KnownBy",
     "ModelSpec",
+    "Node",
     "Param",
     "ParamKind",
     "Protocol",
