@@ -14,10 +14,10 @@ from torch import Tensor
 
 from densezoo.conversion.match import convert
 from densezoo.errors import CheckpointError
-from densezoo.families.densenet.keras_writer import write_keras
+from densezoo.formats.keras.writer import write_keras
 from densezoo.families.densenet.keymaps import KEYMAPS, numbers
 from densezoo.families.densenet.layers import STEMS, layers
-from densezoo.families.densenet.onnx_writer import write_onnx
+from densezoo.formats.onnx.writer import write_onnx
 from densezoo.formats.detect import read_checkpoint
 from densezoo.formats.safetensors import write_safetensors
 from densezoo.types import Architecture
