@@ -33,7 +33,8 @@ def _padded(node: Node, x: Tensor, value: float = 0.0, mode: str = "constant") -
 
 
 def _conv(node: Node, inputs: list[Tensor], weights: list[Tensor]) -> Tensor:
-    return functional.conv2d(_padded(node, *inputs), *weights, stride=node.attributes["stride"])
+    stride, groups = node.attributes["stride"], node.attributes.get("groups", 1)
+    return functional.conv2d(_padded(node, *inputs), *weights, stride=stride, groups=groups)
 
 
 def _norm(node: Node, inputs: list[Tensor], weights: list[Tensor]) -> Tensor:

@@ -14,13 +14,14 @@ from torch import Tensor
 
 from densezoo.conversion.match import convert
 from densezoo.errors import CheckpointError
-from densezoo.formats.keras.writer import write_keras
+from densezoo.families.densenet.computation import computation
 from densezoo.families.densenet.keymaps import KEYMAPS, numbers
 from densezoo.families.densenet.layers import STEMS, layers
-from densezoo.formats.onnx.writer import write_onnx
 from densezoo.formats.detect import read_checkpoint
+from densezoo.formats.keras.writer import write_keras
+from densezoo.formats.onnx.writer import write_onnx
 from densezoo.formats.safetensors import write_safetensors
-from densezoo.types import Architecture
+from densezoo.types import Architecture, Computation
 
 Facts = Mapping[str, object]
 Writer = Callable[[Path, Architecture, Mapping[str, Tensor], Facts], None]
@@ -41,6 +42,11 @@ class Target:
 
 def _densezoo(path: Path, arch: Architecture, state_dict: Mapping[str, Tensor], facts: Facts) -> None:
     write_safetensors(path, state_dict, facts)
+
+
+def _computed(write: Callable[[Path, Computation, Mapping[str, Tensor], Facts], None]) -> Writer:
+    """A file that describes the computation."""
+    return lambda path, arch, state_dict, facts: write(path, computation(arch), state_dict, facts)
 
 
 def _renamed(source: str, wrap: Callable[[dict[str, Tensor]], object]) -> Writer:
@@ -76,8 +82,10 @@ TARGETS: dict[str, Target] = {
         _renamed("mmpretrain", lambda tensors: {"meta": {}, "state_dict": tensors}),
         {**_TORCH_POOLS, "stem": ("imagenet",), "aa_layer": (None,)},
     ),
-    "onnx": Target(write_onnx, {"aa_layer": (None,), "pool_padding": ("torch",)}),
-    "keras": Target(write_keras, {"aa_layer": (None,), "head_pool": (None,), "stem_ceil_mode": (None, False)}),
+    "onnx": Target(_computed(write_onnx), {"aa_layer": (None,), "pool_padding": ("torch",)}),
+    "keras": Target(
+        _computed(write_keras), {"aa_layer": (None,), "head_pool": (None,), "stem_ceil_mode": (None, False)}
+    ),
 }
 _NEED_BOTTLENECK = ("torchvision", "timm", "mmpretrain")
 

@@ -1,38 +1,43 @@
-"""A DenseNet as a ``.keras`` file (keras/src/saving/saving_lib.py), written without Keras; the epsilon goes with it."""
+"""A computation as a ``.keras`` file (keras/src/saving/saving_lib.py), written without Keras; epsilons go with it."""
 
 from __future__ import annotations
 
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from densezoo.errors import FormatError
-from densezoo.families.densenet.architecture import DenseNetArchitecture
-from densezoo.families.densenet.layers import STEMS, layers
+from densezoo.types.computation import Computation, Node, channels
 
-_CLASSES = {"Conv2D": "conv2d", "BatchNormalization": "batch_normalization", "Dense": "dense"}
+#: {a step's operation: (Keras's name for its layers' weights, the order of the first one's axes)}.
+_WEIGHTS = {"conv": ("conv2d", (2, 3, 1, 0)), "norm": ("batch_normalization", (0,)), "linear": ("dense", (1, 0))}
 _DATE = (1980, 1, 1, 0, 0, 0)  # equal weights give equal files
 
 
 def write_keras(
-    path: Path, arch: DenseNetArchitecture, state_dict: Mapping[str, Tensor], facts: Mapping[str, object]
+    path: Path, computation: Computation, state_dict: Mapping[str, Tensor], facts: Mapping[str, object]
 ) -> None:
-    """Write images (N, H, W, in_chans) -> logits (N, num_classes), for ``load_model`` of Keras 3.6 or later.
+    """Write images (N, H, W, channels) -> logits (N, classes), for ``load_model`` of Keras 3.6 or later.
+
+    Args:
+        path: the file.
+        computation: what it computes.
+        state_dict: {canonical name: float32 tensor}; those that no step takes are left out.
+        facts: JSON values under "densezoo" in the file's metadata.
 
     Raises:
-        FormatError: h5py is missing.
+        FormatError: h5py is missing; a step that can't be written.
     """
     try:
         import h5py
     except ImportError:
         raise FormatError(f"{path}: writing Keras files needs h5py: pip install 'densezoo[formats]'") from None
-    model = _Model(arch, state_dict)
-    model.network()
+    model = _Model(computation, state_dict)
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
         for (class_name, rank), values in model.weights.items():
@@ -49,91 +54,129 @@ def write_keras(
             archive.writestr(zipfile.ZipInfo(name, _DATE), content)
 
 
+_Config = dict[str, Any]
+
+
 class _Model:
-    """Adds layers one after the other; ``at`` is the last."""
+    """Adds the computation's steps as layers, one after the other.
 
-    def __init__(self, arch: DenseNetArchitecture, state_dict: Mapping[str, Tensor]) -> None:
-        self.arch, self.state_dict = arch, state_dict
-        self.layers: list[dict[str, Any]] = []
+    Args:
+        computation: the steps.
+        state_dict: {canonical name: float32 tensor}.
+    """
+
+    def __init__(self, computation: Computation, state_dict: Mapping[str, Tensor]) -> None:
+        self.name, self.channels = computation.name, channels(computation)
+        self.nodes = {node.name: node for node in computation.nodes}
+        self.layers: list[_Config] = []
         self.weights: dict[tuple[str, int], list[Tensor]] = {}
-        self.shapes: dict[str, list[int | None]] = {}
-        self.at = "images"
-        self.shapes["images"] = [None, None, None, arch.in_chans]
-        self._append("InputLayer", {"name": "images", "batch_shape": self.shapes["images"], "dtype": "float32"}, [])
+        self.names: dict[str, str] = {}  # {step: the layer that has its output}
+        self.shapes: dict[str, list[int | None]] = {}  # {layer: its output's}
+        for node in computation.nodes:
+            _LAYERS.get(node.op, _Model._unknown)(self, node)
+            self._weigh(node, [state_dict[name] for name in node.weights])
 
-    def _append(self, kind: str, config: dict[str, Any], inbound: list[Any]) -> None:
+    def _append(self, kind: str, config: _Config, inbound: list[Any], shape: list[int | None]) -> None:
         entry = {"module": "keras.layers", "class_name": kind, "config": config, "registered_name": None}
         self.layers.append({**entry, "name": config["name"], "inbound_nodes": inbound})
+        self.shapes[config["name"]] = shape
 
-    def add(self, kind: str, channels: int, inputs: list[str] | None = None, **config: Any) -> None:
-        name = f"{kind.lower()}_{len(self.layers)}"
+    def _add(self, kind: str, node: Node, sources: Sequence[str], **config: Any) -> str:
+        """One more layer, fed by those of the names; returns its own."""
         tensors = [
             {
                 "class_name": "__keras_tensor__",
-                "config": {"shape": self.shapes[key], "dtype": "float32", "keras_history": [key, 0, 0]},
+                "config": {"shape": self.shapes[name], "dtype": "float32", "keras_history": [name, 0, 0]},
             }
-            for key in inputs or [self.at]
+            for name in sources
         ]
-        self._append(kind, {"name": name, **config}, [{"args": [tensors] if inputs else tensors, "kwargs": {}}])
-        flat = kind in ("GlobalAveragePooling2D", "Dense")
-        self.shapes[name] = [None, channels] if flat else [None, None, None, channels]
-        self.at = name
+        name = f"{kind.lower()}_{len(self.layers)}"
+        width = self.channels[node.inputs[0] if kind == "ZeroPadding2D" else node.name]
+        shape = [None, width] if kind in ("GlobalAveragePooling2D", "Dense") else [None, None, None, width]
+        inbound = [{"args": [tensors] if len(tensors) > 1 else tensors, "kwargs": {}}]
+        self._append(kind, {"name": name, **config}, inbound, shape)
+        return name
 
-    def weigh(self, kind: str, *values: Tensor) -> None:
-        class_name = _CLASSES[kind]
+    def _layer(self, kind: str, node: Node, **config: Any) -> None:
+        """The layer that a step is, and before it the zeros around its input that it asks for."""
+        sources = [self.names[name] for name in node.inputs]
+        pads = node.attributes.get("pads", "same")
+        top, left, bottom, right = (0, 0, 0, 0) if pads == "same" else pads
+        if top or left or bottom or right:
+            sources = [self._add("ZeroPadding2D", node, sources, padding=[[top, bottom], [left, right]])]
+        self.names[node.name] = self._add(kind, node, sources, **config)
+
+    def _weigh(self, node: Node, values: list[Tensor]) -> None:
+        if node.op not in _WEIGHTS:
+            return
+        class_name, axes = _WEIGHTS[node.op]
         rank = sum(1 for known, _ in self.weights if known == class_name)
-        self.weights[class_name, rank] = list(values)
+        self.weights[class_name, rank] = [values[0].permute(axes), *values[1:]]
 
-    def network(self) -> None:
-        arch = self.arch
-        for layer in layers(arch):
-            weight = self.state_dict[f"{layer.name}.weight"]
-            if layer.role == "layer.norm1" and layer.index == 1:
-                if layer.block == 1 and STEMS[arch.stem].pool:
-                    self._stem_pool()
-                features = [self.at]
-            if layer.role in ("layer.norm1", "transition.norm", "final.norm"):
-                self.at = features[0]
-                if len(features) > 1:
-                    self.add("Concatenate", layer.in_channels, features, axis=-1)
-            if layer.kind == "norm":
-                self.add("BatchNormalization", layer.out_channels, axis=-1, epsilon=arch.bn_eps)
-                params = (f"{layer.name}.{param}" for param in ("weight", "bias", "running_mean", "running_var"))
-                self.weigh("BatchNormalization", *(self.state_dict[param] for param in params))
-                self.add("Activation", layer.out_channels, activation="relu")
-            elif layer.kind == "conv":
-                self._conv(layer.out_channels, layer.in_channels, layer.kernel_size, layer.stride)
-                self.weigh("Conv2D", weight.permute(2, 3, 1, 0))
-            if layer.role == ("layer.conv1" if arch.bn_size is None else "layer.conv2"):
-                features.append(self.at)
-            if layer.role == "transition.conv":
-                kind = {"avg": "AveragePooling2D", "max": "MaxPooling2D"}[arch.transition_pool]
-                padding = "same" if arch.ceil_mode else "valid"
-                self.add(kind, layer.out_channels, pool_size=[2, 2], strides=[2, 2], padding=padding)
-        self.add("GlobalAveragePooling2D", layer.in_channels)
-        self.add("Dense", arch.num_classes, units=arch.num_classes, activation="linear", use_bias=True)
-        self.weigh("Dense", weight.t(), self.state_dict["classifier.bias"])
+    def _unknown(self, node: Node) -> None:
+        raise FormatError(f"a step {node.op!r} ({node.name}) has no writer for Keras; use another format")
 
-    def _conv(self, channels: int, before: int, kernel: int, stride: int) -> None:
-        if kernel > 1:
-            self.add("ZeroPadding2D", before, padding=[[kernel // 2] * 2] * 2)
-        sides: dict[str, Any] = {"kernel_size": [kernel] * 2, "strides": [stride] * 2, "padding": "valid"}
-        self.add("Conv2D", channels, filters=channels, use_bias=False, **sides)
+    def input(self, node: Node) -> None:
+        shape = [None, None, None, self.channels[node.name]]
+        self.names[node.name] = node.name
+        self._append("InputLayer", {"name": node.name, "batch_shape": shape, "dtype": "float32"}, [], shape)
 
-    def _stem_pool(self) -> None:
-        width = self.arch.num_init_features
-        if self.arch.pool_padding == "torch":  # zeros lie below no output of a ReLU
-            self.add("ZeroPadding2D", width, padding=[[1, 1], [1, 1]])
-        padding = "valid" if self.arch.pool_padding == "torch" else "same"
-        self.add("MaxPooling2D", width, pool_size=[3, 3], strides=[2, 2], padding=padding)
+    def conv(self, node: Node) -> None:
+        attributes, width, biased = node.attributes, self.channels[node.name], len(node.weights) > 1
+        sides = {"kernel_size": [*attributes["kernel"]], "strides": [*attributes["stride"]], "padding": "valid"}
+        rare = {"groups": attributes.get("groups"), "dilation_rate": attributes.get("dilation")}
+        sides |= {name: value for name, value in rare.items() if value is not None}
+        self._layer("Conv2D", node, filters=width, use_bias=biased, **sides)
 
-    def config(self) -> dict[str, Any]:
+    def norm(self, node: Node) -> None:
+        self._layer("BatchNormalization", node, axis=-1, epsilon=node.attributes["eps"])
+
+    def relu(self, node: Node) -> None:
+        self._layer("Activation", node, activation="relu")
+
+    def concat(self, node: Node) -> None:
+        self._layer("Concatenate", node, axis=-1)
+
+    def pool(self, node: Node) -> None:
+        """Keras pads by "same" or by zeros, which are right below a ReLU's outputs alone."""
+        kernel, stride, pads = (node.attributes[name] for name in ("kernel", "stride", "pads"))
+        same = pads == "same" or node.attributes["ceil_mode"]
+        padded = pads != "same" and any(pads)
+        below_zero = node.op != "max_pool" or self.nodes[node.inputs[0]].op != "relu"
+        if (padded and (same or below_zero)) or (same and pads != "same" and kernel != stride):
+            raise FormatError(f"a pool of this padding and rounding ({node.name}) has no layer in Keras")
+        kind = {"max_pool": "MaxPooling2D", "avg_pool": "AveragePooling2D"}[node.op]
+        padding = "same" if same else "valid"
+        self._layer(kind, node, pool_size=[*kernel], strides=[*stride], padding=padding)
+
+    def global_avg_pool(self, node: Node) -> None:
+        self._layer("GlobalAveragePooling2D", node)
+
+    def flatten(self, node: Node) -> None:
+        """GlobalAveragePooling2D has flattened."""
+        if self.nodes[node.inputs[0]].op != "global_avg_pool":
+            raise FormatError(f"a map of more than a pixel, flattened ({node.name}), has another order in Keras")
+        self.names[node.name] = self.names[node.inputs[0]]
+
+    def linear(self, node: Node) -> None:
+        self._layer("Dense", node, units=self.channels[node.name], activation="linear", use_bias=True)
+
+    def config(self) -> _Config:
         """The model's configuration."""
-        ends = {"input_layers": ["images", 0, 0], "output_layers": [self.at, 0, 0]}
-        config = {"name": "densenet", "trainable": True, "layers": self.layers, **ends}
+        first, last = self.layers[0]["name"], self.layers[-1]["name"]
+        ends = {"input_layers": [first, 0, 0], "output_layers": [last, 0, 0]}
+        config = {"name": self.name, "trainable": True, "layers": self.layers, **ends}
         return {
             "module": "keras.src.models.functional",
             "class_name": "Functional",
             "config": config,
             "registered_name": "Functional",
         }
+
+
+#: {a step's operation: what adds its layers}.
+_LAYERS: Mapping[str, Callable[[_Model, Node], None]] = {
+    "input": _Model.input, "conv": _Model.conv, "norm": _Model.norm, "relu": _Model.relu, "concat": _Model.concat,
+    "max_pool": _Model.pool, "avg_pool": _Model.pool, "global_avg_pool": _Model.global_avg_pool,
+    "flatten": _Model.flatten, "linear": _Model.linear,
+}  # fmt: skip

@@ -1,46 +1,58 @@
-"""A DenseNet as an ONNX file, norms unfolded and weights under their canonical names, so that it can be read back."""
+"""A computation as an ONNX file, norms unfolded, weights under their canonical names: so that it can be read back."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from densezoo.errors import FormatError
-from densezoo.families.densenet.architecture import DenseNetArchitecture
-from densezoo.families.densenet.layers import STEMS, layers
+from densezoo.types.computation import Computation, Node
 
 OPSET, IR_VERSION = 17, 8
 
 
 def write_onnx(
-    path: Path, arch: DenseNetArchitecture, state_dict: Mapping[str, Tensor], facts: Mapping[str, object]
+    path: Path, computation: Computation, state_dict: Mapping[str, Tensor], facts: Mapping[str, object]
 ) -> None:
-    """Write images (N, in_chans, H, W) -> logits (N, num_classes), all but the channels free.
+    """Write images (N, channels, H, W) -> logits (N, classes), all but the channels free.
 
     Args:
+        path: the file.
+        computation: what it computes.
+        state_dict: {canonical name: float32 tensor}; those that no step takes are left out.
         facts: JSON values under the metadata key "densezoo".
 
     Raises:
-        FormatError: the package onnx is missing.
+        FormatError: the package onnx is missing; a step that can't be written.
     """
     try:
         import onnx
         from onnx import TensorProto, helper, numpy_helper
     except ImportError:
         raise FormatError(f"{path}: writing ONNX needs the package onnx: pip install 'densezoo[formats]'") from None
-    builder = _Builder(helper.make_node, arch)
-    builder.network()
-    names = {name for layer in layers(arch) for name in (f"{layer.name}.{param}" for param in layer.shapes())}
+    start, end = computation.input, computation.output
+    names = {start.name: start.name}  # {step: its name in the file}
+    nodes = []
+    for node in computation.nodes[1:]:
+        if node.op not in _OPERATORS:
+            raise FormatError(f"{path}: a step {node.op!r} ({node.name}) has no writer for ONNX; use another format")
+        operator, attributes = _OPERATORS[node.op]
+        names[node.name] = name = f"{operator}_{len(nodes)}"
+        inputs = [*(names[key] for key in node.inputs), *node.weights]
+        nodes.append(helper.make_node(operator, inputs, [name], name=name, **attributes(node)))
     graph = helper.make_graph(
-        builder.nodes,
-        "densenet",
-        [helper.make_tensor_value_info("images", TensorProto.FLOAT, ["N", arch.in_chans, "H", "W"])],
-        [helper.make_tensor_value_info(builder.at, TensorProto.FLOAT, ["N", arch.num_classes])],
-        [numpy_helper.from_array(state_dict[name].numpy(), name) for name in sorted(names)],
+        nodes,
+        computation.name,
+        [helper.make_tensor_value_info(start.name, TensorProto.FLOAT, ["N", start.attributes["channels"], "H", "W"])],
+        [helper.make_tensor_value_info(names[end.name], TensorProto.FLOAT, ["N", end.attributes["channels"]])],
+        [
+            numpy_helper.from_array(state_dict[name].numpy(), name)
+            for name in sorted({name for node in computation.nodes for name in node.weights})
+        ],
     )
     model = helper.make_model(
         graph, producer_name="densezoo", opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
@@ -50,58 +62,38 @@ def write_onnx(
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 
-class _Builder:
-    """Adds steps one after the other; ``at`` is the output of the last."""
+def _window(node: Node) -> dict[str, Any]:
+    if node.attributes["pads"] == "same":  # auto_pad has it, but reads back as another step
+        raise FormatError(f"a step with pads 'same' ({node.name}) has no writer for ONNX; use another format")
+    return {
+        "kernel_shape": node.attributes["kernel"],
+        "strides": node.attributes["stride"],
+        "pads": node.attributes["pads"],
+    }
 
-    def __init__(self, make_node: Any, arch: DenseNetArchitecture) -> None:
-        self.make_node, self.arch = make_node, arch
-        self.nodes: list[Any] = []
-        self.at = "images"
 
-    def add(self, op: str, *weights: str, **attributes: Any) -> None:
-        output = f"{op}_{len(self.nodes)}"
-        self.nodes.append(self.make_node(op, [self.at, *weights], [output], name=output, **attributes))
-        self.at = output
+def _conv(node: Node) -> dict[str, Any]:
+    rare = {"group": node.attributes.get("groups"), "dilations": node.attributes.get("dilation")}
+    return _window(node) | {name: value for name, value in rare.items() if value is not None}
 
-    def norm_relu(self, name: str) -> None:
-        params = (f"{name}.{param}" for param in ("weight", "bias", "running_mean", "running_var"))
-        self.add("BatchNormalization", *params, epsilon=self.arch.bn_eps)
-        self.add("Relu")
 
-    def conv(self, name: str, kernel: int, stride: int = 1) -> None:
-        sides = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": [kernel // 2] * 4}
-        self.add("Conv", f"{name}.weight", **sides)
+def _pool(node: Node) -> dict[str, Any]:
+    return _window(node) | {"ceil_mode": int(node.attributes["ceil_mode"])}
 
-    def pool(self, op: str, kernel: int, pad: int, ceil_mode: bool, stride: int = 2) -> None:
-        sides = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": [pad] * 4}
-        self.add(op, ceil_mode=int(ceil_mode), **sides)
 
-    def network(self) -> None:
-        arch = self.arch
-        for layer in layers(arch):
-            if layer.role == "layer.norm1" and layer.index == 1:
-                if layer.block == 1 and STEMS[arch.stem].pool:
-                    ceil_mode = arch.ceil_mode if arch.stem_ceil_mode is None else arch.stem_ceil_mode
-                    self.pool("MaxPool", 3, 1, ceil_mode)
-                features = [self.at]
-            if layer.role in ("layer.norm1", "transition.norm", "final.norm"):
-                self._join(features)
-            if layer.kind == "norm":
-                self.norm_relu(layer.name)
-            elif layer.kind == "conv":
-                self.conv(layer.name, layer.kernel_size, layer.stride)
-            if layer.role == ("layer.conv1" if arch.bn_size is None else "layer.conv2"):
-                features.append(self.at)
-            if layer.role == "transition.conv":
-                self.pool({"avg": "AveragePool", "max": "MaxPool"}[arch.transition_pool], 2, 0, arch.ceil_mode)
-        if arch.head_pool:
-            self.pool("AveragePool", arch.head_pool, 0, False, arch.head_pool)
-        else:
-            self.add("GlobalAveragePool")
-        self.add("Flatten", axis=1)
-        self.add("Gemm", "classifier.weight", "classifier.bias", transB=1)
+def _none(node: Node) -> dict[str, Any]:
+    return {}
 
-    def _join(self, features: list[str]) -> None:
-        self.at = features[0]
-        if len(features) > 1:
-            self.add("Concat", *features[1:], axis=1)
+
+#: {a step's operation: (ONNX's operator, its attributes)}; the operator takes the weights in the step's order.
+_OPERATORS: Mapping[str, tuple[str, Callable[[Node], dict[str, Any]]]] = {
+    "conv": ("Conv", _conv),
+    "norm": ("BatchNormalization", lambda node: {"epsilon": node.attributes["eps"]}),
+    "relu": ("Relu", _none),
+    "max_pool": ("MaxPool", _pool),
+    "avg_pool": ("AveragePool", _pool),
+    "global_avg_pool": ("GlobalAveragePool", _none),
+    "concat": ("Concat", lambda node: {"axis": node.attributes["axis"]}),
+    "flatten": ("Flatten", lambda node: {"axis": 1}),
+    "linear": ("Gemm", lambda node: {"transB": 1}),
+}
