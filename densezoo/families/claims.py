@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import cache
 
 import torch
 
+from densezoo.families.densenet.computation import computation
 from densezoo.families.densenet.network import DenseNet
 from densezoo.families.flops import CONVENTIONS, UNDEFINED, count_operations, flops
 from densezoo.types import Architecture, ModelSpec
@@ -40,4 +41,6 @@ def _operations(arch: Architecture, image_size: int) -> Mapping[str, int]:
     return _cached_operations(same, image_size)
 
 
-_cached_operations = lru_cache(maxsize=None)(count_operations)
+@cache
+def _cached_operations(arch: Architecture, image_size: int) -> Mapping[str, int]:
+    return count_operations(computation(arch), image_size)
