@@ -19,10 +19,10 @@ import torch
 from torch import Tensor
 
 from densezoo import schema
+from densezoo.conversion.graphs import read_computation
 from densezoo.conversion.names import Naming, candidates, infer_architecture, is_counter
 from densezoo.conversion.others import name_network, other_dimensions
 from densezoo.errors import CheckpointError
-from densezoo.families.densenet.graph import read_computation
 from densezoo.families.densenet.keymaps import DROPPED_NAMES, KEYMAPS
 from densezoo.families.densenet.layers import Layer, layers
 from densezoo.formats.detect import read_checkpoint
