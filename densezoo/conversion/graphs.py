@@ -1,58 +1,70 @@
-"""The computation that a file describes, held against a DenseNet's, step by step from the output to the input.
+"""The computation that a file describes, held against a family's, step by step from the output to the input.
 
-What may differ between DenseNets (epsilon, pools) is returned, and which weights every layer takes; whatever else
-differs is refused: another activation or none, features joined in another order, a pool of another size, a branch.
+What may differ between networks of the same tensors (the family's `Freedom`) is returned, and which weights every
+layer takes; whatever else differs is refused: another activation or none, features joined in another order, a pool of
+another size, a branch.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from densezoo.errors import CheckpointError
 from densezoo.families.densenet.architecture import DenseNetArchitecture
-from densezoo.families.densenet.layers import STEMS
-from densezoo.types import GraphNode
+from densezoo.families.densenet.computation import FREEDOM, computation
+from densezoo.types.computation import Computation, Freedom, Node, PoolFreedom
 
 MAX_JOINED = 2000  # features that one concatenation joins; the largest published block has 64 layers
-MAX_LOOKED_AT = 250_000  # features of all of them; a DenseNet-1001's have 170,000
+MAX_LOOKED_AT = 250_000  # features of all of them; a network of 1001 layers has 170,000
 ZERO = (0, 0, 0, 0)
 
 
 @dataclass(frozen=True)
-class Computation:
-    """What a file's computation says of a DenseNet.
+class Reading:
+    """What a file's computation says of a network.
 
     Args:
-        semantics: {field of `DenseNetArchitecture`: value} that it fixes beyond what tensors show.
-        weights: `GraphNode.weights` of every layer, in the order of `densezoo.families.densenet.layers.layers`.
+        semantics: {field of the architecture: value} that it fixes beyond what tensors show.
+        weights: `Node.weights` of the file's steps that have some, in the order of the family's computation.
     """
 
     semantics: dict[str, object]
     weights: list[tuple[str, ...]]
 
 
-def read_computation(graph: Sequence[GraphNode], arch: DenseNetArchitecture, where: str) -> Computation:
+def read_computation(graph: Sequence[Node], arch: DenseNetArchitecture, where: str) -> Reading:
     """The computation of this architecture.
 
     Args:
+        graph: the file's steps.
         arch: what the tensors say: which blocks and which stem to expect.
         where: the file, for messages.
 
     Raises:
-        CheckpointError: the computation is not this DenseNet's; says at which step.
+        CheckpointError: the computation is not this network's; says at which step.
+    """
+    return match_graph(graph, computation(arch), FREEDOM, where)
+
+
+def match_graph(graph: Sequence[Node], expected: Computation, freedom: Freedom, where: str) -> Reading:
+    """Hold a file's steps against a family's.
+
+    Args:
+        graph: the file's steps.
+        expected: the family's.
+        freedom: what may differ from them.
+        where: the file, for messages.
+
+    Raises:
+        CheckpointError: the computation is another one; says at which step.
     """
     try:
-        walk = _Walk(graph, where)
-        walk.head(arch)
-        for block in range(len(arch.block_config), 0, -1):
-            walk.block(block, arch)
-            if block > 1:
-                walk.transition()
-        walk.stem(arch)
-        return Computation(walk.semantics(), walk.weights[::-1])
+        walk = _Walk(graph, freedom, where)
+        walk.follow(expected)
+        return Reading(freedom.settle(walk.found), walk.weights[::-1])
     except (TypeError, ValueError, LookupError, AttributeError) as error:  # attributes of other types than usual
         raise CheckpointError(
             f"{where}: its computation has an attribute that makes no sense ({error!r:.100})"
@@ -60,13 +72,20 @@ def read_computation(graph: Sequence[GraphNode], arch: DenseNetArchitecture, whe
 
 
 class _Walk:
-    """A position in the graph, moving against the flow of data."""
+    """A position in the file's graph, moving against the flow of data.
 
-    def __init__(self, graph: Sequence[GraphNode], where: str) -> None:
+    Args:
+        graph: the file's steps.
+        freedom: what may differ.
+        where: the file, for messages.
+    """
+
+    def __init__(self, graph: Sequence[Node], freedom: Freedom, where: str) -> None:
         self.nodes = {node.name: node for node in graph}
-        self.where = where
-        self.found: dict[str, Any] = {}
+        self.freedom, self.where = freedom, where
+        self.found: dict[str, Any] = {}  # {field of the architecture: its value in the file}
         self.weights: list[tuple[str, ...]] = []  # of every layer, last to first
+        self.positions: dict[str, str] = {}  # {expected step: the file's step whose output is its}
         self.looked_at = 0
         used = {name for node in graph for name in node.inputs}
         ends = [node.name for node in graph if node.name not in used and node.op != "input"]
@@ -74,13 +93,25 @@ class _Walk:
             raise CheckpointError(f"{where}: expected a network with one output; found {len(ends)}: {ends[:3]}")
         self.at = ends[0]
 
-    def refuse(self, expected: str, found: str) -> CheckpointError:
+    def follow(self, expected: Computation) -> None:
+        """Meet every expected step, last to first."""
+        self._end(expected.output)
+        self.positions[expected.output.name] = self.at
+        for node in reversed(expected.nodes[1:]):
+            self.at = self.positions[node.name]
+            _STEPS.get(node.op, _Walk.same)(self, node)
+            self._enter(node)
+        self.at = self.positions[expected.input.name]
+        if self._node().op != "input":
+            raise self._refuse("the image", f"{self._node().op} ({self._node().name})")
+
+    def _refuse(self, expected: str, found: str) -> CheckpointError:
         return CheckpointError(
-            f"{self.where}: the computation is not a DenseNet's that densezoo can express: expected {expected}, found "
-            f"{found}; nothing was loaded"
+            f"{self.where}: the computation is not {self.freedom.title} that densezoo can express: expected "
+            f"{expected}, found {found}; nothing was loaded"
         )
 
-    def node(self) -> GraphNode:
+    def _node(self) -> Node:
         """The step at this position; steps that change nothing are passed over."""
         for _ in range(len(self.nodes)):
             node = self.nodes.get(self.at)
@@ -89,158 +120,156 @@ class _Walk:
             if node.op != "identity" or len(node.inputs) != 1:
                 return node
             self.at = node.inputs[0]
-        raise self.refuse("a step", f"no step {self.at!r}")
+        raise self._refuse("a step", f"no step {self.at!r}")
 
-    def step(self, *ops: str) -> GraphNode:
+    def _step(self, *ops: str) -> Node:
         """The step here, which has to be one of these; then go to its input."""
-        node = self.node()
+        node = self._node()
         if node.op not in ops or len(node.inputs) != 1:
-            raise self.refuse(" or ".join(ops), f"{node.op} with {len(node.inputs)} inputs ({node.name})")
+            raise self._refuse(" or ".join(ops), f"{node.op} with {len(node.inputs)} inputs ({node.name})")
         self.at = node.inputs[0]
         return node
 
-    def optional(self, *ops: str) -> None:
-        while self.node().op in ops and len(self.node().inputs) == 1:
-            self.at = self.node().inputs[0]
+    def _agree(self, fields: Mapping[str, Any]) -> None:
+        """What a step says of the architecture has to be what the others say."""
+        for field, value in fields.items():
+            known = self.found.setdefault(field, value)
+            if known != value and not (isinstance(value, float) and math.isclose(known, value, rel_tol=1e-6)):
+                raise self._refuse(f"one {field} for all", f"{known} and {value}")
 
-    def agree(self, field: str, value: Any) -> None:
-        known = self.found.setdefault(field, value)
-        if known != value and not (isinstance(value, float) and math.isclose(known, value, rel_tol=1e-6)):
-            raise self.refuse(f"one {field} for all", f"{known} and {value}")
+    def _enter(self, node: Node) -> None:
+        """Go on to an expected step's inputs: hold them to where they were met before, or keep where they are."""
+        if node.op != "concat" and node.inputs[0] not in self.positions:
+            self.positions[node.inputs[0]] = self._node().name
+            return
+        features, place = self._joined(), self.freedom.place(node)
+        if not all(name in self.positions for name in node.inputs):
+            if len(features) != len(node.inputs):
+                raise self._refuse(f"{len(node.inputs)} features joined after {place}", f"{len(features)}")
+            self.positions.update(zip(node.inputs, features))
+        elif features != [self.positions[name] for name in node.inputs]:
+            raise self._refuse(f"{place} to join all before it in order", "another order")
 
-    def norm(self) -> None:
-        weights = self.step("scale").weights if self.node().op == "scale" else ()
-        if self.node().op == "conv":
-            raise self.refuse(
-                "norm (folded into the convolution before it, as torch.onnx.export does? export with dynamo=True, "
-                "optimize=False, or with dynamo=False, training=torch.onnx.TrainingMode.PRESERVE)",
-                f"conv ({self.node().name})",
-            )
-        node = self.step("norm")
-        self.weights.append(node.weights + weights)
-        if node.attributes.get("fixed_scale"):
-            raise self.refuse("a norm with a weight", f"one whose weight is fixed to 1 (fix_gamma, {node.name})")
-        self.agree("bn_eps", node.attributes["eps"])
-
-    def window(self, node: GraphNode, kernel: int, stride: int) -> Any:
-        """The padding of a convolution or pool of this size."""
-        found = node.attributes
-        for name, expected in (("kernel", kernel), ("stride", stride), ("dilation", 1)):
-            sides = found.get(name) or ((1, 1) if name != "kernel" else (kernel, kernel))
-            if tuple(sides) != (expected, expected):
-                raise self.refuse(f"{name} {expected}", f"{tuple(sides)} ({node.name})")
-        if found.get("groups", 1) != 1:
-            raise self.refuse("one group", f"{found['groups']} ({node.name})")
-        pads = found.get("pads") or ZERO
-        if self.node().op == "pad" and pads != "same":
-            pads = tuple(a + b for a, b in zip(pads, self.step("pad").attributes["pads"]))
-        return pads
-
-    def conv(self, kernel: int, stride: int = 1) -> None:
-        node = self.step("conv")
-        self.weights.append(node.weights)
-        pads = self.window(node, kernel, stride)
-        if tuple(pads) != (kernel // 2,) * 4:
-            raise self.refuse(f"a padding of {kernel // 2}", f"{pads} ({node.name})")
-
-    def head(self, arch: DenseNetArchitecture) -> None:
-        """[softmax] <- linear <- average over the map."""
-        while self.node().op in ("softmax", "flatten") and len(self.node().inputs) == 1:
-            columns = self.step("softmax", "flatten").attributes.get("columns", arch.num_classes)
-            if columns != arch.num_classes:
-                raise self.refuse("a row of logits for each image", f"rows of {columns}")
-        bias = self.step("bias").weights if self.node().op == "bias" else ()
-        if self.node().op == "conv":
-            self.conv(1)
-        else:
-            self.weights.append(self.step("linear").weights + bias)
-        self.optional("flatten")
-        pool = self.step("global_avg_pool", "avg_pool")
-        if pool.op == "avg_pool":
-            height, width = pool.attributes["kernel"]
-            if height != width or tuple(pool.attributes.get("pads") or ZERO) != ZERO:
-                raise self.refuse("a square pool without padding", f"{pool.name}")
-            self.agree("head_pool", height)
-        else:
-            self.agree("head_pool", None)
-
-    def joined(self) -> list[str]:
+    def _joined(self) -> list[str]:
         """The features that come in here, in their order."""
         out: list[str] = []
         todo = [self.at]
         while todo:
             self.at = todo.pop()
-            node = self.node()
+            node = self._node()
             if node.op != "concat":
                 out.append(node.name)
             elif node.attributes.get("axis", 1) not in (1, 3, -1, -3):
-                raise self.refuse("features joined as channels", f"axis {node.attributes['axis']} ({node.name})")
+                raise self._refuse("features joined as channels", f"axis {node.attributes['axis']} ({node.name})")
             else:
                 todo.extend(reversed(node.inputs))
             self.looked_at += 1
             if len(out) + len(todo) > MAX_JOINED or self.looked_at > MAX_LOOKED_AT:
-                raise self.refuse("a dense block", f"more than {MAX_JOINED:,} features joined")
+                raise self._refuse("a dense block", f"more than {MAX_JOINED:,} features joined")
         return out
 
-    def block(self, block: int, arch: DenseNetArchitecture) -> None:
-        """A dense block and the norm and ReLU after it; ends at the block's input."""
-        self.step("relu")
-        self.norm()
-        features = self.joined()
-        depth = arch.block_config[block - 1]
-        if len(features) != depth + 1:
-            raise self.refuse(f"{depth + 1} features joined after block {block}", f"{len(features)}")
-        for layer in range(depth, 0, -1):
-            self.at = features[layer]
-            self.conv(3)
-            self.step("relu")
-            self.norm()
-            if arch.bn_size is not None:
-                self.conv(1)
-                self.step("relu")
-                self.norm()
-            if self.joined() != features[:layer]:
-                raise self.refuse(f"layer {layer} of block {block} to join all before it in order", "another order")
-        self.at = features[0]
+    def _end(self, output: Node) -> None:
+        """What may stand behind the logits."""
+        classes = output.attributes["channels"]
+        while self._node().op in ("softmax", "flatten") and len(self._node().inputs) == 1:
+            columns = self._step("softmax", "flatten").attributes.get("columns", classes)
+            if columns != classes:
+                raise self._refuse("a row of logits for each image", f"rows of {columns}")
 
-    def transition(self) -> None:
-        pool = self.step("avg_pool", "max_pool")
-        self.agree("transition_pool", pool.op.removesuffix("_pool"))
-        pads = self.window(pool, 2, 2)
-        if pads != "same" and tuple(pads) != ZERO:
-            raise self.refuse("a transition's pool without padding", f"{pads} ({pool.name})")
-        self.rounding("ceil_mode", True if pads == "same" else pool.attributes.get("ceil_mode", False))
-        self.conv(1)
+    def _window(self, node: Node, expected: Node) -> Any:
+        """The padding of a convolution or pool of the expected size."""
+        sides = {"dilation": (1, 1), **expected.attributes}
+        for name in ("kernel", "stride", "dilation"):
+            found = node.attributes.get(name) or (sides[name] if name == "kernel" else (1, 1))
+            if tuple(found) != sides[name]:
+                raise self._refuse(f"{name} {sides[name][0]}", f"{tuple(found)} ({node.name})")
+        groups = expected.attributes.get("groups", 1)
+        if node.attributes.get("groups", 1) != groups:
+            words = "one group" if groups == 1 else f"{groups} groups"
+            raise self._refuse(words, f"{node.attributes['groups']} ({node.name})")
+        pads = node.attributes.get("pads") or ZERO
+        if self._node().op == "pad" and pads != "same":
+            pads = tuple(a + b for a, b in zip(pads, self._step("pad").attributes["pads"]))
+        return pads if pads == "same" else tuple(pads)
 
-    def rounding(self, field: str, ceil_mode: bool | None) -> None:
-        if ceil_mode is not None:  # None: the file doesn't say
-            self.agree(field, ceil_mode)
+    def same(self, expected: Node) -> None:
+        """The same operation."""
+        node = self._step(expected.op)
+        if expected.weights:
+            self.weights.append(node.weights)
 
-    def stem(self, arch: DenseNetArchitecture) -> None:
-        stem = STEMS[arch.stem]
-        if stem.pool:
-            pool = self.step("max_pool")
-            pads = self.window(pool, 3, 2)
-            if pads == "same":
-                self.agree("pool_padding", "same")
-            elif tuple(pads) != (1, 1, 1, 1):
-                raise self.refuse("a stem's pool with padding 1", f"{pads} ({pool.name})")
-            else:
-                self.agree("pool_padding", "torch")
-                self.rounding("stem_ceil_mode", pool.attributes.get("ceil_mode", False))
-        for kernel, stride in reversed(stem.convs):
-            if stem.norms:
-                self.step("relu")
-                self.norm()
-            self.conv(kernel, stride)
-        if self.node().op != "input":
-            raise self.refuse("the image", f"{self.node().op} ({self.node().name})")
+    def conv(self, expected: Node) -> None:
+        """A convolution."""
+        node = self._step("conv")
+        self.weights.append(node.weights)
+        pads = self._window(node, expected)
+        if pads != expected.attributes["pads"]:
+            raise self._refuse(f"a padding of {expected.attributes['pads'][0]}", f"{pads} ({node.name})")
 
-    def semantics(self) -> dict[str, object]:
-        """The fields; a stem that rounds as the transitions do needs no field of its own."""
-        found = dict(self.found)
-        if "stem_ceil_mode" in found:
-            found.setdefault("ceil_mode", found["stem_ceil_mode"])
-            if found["stem_ceil_mode"] == found["ceil_mode"]:
-                found["stem_ceil_mode"] = None
-        return found
+    def norm(self, expected: Node) -> None:
+        """A batch norm, whose weight and bias may be a step of their own."""
+        weights = self._step("scale").weights if self._node().op == "scale" else ()
+        if self._node().op == "conv":
+            raise self._refuse(
+                "norm (folded into the convolution before it, as torch.onnx.export does? export with dynamo=True, "
+                "optimize=False, or with dynamo=False, training=torch.onnx.TrainingMode.PRESERVE)",
+                f"conv ({self._node().name})",
+            )
+        node = self._step("norm")
+        self.weights.append(node.weights + weights)
+        if node.attributes.get("fixed_scale"):
+            raise self._refuse("a norm with a weight", f"one whose weight is fixed to 1 (fix_gamma, {node.name})")
+        self._agree({self.freedom.norm_eps: node.attributes["eps"]})
+
+    def concat(self, expected: Node) -> None:
+        """Nothing here: `_enter` follows a file's concatenations, of which one may join what others have joined."""
+
+    def flatten(self, expected: Node) -> None:
+        """May be missing, or be there several times."""
+        while self._node().op == "flatten" and len(self._node().inputs) == 1:
+            self.at = self._node().inputs[0]
+
+    def linear(self, expected: Node) -> None:
+        """A classifier, which may be a convolution, or have its bias in a step of its own."""
+        bias = self._step("bias").weights if self._node().op == "bias" else ()
+        if self._node().op == "conv":
+            self.conv(Node("conv", expected.name, (), {"kernel": (1, 1), "stride": (1, 1), "pads": ZERO}))
+        else:
+            self.weights.append(self._step("linear").weights + bias)
+
+    def pool(self, expected: Node) -> None:
+        """A pool, as the family lets it differ."""
+        free = self.freedom.pool(expected)
+        node = self._step(*free.ops)
+        self._agree(free.ops[node.op])
+        if node.op == "global_avg_pool":
+            return
+        if free.side is not None:
+            self._any_side(node, free.side)
+        else:
+            self._pads(node, expected, free)
+
+    def _any_side(self, node: Node, field: str) -> None:
+        height, width = node.attributes["kernel"]
+        if height != width or tuple(node.attributes.get("pads") or ZERO) != ZERO:
+            raise self._refuse("a square pool without padding", f"{node.name}")
+        self._agree({field: height})
+
+    def _pads(self, node: Node, expected: Node, free: PoolFreedom) -> None:
+        pads = self._window(node, expected)
+        if pads not in free.pads:
+            raise self._refuse(free.words, f"{pads} ({node.name})")
+        self._agree(free.pads[pads])
+        ceil_mode = node.attributes.get("ceil_mode", False)
+        if free.rounding is None:
+            if ceil_mode not in (None, expected.attributes["ceil_mode"]):
+                raise self._refuse(f"ceil_mode {expected.attributes['ceil_mode']}", f"{ceil_mode} ({node.name})")
+        elif pads != "same" and ceil_mode is not None:  # None: the file doesn't say
+            self._agree({free.rounding: ceil_mode})
+
+
+#: {operation of an expected step: what holds the file's to it}; every other has to be the same.
+_STEPS: Mapping[str, Callable[[_Walk, Node], None]] = {
+    "conv": _Walk.conv, "norm": _Walk.norm, "concat": _Walk.concat, "flatten": _Walk.flatten,
+    "linear": _Walk.linear, **dict.fromkeys(("max_pool", "avg_pool", "global_avg_pool"), _Walk.pool),
+}  # fmt: skip

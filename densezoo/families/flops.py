@@ -63,7 +63,8 @@ def _operations(node: Node, before: tuple[int, int, int], after: tuple[int, int,
         return before[0] * after[0]
     if node.op in ("conv", "blur"):  # a blur is a convolution of every channel by itself
         groups = before[0] if node.op == "blur" else node.attributes.get("groups", 1)
-        return prod(after) * before[0] // groups * prod(node.attributes["kernel"])
+        height, width = node.attributes["kernel"]
+        return prod(after) * (before[0] // int(groups)) * int(height) * int(width)
     if node.attributes.get("pads") == "same":  # torch has no such pool: its input is padded in a step before it
         return before[0] * prod(side + same_pads(node, side, axis) for axis, side in enumerate(before[1:]))
     return prod(before)

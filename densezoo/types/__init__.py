@@ -5,7 +5,7 @@ Units: percentages are 0-100, sizes are bytes (or pixels, where a name says so),
 
 from densezoo.types.architecture import Architecture
 from densezoo.types.checkpoint import Checkpoint, ConversionReport, KeyMap, Param, ParamKind, TimmNetwork
-from densezoo.types.computation import Computation, Node
+from densezoo.types.computation import Computation, Freedom, Node, PoolFreedom
 from densezoo.types.experiment import Experiment, Recipe
 from densezoo.types.index import ModelSpec, ReportedResult, WeightSource
 from densezoo.types.protocol import Protocol
@@ -22,6 +22,7 @@ __all__ = [
     "Coverage",
     "EvalResult",
     "Experiment",
+    "Freedom",
     "GraphNode",
     "KeyMap",
     "KnownBy",
@@ -29,6 +30,7 @@ __all__ = [
     "Node",
     "Param",
     "ParamKind",
+    "PoolFreedom",
     "Protocol",
     "Recipe",
     "ReportedResult",

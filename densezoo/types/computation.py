@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,6 +74,55 @@ class Computation:
         return self.nodes[-1]
 
 
+@dataclass(frozen=True)
+class PoolFreedom:
+    """How one pool may differ between networks of the same tensors.
+
+    Args:
+        ops: {operation that may stand there: {field of the architecture: value} that it fixes}.
+        pads: {padding that it may have: {field: value}}.
+        rounding: the field that its ceil_mode fixes; None: it has to be the family's.
+        side: the field that its kernel's side fixes, pixels; None: the kernel is as the family has it.
+        words: the padding in words, for messages.
+    """
+
+    ops: Mapping[str, Mapping[str, object]]
+    pads: Mapping[object, Mapping[str, object]] = field(default_factory=dict)
+    rounding: str | None = None
+    side: str | None = None
+    words: str = ""
+
+
+@dataclass(frozen=True)
+class Freedom:
+    """What may differ between the computations of a family's networks whose tensors are the same.
+
+    Args:
+        title: a network of the family, as the owner of something ("a DenseNet's"), for messages.
+        norm_eps: the field that the epsilon of every batch norm fixes.
+        pools: {regular expression for the names of steps: how such a pool may differ}.
+        places: {regular expression for the names of steps: what a message calls such a step}.
+        settle: {field: value} that all steps fix -> the same, where one field follows from others.
+    """
+
+    title: str
+    norm_eps: str
+    pools: Mapping[str, PoolFreedom]
+    places: Mapping[str, str]
+    settle: Callable[[dict[str, object]], dict[str, object]] = dict
+
+    def pool(self, node: Node) -> PoolFreedom:
+        """How one of the family's pools may differ; one that the family doesn't name may not."""
+        rules = (rule for pattern, rule in self.pools.items() if re.fullmatch(pattern, node.name))
+        pads = node.attributes.get("pads")
+        return next(rules, PoolFreedom({node.op: {}}, {pads: {}}, words=f"a padding of {pads}"))
+
+    def place(self, node: Node) -> str:
+        """What a message calls one of the family's steps."""
+        names = (re.sub(pattern, words, node.name) for pattern, words in self.places.items())
+        return next((name for name in names if name != node.name), node.name)
+
+
 def channels(computation: Computation) -> dict[str, int]:
     """{name of a step: channels of its output}."""
     found: dict[str, int] = {}
@@ -107,8 +157,8 @@ def same_pads(node: Node, side: int, axis: int) -> int:
         side: of the map, pixels.
         axis: 0: its height; 1: its width.
     """
-    kernel, stride = node.attributes["kernel"][axis], node.attributes["stride"][axis]
-    return max(0, (-(-side // stride) - 1) * int(stride) + int(kernel) - side)
+    kernel, stride = int(node.attributes["kernel"][axis]), int(node.attributes["stride"][axis])
+    return max(0, (-(-side // stride) - 1) * stride + kernel - side)
 
 
 def _has_window(node: Node) -> bool:
@@ -121,8 +171,8 @@ def _side(node: Node, side: int, axis: int) -> int:
     if node.attributes["pads"] == "same":
         return -(-side // stride)
     before, after = node.attributes["pads"][axis], node.attributes["pads"][axis + 2]
-    room = side + before + after - kernel
+    room = side + int(before) + int(after) - kernel
     if not node.attributes.get("ceil_mode"):
-        return int(room // stride + 1)
+        return room // stride + 1
     out = -(-room // stride) + 1
-    return int(out - 1 if (out - 1) * stride >= side + before else out)  # no window begins behind the map
+    return out - 1 if (out - 1) * stride >= side + before else out  # no window begins behind the map

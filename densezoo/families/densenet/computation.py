@@ -9,7 +9,7 @@ from typing import Any
 
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.layers import STEMS, Layer, layers
-from densezoo.types.computation import Computation, Node
+from densezoo.types.computation import Computation, Freedom, Node, PoolFreedom
 
 
 def computation(arch: DenseNetArchitecture) -> Computation:
@@ -97,3 +97,39 @@ def _head(steps: _Steps, arch: DenseNetArchitecture, classifier: Layer) -> None:
         steps.add("global_avg_pool", "pool")
     steps.add("flatten", "flatten")
     steps.add("linear", classifier.name, classifier, channels=arch.num_classes)
+
+
+def _settle(found: dict[str, object]) -> dict[str, object]:
+    """A stem that rounds as the transitions do needs no field of its own."""
+    if "stem_ceil_mode" in found:
+        found.setdefault("ceil_mode", found["stem_ceil_mode"])
+        if found["stem_ceil_mode"] == found["ceil_mode"]:
+            found["stem_ceil_mode"] = None
+    return found
+
+
+#: What may differ between DenseNets of the same tensors; the names are those of `computation`.
+FREEDOM = Freedom(
+    title="a DenseNet's",
+    norm_eps="bn_eps",
+    pools={
+        r"features\.pool0": PoolFreedom(
+            ops={"max_pool": {}},
+            pads={(1, 1, 1, 1): {"pool_padding": "torch"}, "same": {"pool_padding": "same"}},
+            rounding="stem_ceil_mode",
+            words="a stem's pool with padding 1",
+        ),
+        r"features\.transition\d+\.pool": PoolFreedom(
+            ops={"avg_pool": {"transition_pool": "avg"}, "max_pool": {"transition_pool": "max"}},
+            pads={(0, 0, 0, 0): {}, "same": {"ceil_mode": True}},  # the same for a kernel as wide as its stride
+            rounding="ceil_mode",
+            words="a transition's pool without padding",
+        ),
+        "pool": PoolFreedom(ops={"global_avg_pool": {"head_pool": None}, "avg_pool": {}}, side="head_pool"),
+    },
+    places={
+        r"features\.denseblock(\d+)\.denselayer(\d+)\..*": r"layer \2 of block \1",
+        r"features\.denseblock(\d+)\.concat": r"block \1",
+    },
+    settle=_settle,
+)

@@ -93,7 +93,7 @@ class _Model:
         name = f"{kind.lower()}_{len(self.layers)}"
         width = self.channels[node.inputs[0] if kind == "ZeroPadding2D" else node.name]
         shape = [None, width] if kind in ("GlobalAveragePooling2D", "Dense") else [None, None, None, width]
-        inbound = [{"args": [tensors] if len(tensors) > 1 else tensors, "kwargs": {}}]
+        inbound: list[Any] = [{"args": [tensors] if len(tensors) > 1 else tensors, "kwargs": {}}]
         self._append(kind, {"name": name, **config}, inbound, shape)
         return name
 

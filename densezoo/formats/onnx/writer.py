@@ -36,7 +36,7 @@ def write_onnx(
         raise FormatError(f"{path}: writing ONNX needs the package onnx: pip install 'densezoo[formats]'") from None
     start, end = computation.input, computation.output
     names = {start.name: start.name}  # {step: its name in the file}
-    nodes = []
+    nodes: list[Any] = []
     for node in computation.nodes[1:]:
         if node.op not in _OPERATORS:
             raise FormatError(f"{path}: a step {node.op!r} ({node.name}) has no writer for ONNX; use another format")
