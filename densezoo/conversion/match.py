@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from densezoo import schema
+from densezoo.conversion.graphs import match_graph
 from densezoo.conversion.names import candidates, dropped_kind, is_counter
 from densezoo.conversion.others import name_network, other_dimensions
 from densezoo.errors import CheckpointError
@@ -169,7 +170,7 @@ def _stated(
                 )
     if not checkpoint.graph:
         return stated, []
-    graph = naming.family.read_graph(checkpoint.graph, inferred, checkpoint.path)
+    graph = match_graph(checkpoint.graph, naming.family.computation(inferred), naming.family.freedom, checkpoint.path)
     for name, value in graph.semantics.items():
         if not _equal(stated.setdefault(name, value), value):
             raise CheckpointError(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
-from densezoo.errors import CheckpointError
-from densezoo.types import Architecture, Checkpoint, GraphNode, KeyMap, Layer, NamedNetwork
+from densezoo.types import Architecture, Checkpoint, Computation, Freedom, KeyMap, Layer, NamedNetwork
 
 if TYPE_CHECKING:
     from torch import nn
@@ -18,18 +17,6 @@ if TYPE_CHECKING:
 A = TypeVar("A", bound=Architecture)
 Position = tuple[str, int, int]  # role, block, layer
 Fact = str | float | int | None
-
-
-class GraphFacts(Protocol):
-    """What a file's computation says of a network of the family."""
-
-    @property
-    def semantics(self) -> Mapping[str, object]:
-        """{field of the architecture: value} that it fixes beyond what tensors show."""
-
-    @property
-    def weights(self) -> Sequence[tuple[str, ...]]:
-        """`GraphNode.weights` of every layer, in the order of `Family.layers`."""
 
 
 class Family(ABC, Generic[A]):
@@ -112,21 +99,14 @@ class Family(ABC, Generic[A]):
         """The networks that are named beside a file's tensors, in the family's fields."""
         return checkpoint.described
 
-    def read_graph(self, graph: Sequence[GraphNode], arch: A, path: str) -> GraphFacts:
-        """What the computation that a file describes says of this network.
+    @abstractmethod
+    def computation(self, arch: A) -> Computation:
+        """The steps from images to logits, said once: writers, the graph checker and the FLOP count go by them."""
 
-        Args:
-            graph: its steps.
-            arch: what the tensors say.
-            path: the file, for messages.
-
-        Raises:
-            CheckpointError: the computation is not this network's; says at which step.
-        """
-        raise CheckpointError(
-            f"{path}: holds a computation, which densezoo can't hold against {self.a_title}'s; nothing was loaded: "
-            "give a file of its weights alone"
-        )
+    @property
+    @abstractmethod
+    def freedom(self) -> Freedom:
+        """In what the computations of networks with the same tensors may differ."""
 
     def same_function(self, arch: A) -> A:
         """The architecture with one spelling of all that give the same outputs, to compare two."""

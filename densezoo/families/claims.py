@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import cache
 
 import torch
 
@@ -43,4 +43,6 @@ def _operations(arch: Architecture, image_size: int) -> Mapping[str, int]:
     return _cached_operations(same, image_size)
 
 
-_cached_operations = lru_cache(maxsize=None)(count_operations)
+@cache
+def _cached_operations(arch: Architecture, image_size: int) -> Mapping[str, int]:
+    return count_operations(family_of(arch).computation(arch), image_size)

@@ -1,22 +1,17 @@
-"""FLOPs by the three conventions that can be reproduced, counted by fvcore on the network itself.
+"""FLOPs by the three conventions that can be reproduced, counted on a network's computation.
 
 Four publishers state four numbers for one densenet121 (2.83, 2.87, 2.88 and 3.64 G): they count different operations.
-Each convention is a weighted sum of what one trace of the network counts; for the fourth, Papers with Code's, no
-definition was found, so that it can be stated but not held against anything.
+Each convention is a weighted sum of one count of the steps; for the fourth, Papers with Code's, no definition was
+found, so that it can be stated but not held against anything. The counts are fvcore's, which a test holds them to.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from math import prod
-from typing import Any
 
-import torch
-
-from densezoo.families import family_of
-from densezoo.types import Architecture
+from densezoo.types.computation import Computation, Node, channels, same_pads, sides
 
 #: {convention: {what is counted: how often}}.
 CONVENTIONS: Mapping[str, Mapping[str, int]] = {
@@ -30,28 +25,26 @@ CONVENTIONS: Mapping[str, Mapping[str, int]] = {
 
 UNDEFINED = ("paperswithcode",)
 
+#: {a step's operation: what it is counted as}; what is absent counts for nothing.
+_COUNTED = {
+    "conv": "conv", "blur": "conv", "linear": "linear", "norm": "norm", "max_pool": "pool", "avg_pool": "pool",
+    "global_avg_pool": "pool",
+}  # fmt: skip
 
-def count_operations(arch: Architecture, image_size: int) -> Mapping[str, int]:
+
+def count_operations(computation: Computation, image_size: int) -> Mapping[str, int]:
     """{"conv", "linear": multiply-adds, "norm": elements, "pool": inputs} for one square image.
 
     Args:
+        computation: what is counted.
         image_size: side in pixels.
     """
-    with torch.device("meta"):
-        network = family_of(arch).network(arch, draw_weights=False).eval()
-    network.to_empty(device="cpu")  # the trace needs shapes and no weights, and meta tensors can't be traced
-    for tensor in (*network.parameters(), *network.buffers()):
-        tensor.detach().zero_()  # what memory happens to hold can be denormal, which a CPU computes slowly
-    image = torch.zeros(1, arch.in_chans, image_size, image_size)
-    pools = ("aten::max_pool2d", "aten::avg_pool2d", "aten::adaptive_avg_pool2d")
-    handles = {"aten::batch_norm": _elements("norm"), **dict.fromkeys(pools, _elements("pool"))}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # fvcore scripts and traces, which torch deprecates
-        from fvcore.nn import FlopCountAnalysis
-
-        analysis = FlopCountAnalysis(network, image).set_op_handle(**handles)
-        analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
-        counts: Mapping[str, int] = analysis.by_operator()
+    widths, maps = channels(computation), sides(computation, image_size, image_size)
+    counts: Counter[str] = Counter()
+    for node in computation.nodes:
+        if node.op in _COUNTED:
+            before, after = ((widths[name], *maps[name]) for name in (node.inputs[0], node.name))
+            counts[_COUNTED[node.op]] += _operations(node, before, after)
     return counts
 
 
@@ -60,6 +53,18 @@ def flops(counts: Mapping[str, int], convention: str) -> int:
     return sum(times * counts[what] for what, times in CONVENTIONS[convention].items())
 
 
-def _elements(name: str) -> Callable[[list[Any], list[Any]], Counter[str]]:
-    """An fvcore handler that counts the elements of an operation's first input under a name."""
-    return lambda inputs, _: Counter({name: prod(inputs[0].type().sizes())})
+def _operations(node: Node, before: tuple[int, int, int], after: tuple[int, int, int]) -> int:
+    """What one step is counted for.
+
+    Args:
+        before, after: (channels, height, width) of its input and its output.
+    """
+    if node.op == "linear":
+        return before[0] * after[0]
+    if node.op in ("conv", "blur"):  # a blur is a convolution of every channel by itself
+        groups = before[0] if node.op == "blur" else node.attributes.get("groups", 1)
+        height, width = node.attributes["kernel"]
+        return prod(after) * (before[0] // int(groups)) * int(height) * int(width)
+    if node.attributes.get("pads") == "same":  # torch has no such pool: its input is padded in a step before it
+        return before[0] * prod(side + same_pads(node, side, axis) for axis, side in enumerate(before[1:]))
+    return prod(before)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from densezoo.types import Architecture, KeyMap, Layer, NamedNetwork
+from densezoo.types import Architecture, Computation, KeyMap, Layer, NamedNetwork
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -76,6 +76,18 @@ def write_safetensors(path: Path, arch: Architecture, state_dict: Mapping[str, T
     from densezoo.formats import safetensors
 
     safetensors.write_safetensors(path, state_dict, facts)
+
+
+def computed(
+    computation: Callable[[A], Computation], write: Callable[[Path, Computation, Mapping[str, Tensor], Facts], None]
+) -> Callable[[Path, A, Mapping[str, Tensor], Facts], None]:
+    """A writer of a file that describes the computation.
+
+    Args:
+        computation: of an architecture.
+        write: (path, computation, canonical state_dict, facts) -> a file.
+    """
+    return lambda path, arch, state_dict, facts: write(path, computation(arch), state_dict, facts)
 
 
 def torch_writer(

@@ -9,34 +9,40 @@ from densezoo.types.checkpoint import (
     Checkpoint,
     ConversionReport,
     Description,
-    GraphNode,
     KeyMap,
     NamedNetwork,
     Param,
 )
+from densezoo.types.computation import Computation, Freedom, Node, PoolFreedom
 from densezoo.types.experiment import Experiment, Recipe
 from densezoo.types.index import ModelSpec, ReportedResult, WeightSource
 from densezoo.types.layer import Layer
 from densezoo.types.protocol import Protocol
 from densezoo.types.result import Conditions, Coverage, EvalResult, KnownBy
 
+GraphNode = Node  # the name that readers still use
+
 __all__ = [
     "LONE_MATRIX",
     "Architecture",
     "Checkpoint",
+    "Computation",
     "Conditions",
     "ConversionReport",
     "Coverage",
     "Description",
     "EvalResult",
     "Experiment",
+    "Freedom",
     "GraphNode",
     "KeyMap",
     "KnownBy",
     "Layer",
     "ModelSpec",
     "NamedNetwork",
+    "Node",
     "Param",
+    "PoolFreedom",
     "Protocol",
     "Recipe",
     "ReportedResult",

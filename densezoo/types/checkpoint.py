@@ -4,36 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from densezoo.types.architecture import Architecture
+from densezoo.types.computation import Node
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-
-@dataclass(frozen=True)
-class GraphNode:
-    """One step of the computation that a file describes, in terms that all families share.
-
-    Args:
-        op: ``input``, ``conv``, ``norm``, ``relu``, ``max_pool``, ``avg_pool``, ``global_avg_pool``, ``concat``,
-            ``flatten``, ``linear``, ``softmax``, ``identity``, ``pad``, ``scale``, or the file's own word for a step
-            that no family has.
-        name: the step's name; other steps refer to it.
-        inputs: names of the steps whose outputs it takes, parameters left out.
-        attributes: ``eps``; ``kernel``, ``stride``, ``dilation``: (height, width); ``pads``: (top, left, bottom,
-            right); ``groups``; ``ceil_mode``; ``count_include_pad``; ``columns``: of a flatten that may make
-            another number of rows than there are images. What is absent has the usual value.
-        weights: the file's names of the tensors that it takes, in `Layer.shapes`' order, or of the layers (before
-            ``.`` or ``/``) they are in.
-    """
-
-    op: str
-    name: str
-    inputs: tuple[str, ...]
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-    weights: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,7 +75,7 @@ class Checkpoint:
     metadata: Mapping[str, str] = field(default_factory=dict)
     source: str | None = None
     semantics: Mapping[str, object] = field(default_factory=dict)
-    graph: tuple[GraphNode, ...] = ()
+    graph: tuple[Node, ...] = ()
     hints: tuple[str, ...] = ()
     descriptions: tuple[Description, ...] = ()
     modules: tuple[object, ...] = ()

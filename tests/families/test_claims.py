@@ -5,27 +5,8 @@ import dataclasses
 import pytest
 
 from densezoo.families.claims import contradictions
-from densezoo.families.densenet.architecture import DenseNetArchitecture
-from densezoo.families.flops import CONVENTIONS, count_operations, flops
+from densezoo.families.flops import CONVENTIONS
 from densezoo.index.load import get_spec
-
-PLAIN = DenseNetArchitecture(
-    stem="cifar", growth_rate=2, num_init_features=4, block_config=(1, 1), bn_size=None, num_classes=5
-)
-
-
-def test_counts_by_hand() -> None:
-    """4x4 image: conv 3->4, layer (4->2), transition 6->3 at 4x4, pooled to 2x2, layer (3->2), norm 5, linear 5->5."""
-    counts = count_operations(PLAIN, 4)
-    convolutions = 16 * 9 * 3 * 4 + 16 * 9 * 4 * 2 + 16 * 6 * 3 + 4 * 9 * 3 * 2
-    norms = 16 * 4 + 16 * 6 + 4 * 3 + 4 * 5
-    pools = 16 * 3 + 4 * 5
-    assert dict(counts) == {"conv": convolutions, "linear": 25, "norm": norms, "pool": pools}
-    assert [flops(counts, name) for name in CONVENTIONS] == [
-        convolutions + 25,
-        convolutions + 25 + 2 * norms,
-        convolutions + 3 * norms + pools,
-    ]
 
 
 def test_densenet121_by_every_convention() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from densezoo.families.base import Fact, Family, GraphFacts, Position
+from densezoo.families.base import Fact, Family, Position
 from densezoo.families.densenet.architecture import DenseNetArchitecture
-from densezoo.types import Checkpoint, GraphNode, KeyMap, Layer, NamedNetwork
+from densezoo.types import Checkpoint, Computation, Freedom, KeyMap, Layer, NamedNetwork
 
 if TYPE_CHECKING:
     from torch import nn
@@ -85,10 +85,16 @@ class _DenseNets(Family[DenseNetArchitecture]):
 
         return named_networks(checkpoint)
 
-    def read_graph(self, graph: Sequence[GraphNode], arch: DenseNetArchitecture, path: str) -> GraphFacts:
-        from densezoo.families.densenet.graph import read_computation
+    def computation(self, arch: DenseNetArchitecture) -> Computation:
+        from densezoo.families.densenet.computation import computation
 
-        return read_computation(graph, arch, path)
+        return computation(arch)
+
+    @property
+    def freedom(self) -> Freedom:
+        from densezoo.families.densenet.computation import FREEDOM
+
+        return FREEDOM
 
     def same_function(self, arch: DenseNetArchitecture) -> DenseNetArchitecture:
         return arch.same_function()

@@ -17,12 +17,13 @@ from torch import Tensor, nn
 
 from densezoo.families.densenet import FAMILY
 from densezoo.families.densenet.architecture import DenseNetArchitecture
-from densezoo.families.densenet.keras_writer import write_keras
+from densezoo.families.densenet.computation import computation
 from densezoo.families.densenet.layers import STEMS, layers
 from densezoo.families.densenet.network import DenseNet
-from densezoo.families.densenet.onnx_writer import write_onnx
-from densezoo.families.systems import System, Values, WeightFile, torch_writer, write_safetensors
+from densezoo.families.systems import System, Values, WeightFile, computed, torch_writer, write_safetensors
 from densezoo.formats.detect import read_checkpoint
+from densezoo.formats.keras.writer import write_keras
+from densezoo.formats.onnx.writer import write_onnx
 
 _NAMES_OF_2017 = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
 
@@ -236,7 +237,9 @@ SYSTEMS: Mapping[str, System[DenseNetArchitecture]] = {
         run=_run_mmpretrain,
         write=torch_writer(FAMILY, "mmpretrain", lambda tensors: {"meta": {}, "state_dict": tensors}),
     ),
-    "onnx": System(only={"aa_layer": (None,), "pool_padding": ("torch",)}, run=_run_onnx, write=write_onnx),
+    "onnx": System(
+        only={"aa_layer": (None,), "pool_padding": ("torch",)}, run=_run_onnx, write=computed(computation, write_onnx)
+    ),
     "keras": System(
         only={"aa_layer": (None,), "head_pool": (None,), "stem_ceil_mode": (None, False)},
         cannot={
@@ -246,7 +249,7 @@ SYSTEMS: Mapping[str, System[DenseNetArchitecture]] = {
         },
         run=_run_keras,
         sources=("keras3",),
-        write=write_keras,
+        write=computed(computation, write_keras),
     ),
     "mindcv": System(run=_run_mindcv),
     "paddle": System(run=_run_paddle),

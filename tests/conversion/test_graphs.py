@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
 from torchvision.models import DenseNet as TorchvisionDenseNet
+from toy_computation import TOY
 
 from densezoo.conversion.export import export
+from densezoo.conversion.graphs import Reading, match_graph
 from densezoo.conversion.match import convert
 from densezoo.errors import CheckpointError
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.network import DenseNet
 from densezoo.formats.detect import read_checkpoint
-from densezoo.types import Checkpoint, GraphNode
+from densezoo.types import Checkpoint, Freedom, Node, PoolFreedom
 
-FORMATS = Path(__file__).resolve().parents[2] / "fixtures" / "formats"
+FORMATS = Path(__file__).resolve().parents[1] / "fixtures" / "formats"
 ONNX = FORMATS / "onnx" / "small_nofold.onnx"
 WITH_A_COMPUTATION = {
     "caffe": FORMATS / "caffe" / "small.caffemodel",
@@ -87,7 +90,7 @@ def test_weights_taken_by_another_layer_are_refused(tmp_path: Path, format: str)
         convert(dataclasses.replace(checkpoint, graph=graph))
 
 
-def width(checkpoint: Checkpoint, node: GraphNode) -> int:
+def width(checkpoint: Checkpoint, node: Node) -> int:
     """The number of channels that a norm has."""
     return next(len(tensor) for name, tensor in checkpoint.tensors.items() if name.startswith(node.weights[0]))
 
@@ -104,3 +107,35 @@ def test_a_softmax_over_the_images_is_refused_and_one_over_the_classes_said(tmp_
     onnx.save(model, tmp_path / "m.onnx")
     with pytest.raises(CheckpointError, match="found Softmax over axis 0"):
         convert(read_checkpoint(tmp_path / "m.onnx"))
+
+
+def held(steps: Sequence[Node], **changes: Node) -> Reading:
+    """A toy family's computation, with some steps changed, held against its own."""
+    graph = tuple(dataclasses.replace(changes.get(node.name, node), weights=(node.name,)) for node in steps)
+    freedom = Freedom("a toy's", "eps", {"m": PoolFreedom({"max_pool": {"pool": "max"}, "avg_pool": {"pool": "avg"}},
+                      {(1, 1, 1, 1): {}}, words="a pool with padding 1")}, {})  # fmt: skip
+    return match_graph(graph, TOY, freedom, "file")
+
+
+def test_any_family_s_computation_is_held_to_it() -> None:
+    steps = TOY.nodes
+    assert held(steps) == Reading({"pool": "max"}, [("c",), ("l",)])
+    node = next(node for node in steps if node.name == "m")
+    assert held(steps, m=dataclasses.replace(node, op="avg_pool")).semantics == {"pool": "avg"}
+
+
+@pytest.mark.parametrize(
+    ("name", "attributes", "message"),
+    [
+        ("c", {"groups": 1}, r"not a toy's that densezoo can express: expected 2 groups, found 1 \(c\)"),
+        ("m", {"pads": (0,) * 4}, r"expected a pool with padding 1, found \(0, 0, 0, 0\) \(m\)"),
+        ("a", {"pads": (1,) * 4}, r"expected a padding of \(0, 0, 0, 0\), found \(1, 1, 1, 1\) \(a\)"),
+        ("a", {"ceil_mode": True}, r"expected ceil_mode False, found True \(a\)"),
+        ("a", {"kernel": (3, 3)}, r"expected kernel 2, found \(3, 3\) \(a\)"),
+    ],
+)
+def test_what_a_family_doesn_t_let_differ_is_refused(name: str, attributes: dict[str, object], message: str) -> None:
+    node = next(node for node in TOY.nodes if node.name == name)
+    changed = dataclasses.replace(node, attributes={**node.attributes, **attributes})
+    with pytest.raises(CheckpointError, match=message):
+        held(TOY.nodes, **{name: changed})

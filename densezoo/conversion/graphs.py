@@ -1,0 +1,259 @@
+"""The computation that a file describes, held against a family's, step by step from the output to the input.
+
+What may differ between networks of the same tensors (the family's `Freedom`) is returned, and which weights every
+layer takes; whatever else differs is refused: another activation or none, features joined in another order, a pool of
+another size, a branch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from densezoo.errors import CheckpointError
+from densezoo.types.computation import Computation, Freedom, Node, PoolFreedom
+
+MAX_JOINED = 2000  # features that one concatenation joins; the largest published block has 64 layers
+MAX_LOOKED_AT = 250_000  # features of all of them; a network of 1001 layers has 170,000
+ZERO = (0, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a file's computation says of a network.
+
+    Args:
+        semantics: {field of the architecture: value} that it fixes beyond what tensors show.
+        weights: `Node.weights` of the file's steps that have some, in the order of the family's computation.
+    """
+
+    semantics: dict[str, object]
+    weights: list[tuple[str, ...]]
+
+
+def match_graph(graph: Sequence[Node], expected: Computation, freedom: Freedom, where: str) -> Reading:
+    """Hold a file's steps against a family's.
+
+    Args:
+        graph: the file's steps.
+        expected: the family's.
+        freedom: what may differ from them.
+        where: the file, for messages.
+
+    Raises:
+        CheckpointError: the computation is another one; says at which step.
+    """
+    try:
+        walk = _Walk(graph, freedom, where)
+        walk.follow(expected)
+        return Reading(freedom.settle(walk.found), walk.weights[::-1])
+    except (TypeError, ValueError, LookupError, AttributeError) as error:  # attributes of other types than usual
+        raise CheckpointError(
+            f"{where}: its computation has an attribute that makes no sense ({error!r:.100})"
+        ) from None
+
+
+class _Walk:
+    """A position in the file's graph, moving against the flow of data.
+
+    Args:
+        graph: the file's steps.
+        freedom: what may differ.
+        where: the file, for messages.
+    """
+
+    def __init__(self, graph: Sequence[Node], freedom: Freedom, where: str) -> None:
+        self.nodes = {node.name: node for node in graph}
+        self.freedom, self.where = freedom, where
+        self.found: dict[str, Any] = {}  # {field of the architecture: its value in the file}
+        self.weights: list[tuple[str, ...]] = []  # of every layer, last to first
+        self.positions: dict[str, str] = {}  # {expected step: the file's step whose output is its}
+        self.looked_at = 0
+        used = {name for node in graph for name in node.inputs}
+        ends = [node.name for node in graph if node.name not in used and node.op != "input"]
+        if len(ends) != 1 or len(self.nodes) != len(graph):
+            raise CheckpointError(f"{where}: expected a network with one output; found {len(ends)}: {ends[:3]}")
+        self.at = ends[0]
+
+    def follow(self, expected: Computation) -> None:
+        """Meet every expected step, last to first."""
+        self._end(expected.output)
+        self.positions[expected.output.name] = self.at
+        for node in reversed(expected.nodes[1:]):
+            self.at = self.positions[node.name]
+            _STEPS.get(node.op, _Walk.same)(self, node)
+            self._enter(node)
+        self.at = self.positions[expected.input.name]
+        if self._node().op != "input":
+            raise self._refuse("the image", f"{self._node().op} ({self._node().name})")
+
+    def _refuse(self, expected: str, found: str) -> CheckpointError:
+        return CheckpointError(
+            f"{self.where}: the computation is not {self.freedom.title} that densezoo can express: expected "
+            f"{expected}, found {found}; nothing was loaded"
+        )
+
+    def _node(self) -> Node:
+        """The step at this position; steps that change nothing are passed over."""
+        for _ in range(len(self.nodes)):
+            node = self.nodes.get(self.at)
+            if node is None:
+                break
+            if node.op != "identity" or len(node.inputs) != 1:
+                return node
+            self.at = node.inputs[0]
+        raise self._refuse("a step", f"no step {self.at!r}")
+
+    def _step(self, *ops: str) -> Node:
+        """The step here, which has to be one of these; then go to its input."""
+        node = self._node()
+        if node.op not in ops or len(node.inputs) != 1:
+            raise self._refuse(" or ".join(ops), f"{node.op} with {len(node.inputs)} inputs ({node.name})")
+        self.at = node.inputs[0]
+        return node
+
+    def _agree(self, fields: Mapping[str, Any]) -> None:
+        """What a step says of the architecture has to be what the others say."""
+        for field, value in fields.items():
+            known = self.found.setdefault(field, value)
+            if known != value and not (isinstance(value, float) and math.isclose(known, value, rel_tol=1e-6)):
+                raise self._refuse(f"one {field} for all", f"{known} and {value}")
+
+    def _enter(self, node: Node) -> None:
+        """Go on to an expected step's inputs: hold them to where they were met before, or keep where they are."""
+        if node.op != "concat" and node.inputs[0] not in self.positions:
+            self.positions[node.inputs[0]] = self._node().name
+            return
+        features, place = self._joined(), self.freedom.place(node)
+        if not all(name in self.positions for name in node.inputs):
+            if len(features) != len(node.inputs):
+                raise self._refuse(f"{len(node.inputs)} features joined after {place}", f"{len(features)}")
+            self.positions.update(zip(node.inputs, features))
+        elif features != [self.positions[name] for name in node.inputs]:
+            raise self._refuse(f"{place} to join all before it in order", "another order")
+
+    def _joined(self) -> list[str]:
+        """The features that come in here, in their order."""
+        out: list[str] = []
+        todo = [self.at]
+        while todo:
+            self.at = todo.pop()
+            node = self._node()
+            if node.op != "concat":
+                out.append(node.name)
+            elif node.attributes.get("axis", 1) not in (1, 3, -1, -3):
+                raise self._refuse("features joined as channels", f"axis {node.attributes['axis']} ({node.name})")
+            else:
+                todo.extend(reversed(node.inputs))
+            self.looked_at += 1
+            if len(out) + len(todo) > MAX_JOINED or self.looked_at > MAX_LOOKED_AT:
+                raise self._refuse("a dense block", f"more than {MAX_JOINED:,} features joined")
+        return out
+
+    def _end(self, output: Node) -> None:
+        """What may stand behind the logits."""
+        classes = output.attributes["channels"]
+        while self._node().op in ("softmax", "flatten") and len(self._node().inputs) == 1:
+            columns = self._step("softmax", "flatten").attributes.get("columns", classes)
+            if columns != classes:
+                raise self._refuse("a row of logits for each image", f"rows of {columns}")
+
+    def _window(self, node: Node, expected: Node) -> Any:
+        """The padding of a convolution or pool of the expected size."""
+        sides = {"dilation": (1, 1), **expected.attributes}
+        for name in ("kernel", "stride", "dilation"):
+            found = node.attributes.get(name) or (sides[name] if name == "kernel" else (1, 1))
+            if tuple(found) != sides[name]:
+                raise self._refuse(f"{name} {sides[name][0]}", f"{tuple(found)} ({node.name})")
+        groups = expected.attributes.get("groups", 1)
+        if node.attributes.get("groups", 1) != groups:
+            words = "one group" if groups == 1 else f"{groups} groups"
+            raise self._refuse(words, f"{node.attributes['groups']} ({node.name})")
+        pads = node.attributes.get("pads") or ZERO
+        if self._node().op == "pad" and pads != "same":
+            pads = tuple(a + b for a, b in zip(pads, self._step("pad").attributes["pads"]))
+        return pads if pads == "same" else tuple(pads)
+
+    def same(self, expected: Node) -> None:
+        """The same operation."""
+        node = self._step(expected.op)
+        if expected.weights:
+            self.weights.append(node.weights)
+
+    def conv(self, expected: Node) -> None:
+        """A convolution."""
+        node = self._step("conv")
+        self.weights.append(node.weights)
+        pads = self._window(node, expected)
+        if pads != expected.attributes["pads"]:
+            raise self._refuse(f"a padding of {expected.attributes['pads'][0]}", f"{pads} ({node.name})")
+
+    def norm(self, expected: Node) -> None:
+        """A batch norm, whose weight and bias may be a step of their own."""
+        weights = self._step("scale").weights if self._node().op == "scale" else ()
+        if self._node().op == "conv":
+            raise self._refuse(
+                "norm (folded into the convolution before it, as torch.onnx.export does? export with dynamo=True, "
+                "optimize=False, or with dynamo=False, training=torch.onnx.TrainingMode.PRESERVE)",
+                f"conv ({self._node().name})",
+            )
+        node = self._step("norm")
+        self.weights.append(node.weights + weights)
+        if node.attributes.get("fixed_scale"):
+            raise self._refuse("a norm with a weight", f"one whose weight is fixed to 1 (fix_gamma, {node.name})")
+        self._agree({self.freedom.norm_eps: node.attributes["eps"]})
+
+    def concat(self, expected: Node) -> None:
+        """Nothing here: `_enter` follows a file's concatenations, of which one may join what others have joined."""
+
+    def flatten(self, expected: Node) -> None:
+        """May be missing, or be there several times."""
+        while self._node().op == "flatten" and len(self._node().inputs) == 1:
+            self.at = self._node().inputs[0]
+
+    def linear(self, expected: Node) -> None:
+        """A classifier, which may be a convolution, or have its bias in a step of its own."""
+        bias = self._step("bias").weights if self._node().op == "bias" else ()
+        if self._node().op == "conv":
+            self.conv(Node("conv", expected.name, (), {"kernel": (1, 1), "stride": (1, 1), "pads": ZERO}))
+        else:
+            self.weights.append(self._step("linear").weights + bias)
+
+    def pool(self, expected: Node) -> None:
+        """A pool, as the family lets it differ."""
+        free = self.freedom.pool(expected)
+        node = self._step(*free.ops)
+        self._agree(free.ops[node.op])
+        if node.op == "global_avg_pool":
+            return
+        if free.side is not None:
+            self._any_side(node, free.side)
+        else:
+            self._pads(node, expected, free)
+
+    def _any_side(self, node: Node, field: str) -> None:
+        height, width = node.attributes["kernel"]
+        if height != width or tuple(node.attributes.get("pads") or ZERO) != ZERO:
+            raise self._refuse("a square pool without padding", f"{node.name}")
+        self._agree({field: height})
+
+    def _pads(self, node: Node, expected: Node, free: PoolFreedom) -> None:
+        pads = self._window(node, expected)
+        if pads not in free.pads:
+            raise self._refuse(free.words, f"{pads} ({node.name})")
+        self._agree(free.pads[pads])
+        ceil_mode = node.attributes.get("ceil_mode", False)
+        if free.rounding is None:
+            if ceil_mode not in (None, expected.attributes["ceil_mode"]):
+                raise self._refuse(f"ceil_mode {expected.attributes['ceil_mode']}", f"{ceil_mode} ({node.name})")
+        elif pads != "same" and ceil_mode is not None:  # None: the file doesn't say
+            self._agree({free.rounding: ceil_mode})
+
+
+#: {operation of an expected step: what holds the file's to it}; every other has to be the same.
+_STEPS: Mapping[str, Callable[[_Walk, Node], None]] = {
+    "conv": _Walk.conv, "norm": _Walk.norm, "concat": _Walk.concat, "flatten": _Walk.flatten,
+    "linear": _Walk.linear, **dict.fromkeys(("max_pool", "avg_pool", "global_avg_pool"), _Walk.pool),
+}  # fmt: skip
