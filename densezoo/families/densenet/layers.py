@@ -124,12 +124,12 @@ def transition_channels(channels: int, reduction: float) -> int:
 def stages(arch: DenseNetArchitecture) -> list[tuple[int, int]]:
     """(channels, image side / map side) after the stem, before its pooling, and after every dense block."""
     stem, width = STEMS[arch.stem], arch.num_init_features
-    side, found = stem.reduction, [(width, stem.stride)]
+    side, maps = stem.reduction, [(width, stem.stride)]
     for depth in arch.block_config:
         width += depth * arch.growth_rate
-        found.append((width, side))
+        maps.append((width, side))
         width, side = transition_channels(width, arch.reduction), 2 * side
-    return found
+    return maps
 
 
 def smallest_side(arch: DenseNetArchitecture) -> int:
