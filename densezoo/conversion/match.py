@@ -7,30 +7,25 @@ and so is a computation that the network can't express.
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from densezoo import schema
-from densezoo.conversion.graphs import match_graph
-from densezoo.conversion.names import candidates, dropped_kind, is_counter
+from densezoo.conversion.compare import OPTIONAL_PARAMS, compare, counts_batches, refusal
+from densezoo.conversion.names import candidates
 from densezoo.conversion.others import name_network, other_dimensions
+from densezoo.conversion.statements import ask, check_description, check_family, check_weights, equal, statements
 from densezoo.errors import CheckpointError
-from densezoo.families import families, family_of
+from densezoo.families import families
 from densezoo.families.naming import Naming
 from densezoo.formats.detect import read_checkpoint
 from densezoo.types import Architecture, Checkpoint, ConversionReport, Layer
 
-OPTIONAL_PARAMS = ("num_batches_tracked",)  # a counter: absent before torch 0.4.1, and no part of the function
-
 LARGE_FILE = 64 << 20  # bytes, from which on reading takes noticeably longer than looking at names and shapes
-
-Matches = dict[str, tuple[Layer, str, tuple[str, ...]]]  # {canonical name: layer, parameter, the file's names}
 
 
 def convert(
@@ -54,25 +49,25 @@ def convert(
     naming = recognise(checkpoint)
     checkpoint = dataclasses.replace(checkpoint, described=naming.family.named_networks(checkpoint))
     inferred: Architecture = naming.family.infer(naming)
-    _check_family(checkpoint, naming, architecture)
-    _check_description(checkpoint, naming, inferred)
-    stated, weights = _stated(checkpoint, naming, inferred)
+    check_family(checkpoint, naming, architecture)
+    check_description(checkpoint, naming, inferred)
+    stated, weights = statements(checkpoint, naming, inferred)
     if architecture is not None:  # what tensors show is then held against them, not against the file's own words
         stated = {name: value for name, value in stated.items() if name not in naming.family.inferred}
     arch, choices = _decide(checkpoint, naming, architecture or inferred, stated, options)
-    matches, report = _compare(checkpoint, naming, arch)
+    matches, report = compare(checkpoint, naming, arch)
     if not report.exact:
-        raise CheckpointError(_refusal(checkpoint, naming, report, inferred))
-    _check_weights(checkpoint, naming, arch, weights)
+        raise CheckpointError(refusal(checkpoint, naming, report, inferred))
+    check_weights(checkpoint, naming, arch, weights)
     if architecture is None:
-        _ask(checkpoint, naming, inferred, {**stated, **options})
+        ask(checkpoint, naming, inferred, {**stated, **options})
     if any(tensor.is_meta for tensor in checkpoint.tensors.values()):
         return arch, {}, report
     state_dict = {
         name: _canonical(checkpoint, naming, layer, param, keys) for name, (layer, param, keys) in matches.items()
     }
     for layer in naming.family.layers(arch):
-        if _counts_batches(layer):
+        if counts_batches(layer):
             state_dict.setdefault(f"{layer.name}.num_batches_tracked", torch.tensor(0))
     told = checkpoint.graph or checkpoint.semantics or checkpoint.described
     assumed = () if told else (f"computation: not in the file; taken {naming.keymap.assumes}",)
@@ -117,7 +112,7 @@ def recognise(checkpoint: Checkpoint) -> Naming:
             f"{checkpoint.path}: not a {_titles()} under any naming that densezoo knows ({', '.join(_sources())}); it "
             f"holds {len(checkpoint.tensors)} tensors: {some}, ..."
         )
-    return max(namings, key=lambda naming: _compare(checkpoint, naming, naming.family.infer(naming))[1].matched)
+    return max(namings, key=lambda naming: compare(checkpoint, naming, naming.family.infer(naming))[1].matched)
 
 
 def _titles(plural: str = "") -> str:
@@ -126,114 +121,6 @@ def _titles(plural: str = "") -> str:
 
 def _sources() -> list[str]:
     return list(dict.fromkeys(keymap.name for family in families() for keymap in family.keymaps))
-
-
-def _check_family(checkpoint: Checkpoint, naming: Naming, architecture: Architecture | None) -> None:
-    """Hold a file's names to the family that the caller expects, and that the file says it is of.
-
-    Raises:
-        CheckpointError: they are another family's; names both.
-    """
-    expected = family_of(architecture) if architecture is not None else naming.family
-    stated = checkpoint.semantics.get("family", naming.family.name)
-    if expected is not naming.family:
-        raise CheckpointError(
-            f"{checkpoint.path}: by its names ({naming.keymap.name}) this is {naming.family.a_title}; expected "
-            f"{expected.a_title} ({_fields(architecture)}); nothing was loaded: use the config of its own architecture"
-        )
-    if stated != naming.family.name:
-        raise CheckpointError(
-            f"{checkpoint.path}: says that it is of the family {stated!r}; by its names ({naming.keymap.name}) it is "
-            f"{naming.family.a_title}; nothing was loaded"
-        )
-
-
-def _fields(arch: Architecture | None) -> str:
-    return "" if arch is None else ", ".join(f"{name} {getattr(arch, name)}" for name in family_of(arch).inferred)
-
-
-def _stated(
-    checkpoint: Checkpoint, naming: Naming, inferred: Architecture
-) -> tuple[dict[str, object], list[tuple[str, ...]]]:
-    """What the file, its graph and its description say of the computation, and which weights a layer takes.
-
-    Raises:
-        CheckpointError: they contradict each other; graph or description are another network's.
-    """
-    stated = {name: value for name, value in checkpoint.semantics.items() if name != "family"}
-    for network in checkpoint.described:
-        for name, value in (network.fields or {}).items():
-            if name not in naming.family.inferred and not _equal(stated.setdefault(name, value), value):
-                raise CheckpointError(
-                    f"{network.stated_in}: says {name} {value!r}; {checkpoint.path} says {stated[name]!r}; nothing was "
-                    "loaded"
-                )
-    if not checkpoint.graph:
-        return stated, []
-    graph = match_graph(checkpoint.graph, naming.family.computation(inferred), naming.family.freedom, checkpoint.path)
-    for name, value in graph.semantics.items():
-        if not _equal(stated.setdefault(name, value), value):
-            raise CheckpointError(
-                f"{checkpoint.path}: its metadata says {name} {stated[name]!r}, its computation {value!r}"
-            )
-    return stated, list(graph.weights)
-
-
-def _check_description(checkpoint: Checkpoint, naming: Naming, inferred: Architecture) -> None:
-    """Hold the network that is named beside the tensors to what they show.
-
-    Raises:
-        CheckpointError: they show another network; names both.
-    """
-    if not checkpoint.described or not _compare(checkpoint, naming, inferred)[1].exact:
-        return  # of a file that is incomplete, the list of what is missing says more
-    shown = naming.family.inferred
-    for network in checkpoint.described:
-        said = network.fields or {}
-        wrong = [name for name in shown if name in said and not _equal(said[name], getattr(inferred, name))]
-        if network.fields is None or wrong:
-            known, of = network.fields is not None, f"{network.system}'s"
-            claim = f"{of} {network.name}" if known else f"{network.name}, none of {of} {naming.family.title}s"
-            raise CheckpointError(
-                f"{network.stated_in}: says that the network is {claim}"
-                + "".join(f", {name} {said[name]}" for name in wrong)
-                + f"; by its tensors {checkpoint.path} is {naming.family.a_title} of "
-                + ", ".join(f"{name} {getattr(inferred, name)}" for name in wrong or shown)
-                + "; nothing was loaded: replace or remove the one that is wrong"
-            )
-
-
-def _check_weights(checkpoint: Checkpoint, naming: Naming, arch: Architecture, weights: list[tuple[str, ...]]) -> None:
-    """That every layer of the computation takes the tensors that its names give it."""
-    for layer, used in zip(naming.family.layers(arch), weights):
-        params = (naming.keys(layer.role, param, layer.block, layer.index) or () for param in layer.shapes)
-        expected = [key for keys in params for key in keys]
-        inside = tuple(f"{name}{end}" for name in used for end in "./")
-        by_tensor = all(name in checkpoint.tensors for name in used)  # then each in its place, and no other
-        if list(used) != expected if by_tensor else not all(key.startswith(inside) or key in used for key in expected):
-            raise CheckpointError(
-                f"{checkpoint.path}: in its computation {layer.name} takes {', '.join(used) or 'no weights'}; by its "
-                f"names it should take {', '.join(expected)}; nothing was loaded"
-            )
-
-
-def _ask(checkpoint: Checkpoint, naming: Naming, inferred: Architecture, known: Mapping[str, object]) -> None:
-    """Hold a file to saying what its source's networks with these tensors differ in (`KeyMap.asks`).
-
-    Raises:
-        CheckpointError: neither it nor the caller says so.
-    """
-    if checkpoint.graph:
-        return
-    for (shown, value), (name, values) in naming.keymap.asks.items():
-        if getattr(inferred, shown) != value or name in known:
-            continue
-        choices = ", or ".join(f"--options {name}={value} ({whose})" for value, whose in values.items())
-        sizes = ", ".join(f"{size} {getattr(inferred, size)}" for size in naming.family.sizes)
-        raise CheckpointError(
-            f"{checkpoint.path}: networks of {naming.keymap.name} names with this {shown} ({value}) differ in {name}, "
-            f"which their tensors ({sizes}) don't show; say which it is: {choices}"
-        )
 
 
 def _head_notes(checkpoint: Checkpoint, naming: Naming) -> list[str]:
@@ -258,7 +145,7 @@ def _decide(
 ) -> tuple[Architecture, list[str]]:
     """The architecture, and where each choice that no tensor shows comes from."""
     for name in options.keys() & stated.keys():
-        if not _equal(options[name], stated[name]):
+        if not equal(options[name], stated[name]):
             raise CheckpointError(
                 f"{checkpoint.path}: {name} was asked to be {options[name]!r}, and the file says {stated[name]!r}; "
                 f"leave the option {name} out"
@@ -273,68 +160,6 @@ def _decide(
         origin = "the file says so" if name in stated else "as asked" if name in options else "as this source has it"
         hints.append(f"{name} {getattr(arch, name)}: {origin}")
     return arch, hints
-
-
-def _equal(one: object, other: object) -> bool:
-    if isinstance(one, float) and isinstance(other, float):
-        return math.isclose(one, other, rel_tol=1e-6)  # written as float32 by some, as decimal by others
-    sequences = isinstance(one, (list, tuple)) and isinstance(other, (list, tuple))
-    return list(one) == list(other) if sequences else one == other  # type: ignore[call-overload]
-
-
-def _expected(arch: Architecture, naming: Naming) -> Iterator[tuple[Layer, str, tuple[str, ...], tuple[int, ...]]]:
-    """(layer, parameter, the file's names, shape) of every tensor that the network needs."""
-    for layer in naming.family.layers(arch):
-        for param, shape in layer.shapes.items():
-            # A role that the source can't name is missing under its canonical name.
-            keys = naming.keys(layer.role, param, layer.block, layer.index)
-            yield layer, param, keys or (f"{naming.prefix}{layer.name}.{param}",), shape
-
-
-def _compare(checkpoint: Checkpoint, naming: Naming, arch: Architecture) -> tuple[Matches, ConversionReport]:
-    """Where every tensor that fits belongs, and what doesn't fit."""
-    matches: Matches = {}
-    missing, mismatched = [], {}
-    for layer, param, keys, shape in _expected(arch, naming):
-        absent = [key for key in keys if key not in checkpoint.tensors]
-        if absent:
-            missing += absent
-            continue
-        matches[f"{layer.name}.{param}"] = layer, param, keys
-        stored = naming.made_shape(layer.role, param, keys)
-        if stored != shape:
-            mismatched[keys[0]] = (shape, stored or tuple(checkpoint.tensors[keys[0]].shape))
-    for layer in naming.family.layers(arch):
-        for param in OPTIONAL_PARAMS if _counts_batches(layer) else ():
-            counter = naming.keys(layer.role, param, layer.block, layer.index)
-            if counter and counter[0] in checkpoint.tensors and is_counter(checkpoint.tensors[counter[0]]):
-                matches[f"{layer.name}.{param}"] = layer, param, counter
-    explained = {key for _, _, keys in matches.values() for key in keys}
-    dropped = Counter(checkpoint.dropped)
-    unexpected = []
-    for key in checkpoint.tensors:
-        if key not in explained:
-            kind = dropped_kind(key)
-            if kind is None:
-                unexpected.append(key)
-            else:
-                dropped[kind] += 1
-    return matches, ConversionReport(
-        source=checkpoint.source or naming.keymap.name,
-        format=checkpoint.format,
-        architecture=arch,
-        matched=len(explained) - len(mismatched),
-        dropped=dict(dropped),
-        protocol=naming.keymap.protocol,
-        missing=tuple(missing),
-        unexpected=tuple(unexpected),
-        mismatched=mismatched,
-    )
-
-
-def _counts_batches(layer: Layer) -> bool:
-    """Whether torch's module of this layer has a counter beside its running statistics."""
-    return "running_mean" in layer.shapes
 
 
 def _canonical(checkpoint: Checkpoint, naming: Naming, layer: Layer, param: str, keys: tuple[str, ...]) -> Tensor:
@@ -355,26 +180,3 @@ def _canonical(checkpoint: Checkpoint, naming: Naming, layer: Layer, param: str,
     return (
         tensor.contiguous() if own and tensor.is_contiguous() else tensor.clone(memory_format=torch.contiguous_format)
     )
-
-
-def _refusal(checkpoint: Checkpoint, naming: Naming, report: ConversionReport, inferred: Architecture) -> str:
-    lines = [f"{checkpoint.path}: does not hold the expected network; nothing was loaded"]
-    differing = [
-        f"{field.name} is {getattr(inferred, field.name)}, expected {getattr(report.architecture, field.name)}"
-        for field in dataclasses.fields(report.architecture)
-        if field.name in naming.family.inferred
-        and getattr(inferred, field.name) != getattr(report.architecture, field.name)
-    ]
-    head = {key for param in ("weight", "bias") for key in naming.keys("classifier", param) or ()}
-    if head == set(report.missing) and not report.mismatched:
-        whose = naming.family.a_title
-        lines.append(f"  these are {whose}'s features without their classifier; the whole network's file is wanted")
-    if differing:
-        lines.append(f"  by its tensors ({report.source} names): {'; '.join(differing)}")
-    shapes = [f"{key}: expected {want}, found {have}" for key, (want, have) in report.mismatched.items()]
-    for what, items in (("missing", report.missing), ("unexpected", report.unexpected), ("mismatched", shapes)):
-        if items:
-            lines.append(f"  {what} ({len(items)}): " + ", ".join(items[:5]) + (", ..." if len(items) > 5 else ""))
-    lines += [f"  {hint}" for hint in checkpoint.hints]
-    lines.append("  use the config of that architecture, or a complete checkpoint of this one")
-    return "\n".join(lines)

@@ -41,7 +41,8 @@ class Family(ABC, Generic[A]):
     @property
     def a_title(self) -> str:
         """The title after its article: "a DenseNet"."""
-        return f"{'an' if self.title[0] in 'AEIOR' else 'a'} {self.title}"
+        spelled = self.title[1].isupper()  # "an RDNet", "an MSDNet", but "a ResNet"
+        return f"{'an' if self.title[0] in ('AEFHILMNORSX' if spelled else 'AEIOU') else 'a'} {self.title}"
 
     @property
     @abstractmethod

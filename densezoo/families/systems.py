@@ -119,4 +119,4 @@ def _names(family: Family[Any], keymap: KeyMap, layer: Layer) -> list[tuple[str,
     """(canonical name, the source's) of every tensor of a layer, counters included."""
     name = keymap.templates[layer.role][0].format(**family.numbers(layer.block, layer.index, 0))
     params = keymap.params[layer.kind].items()
-    return [(f"{layer.name}.{param}", f"{name}{made.ends[0]}") for param, made in params]
+    return [(f"{layer.name}.{param}", f"{name}{recipe.ends[0]}") for param, recipe in params]

@@ -3,14 +3,52 @@
 from __future__ import annotations
 
 import dataclasses
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite, prod
 from typing import ClassVar, Literal
 
 from densezoo.errors import ConfigError
 from densezoo.types import Architecture
 
-Stem = Literal["imagenet", "cifar", "cifar_norm", "deep"]
+Stem = Literal["imagenet", "cifar", "cifar_norm", "deep"]  # what configs and files call each of STEMS
+
+
+@dataclass(frozen=True)
+class StemLayout:
+    """What comes before the first dense block.
+
+    Args:
+        convs: (side of the kernel, stride) of each convolution; all but the last have growth_rate channels.
+        norms: whether each convolution has a norm and a ReLU after it.
+        pool: whether a 3x3 max pool of stride 2 ends it.
+        words: it in a sentence.
+    """
+
+    convs: tuple[tuple[int, int], ...]
+    norms: bool
+    pool: bool
+    words: str
+
+    @property
+    def stride(self) -> int:
+        """Image side / map side before the pool."""
+        return prod(stride for _, stride in self.convs)
+
+    @property
+    def reduction(self) -> int:
+        """Image side / map side in the first dense block."""
+        return self.stride * (2 if self.pool else 1)
+
+
+STEMS: Mapping[Stem, StemLayout] = {
+    "imagenet": StemLayout(((7, 2),), norms=True, pool=True, words="a 7x7 convolution of stride 2"),
+    "cifar": StemLayout(((3, 1),), norms=False, pool=False, words="a single 3x3 convolution"),
+    "cifar_norm": StemLayout(((3, 1),), norms=True, pool=False, words="a single 3x3 convolution with norm and ReLU"),
+    "deep": StemLayout(
+        ((3, 2), (3, 1), (3, 1)), norms=True, pool=True, words="three 3x3 convolutions, the first of stride 2"
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -75,14 +113,19 @@ class DenseNetArchitecture(Architecture):
             raise ConfigError(f"reduction is {self.reduction}; expected more than 0 and at most 1")
         if not 0 <= self.drop_rate < 1:
             raise ConfigError(f"drop_rate is {self.drop_rate}; expected 0 or more and less than 1")
-        if not (self.bn_eps > 0 and math.isfinite(self.bn_eps)):
+        if not (self.bn_eps > 0 and isfinite(self.bn_eps)):
             raise ConfigError(f"bn_eps is {self.bn_eps}; expected a small positive number")
         if self.head_pool is not None and self.head_pool < 1:
             raise ConfigError(f"head_pool is {self.head_pool}; expected 1 or more, or None for the whole map")
-        if self.aa_layer and self.stem.startswith("cifar") and self.aa_stem_only:
+        if self.aa_layer and not self.stem_layout.pool and self.aa_stem_only:
             raise ConfigError(f"aa_layer with stem {self.stem!r} needs aa_stem_only=False: it has no pooling to blur")
         if self.aa_layer and (self.ceil_mode or self.pool_padding == "same"):
             raise ConfigError("aa_layer replaces the pools that ceil_mode and pool_padding are about; give one of them")
+
+    @property
+    def stem_layout(self) -> StemLayout:
+        """What comes before the first dense block."""
+        return STEMS[self.stem]
 
     def same_function(self) -> DenseNetArchitecture:
         """The same network as far as its outputs go: without dropout, with the stem's rounding spelled out."""

@@ -18,13 +18,14 @@ from torch import Tensor, nn
 from densezoo.families.densenet import FAMILY
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.computation import computation
-from densezoo.families.densenet.layers import STEMS, layers
+from densezoo.families.densenet.layers import layers
 from densezoo.families.densenet.network import DenseNet
 from densezoo.families.systems import System, Values, WeightFile, computed, torch_writer, write_safetensors
 from densezoo.formats.detect import read_checkpoint
 from densezoo.formats.keras.writer import write_keras
 from densezoo.formats.onnx.writer import write_onnx
 
+_TIMM_STEMS = {"imagenet": "", "deep": "deep"}  # {stem: timm's word for it}
 _NAMES_OF_2017 = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
 
 
@@ -42,7 +43,7 @@ def _timm_network(arch: DenseNetArchitecture) -> nn.Module:
         growth_rate=arch.growth_rate,
         block_config=arch.block_config,
         bn_size=arch.bn_size,
-        stem_type="deep" if arch.stem == "deep" else "",
+        stem_type=_TIMM_STEMS[arch.stem],
         aa_layer=BlurPool2d if arch.aa_layer else None,
         aa_stem_only=arch.aa_stem_only,
         in_chans=arch.in_chans,
@@ -218,7 +219,7 @@ SYSTEMS: Mapping[str, System[DenseNetArchitecture]] = {
         write=torch_writer(FAMILY, "torchvision"),
     ),
     "timm": System(
-        only={**_TORCH, "stem": ("imagenet", "deep"), "reduction": (0.5,)},
+        only={**_TORCH, "stem": tuple(_TIMM_STEMS), "reduction": (0.5,)},
         only_built=_NO_DROPOUT,
         only_stored=_USUAL_EPS,
         cannot={
@@ -244,7 +245,7 @@ SYSTEMS: Mapping[str, System[DenseNetArchitecture]] = {
         only={"aa_layer": (None,), "head_pool": (None,), "stem_ceil_mode": (None, False)},
         cannot={
             "ceil_mode in the stem": lambda arch: (
-                arch.ceil_mode and STEMS[arch.stem].pool and arch.stem_ceil_mode is None
+                arch.ceil_mode and arch.stem_layout.pool and arch.stem_ceil_mode is None
             )
         },
         run=_run_keras,

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 
 from densezoo.families.base import Fact
 from densezoo.families.densenet.architecture import DenseNetArchitecture
-from densezoo.families.densenet.layers import STEMS
 
 #: {name in ``--where`` and listings: (what it is, its value)}.
 FIELDS: Mapping[str, tuple[str, Callable[[DenseNetArchitecture], Fact]]] = {
@@ -29,7 +28,7 @@ def summary(arch: DenseNetArchitecture) -> str:
     blocks = ", ".join(map(str, arch.block_config[:-1])) + f" and {arch.block_config[-1]}"
     text = [
         f"A DenseNet of growth rate {arch.growth_rate}: dense blocks of {blocks} layers after "
-        f"{STEMS[arch.stem].words}.",
+        f"{arch.stem_layout.words}.",
         "A layer reads the feature maps of every layer before it in its block and adds "
         f"{arch.growth_rate} channels of its own.",
     ]

@@ -6,11 +6,11 @@ the converter (every name and shape), the tests (which hold `densezoo.families.d
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from math import prod
 
-from densezoo.families.densenet.architecture import DenseNetArchitecture, Stem
+from densezoo.families.densenet.architecture import STEMS as STEMS
+from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.types import Layer
 
 #: {role: canonical name}: torchvision's names. A source's key table maps the same roles to its own names.
@@ -29,43 +29,6 @@ CANONICAL_TEMPLATES = {
     "transition.conv": "features.transition{block}.conv",
     "final.norm": "features.norm5",
     "classifier": "classifier",
-}
-
-
-@dataclass(frozen=True)
-class StemLayout:
-    """What comes before the first dense block.
-
-    Args:
-        convs: (side of the kernel, stride) of each convolution; all but the last have growth_rate channels.
-        norms: whether each convolution has a norm and a ReLU after it.
-        pool: whether a 3x3 max pool of stride 2 ends it.
-        words: it in a sentence.
-    """
-
-    convs: tuple[tuple[int, int], ...]
-    norms: bool
-    pool: bool
-    words: str
-
-    @property
-    def stride(self) -> int:
-        """Image side / map side before the pool."""
-        return prod(stride for _, stride in self.convs)
-
-    @property
-    def reduction(self) -> int:
-        """Image side / map side in the first dense block."""
-        return self.stride * (2 if self.pool else 1)
-
-
-STEMS: Mapping[Stem, StemLayout] = {
-    "imagenet": StemLayout(((7, 2),), norms=True, pool=True, words="a 7x7 convolution of stride 2"),
-    "cifar": StemLayout(((3, 1),), norms=False, pool=False, words="a single 3x3 convolution"),
-    "cifar_norm": StemLayout(((3, 1),), norms=True, pool=False, words="a single 3x3 convolution with norm and ReLU"),
-    "deep": StemLayout(
-        ((3, 2), (3, 1), (3, 1)), norms=True, pool=True, words="three 3x3 convolutions, the first of stride 2"
-    ),
 }
 
 
@@ -123,23 +86,23 @@ def transition_channels(channels: int, reduction: float) -> int:
 
 def stages(arch: DenseNetArchitecture) -> list[tuple[int, int]]:
     """(channels, image side / map side) after the stem, before its pooling, and after every dense block."""
-    stem, width = STEMS[arch.stem], arch.num_init_features
-    side, found = stem.reduction, [(width, stem.stride)]
+    stem, width = arch.stem_layout, arch.num_init_features
+    side, maps = stem.reduction, [(width, stem.stride)]
     for depth in arch.block_config:
         width += depth * arch.growth_rate
-        found.append((width, side))
+        maps.append((width, side))
         width, side = transition_channels(width, arch.reduction), 2 * side
-    return found
+    return maps
 
 
 def smallest_side(arch: DenseNetArchitecture) -> int:
     """Side in pixels of the smallest square image of which the last dense block sees two by two pixels or its pool."""
-    before = STEMS[arch.stem].reduction << len(arch.block_config) - 1  # every transition halves the map
+    before = arch.stem_layout.reduction << len(arch.block_config) - 1  # every transition halves the map
     return before * (arch.head_pool or 2)
 
 
 def _stem(arch: DenseNetArchitecture) -> Iterator[Layer]:
-    stem, channels = STEMS[arch.stem], arch.in_chans
+    stem, channels = arch.stem_layout, arch.in_chans
     for i, (kernel_size, stride) in enumerate(stem.convs):
         width = arch.growth_rate if i + 1 < len(stem.convs) else arch.num_init_features
         yield _conv(f"stem.conv{i}", channels, width, kernel_size, stride=stride)

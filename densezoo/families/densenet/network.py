@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from densezoo.families.densenet.architecture import DenseNetArchitecture
-from densezoo.families.densenet.layers import STEMS, transition_channels
+from densezoo.families.densenet.layers import transition_channels
 
 
 class BlurPool(nn.Module):
@@ -118,7 +118,7 @@ def _transition_pool(arch: DenseNetArchitecture) -> nn.Module:
 
 def _stem(arch: DenseNetArchitecture) -> OrderedDict[str, nn.Module]:
     """{name: module} from the image to num_init_features channels."""
-    stem, channels = STEMS[arch.stem], arch.in_chans
+    stem, channels = arch.stem_layout, arch.in_chans
     modules: OrderedDict[str, nn.Module] = OrderedDict()
     for i, (kernel, stride) in enumerate(stem.convs):
         width = arch.growth_rate if i + 1 < len(stem.convs) else arch.num_init_features

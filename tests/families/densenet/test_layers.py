@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from typing import get_args
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from densezoo.families.densenet.architecture import DenseNetArchitecture, Stem
-from densezoo.families.densenet.layers import STEMS, layers, num_params, transition_channels
+from densezoo.families.densenet.layers import STEMS, layers, num_params, smallest_side, transition_channels
 from densezoo.families.densenet.network import DenseNet
 
 architectures = st.builds(
@@ -48,3 +49,20 @@ def test_a_hand_counted_network() -> None:
 
 def test_a_row_for_every_stem() -> None:
     assert set(STEMS) == set(get_args(Stem))
+
+
+@pytest.mark.parametrize(
+    ("arch", "side"),
+    [
+        (DenseNetArchitecture(), 64),  # the stem leaves a quarter of the side, three transitions an eighth of that
+        (DenseNetArchitecture(stem="deep", block_config=(1, 1)), 16),
+        (DenseNetArchitecture(stem="cifar", block_config=(1, 1, 1)), 8),
+        (DenseNetArchitecture(stem="cifar", block_config=(1, 1, 1), head_pool=8), 32),
+    ],
+)
+def test_the_smallest_image_leaves_the_head_two_by_two_pixels_or_its_pool(
+    arch: DenseNetArchitecture, side: int
+) -> None:
+    assert smallest_side(arch) == side
+    features = DenseNet(arch).features(torch.zeros(1, 3, side, side))
+    assert features.shape[2] == (arch.head_pool or 2)

@@ -1,0 +1,101 @@
+"""A file's tensors held against those that a network needs: what matches, what is missing, what is left over."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator
+
+from densezoo.conversion.names import dropped_kind, is_counter
+from densezoo.families.naming import Naming
+from densezoo.types import Architecture, Checkpoint, ConversionReport, Layer
+
+OPTIONAL_PARAMS = ("num_batches_tracked",)  # a counter: absent before torch 0.4.1, and no part of the function
+
+Matches = dict[str, tuple[Layer, str, tuple[str, ...]]]  # {canonical name: layer, parameter, the file's names}
+
+
+def compare(checkpoint: Checkpoint, naming: Naming, arch: Architecture) -> tuple[Matches, ConversionReport]:
+    """Where every tensor that fits belongs, and what doesn't fit."""
+    matches: Matches = {}
+    missing, mismatched = [], {}
+    for layer, param, keys, shape in _expected(arch, naming):
+        absent = [key for key in keys if key not in checkpoint.tensors]
+        if absent:
+            missing += absent
+            continue
+        matches[f"{layer.name}.{param}"] = layer, param, keys
+        stored = naming.made_shape(layer.role, param, keys)
+        if stored != shape:
+            mismatched[keys[0]] = (shape, stored or tuple(checkpoint.tensors[keys[0]].shape))
+    for layer in naming.family.layers(arch):
+        for param in OPTIONAL_PARAMS if counts_batches(layer) else ():
+            counter = naming.keys(layer.role, param, layer.block, layer.index)
+            if counter and counter[0] in checkpoint.tensors and is_counter(checkpoint.tensors[counter[0]]):
+                matches[f"{layer.name}.{param}"] = layer, param, counter
+    explained = {key for _, _, keys in matches.values() for key in keys}
+    dropped = Counter(checkpoint.dropped)
+    unexpected = []
+    for key in checkpoint.tensors:
+        if key not in explained:
+            kind = dropped_kind(key)
+            if kind is None:
+                unexpected.append(key)
+            else:
+                dropped[kind] += 1
+    return matches, ConversionReport(
+        source=checkpoint.source or naming.keymap.name,
+        format=checkpoint.format,
+        architecture=arch,
+        matched=len(explained) - len(mismatched),
+        dropped=dict(dropped),
+        protocol=naming.keymap.protocol,
+        missing=tuple(missing),
+        unexpected=tuple(unexpected),
+        mismatched=mismatched,
+    )
+
+
+def _expected(arch: Architecture, naming: Naming) -> Iterator[tuple[Layer, str, tuple[str, ...], tuple[int, ...]]]:
+    """(layer, parameter, the file's names, shape) of every tensor that the network needs."""
+    for layer in naming.family.layers(arch):
+        for param, shape in layer.shapes.items():
+            # A role that the source can't name is missing under its canonical name.
+            keys = naming.keys(layer.role, param, layer.block, layer.index)
+            yield layer, param, keys or (f"{naming.prefix}{layer.name}.{param}",), shape
+
+
+def counts_batches(layer: Layer) -> bool:
+    """Whether torch's module of this layer has a counter beside its running statistics."""
+    return "running_mean" in layer.shapes
+
+
+def refusal(checkpoint: Checkpoint, naming: Naming, report: ConversionReport, inferred: Architecture) -> str:
+    """The message of a file that is not exactly the expected network: what differs, and what to do.
+
+    Args:
+        checkpoint: the file.
+        naming: its names.
+        report: what `compare` gave.
+        inferred: what its tensors say.
+    """
+    lines = [f"{checkpoint.path}: does not hold the expected network; nothing was loaded"]
+    differing = [
+        f"{field.name} is {getattr(inferred, field.name)}, expected {getattr(report.architecture, field.name)}"
+        for field in dataclasses.fields(report.architecture)
+        if field.name in naming.family.inferred
+        and getattr(inferred, field.name) != getattr(report.architecture, field.name)
+    ]
+    head = {key for param in ("weight", "bias") for key in naming.keys("classifier", param) or ()}
+    if head == set(report.missing) and not report.mismatched:
+        whose = naming.family.a_title
+        lines.append(f"  these are {whose}'s features without their classifier; the whole network's file is wanted")
+    if differing:
+        lines.append(f"  by its tensors ({report.source} names): {'; '.join(differing)}")
+    shapes = [f"{key}: expected {want}, found {have}" for key, (want, have) in report.mismatched.items()]
+    for what, items in (("missing", report.missing), ("unexpected", report.unexpected), ("mismatched", shapes)):
+        if items:
+            lines.append(f"  {what} ({len(items)}): " + ", ".join(items[:5]) + (", ..." if len(items) > 5 else ""))
+    lines += [f"  {hint}" for hint in checkpoint.hints]
+    lines.append("  use the config of that architecture, or a complete checkpoint of this one")
+    return "\n".join(lines)
