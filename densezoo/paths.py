@@ -8,6 +8,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parent
 # The wheel carries model-index.yml, metafiles/, configs/ and tools/ under .mim/, where OpenMIM looks for them.
 ROOT = PACKAGE.parent if (PACKAGE.parent / "model-index.yml").is_file() else PACKAGE / ".mim"
+RESULTS = ROOT / "results"
 
 
 def cache_folder() -> Path:

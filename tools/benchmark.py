@@ -13,6 +13,7 @@ from pathlib import Path
 
 from densezoo import api
 from densezoo.commands import parser as command_line
+from densezoo.paths import RESULTS
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -21,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--what", choices=["formats"], default="formats", help="formats: loading checkpoint files")
     parser.add_argument("files", type=Path, nargs="+", help="checkpoint files; .t7 is compared with torchfile")
     parser.add_argument("--rounds", type=int, default=5, help="interleaved runs of each (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=api.RESULTS / "benchmarks", help="folder (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=RESULTS / "benchmarks", help="folder (default: %(default)s)")
     return command_line.run(benchmark, parser, argv)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from densezoo import api
 from densezoo.commands import parser as command_line
-from densezoo.paths import relative_to_root
+from densezoo.paths import RESULTS, relative_to_root
 from densezoo.results.store import compare_with, storing, write_result
 from densezoo.results.summary import summary
 
@@ -36,7 +36,7 @@ def demo(args: Namespace) -> None:
     print(f"evaluating {relative_to_root(checkpoint)} on scikit-learn's digits")
     result = api.evaluate_checkpoint(config, checkpoint, workers=0)
     write_result(OUT, result)
-    print(f"{summary(result)}\n  {storing(OUT, result)}\n  {compare_with(api.RESULTS, result)}")
+    print(f"{summary(result)}\n  {storing(OUT, result)}\n  {compare_with(RESULTS, result)}")
     python, tools = (_from_here(path) for path in (Path(sys.executable), Path(__file__).parent))
     print(NEXT.format(python=python, tools=tools, config=relative_to_root(config)))
 

@@ -21,6 +21,8 @@ import torch
 from PIL import Image
 
 from densezoo import api
+from densezoo.api import conversion, evaluation
+from densezoo.config import load_config
 from densezoo.errors import CheckpointError, ConfigError, DatasetError, EvaluationError, ImageError, ResultError
 from densezoo.evaluation import run as measure
 from densezoo.formats.safetensors import write_safetensors
@@ -32,7 +34,7 @@ dataset = "imagefolder"
 protocol = "torchvision"
 """
 BROKEN = "c/8.png"
-REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def evaluate(tmp_path: Path) -> Callable[..., list[EvalResult]]:
     """evaluate(**options): a small network on 12 images of 3 classes."""
     torch.manual_seed(0)
     (tmp_path / "small.py").write_text(CONFIG)
-    network = api.create_model(api.load_config(tmp_path / "small.py").model)
+    network = api.create_model(load_config(tmp_path / "small.py").model)
     write_safetensors(tmp_path / "small.safetensors", network.state_dict(), {})
     for i in range(12):
         path = tmp_path / "val" / "abc"[i // 4] / f"{i}.png"
@@ -205,14 +207,14 @@ def test_a_checkpoint_that_is_replaced_while_it_is_read(
     load, path = api.load_checkpoint, tmp_path / "small.safetensors"
 
     def replace_then_load(*arguments: Any, **options: Any) -> object:
-        other = api.create_model(api.load_config(tmp_path / "small.py").model)
+        other = api.create_model(load_config(tmp_path / "small.py").model)
         write_safetensors(path, other.state_dict(), {})
         loaded = load(*arguments, **options)
         if what == "convert":  # reads its sha256 afterwards, or did
             write_safetensors(path, api.create_model(other.arch).state_dict(), {})
         return loaded
 
-    monkeypatch.setattr(api, "load_checkpoint", replace_then_load)
+    monkeypatch.setattr(evaluation if what == "evaluate" else conversion, "load_checkpoint", replace_then_load)
     with pytest.raises(CheckpointError, match="small.safetensors: was replaced while it was read .* start again"):
         evaluate() if what == "evaluate" else api.convert_checkpoint(path, tmp_path / "converted.safetensors")
     assert not (tmp_path / "out").exists()
@@ -338,8 +340,12 @@ import numpy as np, torch
 from dataclasses import dataclass
 from pathlib import Path
 from densezoo import api
+from densezoo.config import load_config
+from densezoo.api import conversion, evaluation
+from densezoo.config import load_config
 from densezoo.evaluation import run as measure
 from densezoo.data.layouts.folder import ImageSet
+from densezoo.protocols import get_protocol
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 
 @dataclass(frozen=True)
@@ -350,13 +356,13 @@ class Endless(ImageSet):
 torch.set_num_threads(1)
 number = int(sys.argv[1])
 images = Endless("", [str(i) for i in range(number)], [i % 10 for i in range(number)])
-experiment = api.load_config(api.DEMO[0])
+experiment = load_config(api.DEMO[0])
 model, _ = api.load_checkpoint(api.DEMO[1])
 texts = ("model", "config", "weights_sha256", "dataset_fingerprint", "backend", "precision", "commit")
 about = dict.fromkeys(texts, "")
 about |= {"dataset": "endless", "versions": {}, "device": "cpu", "date": ""}
 storing = measure.Storing(Path(sys.argv[2]), predictions=Path(sys.argv[2]) / "p.parquet")
-(protocol,) = [api.protocols.get_protocol("digits")]
+(protocol,) = [get_protocol("digits")]
 (result,) = measure.results(model, images, [protocol], experiment.model, "cpu", about, measure.Loading(50), storing)
 assert result.num_samples == number
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
