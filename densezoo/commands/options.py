@@ -1,4 +1,4 @@
-"""What every command of ``tools/`` shares: an error is one message and exit status 1, ``--debug`` shows where."""
+"""What every command shares: an error is one message and exit status 1, ``--debug`` shows where."""
 
 from __future__ import annotations
 
