@@ -49,11 +49,11 @@ def kill_and_resume(args: Namespace) -> None:
             raise EvaluationError(f"run {number} ended with status {status} before it was killed")
         print(f"kill {number} at {moment:,.0f} bytes of state", flush=True)
     subprocess.run(command, check=True)
-    found = json.loads(next(args.out.glob("*/*.json")).read_text())
+    result = json.loads(next(args.out.glob("*/*.json")).read_text())
     for key in COMPARED:
-        if found[key] != expected[key]:
-            raise EvaluationError(f"{key} is {found[key]!r}, without kills {expected[key]!r}")
-    print(f"{args.kills} kills: {found['correct1']} and {found['correct5']}, coverage {found['coverage']}")
+        if result[key] != expected[key]:
+            raise EvaluationError(f"{key} is {result[key]!r}, without kills {expected[key]!r}")
+    print(f"{args.kills} kills: {result['correct1']} and {result['correct5']}, coverage {result['coverage']}")
 
 
 if __name__ == "__main__":

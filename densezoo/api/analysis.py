@@ -31,13 +31,13 @@ def analyze(
     if plot:
         written_as(Path(plot), "plot")
     first = read_predictions(path)
-    measures, num_classes = first.measures(), first.about["num_classes"]
+    measures, num_classes = first.measures(), first.num_classes
     if not all(1 <= k <= num_classes for k in topk):
         raise ConfigError(f"--topk is {list(topk)}; expected numbers from 1 to {num_classes}, the number of classes")
-    text = report(first.about, measures, topk)
+    text = report(first.facts, measures, topk)
     if plot:
-        reliability_diagram(Path(plot), measures.reliability(), f"{first.about['model']}, {first.about['protocol']}")
+        reliability_diagram(Path(plot), measures.reliability(), f"{first.facts.model}, {first.facts.protocol}")
     if other:
         second = read_predictions(other)
-        text += "\n\n" + comparison_report(first.about, second.about, compare(first, second))
+        text += "\n\n" + comparison_report(first.facts, second.facts, compare(first, second))
     return text

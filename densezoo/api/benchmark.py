@@ -6,7 +6,7 @@ import functools
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from densezoo.api.models import load_checkpoint
 from densezoo.evaluation.timing import interleaved_medians, load_with_torchfile
@@ -15,9 +15,19 @@ from densezoo.results import provenance
 from densezoo.results.store import write_atomically
 
 
+class LoadingTime(TypedDict):
+    """How long one file takes to become a model: medians, seconds; torchfile's where it reads the file."""
+
+    file: str
+    mib: float
+    seconds: float
+    torchfile_seconds: float | None
+    ratio: float | None
+
+
 def benchmark_formats(
     files: Sequence[str | Path], *, rounds: int = 5, folder: str | Path = RESULTS / "benchmarks"
-) -> tuple[Path, list[dict[str, Any]]]:
+) -> tuple[Path, list[LoadingTime]]:
     """How long checkpoint files take to become models, beside PyPI's torchfile where it is installed and reads them.
 
     Args:
@@ -30,7 +40,7 @@ def benchmark_formats(
     Raises:
         FormatError, CheckpointError: a file can't be loaded.
     """
-    rows: list[dict[str, Any]] = []
+    rows: list[LoadingTime] = []
     for path in map(Path, files):
         runs: dict[str, Callable[[], object]] = {"densezoo": functools.partial(load_checkpoint, path)}
         if load_with_torchfile(path) is not None:
@@ -38,8 +48,10 @@ def benchmark_formats(
         medians = interleaved_medians(runs, rounds)
         theirs = medians.get("torchfile")
         ratio = theirs / medians["densezoo"] if theirs else None
-        row = {"file": path.name, "mib": path.stat().st_size / 2**20, "seconds": medians["densezoo"]}
-        rows.append({**row, "torchfile_seconds": theirs, "ratio": ratio})
+        mib = path.stat().st_size / 2**20
+        rows.append(
+            {"file": path.name, "mib": mib, "seconds": medians["densezoo"], "torchfile_seconds": theirs, "ratio": ratio}
+        )
     facts = {"rounds": rounds, "versions": provenance.versions(), "date": provenance.now()}
     Path(folder).mkdir(parents=True, exist_ok=True)
     stored = Path(folder) / "formats.json"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypedDict
 
 import torch
 
@@ -20,9 +21,19 @@ from densezoo.index.load import find_by_sha256
 from densezoo.types import ConversionReport
 
 
+class Written(TypedDict):
+    """What `convert_checkpoint` has written."""
+
+    path: str
+    to: str
+    sha256: str
+    source_sha256: str
+    verified: dict[str, float | str]
+
+
 def convert_checkpoint(
     source: str | Path, destination: str | Path, *, to: str | None = None, verify: bool = False, **options: object
-) -> tuple[ConversionReport, dict[str, object]]:
+) -> tuple[ConversionReport, Written]:
     """Write a checkpoint of any system for another one, and read what was written.
 
     Args:
@@ -58,8 +69,13 @@ def convert_checkpoint(
     export(destination, to, report.architecture, model.state_dict(), facts)
     files = [(report.source, source), *([(to, destination)] if to != "densezoo" else [])]
     verified = _verify(model, report, files) if verify else {}
-    written = {"path": str(destination), "to": to, "sha256": file_sha256(destination), "source_sha256": sha256}
-    return report, {**written, "verified": verified}
+    return report, {
+        "path": str(destination),
+        "to": to,
+        "sha256": file_sha256(destination),
+        "source_sha256": sha256,
+        "verified": verified,
+    }
 
 
 def _verify(model: DenseNet, report: ConversionReport, files: Sequence[tuple[str, Path]]) -> dict[str, float | str]:

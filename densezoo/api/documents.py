@@ -67,10 +67,12 @@ def check_index(path: str | Path = ROOT / "model-index.yml") -> int:
     specs = load_index(path)
     problems = []
     for spec in specs.values():
-        where = f"{', '.join(spec.metafiles)}: model {spec.name}"
-        problems += [f"{where}: {problem}" for problem in contradictions(spec)]
+        error_prefix = f"{', '.join(spec.metafiles)}: model {spec.name}"
+        problems += [f"{error_prefix}: {problem}" for problem in contradictions(spec)]
         for name in {source.keymap for source in spec.weights} - {None, *keymaps}:
-            problems.append(f"{where}: Weight Files: Keymap: there is no {name!r}{suggestion(str(name), keymaps)}")
+            problems.append(
+                f"{error_prefix}: Weight Files: Keymap: there is no {name!r}{suggestion(str(name), keymaps)}"
+            )
     if problems:
         raise MetafileError("\n".join(problems))
     return len(specs)

@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from densezoo import protocols
-from densezoo.api.images import open_images
-from densezoo.api.models import load_checkpoint
 from densezoo.api.names import check_names
+from densezoo.api.plan import make_plan
 from densezoo.backends.device import choose_device
-from densezoo.config import load_config
-from densezoo.conversion.match import convert, read_network
-from densezoo.data.layouts.datasets import find_subsets
-from densezoo.data.layouts.folder import ImageSet
 from densezoo.data.loading import OnError
-from densezoo.data.views import check_fits, get_augmentation
-from densezoo.errors import ConfigError
 from densezoo.evaluation import distributed
-from densezoo.evaluation import run as measure
+from densezoo.evaluation.options import ExistingState, LoadOptions, RunOptions, StoreOptions
+from densezoo.evaluation.run import run
 from densezoo.files import written_as
-from densezoo.formats.identity import unchanged
-from densezoo.formats.safetensors import stated_facts
-from densezoo.index.known import identify
 from densezoo.index.load import load_index
-from densezoo.paths import ROOT
-from densezoo.results import provenance
 from densezoo.results.agreement import compare
-from densezoo.results.store import read_results
 from densezoo.results.summary import matrix, summary
-from densezoo.types import Architecture, EvalResult, Experiment, ModelSpec, Protocol
+from densezoo.types import EvalResult
 
 
 def evaluate_checkpoint(
@@ -67,6 +51,8 @@ def evaluate_protocols(
     workers: int = 2,
     device: str | None = None,
     launcher: str | None = None,
+    backend: str = "eager",
+    precision: str = "float32",
     overrides: Mapping[str, object] | None = None,
     tta: str | None = None,
     cache: str | Path | None = None,
@@ -93,6 +79,7 @@ def evaluate_protocols(
         device: None: the GPU where there is one.
         launcher: what started this process among others: "pytorch", "slurm", "mpi" or "none"; None: what its
             environment says. The images are shared out among all of them, and each returns the whole result.
+        backend, precision: what computes the logits, and in what (`densezoo.backends.base.BACKENDS`).
         overrides: of config fields, {"model.bn_eps": 1e-4, ...}.
         tta: test-time augmentation, a name of `densezoo.data.views`; None: each image once.
         cache: folder where decoded pixels are kept for further runs; None: nowhere.
@@ -106,127 +93,60 @@ def evaluate_protocols(
     Raises:
         DensezooError: one of its kinds for each thing that a user can mend.
     """
-    check_names(config, checkpoint, overrides=overrides, names=names, dataset=dataset, tta=tta, device=device)
-
-    if predictions:
-        written_as(Path(predictions), "predictions")
-    device = choose_device(device)
-    distributed.start(launcher, device)  # before a file is read: what one process then finds wrong ends all of them
-    with distributed.watched():
-        with unchanged(checkpoint) as sha256:
-            spec, known_by = identify(Path(checkpoint), sha256, model) if sha256 else (None, None)
-            experiment = _described(checkpoint, spec) if config is None else load_config(config, overrides)
-            experiment = dataclasses.replace(experiment, dataset=dataset or experiment.dataset)
-            if not experiment.dataset or not (names or spec or experiment.protocol):
-                raise ConfigError(
-                    f"{checkpoint}: doesn't say how it is used; give a config, or --dataset and --protocol"
-                )
-            network, converted = load_checkpoint(checkpoint, experiment.model)
-        if spec and not _is_network_of(spec, checkpoint, experiment.model, converted.architecture):
-            if model is not None:
-                raise ConfigError(f"{config}: expected the network of {spec.name} ({spec.config}), found another one")
-            spec = known_by = None  # what runs under that config is not what was published
-        chosen = _protocols(names, spec.protocol if spec else experiment.protocol)
-        augmentation = get_augmentation(tta)
-        for protocol in chosen:
-            check_fits(augmentation, protocol)
-            _check_channels(experiment.model, protocol)
-        subsets = find_subsets(experiment.dataset, data_root) if subset == "all" else [subset]
-        if predictions and len(subsets) > 1:
-            raise ConfigError(f"--predictions takes one subset, found {len(subsets)}; choose one by --subset")
-        images = open_images(experiment, data_root, "test", labels, class_map, subsets[0])
-        about: dict[str, Any] = {
-            "model": spec.name if spec else _own_name(experiment, sha256, overrides),
-            "config": experiment.path,
-            "weights_sha256": sha256,
-            "weights_known_by": known_by,
-            "dataset": experiment.dataset,
-            "backend": "eager",
-            "precision": "float32",
-            "device": device,
-            "versions": provenance.versions(),
-            "commit": provenance.commit(ROOT),
-            "date": provenance.now(),
-            "tta": tta,
-            "architecture": _plain(dataclasses.asdict(experiment.model)),
-        }
-        loading = measure.Loading(batch_size, workers, on_error, augmentation, Path(cache) if cache else None)
-        storing = measure.Storing(
-            out=Path(out) if out else None,
-            found="restart" if restart else "resume" if resume else "refuse",
-            predictions=Path(predictions) if predictions else None,
-            show_progress=show_progress,
-        )
-        stored = read_results(out) if out and resume and len(subsets) > 1 else []
-        if out and storing.found == "refuse" and len(subsets) > 1:
-            measure.check_states(Path(out), chosen, [{**about, "subset": each} for each in subsets])
-
-        def measured(images: ImageSet) -> list[EvalResult]:
-            facts = {**about, "subset": images.subset}
-            if stored:
-                images = measure.hashed(images, show_progress)
-                fixed = {**facts, "dataset_fingerprint": images.fingerprint()}
-                found = [_same(stored, {**fixed, "protocol": protocol.name}) for protocol in chosen]
-                if all(found):
-                    return [result for result in found if result]
-            return measure.results(network, images, chosen, experiment.model, device, facts, loading, storing)
-
-        made = measured(images)
-        for other in subsets[1:]:
-            made += measured(open_images(experiment, data_root, "test", labels, class_map, other))
-        return made
+    load = LoadOptions(
+        config=None if config is None else Path(config),
+        checkpoint=Path(checkpoint),
+        model=model,
+        dataset=dataset,
+        subset=subset,
+        protocols=names,
+        data_root=_path(data_root),
+        labels=_path(labels),
+        class_map=_path(class_map),
+        overrides=overrides or {},
+    )
+    options = RunOptions(
+        batch_size, workers, device, launcher, backend, precision, tta=tta, cache=_path(cache), on_error=on_error
+    )
+    existing: ExistingState = "restart" if restart else "resume" if resume else "refuse"
+    return evaluate(load, options, StoreOptions(_path(out), existing, _path(predictions), show_progress))
 
 
-def _is_network_of(spec: ModelSpec, checkpoint: str | Path, asked: Architecture, built: Architecture) -> bool:
-    """Whether a checkpoint that was loaded for one architecture computes the same as under the index's config."""
+def evaluate(load: LoadOptions, options: RunOptions, store: StoreOptions) -> list[EvalResult]:
+    """Top-1 and top-5 of a checkpoint under one protocol or several, in one pass over the files.
 
-    def same(one: Architecture, other: Architecture) -> bool:
-        return dataclasses.replace(one, drop_rate=0.0) == dataclasses.replace(other, drop_rate=0.0)  # of training
+    Args:
+        load: what is measured.
+        options: how.
+        store: where results go.
 
-    return same(asked, spec.architecture) or same(built, load_checkpoint(checkpoint, spec.architecture)[1].architecture)
-
-
-def _same(stored: Sequence[EvalResult], facts: Mapping[str, object]) -> EvalResult | None:
-    """The stored result of a measurement with these facts, whenever and from whichever commit it was made."""
-    fixed = {key: value for key, value in facts.items() if key not in ("date", "commit")}
-    return next((r for r in stored if all(_plain(getattr(r, key)) == value for key, value in fixed.items())), None)
-
-
-def _plain(value: object) -> object:
-    """As JSON has it: with lists for tuples."""
-    return json.loads(json.dumps(value))
-
-
-def _own_name(experiment: Experiment, sha256: str, overrides: Mapping[str, object] | None) -> str:
-    """What weights are called that the index doesn't know; with an overridden network a name of its own."""
-    changed = {key: value for key, value in (overrides or {}).items() if key.partition(".")[0] == "model"}
-    digits = hashlib.sha256(json.dumps(changed, sort_keys=True, default=str).encode()).hexdigest()[:4]
-    return f"{experiment.name}.{sha256[:8]}" + (f"-{digits}" if changed else "")
-
-
-def _check_channels(architecture: Architecture, protocol: Protocol) -> None:
-    """Hold a network's input against what a protocol gives.
+    Returns:
+        One result a subset and protocol.
 
     Raises:
-        ConfigError: another number of channels.
+        DensezooError: one of its kinds for each thing that a user can mend.
     """
-    given = len(protocol.channel_order)
-    if architecture.in_chans != given:
-        raise ConfigError(
-            f"the network takes images of {architecture.in_chans} channels, and protocol {protocol.name} gives {given} "
-            f"({protocol.channel_order}); choose another --protocol or checkpoint"
-        )
+    check_names(
+        load.config,
+        load.checkpoint,
+        overrides=load.overrides,
+        names=load.protocols,
+        dataset=load.dataset,
+        tta=options.tta,
+        device=options.device,
+        backend=options.backend,
+        precision=options.precision,
+    )
+    if store.predictions:
+        written_as(store.predictions, "predictions")
+    device = choose_device(options.device)
+    distributed.start(options.launcher, device)  # before a file is read: what one finds wrong ends all processes
+    with distributed.watched():
+        return run(make_plan(load, options, device), store)
 
 
-def _described(checkpoint: str | Path, spec: ModelSpec | None) -> Experiment:
-    """What a checkpoint file, or its entry in the index, says of how it is used; "" where neither does."""
-    known = spec.architecture if spec else None
-    content = read_network(checkpoint, known)
-    architecture, _, report = convert(content, known)
-    facts = stated_facts(Path(checkpoint), content.metadata)
-    dataset = load_config(ROOT / spec.config).dataset if spec else str(facts.get("dataset", ""))
-    protocol = str(facts.get("protocol") or report.protocol or "")
-    return Experiment(Path(checkpoint).stem, spec.config if spec else "", architecture, dataset, protocol)
+def _path(path: str | Path | None) -> Path | None:
+    return Path(path) if path else None
 
 
 def report(results: Sequence[EvalResult]) -> str:
@@ -238,13 +158,5 @@ def report(results: Sequence[EvalResult]) -> str:
     if len(results) == 1:
         return f"{summary(results[0])}\n{verdicts[0]}"
     return "\n".join(
-        [matrix(results), *(f"  {r.conditions}: {verdict.briefly()}" for r, verdict in zip(results, verdicts))]
+        [matrix(results), *(f"  {r.protocol_label}: {verdict.briefly()}" for r, verdict in zip(results, verdicts))]
     )
-
-
-def _protocols(names: Sequence[str] | None, own: str) -> list[Protocol]:
-    if names is None:
-        return [protocols.get_protocol(own)]
-    if list(names) == ["all"]:
-        return protocols.same_kind(protocols.get_protocol(own))
-    return [protocols.get_protocol(name) for name in names]

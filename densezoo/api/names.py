@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from densezoo import protocols
+from densezoo.backends.base import EAGER, check_backend
 from densezoo.config import load_config
 from densezoo.data.layouts.datasets import get_dataset
 from densezoo.data.views import get_augmentation
@@ -23,14 +24,16 @@ def check_names(
     dataset: str | None = None,
     tta: str | None = None,
     device: str | None = None,
+    backend: str = EAGER,
+    precision: str = "float32",
 ) -> None:
     """Refuse what doesn't exist before anything is imported or read that takes time.
 
     Args:
-        config, checkpoint, overrides, names, dataset, tta, device: as for `evaluate_protocols`.
+        config, checkpoint, overrides, names, dataset, tta, device, backend, precision: as for `evaluate_protocols`.
 
     Raises:
-        UnknownNameError: no such protocol, dataset or test-time augmentation; names the nearest.
+        UnknownNameError: no such protocol, dataset, test-time augmentation, backend or precision; names the nearest.
         ConfigError: the config can't be read, or stands in the checkpoint's place; no such kind of device.
     """
     if checkpoint is not None and Path(checkpoint).suffix == ".py":
@@ -44,6 +47,7 @@ def check_names(
     if used := dataset or (experiment.dataset if experiment else ""):
         get_dataset(used)
     get_augmentation(tta)
+    check_backend(backend, precision)
     if device is not None:
         kind, _, number = device.partition(":")
         if kind not in DEVICES or (number != "" and not number.isdecimal()):

@@ -17,7 +17,7 @@ from densezoo.backends.device import choose_device
 from densezoo.config import load_config
 from densezoo.data.layouts.datasets import find_subsets, open_dataset, same_classes
 from densezoo.errors import ConfigError, DensezooError
-from densezoo.evaluation.run import hashed
+from densezoo.evaluation.hashing import hashed
 from densezoo.formats.identity import file_sha256
 from densezoo.index.known import identify
 from densezoo.index.load import get_spec, load_index
@@ -49,7 +49,7 @@ class Task:
 
     def conditions(self, settings: Settings) -> Conditions:
         """Under what it is done."""
-        return Conditions(self.dataset, self.protocol, self.subset, settings.tta)
+        return Conditions(self.dataset, self.protocol, self.subset, settings.tta, settings.backend, settings.precision)
 
     def __str__(self) -> str:
         return f"{self.model} on {'/'.join(filter(None, self.images))}, protocol {self.protocol}"
@@ -64,7 +64,7 @@ class Settings:
         out: folder of results.
         weights: folder of files named ``<model>.<ending>``; what isn't there is fetched.
         cache: folder of decoded pixels; None: decode for each model anew.
-        batch_size, workers, device, tta: as for `densezoo.api.evaluate_protocols`.
+        batch_size, workers, device, tta, backend, precision: as for `densezoo.api.evaluate_protocols`.
     """
 
     data_roots: Mapping[str, Path]
@@ -75,6 +75,8 @@ class Settings:
     workers: int = 2
     device: str | None = None
     tta: str | None = None
+    backend: str = "eager"
+    precision: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,8 @@ def sweep(tasks: Sequence[Task], settings: Settings, ray: str | None = None) -> 
         ConfigError: no such device; Ray is not installed or not there.
         ResultError: an outcome can't be stored.
     """
-    check_names(tta=settings.tta, device=settings.device if ray is None else None)  # Ray's machines have their own
+    device = settings.device if ray is None else None  # Ray's machines have their own
+    check_names(tta=settings.tta, device=device, backend=settings.backend, precision=settings.precision)
     if ray is None:
         choose_device(settings.device)
     fingerprints = {
@@ -197,6 +200,8 @@ def attempt(task: Task, settings: Settings, fingerprint: str, measured: frozense
             subset=task.subset,
             overrides={"dataset": task.dataset},
             tta=settings.tta,
+            backend=settings.backend,
+            precision=settings.precision,
             cache=settings.cache,
         )
     except DensezooError as error:

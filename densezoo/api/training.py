@@ -16,8 +16,8 @@ from densezoo.api.names import check_names
 from densezoo.backends.device import choose_device
 from densezoo.config import load_config
 from densezoo.errors import ConfigError
-from densezoo.evaluation import distributed
-from densezoo.evaluation import run as measure
+from densezoo.evaluation import distributed, run
+from densezoo.evaluation.hashing import hashed
 from densezoo.formats.safetensors import write_safetensors
 from densezoo.training import work_folder
 from densezoo.training.data import TrainingImages, augmentation
@@ -68,10 +68,10 @@ def train_config(
     started_with = work_folder.run_facts(experiment, distributed.world_size())
     resume_from = work_folder.resumable(folder, started_with) if resume else None
     set_random_seed(recipe.seed, deterministic=True)  # before the weights are drawn
-    network, known = create_model(experiment.model), measure.hashed(held_out)
+    network, known = create_model(experiment.model), hashed(held_out)
 
     def evaluate(network: nn.Module) -> Mapping[str, float]:
-        return measure.percentages(network, known, protocol, experiment.model, chosen_device, recipe.batch_size)
+        return run.percentages(network, known, protocol, experiment.model, chosen_device, recipe.batch_size)
 
     if overwrite and distributed.is_main():
         work_folder.remove_run(folder, experiment.name)

@@ -47,7 +47,7 @@ def run(args: Namespace) -> None:
         print(json.dumps({**dataclasses.asdict(report), "written": written}, indent=2))
         return
     print(f"{args.source}: {report}\nwritten: {written['path']} ({written['to']}), read back bit for bit")
-    for system, error in written["verified"].items():  # type: ignore[attr-defined]
+    for system, error in written["verified"].items():
         print(
             f"  {system}: {f'not run ({error})' if isinstance(error, str) else f'largest relative error {error:.1e}'}"
         )

@@ -25,7 +25,8 @@ def make_parser() -> ArgumentParser:
 
 def run(args: Namespace) -> None:
     """Plan, measure, say each outcome, and at the end which failed."""
-    check_names(tta=args.tta, device=args.device if args.ray is None else None)
+    device = args.device if args.ray is None else None  # Ray's machines have their own
+    check_names(tta=args.tta, device=device, backend=args.backend, precision=args.precision)
     from densezoo.api.sweep import Settings, plan, sweep  # here, so that a misspelt name is refused without torch
 
     tasks = plan(args.pattern, args.datasets, args.protocols, dict(args.data_root))
@@ -38,6 +39,8 @@ def run(args: Namespace) -> None:
         workers=args.workers,
         device=args.device,
         tta=args.tta,
+        backend=args.backend,
+        precision=args.precision,
     )
     failed, number = [], 0
     try:

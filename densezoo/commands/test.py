@@ -17,10 +17,13 @@ from densezoo.commands import options
 from densezoo.results.agreement import check_expected
 from densezoo.results.store import storing
 
-#: The options that are arguments of the same name of `densezoo.evaluate_protocols`; NAMES of `check_names`, too.
-NAMES = ("dataset", "tta", "device")
-OPTIONS = ("data_root", "labels", "class_map", "batch_size", "workers", "launcher")
-OPTIONS += ("model", "subset", "on_error", "out", "resume", "restart", "predictions")
+#: Options that are arguments of the same name of `densezoo.evaluate_protocols`, and of `check_names`, too.
+NAMES = ("dataset", "tta", "device", "backend", "precision")
+#: Those of `densezoo.evaluate_protocols` alone.
+OPTIONS = (
+    "data_root", "labels", "class_map", "batch_size", "workers", "launcher", "model", "subset", "on_error", "out",
+    "resume", "restart", "predictions",
+)  # fmt: skip
 
 
 def make_parser() -> ArgumentParser:

@@ -8,7 +8,7 @@ from densezoo.types.checkpoint import Checkpoint, ConversionReport, GraphNode, K
 from densezoo.types.experiment import Experiment, Recipe
 from densezoo.types.index import ModelSpec, ReportedResult, WeightSource
 from densezoo.types.protocol import Protocol
-from densezoo.types.result import Conditions, Coverage, EvalResult, KnownBy
+from densezoo.types.result import Conditions, Coverage, EvalResult, KnownBy, RunFacts
 
 __all__ = [
     "Architecture",
@@ -27,6 +27,7 @@ __all__ = [
     "Protocol",
     "Recipe",
     "ReportedResult",
+    "RunFacts",
     "TimmNetwork",
     "WeightSource",
 ]

@@ -24,7 +24,7 @@ from densezoo import api
 from densezoo.api import conversion, evaluation
 from densezoo.config import load_config
 from densezoo.errors import CheckpointError, ConfigError, DatasetError, EvaluationError, ImageError, ResultError
-from densezoo.evaluation import run as measure
+from densezoo.evaluation import hashing, run
 from densezoo.formats.safetensors import write_safetensors
 from densezoo.types import Coverage, EvalResult
 
@@ -181,7 +181,7 @@ def test_an_overridden_network_is_another_measurement(
 def test_an_image_that_changes_in_mid_run_stops_it(
     evaluate: Callable[..., list[EvalResult]], tmp_path: Path, workers: int, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hashed = measure.content_digests
+    hashed = hashing.content_digests
 
     def hash_then_change(*arguments: Any) -> object:
         digests = hashed(*arguments)
@@ -193,7 +193,7 @@ def test_an_image_that_changes_in_mid_run_stops_it(
             (tmp_path / "val" / BROKEN).unlink()
         return digests
 
-    monkeypatch.setattr(measure, "content_digests", hash_then_change)
+    monkeypatch.setattr(hashing, "content_digests", hash_then_change)
     with pytest.raises(DatasetError, match=f"{BROKEN}: (is no longer what it was|can't be read any more)"):
         evaluate(workers=workers, on_error="count-wrong")
     assert not list(tmp_path.glob("out/*/*.json"))
@@ -239,7 +239,7 @@ def test_two_runs_on_one_folder(
     evaluate: Callable[..., list[EvalResult]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second, in another process, is told who holds it; the first goes on."""
-    hashed = measure.content_digests
+    hashed = hashing.content_digests
     seen = []
 
     def second_run(*arguments: Any) -> object:
@@ -255,7 +255,7 @@ def test_two_runs_on_one_folder(
         seen.append(subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300))
         return hashed(*arguments)
 
-    monkeypatch.setattr(measure, "content_digests", second_run)
+    monkeypatch.setattr(hashing, "content_digests", second_run)
     (result,) = evaluate()
     assert result.num_samples == 12
     (second,) = seen
@@ -288,13 +288,13 @@ def test_a_deleted_output_folder_loses_no_number(
     evaluate: Callable[..., list[EvalResult]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (whole,) = evaluate(out=None)
-    finish = measure._finish
+    finish = run.finish
 
     def deleted(*arguments: Any) -> list[EvalResult]:
         shutil.rmtree(tmp_path / "out")
         return finish(*arguments)
 
-    monkeypatch.setattr(measure, "_finish", deleted)
+    monkeypatch.setattr(run, "finish", deleted)
     (result,) = evaluate()
     assert numbers(result) == numbers(whole)
     assert len(list(tmp_path.glob("out/*/*.json"))) == 1
@@ -343,7 +343,9 @@ from densezoo import api
 from densezoo.config import load_config
 from densezoo.api import conversion, evaluation
 from densezoo.config import load_config
-from densezoo.evaluation import run as measure
+from densezoo.evaluation.options import RunOptions, StoreOptions
+from densezoo.evaluation.run import Plan, run
+from densezoo.types import RunFacts
 from densezoo.data.layouts.folder import ImageSet
 from densezoo.protocols import get_protocol
 from densezoo.families.densenet.architecture import DenseNetArchitecture
@@ -358,12 +360,13 @@ number = int(sys.argv[1])
 images = Endless("", [str(i) for i in range(number)], [i % 10 for i in range(number)])
 experiment = load_config(api.DEMO[0])
 model, _ = api.load_checkpoint(api.DEMO[1])
-texts = ("model", "config", "weights_sha256", "dataset_fingerprint", "backend", "precision", "commit")
-about = dict.fromkeys(texts, "")
-about |= {"dataset": "endless", "versions": {}, "device": "cpu", "date": ""}
-storing = measure.Storing(Path(sys.argv[2]), predictions=Path(sys.argv[2]) / "p.parquet")
-(protocol,) = [get_protocol("digits")]
-(result,) = measure.results(model, images, [protocol], experiment.model, "cpu", about, measure.Loading(50), storing)
+texts = ("model", "config", "weights_sha256", "dataset_fingerprint", "commit", "date")
+known = {"dataset": "endless", "versions": {}, "device": "cpu", "protocol": "digits"}
+facts = RunFacts(**dict.fromkeys(texts, ""), **known, backend="eager", precision="float32")
+store = StoreOptions(Path(sys.argv[2]), predictions=Path(sys.argv[2]) / "p.parquet")
+options = RunOptions(50, workers=0)
+protocols = [get_protocol("digits")]
+(result,) = run(Plan(model, experiment.model, protocols, [None], lambda _: images, facts, options), store)
 assert result.num_samples == number
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
