@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from densezoo.data.contents import VerifiedImages, content_digests, verified
 from densezoo.data.images import ArrayImages
 from densezoo.evaluation.metrics import RECORD, Counts, Records, measure, score
-from densezoo.types import EvalResult
+from densezoo.types import EvalResult, RunFacts
 
 
 def randomise_statistics(model: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
@@ -50,6 +51,12 @@ def example_result(**values: object) -> EvalResult:
         "seconds": 1234.5,
     }
     return EvalResult(**{**given, **values})  # type: ignore[arg-type]
+
+
+def example_facts(**values: object) -> RunFacts:
+    """What is known of the run that has `example_result`."""
+    result = example_result(**values)
+    return RunFacts(**{field.name: getattr(result, field.name) for field in dataclasses.fields(RunFacts)})
 
 
 def count(logits: torch.Tensor, labels: torch.Tensor, classes: Sequence[int] | None = None) -> Counts:

@@ -80,8 +80,3 @@ def test_listing_the_index_imports_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-def test_tools_are_thin() -> None:
-    for path in sorted((PACKAGE.parent / "tools").glob("*.py")):
-        assert len(path.read_text().splitlines()) <= 60, path

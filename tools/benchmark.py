@@ -1,39 +1,9 @@
 #!/usr/bin/env python
-"""Measure, side by side and interleaved, and store as results/benchmarks/<what>.json.
-
-python tools/benchmark.py --what formats densenet121.t7 densenet161.pth
-"""
-
-from __future__ import annotations
+"""The same as ``densezoo benchmark``."""
 
 import sys
-from argparse import Namespace
-from collections.abc import Sequence
-from pathlib import Path
 
-from densezoo import api
-from densezoo.commands import parser as command_line
-from densezoo.paths import RESULTS
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
-    parser = command_line.make_parser(__doc__)
-    parser.add_argument("--what", choices=["formats"], default="formats", help="formats: loading checkpoint files")
-    parser.add_argument("files", type=Path, nargs="+", help="checkpoint files; .t7 is compared with torchfile")
-    parser.add_argument("--rounds", type=int, default=5, help="interleaved runs of each (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=RESULTS / "benchmarks", help="folder (default: %(default)s)")
-    return command_line.run(benchmark, parser, argv)
-
-
-def benchmark(args: Namespace) -> None:
-    """Measure, print a line a file, store."""
-    path, rows = api.benchmark_formats(args.files, rounds=args.rounds, folder=args.out)
-    for row in rows:
-        ratio = f", torchfile takes {row['ratio']:.1f} x" if row["ratio"] else ""
-        print(f"{row['file']}: {row['mib']:.1f} MiB, median {row['seconds']:.3f} s{ratio}")
-    print(f"stored: {path}")
-
+from densezoo.commands.benchmark import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,59 +1,9 @@
 #!/usr/bin/env python
-"""Convert a DenseNet checkpoint of any system, exactly or not at all.
+"""The same as ``densezoo convert``."""
 
-python tools/convert.py model.caffemodel model.safetensors
-python tools/convert.py model.pth model.onnx --verify
-python tools/convert.py densenetblur121d.pth blur.safetensors --options aa_layer=blurpool
-"""
-
-from __future__ import annotations
-
-import dataclasses
-import json
 import sys
-from argparse import Namespace
-from collections.abc import Sequence
-from pathlib import Path
 
-from densezoo import api
-from densezoo.commands import parser as command_line
-
-TARGETS = ("densezoo", "torchvision", "timm", "mmpretrain", "onnx", "keras")
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
-    parser = command_line.make_parser(__doc__)
-    parser.add_argument("source", type=Path, help="a checkpoint file; its format is recognised by content")
-    parser.add_argument("destination", type=Path, help="the file to write: .safetensors, .pth, .onnx, .keras")
-    parser.add_argument("--to", choices=TARGETS, help="system to write for (default: the first of the extension's)")
-    parser.add_argument("--verify", action="store_true", help="run both networks in their systems, where installed")
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
-    parser.add_argument(
-        "--options",
-        nargs="+",
-        type=command_line.key_value,
-        action=command_line.KeyValues,
-        metavar="KEY=VALUE",
-        help="what the file doesn't say: bn_eps=1e-5",
-    )
-    return command_line.run(convert, parser, argv)
-
-
-def convert(args: Namespace) -> None:
-    """Convert, then print what became of every tensor."""
-    report, written = api.convert_checkpoint(
-        args.source, args.destination, to=args.to, verify=args.verify, **(args.options or {})
-    )
-    if args.json:
-        print(json.dumps({**dataclasses.asdict(report), "written": written}, indent=2))
-        return
-    print(f"{args.source}: {report}\nwritten: {written['path']} ({written['to']}), read back bit for bit")
-    for system, error in written["verified"].items():  # type: ignore[attr-defined]
-        print(
-            f"  {system}: {f'not run ({error})' if isinstance(error, str) else f'largest relative error {error:.1e}'}"
-        )
-
+from densezoo.commands.convert import main
 
 if __name__ == "__main__":
     sys.exit(main())

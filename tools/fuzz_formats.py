@@ -13,18 +13,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from densezoo import api
-from densezoo.commands import parser as command_line
+from densezoo.commands import options
 from densezoo.errors import DensezooError
 from densezoo.formats.fuzzing import try_one
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
-    parser = command_line.make_parser(__doc__)
+    parser = options.make_parser(__doc__)
     parser.add_argument("files", type=Path, nargs="+", help="checkpoint files, or folders of them")
     parser.add_argument("--rounds", type=int, default=1000, help="mutations of each file (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0)
-    return command_line.run(fuzz, parser, argv)
+    return options.run(fuzz, parser, argv)
 
 
 def fuzz(args: Namespace) -> None:

@@ -15,7 +15,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from densezoo.commands import parser as command_line
+from densezoo.commands import options
 from densezoo.errors import EvaluationError
 from densezoo.paths import ROOT
 
@@ -24,13 +24,13 @@ COMPARED = ("weights_sha256", "dataset_fingerprint", "protocol", "num_samples", 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
-    parser = command_line.make_parser(__doc__)
+    parser = options.make_parser(__doc__)
     parser.add_argument("--reference", type=Path, required=True, help="stored result of an undisturbed run")
     parser.add_argument("--out", type=Path, required=True, help="folder for result and state")
     parser.add_argument("--kills", type=int, default=20, help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=0, help="of the moments (default: %(default)s)")
     parser.add_argument("arguments", nargs="+", help="of tools/test.py; after -- if there are options")
-    return command_line.run(kill_and_resume, parser, argv)
+    return options.run(kill_and_resume, parser, argv)
 
 
 def kill_and_resume(args: Namespace) -> None:
@@ -49,11 +49,11 @@ def kill_and_resume(args: Namespace) -> None:
             raise EvaluationError(f"run {number} ended with status {status} before it was killed")
         print(f"kill {number} at {moment:,.0f} bytes of state", flush=True)
     subprocess.run(command, check=True)
-    found = json.loads(next(args.out.glob("*/*.json")).read_text())
+    result = json.loads(next(args.out.glob("*/*.json")).read_text())
     for key in COMPARED:
-        if found[key] != expected[key]:
-            raise EvaluationError(f"{key} is {found[key]!r}, without kills {expected[key]!r}")
-    print(f"{args.kills} kills: {found['correct1']} and {found['correct5']}, coverage {found['coverage']}")
+        if result[key] != expected[key]:
+            raise EvaluationError(f"{key} is {result[key]!r}, without kills {expected[key]!r}")
+    print(f"{args.kills} kills: {result['correct1']} and {result['correct5']}, coverage {result['coverage']}")
 
 
 if __name__ == "__main__":

@@ -1,32 +1,9 @@
 #!/usr/bin/env python
-"""Regenerate the README's tables and the model cards (docs/models/) from the index and the stored results.
-
-python tools/make_tables.py            # write
-python tools/make_tables.py --check    # exit 1 if one of them is stale
-"""
-
-from __future__ import annotations
+"""The same as ``densezoo make_tables``."""
 
 import sys
-from argparse import Namespace
-from collections.abc import Sequence
 
-from densezoo import api
-from densezoo.commands import parser as command_line
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
-    parser = command_line.make_parser(__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if one is stale")
-    return command_line.run(make_tables, parser, argv)
-
-
-def make_tables(args: Namespace) -> None:
-    """Write or check, and say what changed."""
-    changed = api.make_tables(check=args.check)
-    print("\n".join(f"regenerated: {path}" for path in changed) or "the tables are up to date")
-
+from densezoo.commands.make_tables import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,54 +1,9 @@
 #!/usr/bin/env python
-r"""Measure every model that matches on every dataset under every protocol; started again, go on where it was.
-
-python tools/sweep.py 'densenet*' --datasets imagenet1k,imagenet-real --protocols own,timm \
-    --data-root imagenet1k=/data/imagenet imagenet-real=/data/imagenet
-"""
-
-from __future__ import annotations
+"""The same as ``densezoo sweep``."""
 
 import sys
-from argparse import Namespace
-from collections.abc import Sequence
 
-from densezoo.api.sweep import Settings, plan, sweep
-from densezoo.commands import parser as command_line
-from densezoo.errors import EvaluationError
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
-    parser = command_line.make_parser(__doc__)
-    parser.add_argument("pattern", help="of model names, such as 'densenet1*'")
-    command_line.add_evaluation_options(parser)
-    command_line.add_sweep_options(parser)
-    return command_line.run(run, parser, argv)
-
-
-def run(args: Namespace) -> None:
-    """Plan, measure, say each outcome, and at the end which failed."""
-    tasks = plan(args.pattern, args.datasets, args.protocols, dict(args.data_root))
-    settings = Settings(
-        data_roots=dict(args.data_root),
-        out=args.out,
-        weights=args.weights_dir,
-        cache=args.cache,
-        batch_size=args.batch_size,
-        workers=args.workers,
-        device=args.device,
-        tta=args.tta,
-    )
-    failed, number = [], 0
-    try:
-        for number, outcome in enumerate(sweep(tasks, settings, args.ray), start=1):
-            print(f"[{number}/{len(tasks)}] {outcome}", flush=True)
-            failed += [str(outcome.task)] if outcome.error is not None else []
-    except KeyboardInterrupt as error:
-        error.args = (f"{number} of {len(tasks)} are done; the same command goes on with the others",)
-        raise
-    if failed:
-        raise EvaluationError(f"{len(failed)} of {len(tasks)} failed; run the same again to retry: {'; '.join(failed)}")
-
+from densezoo.commands.sweep import main
 
 if __name__ == "__main__":
     sys.exit(main())

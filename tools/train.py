@@ -1,54 +1,9 @@
 #!/usr/bin/env python
-"""Train what a config describes; ends with WORK_DIR/CONFIG.safetensors.
-
-python tools/train.py configs/digits/densenet_bc_22_8_digits.py
-python tools/train.py CONFIG --data-root DIR --resume
-torchrun --nproc-per-node 4 tools/train.py CONFIG --data-root DIR --launcher pytorch
-"""
-
-from __future__ import annotations
+"""The same as ``densezoo train``."""
 
 import sys
-from argparse import Namespace
-from collections.abc import Sequence
-from pathlib import Path
 
-from densezoo import api
-from densezoo.commands import parser as command_line
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
-    parser = command_line.make_parser(__doc__)
-    parser.add_argument("config", type=Path)
-    parser.add_argument("--work-dir", type=Path, help="logs and checkpoints (default: work_dirs/CONFIG)")
-    again = parser.add_mutually_exclusive_group()
-    again.add_argument(
-        "--resume",
-        action="store_true",
-        help="go on after the last whole epoch of the run in WORK_DIR; on a CPU with --workers 0 in one process to the "
-        "same bits as without the interruption, otherwise with other random numbers in the augmentation",
-    )
-    again.add_argument("--overwrite", action="store_true", help="remove the run in WORK_DIR and begin anew")
-    command_line.add_run_options(parser)
-    return command_line.run(train, parser, argv)
-
-
-def train(args: Namespace) -> None:
-    """Train and say where the checkpoint is."""
-    checkpoint = api.train_config(
-        command_line.find_config(args.config),
-        data_root=args.data_root,
-        work_dir=args.work_dir,
-        workers=args.workers,
-        device=args.device,
-        launcher=args.launcher,
-        overrides=args.cfg_options,
-        resume=args.resume,
-        overwrite=args.overwrite,
-    )
-    print(f"trained: {checkpoint}\nevaluate it: python tools/test.py {args.config} {checkpoint}")
-
+from densezoo.commands.train import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -10,9 +10,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from densezoo import api
+from densezoo.api.evaluation import evaluate_checkpoint
+from densezoo.api.names import check_names
+from densezoo.api.weights import fetch_weights
+from densezoo.backends.device import choose_device
 from densezoo.config import load_config
+from densezoo.data.datasets import find_subsets, open_dataset, same_classes
 from densezoo.errors import ConfigError, DensezooError, MissingDependencyError
+from densezoo.evaluation.hashing import hashed
+from densezoo.formats.identity import file_sha256
 from densezoo.index.known import identify
 from densezoo.index.load import get_spec, load_index
 from densezoo.index.select import select
@@ -43,7 +49,7 @@ class Task:
 
     def conditions(self, settings: Settings) -> Conditions:
         """Under what it is done."""
-        return Conditions(self.dataset, self.protocol, self.subset, settings.tta)
+        return Conditions(self.dataset, self.protocol, self.subset, settings.tta, settings.backend, settings.precision)
 
     def __str__(self) -> str:
         return f"{self.model} on {'/'.join(filter(None, self.images))}, protocol {self.protocol}"
@@ -58,7 +64,7 @@ class Settings:
         out: folder of results.
         weights: folder of files named ``<model>.<ending>``; what isn't there is fetched.
         cache: folder of decoded pixels; None: decode for each model anew.
-        batch_size, workers, device, tta: as for `densezoo.api.evaluate_protocols`.
+        batch_size, workers, device, tta, backend, precision: as for `densezoo.api.evaluate_protocols`.
     """
 
     data_roots: Mapping[str, Path]
@@ -69,6 +75,8 @@ class Settings:
     workers: int = 2
     device: str | None = None
     tta: str | None = None
+    backend: str = "eager"
+    precision: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -102,8 +110,6 @@ def plan(
         DatasetError: a dataset of several subsets can't be opened.
         ConfigError: nothing fits.
     """
-    from densezoo.data.datasets import find_subsets
-
     specs = [spec for spec in select(load_index().values(), pattern) if spec.weights]
     named = [name if name == OWN else get_protocol(name).name for name in protocols]
     tasks = {
@@ -123,8 +129,6 @@ def plan(
 
 
 def _fits(spec: ModelSpec, dataset: str, protocol: str) -> bool:
-    from densezoo.data.datasets import same_classes
-
     alike = protocol == OWN or get_protocol(protocol) in same_kind(get_protocol(spec.protocol))
     return alike and same_classes(load_config(ROOT / spec.config).dataset, dataset)
 
@@ -144,7 +148,10 @@ def sweep(tasks: Sequence[Task], settings: Settings, ray: str | None = None) -> 
         ConfigError: no such device; no Ray cluster there.
         ResultError: an outcome can't be stored.
     """
-    api.check_names(tta=settings.tta, device=settings.device if ray is None else None)  # Ray's machines have their own
+    device = settings.device if ray is None else None  # Ray's machines have their own
+    check_names(tta=settings.tta, device=device, backend=settings.backend, precision=settings.precision)
+    if ray is None:
+        choose_device(settings.device)
     fingerprints = {
         (name, subset): _fingerprint(name, subset, settings)
         for name, subset in dict.fromkeys(task.images for task in tasks)
@@ -169,9 +176,6 @@ def sweep(tasks: Sequence[Task], settings: Settings, ray: str | None = None) -> 
 
 
 def _fingerprint(dataset: str, subset: str | None, settings: Settings) -> str:
-    from densezoo.data.datasets import open_dataset
-    from densezoo.evaluation.run import hashed
-
     return hashed(
         open_dataset(dataset, settings.data_roots.get(dataset), subset=subset), show_progress=True
     ).fingerprint()
@@ -179,14 +183,12 @@ def _fingerprint(dataset: str, subset: str | None, settings: Settings) -> str:
 
 def attempt(task: Task, settings: Settings, fingerprint: str, measured: frozenset[Identity]) -> Outcome:
     """Do one task, unless its result is among those measured; whatever goes wrong is its outcome."""
-    from densezoo.formats.identity import file_sha256
-
     try:
         spec = get_spec(task.model)
         weights = find_weights(spec, settings.weights)
         if (spec.name, file_sha256(weights), fingerprint, task.conditions(settings)) in measured:
             return Outcome(task)
-        result = api.evaluate_checkpoint(
+        result = evaluate_checkpoint(
             ROOT / spec.config,
             weights,
             protocol=task.protocol,
@@ -199,6 +201,8 @@ def attempt(task: Task, settings: Settings, fingerprint: str, measured: frozense
             subset=task.subset,
             overrides={"dataset": task.dataset},
             tta=settings.tta,
+            backend=settings.backend,
+            precision=settings.precision,
             cache=settings.cache,
         )
     except DensezooError as error:
@@ -217,15 +221,13 @@ def find_weights(spec: ModelSpec, folder: Path | None) -> Path:
         CheckpointError: the file in ``folder`` is not what was published, or another model's.
         DensezooError: it can't be fetched.
     """
-    from densezoo.formats.identity import file_sha256
-
     for source in spec.weights:
         if source.path is not None:
             return ROOT / source.path
     for path in sorted(folder.glob(f"{spec.name}.*")) if folder else []:
         identify(path, file_sha256(path), spec.name)
         return path
-    return api.fetch_weights(spec.name)
+    return fetch_weights(spec.name)
 
 
 def _on_ray(address: str, work: Callable[[Task], Outcome], tasks: Iterable[Task]) -> Iterator[Outcome]:

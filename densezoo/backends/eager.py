@@ -20,12 +20,13 @@ class EagerBackend:
         model: images (N, C, H, W), normalised -> logits; put into eval mode and moved.
         protocol: how pixels become the floats that the model was trained on.
         device: "cpu", "cuda", "cuda:1", ...
+        precision: "float32" alone.
     """
 
     name = "eager"
-    precision = "float32"
 
-    def __init__(self, model: nn.Module, protocol: Protocol, device: str) -> None:
+    def __init__(self, model: nn.Module, protocol: Protocol, device: str, precision: str = "float32") -> None:
+        self.precision = precision
         self.device = torch.device(device)
         self.protocol = protocol
         with one_thread():

@@ -44,7 +44,7 @@ def compare(first: Predictions, second: Predictions) -> Comparison:
     Raises:
         EvaluationError: the runs are over different images or labels.
     """
-    one, other = (run.about["dataset_fingerprint"] for run in (first, second))
+    one, other = (run.facts.dataset_fingerprint for run in (first, second))
     if one != other:
         raise EvaluationError(
             f"{first.path} and {second.path} are over different images or labels "

@@ -161,9 +161,9 @@ def watched() -> Iterator[None]:
 def _open_store() -> TCPStore:
     """A store of our own beside torch's, whose connection a waiting collective may hold; rank 0 keeps it."""
     host, wait = os.environ.get("MASTER_ADDR", "127.0.0.1"), timedelta(seconds=SILENCE)
-    made = TCPStore(host, 0, None, True, wait, wait_for_workers=False) if is_main() else None
-    port = gather(made.port if made else 0)[0]
-    return made or TCPStore(host, port, None, False, wait)
+    store = TCPStore(host, 0, None, True, wait, wait_for_workers=False) if is_main() else None
+    port = gather(store.port if store else 0)[0]
+    return store or TCPStore(host, port, None, False, wait)
 
 
 class _Watch(threading.Thread):
@@ -198,9 +198,9 @@ class _Watch(threading.Thread):
             return str(self.store.get("left").decode())
         for other, (before, since) in self.last.items():
             key = f"beat{other}"
-            found = self.store.get(key).decode() if self.store.check([key]) else ""
-            if found != before:
-                self.last[other] = found, time.monotonic()
+            beat = self.store.get(key).decode() if self.store.check([key]) else ""
+            if beat != before:
+                self.last[other] = beat, time.monotonic()
             elif time.monotonic() - since > SILENCE:
                 return f"rank {other} is gone: no sign of life for {SILENCE:.0f} s; {_AGAIN}"
         return None

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from densezoo.data.contents import VerifiedImages
 from densezoo.data.loading import Batch, OnError
 from densezoo.errors import EvaluationError
-from densezoo.evaluation.metrics import UNREADABLE, Measures, Records, counted_wrong, score
+from densezoo.evaluation.metrics import UNREADABLE, Records, counted_wrong, score
 from densezoo.evaluation.record_log import RecordLog
-from densezoo.types import Coverage
 
 Backend = Callable[[Tensor], Tensor]
 ANEW = "start anew with --restart"
@@ -89,62 +85,3 @@ def _records(backend: Backend, batch: Batch, protocol: int, classes: Sequence[in
         read["truncated"] = batch.truncated[~wrong]
         records = np.concatenate([read, records])
     return records[np.argsort(records["index"])]
-
-
-def certify(measures: Measures, ids: Sequence[str]) -> Coverage:
-    """What became of every id of the dataset.
-
-    Raises:
-        EvaluationError: an image was scored twice or not at all.
-    """
-    missing, duplicated = np.flatnonzero(measures.seen == 0), np.flatnonzero(measures.seen > 1)
-    for what, indices in (("were not scored", missing), ("were scored more than once", duplicated)):
-        if len(indices):
-            raise EvaluationError(
-                f"{len(ids):,} images were to be scored once each; {len(indices):,} {what}, such as {ids[indices[0]]}"
-            )
-    unreadable, truncated = (
-        tuple(ids[i] for i in sorted(which)) for which in (measures.unreadable, measures.truncated)
-    )
-    return Coverage(len(ids), len(ids) - len(unreadable), unreadable, len(duplicated), truncated)
-
-
-@contextmanager
-def progress(
-    what: str, total: int, done: int = 0, *, show: bool, patience: float = 0.0
-) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr with images/s, or a line every tenth where stderr is a file; yields what to call each batch.
-
-    Args:
-        what: is done with the images.
-        total, done: images in all, and those that were done before.
-        patience: seconds before anything is shown.
-    """
-    columns = (
-        TextColumn(what),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[speed]}"),
-        TimeRemainingColumn(),
-    )
-    console = Console(stderr=True)
-    bar = Progress(*columns, console=console, disable=not (show and console.is_terminal))
-    task = bar.add_task("", total=total, completed=done, speed="")
-
-    def advance(images: int) -> None:
-        state = bar.tasks[0]
-        tenths = 10 * state.completed // total
-        bar.update(task, advance=images)
-        elapsed = state.elapsed or 0.0
-        if elapsed:
-            bar.update(task, speed=f"{(state.completed - done) / elapsed:.0f} images/s")
-        if elapsed < patience or not show:
-            return
-        bar.start()  # again is nothing
-        if not console.is_terminal and 10 * state.completed // total > tenths:
-            console.print(f"{what} {state.completed:.0f}/{total} {state.fields['speed']}", highlight=False)
-
-    try:
-        yield advance
-    finally:
-        bar.stop()

@@ -203,8 +203,8 @@ class Measures:
         """(label, predicted class, images): the pairs that are taken for each other most often, at most ``most``."""
         wrong = self.table.copy()
         np.fill_diagonal(wrong, 0)
-        found = np.argwhere(wrong).tolist()
-        ordered = sorted(found, key=lambda pair: (-wrong[tuple(pair)], pair))
+        pairs = np.argwhere(wrong).tolist()
+        ordered = sorted(pairs, key=lambda pair: (-wrong[tuple(pair)], pair))
         return [(label, predicted, int(wrong[label, predicted])) for label, predicted in ordered[:most]]
 
 

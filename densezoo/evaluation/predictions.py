@@ -7,9 +7,10 @@ five. The schema's metadata names the measurement.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from densezoo import schema
 from densezoo.errors import EvaluationError, MissingDependencyError
 from densezoo.evaluation.metrics import RECORD, Measures, Records, measure
 from densezoo.files import replacing
+from densezoo.types import RunFacts
 
 ROWS = 1024  # of a row group: what is in memory at a time
 _KEY = b"densezoo"
@@ -51,24 +54,32 @@ def check_can_write(path: Path) -> None:
         raise EvaluationError(f"{path}: predictions can't be written there ({error.strerror})") from None
 
 
-def write_predictions(path: Path, parts: Iterable[Records], ids: Sequence[str], about: Mapping[str, object]) -> None:
+def write_predictions(
+    path: Path, parts: Iterable[Records], ids: Sequence[str], facts: RunFacts, num_classes: int
+) -> None:
     """Store records as they come, about ROWS in memory at a time; the file is whole or not there at all.
 
     Args:
-        about: what was measured; ``num_classes`` and ``num_images`` among it.
+        parts: the records of every image, in any order.
+        ids: of all images, by index.
+        facts: of the run.
+        num_classes: of the network.
 
     Raises:
         MissingDependencyError: no pyarrow.
         EvaluationError: the disk is full.
     """
     pa, parquet = _pyarrow()
+    metadata = {**dataclasses.asdict(facts), "num_classes": num_classes, "num_images": len(ids)}
+    if facts.backend_difference is None:
+        del metadata["backend_difference"]
     schema = pa.schema(
         {
             **{name: pa.type_for_alias(alias) for name, alias in _FLAT.items()},
             "id": pa.string(),
             **{name: pa.list_(pa.type_for_alias(alias), 5) for name, alias in _FIRST_FIVE.items()},
         },
-        metadata={_KEY: json.dumps(about).encode()},
+        metadata={_KEY: json.dumps(metadata).encode()},
     )
 
     def unwritable(reason: str) -> EvaluationError:
@@ -103,11 +114,15 @@ class Predictions:
 
     Args:
         path: the file.
-        about: what was measured.
+        facts: of the run.
+        num_classes: of the network.
+        num_images: of the dataset.
     """
 
     path: Path
-    about: Mapping[str, Any]
+    facts: RunFacts
+    num_classes: int
+    num_images: int
 
     def parts(self) -> Iterator[tuple[list[str], Records]]:
         """(ids, records), at most ROWS at a time."""
@@ -124,11 +139,11 @@ class Predictions:
     def measures(self) -> Measures:
         """Every measure, computed anew."""
         records = (part for _, part in self.parts())
-        return measure(records, self.about["num_classes"], self.about["num_images"])[0]
+        return measure(records, self.num_classes, self.num_images)[0]
 
     def right(self) -> NDArray[np.bool_]:
         """(num_images,) whether each image's label came first."""
-        right = np.zeros(self.about["num_images"], np.bool_)
+        right = np.zeros(self.num_images, np.bool_)
         for _, records in self.parts():
             right[records["index"]] = records["rank"] == 0
         return right
@@ -149,4 +164,6 @@ def read_predictions(path: str | Path) -> Predictions:
         ) from None
     if _KEY not in metadata:
         raise EvaluationError(f"{path}: not densezoo's predictions; make them with tools/test.py --predictions")
-    return Predictions(Path(path), json.loads(metadata[_KEY]))
+    values = json.loads(metadata[_KEY])
+    num_classes, num_images = values.pop("num_classes"), values.pop("num_images")
+    return Predictions(Path(path), schema.build(RunFacts, values, str(path), EvaluationError), num_classes, num_images)

@@ -19,15 +19,13 @@ import zlib
 from collections.abc import Iterator, Mapping
 from io import FileIO
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from densezoo.errors import EvaluationError
 from densezoo.evaluation.metrics import RECORD, Records
+from densezoo.evaluation.options import ExistingState
 from densezoo.files import replacing
-
-Found = Literal["refuse", "resume", "restart"]
 
 _FRAME = struct.Struct("<IId")  # records, CRC-32 of their bytes, seconds that the step took
 
@@ -38,30 +36,30 @@ class RecordLog:
     Args:
         path: the file; its folder exists.
         run: all that the records depend on, as JSON values: a state of another run is refused.
-        found: what becomes of a state with records that is there: "refuse" it, "resume" it, or "restart", without it.
+        existing: what becomes of a state with records: "refuse" it, "resume" it, or "restart", without it.
 
     Raises:
         EvaluationError: the file is the state of another run, holds what nobody said is to be dropped, or can't be
             written.
     """
 
-    def __init__(self, path: Path, run: Mapping[str, object], found: Found = "refuse") -> None:
+    def __init__(self, path: Path, run: Mapping[str, object], existing: ExistingState = "refuse") -> None:
         self.path = path
         self.run: Mapping[str, object] = json.loads(json.dumps(run))
         self._file: FileIO | None = None
         try:
-            if found == "restart" or not path.exists():
+            if existing == "restart" or not path.exists():
                 self._start()
             self._open()
             difference = self._difference()
-            if found == "resume" and difference:
+            if existing == "resume" and difference:
                 raise EvaluationError(
                     f"{path}: the state of another run: {difference}; repeat that one to resume it, or start anew with "
                     "--restart"
                 )
-            if found != "resume" and self.num_records:
+            if existing != "resume" and self.num_records:
                 raise _refusal(path, self.num_records, difference)
-            if found != "resume":  # of whatever run, there is nothing to lose
+            if existing != "resume":  # of whatever run, there is nothing to lose
                 self._start()
                 self._open()
             os.truncate(self._handle, self._end)
@@ -140,14 +138,14 @@ class RecordLog:
         """What the first line says otherwise of the run; None: it is this one."""
         try:
             checksum, _, text = self._first_line.rstrip(b"\n").partition(b" ")
-            found = dict(json.loads(text))
+            kept = dict(json.loads(text))
             whole = int(checksum, 16) == zlib.crc32(text)
         except (ValueError, TypeError, RecursionError):
             whole = False
         if not whole:
             return "its first line is damaged, so that nothing tells what the records are of"
-        differ = (key for key in {**self.run, **found} if found.get(key) != self.run.get(key))
-        return next((f"{key} was {found.get(key)!r}, is {self.run.get(key)!r}" for key in differ), None)
+        differ = (key for key in {**self.run, **kept} if kept.get(key) != self.run.get(key))
+        return next((f"{key} was {kept.get(key)!r}, is {self.run.get(key)!r}" for key in differ), None)
 
     def _unwritable(self, error: OSError) -> EvaluationError:
         return EvaluationError(

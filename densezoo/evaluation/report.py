@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from densezoo.evaluation.comparison import Comparison
 from densezoo.evaluation.metrics import Measures, percent, wilson_interval
+from densezoo.types import RunFacts
 
 SHOWN = 10  # classes and pairs of classes at most
 SIGNIFICANT = 0.05
 
 
-def report(about: Mapping[str, Any], measures: Measures, topk: Sequence[int]) -> str:
+def report(facts: RunFacts, measures: Measures, topk: Sequence[int]) -> str:
     """Accuracies with their intervals, loss, calibration, the worst classes, the most frequent confusions."""
     total = measures.counts().num_samples
-    lines = [f"{about['model']} on {about['dataset']}, protocol {about['protocol']}, {total:,} images"]
+    lines = [f"{facts.model} on {facts.dataset}, protocol {facts.protocol}, {total:,} images"]
     for k in topk:
         correct, (low, high) = measures.correct(k), wilson_interval(measures.correct(k), total)
         shares = f"top-{k} {percent(correct, total):.2f} %  (95 % interval {low:.2f} to {high:.2f})"
@@ -35,20 +35,20 @@ def report(about: Mapping[str, Any], measures: Measures, topk: Sequence[int]) ->
     return "\n".join(lines)
 
 
-def comparison_report(first: Mapping[str, Any], second: Mapping[str, Any], found: Comparison) -> str:
+def comparison_report(first: RunFacts, second: RunFacts, comparison: Comparison) -> str:
     """Who is better by how much, and whether that is more than chance."""
-    total = found.both + found.only_first + found.only_second + found.neither
-    difference = percent(found.only_first - found.only_second, total)
-    sure = found.p_value < SIGNIFICANT
+    total = comparison.both + comparison.only_first + comparison.only_second + comparison.neither
+    difference = percent(comparison.only_first - comparison.only_second, total)
+    sure = comparison.p_value < SIGNIFICANT
     better = "the first" if difference > 0 else "the second"
     verdict = f"{better} is really better" if sure else "the difference may be chance"
     return "\n".join(
         [
-            f"first:  {first['model']}, protocol {first['protocol']}",
-            f"second: {second['model']}, protocol {second['protocol']}",
+            f"first:  {first.model}, protocol {first.protocol}",
+            f"second: {second.model}, protocol {second.protocol}",
             f"  top-1 of the first minus the second's: {difference:+.2f} points",
-            f"  right in both {found.both}, only in the first {found.only_first}, only in the second "
-            f"{found.only_second}, in neither {found.neither}",
-            f"  McNemar: chi2 {found.chi2:.2f}, exact p {found.p_value:.3g}: {verdict} (level {SIGNIFICANT})",
+            f"  right in both {comparison.both}, only in the first {comparison.only_first}, only in the second "
+            f"{comparison.only_second}, in neither {comparison.neither}",
+            f"  McNemar: chi2 {comparison.chi2:.2f}, exact p {comparison.p_value:.3g}: {verdict} (level {SIGNIFICANT})",
         ]
     )

@@ -1,235 +1,159 @@
-"""Run a network over a dataset and make results of it: data, backend, evaluation and storing, joined for `api`."""
+"""One whole evaluation, read from top to bottom: plan -> images -> backends -> records -> results.
+
+What was decided before, the network among it, is in the plan; what comes after the records is in `finish`.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-import glob
-import logging
+import itertools
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, nullcontext, suppress
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
-from densezoo.backends.eager import EagerBackend
+from densezoo.backends.base import EAGER, Backend, create_backend, difference_from_eager
 from densezoo.backends.views import sum_over_views
-from densezoo.data.contents import VerifiedImages, content_digests, hashed_set, verified
+from densezoo.data.contents import VerifiedImages
 from densezoo.data.decoding import decode
 from densezoo.data.images import ImageSet
-from densezoo.data.loading import OnError, batches_by_protocol
+from densezoo.data.loading import Batch, batches_by_protocol
 from densezoo.data.preprocess import to_pixels
-from densezoo.data.views import Augmentation
+from densezoo.data.views import get_augmentation
 from densezoo.data.workers import lost_workers_named
-from densezoo.errors import ConfigError, DensezooError, EvaluationError, ImageError
-from densezoo.evaluation import distributed
-from densezoo.evaluation.diagnosis import explain_labels
-from densezoo.evaluation.evaluator import certify, evaluate, progress, remaining
-from densezoo.evaluation.metrics import RECORD, Measures, Records, measure, percent, wilson_interval
-from densezoo.evaluation.predictions import check_can_write, write_predictions
-from densezoo.evaluation.record_log import Found, RecordLog, check_no_records
+from densezoo.errors import ConfigError, ImageError
+from densezoo.evaluation import distributed, state
+from densezoo.evaluation.evaluator import evaluate, remaining
+from densezoo.evaluation.finish import finish, sum_over_processes
+from densezoo.evaluation.hashing import hashed
+from densezoo.evaluation.metrics import RECORD
+from densezoo.evaluation.options import RunOptions, StoreOptions
+from densezoo.evaluation.predictions import check_can_write
+from densezoo.evaluation.progress import progress
+from densezoo.evaluation.record_log import RecordLog
 from densezoo.evaluation.run_lock import run_lock
 from densezoo.files import check_writable
-from densezoo.results.store import check_replaces, file_stem, write_result
-from densezoo.types import Architecture, Conditions, EvalResult, Protocol
+from densezoo.results.store import check_replaces, find_same, read_results
+from densezoo.types import Architecture, EvalResult, Protocol, RunFacts
 
 SPARE = 1 << 20  # bytes that have to be free beside the state, for results
 
 
 @dataclass(frozen=True)
-class Loading:
-    """How images come.
+class Plan:
+    """What one evaluation does, decided before an image is read.
 
     Args:
-        batch_size: images a step.
-        workers: processes that decode.
-        on_error: what becomes of images that can't be read.
-        augmentation: the views of each image; None: one.
-        cache: folder of decoded pixels; None: every image is decoded.
+        network: images (N, C, H, W), normalised -> logits.
+        architecture: the network's, as it was asked for.
+        protocols: each image is scored under every one.
+        subsets: of the dataset, one after the other; (None,): it is one set.
+        open_images: subset -> its images.
+        facts: of the run over the first subset.
+        options: how it is measured; the device is chosen.
     """
 
-    batch_size: int
-    workers: int = 0
-    on_error: OnError = "stop"
-    augmentation: Augmentation | None = None
-    cache: Path | None = None
+    network: nn.Module
+    architecture: Architecture
+    protocols: Sequence[Protocol]
+    subsets: Sequence[str | None]
+    open_images: Callable[[str | None], ImageSet]
+    facts: RunFacts
+    options: RunOptions
 
 
-@dataclass(frozen=True)
-class Storing:
-    """Where results go.
+def run(plan: Plan, store: StoreOptions) -> list[EvalResult]:
+    """One result a subset and protocol, the same in every process; the main one stores them.
 
-    Args:
-        out: folder of results, and of the state until then; None: nowhere.
-        found: what becomes of the state that an interrupted run left there.
-        predictions: file for one row an image; None: none.
-        show_progress: on stderr.
-    """
-
-    out: Path | None = None
-    found: Found = "refuse"
-    predictions: Path | None = None
-    show_progress: bool = False
-
-
-def results(
-    model: nn.Module,
-    images: ImageSet,
-    protocols: Sequence[Protocol],
-    architecture: Architecture,
-    device: str,
-    about: Mapping[str, Any],
-    loading: Loading,
-    storing: Storing,
-) -> list[EvalResult]:
-    """One result a protocol, the same in every process; the main one stores them, then the state is removed.
-
-    Args:
-        about: the fields of `EvalResult` that are known beforehand.
+    Of several subsets that are resumed, those whose results are stored already are not measured again.
 
     Raises:
+        ConfigError: predictions of several subsets or protocols; images that the network can't take.
         ResultError, EvaluationError: results, state or predictions can't be written; the state of another run.
         ImageError, DatasetError: from the images.
     """
-    if storing.predictions and len(protocols) != 1:
+    several = len(plan.subsets) > 1
+    if store.predictions and several:
+        raise ConfigError(f"--predictions takes one subset, found {len(plan.subsets)}; choose one by --subset")
+    image_sets = map(plan.open_images, plan.subsets)
+    first = next(image_sets)
+    if store.out and several and store.existing == "refuse":
+        runs = [dataclasses.replace(plan.facts, subset=subset) for subset in plan.subsets]
+        state.check_states(store.out, runs)
+    stored = read_results(store.out) if store.out and several and store.existing == "resume" else []
+    results: list[EvalResult] = []
+    for images in itertools.chain([first], image_sets):
+        facts = dataclasses.replace(plan.facts, subset=images.subset)
+        if stored:
+            images = hashed(images, store.show_progress)
+            known = dataclasses.replace(facts, dataset_fingerprint=images.fingerprint())
+            same = [find_same(stored, dataclasses.replace(known, protocol=each.name)) for each in plan.protocols]
+            if None not in same:
+                results += [result for result in same if result]
+                continue
+        results += _run_set(plan, images, facts, store)
+    return results
+
+
+def _run_set(plan: Plan, images: ImageSet, facts: RunFacts, store: StoreOptions) -> list[EvalResult]:
+    """One result a protocol over one set of images, stored; then the state is removed."""
+    protocols, options = plan.protocols, plan.options
+    if store.predictions and len(protocols) != 1:
         raise ConfigError(f"--predictions takes one protocol, found {len(protocols)}; choose one by --protocol")
-    backends = [EagerBackend(model, protocol, device) for protocol in protocols]
-    _check_size(backends, images)
-    with _state_folder(storing.out, about["dataset"]) as folder:
-        check_writable(folder, len(images) * len(protocols) * RECORD.itemsize + SPARE)
-        for protocol in protocols if storing.out else ():
-            conditions = Conditions.of({**about, "protocol": protocol.name})
-            known_by = about.get("weights_known_by")
-            check_replaces(folder.parent, about["model"], conditions, about["weights_sha256"], known_by)
-        if storing.predictions:
-            check_can_write(storing.predictions)
-        state = folder / _state_name(protocols, about)
-        with run_lock(state.with_suffix(".lock")):
-            run = _identity(images, protocols, architecture, about, loading)
-            _check_same_run(run)
-            if storing.found == "restart" and distributed.is_main():
-                _remove_others(state)
-            with RecordLog(state, run, storing.found) as log:
-                known = hashed(images, storing.show_progress)
-                about = {**about, "dataset_fingerprint": known.fingerprint()}
-                left = remaining(log, known, distributed.shard(len(known)), len(protocols), loading.on_error)
-                with _hint(log, storing, len(images), len(protocols)):
-                    _score(backends, known, left, loading, log, storing.show_progress)
-                    return _finish(log, known, protocols, architecture, about, storing)
-
-
-def check_states(out: Path, protocols: Sequence[Protocol], measurements: Sequence[Mapping[str, Any]]) -> None:
-    """Refuse the states that interrupted runs of several measurements left, before the first one starts.
-
-    Args:
-        measurements: the ``about`` of each.
-
-    Raises:
-        EvaluationError: one holds records.
-    """
-    for about in measurements:
-        check_no_records(out / about["dataset"] / _state_name(protocols, about))
-
-
-def _check_same_run(run: Mapping[str, object]) -> None:
-    """Hold what all processes measure against what the first one does.
-
-    Raises:
-        EvaluationError: a checkpoint that was replaced while they started, labels or versions that differ by machine.
-    """
-    runs = distributed.gather(run)
-    for other in runs:
-        for key in run:
-            if key not in ("rank", "device") and other[key] != runs[0][key]:
-                raise EvaluationError(
-                    f"rank {other['rank']} measures another thing than rank 0: {key} is {other[key]!r}, and "
-                    f"{runs[0][key]!r} there; give all of them the same files and options"
-                )
-
-
-def _remove_others(state: Path) -> None:
-    """Remove what former runs in more processes left beside a state."""
-    stem = state.name[: state.name.rindex(".rank")]
-    for path in state.parent.glob(f"{glob.escape(stem)}.rank*.state"):
-        if path.name.removesuffix(".state").rpartition("rank")[2] not in map(str, range(distributed.world_size())):
-            path.unlink(missing_ok=True)
-
-
-def _finish(
-    log: RecordLog,
-    images: VerifiedImages,
-    protocols: Sequence[Protocol],
-    architecture: Architecture,
-    about: Mapping[str, Any],
-    storing: Storing,
-) -> list[EvalResult]:
-    """A whole log's results, stored; the log is removed after them."""
-    measured = _measures(log, images, architecture, len(protocols))
-    seconds = round(max(distributed.gather(log.seconds)), 3)
-    made = [
-        _result({**about, "protocol": protocol.name, "seconds": seconds}, found, images)
-        for protocol, found in zip(protocols, measured)
+    backends = [
+        create_backend(facts.backend, plan.network, protocol, facts.device, facts.precision) for protocol in protocols
     ]
-    if storing.predictions:
-        facts = {**about, "protocol": protocols[0].name, "num_classes": architecture.num_classes}
-        _store_predictions(storing.predictions, log, images, {**facts, "num_images": len(images)})
-    if storing.out and distributed.is_main():
-        for result in made:
-            write_result(storing.out, result)
-    distributed.gather(None)  # no state is removed before the results are stored
-    log.remove()
-    if images.label_sets is None and distributed.is_main() and (reason := explain_labels(measured[0].table)):
-        logging.getLogger("densezoo").warning("warning: %s", reason)
-    return made
+    _check_size(backends, images)
+    with state.state_folder(store.out, facts.dataset) as folder:
+        check_writable(folder, len(images) * len(protocols) * RECORD.itemsize + SPARE)
+        for protocol in protocols if store.out else ():
+            check_replaces(folder.parent, dataclasses.replace(facts, protocol=protocol.name))
+        if store.predictions:
+            check_can_write(store.predictions)
+        path = folder / state.state_name(facts)
+        with run_lock(path.with_suffix(".lock")):
+            identity = state.run_identity(images, protocols, plan.architecture, facts, options.batch_size)
+            state.check_same_run(identity)
+            if store.existing == "restart" and distributed.is_main():
+                state.remove_other_states(path)
+            with RecordLog(path, identity, store.existing) as log:
+                known = hashed(images, store.show_progress)
+                difference = _largest_difference(backends, plan, known)
+                facts = dataclasses.replace(
+                    facts, dataset_fingerprint=known.fingerprint(), backend_difference=difference
+                )
+                left = remaining(log, known, distributed.shard(len(known)), len(protocols), options.on_error)
+                with state.saying_what_is_kept(log, len(images), len(protocols)) if store.out else nullcontext():
+                    _score(backends, known, left, options, log, store.show_progress)
+                    return finish(log, known, protocols, plan.architecture.num_classes, facts, store)
 
 
 def percentages(
     model: nn.Module, images: ImageSet, protocol: Protocol, architecture: Architecture, device: str, batch_size: int
 ) -> Mapping[str, float]:
-    """{"top1": percent, "top5": percent}, the same in every process; nothing is stored."""
+    """{"top1": percent, "top5": percent}, the same in every process; nothing is stored.
+
+    Args:
+        model: images (N, C, H, W), normalised -> logits.
+        images, protocol: what is measured.
+        architecture: the model's.
+        device: "cpu", "cuda", ...
+        batch_size: images a step, in each process.
+    """
     known = hashed(images)
     with tempfile.TemporaryDirectory() as folder, RecordLog(Path(folder) / "state", {}) as log:
-        share = distributed.shard(len(known))
-        _score([EagerBackend(model, protocol, device)], known, share, Loading(batch_size), log, False)
-        (measured,) = _measures(log, known, architecture, 1)
-    return measured.counts().percentages()
+        share, options = distributed.shard(len(known)), RunOptions(batch_size, workers=0)
+        _score([create_backend(EAGER, model, protocol, device, "float32")], known, share, options, log, False)
+        (measures,) = sum_over_processes(log, architecture.num_classes, len(known), 1)
+    return measures.counts().percentages()
 
 
-def hashed(images: ImageSet, show_progress: bool = False) -> VerifiedImages:
-    """The set with the digest of every image; one process makes them for all."""
-    if isinstance(images, VerifiedImages):
-        return images
-    digests = None
-    if distributed.is_main():
-        with progress("hashing", len(hashed_set(images)), show=show_progress, patience=2.0) as advance:
-            digests = content_digests(images, advance)
-    made = distributed.gather(digests)[0]
-    assert made is not None
-    return verified(images, made)
-
-
-@contextmanager
-def _hint(log: RecordLog, storing: Storing, num_images: int, num_protocols: int) -> Iterator[None]:
-    """Whatever ends a run that has scored something, the error says what is kept and how to go on."""
-    try:
-        yield
-    except (DensezooError, KeyboardInterrupt) as error:
-        scored = log.num_records // num_protocols
-        if storing.out and scored and log.path.exists():
-            share = len(distributed.shard(num_images))
-            when = "" if isinstance(error, KeyboardInterrupt) else "when that is mended, "
-            hint = (
-                f"{scored:,} of {share:,} images are kept in {log.path}: {when}the same command with --resume goes on"
-            )
-            error.args = (f"{error}\n{hint}" if str(error) else hint,)
-        raise
-
-
-def _check_size(backends: Sequence[EagerBackend], images: ImageSet) -> None:
+def _check_size(backends: Sequence[Backend], images: ImageSet) -> None:
     """Run each backend on one image, before anything is written.
 
     Raises:
@@ -260,105 +184,53 @@ def _shape(protocol: Protocol, images: ImageSet) -> tuple[int, int, int] | None:
     return None
 
 
-def _identity(
-    images: ImageSet,
-    protocols: Sequence[Protocol],
-    architecture: Architecture,
-    about: Mapping[str, Any],
-    loading: Loading,
-) -> dict[str, object]:
-    """All that the records of this process depend on, as JSON values; but the images, of which each record tells."""
-    fixed = ("weights_sha256", "dataset", "backend", "precision", "device", "versions")
-    return {
-        **{key: about[key] for key in fixed},
-        "record_bytes": RECORD.itemsize,
-        "images_and_labels": images.listing(),
-        "tta": about.get("tta"),
-        "subset": about.get("subset"),
-        "architecture": dataclasses.asdict(architecture),
-        "protocols": [dataclasses.asdict(protocol) for protocol in protocols],
-        "batch_size": loading.batch_size,
-        "rank": distributed.rank(),
-        "world_size": distributed.world_size(),
-    }
+def _largest_difference(backends: Sequence[Backend], plan: Plan, images: VerifiedImages) -> float | None:
+    """Hold each backend to eager on the first batch; None: they are eager.
+
+    Raises:
+        EvaluationError: one's logits differ by more than the table of backends allows.
+    """
+    if plan.options.backend == EAGER:
+        return None
+    options = dataclasses.replace(plan.options, workers=0, cache=None)
+    with closing(_steps(backends, images, range(min(options.batch_size, len(images))), options)) as steps:
+        batches = next(iter(steps))
+    differences = [0.0]
+    for backend, batch in zip(backends, batches):
+        if len(batch.pixels):
+            eager = create_backend(EAGER, plan.network, backend.protocol, plan.facts.device, "float32")
+            views = batch.pixels.flatten(0, 1) if batch.pixels.ndim == 5 else batch.pixels
+            differences.append(difference_from_eager(backend, eager, views))
+    return max(distributed.gather(max(differences)))
 
 
-@contextmanager
-def _state_folder(out: Path | None, dataset: str) -> Iterator[Path]:
-    with nullcontext(out / dataset) if out else tempfile.TemporaryDirectory() as folder:
-        yield Path(folder)
-
-
-def _state_name(protocols: Sequence[Protocol], about: Mapping[str, Any]) -> str:
-    """Beside the results, hidden: one file a process."""
-    which = protocols[0].name if len(protocols) == 1 else "all"
-    conditions = Conditions.of({**about, "protocol": which})
-    return f".{file_stem(about['model'], conditions)}.rank{distributed.rank()}.state"
+def _steps(
+    backends: Sequence[Backend], images: VerifiedImages, indices: Sequence[int], options: RunOptions
+) -> Generator[list[Batch]]:
+    """Batches of the images at ``indices``, one a backend each time."""
+    return batches_by_protocol(
+        images,
+        [backend.protocol for backend in backends],
+        batch_size=options.batch_size,
+        workers=options.workers,
+        indices=indices,
+        pin=backends[0].device.type == "cuda",
+        on_error=options.on_error,
+        augmentation=get_augmentation(options.tta),
+        cache_folder=options.cache,
+    )
 
 
 def _score(
-    backends: Sequence[EagerBackend],
+    backends: Sequence[Backend],
     images: VerifiedImages,
     left: range,
-    loading: Loading,
+    options: RunOptions,
     log: RecordLog,
     show_progress: bool,
 ) -> None:
     """Score those of this process's images that the log doesn't have."""
-    steps = batches_by_protocol(
-        images,
-        [backend.protocol for backend in backends],
-        batch_size=loading.batch_size,
-        workers=loading.workers,
-        indices=left,
-        pin=backends[0].device.type == "cuda",
-        on_error=loading.on_error,
-        augmentation=loading.augmentation,
-        cache_folder=loading.cache,
-    )
+    steps = _steps(backends, images, left, options)
     show, total = show_progress and distributed.is_main(), len(distributed.shard(len(images)))
     with lost_workers_named(), closing(steps), progress("evaluating", total, total - len(left), show=show) as advance:
         evaluate([partial(sum_over_views, backend) for backend in backends], steps, log, images, advance)
-
-
-def _measures(log: RecordLog, images: ImageSet, architecture: Architecture, num_protocols: int) -> list[Measures]:
-    """Each protocol's, over all processes."""
-    parts = distributed.gather(measure(log, architecture.num_classes, len(images), num_protocols))
-    summed = parts[0]
-    for part in parts[1:]:
-        summed = [one + other for one, other in zip(summed, part)]
-    return summed
-
-
-def _result(about: Mapping[str, Any], measures: Measures, images: ImageSet) -> EvalResult:
-    coverage, counts = certify(measures, images.ids), measures.counts()
-    return EvalResult(
-        **about,
-        num_samples=counts.num_samples,
-        correct1=counts.correct1,
-        correct5=counts.correct5,
-        top1=percent(counts.correct1, counts.num_samples),
-        top5=percent(counts.correct5, counts.num_samples),
-        interval95=wilson_interval(counts.correct1, counts.num_samples),
-        interval95_top5=wilson_interval(counts.correct5, counts.num_samples),
-        coverage=coverage,
-        loss=measures.mean_loss(),
-        calibration_error=measures.calibration_error(),
-    )
-
-
-def _store_predictions(path: Path, log: RecordLog, images: ImageSet, about: Mapping[str, object]) -> None:
-    """All processes send their records in parts; the main one writes them."""
-    parts = _gathered(log)
-    if distributed.is_main():
-        write_predictions(path, parts, images.ids, about)
-    else:
-        for _ in parts:
-            pass
-
-
-def _gathered(log: RecordLog) -> Iterator[Records]:
-    """The records of all processes, a step of each at a time, until nobody has more."""
-    own = iter(log)
-    while parts := [part for part in distributed.gather(next(own, None)) if part is not None]:
-        yield from parts

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import math
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from densezoo import schema
@@ -14,13 +15,20 @@ from densezoo.errors import ResultError
 from densezoo.files import write_atomically
 from densezoo.paths import relative_to_root
 from densezoo.results.weights import strength
-from densezoo.types import Conditions, EvalResult
+from densezoo.types import Conditions, EvalResult, RunFacts
 
 COUNTS = ("num_samples", "correct1", "correct5")
 CIRCUMSTANCES = ("date", "seconds", "commit")  # of a measurement, which say nothing of what was found
+#: The keys of a stored result, in their order in the file; the last one only where a backend was held to eager.
+KEYS = (
+    "model", "config", "weights_sha256", "dataset", "dataset_fingerprint", "protocol", "num_samples", "correct1",
+    "correct5", "top1", "top5", "interval95", "interval95_top5", "backend", "precision", "device", "versions", "commit",
+    "date", "seconds", "coverage", "loss", "calibration_error", "tta", "subset", "weights_known_by", "architecture",
+    "backend_difference",
+)  # fmt: skip
 
 
-def result_path(folder: Path, result: EvalResult) -> Path:
+def result_path(folder: Path, result: RunFacts) -> Path:
     """Where a result is stored; measuring the same again replaces it."""
     return folder / result.dataset / f"{file_stem(result.model, result.conditions)}.json"
 
@@ -35,12 +43,31 @@ def differences(result: EvalResult, other: EvalResult) -> list[str]:
 
     When they were measured, how long it took and at which commit is no difference, nor are roundings of the loss.
     """
-    values, others = (json.loads(json.dumps(dataclasses.asdict(each))) for each in (result, other))
+    values, others = (_values(each) for each in (result, other))
     return [
         f"{name}: {value!r}, {others[name]!r}"
         for name, value in values.items()
         if name not in CIRCUMSTANCES and not _equal(value, others[name])
     ]
+
+
+def _values(facts: RunFacts) -> dict[str, object]:
+    """The fields of a result, or of a run that will have one, as JSON has them: with lists for tuples."""
+    values = dataclasses.asdict(facts)
+    plain: dict[str, object] = json.loads(json.dumps({key: values[key] for key in KEYS if key in values}))
+    return plain
+
+
+def find_same(stored: Iterable[EvalResult], facts: RunFacts) -> EvalResult | None:
+    """The stored result of a run with these facts, whenever and from whichever commit it was made.
+
+    Args:
+        stored: results to look among.
+        facts: of one protocol, with the fingerprint of the images.
+    """
+    ignored = (*CIRCUMSTANCES, "backend_difference")  # the latter is known when the run has begun
+    fixed = {key: value for key, value in _values(facts).items() if key not in ignored}
+    return next((each for each in stored if fixed == {key: _values(each)[key] for key in fixed}), None)
 
 
 def _equal(one: object, other: object) -> bool:
@@ -82,7 +109,10 @@ def write_result(folder: str | Path, result: EvalResult) -> Path:
         with contextlib.suppress(ResultError):  # a broken file is replaced
             if not differences(_read_result(path), result):
                 return path
-    text = json.dumps(dataclasses.asdict(result), indent=2) + "\n"
+    values = _values(result)
+    if values["backend_difference"] is None:
+        del values["backend_difference"]
+    text = json.dumps(values, indent=2) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, text)
@@ -109,19 +139,24 @@ def record_failure(path: Path, error: str) -> None:
         raise ResultError(f"{path}: the error can't be recorded ({reason.strerror}): {error}") from None
 
 
-def check_replaces(folder: Path, model: str, conditions: Conditions, sha256: str, known_by: str | None) -> None:
+def check_replaces(folder: Path, facts: RunFacts) -> None:
     """Find out before the work starts whether its result would replace that of weights which are known more surely.
+
+    Args:
+        folder: of results.
+        facts: of the run, under one protocol.
 
     Raises:
         ResultError: it would.
     """
-    path = folder / conditions.dataset / f"{file_stem(model, conditions)}.json"
+    path = result_path(folder, facts)
     if not path.is_file():
         return
     try:
         stored = _read_result(path)
     except ResultError:
         return  # nothing is lost of a broken one
+    sha256, known_by = facts.weights_sha256, facts.weights_known_by
     if stored.weights_sha256 != sha256 and strength(stored.weights_known_by) > strength(known_by):
         raise ResultError(
             f"{path}: holds the result of weights {stored.weights_sha256[:8]}..., known by {stored.weights_known_by}; "

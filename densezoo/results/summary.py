@@ -14,7 +14,7 @@ def summary(result: EvalResult) -> str:
     """A few lines: what was measured, under what, and how sure it is."""
     return "\n".join(
         [
-            f"{_model(result)} on {result.dataset}, protocol {result.conditions}",
+            f"{_model(result)} on {result.dataset}, protocol {result.protocol_label}",
             _line("top-1", result.top1, result.interval95, result.correct1, result.num_samples),
             _line("top-5", result.top5, result.interval95_top5, result.correct5, result.num_samples),
             f"  {result.num_samples:,} images in {result.seconds:.1f} s ({result.num_samples / result.seconds:.0f} "
@@ -26,7 +26,7 @@ def summary(result: EvalResult) -> str:
 def matrix(results: Sequence[EvalResult]) -> str:
     """One line a protocol: the same weights on the same images; or a line a subset, and ImageNet-C's means."""
     first = results[0]
-    names = [str(result.conditions) for result in results]
+    names = [result.protocol_label for result in results]
     width = max(map(len, names))
     sets = {result.subset: result for result in results}.values()  # under every protocol the same images, in one pass
     images, seconds = sum(result.num_samples for result in sets), sum(result.seconds for result in sets)

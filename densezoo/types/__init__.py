@@ -18,7 +18,7 @@ from densezoo.types.experiment import Experiment, Recipe
 from densezoo.types.index import ModelSpec, ReportedResult, WeightSource
 from densezoo.types.layer import Layer
 from densezoo.types.protocol import Protocol
-from densezoo.types.result import Conditions, Coverage, EvalResult, KnownBy
+from densezoo.types.result import Conditions, Coverage, EvalResult, KnownBy, RunFacts
 
 GraphNode = Node  # the name that readers still use
 
@@ -46,5 +46,6 @@ __all__ = [
     "Protocol",
     "Recipe",
     "ReportedResult",
+    "RunFacts",
     "WeightSource",
 ]

@@ -1,10 +1,10 @@
-"""What was measured, of what, under which conditions."""
+"""What is known of a run before it starts, and what was measured."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 KnownBy = Literal["published-hash", "first-use-hash", "user"]
 
@@ -32,10 +32,11 @@ class Coverage:
 class Conditions:
     """Under what a network is measured: with its weights, all that tells one measurement from another.
 
-    Its text is ``<protocol>[+<subset>][+<tta>][+<backend>][+<precision>]``, without what is usual.
+    Its text is a label of the protocol: ``<protocol>[+<subset>][+<tta>][+<backend>][+<precision>]``; what is
+    usual is left out.
 
     Args:
-        dataset, protocol, subset, tta, backend, precision: as in `EvalResult`.
+        dataset, protocol, subset, tta, backend, precision: as in `RunFacts`.
     """
 
     dataset: str
@@ -45,56 +46,83 @@ class Conditions:
     backend: str = "eager"
     precision: str = "float32"
 
-    @classmethod
-    def of(cls, facts: Mapping[str, Any]) -> Conditions:
-        """Those among the fields of an `EvalResult`; what is not there is usual."""
-        return cls(**{each.name: facts[each.name] for each in fields(cls) if each.name in facts})
-
     def __str__(self) -> str:
         usual = {None, Conditions.backend, Conditions.precision}
         unusual = [name for name in (self.subset, self.tta, self.backend, self.precision) if name not in usual]
         return "+".join([self.protocol, *map(str, unusual)])
 
 
-@dataclass(frozen=True)
-class EvalResult:
-    """One measurement with everything needed to repeat it; one JSON file in ``results/``.
+@dataclass(frozen=True, kw_only=True)
+class RunFacts:
+    """What is known of a run before its first image is scored.
 
     Args:
         model: the index's name for the weights, or ``<config>.<first digits of their sha256>``.
         config: the config that was run, relative to the repository where it lies in it.
         weights_sha256: sha256 of the checkpoint file.
-        dataset: its name.
-        dataset_fingerprint: sha256 over ids, labels and contents of all images.
-        protocol: the named preprocessing.
-        num_samples: images scored or counted wrong: all of the dataset's.
-        correct1, correct5: how many had the label first, or among the first five.
-        top1, top5: percent.
-        interval95: Wilson's 95 % interval of top1, percent.
-        interval95_top5: the same of top5.
-        backend, precision, device: what computed the logits.
-        versions: {package: version}.
-        commit: of the densezoo repository, ``+dirty`` with uncommitted changes; None outside one.
-        date: UTC, ISO 8601.
-        seconds: wall time of the evaluation loop, over all parts of a run that was resumed.
-        coverage: what became of every id; None in a result older than this field, as are the next two.
-        loss: mean cross-entropy, nats, over the images that could be read.
-        calibration_error: expected calibration error over 15 bins, percent.
-        tta: the test-time augmentation (`densezoo.data.views`) whose logits were summed; None: each image once.
-        subset: which of the dataset's several sets: ImageNet-C's "gaussian_noise/3"; None: the dataset is one set.
         weights_known_by: how it is known that the weights are the model's: ``published-hash``: by the sha256 that its
             publisher states; ``first-use-hash``: by the one that the file had when it was first fetched for that
             name; ``user``: whoever measured said so. None: they are no model's of the index, or the result is older.
-        architecture: the fields of the network that was run, as config and overrides have them; None in a result older
+        dataset: its name.
+        backend, precision, device: what computes the logits.
+        versions: {package: version}.
+        commit: of the densezoo repository, ``+dirty`` with uncommitted changes; None outside one.
+        date: UTC, ISO 8601.
+        tta: the test-time augmentation (`densezoo.data.views`) whose logits are summed; None: each image once.
+        architecture: the fields of the network that is run, as config and overrides have them; None in a result older
             than this field.
+        subset: which of the dataset's several sets: ImageNet-C's "gaussian_noise/3"; None: the dataset is one set.
+        dataset_fingerprint: sha256 over ids, labels and contents of all images; "" until they are hashed.
+        protocol: the named preprocessing; "all" of a run under several, until it is one result's.
+        backend_difference: largest difference of the backend's logits from eager's on one batch, relative to the
+            largest logit; None: the backend is eager.
     """
 
     model: str
     config: str
     weights_sha256: str
+    weights_known_by: KnownBy | None = None
     dataset: str
+    backend: str
+    precision: str
+    device: str
+    versions: Mapping[str, str]
+    commit: str | None
+    date: str
+    tta: str | None = None
+    architecture: Mapping[str, object] | None = None
+    subset: str | None = None
     dataset_fingerprint: str
     protocol: str
+    backend_difference: float | None = None
+
+    @property
+    def conditions(self) -> Conditions:
+        """Under what it is measured."""
+        return Conditions(self.dataset, self.protocol, self.subset, self.tta, self.backend, self.precision)
+
+    @property
+    def protocol_label(self) -> str:
+        """What people read of the conditions beside model and dataset, such as ``torchvision+fog/1+flip``."""
+        return str(self.conditions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalResult(RunFacts):
+    """One measurement with everything needed to repeat it; one JSON file in ``results/``.
+
+    Args:
+        num_samples: images scored or counted wrong: all of the dataset's.
+        correct1, correct5: how many had the label first, or among the first five.
+        top1, top5: percent.
+        interval95: Wilson's 95 % interval of top1, percent.
+        interval95_top5: the same of top5.
+        seconds: wall time of the evaluation loop, over all parts of a run that was resumed.
+        coverage: what became of every id; None in a result older than this field, as are the next two.
+        loss: mean cross-entropy, nats, over the images that could be read.
+        calibration_error: expected calibration error over 15 bins, percent.
+    """
+
     num_samples: int
     correct1: int
     correct5: int
@@ -102,22 +130,7 @@ class EvalResult:
     top5: float
     interval95: tuple[float, float]
     interval95_top5: tuple[float, float]
-    backend: str
-    precision: str
-    device: str
-    versions: Mapping[str, str]
-    commit: str | None
-    date: str
     seconds: float
     coverage: Coverage | None = None
     loss: float | None = None
     calibration_error: float | None = None
-    tta: str | None = None
-    subset: str | None = None
-    weights_known_by: KnownBy | None = None
-    architecture: Mapping[str, object] | None = None
-
-    @property
-    def conditions(self) -> Conditions:
-        """Under what it was measured."""
-        return Conditions.of(vars(self))

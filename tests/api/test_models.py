@@ -12,6 +12,7 @@ from torch import nn
 
 import densezoo
 from densezoo import api
+from densezoo.api import documents, models
 from densezoo.errors import ConfigError, MetafileError, UnknownNameError
 from densezoo.families.densenet.features import FeatureMaps
 from densezoo.families.densenet.network import DenseNet
@@ -23,7 +24,7 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> nn.Module:
     """The network whose weights a download gives for any name."""
     network = randomise_statistics(DenseNet(densezoo.get_spec("densenet121.tv_in1k").architecture))
     write_safetensors(tmp_path / "weights.safetensors", network.state_dict(), {})
-    monkeypatch.setattr(api, "fetch_weights", lambda name: tmp_path / "weights.safetensors")
+    monkeypatch.setattr(models, "fetch_weights", lambda name: tmp_path / "weights.safetensors")
     return network
 
 
@@ -91,7 +92,7 @@ def test_check_index_names_file_model_and_field(monkeypatch: pytest.MonkeyPatch)
     wrong = dataclasses.replace(
         spec, num_params=1, flops={"torchvision": 2}, weights=(dataclasses.replace(source, keymap="torchvison"),)
     )
-    monkeypatch.setattr(api, "load_index", lambda path: {spec.name: wrong})
+    monkeypatch.setattr(documents, "load_index", lambda path: {spec.name: wrong})
     with pytest.raises(MetafileError) as caught:
         api.check_index()
     assert str(caught.value).splitlines() == [

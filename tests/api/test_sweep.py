@@ -96,7 +96,7 @@ def test_a_fetched_file_without_a_published_hash_fills_its_model_s_cell(
     shutil.copy(fresh.weights / f"{GOOD}.safetensors", cached)  # type: ignore[operator]
     record = {"sha256": file_sha256(cached), "size": cached.stat().st_size, "from": "a mirror", "date": ""}
     cached.with_name(f"{cached.name}.json").write_text(json.dumps(record))
-    monkeypatch.setattr(api, "fetch_weights", lambda name: cached)
+    monkeypatch.setattr(sweep, "fetch_weights", lambda name: cached)
     settings = dataclasses.replace(fresh, weights=None)
     (outcome,) = sweep.sweep([Task("imagenet1k", "timm", GOOD)], settings)
     assert outcome.result is not None, outcome.error
@@ -145,7 +145,7 @@ def test_started_again_it_measures_what_is_not_there(
     assert done.result is not None
     evaluated: list[object] = []
     monkeypatch.setattr(
-        api, "evaluate_checkpoint", lambda *_, **options: evaluated.append(options["protocol"]) or done.result
+        sweep, "evaluate_checkpoint", lambda *_, **options: evaluated.append(options["protocol"]) or done.result
     )  # type: ignore[func-returns-value]
     both = plan("densenet121.lua_in1k", ["imagenet1k"], ["timm", "caffe"])
     found = {outcome.task.protocol: outcome for outcome in sweep.sweep(both, fresh)}
@@ -174,7 +174,7 @@ def test_what_was_measured_under_other_conditions_or_without_its_name_is_not_mea
     (stored,) = fresh.out.glob("digits/*.json")
     stored.unlink()
     write_result(fresh.out, dataclasses.replace(done.result, **other))  # type: ignore[arg-type]
-    monkeypatch.setattr(api, "evaluate_checkpoint", lambda *_, **__: done.result)
+    monkeypatch.setattr(sweep, "evaluate_checkpoint", lambda *_, **__: done.result)
     assert [outcome.result for outcome in sweep.sweep(tasks, fresh)] == [done.result]
     assert [outcome.result for outcome in sweep.sweep(tasks, fresh)] == [None]
 
@@ -213,7 +213,7 @@ def test_any_exception_is_that_tasks_alone(fresh: Settings, monkeypatch: pytest.
     def fail(*_: object, **__: object) -> None:
         raise MemoryError("7 GB")
 
-    monkeypatch.setattr(api, "evaluate_checkpoint", fail)
+    monkeypatch.setattr(sweep, "evaluate_checkpoint", fail)
     (outcome,) = sweep.sweep(plan("densenet_bc_22_8*", ["digits"], ["own"]), fresh)
     assert outcome.error == "MemoryError: 7 GB"
 

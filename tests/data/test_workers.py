@@ -21,6 +21,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from densezoo import api
+from densezoo.config import load_config
 from densezoo.data import workers
 from densezoo.data.workers import Pulse, lost_workers_named, watched
 from densezoo.errors import EvaluationError
@@ -148,7 +149,7 @@ def command(tmp_path_factory: pytest.TempPathFactory, random_image: Callable[...
     tmp_path = tmp_path_factory.mktemp("floats")
     torch.manual_seed(0)
     (tmp_path / "small.py").write_text(CONFIG)
-    network = api.create_model(api.load_config(tmp_path / "small.py").model)
+    network = api.create_model(load_config(tmp_path / "small.py").model)
     write_safetensors(tmp_path / "small.safetensors", network.state_dict(), {})
     for i in range(24):
         path = tmp_path / "val" / "abc"[i // 8] / f"{i}.png"

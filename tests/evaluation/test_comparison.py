@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from examples import example_facts
 
 from densezoo.errors import EvaluationError, MissingDependencyError
 from densezoo.evaluation.comparison import compare, mcnemar
@@ -24,8 +24,8 @@ def predictions(path: Path, seed: int, fingerprint: str = "f" * 64, shuffled: bo
     logits = torch.randn(len(IDS), 7, generator=generator) + 2 * torch.nn.functional.one_hot(labels, 7)
     order = torch.randperm(len(IDS), generator=generator) if shuffled else torch.arange(len(IDS))
     records = score(logits[order], labels[order], order)
-    about: Mapping[str, object] = {"num_classes": 7, "num_images": len(IDS), "dataset_fingerprint": fingerprint}
-    write_predictions(path, np.array_split(records, 100), IDS, about)
+    facts = example_facts(dataset_fingerprint=fingerprint)
+    write_predictions(path, np.array_split(records, 100), IDS, facts, 7)
     return records
 
 

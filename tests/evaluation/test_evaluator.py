@@ -10,8 +10,10 @@ from examples import example_images
 
 from densezoo.data.loading import Batch
 from densezoo.errors import EvaluationError, ImageError
-from densezoo.evaluation.evaluator import certify, evaluate, progress, remaining
+from densezoo.evaluation.coverage import check_coverage
+from densezoo.evaluation.evaluator import evaluate, remaining
 from densezoo.evaluation.metrics import Counts, Measures, measure
+from densezoo.evaluation.progress import progress
 from densezoo.evaluation.record_log import RecordLog
 from densezoo.types import Coverage
 
@@ -45,7 +47,7 @@ def log(tmp_path: Path) -> Iterator[RecordLog]:
 def test_counts_over_batches(log: RecordLog, capsys: pytest.CaptureFixture[str]) -> None:
     measures = evaluated(log, [batch([0, 1, 2], [0, 1, 6]), batch([3], [3])], 4)
     assert measures.counts() == Counts(4, correct1=3, correct5=3)
-    assert certify(measures, "abcd") == Coverage(4, 4, (), 0)
+    assert check_coverage(measures, "abcd") == Coverage(4, 4, (), 0)
     assert capsys.readouterr() == ("", "")
 
 
@@ -76,14 +78,14 @@ def test_where_no_terminal_is_the_progress_is_a_line_every_tenth(
 def test_every_image_once_or_an_error(log: RecordLog, indices: list[int], message: str) -> None:
     measures = evaluated(log, [batch(indices, [i % 7 for i in indices])], 3)
     with pytest.raises(EvaluationError, match=f"3 images were to be scored once each; {message}"):
-        certify(measures, "abc")
+        check_coverage(measures, "abc")
 
 
 def test_unreadable_images_stay_in_their_place(log: RecordLog) -> None:
     measures = evaluated(log, [batch([0, 1, 2], [0, 1, 2], (1,)), batch([3, 4], [3, 4], (0, 1))], 5)
     assert [part["index"].tolist() for part in log] == [[0, 1, 2], [3, 4]]
     assert measures.counts() == Counts(5, 2, 2)
-    assert certify(measures, "abcde") == Coverage(5, 2, ("b", "d", "e"), 0)
+    assert check_coverage(measures, "abcde") == Coverage(5, 2, ("b", "d", "e"), 0)
 
 
 def test_what_remains(log: RecordLog) -> None:
@@ -117,4 +119,4 @@ def test_what_was_counted_wrong_is_so_only_where_that_is_asked_for(log: RecordLo
 
 def test_truncated_images_are_named(log: RecordLog) -> None:
     cut = Batch(torch.tensor([0, 1]), torch.zeros(2, 1, 1, 1), torch.tensor([0, 0]), {}, torch.tensor([False, True]))
-    assert certify(evaluated(log, [cut], 2), "ab") == Coverage(2, 2, (), 0, ("b",))
+    assert check_coverage(evaluated(log, [cut], 2), "ab") == Coverage(2, 2, (), 0, ("b",))

@@ -21,8 +21,10 @@ import torch
 from PIL import Image
 
 from densezoo import api
+from densezoo.api import conversion, evaluation
+from densezoo.config import load_config
 from densezoo.errors import CheckpointError, ConfigError, DatasetError, EvaluationError, ImageError, ResultError
-from densezoo.evaluation import run as measure
+from densezoo.evaluation import hashing, run
 from densezoo.formats.safetensors import write_safetensors
 from densezoo.types import Coverage, EvalResult
 
@@ -32,7 +34,7 @@ dataset = "imagefolder"
 protocol = "torchvision"
 """
 BROKEN = "c/8.png"
-REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def evaluate(tmp_path: Path) -> Callable[..., list[EvalResult]]:
     """evaluate(**options): a small network on 12 images of 3 classes."""
     torch.manual_seed(0)
     (tmp_path / "small.py").write_text(CONFIG)
-    network = api.create_model(api.load_config(tmp_path / "small.py").model)
+    network = api.create_model(load_config(tmp_path / "small.py").model)
     write_safetensors(tmp_path / "small.safetensors", network.state_dict(), {})
     for i in range(12):
         path = tmp_path / "val" / "abc"[i // 4] / f"{i}.png"
@@ -179,7 +181,7 @@ def test_an_overridden_network_is_another_measurement(
 def test_an_image_that_changes_in_mid_run_stops_it(
     evaluate: Callable[..., list[EvalResult]], tmp_path: Path, workers: int, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hashed = measure.content_digests
+    hashed = hashing.content_digests
 
     def hash_then_change(*arguments: Any) -> object:
         digests = hashed(*arguments)
@@ -191,7 +193,7 @@ def test_an_image_that_changes_in_mid_run_stops_it(
             (tmp_path / "val" / BROKEN).unlink()
         return digests
 
-    monkeypatch.setattr(measure, "content_digests", hash_then_change)
+    monkeypatch.setattr(hashing, "content_digests", hash_then_change)
     with pytest.raises(DatasetError, match=f"{BROKEN}: (is no longer what it was|can't be read any more)"):
         evaluate(workers=workers, on_error="count-wrong")
     assert not list(tmp_path.glob("out/*/*.json"))
@@ -205,14 +207,14 @@ def test_a_checkpoint_that_is_replaced_while_it_is_read(
     load, path = api.load_checkpoint, tmp_path / "small.safetensors"
 
     def replace_then_load(*arguments: Any, **options: Any) -> object:
-        other = api.create_model(api.load_config(tmp_path / "small.py").model)
+        other = api.create_model(load_config(tmp_path / "small.py").model)
         write_safetensors(path, other.state_dict(), {})
         loaded = load(*arguments, **options)
         if what == "convert":  # reads its sha256 afterwards, or did
             write_safetensors(path, api.create_model(other.arch).state_dict(), {})
         return loaded
 
-    monkeypatch.setattr(api, "load_checkpoint", replace_then_load)
+    monkeypatch.setattr(evaluation if what == "evaluate" else conversion, "load_checkpoint", replace_then_load)
     with pytest.raises(CheckpointError, match="small.safetensors: was replaced while it was read .* start again"):
         evaluate() if what == "evaluate" else api.convert_checkpoint(path, tmp_path / "converted.safetensors")
     assert not (tmp_path / "out").exists()
@@ -237,7 +239,7 @@ def test_two_runs_on_one_folder(
     evaluate: Callable[..., list[EvalResult]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second, in another process, is told who holds it; the first goes on."""
-    hashed = measure.content_digests
+    hashed = hashing.content_digests
     seen = []
 
     def second_run(*arguments: Any) -> object:
@@ -253,7 +255,7 @@ def test_two_runs_on_one_folder(
         seen.append(subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300))
         return hashed(*arguments)
 
-    monkeypatch.setattr(measure, "content_digests", second_run)
+    monkeypatch.setattr(hashing, "content_digests", second_run)
     (result,) = evaluate()
     assert result.num_samples == 12
     (second,) = seen
@@ -286,13 +288,13 @@ def test_a_deleted_output_folder_loses_no_number(
     evaluate: Callable[..., list[EvalResult]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (whole,) = evaluate(out=None)
-    finish = measure._finish
+    finish = run.finish
 
     def deleted(*arguments: Any) -> list[EvalResult]:
         shutil.rmtree(tmp_path / "out")
         return finish(*arguments)
 
-    monkeypatch.setattr(measure, "_finish", deleted)
+    monkeypatch.setattr(run, "finish", deleted)
     (result,) = evaluate()
     assert numbers(result) == numbers(whole)
     assert len(list(tmp_path.glob("out/*/*.json"))) == 1
@@ -338,8 +340,14 @@ import numpy as np, torch
 from dataclasses import dataclass
 from pathlib import Path
 from densezoo import api
-from densezoo.evaluation import run as measure
+from densezoo.config import load_config
+from densezoo.api import conversion, evaluation
+from densezoo.config import load_config
+from densezoo.evaluation.options import RunOptions, StoreOptions
+from densezoo.evaluation.run import Plan, run
+from densezoo.types import RunFacts
 from densezoo.data.images import ImageSet
+from densezoo.protocols import get_protocol
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 
 @dataclass(frozen=True)
@@ -350,14 +358,15 @@ class Endless(ImageSet):
 torch.set_num_threads(1)
 number = int(sys.argv[1])
 images = Endless("", [str(i) for i in range(number)], [i % 10 for i in range(number)])
-experiment = api.load_config(api.DEMO[0])
+experiment = load_config(api.DEMO[0])
 model, _ = api.load_checkpoint(api.DEMO[1])
-texts = ("model", "config", "weights_sha256", "dataset_fingerprint", "backend", "precision", "commit")
-about = dict.fromkeys(texts, "")
-about |= {"dataset": "endless", "versions": {}, "device": "cpu", "date": ""}
-storing = measure.Storing(Path(sys.argv[2]), predictions=Path(sys.argv[2]) / "p.parquet")
-(protocol,) = [api.protocols.get_protocol("digits")]
-(result,) = measure.results(model, images, [protocol], experiment.model, "cpu", about, measure.Loading(50), storing)
+texts = ("model", "config", "weights_sha256", "dataset_fingerprint", "commit", "date")
+known = {"dataset": "endless", "versions": {}, "device": "cpu", "protocol": "digits"}
+facts = RunFacts(**dict.fromkeys(texts, ""), **known, backend="eager", precision="float32")
+store = StoreOptions(Path(sys.argv[2]), predictions=Path(sys.argv[2]) / "p.parquet")
+options = RunOptions(50, workers=0)
+protocols = [get_protocol("digits")]
+(result,) = run(Plan(model, experiment.model, protocols, [None], lambda _: images, facts, options), store)
 assert result.num_samples == number
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """

@@ -9,6 +9,7 @@ import pytest
 from examples import example_result
 
 from densezoo import api
+from densezoo.api import documents
 from densezoo.errors import ResultError
 from densezoo.families.densenet.architecture import Stem
 from densezoo.index.load import load_index
@@ -93,8 +94,8 @@ def test_every_stem_has_a_card(stem: Stem, said: str) -> None:
 
 
 def test_stale_missing_and_orphaned_cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "CARDS", tmp_path)
-    monkeypatch.setattr(api, "GENERATED", ())
+    monkeypatch.setattr(documents, "CARDS", tmp_path)
+    monkeypatch.setattr(documents, "GENERATED", ())
     with pytest.raises(ResultError, match="densenet121.md.*: not what index and results say; run tools/make_tables.py"):
         api.make_tables(check=True)
     assert len(api.make_tables()) == len(CARDS)

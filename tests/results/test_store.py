@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from examples import example_result
+from examples import example_facts, example_result
 
 from densezoo.errors import ResultError
 from densezoo.results.store import (
@@ -164,10 +164,9 @@ def test_half_a_file_is_named(tmp_path: Path) -> None:
 def test_weights_that_are_known_better_are_not_replaced(tmp_path: Path) -> None:
     stored = example_result(weights_known_by="published-hash")
     write_result(tmp_path, stored)
-    of = tmp_path, stored.model, stored.conditions
-    check_replaces(*of, stored.weights_sha256, "user")
-    check_replaces(*of, "b" * 64, "published-hash")
+    check_replaces(tmp_path, example_facts(weights_known_by="user"))
+    check_replaces(tmp_path, example_facts(weights_sha256="b" * 64, weights_known_by="published-hash"))
     with pytest.raises(
         ResultError, match="holds the result of weights a639ec97..., known by published-hash; these are"
     ):
-        check_replaces(*of, "b" * 64, "user")
+        check_replaces(tmp_path, example_facts(weights_sha256="b" * 64, weights_known_by="user"))

@@ -7,6 +7,7 @@ import pytest
 from examples import example_result
 
 from densezoo import api
+from densezoo.api import documents
 from densezoo.errors import ResultError
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.index.load import load_index
@@ -93,7 +94,7 @@ def test_a_cell_typed_by_hand_is_found(tmp_path: Path, monkeypatch: pytest.Monke
     text = document.read_text()
     assert "74.434" in text
     copy = tmp_path / "README.md"
-    monkeypatch.setattr(api, "GENERATED", (copy,))
+    monkeypatch.setattr(documents, "GENERATED", (copy,))
     copy.write_text(text.replace("74.434", "74.435", 1))
     with pytest.raises(ResultError, match="README.md: not what index and results say; run tools/make_tables.py"):
         api.make_tables(check=True)

@@ -1,4 +1,4 @@
-"""What every command of ``tools/`` shares: an error is one message and exit status 1, ``--debug`` shows where."""
+"""What every command shares: an error is one message and exit status 1, ``--debug`` shows where."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from densezoo.backends.base import BACKENDS, EAGER
 from densezoo.errors import DensezooError
 from densezoo.paths import RESULTS, ROOT
 from densezoo.protocols import PROTOCOLS
@@ -20,9 +21,9 @@ LAUNCHERS = ("none", "pytorch", "slurm", "mpi")
 
 def make_parser(description: str | None) -> argparse.ArgumentParser:
     """A parser with ``--debug``."""
-    made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    return made
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser
 
 
 def add_run_options(to: argparse.ArgumentParser) -> None:
@@ -46,7 +47,14 @@ def add_evaluation_options(to: argparse.ArgumentParser) -> None:
     """The options of every command that measures."""
     to.add_argument("--batch-size", type=positive, default=64, help="images a step and process (default: %(default)s)")
     to.add_argument("--out", type=Path, default=RESULTS, help="folder of results (default: %(default)s)")
+    add_backend_options(to)
     to.add_argument("--tta", help="sum the logits of several views of each image: flip, ten-crop, multi-size")
+
+
+def add_backend_options(to: argparse.ArgumentParser) -> None:
+    """The options of every command that runs a network."""
+    to.add_argument("--backend", default=EAGER, help=f"what computes: {', '.join(BACKENDS)} (default: %(default)s)")
+    to.add_argument("--precision", default="float32", help="of the computation (default: %(default)s)")
 
 
 def add_test_options(to: argparse.ArgumentParser) -> None:

@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 
 from densezoo import api
+from densezoo.config import load_config
 from densezoo.formats.identity import file_sha256
 from densezoo.formats.safetensors import write_safetensors
 
@@ -30,7 +31,7 @@ def run(tmp_path: Path, tool: Callable[..., int]) -> Callable[..., int]:
     """run(*options): a small ImageNet network on 6 images of 3 classes, results in tmp_path/out."""
     torch.manual_seed(0)
     (tmp_path / "small.py").write_text(CONFIG)
-    network = api.create_model(api.load_config(tmp_path / "small.py").model)
+    network = api.create_model(load_config(tmp_path / "small.py").model)
     write_safetensors(tmp_path / "small.safetensors", network.state_dict(), {})
     for i, wnid in enumerate(["n01443537", "n01484850", "n01498041"] * 2):  # all in ImageNet-R, the last one in -A
         path = tmp_path / "val" / wnid / f"ILSVRC2012_val_{i + 1:08d}.JPEG"

@@ -1,0 +1,43 @@
+"""Files of predictions: every measure computed anew, and two runs compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from densezoo.errors import ConfigError
+from densezoo.evaluation.comparison import compare
+from densezoo.evaluation.predictions import read_predictions
+from densezoo.evaluation.report import comparison_report, report
+from densezoo.files import written_as
+from densezoo.results.plots import reliability_diagram
+
+
+def analyze(
+    path: str | Path, other: str | Path | None = None, *, topk: Sequence[int] = (1, 5), plot: str | Path | None = None
+) -> str:
+    """Every measure of a file of predictions, computed anew; and whether it is really better than another run's.
+
+    Args:
+        path, other: parquet files of `evaluate_protocols`.
+        topk: accuracies among the first k classes.
+        plot: .png, .pdf or .svg file for the reliability diagram.
+
+    Raises:
+        EvaluationError: a file can't be read; the two are over different images.
+        ConfigError: a k that is not 1 to the number of classes; an extension of the plot that none has.
+        ResultError: the diagram can't be drawn.
+    """
+    if plot:
+        written_as(Path(plot), "plot")
+    first = read_predictions(path)
+    measures, num_classes = first.measures(), first.num_classes
+    if not all(1 <= k <= num_classes for k in topk):
+        raise ConfigError(f"--topk is {list(topk)}; expected numbers from 1 to {num_classes}, the number of classes")
+    text = report(first.facts, measures, topk)
+    if plot:
+        reliability_diagram(Path(plot), measures.reliability(), f"{first.facts.model}, {first.facts.protocol}")
+    if other:
+        second = read_predictions(other)
+        text += "\n\n" + comparison_report(first.facts, second.facts, compare(first, second))
+    return text

@@ -1,0 +1,96 @@
+"""A checkpoint of any system, written for another one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypedDict
+
+from torch import nn
+
+from densezoo.api.models import load_checkpoint
+from densezoo.conversion.export import TARGETS, export
+from densezoo.conversion.verify import LARGEST_ERROR, largest_error, probe_images, system_of
+from densezoo.errors import CheckpointError, UnknownNameError
+from densezoo.families import architecture_values
+from densezoo.files import written_as
+from densezoo.formats.identity import file_sha256, unchanged
+from densezoo.index.load import find_by_sha256
+from densezoo.types import ConversionReport
+
+
+class Written(TypedDict):
+    """What `convert_checkpoint` has written."""
+
+    path: str
+    to: str
+    sha256: str
+    source_sha256: str
+    verified: dict[str, float | str]
+
+
+def convert_checkpoint(
+    source: str | Path, destination: str | Path, *, to: str | None = None, verify: bool = False, **options: object
+) -> tuple[ConversionReport, Written]:
+    """Write a checkpoint of any system for another one, and read what was written.
+
+    Args:
+        destination: the file to write; it is whole or not there at all.
+        to: "densezoo" (safetensors that needs no config), or a system of `densezoo.conversion.export.TARGETS`; None:
+            the one of the destination's extension (`densezoo.files`).
+        verify: run the networks of both files in their systems, where those are installed, against ours.
+        options: as for `load_checkpoint`.
+
+    Returns:
+        The report, and what was written: {"path", "to", "sha256", "source_sha256", "verified": {which file: largest
+        error relative to the largest logit, or why its system did not run it}}.
+
+    Raises:
+        FormatError, CheckpointError: as for `load_checkpoint` and `densezoo.conversion.export.export`; what was
+            written computes another function.
+        UnknownNameError: no such target.
+        ConfigError: the destination's extension is unknown, or another target's.
+    """
+    if to is not None and to not in TARGETS:
+        raise UnknownNameError("target", to, TARGETS)
+    source, destination = Path(source), Path(destination)
+    to = written_as(destination, "checkpoint", to)
+    with unchanged(source) as sha256:
+        model, report = load_checkpoint(source, None, **options)
+    spec = find_by_sha256(sha256)
+    facts = {
+        "architecture": architecture_values(report.architecture),
+        "protocol": spec.protocol if spec else report.protocol,
+        "origin": {"file": source.name, "format": report.format, "source": report.source},
+        "sha256": sha256,
+    }
+    export(destination, to, report.architecture, model.state_dict(), facts)
+    files = [(report.source, source), *([(to, destination)] if to != "densezoo" else [])]
+    verified = _verify(model, report, files) if verify else {}
+    return report, {
+        "path": str(destination),
+        "to": to,
+        "sha256": file_sha256(destination),
+        "source_sha256": sha256,
+        "verified": verified,
+    }
+
+
+def _verify(model: nn.Module, report: ConversionReport, files: Sequence[tuple[str, Path]]) -> dict[str, float | str]:
+    """{"system file": largest relative error of its network's logits against ours, or why it was not run}.
+
+    Raises:
+        CheckpointError: more than a rounding error.
+    """
+    arch = report.architecture
+    images = probe_images(arch)
+    errors = {}
+    for source, path in files:
+        system = system_of(source, path, arch)
+        error = errors[f"{system} {path.name}"] = largest_error(system, path, model, arch, images)
+        if not isinstance(error, str) and not error <= LARGEST_ERROR:
+            raise CheckpointError(
+                f"{path}: in {system} its logits differ from densezoo's by {error:.1e} of the largest; "
+                f"expected at most {LARGEST_ERROR:.0e}; don't use the conversion, and report this"
+            )
+    return errors

@@ -1,0 +1,24 @@
+"""The images of an experiment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from densezoo.data.datasets import open_dataset
+from densezoo.data.images import ImageSet
+from densezoo.data.labels import check_labels
+from densezoo.types import Experiment
+
+
+def open_images(
+    experiment: Experiment,
+    data_root: str | Path | None,
+    split: str,
+    labels: str | Path | None = None,
+    class_map: str | Path | None = None,
+    subset: str | None = None,
+) -> ImageSet:
+    """The config's dataset, held against its model's number of classes."""
+    images = open_dataset(experiment.dataset, data_root, split, labels=labels, class_map=class_map, subset=subset)
+    check_labels(images.labels, [images.where(i) for i in range(len(images))], experiment.model.num_classes)
+    return images

@@ -1,0 +1,54 @@
+"""Refuse what doesn't exist before anything is imported or read that takes time. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from densezoo import protocols
+from densezoo.backends.base import EAGER, check_backend
+from densezoo.config import load_config
+from densezoo.data.datasets import get_dataset
+from densezoo.data.views import get_augmentation
+from densezoo.errors import ConfigError, suggestion
+
+DEVICES = ("cpu", "cuda", "xpu", "mps", "hpu", "npu", "mtia")  # those of torch's that compute
+
+
+def check_names(
+    config: str | Path | None = None,
+    checkpoint: str | Path | None = None,
+    *,
+    overrides: Mapping[str, object] | None = None,
+    names: Sequence[str] | None = None,
+    dataset: str | None = None,
+    tta: str | None = None,
+    device: str | None = None,
+    backend: str = EAGER,
+    precision: str = "float32",
+) -> None:
+    """Refuse what doesn't exist before anything is imported or read that takes time.
+
+    Args:
+        config, checkpoint, overrides, names, dataset, tta, device, backend, precision: as for `evaluate_protocols`.
+
+    Raises:
+        UnknownNameError: no such protocol, dataset, test-time augmentation, backend or precision; names the nearest.
+        ConfigError: the config can't be read, or stands in the checkpoint's place; no such kind of device.
+    """
+    if checkpoint is not None and Path(checkpoint).suffix == ".py":
+        if config is not None and Path(config).suffix != ".py":
+            raise ConfigError(f"config and checkpoint are swapped: expected {checkpoint} {config}, the config first")
+        raise ConfigError(f"{checkpoint}: is a config; a checkpoint goes after it: CONFIG.py CHECKPOINT")
+    experiment = None if config is None else load_config(config, overrides)
+    for protocol in names or [experiment.protocol if experiment else ""]:
+        if protocol not in ("", "all"):
+            protocols.get_protocol(protocol)
+    if used := dataset or (experiment.dataset if experiment else ""):
+        get_dataset(used)
+    get_augmentation(tta)
+    check_backend(backend, precision)
+    if device is not None:
+        kind, _, number = device.partition(":")
+        if kind not in DEVICES or (number != "" and not number.isdecimal()):
+            raise ConfigError(f"--device {device}: expected such as cpu, cuda or cuda:1{suggestion(kind, DEVICES)}")

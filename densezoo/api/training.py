@@ -1,0 +1,101 @@
+"""Train what a config describes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from mmengine.runner import set_random_seed
+from torch import nn
+
+from densezoo import protocols
+from densezoo.api.images import open_images
+from densezoo.api.models import create_model
+from densezoo.api.names import check_names
+from densezoo.backends.device import choose_device
+from densezoo.config import load_config
+from densezoo.errors import ConfigError
+from densezoo.evaluation import distributed, run
+from densezoo.evaluation.hashing import hashed
+from densezoo.families import architecture_values
+from densezoo.formats.safetensors import write_safetensors
+from densezoo.training import work_folder
+from densezoo.training.augmentations import get_augmentation
+from densezoo.training.data import TrainingImages
+from densezoo.training.recipe import check_recipe
+from densezoo.training.run import train
+
+
+def train_config(
+    config: str | Path,
+    *,
+    data_root: str | Path | None = None,
+    work_dir: str | Path | None = None,
+    workers: int = 2,
+    device: str | None = None,
+    launcher: str | None = None,
+    overrides: Mapping[str, object] | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> Path:
+    """Train what a config describes; returns the checkpoint, ``<work_dir>/<config>.safetensors``.
+
+    Args:
+        work_dir: for logs and checkpoints; None: ``work_dirs/<config>``. One that has a run in it is refused.
+        resume: go on after the last whole epoch of the run in ``work_dir``, if there is one. On a CPU in one
+            process with ``workers=0`` the end is the same, bit for bit, as without the interruption; otherwise the
+            augmentation of the epochs left draws other numbers.
+        overwrite: remove the run in ``work_dir``, its files alone, and begin anew.
+        data_root, workers, device, launcher, overrides: as for `evaluate_checkpoint`.
+
+    Raises:
+        DensezooError: one of its kinds for each thing that a user can mend.
+    """
+    check_names(config, overrides=overrides, device=device)
+    experiment = load_config(config, overrides)
+    recipe, protocol = experiment.train, protocols.get_protocol(experiment.protocol)
+    if recipe is None:
+        raise ConfigError(f"{config}: has no 'train' entry; it is for evaluation only")
+    check_recipe(recipe)
+    folder = Path(work_dir or Path("work_dirs") / experiment.name)
+    if resume and overwrite:
+        raise ConfigError("--resume and --overwrite exclude each other: go on with a run, or remove it")
+    chosen_device = choose_device(device)
+    work_folder.check_folder(folder)
+    if not (resume or overwrite):
+        work_folder.check_free(folder, experiment.name)
+
+    images, held_out = (open_images(experiment, data_root, split) for split in ("train", "test"))
+    transforms = get_augmentation(recipe.augmentation)(protocol.crop)
+    launcher = distributed.start(launcher, chosen_device)
+    started_with = work_folder.run_facts(experiment, distributed.world_size())
+    resume_from = work_folder.resumable(folder, started_with) if resume else None
+    set_random_seed(recipe.seed, deterministic=True)  # before the weights are drawn
+    network, known = create_model(experiment.model), hashed(held_out)
+
+    def evaluate(network: nn.Module) -> Mapping[str, float]:
+        return run.percentages(network, known, protocol, experiment.model, chosen_device, recipe.batch_size)
+
+    if overwrite and distributed.is_main():
+        work_folder.remove_run(folder, experiment.name)
+    try:
+        train(
+            network,
+            TrainingImages(images, protocol, transforms),
+            recipe,
+            evaluate=evaluate,
+            work_dir=folder,
+            workers=workers,
+            launcher=launcher,
+            facts=started_with,
+            resume_from=resume_from,
+        )
+    except KeyboardInterrupt as error:
+        error.args = (work_folder.kept(folder),)
+        raise
+    path = folder / f"{experiment.name}.safetensors"
+    if distributed.is_main():
+        facts = {"architecture": architecture_values(experiment.model), "config": experiment.path, "seed": recipe.seed}
+        facts |= {"dataset": experiment.dataset, "protocol": experiment.protocol}
+        write_safetensors(path, network.state_dict(), facts)
+    return path

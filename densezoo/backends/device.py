@@ -1,0 +1,22 @@
+"""The device that a network runs on."""
+
+from __future__ import annotations
+
+import torch
+
+from densezoo.errors import ConfigError
+
+
+def choose_device(name: str | None) -> str:
+    """The device that was asked for, or the GPU where there is one.
+
+    Raises:
+        ConfigError: torch doesn't know the device, or the machine doesn't have it.
+    """
+    if name is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f"--device {name}: {str(error).partition(chr(10))[0]}") from None
+    return name

@@ -1,0 +1,41 @@
+"""Measure, side by side and interleaved, and store as results/benchmarks/<what>.json.
+
+python tools/benchmark.py --what formats densenet121.t7 densenet161.pth
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from densezoo import api
+from densezoo.api.names import check_names
+from densezoo.commands import options
+from densezoo.paths import RESULTS
+
+
+def make_parser() -> ArgumentParser:
+    """Its options."""
+    parser = options.make_parser(__doc__)
+    parser.add_argument("--what", choices=["formats"], default="formats", help="formats: loading checkpoint files")
+    parser.add_argument("files", type=Path, nargs="+", help="checkpoint files; .t7 is compared with torchfile")
+    parser.add_argument("--rounds", type=int, default=5, help="interleaved runs of each (default: %(default)s)")
+    options.add_backend_options(parser)
+    parser.add_argument("--out", type=Path, default=RESULTS / "benchmarks", help="folder (default: %(default)s)")
+    return parser
+
+
+def run(args: Namespace) -> None:
+    """Measure, print a line a file, store."""
+    check_names(backend=args.backend, precision=args.precision)
+    path, rows = api.benchmark_formats(args.files, rounds=args.rounds, folder=args.out)
+    for row in rows:
+        ratio = f", torchfile takes {row['ratio']:.1f} x" if row["ratio"] else ""
+        print(f"{row['file']}: {row['mib']:.1f} MiB, median {row['seconds']:.3f} s{ratio}")
+    print(f"stored: {path}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    return options.run(run, make_parser(), argv)

@@ -1,0 +1,32 @@
+"""Check the index: every field of every metafile, and every network's parameters and FLOPs, counted anew.
+
+python tools/check_index.py            # exit 1 if anything is wrong
+python tools/check_index.py other/model-index.yml
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from densezoo import api
+from densezoo.commands import options
+from densezoo.paths import ROOT
+
+
+def make_parser() -> ArgumentParser:
+    """Its options."""
+    parser = options.make_parser(__doc__)
+    parser.add_argument("index", nargs="?", type=Path, default=ROOT / "model-index.yml", help="(default: densezoo's)")
+    return parser
+
+
+def run(args: Namespace) -> None:
+    """Check and say how much was checked."""
+    print(f"{api.check_index(args.index)} models checked: fields, parameters and FLOPs are right")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    return options.run(run, make_parser(), argv)

@@ -1,0 +1,58 @@
+"""Convert a DenseNet checkpoint of any system, exactly or not at all.
+
+python tools/convert.py model.caffemodel model.safetensors
+python tools/convert.py model.pth model.onnx --verify
+python tools/convert.py densenetblur121d.pth blur.safetensors --options aa_layer=blurpool
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from densezoo import api
+from densezoo.commands import options
+
+TARGETS = ("densezoo", "torchvision", "timm", "mmpretrain", "onnx", "keras")
+
+
+def make_parser() -> ArgumentParser:
+    """Its options."""
+    parser = options.make_parser(__doc__)
+    parser.add_argument("source", type=Path, help="a checkpoint file; its format is recognised by content")
+    parser.add_argument("destination", type=Path, help="the file to write: .safetensors, .pth, .onnx, .keras")
+    parser.add_argument("--to", choices=TARGETS, help="system to write for (default: the first of the extension's)")
+    parser.add_argument("--verify", action="store_true", help="run both networks in their systems, where installed")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.add_argument(
+        "--options",
+        nargs="+",
+        type=options.key_value,
+        action=options.KeyValues,
+        metavar="KEY=VALUE",
+        help="what the file doesn't say: bn_eps=1e-5",
+    )
+    return parser
+
+
+def run(args: Namespace) -> None:
+    """Convert, then print what became of every tensor."""
+    report, written = api.convert_checkpoint(
+        args.source, args.destination, to=args.to, verify=args.verify, **(args.options or {})
+    )
+    if args.json:
+        print(json.dumps({**dataclasses.asdict(report), "written": written}, indent=2))
+        return
+    print(f"{args.source}: {report}\nwritten: {written['path']} ({written['to']}), read back bit for bit")
+    for system, error in written["verified"].items():
+        print(
+            f"  {system}: {f'not run ({error})' if isinstance(error, str) else f'largest relative error {error:.1e}'}"
+        )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    return options.run(run, make_parser(), argv)

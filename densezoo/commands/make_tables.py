@@ -1,0 +1,31 @@
+"""Regenerate the README's tables and the model cards (docs/models/) from the index and the stored results.
+
+python tools/make_tables.py            # write
+python tools/make_tables.py --check    # exit 1 if one of them is stale
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+
+from densezoo import api
+from densezoo.commands import options
+
+
+def make_parser() -> ArgumentParser:
+    """Its options."""
+    parser = options.make_parser(__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if one is stale")
+    return parser
+
+
+def run(args: Namespace) -> None:
+    """Write or check, and say what changed."""
+    changed = api.make_tables(check=args.check)
+    print("\n".join(f"regenerated: {path}" for path in changed) or "the tables are up to date")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    return options.run(run, make_parser(), argv)

@@ -1,0 +1,90 @@
+"""The end of a run: records -> measures -> result -> stored."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Iterator, Sequence
+
+from densezoo.data.contents import VerifiedImages
+from densezoo.evaluation import distributed
+from densezoo.evaluation.coverage import check_coverage
+from densezoo.evaluation.diagnosis import explain_labels
+from densezoo.evaluation.metrics import Measures, Records, measure, percent, wilson_interval
+from densezoo.evaluation.options import StoreOptions
+from densezoo.evaluation.predictions import write_predictions
+from densezoo.evaluation.record_log import RecordLog
+from densezoo.results.store import write_result
+from densezoo.types import EvalResult, Protocol, RunFacts
+
+
+def finish(
+    log: RecordLog,
+    images: VerifiedImages,
+    protocols: Sequence[Protocol],
+    num_classes: int,
+    facts: RunFacts,
+    store: StoreOptions,
+) -> list[EvalResult]:
+    """A whole log's results, one a protocol, stored by the main process; the log is removed after them.
+
+    Args:
+        log: this process's records of every image of its share under each protocol.
+        images: the whole set.
+        num_classes: of the network.
+        facts: of the run.
+    """
+    measures = sum_over_processes(log, num_classes, len(images), len(protocols))
+    seconds = round(max(distributed.gather(log.seconds)), 3)
+    results = [
+        _result(dataclasses.replace(facts, protocol=protocol.name), measured, images.ids, seconds)
+        for protocol, measured in zip(protocols, measures)
+    ]
+    if store.predictions:
+        parts = _gathered(log)
+        if distributed.is_main():
+            write_predictions(store.predictions, parts, images.ids, facts, num_classes)
+        for _ in parts:  # the others send theirs
+            pass
+    if store.out and distributed.is_main():
+        for result in results:
+            write_result(store.out, result)
+    distributed.gather(None)  # no state is removed before the results are stored
+    log.remove()
+    if images.label_sets is None and distributed.is_main() and (reason := explain_labels(measures[0].table)):
+        logging.getLogger("densezoo").warning("warning: %s", reason)
+    return results
+
+
+def sum_over_processes(log: RecordLog, num_classes: int, num_images: int, num_protocols: int) -> list[Measures]:
+    """Each protocol's measures, over the records of all processes."""
+    parts = distributed.gather(measure(log, num_classes, num_images, num_protocols))
+    summed = parts[0]
+    for part in parts[1:]:
+        summed = [one + other for one, other in zip(summed, part)]
+    return summed
+
+
+def _result(facts: RunFacts, measures: Measures, ids: Sequence[str], seconds: float) -> EvalResult:
+    coverage, counts = check_coverage(measures, ids), measures.counts()
+    return EvalResult(
+        **{field.name: getattr(facts, field.name) for field in dataclasses.fields(facts)},
+        num_samples=counts.num_samples,
+        correct1=counts.correct1,
+        correct5=counts.correct5,
+        top1=percent(counts.correct1, counts.num_samples),
+        top5=percent(counts.correct5, counts.num_samples),
+        interval95=wilson_interval(counts.correct1, counts.num_samples),
+        interval95_top5=wilson_interval(counts.correct5, counts.num_samples),
+        seconds=seconds,
+        coverage=coverage,
+        loss=measures.mean_loss(),
+        calibration_error=measures.calibration_error(),
+    )
+
+
+def _gathered(log: RecordLog) -> Iterator[Records]:
+    """The records of all processes, a step of each at a time, until nobody has more."""
+    own = iter(log)
+    while parts := [part for part in distributed.gather(next(own, None)) if part is not None]:
+        yield from parts

@@ -1,0 +1,86 @@
+"""The options of one evaluation: what to load, how to run, where to store. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from densezoo.data.loading import OnError
+
+ExistingState = Literal["refuse", "resume", "restart"]
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """What is measured.
+
+    Args:
+        config: what is run; None: what the checkpoint file says of itself.
+        checkpoint: file of weights.
+        model: whose weights they are, a name of the index, if no hash says so.
+        dataset: its name; None: the config's, or the one that the file or its entry in the index names.
+        subset: which of a dataset's several sets; "all": each of those in data_root; None: the only one.
+        protocols: names; ["all"]: every one of the same kind as the weights' own; None: that one alone.
+        data_root: folder, tar or shards of the dataset; built-in datasets need none.
+        labels, class_map: files that say where the labels stand, if not in the layout.
+        overrides: of config fields, {"model.bn_eps": 1e-4, ...}.
+    """
+
+    config: Path | None
+    checkpoint: Path
+    model: str | None = None
+    dataset: str | None = None
+    subset: str | None = None
+    protocols: Sequence[str] | None = None
+    data_root: Path | None = None
+    labels: Path | None = None
+    class_map: Path | None = None
+    overrides: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How it is measured.
+
+    Args:
+        batch_size: images a step, in each process.
+        workers: processes that decode images; 0: none but this one.
+        device: such as "cpu", "cuda:1"; None: the GPU where there is one.
+        launcher: what started this process among others: "pytorch", "slurm", "mpi" or "none"; None: what its
+            environment says.
+        backend: what computes the logits, a name of `densezoo.backends.base.BACKENDS`.
+        precision: one of the backend's.
+        tta: test-time augmentation, a name of `densezoo.data.views`; None: each image once.
+        cache: folder where decoded pixels are kept for further runs; None: nowhere.
+        on_error: an image that can't be read ends the run ("stop"), or is counted wrong and listed ("count-wrong").
+    """
+
+    batch_size: int = 64
+    workers: int = 2
+    device: str | None = None
+    launcher: str | None = None
+    backend: str = "eager"
+    precision: str = "float32"
+    tta: str | None = None
+    cache: Path | None = None
+    on_error: OnError = "stop"
+
+
+@dataclass(frozen=True)
+class StoreOptions:
+    """Where results go.
+
+    Args:
+        out: folder of results, and of the state until then; None: nowhere.
+        existing: what becomes of the state that an interrupted run left there.
+        predictions: parquet file for one row an image; None: none.
+        show_progress: on stderr.
+    """
+
+    out: Path | None = None
+    existing: ExistingState = "refuse"
+    predictions: Path | None = None
+    show_progress: bool = False

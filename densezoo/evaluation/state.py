@@ -1,0 +1,117 @@
+"""The state of a run: its folder, its name, the run that it belongs to, and what is said of it when a run ends."""
+
+from __future__ import annotations
+
+import dataclasses
+import glob
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+from densezoo.data.images import ImageSet
+from densezoo.errors import DensezooError, EvaluationError
+from densezoo.evaluation import distributed
+from densezoo.evaluation.metrics import RECORD
+from densezoo.evaluation.record_log import RecordLog, check_no_records
+from densezoo.results.store import file_stem
+from densezoo.types import Architecture, Protocol, RunFacts
+
+
+@contextmanager
+def state_folder(out: Path | None, dataset: str) -> Iterator[Path]:
+    """The folder of a dataset's results and states; one that is removed afterwards where nothing is stored."""
+    with nullcontext(out / dataset) if out else tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def state_name(facts: RunFacts) -> str:
+    """Of this process's state: beside the results, hidden."""
+    return f".{file_stem(facts.model, facts.conditions)}.rank{distributed.rank()}.state"
+
+
+def check_states(out: Path, runs: Sequence[RunFacts]) -> None:
+    """Refuse the states that interrupted runs of several measurements left, before the first one starts.
+
+    Args:
+        out: folder of results.
+        runs: one a measurement.
+
+    Raises:
+        EvaluationError: one holds records.
+    """
+    for facts in runs:
+        check_no_records(out / facts.dataset / state_name(facts))
+
+
+def run_identity(
+    images: ImageSet,
+    protocols: Sequence[Protocol],
+    architecture: Architecture,
+    facts: RunFacts,
+    batch_size: int,
+) -> dict[str, object]:
+    """All that the records of this process depend on, as JSON values; but the images, of which each record tells."""
+    fixed = ("weights_sha256", "dataset", "backend", "precision", "device", "versions")
+    return {
+        **{name: getattr(facts, name) for name in fixed},
+        "record_bytes": RECORD.itemsize,
+        "images_and_labels": images.listing(),
+        "tta": facts.tta,
+        "subset": facts.subset,
+        "architecture": dataclasses.asdict(architecture),
+        "protocols": [dataclasses.asdict(protocol) for protocol in protocols],
+        "batch_size": batch_size,
+        "rank": distributed.rank(),
+        "world_size": distributed.world_size(),
+    }
+
+
+def check_same_run(run: Mapping[str, object]) -> None:
+    """Hold what all processes measure against what the first one does.
+
+    Args:
+        run: this process's `run_identity`.
+
+    Raises:
+        EvaluationError: a checkpoint that was replaced while they started, labels or versions that differ by machine.
+    """
+    runs = distributed.gather(run)
+    for other in runs:
+        for key in run:
+            if key not in ("rank", "device") and other[key] != runs[0][key]:
+                raise EvaluationError(
+                    f"rank {other['rank']} measures another thing than rank 0: {key} is {other[key]!r}, and "
+                    f"{runs[0][key]!r} there; give all of them the same files and options"
+                )
+
+
+def remove_other_states(state: Path) -> None:
+    """Remove what former runs in more processes left beside a state."""
+    stem = state.name[: state.name.rindex(".rank")]
+    for path in state.parent.glob(f"{glob.escape(stem)}.rank*.state"):
+        if path.name.removesuffix(".state").rpartition("rank")[2] not in map(str, range(distributed.world_size())):
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def saying_what_is_kept(log: RecordLog, num_images: int, num_protocols: int) -> Iterator[None]:
+    """Whatever ends a run that has scored something, the error says what is kept and how to go on.
+
+    Args:
+        log: of a state that outlives the run.
+        num_images: of the whole set.
+        num_protocols: how many records there are of each image.
+    """
+    try:
+        yield
+    except (DensezooError, KeyboardInterrupt) as error:
+        scored = log.num_records // num_protocols
+        if scored and log.path.exists():
+            share = len(distributed.shard(num_images))
+            when = "" if isinstance(error, KeyboardInterrupt) else "when that is mended, "
+            hint = (
+                f"{scored:,} of {share:,} images are kept in {log.path}: {when}the same command with --resume goes on"
+            )
+            error.args = (f"{error}\n{hint}" if str(error) else hint,)
+        raise
