@@ -15,6 +15,7 @@ from densezoo.results.store import compare_with, storing, write_result
 from densezoo.results.summary import summary
 
 OUT = Path("work_dirs/demo")
+SHIPPED = ROOT / "results"  # in a wheel another folder than that of own results
 NEXT = """
 next:
   {python} {tools}/list_models.py                      every model of the index
@@ -35,7 +36,7 @@ def run(args: Namespace) -> None:
     print(f"evaluating {relative_to_root(checkpoint)} on scikit-learn's digits")
     result = api.evaluate_checkpoint(config, checkpoint, workers=0)
     write_result(OUT, result)
-    print(f"{summary(result)}\n  {storing(OUT, result)}\n  {compare_with(ROOT / "results", result)}")
+    print(f"{summary(result)}\n  {storing(OUT, result)}\n  {compare_with(SHIPPED, result)}")
     python, tools = (_from_here(path) for path in (Path(sys.executable), ROOT / "tools"))
     print(NEXT.format(python=python, tools=tools, config=relative_to_root(config)))
 
