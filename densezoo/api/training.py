@@ -22,6 +22,7 @@ from densezoo.formats.safetensors import write_safetensors
 from densezoo.training import work_folder
 from densezoo.training.data import TrainingImages, augmentation
 from densezoo.training.run import train
+from densezoo.types import Experiment
 
 
 def train_config(
@@ -54,14 +55,9 @@ def train_config(
     recipe, protocol = experiment.train, protocols.get_protocol(experiment.protocol)
     if recipe is None:
         raise ConfigError(f"{config}: has no 'train' entry; it is for evaluation only")
-    folder = Path(work_dir or Path("work_dirs") / experiment.name)
-    if resume and overwrite:
-        raise ConfigError("--resume and --overwrite exclude each other: go on with a run, or remove it")
     chosen_device = choose_device(device)
-    work_folder.check_folder(folder)
-    if not (resume or overwrite):
-        work_folder.check_free(folder, experiment.name)
-
+    folder = Path(work_dir or Path("work_dirs") / experiment.name)
+    _check_folder(folder, experiment.name, resume, overwrite)
     images, held_out = (open_images(experiment, data_root, split) for split in ("train", "test"))
     augment = augmentation(recipe.augmentation, protocol.crop)
     launcher = distributed.start(launcher, chosen_device)
@@ -92,7 +88,26 @@ def train_config(
         raise
     path = folder / f"{experiment.name}.safetensors"
     if distributed.is_main():
-        facts = {"architecture": dataclasses.asdict(experiment.model), "config": experiment.path, "seed": recipe.seed}
-        facts |= {"dataset": experiment.dataset, "protocol": experiment.protocol}
-        write_safetensors(path, network.state_dict(), facts)
+        _write_trained(path, network, experiment, recipe.seed)
     return path
+
+
+def _check_folder(folder: Path, name: str, resume: bool, overwrite: bool) -> None:
+    """Refuse a folder that has a run in it, unless the user says what becomes of that.
+
+    Raises:
+        ConfigError: both are asked for.
+        TrainingError: the folder can't be written, or has a run in it.
+    """
+    if resume and overwrite:
+        raise ConfigError("--resume and --overwrite exclude each other: go on with a run, or remove it")
+    work_folder.check_folder(folder)
+    if not (resume or overwrite):
+        work_folder.check_free(folder, name)
+
+
+def _write_trained(path: Path, network: nn.Module, experiment: Experiment, seed: int) -> None:
+    """Write the trained weights, with what says how they are used."""
+    facts = {"architecture": dataclasses.asdict(experiment.model), "config": experiment.path, "seed": seed}
+    facts |= {"dataset": experiment.dataset, "protocol": experiment.protocol}
+    write_safetensors(path, network.state_dict(), facts)
