@@ -24,6 +24,7 @@ from densezoo.training.augmentations import get_augmentation
 from densezoo.training.data import TrainingImages
 from densezoo.training.recipe import check_recipe
 from densezoo.training.run import train
+from densezoo.types import Experiment
 
 
 def train_config(
@@ -57,14 +58,9 @@ def train_config(
     if recipe is None:
         raise ConfigError(f"{config}: has no 'train' entry; it is for evaluation only")
     check_recipe(recipe)
-    folder = Path(work_dir or Path("work_dirs") / experiment.name)
-    if resume and overwrite:
-        raise ConfigError("--resume and --overwrite exclude each other: go on with a run, or remove it")
     chosen_device = choose_device(device)
-    work_folder.check_folder(folder)
-    if not (resume or overwrite):
-        work_folder.check_free(folder, experiment.name)
-
+    folder = Path(work_dir or Path("work_dirs") / experiment.name)
+    _check_folder(folder, experiment.name, resume, overwrite)
     images, held_out = (open_images(experiment, data_root, split) for split in ("train", "test"))
     transforms = get_augmentation(recipe.augmentation)(protocol.crop)
     launcher = distributed.start(launcher, chosen_device)
@@ -95,7 +91,26 @@ def train_config(
         raise
     path = folder / f"{experiment.name}.safetensors"
     if distributed.is_main():
-        facts = {"architecture": architecture_values(experiment.model), "config": experiment.path, "seed": recipe.seed}
-        facts |= {"dataset": experiment.dataset, "protocol": experiment.protocol}
-        write_safetensors(path, network.state_dict(), facts)
+        _write_trained(path, network, experiment, recipe.seed)
     return path
+
+
+def _check_folder(folder: Path, name: str, resume: bool, overwrite: bool) -> None:
+    """Refuse a folder that has a run in it, unless the user says what becomes of that.
+
+    Raises:
+        ConfigError: both are asked for.
+        TrainingError: the folder can't be written, or has a run in it.
+    """
+    if resume and overwrite:
+        raise ConfigError("--resume and --overwrite exclude each other: go on with a run, or remove it")
+    work_folder.check_folder(folder)
+    if not (resume or overwrite):
+        work_folder.check_free(folder, name)
+
+
+def _write_trained(path: Path, network: nn.Module, experiment: Experiment, seed: int) -> None:
+    """Write the trained weights, with what says how they are used."""
+    facts = {"architecture": architecture_values(experiment.model), "config": experiment.path, "seed": seed}
+    facts |= {"dataset": experiment.dataset, "protocol": experiment.protocol}
+    write_safetensors(path, network.state_dict(), facts)

@@ -21,7 +21,7 @@ import torch
 from PIL import Image
 
 from densezoo import api
-from densezoo.api import conversion, evaluation
+from densezoo.api import conversion, plan
 from densezoo.config import load_config
 from densezoo.errors import CheckpointError, ConfigError, DatasetError, EvaluationError, ImageError, ResultError
 from densezoo.evaluation import hashing, run
@@ -214,7 +214,7 @@ def test_a_checkpoint_that_is_replaced_while_it_is_read(
             write_safetensors(path, api.create_model(other.arch).state_dict(), {})
         return loaded
 
-    monkeypatch.setattr(evaluation if what == "evaluate" else conversion, "load_checkpoint", replace_then_load)
+    monkeypatch.setattr(plan if what == "evaluate" else conversion, "load_checkpoint", replace_then_load)
     with pytest.raises(CheckpointError, match="small.safetensors: was replaced while it was read .* start again"):
         evaluate() if what == "evaluate" else api.convert_checkpoint(path, tmp_path / "converted.safetensors")
     assert not (tmp_path / "out").exists()
@@ -341,7 +341,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from densezoo import api
 from densezoo.config import load_config
-from densezoo.api import conversion, evaluation
+from densezoo.api import conversion, plan
 from densezoo.config import load_config
 from densezoo.evaluation.options import RunOptions, StoreOptions
 from densezoo.evaluation.run import Plan, run
