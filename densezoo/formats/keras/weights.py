@@ -54,7 +54,8 @@ def read_keras(archive: Archive, root: str) -> Checkpoint:
     """The weights and the computation of a ``.keras`` file.
 
     Raises:
-        FormatError: as for `read_h5`; a configuration that is no JSON.
+        FormatError: broken or truncated; claims more than it holds; links to other files; a configuration that is no
+            JSON.
     """
     config = archive.read(CONFIG_MEMBER)
     if len(config) > MAX_JSON:

@@ -62,7 +62,7 @@ def read_legacy(data: Bytes) -> Checkpoint:
     """The same of a file before torch 1.6: five pickles, then a count and the bytes of each storage.
 
     Raises:
-        FormatError: as for `read_zip`.
+        FormatError: broken or truncated; a pickled object, which only running code could restore; no tensors.
     """
     path, position = data.path, 0
 
