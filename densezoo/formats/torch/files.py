@@ -48,6 +48,7 @@ def read_zip(archive: Archive, root: str) -> Checkpoint:
     """The state_dict of a ``torch.save`` file since torch 1.6, alone or in a training script's wrapper.
 
     Args:
+        archive: the zip archive.
         root: the folder in the archive that everything lies in.
 
     Raises:
