@@ -1,4 +1,4 @@
-"""``torch.save`` files, zip and legacy pickle, read as data (`densezoo.formats.containers.pickle`), never executed.
+"""``torch.save`` files, zip and legacy -> the one state_dict in them, of whatever a training script saved beside it.
 
 Format: torch/serialization.py (_save, _legacy_save). Training scripts wrap a state_dict in all sorts of entries.
 """

@@ -1,4 +1,4 @@
-"""torch's pickles: storages, and tensors on them, as data (`densezoo.formats.containers.pickle`).
+"""What torch's files add to a pickle: storages, and tensors on them, still as data.
 
 Format: torch/_utils.py (_rebuild_tensor_v2) and torch/serialization.py (persistent ids).
 """
