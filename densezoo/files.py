@@ -58,7 +58,7 @@ def written_as(path: Path, kind: str, asked: str | None = None) -> str:
 
 @contextlib.contextmanager
 def replacing(path: Path, error: Callable[[str], DensezooError] | None = None, *, sync: bool = False) -> Iterator[Path]:
-    """Replace a file whole: whoever reads it, also after a kill or a power cut, finds the old file or the new one.
+    """Replace a file whole: a reader finds the old file or the new one, also after a kill; with ``sync``, a power cut.
 
     The block writes a hidden file beside ``path``, which takes its name when the block ends. On any error the hidden
     file is removed and ``path`` stays as it was. Only a kill leaves a hidden file behind.

@@ -59,15 +59,15 @@ def real_labels(images: ImageSet) -> ImageSet:
     positions, sets = [], []
     for i, name in enumerate(images.ids):
         number = _VALIDATION_NUMBER.search(name)
-        place = int(number[1]) - 1 if number else -1
-        if not 0 <= place < len(known):
+        index = int(number[1]) - 1 if number else -1
+        if not 0 <= index < len(known):
             raise DatasetError(
                 f"{images.where(i)}: ReaL's labels go by the validation set's own file names, "
                 "ILSVRC2012_val_00000001 to ILSVRC2012_val_00050000"
             )
-        if known[place]:
+        if known[index]:
             positions.append(i)
-            sets.append(tuple(sorted(known[place])))
+            sets.append(tuple(sorted(known[index])))
     if not positions:
         raise DatasetError(f"{images.location}: none of the {len(images)} images has a label in ReaL")
     return _choose(images, positions, [answers[0] for answers in sets], label_sets=sets)

@@ -18,25 +18,25 @@ if TYPE_CHECKING:  # a name is checked before torch is imported
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Which views of an image are scored, in this order: sizes, then mirroring, then places.
+    """Which views of an image are scored, in this order: sizes, then mirroring, then crops.
 
     Args:
         name: what ``--tta`` takes, and a result's file name ends with.
         source: where it comes from.
         sizes: short sides to resize to, relative to the protocol's; the crop stays as large as it is.
         mirror: the same of the mirror image (mirrored before it is cropped).
-        places: of the crops, keys of PLACES.
+        crops: where in the resized image they are cut, keys of CROPS.
     """
 
     name: str
     source: str
     sizes: tuple[float, ...] = (1.0,)
     mirror: bool = False
-    places: tuple[str, ...] = ("centre",)
+    crops: tuple[str, ...] = ("centre",)
 
 
-#: {place: (from the top, from the left)} in shares of the margin; None: the protocol's own rounding of its half.
-PLACES: dict[str, tuple[int, int] | None] = {
+#: {crop: (from the top, from the left)} in shares of the margin; None: the protocol's own rounding of its half.
+CROPS: dict[str, tuple[int, int] | None] = {
     "centre": None,
     "top-left": (0, 0),
     "top-right": (0, 1),
@@ -52,7 +52,7 @@ AUGMENTATIONS = {
             "ten-crop",
             "https://github.com/liuzhuang13/DenseNet, datasets/transforms.lua TenCrop; train.lua sums the outputs",
             mirror=True,
-            places=tuple(PLACES),
+            crops=tuple(CROPS),
         ),
         Augmentation(
             "multi-size",
@@ -83,7 +83,7 @@ def check_fits(augmentation: Augmentation | None, protocol: Protocol) -> None:
     Raises:
         ConfigError: naming both.
     """
-    if augmentation and protocol.crop is None and (augmentation.sizes != (1.0,) or len(augmentation.places) > 1):
+    if augmentation and protocol.crop is None and (augmentation.sizes != (1.0,) or len(augmentation.crops) > 1):
         raise ConfigError(
             f"--tta {augmentation.name} needs a protocol that resizes and crops; {protocol.name} takes the image as "
             "it is: expected --tta flip, or another protocol"
@@ -110,8 +110,8 @@ def _views(
         short = None if protocol.resize is None else int(protocol.resize * size)
         whole = resized(image, replace(protocol, resize=short))
         for mirrored in (False, True)[: 1 + augmentation.mirror]:
-            for place in augmentation.places:
-                yield whole, _corner(whole.shape, PLACES[place], protocol), mirrored
+            for crop in augmentation.crops:
+                yield whole, _corner(whole.shape, CROPS[crop], protocol), mirrored
 
 
 def _corner(shape: tuple[int, ...], share: tuple[int, int] | None, protocol: Protocol) -> tuple[int, int] | None:

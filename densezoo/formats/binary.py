@@ -111,6 +111,7 @@ def open_file(path: Path, shapes_only: bool = False) -> Iterator[Bytes]:
     """A regular file's bytes; when they have been read, it has to be as it was.
 
     Args:
+        path: the file.
         shapes_only: as of `Opened`.
 
     Raises:
@@ -146,13 +147,22 @@ def open_file(path: Path, shapes_only: bool = False) -> Iterator[Bytes]:
 
 
 def in_memory(path: Path, data: io.BytesIO) -> Bytes:
-    """Bytes that were made from a file's."""
+    """Bytes that were made from a file's.
+
+    Args:
+        path: of the file that the bytes are from, for messages.
+        data: the bytes.
+    """
     size = data.getbuffer().nbytes
     return Bytes(Opened(path, data, MAX_EXPANSION * size + EXPANSION_SLACK), 0, size)
 
 
 def cut(data: Bytes, start: int, length: int, what: str) -> Bytes:
     """``length`` bytes from ``start`` on, not read yet.
+
+    Args:
+        data: what is cut.
+        what: what the bytes are, for messages.
 
     Raises:
         FormatError: the data ends before.
@@ -199,13 +209,22 @@ def to_tensor(data: bytes | memoryview | Bytes, dtype: str, shape: Sequence[int]
 
 
 def without_numbers(dtype: str, shape: Sequence[int]) -> Tensor:
-    """A tensor of numpy's dtype, or bfloat16, whose numbers were not read: on the device "meta"."""
+    """A tensor of numpy's dtype, or bfloat16, whose numbers were not read: on the device "meta".
+
+    Args:
+        shape: the sides of the tensor.
+    """
     of_torch = torch.bfloat16 if dtype == BFLOAT16 else torch.from_numpy(np.empty(0, dtype[-2:])).dtype
     return torch.empty(tuple(shape), dtype=of_torch, device="meta")
 
 
 def check_expansion(where: str, tensors: Sequence[Tensor], size: int) -> None:
     """Tensors that share bytes, or are mostly zeros, can still not claim memory without end.
+
+    Args:
+        where: the file, for messages.
+        tensors: all tensors that were read of it.
+        size: of the file, in bytes.
 
     Raises:
         FormatError: they take more than a few times the file's size.

@@ -91,6 +91,7 @@ def read_checkpoint(path: str | Path, *, shapes_only: bool = False) -> Checkpoin
     """The tensors of a checkpoint file under the file's own names.
 
     Args:
+        path: the file.
         shapes_only: leave tensors of over 4 KiB on the device "meta", without their numbers.
 
     Raises:

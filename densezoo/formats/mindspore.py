@@ -22,7 +22,12 @@ CRC_WORD, CRC_SIZE = b"crc_num", 10
 
 
 def looks_like_mindspore(head: bytes, size: int) -> bool:
-    """Whether the file begins with a value (field 1) that begins with its name (field 1)."""
+    """Whether the file begins with a value (field 1) that begins with its name (field 1).
+
+    Args:
+        head: the file's first 512 bytes, fewer of a shorter file.
+        size: of the file, in bytes.
+    """
     inner = first_bytes(head)
     graph = b"Placeholder" in head  # TensorFlow's, whose nodes begin with a name, too
     return not graph and head[:1] == b"\x0a" and inner[:1] == b"\x0a" and first_bytes(inner)[:1].isalnum()

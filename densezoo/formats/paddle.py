@@ -14,7 +14,7 @@ NAMES = "StructuredToParameterName@@"  # {layer's name: Paddle's internal name}
 
 
 def _first_data(arguments: tuple[Any, ...]) -> Any:
-    """What Paddle stores a tensor as: ``eval("data", {"data": array})``; read by its shape, evaluated by nobody."""
+    """What Paddle stores a tensor as: ``eval("data", {"data": array})``; read by its shape and never evaluated."""
     match arguments:
         case ("data", {"data": array}):
             return array

@@ -27,12 +27,22 @@ KEY = "densezoo"  # of the metadata that densezoo writes: one JSON text
 
 
 def looks_like_safetensors(head: bytes, size: int) -> bool:
-    """Whether the first 8 bytes can be the length of the JSON header that starts after them."""
+    """Whether the first 8 bytes can be the length of the JSON header that starts after them.
+
+    Args:
+        head: the file's first 512 bytes, fewer of a shorter file.
+        size: of the file, in bytes.
+    """
     return len(head) > 8 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") > 0
 
 
 def fits_safetensors(head: bytes, size: int) -> bool:
-    """The same, and the header ends within the file."""
+    """The same, and the header ends within the file.
+
+    Args:
+        head: the file's first 512 bytes, fewer of a shorter file.
+        size: of the file, in bytes.
+    """
     return looks_like_safetensors(head, size) and int.from_bytes(head[:8], "little") <= size - 8
 
 
@@ -91,6 +101,10 @@ def _broken(data: Bytes, reason: str) -> str:
 def stated_facts(path: Path, metadata: Mapping[str, str]) -> dict[str, object]:
     """What densezoo wrote into a file's metadata; nothing where the file is another's.
 
+    Args:
+        path: the file, for messages.
+        metadata: the header's texts.
+
     Raises:
         FormatError: metadata under densezoo's key that densezoo didn't write.
     """
@@ -104,7 +118,12 @@ def stated_facts(path: Path, metadata: Mapping[str, str]) -> dict[str, object]:
 
 
 def stated_semantics(path: Path, metadata: Mapping[str, str]) -> dict[str, object]:
-    """The architecture that densezoo wrote into a file's metadata; nothing where the file is another's."""
+    """The architecture that densezoo wrote into a file's metadata; nothing where the file is another's.
+
+    Args:
+        path: the file, for messages.
+        metadata: the header's texts.
+    """
     architecture = cast("dict[str, object]", stated_facts(path, metadata).get("architecture", {}))
     return {name: tuple(value) if isinstance(value, list) else value for name, value in architecture.items()}
 
@@ -113,6 +132,8 @@ def write_safetensors(path: Path, state_dict: Mapping[str, Tensor], facts: Mappi
     """Write a canonical state_dict with what its names don't say; the file is whole or not there at all.
 
     Args:
+        path: the file to write; its folder exists.
+        state_dict: {canonical name: tensor}, on any device.
         facts: JSON values under the one metadata key "densezoo" (one, because safetensors writes several keys in
             an order that changes from run to run, and equal weights shall give equal files).
 

@@ -24,7 +24,7 @@ from densezoo.errors import DownloadError
 from densezoo.files import replacing
 from densezoo.formats.identity import file_sha256, impostor
 from densezoo.index.load import get_spec, load_index
-from densezoo.index.places import direct_url, file_name, places, stated_mirrors
+from densezoo.index.locations import direct_url, file_name, locations, stated_mirrors
 from densezoo.index.transfer import Expected, discard, transfer
 from densezoo.paths import ROOT, cache_folder
 from densezoo.types import ModelSpec, WeightSource
@@ -34,7 +34,7 @@ NO_FILES = (".json", ".part", ".lock")  # ends of what stands beside the files
 
 @dataclass(frozen=True)
 class CachedFile:
-    """A published file's place in the cache, whether it is there or not."""
+    """A published file's location in the cache, whether it is there or not."""
 
     model: str
     source: WeightSource
@@ -58,7 +58,7 @@ def fetch_weights(name: str, mirrors: Sequence[str] = ()) -> Path:
 
     Raises:
         UnknownNameError: no such model.
-        DownloadError: no place has the file as it was published; the cache can't be written.
+        DownloadError: no location has the file as it was published; the cache can't be written.
     """
     spec = get_spec(name)
     for source in spec.weights:
@@ -132,12 +132,12 @@ def _fetch_first(files: Sequence[CachedFile], mirrors: Sequence[str]) -> Path:
     for file in files:
         if _is_checked(file):  # fetched by another process meanwhile
             return file.path
-        attempts = [(_fetch, place) for place in places(file.model, file.source, mirrors)]
+        attempts = [(_fetch, location) for location in locations(file.model, file.source, mirrors)]
         if file.path.exists():  # put there by hand, or no longer what it was
             attempts.insert(0, (_adopt, str(file.path)))
-        for attempt, place in attempts:
+        for attempt, location in attempts:
             try:
-                path = attempt(place, file)
+                path = attempt(location, file)
             except DownloadError as error:
                 problems.append(str(error))
             else:
@@ -155,21 +155,21 @@ def _fetch_first(files: Sequence[CachedFile], mirrors: Sequence[str]) -> Path:
     )
 
 
-def _fetch(place: str, file: CachedFile) -> Path:
-    """Fetch a file from one place and check it."""
+def _fetch(location: str, file: CachedFile) -> Path:
+    """Fetch a file from one location and check it."""
     source = file.source
     expected = Expected(source.file_size, hashed=source.is_hashed)
     with _progress(f"{file.model}: {file.path.name}") as progress:
-        transfer(place, file.part, expected, progress)
-    return _accept(file.part, file, place)
+        transfer(location, file.part, expected, progress)
+    return _accept(file.part, file, location)
 
 
-def _adopt(place: str, file: CachedFile) -> Path:
+def _adopt(location: str, file: CachedFile) -> Path:
     """Check a file that has its name already."""
-    return _accept(file.path, file, place)
+    return _accept(file.path, file, location)
 
 
-def _accept(path: Path, file: CachedFile, place: str) -> Path:
+def _accept(path: Path, file: CachedFile, location: str) -> Path:
     """Record a whole file and give it its name; or set it aside.
 
     Raises:
@@ -181,11 +181,11 @@ def _accept(path: Path, file: CachedFile, place: str) -> Path:
         aside = file.path.with_name(f"{file.path.name}.wrong-{digest[:8]}")
         os.replace(path, aside)
         discard(file.part)
-        raise DownloadError(f"{place}: {fault}; not used, moved to {aside}")
+        raise DownloadError(f"{location}: {fault}; not used, moved to {aside}")
     with open(path, "rb") as content:
         os.fsync(content.fileno())
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-    record = {"sha256": digest, "size": path.stat().st_size, "from": place, "date": now}
+    record = {"sha256": digest, "size": path.stat().st_size, "from": location, "date": now}
     with replacing(_record(file.path)) as hidden:  # written before the weights get their name, in case of a full disk
         hidden.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
         os.replace(path, file.path)

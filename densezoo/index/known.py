@@ -7,7 +7,7 @@ from pathlib import Path
 from densezoo.errors import CheckpointError
 from densezoo.index.download import recorded_models
 from densezoo.index.load import find_by_sha256, get_spec
-from densezoo.index.places import file_name
+from densezoo.index.locations import file_name
 from densezoo.types import KnownBy, ModelSpec, WeightSource
 
 

@@ -1,4 +1,4 @@
-"""One place, a URL or a local path -> its bytes in a file; over HTTP, on from where an earlier attempt was cut off.
+"""One location, a URL or a local path -> its bytes in a file; over HTTP, on from where an earlier attempt was cut off.
 
 By urllib: it is in every Python, and this is one GET with two headers. httpx is here only as long as others bring it,
 and huggingface_hub serves its own hub alone.
@@ -51,27 +51,27 @@ class _Interrupted(Exception):
     """Another attempt may go further; says what happened."""
 
 
-def transfer(place: str, part: Path, expected: Expected, progress: Progress) -> None:
-    """Fill ``part`` with what a place holds; what it holds already from the same URL is kept and continued.
+def transfer(location: str, part: Path, expected: Expected, progress: Progress) -> None:
+    """Fill ``part`` with what a location holds; what it holds already from the same URL is kept and continued.
 
     Args:
-        place: a URL (https, http, file) or a path.
+        location: a URL (https, http, file) or a path.
 
     Raises:
-        DownloadError: the place doesn't give the file; names the place.
+        DownloadError: the location doesn't give the file; names the location.
         OSError: ``part`` can't be written.
     """
-    if place.startswith(("https://", "http://")):
-        _download(place, part, expected, progress)
-    elif place.startswith("file:"):
-        _copy(Path(urllib.request.url2pathname(urlsplit(place).path)), part)
+    if location.startswith(("https://", "http://")):
+        _download(location, part, expected, progress)
+    elif location.startswith("file:"):
+        _copy(Path(urllib.request.url2pathname(urlsplit(location).path)), part)
     else:
-        _copy(Path(place).expanduser(), part)
+        _copy(Path(location).expanduser(), part)
 
 
 def _copy(path: Path, part: Path) -> None:
     try:
-        source = open(path, "rb")  # noqa: SIM115  closed below; an error of part is not one of the place
+        source = open(path, "rb")  # noqa: SIM115  closed below; an error of part is not one of the location
     except OSError as error:
         raise DownloadError(f"{path}: {error.strerror}") from None
     discard(part)

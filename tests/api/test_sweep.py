@@ -22,7 +22,7 @@ from densezoo.errors import CheckpointError, ConfigError, DatasetError, MissingD
 from densezoo.formats.identity import file_sha256
 from densezoo.formats.safetensors import write_safetensors
 from densezoo.index.load import load_index
-from densezoo.index.places import file_name
+from densezoo.index.locations import file_name
 from densezoo.results.store import read_results, write_result
 from densezoo.results.tables import dataset_table
 

@@ -15,7 +15,7 @@ from densezoo.formats.identity import file_sha256
 from densezoo.index import download, known, load
 from densezoo.index.known import identify
 from densezoo.index.load import get_spec
-from densezoo.index.places import file_name
+from densezoo.index.locations import file_name
 from densezoo.types import WeightSource
 
 LUA, CAFFE, DICE = "densenet121.lua_in1k", "densenet121.caffe_in1k", "densenet_bc_100_12.dice_cifar10"

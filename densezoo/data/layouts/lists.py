@@ -39,8 +39,8 @@ _FORMATS = (
 
 def find_list(root: Path) -> Path | None:
     """The first of KNOWN_LISTS in the folder, or in the folder of the folder or tar."""
-    places = [root, root.parent] if root.is_dir() else [root.parent]
-    return next((place / name for place in places for name in KNOWN_LISTS if (place / name).is_file()), None)
+    folders = [root, root.parent] if root.is_dir() else [root.parent]
+    return next((folder / name for folder in folders for name in KNOWN_LISTS if (folder / name).is_file()), None)
 
 
 def is_flat(names: Sequence[str], class_names: ClassNames | None) -> bool:

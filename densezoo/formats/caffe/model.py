@@ -47,7 +47,12 @@ _POOLS = {0: "max_pool", 1: "avg_pool", "MAX": "max_pool", "AVE": "avg_pool"}
 
 
 def looks_like_caffe(head: bytes, size: int) -> bool:
-    """Whether the file begins with a network's name (field 1) or a layer (field 100)."""
+    """Whether the file begins with a network's name (field 1) or a layer (field 100).
+
+    Args:
+        head: the file's first 512 bytes, fewer of a shorter file.
+        size: of the file, in bytes.
+    """
     name = first_bytes(head)[:4]
     return head[:2] == b"\xa2\x06" or (head[:1] == b"\x0a" and len(name) > 0 and name.isascii() and name[:1].isalpha())
 

@@ -16,6 +16,7 @@ def parse_json(text: bytes | str, where: str, size: int = 0) -> Any:
     """What the text says.
 
     Args:
+        text: of JSON; bytes are UTF-8.
         where: the text's place, for messages.
         size: bytes of the file that it describes.
 

@@ -21,6 +21,10 @@ _KINDS = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "b1")
 def read_npz(archive: Archive, root: str) -> Checkpoint:
     """Every array of the archive, under its member's name without ``.npy``.
 
+    Args:
+        archive: the zip archive.
+        root: not used: the arrays lie in no folder.
+
     Raises:
         FormatError: broken or truncated; arrays of Python objects; members that decompress to too much.
     """

@@ -204,7 +204,8 @@ def load(
     Args:
         file: anything with ``read``, ``readline`` and ``tell``.
         constructors: {dotted name: what it makes of its arguments}, beside HARMLESS.
-        persistent, allows: as for `Machine`.
+        persistent: what a persistent id stands for (torch's storages).
+        allows: whether what a name that is in no table makes may stand as inert data.
         shapes_only: whether to leave long strings, which are the numbers of arrays, unread.
 
     Raises:

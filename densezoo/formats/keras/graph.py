@@ -30,6 +30,10 @@ _WINDOWS = {"kernel_size": "kernel", "pool_size": "kernel", "strides": "stride",
 def read_graph(config: str, where: str) -> tuple[GraphNode, ...]:
     """The computation; empty where there is no configuration.
 
+    Args:
+        config: the model's configuration, as JSON; empty: there is none.
+        where: the file, for messages.
+
     Raises:
         FormatError: a configuration that isn't Keras's.
     """

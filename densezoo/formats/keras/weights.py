@@ -53,8 +53,13 @@ def read_h5(data: Bytes) -> Checkpoint:
 def read_keras(archive: Archive, root: str) -> Checkpoint:
     """The weights and the computation of a ``.keras`` file.
 
+    Args:
+        archive: the zip archive.
+        root: the folder in it that everything lies in.
+
     Raises:
-        FormatError: as for `read_h5`; a configuration that is no JSON.
+        FormatError: broken or truncated; claims more than it holds; links to other files; a configuration that is no
+            JSON.
     """
     config = archive.read(CONFIG_MEMBER)
     if len(config) > MAX_JSON:

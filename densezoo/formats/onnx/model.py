@@ -62,7 +62,12 @@ _WINDOWS = {"kernel_shape": "kernel", "strides": "stride", "dilations": "dilatio
 
 
 def looks_like_onnx(head: bytes, size: int) -> bool:
-    """Whether the file begins with a version of ONNX's format (field 1, a small number)."""
+    """Whether the file begins with a version of ONNX's format (field 1, a small number).
+
+    Args:
+        head: the file's first 512 bytes, fewer of a shorter file.
+        size: of the file, in bytes.
+    """
     return head[:1] == b"\x08" and len(head) > 2 and 3 <= head[1] <= 20 and head[2] & 7 in (0, 2)
 
 

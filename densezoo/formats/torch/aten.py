@@ -60,13 +60,23 @@ BATCH = "N"  # a side that is the number of images
 
 
 def arguments(operator: str, values: Sequence[Any]) -> dict[str, Any]:
-    """{argument: value} of a call by position; empty for an operator that is not in _OPERATORS."""
+    """{argument: value} of a call by position; empty for an operator that is not in _OPERATORS.
+
+    Args:
+        operator: torch's name for it.
+        values: what it is given, in order.
+    """
     _, names = _OPERATORS.get(_SAME.get(operator, operator), ("", ""))
     return dict(zip(names.split(), values))
 
 
 def renamed(operator: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """{our argument: value} of {torch's argument: value}."""
+    """{our argument: value} of {torch's argument: value}.
+
+    Args:
+        operator: torch's name for it.
+        values: what it is given, by torch's names.
+    """
     return {_RENAMED.get(operator, {}).get(name, name): value for name, value in values.items()}
 
 

@@ -24,6 +24,10 @@ _DTYPES = {1: "u1", 2: "i1", 3: "<i2", 4: "<i4", 5: "<i8", 6: "<f2", 7: "<f4", 8
 def read_torchexport(archive: Archive, root: str) -> Checkpoint:
     """The parameters and buffers of an exported program, and its steps.
 
+    Args:
+        archive: the zip archive.
+        root: the folder in it that everything lies in.
+
     Raises:
         FormatError: broken; weights that are pickled; a graph that is no list of known steps.
     """

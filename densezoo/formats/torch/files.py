@@ -1,4 +1,4 @@
-"""``torch.save`` files, zip and legacy pickle, read as data (`densezoo.formats.containers.pickle`), never executed.
+"""``torch.save`` files, zip and legacy -> the one state_dict in them, of whatever a training script saved beside it.
 
 Format: torch/serialization.py (_save, _legacy_save). Training scripts wrap a state_dict in all sorts of entries.
 """
@@ -48,6 +48,7 @@ def read_zip(archive: Archive, root: str) -> Checkpoint:
     """The state_dict of a ``torch.save`` file since torch 1.6, alone or in a training script's wrapper.
 
     Args:
+        archive: the zip archive.
         root: the folder in the archive that everything lies in.
 
     Raises:
@@ -62,7 +63,7 @@ def read_legacy(data: Bytes) -> Checkpoint:
     """The same of a file before torch 1.6: five pickles, then a count and the bytes of each storage.
 
     Raises:
-        FormatError: as for `read_zip`.
+        FormatError: broken or truncated; a pickled object, which only running code could restore; no tensors.
     """
     path, position = data.path, 0
 

@@ -18,6 +18,10 @@ from densezoo.types import Checkpoint
 def read_torchscript(archive: Archive, root: str) -> Checkpoint:
     """The state of a scripted or traced module, and the steps of its ``forward``.
 
+    Args:
+        archive: the zip archive.
+        root: the folder in it that everything lies in.
+
     Raises:
         FormatError: broken; frozen (its norms are folded away); code outside the subset that densezoo follows.
     """

@@ -33,6 +33,8 @@ def follow(archive: Archive, root: str, module: Inert, names: Mapping[int, str])
     """The steps from the image to what the module's ``forward`` returns.
 
     Args:
+        archive: the zip archive.
+        root: the folder in it that everything lies in.
         names: {id of a tensor of the module: its name}.
 
     Raises:

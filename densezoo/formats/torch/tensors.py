@@ -1,4 +1,4 @@
-"""torch's pickles: storages, and tensors on them, as data (`densezoo.formats.containers.pickle`).
+"""What torch's files add to a pickle: storages, and tensors on them, still as data.
 
 Format: torch/_utils.py (_rebuild_tensor_v2) and torch/serialization.py (persistent ids).
 """
@@ -36,7 +36,14 @@ _INERT_TORCH = re.compile(
 
 @dataclass(frozen=True)
 class TorchStorage:
-    """A storage of the file: where its bytes are is known when they are asked for."""
+    """A storage of the file; its bytes are looked up by its key when they are asked for.
+
+    Args:
+        dtype: of its numbers, as numpy names it without byte order.
+        key: its name in the file.
+        numel: how many numbers it has.
+        offset: of its first number, where it is a view of another storage.
+    """
 
     dtype: str
     key: str
@@ -46,7 +53,7 @@ class TorchStorage:
 
 @dataclass(frozen=True)
 class Deferred:
-    """A tensor of the file, not built yet: torch._utils._rebuild_tensor_v2's first arguments."""
+    """A tensor of the file, not built yet: torch._utils._rebuild_tensor_v2's first arguments, in numbers, not bytes."""
 
     storage: TorchStorage
     offset: int
@@ -159,14 +166,24 @@ def harmless(name: str) -> bool:
 
 
 def byteorder(archive: Archive, root: str) -> str:
-    """Of the numbers in an archive that torch wrote, as numpy's dtypes begin."""
+    """Of the numbers in an archive that torch wrote, as numpy's dtypes begin.
+
+    Args:
+        archive: the zip archive.
+        root: the folder in it that everything lies in.
+    """
     member = f"{root}/byteorder"
     told = archive.read(member) if member in archive.members else b""
     return ">" if isinstance(told, Bytes) and len(told) == 3 and bytes(told.read()) == b"big" else "<"
 
 
 def broken(path: Path, reason: str) -> str:
-    """What to say of a PyTorch file that can't be read to its end."""
+    """What to say of a PyTorch file that can't be read to its end.
+
+    Args:
+        path: the file.
+        reason: what is wrong with it.
+    """
     size = path.stat().st_size
     return (
         f"{path}: a PyTorch file by its first bytes, but broken or truncated at its {size:,} bytes ({reason}); "
@@ -178,6 +195,11 @@ def load_pickle(
     data: Bytes, find: Callable[[Any], object] = persistent, allows: Callable[[str], bool] = harmless
 ) -> Any:
     """`densezoo.formats.containers.pickle.load` of the torch pickle at the beginning of these bytes.
+
+    Args:
+        data: begins with the pickle; what follows it is not read.
+        find: what a persistent id stands for.
+        allows: whether what this name makes may stand as inert data.
 
     Raises:
         FormatError: the same, with the file's name and what to do.
@@ -196,6 +218,11 @@ def load_pickle(
 
 def build_all(path: Path, deferred: Mapping[str, Stateful], storages: Storages) -> dict[str, Tensor]:
     """{name: tensor}.
+
+    Args:
+        path: the file, for messages.
+        deferred: {name: tensor that isn't built yet}.
+        storages: where their numbers are.
 
     Raises:
         FormatError: one of them doesn't fit the file.

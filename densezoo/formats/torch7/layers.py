@@ -10,7 +10,15 @@ from densezoo.formats.torch7.objects import Tensor
 
 @dataclass(frozen=True)
 class Conv:
-    """A convolution; sides in pixels. ``where`` names the module in messages, as in the classes below."""
+    """A convolution.
+
+    Args:
+        where: the module, for messages, as in the classes below.
+        weight: (outputs, inputs, kernel, kernel), or (outputs, inputs * kernel * kernel).
+        bias: (outputs,), or None.
+        inputs, outputs: channels.
+        kernel, stride, padding: pixels, the same for both sides.
+    """
 
     where: str
     weight: Tensor
@@ -24,7 +32,13 @@ class Conv:
 
 @dataclass(frozen=True)
 class Norm:
-    """A batch norm. ``spread``: the running variance, or 1 / sqrt(variance + eps) where ``inverse``."""
+    """A batch norm.
+
+    Args:
+        weight, bias: (channels,); None: the norm has neither.
+        mean: the running mean, (channels,).
+        spread: the running variance, (channels,), or 1 / sqrt(variance + eps) where ``inverse``.
+    """
 
     where: str
     weight: Tensor | None
@@ -52,7 +66,12 @@ class Dropout:
 
 @dataclass(frozen=True)
 class Pool:
-    """Pooling; sides in pixels."""
+    """Pooling.
+
+    Args:
+        kernel, stride, padding: pixels, the same for both sides.
+        ceil_mode: whether a window may reach beyond the edge.
+    """
 
     where: str
     kind: Literal["avg", "max"]
@@ -64,7 +83,7 @@ class Pool:
 
 @dataclass(frozen=True)
 class Flatten:
-    """(N, C, 1, 1) -> (N, C); None: whatever C is."""
+    """(N, C, 1, 1) -> (N, C); ``channels`` is C, or None: any."""
 
     where: str
     channels: int | None
@@ -72,7 +91,7 @@ class Flatten:
 
 @dataclass(frozen=True)
 class Linear:
-    """A classifier."""
+    """A classifier: ``weight`` (classes, features), ``bias`` (classes,) or None."""
 
     where: str
     weight: Tensor

@@ -267,7 +267,12 @@ class Torch7File:
 
 
 def looks_like_torch7(head: bytes, size: int) -> bool:
-    """Whether a file starts with a numbered table, object or function, in binary or as text."""
+    """Whether a file starts with a numbered table, object or function, in binary or as text.
+
+    Args:
+        head: the file's first 512 bytes, fewer of a shorter file.
+        size: of the file, in bytes.
+    """
     if re.match(rb"[3478]\n[1-9]\d*\n\d+\n", head):
         return True
     return len(head) >= 8 and head[:4] in [bytes([kind, 0, 0, 0]) for kind in REFERENCED] and head[4:8] != bytes(4)

@@ -86,6 +86,11 @@ class Chunk(NamedTuple):
 def read_tensor(file: File, node: Node, what: str) -> Tensor:
     """The numbers of a dataset.
 
+    Args:
+        file: that the dataset is in.
+        node: the dataset.
+        what: its name, for messages.
+
     Raises:
         FormatError: broken, truncated or in another file; no numbers; stored in a way that isn't read.
     """

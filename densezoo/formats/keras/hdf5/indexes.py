@@ -16,7 +16,14 @@ HUGE_RECORD = 1, 24  # kind and bytes of a record of a fractal heap's huge objec
 
 
 def btree_v1(source: HDF5Bytes, address: int, kind: int, key_size: int) -> Iterator[int]:
-    """Where the entries (key, then address) in the leaves of a version 1 B-tree are, in order."""
+    """Where the entries (key, then address) in the leaves of a version 1 B-tree are, in order.
+
+    Args:
+        source: the file.
+        address: of the B-tree's root.
+        kind: of its nodes: 0 for a group's members, 1 for chunks.
+        key_size: bytes of a key.
+    """
     todo = [(address, MAX_LEVELS)]
     while todo:
         at, levels = todo.pop()
@@ -159,7 +166,13 @@ class FixedArray:
 
 
 def symbol_table(source: HDF5Bytes, tree: int, heap: int) -> Iterator[tuple[str, int]]:
-    """(name, address) of a group's members: entries in a B-tree, names in a local heap; no soft or external links."""
+    """(name, address) of a group's members: entries in a B-tree, names in a local heap; no soft or external links.
+
+    Args:
+        source: the file.
+        tree: address of the B-tree.
+        heap: address of the heap of names.
+    """
     source.expect(heap, b"HEAP", "a heap of names")
     names = source.piece(source.number(heap + 24), source.number(heap + 8), "a heap of names")
     for place in btree_v1(source, tree, kind=0, key_size=8):
@@ -177,7 +190,12 @@ def symbol_table(source: HDF5Bytes, tree: int, heap: int) -> Iterator[tuple[str,
 
 
 def global_heap(source: HDF5Bytes, address: int) -> dict[int, tuple[int, int]]:
-    """{number: (where it is, its bytes)} of the objects in a collection of a global heap."""
+    """{number: (where it is, its bytes)} of the objects in a collection of a global heap.
+
+    Args:
+        source: the file.
+        address: of the collection.
+    """
     source.expect(address, b"GCOL\1", "a collection of strings")
     place, end = address + 16, address + source.number(address + 8)
     strings = {}

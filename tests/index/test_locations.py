@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from densezoo.index.load import load_index
-from densezoo.index.places import direct_url, file_name, places
+from densezoo.index.locations import direct_url, file_name, locations
 from densezoo.types import WeightSource
 
 
@@ -42,21 +42,21 @@ def test_links_and_the_files_behind_them(published: str, direct: str | None, nam
     source = WeightSource("torch7", "t7", url=published)
     assert direct_url(published) == direct
     assert file_name("a.b", source) == name
-    assert places("a.b", source, []) == ([direct] if direct else [])
+    assert locations("a.b", source, []) == ([direct] if direct else [])
 
 
-def test_every_file_of_the_index_has_a_place_of_its_own() -> None:
+def test_every_file_of_the_index_has_a_location_of_its_own() -> None:
     for spec in load_index().values():
         downloads = [source for source in spec.weights if source.path is None]
-        assert all(places(spec.name, source, []) for source in downloads), spec.name
+        assert all(locations(spec.name, source, []) for source in downloads), spec.name
         named = {file_name(spec.name, source) for source in downloads}
         assert len(named) == len(downloads), spec.name
         assert not any(set(name) & set("/\\ ") or name.startswith(".") for name in named), named
 
 
-def test_mirrors_come_first_and_no_place_twice() -> None:
+def test_mirrors_come_first_and_no_location_twice() -> None:
     hub = "https://huggingface.co/timm/a"
     direct = f"{hub}/resolve/main/model.safetensors"
     source = WeightSource("torch", "safetensors", url=hub, mirrors=(direct, "https://b.example/c"))
-    asked = places("a.b", source, ["https://m/", "/n"])
+    asked = locations("a.b", source, ["https://m/", "/n"])
     assert asked == ["https://m/a.b/model.safetensors", "/n/a.b/model.safetensors", direct, "https://b.example/c"]

@@ -42,7 +42,7 @@ def file_name(model: str, source: WeightSource) -> str:
     return name if PurePosixPath(name).suffix else f"{model}.{source.format}"
 
 
-def places(model: str, source: WeightSource, mirrors: Sequence[str]) -> list[str]:
+def locations(model: str, source: WeightSource, mirrors: Sequence[str]) -> list[str]:
     """URLs and paths to ask for a file, in this order: mirrors, the publisher's URL, its own mirrors.
 
     A mirror has ``<model>/<file>``, as the cache has. A flat one (``<file>``) is asked only for files with a published
