@@ -18,7 +18,7 @@ CONVENTIONS: Mapping[str, Mapping[str, int]] = {
     # torchvision/models/densenet.py _ops: multiply-adds of convolutions and the classifier
     "torchvision": {"conv": 1, "linear": 1},
     # timm's results/benchmark-*.csv gmacs, fvcore's own counting: a batch norm is two operations an element
-    "timm": {"conv": 1, "linear": 1, "norm": 2},
+    "timm": {"conv": 1, "linear": 1, "norm": 2, "layer_norm": 5},
     # mmpretrain configs/densenet/metafile.yml: norm and ReLU are three an element, pooling one an input; no classifier
     "mmpretrain": {"conv": 1, "norm": 3, "pool": 1},
 }
@@ -27,13 +27,13 @@ UNDEFINED = ("paperswithcode",)
 
 #: {a step's operation: what it is counted as}; what is absent counts for nothing.
 _COUNTED = {
-    "conv": "conv", "blur": "conv", "linear": "linear", "norm": "norm", "max_pool": "pool", "avg_pool": "pool",
-    "global_avg_pool": "pool",
+    "conv": "conv", "blur": "conv", "linear": "linear", "norm": "norm", "layer_norm": "layer_norm",
+    "max_pool": "pool", "avg_pool": "pool", "global_avg_pool": "pool",
 }  # fmt: skip
 
 
 def count_operations(computation: Computation, image_size: int) -> Mapping[str, int]:
-    """{"conv", "linear": multiply-adds, "norm": elements, "pool": inputs} for one square image.
+    """{"conv", "linear": multiply-adds, "norm", "layer_norm": elements, "pool": inputs} for one square image.
 
     Args:
         computation: what is counted.
@@ -50,7 +50,7 @@ def count_operations(computation: Computation, image_size: int) -> Mapping[str, 
 
 def flops(counts: Mapping[str, int], convention: str) -> int:
     """The FLOPs of `count_operations` by one of CONVENTIONS."""
-    return sum(times * counts[what] for what, times in CONVENTIONS[convention].items())
+    return sum(times * counts.get(what, 0) for what, times in CONVENTIONS[convention].items())
 
 
 def _operations(node: Node, before: tuple[int, int, int], after: tuple[int, int, int]) -> int:

@@ -11,11 +11,14 @@ from typing import Any
 
 import pytest
 import torch
+from torch.nn import functional
+from toy_computation import window
 
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.computation import computation
 from densezoo.families.densenet.network import DenseNet
 from densezoo.families.flops import CONVENTIONS, count_operations, flops
+from densezoo.types import Computation, Node
 
 PLAIN = DenseNetArchitecture(
     stem="cifar", growth_rate=2, num_init_features=4, block_config=(1, 1), bn_size=None, num_classes=5
@@ -34,6 +37,44 @@ def test_counts_by_hand() -> None:
         convolutions + 25 + 2 * norms,
         convolutions + 3 * norms + pools,
     ]
+
+
+def test_a_network_of_layer_norms_and_depthwise_convolutions() -> None:
+    """timm's convention is fvcore's own, whose handler of a layer norm takes five operations an element."""
+
+    class Layer(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.depthwise, self.norm = torch.nn.Conv2d(6, 6, 7, padding=3, groups=6), torch.nn.LayerNorm(6)
+            self.gate, self.head = torch.nn.Conv2d(6, 6, 1), torch.nn.Linear(6, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.norm(self.depthwise(x).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+            x = x * functional.hardsigmoid(self.gate(x.mean((2, 3), keepdim=True)))
+            logits: torch.Tensor = self.head(functional.gelu(x).mean((2, 3)))
+            return logits
+
+    steps = (
+        Node("input", "images", (), {"channels": 6}),
+        Node("conv", "depthwise", ("images",), {"channels": 6, "groups": 6, **window(7, 1, 3)}),
+        Node("layer_norm", "norm", ("depthwise",)),
+        Node("global_avg_pool", "mean", ("norm",)),
+        Node("conv", "gate", ("mean",), {"channels": 6, **window(1, 1, 0)}),
+        Node("hard_sigmoid", "open", ("gate",)),
+        Node("multiply", "gated", ("norm", "open")),
+        Node("gelu", "gelu", ("gated",)),
+        Node("global_avg_pool", "pool", ("gelu",)),
+        Node("flatten", "flatten", ("pool",)),
+        Node("linear", "head", ("flatten",), {"channels": 4}),
+    )
+    counts = count_operations(Computation("layer", steps), 15)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        from fvcore.nn import FlopCountAnalysis
+
+        analysis = FlopCountAnalysis(Layer().eval(), torch.zeros(1, 6, 15, 15))
+        assert flops(counts, "timm") == analysis.unsupported_ops_warnings(False).tracer_warnings("none").total()
+    assert counts["layer_norm"] == 6 * 15 * 15
 
 
 def elements(name: str) -> Callable[[list[Any], list[Any]], Counter[str]]:
