@@ -8,6 +8,8 @@ import pytest
 from examples import example_facts, example_result
 
 from densezoo.errors import ResultError
+from densezoo.paths import RESULTS
+from densezoo.results import store
 from densezoo.results.store import (
     check_replaces,
     differences,
@@ -17,7 +19,7 @@ from densezoo.results.store import (
     storing,
     write_result,
 )
-from densezoo.types import Conditions
+from densezoo.types import Conditions, EvalResult
 
 #: What DESIGN asks of every stored result.
 KEYS = [
@@ -170,3 +172,22 @@ def test_weights_that_are_known_better_are_not_replaced(tmp_path: Path) -> None:
         ResultError, match="holds the result of weights a639ec97..., known by published-hash; these are"
     ):
         check_replaces(tmp_path, example_facts(weights_sha256="b" * 64, weights_known_by="user"))
+
+
+def test_stored_results_are_written_as_they_are(tmp_path: Path) -> None:
+    """Their keys in their order, to the byte."""
+    paths = sorted(RESULTS.glob("*/*@*.json"))
+    for path, result in zip(paths, read_results(RESULTS)):
+        assert write_result(tmp_path, result).read_bytes() == path.read_bytes()
+    assert paths
+
+
+def test_every_field_has_its_place_in_the_file() -> None:
+    assert sorted(store.KEYS) == sorted(field.name for field in dataclasses.fields(EvalResult))
+
+
+def test_the_same_run_is_found_whenever_it_was_made() -> None:
+    stored = example_result(tta="flip", date="2020", commit="abc", seconds=1.0)
+    facts = example_facts(tta="flip")
+    assert store.find_same([example_result(), stored], facts) is stored
+    assert store.find_same([stored], dataclasses.replace(facts, dataset_fingerprint="e" * 64)) is None

@@ -90,7 +90,7 @@ def test_the_readme_is_what_index_and_results_say() -> None:
 
 
 def test_a_cell_typed_by_hand_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (document,) = api.GENERATED
+    (document,) = documents.GENERATED
     text = document.read_text()
     assert "74.434" in text
     copy = tmp_path / "README.md"

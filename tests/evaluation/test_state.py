@@ -1,0 +1,60 @@
+"""A run's state: its name, what runs in more processes left beside it, what is said when it ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from examples import example_facts
+
+from densezoo.errors import EvaluationError
+from densezoo.evaluation import distributed, state
+from densezoo.evaluation.metrics import RECORD
+from densezoo.evaluation.record_log import RecordLog
+
+
+def test_the_name_has_all_that_tells_measurements_apart() -> None:
+    facts = example_facts(subset="fog/1", tta="flip", protocol="all")
+    assert state.state_name(facts) == ".densenet121.tv_in1k@all+fog_1+flip.rank0.state"
+
+
+def test_states_of_more_processes_are_removed_and_others_stay(tmp_path: Path) -> None:
+    names = [".a@timm.rank0.state", ".a@timm.rank1.state", ".a@timm+flip.rank1.state", ".b@timm.rank3.state"]
+    for name in names:
+        (tmp_path / name).touch()
+    state.remove_other_states(tmp_path / names[0])
+    assert {path.name for path in tmp_path.iterdir()} == set(names) - {names[1]}
+
+
+def test_processes_that_measure_different_things_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [{"rank": rank, "device": f"cuda:{rank}", "weights_sha256": "ab"[rank]} for rank in (0, 1)]
+    monkeypatch.setattr(distributed, "gather", lambda value: runs)
+    with pytest.raises(EvaluationError, match="rank 1 measures another thing than rank 0: weights_sha256 is 'b', and"):
+        state.check_same_run(runs[0])
+    runs[1]["weights_sha256"] = "a"
+    state.check_same_run(runs[0])  # each on a device of its own
+
+
+@pytest.mark.parametrize("kind", [EvaluationError, KeyboardInterrupt])
+def test_an_error_says_what_is_kept(tmp_path: Path, kind: type[BaseException]) -> None:
+    with RecordLog(tmp_path / "state", {}) as log:
+        with pytest.raises(kind) as caught, state.saying_what_is_kept(log, 10, 2):
+            raise kind("broken")
+        assert str(caught.value) == "broken"  # nothing is kept
+        log.append(np.zeros(6, RECORD), 0.1)
+        with pytest.raises(kind) as caught, state.saying_what_is_kept(log, 10, 2):
+            raise kind("broken")
+    when = "" if kind is KeyboardInterrupt else "when that is mended, "
+    kept = f"3 of 10 images are kept in {tmp_path}/state: {when}the same command with --resume goes on"
+    assert str(caught.value) == f"broken\n{kept}"
+
+
+def test_states_that_hold_records_are_refused_before_the_first_run(tmp_path: Path) -> None:
+    runs = [example_facts(subset=subset) for subset in ("fog/1", "fog/2")]
+    state.check_states(tmp_path, runs)
+    (tmp_path / "imagenet1k").mkdir()
+    with RecordLog(tmp_path / "imagenet1k" / state.state_name(runs[1]), {}) as log:
+        log.append(np.zeros(4, RECORD), 0.1)
+    with pytest.raises(EvaluationError, match="fog_2.rank0.state: holds 4 records of an interrupted run"):
+        state.check_states(tmp_path, runs)
