@@ -43,13 +43,13 @@ class Description:
     """What stands beside a file's tensors about the network they are of, as it is written there.
 
     Args:
-        where: what says it, for messages.
+        stated_in: what says it, for messages.
         kind: "config": Hugging Face's config.json in the file's folder; "arguments": those of the training run, in
             the file.
         facts: {name: value}.
     """
 
-    where: str
+    stated_in: str
     kind: Literal["config", "arguments"]
     facts: Mapping[str, object]
 
