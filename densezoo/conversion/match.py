@@ -25,7 +25,7 @@ from densezoo.errors import CheckpointError
 from densezoo.families.densenet.graph import read_computation
 from densezoo.families.densenet.keymaps import DROPPED_NAMES, KEYMAPS
 from densezoo.families.densenet.layers import Layer, layers
-from densezoo.families.densenet.timm import named_networks
+from densezoo.families.densenet.timm import named_by_timm
 from densezoo.families.densenet.torch7 import fold_modules
 from densezoo.formats.detect import read_checkpoint
 from densezoo.types import Architecture, Checkpoint, ConversionReport
@@ -58,7 +58,7 @@ def convert(
         CheckpointError: no known source's names; tensors missing, unexpected or of another shape; weights that are
             not finite numbers; an option that is no field, or that the file contradicts; another computation.
     """
-    checkpoint = fold_modules(dataclasses.replace(checkpoint, described=named_networks(checkpoint)))
+    checkpoint = named_by_timm(fold_modules(checkpoint))
     naming = recognise(checkpoint)
     found = infer_architecture(naming)
     _check_description(checkpoint, naming, found)

@@ -16,7 +16,7 @@ from torch import Tensor
 from densezoo.conversion.export import misfits
 from densezoo.conversion.match import recognise
 from densezoo.families.densenet.layers import layers
-from densezoo.families.densenet.timm import named_networks
+from densezoo.families.densenet.timm import named_by_timm
 from densezoo.formats.detect import read_checkpoint
 from densezoo.types import Architecture
 
@@ -63,7 +63,7 @@ def _timm(path: Path, arch: Architecture, images: Tensor) -> Tensor:
     }
     named = [
         (network.name, {**sizes, **network.arguments})
-        for network in named_networks(read_checkpoint(path))
+        for network in named_by_timm(read_checkpoint(path)).described
         if timm.is_model(network.name)
     ]
     for name, arguments in named or [(name, sizes) for name in _namesakes(state, sizes)]:
@@ -183,7 +183,7 @@ _VARIANTS = {"torchvision-legacy": "torchvision", "keras3": "keras"}
 def system_of(source: str, path: Path, arch: Architecture) -> str:
     """The system that runs a source's file: torchvision's names are timm's, too, and its networks fewer."""
     system = _VARIANTS.get(source, source)
-    if system == "torchvision" and (misfits("torchvision", arch) or named_networks(read_checkpoint(path))):
+    if system == "torchvision" and (misfits("torchvision", arch) or named_by_timm(read_checkpoint(path)).described):
         return "timm"
     return system
 

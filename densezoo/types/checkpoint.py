@@ -43,13 +43,13 @@ class Description:
     """What stands beside a file's tensors about the network they are of, as it is written there.
 
     Args:
-        stated_in: what says it, for messages.
+        where: what says it, for messages.
         kind: "config": Hugging Face's config.json in the file's folder; "arguments": those of the training run, in
             the file.
         facts: {name: value}.
     """
 
-    stated_in: str
+    where: str
     kind: Literal["config", "arguments"]
     facts: Mapping[str, object]
 

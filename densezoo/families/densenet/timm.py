@@ -7,6 +7,7 @@ pool, epsilon or blur from another: the tensors are the same. What tensors do sh
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 from densezoo.errors import CheckpointError
@@ -46,18 +47,19 @@ _IDLE = ("drop_rate", "proj_drop_rate", "memory_efficient", "device", "dtype")  
 _BESIDE = ("gp", "global_pool", "act_layer", "norm_layer", "aa_layer", "aa_stem_only", "bn_eps", "in_chans")
 
 
-def named_networks(checkpoint: Checkpoint) -> tuple[TimmNetwork, ...]:
-    """The networks that a checkpoint's descriptions name by timm's names.
+def named_by_timm(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint with the networks in ``described`` that its descriptions name by timm's names.
 
     Raises:
         CheckpointError: a description makes of the network another function than densezoo's can be.
     """
-    return tuple(network for description in checkpoint.descriptions for network in _networks(description))
+    networks = [network for description in checkpoint.descriptions for network in _networks(description)]
+    return dataclasses.replace(checkpoint, described=tuple(networks)) if networks else checkpoint
 
 
 def _networks(description: Description) -> tuple[TimmNetwork, ...]:
     """The network that a config.json or the arguments of timm's train.py name; none where they are another system's."""
-    where, facts = description.stated_in, description.facts
+    where, facts = description.where, description.facts
     if description.kind == "arguments":
         return _described(where, facts.get("model"), facts, facts.get("model_kwargs") or {}) if "gp" in facts else ()
     arguments = facts.get("model_args") or {}

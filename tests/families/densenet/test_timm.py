@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import inspect
 import json
 from pathlib import Path
@@ -22,7 +21,7 @@ from densezoo.errors import CheckpointError, FormatError
 from densezoo.families.densenet import timm as timm_config
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.network import DenseNet
-from densezoo.families.densenet.timm import NETWORKS, named_networks
+from densezoo.families.densenet.timm import NETWORKS, named_by_timm
 from densezoo.formats import detect
 from densezoo.formats.safetensors import write_safetensors
 from densezoo.types import Checkpoint
@@ -35,8 +34,7 @@ BLUR = {"architecture": "densenetblur121d", "model_args": SMALL}
 
 def read_checkpoint(path: Path) -> Checkpoint:
     """The file, with the networks that stand beside its tensors."""
-    checkpoint = detect.read_checkpoint(path)
-    return dataclasses.replace(checkpoint, described=named_networks(checkpoint))
+    return named_by_timm(detect.read_checkpoint(path))
 
 
 def trained(tmp_path: Path, tensors: dict[str, torch.Tensor] = TENSORS, **arguments: object) -> Path:
