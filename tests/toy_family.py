@@ -1,7 +1,8 @@
 """A second family, as small as it can be: what it has that no DenseNet has is what another family may bring.
 
-A 3x3 convolution with bias, a norm of every pixel without statistics, a vector of gains, and a linear classifier; its
-widths are several. Another source ("foo") names the same tensors otherwise, with kernels in TensorFlow's layout.
+A 3x3 convolution with bias, a norm of every pixel without statistics, a vector of gains, a norm after pooling, and a
+linear classifier; its widths are several. Another source ("foo") names the same tensors otherwise, with kernels in
+TensorFlow's layout.
 """
 
 from __future__ import annotations
@@ -47,10 +48,11 @@ class Toy(nn.Module):
         super().__init__()
         sides = zip((arch.in_chans, *arch.widths), arch.widths)
         self.stages = nn.Sequential(*(ToyStage(before, after, arch.norm_eps) for before, after in sides))
+        self.head_norm = nn.LayerNorm(arch.widths[-1])
         self.classifier = nn.Linear(arch.widths[-1], arch.num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.classifier(self.stages(x).mean((2, 3)))
+        logits: Tensor = self.classifier(self.head_norm(self.stages(x).mean((2, 3))))
         return logits
 
 
@@ -73,7 +75,9 @@ def layers(arch: ToyArchitecture) -> Iterator[Layer]:
         yield Layer("stage.conv", f"stages.{i}.conv", "conv", conv, i + 1)
         yield Layer("stage.norm", f"stages.{i}.norm", "layer_norm", {"weight": (after,), "bias": (after,)}, i + 1)
         yield Layer("stage", f"stages.{i}", "gain", {"gamma": (after,)}, i + 1)
-    head = {"weight": (arch.num_classes, arch.widths[-1]), "bias": (arch.num_classes,)}
+    width = arch.widths[-1]
+    yield Layer("head.norm", "head_norm", "layer_norm", {"weight": (width,), "bias": (width,)})
+    head = {"weight": (arch.num_classes, width), "bias": (arch.num_classes,)}
     yield Layer("classifier", "classifier", "linear", head)
 
 
@@ -81,7 +85,8 @@ def _keymap(name: str, stage: str, conv: str, norm: str, gain: str, kernel: Para
     both = {"weight": Param((".weight",)), "bias": Param((".bias",))}
     templates = {"stage.conv": (f"{stage}.{conv}",), "stage.norm": (f"{stage}.{norm}",), "stage": (stage,)}
     params = {"conv": {**both, "weight": kernel}, "layer_norm": both, "gain": {"gamma": Param((gain,))}, "linear": both}
-    return KeyMap(name, {**templates, "classifier": ("classifier",)}, params, semantics)
+    templates |= {"head.norm": ("head_norm",), "classifier": ("classifier",)}
+    return KeyMap(name, templates, params, semantics)
 
 
 KEYMAPS = (
@@ -96,6 +101,7 @@ class Toys(Family[ToyArchitecture]):
     anchor = ("stage.conv", 1, 0)
     inferred = ("widths", "in_chans", "num_classes")
     sizes = ("widths",)
+    head = ("head.norm", "classifier")
 
     @property
     def architecture(self) -> type[ToyArchitecture]:
@@ -112,7 +118,7 @@ class Toys(Family[ToyArchitecture]):
         return KEYMAPS
 
     def kind_of(self, role: str) -> str:
-        return {"stage.conv": "conv", "stage.norm": "layer_norm", "stage": "gain", "classifier": "linear"}[role]
+        return {"stage.conv": "conv", "stage": "gain", "classifier": "linear"}.get(role, "layer_norm")
 
     def numbers(self, block: int, layer: int, rank: int) -> Mapping[str, int]:
         return {"stage": block, "stage0": block - 1}

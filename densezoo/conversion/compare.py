@@ -86,7 +86,13 @@ def refusal(checkpoint: Checkpoint, naming: Naming, report: ConversionReport, in
         if field.name in naming.family.inferred
         and getattr(inferred, field.name) != getattr(report.architecture, field.name)
     ]
-    head = {key for param in ("weight", "bias") for key in naming.keys("classifier", param) or ()}
+    head = {
+        key
+        for layer in naming.family.layers(report.architecture)
+        if layer.role in naming.family.head
+        for param in layer.shapes
+        for key in naming.keys(layer.role, param, layer.block, layer.index) or ()
+    }
     if head == set(report.missing) and not report.mismatched:
         whose = naming.family.a_title
         lines.append(f"  these are {whose}'s features without their classifier; the whole network's file is wanted")

@@ -58,9 +58,10 @@ def export(
         raise CheckpointError(f"{path}: densezoo can't write {family.a_title} for {to}; expected one of {known}")
     wrong = system.cannot_store(arch)
     if wrong:
+        able = (name for name, other in family.systems.items() if other.write and not other.cannot_store(arch))
         raise CheckpointError(
             f"{path}: {to}'s {family.title} can't have {', '.join(wrong)}; the file would hold another network's "
-            "weights. Write a .safetensors or .onnx file, which carry it"
+            f"weights. Write it for {' or '.join(able)}, whose files carry it"
         )
     if not path.parent.is_dir():
         raise CheckpointError(f"{path}: can't be written (there is no folder {path.parent})")

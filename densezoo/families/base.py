@@ -35,6 +35,8 @@ class Family(ABC, Generic[A]):
     inferred: ClassVar[tuple[str, ...]]
     #: Those of them that tell one network of the family from another in a message.
     sizes: ClassVar[tuple[str, ...]]
+    #: Roles of the layers that a file of the features alone lacks.
+    head: ClassVar[tuple[str, ...]] = ("classifier",)
     #: (a pattern of a tensor's name, what a file with such a name is where no table applies to it).
     fragments: ClassVar[tuple[tuple[str, str], ...]] = ()
 
