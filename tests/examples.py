@@ -18,6 +18,8 @@ def randomise_statistics(model: torch.nn.Module, seed: int = 0) -> torch.nn.Modu
     generator = torch.Generator().manual_seed(seed)
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
+            assert module.running_mean is not None
+            assert module.running_var is not None
             for tensor in (module.weight.data, module.running_var):
                 tensor.copy_(torch.rand(tensor.shape, generator=generator) + 0.5)
             for tensor in (module.bias.data, module.running_mean):
