@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
+import yaml
 
 from densezoo.data.contents import VerifiedImages, content_digests, verified
 from densezoo.data.layouts.folder import ArrayImages
@@ -74,3 +76,25 @@ def records_of(confidences: Sequence[float], ranks: Sequence[int]) -> Records:
     records["classes"][:, 0] = [int(rank > 0) for rank in ranks]
     records["probabilities"][:, 0] = confidences
     return records
+
+
+#: What a model of a metafile may have: the URL of its weights, that file, a published result.
+URL = "https://example.org/f.pth"
+FILE = {"URL": URL, "Framework": "torch", "Format": "pickle"}
+RESULT = {"Task": "t", "Dataset": "d", "Protocol": "timm", "Metrics": {"Top 1 Accuracy": 1.0}, "Published By": "p"}
+
+
+def write_index(folder: Path, **changes: object) -> Path:
+    """An index of one metafile with one model; ``changes`` replace its fields, None leaves one out."""
+    model = {
+        "Name": "densenet121.mine",
+        "In Collection": "mine",
+        "Config": "configs/densenet121.py",
+        "Protocol": "torchvision",
+        "Metadata": {"Parameters": 7978856, "Image Size": 224, "FLOPs": {"torchvision": 1}},
+    }
+    collection = {"Name": "mine", "Paper": {"URL": "https://example.org"}, "Code": {"URL": "https://example.org"}}
+    model = {key: value for key, value in {**model, **changes}.items() if value is not None}
+    (folder / "mine.yml").write_text(yaml.safe_dump({"Collections": [collection], "Models": [model]}))
+    (folder / "model-index.yml").write_text("Import: [mine.yml]\n")
+    return folder / "model-index.yml"
