@@ -86,7 +86,7 @@ RESULT = {"Task": "t", "Dataset": "d", "Protocol": "timm", "Metrics": {"Top 1 Ac
 
 def write_index(folder: Path, **changes: object) -> Path:
     """An index of one metafile with one model; ``changes`` replace its fields, None leaves one out."""
-    model = {
+    model: dict[str, object] = {
         "Name": "densenet121.mine",
         "In Collection": "mine",
         "Config": "configs/densenet121.py",
