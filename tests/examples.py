@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
+import yaml
 
 from densezoo.data.contents import VerifiedImages, content_digests, verified
 from densezoo.data.images import ArrayImages
@@ -19,6 +21,8 @@ def randomise_statistics(model: torch.nn.Module, seed: int = 0) -> torch.nn.Modu
     generator = torch.Generator().manual_seed(seed)
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
+            assert module.running_mean is not None
+            assert module.running_var is not None
             for tensor in (module.weight.data, module.running_var):
                 tensor.copy_(torch.rand(tensor.shape, generator=generator) + 0.5)
             for tensor in (module.bias.data, module.running_mean):
@@ -85,3 +89,25 @@ def same(found: object, expected: dict[str, torch.Tensor]) -> bool:
     """Whether these are the tensors that are expected, to the last bit, under the same names."""
     assert isinstance(found, dict)
     return found.keys() == expected.keys() and all(torch.equal(found[k], v) for k, v in expected.items())
+
+
+#: What a model of a metafile may have: the URL of its weights, that file, a published result.
+URL = "https://example.org/f.pth"
+FILE = {"URL": URL, "Framework": "torch", "Format": "pickle"}
+RESULT = {"Task": "t", "Dataset": "d", "Protocol": "timm", "Metrics": {"Top 1 Accuracy": 1.0}, "Published By": "p"}
+
+
+def write_index(folder: Path, **changes: object) -> Path:
+    """An index of one metafile with one model; ``changes`` replace its fields, None leaves one out."""
+    model: dict[str, object] = {
+        "Name": "densenet121.mine",
+        "In Collection": "mine",
+        "Config": "configs/densenet121.py",
+        "Protocol": "torchvision",
+        "Metadata": {"Parameters": 7978856, "Image Size": 224, "FLOPs": {"torchvision": 1}},
+    }
+    collection = {"Name": "mine", "Paper": {"URL": "https://example.org"}, "Code": {"URL": "https://example.org"}}
+    model = {key: value for key, value in {**model, **changes}.items() if value is not None}
+    (folder / "mine.yml").write_text(yaml.safe_dump({"Collections": [collection], "Models": [model]}))
+    (folder / "model-index.yml").write_text("Import: [mine.yml]\n")
+    return folder / "model-index.yml"

@@ -20,7 +20,6 @@ from densezoo.data import imagenet
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.network import DenseNet
 from densezoo.paths import ROOT
-from densezoo.threads import one_thread
 
 #: Packages and what they cost: torch's compiler 2.4 s of CPU, timm 2.9 s, torchvision 1 s.
 HEAVY = ["torch._dynamo", "torch._inductor", "sympy", "timm", "torchvision", "sklearn", "scipy", "pandas", "matplotlib"]
@@ -120,17 +119,6 @@ def test_weights_are_drawn_as_they_always_were() -> None:
             torch.nn.init.kaiming_normal_(module.weight)
     torch.nn.init.zeros_(by_torch.classifier.bias)
     assert all(torch.equal(tensor, by_torch.state_dict()[name]) for name, tensor in drawn.state_dict().items())
-
-
-def test_one_thread_is_for_a_while() -> None:
-    before = torch.get_num_threads()
-    torch.set_num_threads(3)
-    try:
-        with one_thread():
-            assert torch.get_num_threads() == 1
-        assert torch.get_num_threads() == 3
-    finally:
-        torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])

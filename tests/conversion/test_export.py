@@ -45,7 +45,8 @@ def round_trips() -> list[object]:
         kind = tuple(value for name, value in vars(arch).items() if name not in SIZES)
         cases.append(pytest.param(arch, marks=[pytest.mark.slow] if kind in kinds else [], id=f"{num_params(arch)}"))
         kinds.add(kind)
-    return cases
+    unpublished = {"max": {"transition_pool": "max"}, "ceil": {"transition_pool": "max", "ceil_mode": True}}
+    return [*cases, *(pytest.param(dataclasses.replace(SMALL, **v), id=k) for k, v in unpublished.items())]
 
 
 def same_function(one: DenseNetArchitecture, other: DenseNetArchitecture) -> bool:

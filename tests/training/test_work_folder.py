@@ -20,8 +20,10 @@ NAME = CONFIG.stem
 SMALL = {"train.epochs": 3, "model.growth_rate": 4, "model.block_config": (1, 1, 1), "model.drop_rate": 0.1}
 
 
-def train(folder: Path, overrides: Mapping[str, object] = SMALL, **options: bool) -> Path:
-    return api.train_config(CONFIG, work_dir=folder, workers=0, device="cpu", overrides=overrides, **options)
+def train(folder: Path, overrides: Mapping[str, object] = SMALL, resume: bool = False, overwrite: bool = False) -> Path:
+    return api.train_config(
+        CONFIG, work_dir=folder, workers=0, device="cpu", overrides=overrides, resume=resume, overwrite=overwrite
+    )
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -162,9 +164,9 @@ def test_overwriting_waits_until_all_is_checked(finished: Path, copy: Callable[[
 
 def test_a_folder_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    for options in ({}, {"resume": True}, {"overwrite": True}):
+    for resume, overwrite in ((False, False), (True, False), (False, True)):
         with pytest.raises(TrainingError, match="file: expected a folder for logs and checkpoints, found a file"):
-            train(tmp_path / "file", **options)
+            train(tmp_path / "file", resume=resume, overwrite=overwrite)
     assert (tmp_path / "file").read_text() == "mine"
 
 
