@@ -12,34 +12,24 @@ from pathlib import Path
 
 from densezoo.errors import ConfigError, DensezooError, ResultError
 
-_TORCH = ("torchvision", "timm", "mmpretrain")
-#: {kind of file: {extension: what may be written under it, the first unless another is asked for}}.
-EXTENSIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "checkpoint": {
-        ".safetensors": ("densezoo",),
-        ".pth": _TORCH,
-        ".pt": _TORCH,
-        ".pth.tar": _TORCH,
-        ".bin": _TORCH,
-        ".onnx": ("onnx",),
-        ".keras": ("keras",),
-    },
-    "predictions": {".parquet": ("parquet",)},
-    "plot": {".png": ("png",), ".pdf": ("pdf",), ".svg": ("svg",)},
-}
+#: {extension: what may be written under it, the first unless another is asked for}.
+Extensions = Mapping[str, tuple[str, ...]]
+PREDICTIONS: Extensions = {".parquet": ("parquet",)}
+PLOT: Extensions = {".png": ("png",), ".pdf": ("pdf",), ".svg": ("svg",)}
 
 
-def written_as(path: Path, kind: str, asked: str | None = None) -> str:
+def written_as(path: Path, kind: str, known: Extensions, asked: str | None = None) -> str:
     """What is written into a file, by its extension.
 
     Args:
-        kind: a key of EXTENSIONS.
+        path: the file.
+        kind: what it is, for messages: "checkpoint".
+        known: the extensions of its kind.
         asked: what the user asks for beside the name.
 
     Raises:
         ConfigError: another extension than those of its kind, or not one of what is asked for.
     """
-    known = EXTENSIONS[kind]
     extension = next((end for end in known if path.name.lower().endswith(end)), None)
     if extension is None:
         ends = ", ".join(f"{end} ({', '.join(made)})" if made != (end[1:],) else end for end, made in known.items())

@@ -59,9 +59,19 @@ def _blur(node: Node, inputs: list[Tensor], weights: list[Tensor]) -> Tensor:
     return functional.conv2d(padded, kernel, stride=node.attributes["stride"], groups=width)
 
 
+def _layer_norm(node: Node, inputs: list[Tensor], weights: list[Tensor]) -> Tensor:
+    pixels = inputs[0].permute(0, 2, 3, 1)
+    return functional.layer_norm(pixels, pixels.shape[-1:], *weights, eps=node.attributes["eps"]).permute(0, 3, 1, 2)
+
+
 OPERATIONS: dict[str, Operation] = {
     "conv": _conv,
     "norm": _norm,
+    "layer_norm": _layer_norm,
+    "scale": lambda node, inputs, weights: inputs[0] * weights[0].reshape(1, -1, 1, 1),
+    "gelu": lambda node, inputs, weights: functional.gelu(*inputs),
+    "hard_sigmoid": lambda node, inputs, weights: functional.hardsigmoid(*inputs),
+    "multiply": lambda node, inputs, weights: inputs[0] * inputs[1],
     "relu": lambda node, inputs, weights: functional.relu(*inputs),
     "max_pool": _pool(functional.max_pool2d),
     "avg_pool": _pool(functional.avg_pool2d),

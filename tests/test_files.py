@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from densezoo.errors import ConfigError, ResultError
-from densezoo.files import check_writable, replacing, write_atomically, written_as
+from densezoo.files import PLOT, check_writable, replacing, write_atomically, written_as
 
 
 @pytest.fixture
@@ -137,9 +137,10 @@ def test_a_folder_is_tried_before_the_work(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_the_extension_says_what_is_written() -> None:
-    assert written_as(Path("a.PTH"), "checkpoint") == "torchvision"
-    assert written_as(Path("a.pth"), "checkpoint", "timm") == "timm"
+    known = {".pth": ("torchvision", "timm"), ".onnx": ("onnx",)}
+    assert written_as(Path("a.PTH"), "checkpoint", known) == "torchvision"
+    assert written_as(Path("a.pth"), "checkpoint", known, "timm") == "timm"
     with pytest.raises(ConfigError, match="expected, for a plot file, .png, .pdf, .svg; found .txt"):
-        written_as(Path("a.txt"), "plot")
+        written_as(Path("a.txt"), "plot", PLOT)
     with pytest.raises(ConfigError, match="name the file .onnx"):
-        written_as(Path("a.pth"), "checkpoint", "onnx")
+        written_as(Path("a.pth"), "checkpoint", known, "onnx")

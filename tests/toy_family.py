@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from densezoo.families.base import Fact, Family
 from densezoo.families.naming import Naming
 from densezoo.families.systems import System, torch_writer, write_safetensors
-from densezoo.types import Architecture, KeyMap, Layer, Param
+from densezoo.types import Architecture, Computation, Freedom, KeyMap, Layer, Node, Param
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,26 @@ def layers(arch: ToyArchitecture) -> Iterator[Layer]:
     yield Layer("classifier", "classifier", "linear", head)
 
 
+def computation(arch: ToyArchitecture) -> Computation:
+    nodes = [Node("input", "images", (), {"channels": arch.in_chans})]
+    window = {"kernel": (3, 3), "stride": (1, 1), "pads": (1, 1, 1, 1)}
+    for i, width in enumerate(arch.widths):
+        steps = {
+            "conv": (f"{i}.conv", {"channels": width, **window}, ("conv.weight", "conv.bias")),
+            "layer_norm": (f"{i}.norm", {"eps": arch.norm_eps}, ("norm.weight", "norm.bias")),
+            "scale": (f"{i}.gain", {}, ("gamma",)),
+            "gelu": (f"{i}.gelu", {}, ()),
+        }
+        for op, (name, attributes, weights) in steps.items():
+            names = tuple(f"stages.{i}.{weight}" for weight in weights)
+            nodes.append(Node(op, name, (nodes[-1].name,), attributes, names))
+    nodes.append(Node("global_avg_pool", "pool", (nodes[-1].name,)))
+    nodes.append(Node("flatten", "flatten", ("pool",)))
+    head = ("classifier.weight", "classifier.bias")
+    nodes.append(Node("linear", "classifier", ("flatten",), {"channels": arch.num_classes}, head))
+    return Computation("toy", tuple(nodes))
+
+
 def _keymap(name: str, stage: str, conv: str, norm: str, gain: str, kernel: Param, **semantics: object) -> KeyMap:
     both = {"weight": Param((".weight",)), "bias": Param((".bias",))}
     templates = {"stage.conv": (f"{stage}.{conv}",), "stage.norm": (f"{stage}.{norm}",), "stage": (stage,)}
@@ -130,12 +150,23 @@ class Toys(Family[ToyArchitecture]):
         chans, classes = naming.side("stage.conv", 1, 3, 1), naming.side("classifier", 0, 5)
         return ToyArchitecture(tuple(widths), in_chans=chans, num_classes=classes)
 
+    def computation(self, arch: ToyArchitecture) -> Computation:
+        return computation(arch)
+
+    @property
+    def freedom(self) -> Freedom:
+        return Freedom("a Toy's", "norm_eps", {}, {})
+
     @property
     def systems(self) -> Mapping[str, System[ToyArchitecture]]:
         return {
-            "densezoo": System(build=Toy, write=write_safetensors),
+            "densezoo": System(build=Toy, write=write_safetensors, extensions=(".safetensors",)),
             "timm": System(
-                only={"in_chans": (3,)}, only_stored={"norm_eps": (1e-6,)}, write=torch_writer(self, "toy"), build=Toy
+                only={"in_chans": (3,)},
+                only_stored={"norm_eps": (1e-6,)},
+                write=torch_writer(self, "toy"),
+                build=Toy,
+                extensions=(".pth",),
             ),
         }
 

@@ -9,7 +9,7 @@ from densezoo.errors import ConfigError
 from densezoo.evaluation.comparison import compare
 from densezoo.evaluation.predictions import read_predictions
 from densezoo.evaluation.report import comparison_report, report
-from densezoo.files import written_as
+from densezoo.files import PLOT, written_as
 from densezoo.results.plots import reliability_diagram
 
 
@@ -29,7 +29,7 @@ def analyze(
         ResultError: the diagram can't be drawn.
     """
     if plot:
-        written_as(Path(plot), "plot")
+        written_as(Path(plot), "plot", PLOT)
     first = read_predictions(path)
     measures, num_classes = first.measures(), first.num_classes
     if not all(1 <= k <= num_classes for k in topk):

@@ -9,10 +9,10 @@ from typing import TypedDict
 from torch import nn
 
 from densezoo.api.models import load_checkpoint
-from densezoo.conversion.export import TARGETS, export
+from densezoo.conversion.export import TARGETS, export, extensions
 from densezoo.conversion.verify import LARGEST_ERROR, largest_error, probe_images, system_of
 from densezoo.errors import CheckpointError, UnknownNameError
-from densezoo.families import architecture_values
+from densezoo.families import architecture_values, families, family_of
 from densezoo.files import written_as
 from densezoo.formats.identity import file_sha256, unchanged
 from densezoo.index.load import find_by_sha256
@@ -54,9 +54,10 @@ def convert_checkpoint(
     if to is not None and to not in TARGETS:
         raise UnknownNameError("target", to, TARGETS)
     source, destination = Path(source), Path(destination)
-    to = written_as(destination, "checkpoint", to)
+    written_as(destination, "checkpoint", extensions(*families()), to)  # before a file is read
     with unchanged(source) as sha256:
         model, report = load_checkpoint(source, None, **options)
+    to = written_as(destination, "checkpoint", extensions(family_of(report.architecture)), to)
     spec = find_by_sha256(sha256)
     facts = {
         "architecture": architecture_values(report.architecture),

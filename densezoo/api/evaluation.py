@@ -13,7 +13,7 @@ from densezoo.data.loading import OnError
 from densezoo.evaluation import distributed
 from densezoo.evaluation.options import ExistingState, LoadOptions, RunOptions, StoreOptions
 from densezoo.evaluation.run import run
-from densezoo.files import written_as
+from densezoo.files import PREDICTIONS, written_as
 from densezoo.index.load import load_index
 from densezoo.results.agreement import compare
 from densezoo.results.summary import matrix, summary
@@ -138,7 +138,7 @@ def evaluate(load: LoadOptions, options: RunOptions, store: StoreOptions) -> lis
         precision=options.precision,
     )
     if store.predictions:
-        written_as(store.predictions, "predictions")
+        written_as(store.predictions, "predictions", PREDICTIONS)
     device = choose_device(options.device)
     distributed.start(options.launcher, device)  # before a file is read: what one finds wrong ends all processes
     with distributed.watched():

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
 from densezoo.conversion.match import convert
 from densezoo.errors import CheckpointError
 from densezoo.families import families, family_of
+from densezoo.families.base import Family
 from densezoo.files import replacing
 from densezoo.formats.detect import read_checkpoint
 from densezoo.types import Architecture
@@ -19,6 +21,12 @@ from densezoo.types import Architecture
 TARGETS = tuple(
     dict.fromkeys(name for family in families() for name, system in family.systems.items() if system.write is not None)
 )
+
+
+def extensions(*of: Family[Any]) -> dict[str, tuple[str, ...]]:
+    """{extension of a file: the systems for which it can be written} of some families' networks."""
+    pairs = [(end, name) for family in of for name, system in family.systems.items() for end in system.extensions]
+    return {end: tuple(dict.fromkeys(name for other, name in pairs if other == end)) for end, _ in pairs}
 
 
 def misfits(to: str, arch: Architecture) -> list[str]:

@@ -179,6 +179,9 @@ class _Walk:
     def same(self, expected: Node) -> None:
         """The same operation."""
         node = self._step(expected.op)
+        eps = expected.attributes.get("eps")
+        if eps is not None and not math.isclose(node.attributes.get("eps", eps), eps, rel_tol=1e-6):
+            raise self._refuse(f"an epsilon of {eps} ({expected.name})", f"{node.attributes['eps']} ({node.name})")
         if expected.weights:
             self.weights.append(node.weights)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 A = TypeVar("A", bound=Architecture)
 Facts = Mapping[str, object]
+TORCH_EXTENSIONS = (".pth", ".pt", ".pth.tar", ".bin")
 Values = Mapping[str, tuple[object, ...]]  # {field of the architecture: values}
 
 
@@ -46,6 +47,7 @@ class System(Generic[A]):
         run: (file, architecture, images) -> logits, by the system's own code; None: it can't be run here.
         sources: key tables whose files it runs, beside the one of its own name.
         write: (path, architecture, canonical state_dict, facts) -> a file of its own; None: it can't be written.
+        extensions: of the files that are written for it.
     """
 
     only: Values = field(default_factory=dict)
@@ -56,6 +58,7 @@ class System(Generic[A]):
     run: Callable[[WeightFile, A, Tensor], Tensor] | None = None
     sources: tuple[str, ...] = ()
     write: Callable[[Path, A, Mapping[str, Tensor], Facts], None] | None = None
+    extensions: tuple[str, ...] = ()
 
     def cannot_build(self, arch: A) -> list[str]:
         """What of an architecture the network that it builds can't have; empty where it can have all."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from densezoo.errors import MissingDependencyError, ResultError
-from densezoo.files import replacing, written_as
+from densezoo.files import PLOT, replacing, written_as
 
 
 def reliability_diagram(path: Path, bins: Sequence[tuple[int, float, float]], title: str) -> None:
@@ -39,4 +39,4 @@ def reliability_diagram(path: Path, bins: Sequence[tuple[int, float, float]], ti
         return ResultError(f"{path}: the diagram can't be written ({reason}); choose another path")
 
     with replacing(path, unwritable) as hidden:
-        figure.savefig(hidden, format=written_as(path, "plot"), dpi=120)
+        figure.savefig(hidden, format=written_as(path, "plot", PLOT), dpi=120)

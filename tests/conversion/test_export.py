@@ -17,14 +17,14 @@ from examples import randomise_statistics
 
 import densezoo
 from densezoo.config import load_config
-from densezoo.conversion.export import TARGETS, export, misfits
+from densezoo.conversion.export import TARGETS, export, extensions, misfits
 from densezoo.conversion.match import convert, recognise
 from densezoo.errors import CheckpointError, UnknownNameError
+from densezoo.families import families
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.capabilities import SYSTEMS
 from densezoo.families.densenet.layers import num_params
 from densezoo.families.densenet.network import DenseNet
-from densezoo.files import EXTENSIONS
 from densezoo.formats.detect import read_checkpoint
 from densezoo.formats.safetensors import write_safetensors
 
@@ -79,7 +79,7 @@ def test_the_system_computes_the_same(tmp_path: Path, to: str, stem: str, reduct
         pytest.skip("the system has no such network")
     source = tmp_path / "m.safetensors"
     write_safetensors(source, randomise_statistics(DenseNet(arch)).state_dict(), {"architecture": vars(arch)})
-    path = tmp_path / f"m{next(end for end, made in EXTENSIONS['checkpoint'].items() if to in made)}"
+    path = tmp_path / f"m{next(end for end, made in extensions(*families()).items() if to in made)}"
     written = densezoo.convert_checkpoint(source, path, to=to, verify=True)[1]
     error = dict(written["verified"])[f"{to} {path.name}"]  # type: ignore[call-overload]
     assert isinstance(error, float), error
@@ -200,7 +200,7 @@ def test_safetensors_carry_everything(tmp_path: Path) -> None:
 
 
 def test_every_target_has_an_extension() -> None:
-    assert {to for made in EXTENSIONS["checkpoint"].values() for to in made} == set(TARGETS)
+    assert {to for made in extensions(*families()).values() for to in made} == set(TARGETS)
 
 
 @pytest.mark.parametrize(

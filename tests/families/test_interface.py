@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 import toy_family
+from computation_interpreter import run
 from toy_family import Toy, ToyArchitecture
 
 import densezoo
@@ -36,6 +37,7 @@ from densezoo.formats.detect import read_checkpoint
 from densezoo.formats.safetensors import write_safetensors
 from densezoo.index.select import Value
 from densezoo.results.cards import model_card
+from densezoo.types.computation import channels, sides
 
 SMALL = ToyArchitecture(norm_eps=1e-4)
 
@@ -49,6 +51,16 @@ def second_family(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def defaults(name: str) -> Any:
     return get_family(name).architecture()
+
+
+def randomised(network: torch.nn.Module) -> torch.nn.Module:
+    """The same with gains and norms that do something; in eval mode."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if parameter.ndim == 1 and not name.endswith("bias"):
+                parameter.uniform_(0.5, 1.5, generator=generator)
+    return network.eval()
 
 
 def toy_weights(arch: ToyArchitecture = SMALL, seed: int = 0) -> dict[str, torch.Tensor]:
@@ -130,6 +142,22 @@ def test_images_feature_maps_and_classifier(name: str) -> None:
     assert [tuple(found.shape[1:]) for found in maps] == [
         (channels, side // reduction, side // reduction) for channels, reduction in family.stages(arch)
     ]
+
+
+@EVERY
+@torch.inference_mode()
+def test_the_computation_is_the_module_s(name: str) -> None:
+    family, arch = get_family(name), dataclasses.replace(defaults(name), num_classes=4)
+    network, nodes = randomised(build_model(arch)), family.computation(arch)
+    for height, width in ((64, 96), (100, 67)):
+        images = torch.randn(1, arch.in_chans, height, width, generator=torch.Generator().manual_seed(0))
+        outputs = run(nodes, network.state_dict(), images)
+        torch.testing.assert_close(outputs[nodes.output.name], network(images), rtol=1e-5, atol=1e-6)
+        widths, maps = channels(nodes), sides(nodes, height, width)
+        for step, output in outputs.items():
+            assert (output.shape[1], tuple(output.shape[2:]) or (1, 1)) == (widths[step], maps[step]), step
+    taken = sorted(weight for node in nodes.nodes for weight in node.weights)
+    assert taken == sorted(key for key in network.state_dict() if "num_batches" not in key)
 
 
 @EVERY

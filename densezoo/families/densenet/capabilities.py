@@ -20,7 +20,15 @@ from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.computation import computation
 from densezoo.families.densenet.layers import layers
 from densezoo.families.densenet.network import DenseNet
-from densezoo.families.systems import System, Values, WeightFile, computed, torch_writer, write_safetensors
+from densezoo.families.systems import (
+    TORCH_EXTENSIONS,
+    System,
+    Values,
+    WeightFile,
+    computed,
+    torch_writer,
+    write_safetensors,
+)
 from densezoo.formats.detect import read_checkpoint
 from densezoo.formats.keras.writer import write_keras
 from densezoo.formats.onnx.writer import write_onnx
@@ -207,7 +215,7 @@ _NO_DROPOUT: Values = {"drop_rate": (0.0,)}
 _PLAIN = {"layers without bottleneck": lambda arch: arch.bn_size is None}
 
 SYSTEMS: Mapping[str, System[DenseNetArchitecture]] = {
-    "densezoo": System(build=DenseNet, write=write_safetensors),
+    "densezoo": System(build=DenseNet, write=write_safetensors, extensions=(".safetensors",)),
     "torchvision": System(
         only={**_TORCH, "stem": ("imagenet",), "reduction": (0.5,), "aa_layer": (None,), "in_chans": (3,)},
         only_built=_NO_DROPOUT,
@@ -217,6 +225,7 @@ SYSTEMS: Mapping[str, System[DenseNetArchitecture]] = {
         run=_run_torchvision,
         sources=("torchvision-legacy",),
         write=torch_writer(FAMILY, "torchvision"),
+        extensions=TORCH_EXTENSIONS,
     ),
     "timm": System(
         only={**_TORCH, "stem": tuple(_TIMM_STEMS), "reduction": (0.5,)},
@@ -230,6 +239,7 @@ SYSTEMS: Mapping[str, System[DenseNetArchitecture]] = {
         run=_run_timm,
         sources=("torchvision", "torchvision-legacy"),  # its names; torchvision's own networks are fewer
         write=torch_writer(FAMILY, "torchvision"),
+        extensions=TORCH_EXTENSIONS,
     ),
     "mmpretrain": System(
         only={**_TORCH, "stem": ("imagenet",), "aa_layer": (None,)},
@@ -237,9 +247,13 @@ SYSTEMS: Mapping[str, System[DenseNetArchitecture]] = {
         cannot=_PLAIN,
         run=_run_mmpretrain,
         write=torch_writer(FAMILY, "mmpretrain", lambda tensors: {"meta": {}, "state_dict": tensors}),
+        extensions=TORCH_EXTENSIONS,
     ),
     "onnx": System(
-        only={"aa_layer": (None,), "pool_padding": ("torch",)}, run=_run_onnx, write=computed(computation, write_onnx)
+        only={"aa_layer": (None,), "pool_padding": ("torch",)},
+        run=_run_onnx,
+        write=computed(computation, write_onnx),
+        extensions=(".onnx",),
     ),
     "keras": System(
         only={"aa_layer": (None,), "head_pool": (None,), "stem_ceil_mode": (None, False)},
@@ -251,6 +265,7 @@ SYSTEMS: Mapping[str, System[DenseNetArchitecture]] = {
         run=_run_keras,
         sources=("keras3",),
         write=computed(computation, write_keras),
+        extensions=(".keras",),
     ),
     "mindcv": System(run=_run_mindcv),
     "paddle": System(run=_run_paddle),
