@@ -14,6 +14,7 @@ from densezoo.errors import DensezooError, EvaluationError
 from densezoo.evaluation import distributed
 from densezoo.evaluation.metrics import RECORD
 from densezoo.evaluation.record_log import RecordLog, check_no_records
+from densezoo.families import architecture_values
 from densezoo.results.store import file_stem
 from densezoo.types import Architecture, Protocol, RunFacts
 
@@ -59,7 +60,7 @@ def run_identity(
         "images_and_labels": images.listing(),
         "tta": facts.tta,
         "subset": facts.subset,
-        "architecture": dataclasses.asdict(architecture),
+        "architecture": architecture_values(architecture),
         "protocols": [dataclasses.asdict(protocol) for protocol in protocols],
         "batch_size": batch_size,
         "rank": distributed.rank(),

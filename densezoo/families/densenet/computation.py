@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from densezoo.families.densenet.architecture import DenseNetArchitecture
-from densezoo.families.densenet.layers import STEMS, layers
+from densezoo.families.densenet.layers import layers
 from densezoo.types import Layer
 from densezoo.types.computation import Computation, Freedom, Node, PoolFreedom
 
@@ -17,11 +17,11 @@ def computation(arch: DenseNetArchitecture) -> Computation:
     """What the network computes in evaluation, where dropout does nothing; named by torchvision's modules."""
     steps, todo = _Steps(), layers(arch)
     steps.add("input", "images", channels=arch.in_chans)
-    for _ in STEMS[arch.stem].convs:
+    for _ in arch.stem_layout.convs:
         steps.conv(next(todo))
-        if STEMS[arch.stem].norms:
+        if arch.stem_layout.norms:
             steps.norm_relu(next(todo), arch)
-    if STEMS[arch.stem].pool:
+    if arch.stem_layout.pool:
         _stem_pool(steps, arch)
     for block, depth in enumerate(arch.block_config, start=1):
         features = [steps.at]

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import prod
 
-from densezoo.families.densenet.architecture import STEMS as STEMS
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.types import Layer
 

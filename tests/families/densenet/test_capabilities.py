@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from densezoo.errors import ConfigError, UnknownNameError
 from densezoo.families import build_model
-from densezoo.families.densenet.architecture import DenseNetArchitecture, Stem
+from densezoo.families.densenet.architecture import STEMS, DenseNetArchitecture, Stem
 from densezoo.families.densenet.capabilities import SYSTEMS
 from densezoo.families.densenet.features import FeatureMaps
-from densezoo.families.densenet.layers import STEMS, stages
+from densezoo.families.densenet.layers import stages
 
 SMALL = DenseNetArchitecture(growth_rate=8, num_init_features=16, block_config=(2, 3, 2, 2), num_classes=7, bn_eps=1e-3)
 DEEP = dataclasses.replace(SMALL, stem="deep")

@@ -10,9 +10,9 @@ import torch
 from computation_interpreter import run
 from examples import randomise_statistics
 
-from densezoo.families.densenet.architecture import DenseNetArchitecture
+from densezoo.families.densenet.architecture import STEMS, DenseNetArchitecture
 from densezoo.families.densenet.computation import computation
-from densezoo.families.densenet.layers import STEMS, layers
+from densezoo.families.densenet.layers import layers
 from densezoo.families.densenet.network import DenseNet
 from densezoo.types.computation import channels, sides
 
@@ -59,7 +59,7 @@ def test_the_nodes_compute_what_the_module_does(stem: str, variant: str) -> None
 
 def test_every_layer_s_weights_are_taken_once_and_in_order() -> None:
     taken = [name for node in computation(SMALL).nodes for name in node.weights]
-    assert taken == [f"{layer.name}.{param}" for layer in layers(SMALL) for param in layer.shapes()]
+    assert taken == [f"{layer.name}.{param}" for layer in layers(SMALL) for param in layer.shapes]
     assert set(taken) == {name for name in DenseNet(SMALL).state_dict() if "num_batches" not in name}
 
 
