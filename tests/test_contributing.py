@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 
 import densezoo
 from densezoo import api
+from densezoo.backends import base
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.network import DenseNet
 from densezoo.protocols import PROTOCOLS, get_protocol
@@ -113,7 +114,6 @@ def test_an_augmentation(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_backend(monkeypatch: pytest.MonkeyPatch) -> None:
-    base = pytest.importorskip("densezoo.backends.base")
     monkeypatch.setitem(base.BACKENDS, "double", None)
     new_module("densezoo/backends/double.py", monkeypatch)
     written_into("densezoo/backends/base.py")
@@ -127,7 +127,6 @@ def test_a_backend(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("densezoo.commands.options")
     command = new_module("densezoo/commands/count.py", monkeypatch)
     assert command.main(["densenet121.tv_in1k"]) == 0
     assert capsys.readouterr().out == "1\n"

@@ -202,7 +202,7 @@ def test_the_demo_writes_into_work_dirs_and_compares(
     altered = json.loads((ROOT / "results" / name).read_text())
     (tmp_path / "results/digits").mkdir(parents=True)
     (tmp_path / "results" / name).write_text(json.dumps({**altered, "correct1": 885}))
-    monkeypatch.setattr("densezoo.commands.demo.RESULTS", tmp_path / "results")
+    monkeypatch.setattr("densezoo.commands.demo.SHIPPED", tmp_path / "results")
     assert tool("demo") == 0
     shown = capsys.readouterr().out
     assert "  already stored, the same, on 20" in shown

@@ -76,7 +76,7 @@ def test_a_subset_of_the_classes() -> None:
 
 def test_an_evaluation_says_it(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     from densezoo import api
-    from densezoo.data.layouts import datasets
+    from densezoo.data import datasets
     from densezoo.data.layouts.arrays import digits
 
     config, checkpoint = api.DEMO

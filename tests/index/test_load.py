@@ -93,7 +93,7 @@ def test_it_is_said_wherever_such_a_name_is_taken(
     log: pytest.LogCaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DENSEZOO_HOME", str(tmp_path))
-    monkeypatch.setattr(download, "places", lambda *_: ["/nowhere"])
+    monkeypatch.setattr(download, "locations", lambda *_: ["/nowhere"])
     with pytest.raises(ConfigError):
         api.create_model("densenet121", pretrained=True, in_chans=1)
     api.create_model("densenet_40_12")
