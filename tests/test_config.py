@@ -10,7 +10,7 @@ from densezoo import schema
 from densezoo.config import load_config
 from densezoo.data.datasets import DATASETS
 from densezoo.errors import ConfigError
-from densezoo.families.densenet.architecture import DenseNetArchitecture
+from densezoo.families import build_architecture
 from densezoo.families.densenet.layers import num_params
 from densezoo.protocols import PROTOCOLS
 from densezoo.types import Experiment
@@ -39,7 +39,7 @@ def test_every_config_reads_as_mmengine_reads_it(path: Path) -> None:
     experiment = load_config(CONFIGS / path)
     values = Config.fromfile(str(CONFIGS / path)).to_dict()
     ours = {"name": path.stem, "path": f"configs/{path.as_posix()}"}
-    values["model"] = schema.build(DenseNetArchitecture, values["model"], "mmengine", ConfigError)
+    values["model"] = build_architecture(values["model"], "mmengine")
     assert experiment == schema.build(Experiment, values | ours, "mmengine", ConfigError)
     assert experiment.dataset in DATASETS
     assert experiment.protocol in PROTOCOLS

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 A = TypeVar("A", bound=Architecture)
 
 #: Names of folders; the first is the one that a config or a file means that names none.
-FAMILIES = ["densenet"]
+FAMILIES = ["densenet", "rdnet"]
 
 
 def get_family(name: str) -> Family[Any]:

@@ -67,4 +67,20 @@ TORCH7 = Protocol(
     std=STD,
 )
 
-PROTOCOLS = (TORCHVISION, TIMM, TIMM_288, MMPRETRAIN, TORCH7)
+RDNET = replace(
+    TIMM,
+    name="rdnet",
+    source="timm/models/rdnet.py default_cfgs, and naver-ai/rdnet README: 224, crop_pct 0.9 (short side "
+    "floor(224 / 0.9)), bicubic",
+    resize=248,
+)
+
+RDNET_384 = replace(
+    RDNET,
+    name="rdnet-384",
+    source="the same for rdnet_large.nv_in1k_ft_in1k_384: 384, crop_pct 1.0",
+    resize=384,
+    crop=384,
+)
+
+PROTOCOLS = (TORCHVISION, TIMM, TIMM_288, RDNET, RDNET_384, MMPRETRAIN, TORCH7)

@@ -37,7 +37,7 @@ def empty(make: Callable[[], nn.Module]) -> dict[str, torch.Tensor]:
 
 
 NETWORKS: dict[str, tuple[Callable[[], dict[str, torch.Tensor]], str]] = {
-    "rdnet": (lambda: empty(lambda: timm.create_model("rdnet_tiny")), r"this is an RDNet .*descendant of the DenseNet"),
+    "vovnet": (lambda: empty(lambda: timm.create_model("ese_vovnet19b_dw")), "this is a VoVNet"),
     "resnet": (lambda: empty(lambda: timm.create_model("resnet18")), "this is a ResNet"),
     "vit": (lambda: empty(lambda: timm.create_model("vit_tiny_patch16_224")), r"this is a vision transformer \(ViT\)"),
     "3-D ResNet": (lambda: empty(torchvision.models.video.r3d_18), "over three dimensions .* kernel stem.0.weight has"),

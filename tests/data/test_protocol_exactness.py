@@ -124,6 +124,8 @@ REAL = {
     "torchvision": (torchvision, 0),
     "timm": (timm(224, 0.875), 0),
     "timm-288": (timm(288, 0.95), 0),
+    "rdnet": (timm(224, 0.9), 0),
+    "rdnet-384": (timm(384, 1.0), 0),
     "mmpretrain": (mmpretrain, 0),
     "torch7": (torch7, 1e-5),  # float32 throughout there; double here but for the positions
     "caffe": (caffe, 1e-6),  # x 0.017 there, / (1 / 0.017) here

@@ -1,0 +1,45 @@
+"""An RDNet's feature maps, and another classifier on top of them, whichever system's module it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from densezoo.families.rdnet.architecture import RDNetArchitecture
+from densezoo.families.rdnet.layers import stage_ends, stages
+
+
+def with_fresh_classifier(network: Any, num_classes: int) -> nn.Module:
+    """Replace the classifier of any builder's network: to fine-tune it on other classes."""
+    network.head.fc = nn.Linear(network.head.fc.in_features, num_classes)
+    nn.init.zeros_(network.head.fc.bias)
+    module: nn.Module = network
+    return module
+
+
+class FeatureMaps(nn.Module):
+    """The features of any builder's network at the end of every resolution, as timm's ``features_only`` gives them.
+
+    images (N, in_chans, H, W) -> [(N, channels[i], H / reductions[i], W / reductions[i]), ...]. The tensors keep their
+    names.
+
+    Args:
+        network: any builder's; it gives up its features.
+        arch: what it was built from.
+    """
+
+    def __init__(self, network: Any, arch: RDNetArchitecture) -> None:
+        super().__init__()
+        self.stem, self.dense_stages = network.stem, network.dense_stages
+        self.ends = {stage for stage, _, _ in stage_ends(arch)}
+        self.channels, self.reductions = zip(*stages(arch))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        maps: list[Tensor] = []
+        x = self.stem(x)
+        for stage, module in enumerate(self.dense_stages):
+            x = module(x)
+            if stage in self.ends:
+                maps.append(x)
+        return maps
