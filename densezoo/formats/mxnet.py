@@ -14,7 +14,7 @@ from densezoo.errors import FormatError
 from densezoo.formats.binary import BFLOAT16, Bytes, cut, item_size, open_file, to_tensor
 from densezoo.formats.containers.json import parse_json
 from densezoo.formats.limits import MAX_JSON, MAX_TENSORS
-from densezoo.types import Checkpoint, GraphNode
+from densezoo.types import Checkpoint, Node
 
 LIST_MAGIC = b"\x12\x01\0\0\0\0\0\0" + b"\0" * 8
 _V1, _V2, _V3 = 0xF993FAC8, 0xF993FAC9, 0xF993FACA
@@ -106,8 +106,8 @@ def _symbol_path(path: Path) -> Path | None:
     return beside if beside.is_file() else None
 
 
-def _read_symbol(path: Path) -> tuple[GraphNode, ...]:
-    """The computation in the terms of `densezoo.types.GraphNode`."""
+def _read_symbol(path: Path) -> tuple[Node, ...]:
+    """The computation in the terms of `densezoo.types.Node`."""
     try:
         with open_file(path) as data:
             text = bytes(cut(data, 0, min(len(data), MAX_JSON + 1), "its text").read())
@@ -127,7 +127,7 @@ def _is_input(name: str) -> bool:
     return re.fullmatch(r"data\d*", name) is not None
 
 
-def _node(node: dict[str, Any], inputs: list[str], weights: list[str]) -> GraphNode:
+def _node(node: dict[str, Any], inputs: list[str], weights: list[str]) -> Node:
     raw: dict[str, str] = node.get("attrs") or node.get("param") or node.get("attr") or {}
     attributes: dict[str, Any] = {new: _sides(raw[old]) for old, new in _TUPLES.items() if old in raw}
     op = _operation(node["op"], raw)
@@ -143,7 +143,7 @@ def _node(node: dict[str, Any], inputs: list[str], weights: list[str]) -> GraphN
         attributes["groups"] = int(raw["num_group"])
     if op == "concat":
         attributes["axis"] = int(raw.get("dim", "1"))
-    return GraphNode(op, node["name"], tuple(inputs), attributes, tuple(weights))
+    return Node(op, node["name"], tuple(inputs), attributes, tuple(weights))
 
 
 def _sides(text: str) -> tuple[int, ...]:

@@ -20,8 +20,6 @@ from densezoo.types.layer import Layer
 from densezoo.types.protocol import Protocol
 from densezoo.types.result import Conditions, Coverage, EvalResult, KnownBy, RunFacts
 
-GraphNode = Node  # the name that readers still use
-
 __all__ = [
     "LONE_MATRIX",
     "Architecture",
@@ -34,7 +32,6 @@ __all__ = [
     "EvalResult",
     "Experiment",
     "Freedom",
-    "GraphNode",
     "KeyMap",
     "KnownBy",
     "Layer",

@@ -1,7 +1,7 @@
 """How each source names the tensors of a DenseNet, and what it computes with them: one table a source.
 
 The roles are those of `densezoo.families.densenet.layers.CANONICAL_TEMPLATES`. Adding a source is one `KeyMap` here
-(docs/architecture.md).
+(CONTRIBUTING.md).
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -72,6 +73,9 @@ class _RDNets(Family[RDNetArchitecture]):
         from densezoo.families.rdnet.computation import FREEDOM
 
         return FREEDOM
+
+    def same_function(self, arch: RDNetArchitecture) -> RDNetArchitecture:
+        return dataclasses.replace(arch, drop_rate=0.0, drop_path_rate=0.0)
 
     @property
     def systems(self) -> Mapping[str, System[RDNetArchitecture]]:

@@ -11,7 +11,7 @@ from densezoo.formats.binary import Bytes, to_tensor
 from densezoo.formats.caffe.prototxt import read_prototxt
 from densezoo.formats.containers.protobuf import MessageReader, first_bytes
 from densezoo.formats.limits import MAX_STEPS
-from densezoo.types import Checkpoint, GraphNode
+from densezoo.types import Checkpoint, Node
 
 _BLOB = {
     1: ("num", "int"), 2: ("channels", "int"), 3: ("height", "int"), 4: ("width", "int"),
@@ -106,9 +106,9 @@ def _one(fields: Any, name: str, default: Any) -> Any:
     return (value[0] if value else default) if isinstance(value, list) else value
 
 
-def _graph(layers: list[Any], where: str) -> tuple[GraphNode, ...]:
-    """The computation in the terms of `GraphNode`; a layer's output may take its input's place."""
-    nodes: list[GraphNode] = []
+def _graph(layers: list[Any], where: str) -> tuple[Node, ...]:
+    """The computation in the terms of `Node`; a layer's output may take its input's place."""
+    nodes: list[Node] = []
     makers: dict[str, str] = {}
     for layer in layers:
         kind, name = str(_one(layer, "type", "")), str(_one(layer, "name", ""))
@@ -118,14 +118,14 @@ def _graph(layers: list[Any], where: str) -> tuple[GraphNode, ...]:
         for bottom in map(str, layer.get("bottom", [])):
             if bottom not in makers:
                 makers[bottom] = f"input {bottom}"
-                nodes.append(GraphNode("input", makers[bottom], ()))
+                nodes.append(Node("input", makers[bottom], ()))
             inputs.append(makers[bottom])
         nodes.append(_node(layer, kind, name, tuple(inputs)))
         makers.update(dict.fromkeys(map(str, layer.get("top", [])), name))
     return tuple(nodes)
 
 
-def _node(layer: Any, kind: str, name: str, inputs: tuple[str, ...]) -> GraphNode:
+def _node(layer: Any, kind: str, name: str, inputs: tuple[str, ...]) -> Node:
     convolution, pooling, norm, relu = (
         fields if isinstance(fields := _one(layer, f"{name}_param", {}), dict) else {}
         for name in ("convolution", "pooling", "batch_norm", "relu")
@@ -148,7 +148,7 @@ def _node(layer: Any, kind: str, name: str, inputs: tuple[str, ...]) -> GraphNod
         op = f"ReLU with a negative_slope of {slope}" if slope else op
     elif kind == "Concat":
         attributes = {"axis": _one(_one(layer, "concat_param", {}), "axis", 1)}
-    return GraphNode(op, name, inputs, attributes, weights=(name,))
+    return Node(op, name, inputs, attributes, weights=(name,))
 
 
 def _window(fields: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The configuration of a Keras model (JSON of keras/src/models/functional.py) as `GraphNode`s."""
+"""The configuration of a Keras model (JSON of keras/src/models/functional.py) as `Node`s."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from densezoo.errors import FormatError
 from densezoo.formats.containers.json import parse_json
-from densezoo.types import GraphNode
+from densezoo.types import Node
 
 _OPERATIONS = {
     "InputLayer": "input", "ZeroPadding2D": "pad", "Conv2D": "conv", "Convolution2D": "conv",
@@ -27,7 +27,7 @@ _PLAIN_RELU = {"max_value": (None,), "negative_slope": (None, 0), "threshold": (
 _WINDOWS = {"kernel_size": "kernel", "pool_size": "kernel", "strides": "stride", "dilation_rate": "dilation"}
 
 
-def read_graph(config: str, where: str) -> tuple[GraphNode, ...]:
+def read_graph(config: str, where: str) -> tuple[Node, ...]:
     """The computation; empty where there is no configuration.
 
     Args:
@@ -45,7 +45,7 @@ def read_graph(config: str, where: str) -> tuple[GraphNode, ...]:
         raise FormatError(f"{where}: the model's configuration is not Keras's ({error!r:.120})") from None
 
 
-def _model(model: dict[str, Any], prefix: str, inputs: tuple[str, ...]) -> Iterator[GraphNode]:
+def _model(model: dict[str, Any], prefix: str, inputs: tuple[str, ...]) -> Iterator[Node]:
     """The steps of a model's layers; of one that stands in another as a layer, under its name and fed by ``inputs``."""
     config = model["config"]
     layers = config["layers"] if isinstance(config, dict) else config  # a list: Keras 1 and early 2
@@ -58,17 +58,17 @@ def _model(model: dict[str, Any], prefix: str, inputs: tuple[str, ...]) -> Itera
         name = prefix + (layer.get("name") or layer["config"]["name"])
         before = (last,) if chained else tuple(dict.fromkeys(prefix + one for one in _names(calls)))
         if _trains(calls):
-            yield GraphNode(f"{kind} as in training", name, before)
+            yield Node(f"{kind} as in training", name, before)
         elif kind in _MODELS:
             yield from _model(layer, f"{name}/", before)
         elif kind == "InputLayer" and prefix:
-            yield GraphNode("identity", name, inputs)
+            yield Node("identity", name, inputs)
         else:
             yield from _nodes(layer, name, before)
         last = name
     if prefix:
         ends = (last,) if chained else tuple(prefix + one for one in _names(config["output_layers"]))
-        yield GraphNode("identity", prefix.removesuffix("/"), ends)
+        yield Node("identity", prefix.removesuffix("/"), ends)
 
 
 def _trains(calls: Any) -> bool:
@@ -78,7 +78,7 @@ def _trains(calls: Any) -> bool:
     )
 
 
-def _nodes(layer: dict[str, Any], name: str, inputs: tuple[str, ...]) -> Iterator[GraphNode]:
+def _nodes(layer: dict[str, Any], name: str, inputs: tuple[str, ...]) -> Iterator[Node]:
     """A layer's step, and the activation that it ends with as a step of its own."""
     kind, config = layer["class_name"], layer["config"]
     op = config["activation"] if kind == "Activation" else _OPERATIONS.get(kind, kind)
@@ -95,9 +95,9 @@ def _nodes(layer: dict[str, Any], name: str, inputs: tuple[str, ...]) -> Iterato
         attributes["eps"] = float(config.get("epsilon", 1e-3))
     activation = config.get("activation", "linear") if kind != "Activation" else "linear"
     last = f"{name} before its activation" if activation != "linear" else name
-    yield GraphNode(op if isinstance(op, str) else str(op), last, inputs, attributes, weights=(name,))
+    yield Node(op if isinstance(op, str) else str(op), last, inputs, attributes, weights=(name,))
     if activation != "linear":
-        yield GraphNode(str(activation), name, (last,))
+        yield Node(str(activation), name, (last,))
 
 
 def _same(attributes: dict[str, Any]) -> Any:

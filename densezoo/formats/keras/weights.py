@@ -17,9 +17,9 @@ from densezoo.formats.binary import Bytes
 from densezoo.formats.containers.zip import Archive
 from densezoo.formats.keras.graph import read_graph
 from densezoo.formats.keras.hdf5.datasets import read_tensor
-from densezoo.formats.keras.hdf5.file import LAYOUT, File, Node
+from densezoo.formats.keras.hdf5.file import LAYOUT, File, HDF5Object
 from densezoo.formats.limits import MAX_JSON
-from densezoo.types import Checkpoint, GraphNode
+from densezoo.types import Checkpoint, Node
 
 #: Keras 1's names; its "running_std" holds the variance.
 _KERAS1 = {"W": "kernel", "b": "bias", "running_mean": "moving_mean", "running_std": "moving_variance"}
@@ -96,7 +96,7 @@ def _by_name(file: File) -> Checkpoint:
     return Checkpoint(str(file.path), "keras-h5", tensors, _dropped(file), metadata=facts, graph=graph)
 
 
-def _refuse_others(file: File, graph: Sequence[GraphNode], layers: Iterable[str]) -> None:
+def _refuse_others(file: File, graph: Sequence[Node], layers: Iterable[str]) -> None:
     others = [] if graph else [name for name in layers if _OTHERS.fullmatch(name)]
     if others:
         raise FormatError(
@@ -104,7 +104,7 @@ def _refuse_others(file: File, graph: Sequence[GraphNode], layers: Iterable[str]
         )
 
 
-def _listed(file: File, node: Node, name: str) -> list[str]:
+def _listed(file: File, node: HDF5Object, name: str) -> list[str]:
     """An attribute that lists names; Keras splits a long one over name0, name1, ..."""
     whole = file.texts(node, name)
     if whole is not None:
@@ -131,7 +131,7 @@ def _by_rank(file: File, config: str) -> Checkpoint:
     return Checkpoint(str(file.path), "keras3", tensors, _dropped(file), graph=tuple(_numbered(graph)))
 
 
-def _numbered(graph: Sequence[GraphNode]) -> Iterator[GraphNode]:
+def _numbered(graph: Sequence[Node]) -> Iterator[Node]:
     """The steps with their layers named as `_by_rank` names them."""
     ranks: Counter[str] = Counter()
     for node in graph:
@@ -139,7 +139,7 @@ def _numbered(graph: Sequence[GraphNode]) -> Iterator[GraphNode]:
         ranks[node.op] += 1
 
 
-def _ranked(file: File, layers: Node) -> Iterator[tuple[str, Tensor]]:
+def _ranked(file: File, layers: HDF5Object) -> Iterator[tuple[str, Tensor]]:
     """The variables of the numbered layers, under the layer's kind and its rank among those of its class."""
     for kind, (role, names) in _VARIABLES.items():
         numbered = [(int(m[1] or 0), name) for name in layers.members if (m := _number(kind, name))]
@@ -153,7 +153,7 @@ def _ranked(file: File, layers: Node) -> Iterator[tuple[str, Tensor]]:
                 )
 
 
-def _others(file: File, layers: Node, where: str) -> Iterator[tuple[str, Tensor]]:
+def _others(file: File, layers: HDF5Object, where: str) -> Iterator[tuple[str, Tensor]]:
     """The variables of all other layers, under their path; models that stand here as layers are `_models`'s."""
     for name, address in layers.members.items():
         inner = {} if any(_number(kind, name) for kind in _VARIABLES) else file.node(address).members
@@ -167,7 +167,7 @@ def _number(kind: str, name: str) -> re.Match[str] | None:
     return re.fullmatch(rf"{kind}(?:_(\d+))?", name)
 
 
-def _models(file: File) -> Iterator[tuple[str, Node]]:
+def _models(file: File) -> Iterator[tuple[str, HDF5Object]]:
     """(path, group of layers) of the model, and of those that stand in it as layers."""
     todo = [("", file.root)]
     while todo:
@@ -185,7 +185,7 @@ def _dropped(file: File) -> dict[str, int]:
     return {"optimiser state": count} if count else {}
 
 
-def _datasets(file: File, group: Node) -> Iterator[tuple[str, Node]]:
+def _datasets(file: File, group: HDF5Object) -> Iterator[tuple[str, HDF5Object]]:
     """Every dataset below a group, with its path; the reader's limit ends groups that hold each other."""
     todo = [("", group)]
     while todo:

@@ -20,7 +20,7 @@ from densezoo.formats.containers.protobuf import MessageReader
 from densezoo.formats.limits import MAX_STEPS, MAX_TENSORS
 from densezoo.formats.onnx.constants import Constant, folded, stored_constant
 from densezoo.formats.safetensors import stated_semantics
-from densezoo.types import Checkpoint, GraphNode
+from densezoo.types import Checkpoint, Node
 
 _TENSOR = {
     1: ("dims*", "ints"), 2: ("dtype", "int"), 4: ("float_data", "bytes"), 7: ("int64_data*", "ints"),
@@ -112,7 +112,7 @@ class _Steps:
         self.constants = {tensor.get("name", ""): stored_constant(tensor) for tensor in graph["initializer"]}
         inputs = [value["name"] for value in graph["input"] if value.get("name", "") not in self.constants]
         self.makers = {name: f"input {name}" for name in inputs}
-        self.nodes = [GraphNode("input", name, ()) for name in self.makers.values()]
+        self.nodes = [Node("input", name, ()) for name in self.makers.values()]
         self.tensors: dict[str, Tensor] = {}
         self.ranks: Counter[str] = Counter()
         self.kinds: dict[str, str] = {}  # {step: what it is}
@@ -145,7 +145,7 @@ class _Steps:
             self.kinds[step.name] = step.op
             self.norms |= dict.fromkeys(node["output"][:1] if step.op == "norm" else [], layer)
 
-    def _layer(self, step: GraphNode) -> str:
+    def _layer(self, step: Node) -> str:
         """The name of a step's weights: its kind and its rank in that; a classifier may be a convolution."""
         if step.op == "bias":  # MatMul and Add are a linear layer's weight and bias
             return f"linear.{max(0, self.ranks['linear'] - 1)}"
@@ -190,7 +190,7 @@ def _weights_of(node: dict[str, Any], constants: Mapping[str, Constant]) -> list
     return [(name, key) for name, key in zip(names, node["input"][1:]) if key in constants]
 
 
-def _step(node: dict[str, Any], name: str, makers: Mapping[str, str], constants: Mapping[str, Constant]) -> GraphNode:
+def _step(node: dict[str, Any], name: str, makers: Mapping[str, str], constants: Mapping[str, Constant]) -> Node:
     kind = node.get("op", "")
     raw = {attribute.get("name", ""): attribute for attribute in node["attribute"]}
     inputs = tuple(makers[key] for key in node["input"] if key in makers)
@@ -220,7 +220,7 @@ def _step(node: dict[str, Any], name: str, makers: Mapping[str, str], constants:
         attributes |= _columns(node, constants)
     if op == "concat":
         attributes["axis"] = raw.get("axis", {}).get("i", 0)
-    return GraphNode(op, name, inputs, attributes)
+    return Node(op, name, inputs, attributes)
 
 
 def _columns(node: dict[str, Any], constants: Mapping[str, Constant]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""torch's operators, as TorchScript's code and torch.export's graphs name them, in the terms of `GraphNode`.
+"""torch's operators, as TorchScript's code and torch.export's graphs name them, in the terms of `Node`.
 
 Signatures: https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/native_functions.yaml
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from densezoo.types import GraphNode
+from densezoo.types import Node
 
 #: Of the operators that have several names: one for each.
 _SAME = {
@@ -92,7 +92,7 @@ def transposes(operator: str, values: Sequence[Any]) -> bool:
 
 
 def describe(operator: str, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """A `GraphNode`'s op and attributes.
+    """A `Node`'s op and attributes.
 
     Args:
         operator: without namespace and overload, such as ``conv2d``.
@@ -145,7 +145,7 @@ def _flattening(operator: str, values: Mapping[str, Any]) -> tuple[str, dict[str
     return "flatten", {} if list(size) == [BATCH, -1] else {"columns": size[1]}
 
 
-def reached(steps: Mapping[str, GraphNode], end: str) -> tuple[GraphNode, ...]:
+def reached(steps: Mapping[str, Node], end: str) -> tuple[Node, ...]:
     """Those of the steps, by their names, that the last one depends on, in their order.
 
     Raises:

@@ -16,7 +16,7 @@ from densezoo.formats.containers.json import parse_json
 from densezoo.formats.containers.zip import Archive
 from densezoo.formats.limits import MAX_DIMENSIONS, MAX_JSON, MAX_STEPS
 from densezoo.formats.torch import aten
-from densezoo.types import Checkpoint, GraphNode
+from densezoo.types import Checkpoint, Node
 
 _DTYPES = {1: "u1", 2: "i1", 3: "<i2", 4: "<i4", 5: "<i8", 6: "<f2", 7: "<f4", 8: "<f8", 12: "?", 13: BFLOAT16}
 
@@ -69,7 +69,7 @@ def _tensor(archive: Archive, root: str, name: str, entry: dict[str, Any]) -> Te
     return to_tensor(cut(data, start, prod(shape) * item_size(dtype), what), dtype, shape, what)
 
 
-def _graph(module: dict[str, Any]) -> tuple[GraphNode, ...]:
+def _graph(module: dict[str, Any]) -> tuple[Node, ...]:
     """The steps; what an operator changed in place is from then on that operator's result."""
     weights = {
         spec["arg"]["name"]: spec.get("parameter_name") or spec["buffer_name"]
@@ -80,7 +80,7 @@ def _graph(module: dict[str, Any]) -> tuple[GraphNode, ...]:
     if len(module["graph"]["nodes"]) > MAX_STEPS:
         raise ValueError(f"its graph has {len(module['graph']['nodes']):,} steps")
     names = [argument["as_tensor"]["name"] for argument in module["graph"]["inputs"] if "as_tensor" in argument]
-    steps = {name: GraphNode("input", name, ()) for name in names if name not in weights}
+    steps = {name: Node("input", name, ()) for name in names if name not in weights}
     current = {name: name for name in steps}
     shared: set[str] = set()
     transposed: dict[str, str] = {}
@@ -115,9 +115,7 @@ def _operator(node: dict[str, Any]) -> str:
     return str(node["target"]).removeprefix("torch.ops.aten.").partition(".")[0]
 
 
-def _step(
-    node: dict[str, Any], current: dict[str, str], weights: dict[str, str], transposed: dict[str, str]
-) -> GraphNode:
+def _step(node: dict[str, Any], current: dict[str, str], weights: dict[str, str], transposed: dict[str, str]) -> Node:
     operator = _operator(node)
     values: dict[str, Any] = {}
     tensors: dict[str, list[str]] = {}
@@ -139,4 +137,4 @@ def _step(
         strange = [tensor for role in tensors for tensor in tensors[role] if tensor not in places.get(role, current)]
         taken = tuple(places[role][name] for role in aten.WEIGHTS for name in tensors.get(role, ()) if not strange)
         op = f"{operator} of values that are computed" if strange else op
-    return GraphNode(op, name, inputs, attributes, taken)
+    return Node(op, name, inputs, attributes, taken)

@@ -13,7 +13,7 @@ from typing import Any
 from densezoo.formats.torch import aten
 from densezoo.formats.torch.script_code import NotFollowed
 from densezoo.formats.torch.tensors import Deferred
-from densezoo.types import GraphNode
+from densezoo.types import Node
 
 UNKNOWN = object()  # a value that only an image would give
 
@@ -83,13 +83,13 @@ class Steps:
     """
 
     names: Mapping[int, str]
-    steps: dict[str, GraphNode] = field(default_factory=dict)
+    steps: dict[str, Node] = field(default_factory=dict)
 
     def add(
         self, op: str, word: str, inputs: tuple[str, ...], attributes: dict[str, Any], weights: tuple[str, ...] = ()
     ) -> str:
         name = f"{len(self.steps)} {word}"
-        self.steps[name] = GraphNode(op, name, inputs, attributes, weights)
+        self.steps[name] = Node(op, name, inputs, attributes, weights)
         return name
 
     def operate(self, word: str, given: list[Any], named: dict[str, Any]) -> Any:

@@ -15,7 +15,7 @@ from densezoo.formats.containers.zip import Archive
 from densezoo.formats.torch import aten
 from densezoo.formats.torch.script_code import Code, NotFollowed, ScriptFunction, dotted_name
 from densezoo.formats.torch.script_values import UNKNOWN, Activation, Steps, answer, flat, flattened, is_instance
-from densezoo.types import GraphNode
+from densezoo.types import Node
 
 MAX_WORK = 150_000  # expressions looked at; DenseNet-264's forward takes 60,000
 MAX_CALLS = 24  # functions inside each other; a scripted DenseNet has 8
@@ -29,7 +29,7 @@ class Returned(Exception):
         self.value = value
 
 
-def follow(archive: Archive, root: str, module: Inert, names: Mapping[int, str]) -> tuple[GraphNode, ...]:
+def follow(archive: Archive, root: str, module: Inert, names: Mapping[int, str]) -> tuple[Node, ...]:
     """The steps from the image to what the module's ``forward`` returns.
 
     Args:

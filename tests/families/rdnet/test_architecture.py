@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from densezoo.errors import ConfigError
+from densezoo.families import family_of
 from densezoo.families.rdnet.architecture import RDNetArchitecture
 
 
@@ -24,3 +25,10 @@ from densezoo.families.rdnet.architecture import RDNetArchitecture
 def test_what_no_rdnet_can_be(fields: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         RDNetArchitecture(**fields)  # type: ignore[arg-type]
+
+
+def test_what_matters_in_training_alone_is_the_same_function() -> None:
+    arch = RDNetArchitecture(drop_rate=0.1, drop_path_rate=0.4)
+    assert family_of(arch).same_function(arch) == family_of(arch).same_function(RDNetArchitecture())
+    other = RDNetArchitecture(head_norm_eps=1e-5)
+    assert family_of(arch).same_function(arch) != family_of(arch).same_function(other)

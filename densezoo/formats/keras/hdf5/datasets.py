@@ -15,7 +15,7 @@ from torch import Tensor
 from densezoo.errors import FormatError
 from densezoo.formats.binary import SMALL, to_tensor, without_numbers
 from densezoo.formats.keras.hdf5.bytes import UNDEFINED
-from densezoo.formats.keras.hdf5.file import DATASPACE, DATATYPE, EXTERNAL, FILTERS, LAYOUT, File, Node
+from densezoo.formats.keras.hdf5.file import DATASPACE, DATATYPE, EXTERNAL, FILTERS, LAYOUT, File, HDF5Object
 from densezoo.formats.keras.hdf5.indexes import FixedArray, btree_v1
 
 COMPACT, CHUNKED = 0, 2  # classes of layout; 1 is contiguous, 3 virtual
@@ -83,7 +83,7 @@ class Chunk(NamedTuple):
     place: int
 
 
-def read_tensor(file: File, node: Node, what: str) -> Tensor:
+def read_tensor(file: File, node: HDF5Object, what: str) -> Tensor:
     """The numbers of a dataset.
 
     Args:
@@ -200,7 +200,7 @@ def _assembled(
     return torch.from_numpy(out.astype(out.dtype.newbyteorder("="), copy=False))
 
 
-def _filters(file: File, node: Node) -> Iterator[int]:
+def _filters(file: File, node: HDF5Object) -> Iterator[int]:
     message = node.message(FILTERS)
     if message is None:
         return

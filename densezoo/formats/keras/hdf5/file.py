@@ -39,7 +39,7 @@ class Message(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Node:
+class HDF5Object:
     """A group or a dataset.
 
     Args:
@@ -78,7 +78,7 @@ class File(HDF5Bytes):
         self.piece(0, self.number(end), "the whole file")
         self.root = self.node(self.number(root))
 
-    def node(self, address: int) -> Node:
+    def node(self, address: int) -> HDF5Object:
         """The object whose header is at this address."""
         messages = list(self._header(address))
         for message in list(messages):
@@ -90,9 +90,9 @@ class File(HDF5Bytes):
                 members.update(symbol_table(self, self.number(message.start), self.number(message.start + 8)))
             elif message.kind == LINK:
                 members.update(self._link(message.start))
-        return Node(messages, members)
+        return HDF5Object(messages, members)
 
-    def find(self, node: Node, path: str) -> Node:
+    def find(self, node: HDF5Object, path: str) -> HDF5Object:
         """The object that a group's path leads to."""
         for name in filter(None, path.split("/")):
             if name not in node.members:
@@ -162,7 +162,7 @@ class File(HDF5Bytes):
         name = bytes(self.piece(place, size, "a link's name").read()).decode("utf-8", "replace")
         return {name: self.number(place + size)} if hard else {}
 
-    def texts(self, node: Node, name: str) -> list[str] | None:
+    def texts(self, node: HDF5Object, name: str) -> list[str] | None:
         """An attribute of strings; None where there is none of this name."""
         for message in node.messages:
             if message.kind == ATTRIBUTE:
