@@ -67,7 +67,7 @@ def watched(loader: DataLoader[Any], pulse: Pulse) -> Generator[Any]:
         EvaluationError: no worker has read an image for PATIENCE seconds; one died while its batch was fetched.
     """
     iterator = _begun(loader)
-    watch = _Watch(pulse, getattr(iterator, "_workers", ()))
+    watch = _WorkerWatch(pulse, getattr(iterator, "_workers", ()))
     try:
         while True:
             watch.waiting = True
@@ -95,7 +95,7 @@ def watched(loader: DataLoader[Any], pulse: Pulse) -> Generator[Any]:
         _end(iterator)
 
 
-class _Watch(threading.Thread):
+class _WorkerWatch(threading.Thread):
     """Kills all workers when none has read an image for PATIENCE seconds while the main process waits for a batch.
 
     That wait has an end only then: the main process asks the worker that sent a batch for its shared memory, without

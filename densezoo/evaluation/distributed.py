@@ -141,7 +141,7 @@ def watched() -> Iterator[None]:
     if world_size() == 1:
         yield
         return
-    watch = _Watch(_open_store())
+    watch = _RankWatch(_open_store())
     try:
         yield
         gather(None)  # all are done, nobody is missed from here on
@@ -166,7 +166,7 @@ def _open_store() -> TCPStore:
     return store or TCPStore(host, port, None, False, wait)
 
 
-class _Watch(threading.Thread):
+class _RankWatch(threading.Thread):
     """Counts for this process and watches the others' counters."""
 
     def __init__(self, store: TCPStore) -> None:

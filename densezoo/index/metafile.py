@@ -75,7 +75,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class StatedRecipe:
     """What a publisher says of the training, and nothing that it doesn't say."""
 
     training_data: str | None = None
@@ -104,7 +104,7 @@ class Metadata:
     parameters: int | None = None
     image_size: int | None = None
     flops: Mapping[str, int] = field(default_factory=dict)
-    recipe: Recipe = field(default_factory=Recipe)
+    recipe: StatedRecipe = field(default_factory=StatedRecipe)
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def read_metafile(path: Path) -> list[Entry]:
     return list(entries.values())
 
 
-def recipe_fields(recipe: Recipe) -> dict[str, object]:
+def recipe_fields(recipe: StatedRecipe) -> dict[str, object]:
     """What a recipe states: {field in words ("batch size", "LR"): value}."""
     stated = {entry.name: getattr(recipe, entry.name) for entry in fields(recipe)}
     return {name.replace("_", " ").replace("lr", "LR"): value for name, value in stated.items() if value}
