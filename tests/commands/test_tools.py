@@ -198,6 +198,8 @@ def test_the_demo_writes_into_work_dirs_and_compares(
     assert f" {ROOT}/tools/list_models.py " in shown
     assert (tmp_path / "work_dirs/demo" / name).is_file()
     assert {path: path.read_bytes() for path in before} == before
+    stored = json.loads((tmp_path / "work_dirs/demo" / name).read_text())
+    (tmp_path / "work_dirs/demo" / name).write_text(json.dumps({**stored, "date": "2001-01-01T00:00:00+00:00"}))
 
     altered = json.loads((ROOT / "results" / name).read_text())
     (tmp_path / "results/digits").mkdir(parents=True)
@@ -205,7 +207,7 @@ def test_the_demo_writes_into_work_dirs_and_compares(
     monkeypatch.setattr("densezoo.commands.demo.SHIPPED", tmp_path / "results")
     assert tool("demo") == 0
     shown = capsys.readouterr().out
-    assert "  already stored, the same, on 20" in shown
+    assert "  already stored, the same, on 2001" in shown
     assert f"{name} (here, there):\n    correct1: 886, 885\n" in shown
 
 

@@ -317,7 +317,9 @@ def test_a_large_file_is_refused_by_its_shapes(tmp_path: Path, monkeypatch: pyte
 
 def test_a_resnet_is_no_densenet() -> None:
     message = refusal(dict(torchvision.models.resnet18().state_dict()))
-    assert "by its names this is a ResNet; densezoo converts whole DenseNets (its 122 tensors: conv1" in message
+    assert (
+        "by its names this is a ResNet; densezoo converts whole DenseNets or RDNets (its 122 tensors: conv1" in message
+    )
     message = refusal({"a.weight": torch.zeros(1)})
     assert re.search(r"not a DenseNet under any naming that densezoo knows \(.*andreasveit.*\); it holds 1 t", message)
 
