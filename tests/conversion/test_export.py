@@ -31,7 +31,7 @@ from densezoo.formats.safetensors import write_safetensors
 REPOSITORY = Path(__file__).resolve().parents[2]
 SMALL = DenseNetArchitecture(8, (2, 3), 16, num_classes=5)
 CONFIGS = sorted((REPOSITORY / "configs").rglob("*.py"))
-SYSTEMS = [name for name, system in get_family("densenet").systems.items() if system.write]
+WRITTEN = [name for name, system in get_family("densenet").systems.items() if system.write]
 CONFIGURED = {load_config(path).model for path in CONFIGS if "_base_" not in path.parts}
 ARCHITECTURES = sorted(
     {arch for arch in CONFIGURED if isinstance(arch, DenseNetArchitecture)}, key=lambda arch: num_params(arch)
@@ -57,7 +57,7 @@ def same_function(one: DenseNetArchitecture, other: DenseNetArchitecture) -> boo
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("to", SYSTEMS)
+@pytest.mark.parametrize("to", WRITTEN)
 @pytest.mark.parametrize("arch", round_trips())
 def test_round_trip(tmp_path: Path, arch: DenseNetArchitecture, to: str) -> None:
     if misfits(to, arch):
@@ -138,7 +138,7 @@ def test_what_a_system_can_t_have_is_refused_and_nothing_is_written(tmp_path: Pa
         densezoo.convert_checkpoint(source, tmp_path / "out", to="onxx")
 
 
-@pytest.mark.parametrize("to", SYSTEMS)
+@pytest.mark.parametrize("to", WRITTEN)
 @pytest.mark.parametrize(
     ("name", "reason"), [("folder/m", "there is no folder"), ("n" * 300, "too long"), ("", "regular")]
 )
@@ -148,7 +148,7 @@ def test_a_place_that_can_t_be_written_is_an_error_and_stays(tmp_path: Path, to:
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("to", SYSTEMS)
+@pytest.mark.parametrize("to", WRITTEN)
 def test_what_reads_back_otherwise_is_not_written(tmp_path: Path, to: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def write(path: Path, arch: DenseNetArchitecture, state_dict: Mapping[str, torch.Tensor], facts: object) -> None:
         right(path, arch, {**state_dict, "classifier.bias": state_dict["classifier.bias"] + 1}, {})
@@ -162,7 +162,7 @@ def test_what_reads_back_otherwise_is_not_written(tmp_path: Path, to: str, monke
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"before"]
 
 
-@pytest.mark.parametrize("to", SYSTEMS)
+@pytest.mark.parametrize("to", WRITTEN)
 def test_a_device_is_not_replaced_by_a_file(tmp_path: Path, to: str) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(CheckpointError, match="is no regular file"):
@@ -170,7 +170,7 @@ def test_a_device_is_not_replaced_by_a_file(tmp_path: Path, to: str) -> None:
     assert (tmp_path / "pipe").is_fifo()
 
 
-@pytest.mark.parametrize("to", SYSTEMS)
+@pytest.mark.parametrize("to", WRITTEN)
 def test_a_full_disk_leaves_nothing(tmp_path: Path, to: str) -> None:
     """In a process of its own: the limit is the process's."""
     code = (
