@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from densezoo import api
+from densezoo import errors as errors
+from densezoo import types as types
 from densezoo.api import __all__ as __all__
 
 if TYPE_CHECKING:

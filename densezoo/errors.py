@@ -28,6 +28,16 @@ from difflib import get_close_matches
 class DensezooError(Exception):
     """The base of them all: ``except densezoo.errors.DensezooError`` catches what a user can mend."""
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Another process gets the message, whatever it was made of."""
+        return _again, (type(self), self.args)
+
+
+def _again(kind: type[DensezooError], args: tuple[object, ...]) -> DensezooError:
+    error = kind.__new__(kind)
+    error.args = args
+    return error
+
 
 class ConfigError(DensezooError): ...
 

@@ -93,6 +93,7 @@ def write_atomically(path: Path, text: str) -> None:
     """
     with replacing(path, sync=True) as hidden:
         hidden.write_text(text, encoding="utf-8")
+        hidden.chmod(0o644)  # results and documents are for all to read, whoever measured them
 
 
 def check_writable(folder: Path, size: int) -> None:

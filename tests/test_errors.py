@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import pickle
 from pathlib import Path
 
 import pytest
@@ -56,3 +57,11 @@ def test_every_extra_that_a_message_names_exists() -> None:
 def test_only_the_error_says_how_to_install() -> None:
     places = [path for path in (REPOSITORY / "densezoo").rglob("*.py") if "pip install" in path.read_text()]
     assert [path.name for path in places] == ["errors.py"]
+
+
+@pytest.mark.parametrize(
+    "error", [errors.MissingDependencyError("a", "b", "c"), errors.UnknownNameError("a", "b", ["c"])]
+)
+def test_another_process_gets_the_message(error: errors.DensezooError) -> None:
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again)) == (type(error), str(error))

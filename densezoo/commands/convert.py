@@ -16,7 +16,15 @@ from pathlib import Path
 from densezoo import api
 from densezoo.commands import options
 
-TARGETS = ("densezoo", "torchvision", "timm", "mmpretrain", "onnx", "keras")
+TARGETS = (
+    "densezoo",
+    "torchvision",
+    "timm",
+    "mmpretrain",
+    "onnx",
+    "keras",
+    "naver",
+)  # literal: torch isn't imported for it
 
 
 def make_parser() -> ArgumentParser:

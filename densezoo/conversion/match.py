@@ -55,6 +55,8 @@ def convert(
     if architecture is not None:  # what tensors show is then held against them, not against the file's own words
         stated = {name: value for name, value in stated.items() if name not in naming.family.inferred}
     arch, choices = _decide(checkpoint, naming, architecture or inferred, stated, options)
+    if architecture is not None:
+        _check_given(checkpoint, naming, architecture, arch, options)
     matches, report = compare(checkpoint, naming, arch)
     if not report.exact:
         raise CheckpointError(refusal(checkpoint, naming, report, inferred))
@@ -160,6 +162,26 @@ def _decide(
         origin = "the file says so" if name in stated else "as asked" if name in options else "as this source has it"
         hints.append(f"{name} {getattr(arch, name)}: {origin}")
     return arch, hints
+
+
+def _check_given(
+    checkpoint: Checkpoint, naming: Naming, given: Architecture, arch: Architecture, options: Mapping[str, object]
+) -> None:
+    """Hold what was decided to what the caller's architecture says of it, where that isn't the default.
+
+    Raises:
+        CheckpointError: another function; the result would be recorded as that of the caller's.
+    """
+    family = naming.family
+    for field in dataclasses.fields(given):
+        asked, decided = getattr(given, field.name), getattr(arch, field.name)
+        if field.name in (*family.inferred, *options) or equal(asked, decided) or equal(asked, field.default):
+            continue
+        if family.same_function(arch) != family.same_function(dataclasses.replace(arch, **{field.name: asked})):
+            raise CheckpointError(
+                f"{checkpoint.path}: {field.name} was asked to be {asked!r} (the config's, or an override's); by the "
+                f"file, or as networks of {naming.keymap.name} names have it, it is {decided!r}; ask for that"
+            )
 
 
 def _canonical(checkpoint: Checkpoint, naming: Naming, layer: Layer, param: str, keys: tuple[str, ...]) -> Tensor:

@@ -85,15 +85,17 @@ def write_predictions(
     def unwritable(reason: str) -> EvaluationError:
         return EvaluationError(f"{path}: predictions can't be written ({reason}); make room")
 
-    with replacing(path, unwritable) as hidden, parquet.ParquetWriter(hidden, schema) as writer:
-        for records in _merged(parts):
-            flat = {name: np.ascontiguousarray(records[name]) for name in _FLAT}
-            lists = {
-                name: pa.FixedSizeListArray.from_arrays(np.ascontiguousarray(records[name]).ravel(), 5)
-                for name in _FIRST_FIVE
-            }
-            columns = {**flat, **lists, "id": [ids[i] for i in records["index"].tolist()]}
-            writer.write_table(pa.table({name: columns[name] for name in schema.names}, schema))
+    with replacing(path, unwritable) as hidden:
+        with parquet.ParquetWriter(hidden, schema) as writer:
+            for records in _merged(parts):
+                flat = {name: np.ascontiguousarray(records[name]) for name in _FLAT}
+                lists = {
+                    name: pa.FixedSizeListArray.from_arrays(np.ascontiguousarray(records[name]).ravel(), 5)
+                    for name in _FIRST_FIVE
+                }
+                columns = {**flat, **lists, "id": [ids[i] for i in records["index"].tolist()]}
+                writer.write_table(pa.table({name: columns[name] for name in schema.names}, schema))
+        hidden.chmod(0o644)
 
 
 def _merged(parts: Iterable[Records]) -> Iterator[Records]:

@@ -16,6 +16,7 @@ import torch
 from examples import randomise_statistics
 
 import densezoo
+from densezoo.commands import convert as convert_command
 from densezoo.config import load_config
 from densezoo.conversion.export import TARGETS, export, extensions, misfits
 from densezoo.conversion.match import convert, recognise
@@ -201,7 +202,8 @@ def test_safetensors_carry_everything(tmp_path: Path) -> None:
         densezoo.load_checkpoint(tmp_path / "m", bn_eps=1e-5)
 
 
-def test_every_target_has_an_extension() -> None:
+def test_every_target_has_an_extension_and_is_an_option() -> None:
+    assert set(convert_command.TARGETS) == set(TARGETS)
     assert {to for made in extensions(*families()).values() for to in made} == set(TARGETS)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from densezoo.families.base import Fact, Family
 from densezoo.families.rdnet.architecture import RDNetArchitecture
-from densezoo.types import Computation, Freedom, KeyMap, Layer
+from densezoo.types import Checkpoint, Computation, Freedom, KeyMap, Layer, NamedNetwork
 
 if TYPE_CHECKING:
     from torch import nn
@@ -57,6 +57,11 @@ class _RDNets(Family[RDNetArchitecture]):
         from densezoo.families.rdnet.layers import numbers
 
         return numbers(block, layer, rank)
+
+    def named_networks(self, checkpoint: Checkpoint) -> tuple[NamedNetwork, ...]:
+        from densezoo.families.rdnet.timm import named_networks
+
+        return named_networks(checkpoint)
 
     def infer(self, naming: Naming) -> RDNetArchitecture:
         from densezoo.families.rdnet.infer import infer_architecture

@@ -12,6 +12,8 @@ from densezoo.families.rdnet.architecture import RDNetArchitecture
 from densezoo.families.rdnet.network import RDNet
 from densezoo.families.systems import TORCH_EXTENSIONS, System, WeightFile, torch_writer, write_safetensors
 
+TIMM_EPS = 1e-6  # of every norm of timm's network
+
 
 def _build_timm(arch: RDNetArchitecture) -> nn.Module:
     from timm.models.rdnet import RDNet as TimmRDNet
@@ -34,10 +36,15 @@ def _build_timm(arch: RDNetArchitecture) -> nn.Module:
         drop_rate=arch.drop_rate,
         drop_path_rate=arch.drop_path_rate,
     )
+    network.get_submodule("head.norm").eps = arch.head_norm_eps  # type: ignore[assignment]  # timm has no argument
     return network
 
 
 def _run_timm(file: WeightFile, arch: RDNetArchitecture, images: Tensor) -> Tensor:
+    if arch.head_norm_eps != TIMM_EPS:
+        raise ValueError(
+            f"its head's norm has an epsilon of {TIMM_EPS:.0e}; this network's has {arch.head_norm_eps:.0e}"
+        )
     network = _build_timm(arch)
     network.load_state_dict(file.tensors())
     logits: Tensor = network.eval()(images)
@@ -47,7 +54,8 @@ def _run_timm(file: WeightFile, arch: RDNetArchitecture, images: Tensor) -> Tens
 SYSTEMS: Mapping[str, System[RDNetArchitecture]] = {
     "densezoo": System(build=RDNet, write=write_safetensors, extensions=(".safetensors",)),
     "timm": System(
-        only={"norm_eps": (1e-6,), "head_norm_eps": (1e-6,)},
+        only={"norm_eps": (TIMM_EPS,)},
+        only_stored={"head_norm_eps": (TIMM_EPS,)},
         build=_build_timm,
         run=_run_timm,
         sources=("timm-rdnet",),

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
 import torch
 
 import densezoo
+from densezoo.config import load_config
 from densezoo.conversion.export import export
 from densezoo.errors import CheckpointError
+from densezoo.families import architecture_values
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.rdnet.architecture import RDNetArchitecture
 from densezoo.families.rdnet.network import RDNet
+from densezoo.families.rdnet.timm import NETWORKS
+from densezoo.formats.safetensors import write_safetensors
+from densezoo.paths import ROOT
 
 SMALL = RDNetArchitecture((8, 16, 24), (2, 1, 3), 16, downsample=(2,), attention=(1,), in_chans=2, num_classes=5)
 NAVER = dataclasses.replace(SMALL, head_norm_eps=1e-5)
@@ -39,7 +45,7 @@ def test_the_names_tell_whose_network_it_is(tmp_path: Path, prefix: str) -> None
         torch.save({prefix + name: tensor for name, tensor in tensors.items()}, tmp_path / "m.pth")
         network, report = densezoo.load_checkpoint(tmp_path / "m.pth")
         assert (report.source, report.architecture, report.matched) == (source, arch, len(tensors))
-        assert any(f"{arch.head_norm_eps:.0e}".replace("e-0", "e-") in hint for hint in report.hints)
+        assert ("head_norm_eps 1e-05: as this source has it" in report.hints) == (source == "naver-rdnet")
         assert all(network.state_dict()[name].equal(tensor) for name, tensor in weights().items())
 
 
@@ -100,3 +106,46 @@ def test_a_shared_wiring_of_timm_s_smallest(tmp_path: Path) -> None:
     spec = densezoo.get_spec("rdnet_tiny")
     assert spec.name == "rdnet_tiny.nv_in1k"
     assert spec.architecture == RDNetArchitecture(head_norm_eps=1e-5, drop_path_rate=0.15)
+
+
+def test_a_config_s_epsilon_is_the_network_s_or_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "m.pth"
+    torch.save(weights(), path)
+    assert densezoo.load_checkpoint(path, NAVER)[1].architecture == NAVER
+    torch.save(naver(weights()), path)
+    assert densezoo.load_checkpoint(path, NAVER)[1].architecture == NAVER
+    with pytest.raises(CheckpointError, match=r"head_norm_eps was asked to be 0.1 .* naver-rdnet names .* it is 1e-05"):
+        densezoo.load_checkpoint(path, dataclasses.replace(SMALL, head_norm_eps=0.1))
+    write_safetensors(tmp_path / "m", weights(), {"architecture": architecture_values(NAVER)})
+    with pytest.raises(CheckpointError, match="head_norm_eps was asked to be 0.1"):
+        densezoo.load_checkpoint(tmp_path / "m", dataclasses.replace(SMALL, head_norm_eps=0.1))
+
+
+def test_verification_says_what_timm_has_not(tmp_path: Path) -> None:
+    torch.save(naver(weights()), tmp_path / "m.pth")
+    densezoo.convert_checkpoint(tmp_path / "m.pth", tmp_path / "a.safetensors")
+    _, written = densezoo.convert_checkpoint(tmp_path / "a.safetensors", tmp_path / "b.safetensors", verify=True)
+    assert written["verified"] == {
+        "timm a.safetensors": "timm doesn't take it: its head's norm has an epsilon of 1e-06; this network's has 1e-05"
+    }
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({"architecture": "densenet121"}, "says that the network is densenet121, none of timm's RDNets"),
+        ({"architecture": "rdnet_tiny"}, r"says that the network is timm's rdnet_tiny, growth_rates \(64, 104"),
+        ({"architecture": "rdnet_tiny", "model_args": {"act_layer": "relu"}}, "has model_args {'act_layer': 'relu'}"),
+    ],
+)
+def test_a_config_that_the_tensors_disprove(tmp_path: Path, facts: dict[str, object], message: str) -> None:
+    torch.save(weights(), tmp_path / "pytorch_model.bin")
+    (tmp_path / "config.json").write_text(json.dumps(facts))
+    with pytest.raises(CheckpointError, match=message):
+        densezoo.load_checkpoint(tmp_path / "pytorch_model.bin")
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_timm_s_names_are_the_configs(name: str) -> None:
+    arch = load_config(ROOT / f"configs/{name}.py").model
+    assert all(getattr(arch, field) == value for field, value in NETWORKS[name].items())

@@ -1,0 +1,57 @@
+"""What timm says of an RDNet beside its tensors: the arguments in a training checkpoint, Hugging Face's config.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from densezoo.errors import CheckpointError
+from densezoo.types import Checkpoint, Description, NamedNetwork
+
+
+def _network(rates: tuple[int, ...], num_init_features: int, halving: int) -> dict[str, object]:
+    stages = len(rates)
+    sizes = {"growth_rates": rates, "block_config": (3,) * stages, "num_init_features": num_init_features}
+    return {**sizes, "downsample": (1, 2, halving), "attention": tuple(range(2, stages))}
+
+
+#: {timm's name: fields of `RDNetArchitecture` of the network that it builds by it}: timm/models/rdnet.py.
+NETWORKS: Mapping[str, Mapping[str, object]] = {
+    "rdnet_tiny": _network((64, 104, 128, 128, 128, 128, 224), 64, 6),
+    "rdnet_small": _network((64, *[128] * 8, 240, 240), 72, 9),
+    "rdnet_base": _network((96, 128, *[168] * 7, 336, 336), 120, 9),
+    "rdnet_large": _network((128, 192, *[256] * 8, 360, 360), 144, 10),
+}
+_KNOWN = ("in_chans", "num_classes", "drop_rate", "drop_path_rate")  # arguments that densezoo's network has, too
+
+
+def named_networks(checkpoint: Checkpoint) -> tuple[NamedNetwork, ...]:
+    """The networks that a checkpoint's descriptions name by timm's names.
+
+    Raises:
+        CheckpointError: a description makes of the network another function than densezoo's can be.
+    """
+    return tuple(network for description in checkpoint.descriptions for network in _networks(description))
+
+
+def _networks(description: Description) -> tuple[NamedNetwork, ...]:
+    by_train, facts = description.kind == "arguments", description.facts
+    if by_train and "gp" not in facts:  # another script's
+        return ()
+    stated, arguments = (facts.get("model"), "model_kwargs") if by_train else (facts.get("architecture"), "model_args")
+    name = str(stated or "").rpartition("/")[2].partition(".")[0].lower()
+    if name not in NETWORKS:
+        return (NamedNetwork(description.where, name),) if _is_timm_s(name) else ()
+    given = facts.get(arguments) or {}
+    if not isinstance(given, Mapping) or not set(given) <= set(_KNOWN):
+        raise CheckpointError(
+            f"{description.where}: says that the network has {arguments} {given!r:.80}; densezoo's RDNet takes "
+            f"{', '.join(_KNOWN)}; nothing was loaded"
+        )
+    sizes = {key: value for key in _KNOWN[:2] if (value := given.get(key, facts.get(key))) is not None}
+    return (NamedNetwork(description.where, name, dict(given), {**NETWORKS[name], **sizes}),)
+
+
+def _is_timm_s(name: str) -> bool:
+    from timm import is_model  # here, because it takes longer to import than a file to read
+
+    return bool(name) and bool(is_model(name))
