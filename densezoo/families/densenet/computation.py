@@ -9,8 +9,9 @@ from typing import Any
 
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.layers import layers
+from densezoo.families.steps import Steps
 from densezoo.types import Layer
-from densezoo.types.computation import Computation, Freedom, Node, PoolFreedom
+from densezoo.types.computation import Computation, Freedom, PoolFreedom
 
 
 def computation(arch: DenseNetArchitecture) -> Computation:
@@ -40,25 +41,8 @@ def computation(arch: DenseNetArchitecture) -> Computation:
     return Computation("densenet", tuple(steps.nodes))
 
 
-class _Steps:
-    """The steps so far; ``at`` is the name of the last."""
-
-    def __init__(self) -> None:
-        self.nodes: list[Node] = []
-        self.at = ""
-
-    def add(self, op: str, name: str, layer: Layer | None = None, **attributes: Any) -> None:
-        """A step that takes the last one's output, and a layer's weights."""
-        weights = tuple(f"{layer.name}.{param}" for param in layer.shapes) if layer else ()
-        self.nodes.append(Node(op, name, (self.at,) if self.nodes else (), attributes, weights))
-        self.at = name
-
-    def join(self, name: str, features: list[str]) -> None:
-        """All features side by side; a single one as it is."""
-        self.at = features[0]
-        if len(features) > 1:
-            self.nodes.append(Node("concat", name, tuple(features), {"axis": 1}))
-            self.at = name
+class _Steps(Steps):
+    """The steps of a DenseNet so far."""
 
     def norm_relu(self, layer: Layer, arch: DenseNetArchitecture) -> None:
         self.add("norm", layer.name, layer, eps=arch.bn_eps)

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from densezoo.families.rdnet.architecture import RDNetArchitecture
 from densezoo.families.rdnet.layers import layers
+from densezoo.families.steps import Steps
 from densezoo.types import Computation, Freedom, Layer, Node
 
 #: No pool is free, and no batch norm is there: a file's graph has to be the family's, epsilons included.
@@ -39,24 +39,12 @@ def computation(arch: RDNetArchitecture) -> Computation:
     return Computation("rdnet", tuple(steps.nodes))
 
 
-class _Steps:
-    """The steps so far; ``at`` is the name of the last."""
+class _Steps(Steps):
+    """The steps of an RDNet so far."""
 
     def __init__(self, arch: RDNetArchitecture) -> None:
-        self.arch, self.nodes, self.at = arch, list[Node](), ""
-
-    def add(self, op: str, name: str, layer: Layer | None = None, **attributes: Any) -> None:
-        """A step that takes the last one's output, and a layer's weights."""
-        weights = tuple(f"{layer.name}.{param}" for param in layer.shapes) if layer else ()
-        self.nodes.append(Node(op, name, (self.at,) if self.nodes else (), attributes, weights))
-        self.at = name
-
-    def join(self, name: str, features: list[str]) -> None:
-        """All features side by side; a single one as it is."""
-        self.at = features[0]
-        if len(features) > 1:
-            self.nodes.append(Node("concat", name, tuple(features), {"axis": 1}))
-            self.at = name
+        super().__init__()
+        self.arch = arch
 
     def conv(self, layer: Layer) -> None:
         pad = layer.kernel_size // 2 if layer.stride == 1 else 0
