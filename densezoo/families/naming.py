@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,8 @@ from torch import Tensor
 from densezoo.families.base import Family, Position
 from densezoo.families.operations import OPERATIONS
 from densezoo.types import LONE_MATRIX, KeyMap
+
+MAX_LAYERS = 1000  # of all blocks: there is a DenseNet-1001, with two convolutions a layer
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,22 @@ class Naming:
         """The length of one axis of a role's weight; ``default`` where the file has no such axis, or an empty one."""
         shape = self.shape(role, block, layer)
         return shape[axis] if shape is not None and len(shape) > axis and shape[axis] > 0 else default
+
+    def depths(self, role: str) -> tuple[int, ...]:
+        """Consecutive layers that the file names, of each block in turn.
+
+        Args:
+            role: one that every layer of a block has.
+        """
+        depths: list[int] = []
+        while sum(depths) < MAX_LAYERS:
+            numbers = range(1, MAX_LAYERS - sum(depths) + 1)
+            there = (self.shape(role, len(depths) + 1, layer) is not None for layer in numbers)
+            depth = sum(1 for _ in itertools.takewhile(bool, there))
+            if depth == 0:
+                break
+            depths.append(depth)
+        return tuple(depths)
 
     def made_shape(self, role: str, param: str, keys: tuple[str, ...]) -> tuple[int, ...] | None:
         """The shape of what the source's operation makes of these tensors; None where it can't."""

@@ -11,8 +11,6 @@ from densezoo.families.densenet.architecture import DenseNetArchitecture, Stem
 from densezoo.families.densenet.layers import transition_channels
 from densezoo.families.naming import Naming
 
-MAX_LAYERS = 1000  # of all blocks: there is a DenseNet-1001, with two convolutions a layer
-
 
 def ranks(naming: Naming) -> dict[Position, int]:
     """Which layer of its kind each role is, read off the sequence of the convolutions' kernels."""
@@ -69,7 +67,7 @@ def _plain(sides: list[int], stem: int) -> bool:
 
 def infer_architecture(naming: Naming) -> DenseNetArchitecture:
     """What the tensors' names and shapes say; a field whose tensor isn't there keeps its default."""
-    block_config = tuple(_depths(naming))
+    block_config = naming.depths("layer.conv1")
     default = DenseNetArchitecture(block_config=block_config or (1,))
     stem = _stem(naming)
     bottleneck = bool(naming.shape("layer.conv2", 1, 1))
@@ -93,18 +91,6 @@ def _stem(naming: Naming) -> Stem:
     if not naming.shape("stem.norm0"):
         return "cifar"
     return "cifar_norm" if naming.side("stem.conv0", 2, 7) == 3 else "imagenet"
-
-
-def _depths(naming: Naming) -> Iterator[int]:
-    """Consecutive layers that the file names, of each block in turn."""
-    left = MAX_LAYERS
-    for block in itertools.count(1):
-        there = (naming.shape("layer.conv1", block, layer) is not None for layer in range(1, left + 1))
-        depth = sum(1 for _ in itertools.takewhile(bool, there))
-        if depth == 0:
-            return
-        left -= depth
-        yield depth
 
 
 def _reduction(naming: Naming, blocks: int) -> float:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
-
 from densezoo.families.naming import Naming
 from densezoo.families.rdnet.architecture import RDNetArchitecture
 from densezoo.families.rdnet.layers import rounded_down
-
-MAX_LAYERS = 1000  # of all stages; the largest published network has 36
 
 
 def infer_architecture(naming: Naming) -> RDNetArchitecture:
     """What the tensors' names and shapes say; a field whose tensor isn't there keeps its default."""
     default = RDNetArchitecture()
-    depths = tuple(_depths(naming)) or (1,)
+    depths = naming.depths("layer.depthwise") or (1,)
     blocks = range(1, len(depths) + 1)
     return RDNetArchitecture(
         growth_rates=tuple(naming.side("layer.reduce", 0, 1, block, 1) for block in blocks),
@@ -29,18 +24,6 @@ def infer_architecture(naming: Naming) -> RDNetArchitecture:
         in_chans=naming.side("stem.conv", 1, default.in_chans),
         num_classes=naming.side("classifier", 0, default.num_classes),
     )
-
-
-def _depths(naming: Naming) -> Iterator[int]:
-    """Consecutive layers that the file names, of each stage in turn."""
-    left = MAX_LAYERS
-    for block in itertools.count(1):
-        there = (naming.shape("layer.depthwise", block, layer) is not None for layer in range(1, left + 1))
-        depth = sum(1 for _ in itertools.takewhile(bool, there))
-        if depth == 0:
-            return
-        left -= depth
-        yield depth
 
 
 def _factor(naming: Naming, role: str, positions: list[tuple[int, int]], default: float) -> float:
