@@ -131,7 +131,7 @@ def test_the_table_fits_100_columns(capsys: pytest.CaptureFixture[str]) -> None:
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 100
     (line,) = (line for line in lines if line.startswith("densenet121.tv_in1k "))
-    assert line.split() == "densenet121.tv_in1k imagenet1k torchvision 74.43 91.97 7.98 M 2.83 G".split()
+    assert line.split() == "densenet121.tv_in1k imagenet1k torchvision 74.434 91.972 7.98 M 2.83 G".split()
 
 
 def test_an_unknown_column_suggests() -> None:
