@@ -22,6 +22,10 @@ def cache_folder() -> Path:
 
 
 def relative_to_root(path: Path) -> str:
-    """The path as it is written in results and messages: relative to the repository where it lies in it."""
+    """The path as results and messages show it: relative to the repository if it is inside, else absolute.
+
+    Args:
+        path: of a file or folder.
+    """
     path = path.resolve()
     return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else str(path)

@@ -112,7 +112,7 @@ FREEDOM = Freedom(
         ),
         "pool": PoolFreedom(ops={"global_avg_pool": {"head_pool": None}, "avg_pool": {}}, side="head_pool"),
     },
-    places={
+    titles={
         r"features\.denseblock(\d+)\.denselayer(\d+)\..*": r"layer \2 of block \1",
         r"features\.denseblock(\d+)\.concat": r"block \1",
     },

@@ -152,10 +152,10 @@ class Network:
                 self._refuse_others(layer.layers)
             elif isinstance(layer, Other):
                 reason = REFUSED.get(layer.class_name, "is of a class that no DenseNet has")
-                raise CheckpointError(f"{self.path}: no DenseNet that densezoo can express: {layer.where} {reason}")
+                raise CheckpointError(f"{self.path}: no DenseNet that densezoo can express: {layer.label} {reason}")
 
     def _error(self, expected: str, found: Layer | None) -> CheckpointError:
-        what = f"{found.where}: {_summary(found)}" if found else "the end of the network"
+        what = f"{found.label}: {_summary(found)}" if found else "the end of the network"
         return CheckpointError(f"{self.path}: no DenseNet that densezoo can express: expected {expected}; found {what}")
 
     def _next(self, kind: type[L], expected: str) -> L:
@@ -318,4 +318,4 @@ def _summary(layer: Layer) -> str:
     """A layer's numbers, for messages."""
     numbers = ((key, value) for key, value in vars(layer).items() if isinstance(value, (int, float, str)))
     tensors = ((key, value.size) for key, value in vars(layer).items() if isinstance(value, Tensor))
-    return ", ".join(f"{key} {value}" for key, value in [*numbers, *tensors] if key != "where") or type(layer).__name__
+    return ", ".join(f"{key} {value}" for key, value in [*numbers, *tensors] if key != "label") or type(layer).__name__
