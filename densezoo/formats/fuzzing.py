@@ -1,6 +1,6 @@
 """Mutated checkpoint files for the readers: each has to load or end in a DensezooError, within bounds.
 
-Used by tests/formats/test_fuzz.py (short) and tools/fuzz_formats.py (long). Linux only.
+Used by tests/formats/test_fuzzing.py (short) and tools/fuzz_formats.py (long). Linux only.
 """
 
 from __future__ import annotations
