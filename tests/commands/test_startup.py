@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import timm.data
 import torch
 import torchvision
 from PIL import Image
+from timm.data.imagenet_info import ImageNetInfo
 
 from densezoo import api
 from densezoo.data import imagenet
@@ -105,7 +105,7 @@ def test_a_sweep_refuses_a_misspelt_name_before_its_first_image(
 
 
 def test_imagenet_s_names_are_timm_s() -> None:
-    assert imagenet.wnids() == timm.data.ImageNetInfo("imagenet-1k").label_names()
+    assert imagenet.wnids() == ImageNetInfo("imagenet-1k").label_names()  # type: ignore[no-untyped-call]
 
 
 def test_weights_are_drawn_as_they_always_were() -> None:

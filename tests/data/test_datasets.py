@@ -33,7 +33,7 @@ def write_cifar(root: Path, name: str, key: str, monkeypatch: pytest.MonkeyPatch
     pixels = np.random.default_rng(0).integers(0, 256, (6, 3, 32, 32), dtype=np.uint8)
     batch = {"data": pixels.reshape(6, -1), key: [3, 1, 4, 1, 5, 9]}
     meta = {cls.meta["key"]: [str(i) for i in range(10)]}
-    lists = {}
+    lists: dict[str, list[list[str]]] = {}
     for attribute in ("train_list", "test_list"):
         lists[attribute] = []
         for file, _ in getattr(cls, attribute):

@@ -201,7 +201,7 @@ def test_the_clean_subsets_are_chosen_from_the_validation_set(tmp_path: Path) ->
 def test_imagenet_real_without_a_labelled_image(tmp_path: Path) -> None:
     from timm.data.real_labels import RealLabelsImagenet
 
-    known = RealLabelsImagenet([""] * 50_000).real_labels
+    known = RealLabelsImagenet([""] * 50_000).real_labels  # type: ignore[no-untyped-call]
     write(tmp_path / "n01440764" / next(name for name, answers in known.items() if not answers), IMAGES[0])
     with pytest.raises(DatasetError, match="none of the 1 images has a label in ReaL"):
         open_dataset("imagenet-real", tmp_path)
@@ -211,7 +211,7 @@ def test_imagenet_real_has_sets_of_labels(tmp_path: Path) -> None:
     """timm's file: image 1 may be 58 alone, image 2 two things, and some images nothing."""
     from timm.data.real_labels import RealLabelsImagenet
 
-    known = RealLabelsImagenet([""] * 50_000).real_labels
+    known = RealLabelsImagenet([""] * 50_000).real_labels  # type: ignore[no-untyped-call]
     by_size = {size: next(n for n, answers in known.items() if len(answers) == size) for size in (0, 1, 2, 3)}
     for name in by_size.values():
         write(tmp_path / "n01440764" / name, IMAGES[0])

@@ -7,15 +7,17 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-import timm.data
 import torch
 import torchvision
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from timm.data.transforms_factory import create_transform
 from torchvision.transforms import functional
 
-from densezoo.data.preprocess import crop_offset, decode, normalise, resized_size, to_pixels
+from densezoo.data.decoding import decode
+from densezoo.data.preprocess import normalise, to_pixels
+from densezoo.data.resampling import crop_offset, resized_size
 from densezoo.errors import ImageError, UnknownNameError
 from densezoo.protocols import PROTOCOLS, get_protocol
 
@@ -35,7 +37,9 @@ def theirs(name: str) -> Callable[[Image.Image], torch.Tensor]:
         preset = torchvision.models.DenseNet121_Weights.IMAGENET1K_V1.transforms()
         return preset
     size, crop_pct = (224, 0.875) if name == "timm" else (288, 0.95)
-    return timm.data.create_transform((3, size, size), interpolation="bicubic", crop_pct=crop_pct)
+    transform: Callable[[Image.Image], torch.Tensor]
+    transform = create_transform((3, size, size), interpolation="bicubic", crop_pct=crop_pct)
+    return transform
 
 
 @pytest.mark.parametrize("name", ["torchvision", "timm", "timm-288"])

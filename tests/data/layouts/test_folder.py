@@ -4,6 +4,7 @@ import io
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from PIL import Image
@@ -30,7 +31,7 @@ def folder(tmp_path: Path, random_image: Callable[..., Image.Image]) -> Maker:
     return make
 
 
-def tarred(root: Path, path: Path, mode: str = "w") -> Path:
+def tarred(root: Path, path: Path, mode: Literal["w", "w:gz"] = "w") -> Path:
     with tarfile.open(path, mode) as tar:
         tar.add(root, arcname=".")
     return path
