@@ -117,7 +117,7 @@ def _result(result: ReportedResult) -> Mapping[str, object]:
     return {
         "Task": "Image Classification",
         "Dataset": result.dataset,
-        "Metrics": {name: value for name, value in metrics.items() if value is not None},
+        "Metrics": {name: float(value) for name, value in metrics.items() if value is not None},
     }
 
 
