@@ -157,7 +157,13 @@ KEYMAPS = (
                     None: "timm's densenet264d and others that pool without a blur",
                 },
             ),
-            ("stem", "cifar_norm"): ("stem", {"cifar_norm": "3x3 convolution and norm, and no pool after them"}),
+            ("stem", "cifar_norm"): (
+                "stem",
+                {
+                    "cifar_norm": "3x3 convolution and norm, and no pool after them",
+                    "cifar_pool": "the same with torchvision's pool, as huyvnphan's for CIFAR-10",
+                },
+            ),
         },
     ),
     # the files that torchvision publishes are from 2017: names with a dot, no num_batches_tracked
