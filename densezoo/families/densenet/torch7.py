@@ -132,6 +132,7 @@ class Network:
         ceil_mode = self.ceil_modes.pop() if self.ceil_modes else bool(stem)
         self.semantics |= {
             "transition_pool": self.transition_pools.pop() if self.transition_pools else "avg",
+            "stem_padding": "torch",
             "pool_padding": "torch",
             "ceil_mode": ceil_mode,
             "stem_ceil_mode": None if stem in (None, ceil_mode) else stem,
