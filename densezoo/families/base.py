@@ -1,4 +1,4 @@
-"""What a family of networks gives to the rest of densezoo, which asks a family and never one network by its name."""
+"""The interface of a family of networks: all that the rest of densezoo may use of it."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ Fact = str | float | int | None
 
 
 class Family(ABC, Generic[A]):
-    """One family of networks: a folder of this package, whose ``__init__`` makes the one object of this class.
+    """One family of networks: a folder of this package, whose ``__init__`` makes one object of a subclass.
 
     Each method imports the module of the folder that it needs, so that listing the index imports no torch.
     """
 
     #: The name of its folder, and of ``model = dict(family=...)`` in a config.
     name: ClassVar[str]
-    #: What messages call one network of it: "DenseNet".
+    #: What messages call one of its networks: "DenseNet".
     title: ClassVar[str]
-    #: A layer that every network of the family has; a file in which a key table names its weight is of that table.
+    #: A layer that every network of the family has. A key table applies to a file that has the table's name for it.
     anchor: ClassVar[Position]
-    #: Fields of the architecture that tensors show, so that a difference can be named.
+    #: Fields of the architecture that tensors show.
     inferred: ClassVar[tuple[str, ...]]
-    #: Those of them that tell one network of the family from another in a message.
+    #: Fields of ``inferred`` by which messages tell one network of the family from another.
     sizes: ClassVar[tuple[str, ...]]
     #: Roles of the layers that a file of the features alone lacks.
     head: ClassVar[tuple[str, ...]] = ("classifier",)
-    #: (a pattern of a tensor's name, what a file with such a name is where no table applies to it).
+    #: (pattern of a tensor's name, what a file with such a name is if no key table applies to it).
     fragments: ClassVar[tuple[tuple[str, str], ...]] = ()
 
     @property
@@ -49,19 +49,23 @@ class Family(ABC, Generic[A]):
     @property
     @abstractmethod
     def architecture(self) -> type[A]:
-        """The dataclass of what fixes a network's function up to its weights."""
+        """The dataclass whose fields, with the weights, fix a network's function."""
 
     @abstractmethod
     def layers(self, arch: A) -> Iterable[Layer]:
-        """Every parametric layer, in the order in which the input meets them."""
+        """Every parametric layer, in the order in which the input passes them.
+
+        Args:
+            arch: the network.
+        """
 
     @abstractmethod
     def network(self, arch: A, *, draw_weights: bool = True) -> nn.Module:
         """The module: images (N, in_chans, H, W), float32 and normalised -> logits (N, num_classes).
 
         Args:
-            arch: what to build.
-            draw_weights: False where others replace them.
+            arch: its architecture.
+            draw_weights: False if the caller replaces them.
         """
 
     @property
@@ -71,48 +75,72 @@ class Family(ABC, Generic[A]):
 
     @abstractmethod
     def kind_of(self, role: str) -> str:
-        """The `Layer.kind` of the layers that play a role."""
+        """The `Layer.kind` of the layers of a role.
+
+        Args:
+            role: as of `Layer`.
+        """
 
     @abstractmethod
     def numbers(self, block: int, layer: int, rank: int) -> Mapping[str, int]:
-        """What stands in the braces of a key table's templates.
+        """{name in the braces of a key table's templates: number}.
 
         Args:
             block, layer: `Layer.block` and `Layer.index`.
-            rank: of the layer among those of its kind, from 0.
+            rank: the layer's number among the layers of its kind, from 0.
         """
 
     def ranks(self, naming: Naming) -> Mapping[Position, int]:
-        """{position: rank among the layers of its kind} in a file whose names are such ranks.
+        """{position: rank among the layers of its kind}, for a file whose names are such ranks.
 
         Args:
-            naming: the table as the file uses it, without ranks.
+            naming: the key table as the file uses it, without ranks.
         """
         return {}
 
     @abstractmethod
     def infer(self, naming: Naming) -> A:
-        """What the tensors' names and shapes say; a field whose tensor isn't there keeps its default."""
+        """The architecture that the tensors' names and shapes show; a field whose tensor is absent has its default.
+
+        Args:
+            naming: the key table as the file uses it.
+        """
 
     def fold_modules(self, checkpoint: Checkpoint) -> Checkpoint:
-        """The checkpoint with named tensors in place of layers without names (Torch7), where it has such."""
+        """Replace the checkpoint's layers without names (Torch7), if it has any, by named tensors.
+
+        Args:
+            checkpoint: any file.
+        """
         return checkpoint
 
     def named_networks(self, checkpoint: Checkpoint) -> tuple[NamedNetwork, ...]:
-        """The networks that are named beside a file's tensors, in the family's fields."""
+        """The networks that are named beside a file's tensors, with the family's fields.
+
+        Args:
+            checkpoint: the file.
+        """
         return checkpoint.described
 
     @abstractmethod
     def computation(self, arch: A) -> Computation:
-        """The steps from images to logits, said once: writers, the graph checker and the FLOP count go by them."""
+        """The steps from images to logits; writers, the graph checker and the FLOP count all use them.
+
+        Args:
+            arch: the network.
+        """
 
     @property
     @abstractmethod
     def freedom(self) -> Freedom:
-        """In what the computations of networks with the same tensors may differ."""
+        """How the computations of networks with the same tensors may differ."""
 
     def same_function(self, arch: A) -> A:
-        """The architecture with one spelling of all that give the same outputs, to compare two."""
+        """One architecture for all that compute the same outputs, so that two can be compared.
+
+        Args:
+            arch: any of them.
+        """
         return arch
 
     @property
@@ -125,38 +153,50 @@ class Family(ABC, Generic[A]):
 
     @abstractmethod
     def smallest_side(self, arch: A) -> int:
-        """Side in pixels of the smallest square image on which every layer of the network has an effect."""
+        """Side in pixels of the smallest square image for which every layer has an effect on the logits.
+
+        Args:
+            arch: the network.
+        """
 
     @abstractmethod
     def stages(self, arch: A) -> Sequence[tuple[int, int]]:
-        """(channels, image side / map side) of every feature map that `feature_maps` gives."""
+        """(channels, image side / map side) of every feature map of `feature_maps`.
+
+        Args:
+            arch: the network.
+        """
 
     @abstractmethod
     def feature_maps(self, network: nn.Module, arch: A) -> nn.Module:
-        """A module that gives the feature maps of every stage in place of logits: images -> list of (N, C, H, W).
+        """A module that returns the feature maps of every stage in place of logits: images -> list of (N, C, H, W).
 
         Args:
-            network: any system's, of canonical names; it gives up its features.
-            arch: what it was built from.
+            network: any system's, with canonical names; its modules become the new module's.
+            arch: its architecture.
         """
 
     @abstractmethod
     def with_fresh_classifier(self, network: nn.Module, num_classes: int) -> nn.Module:
-        """The network with another classifier in place of its own, to fine-tune it on other classes.
+        """Replace the network's classifier by a fresh one, to fine-tune it on other classes.
 
         Args:
-            network: any system's, of canonical names.
+            network: any system's, with canonical names.
             num_classes: rows of the new classifier.
         """
 
     @property
     def fields(self) -> Mapping[str, tuple[str, Callable[[A], Fact]]]:
-        """{name in ``--where`` and listings: (what it is, its value for an architecture)} that the family adds."""
+        """The family's own fields in ``--where`` and listings: {name: (what it is, architecture -> value)}."""
         return {}
 
     @abstractmethod
     def summary(self, arch: A) -> str:
-        """The sentences of a model card that say how the network is built."""
+        """The sentences of a model card that say how the network is built.
+
+        Args:
+            arch: the network.
+        """
 
     @property
     @abstractmethod
