@@ -78,12 +78,13 @@ def _checked(value: object, hint: Any, error_prefix: str, error: type[DensezooEr
         return {key: _checked(item, args[1], f"{error_prefix}.{key}", error) for key, item in value.items()}
     if hint is object:
         return value
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+    if issubclass(hint, float) and isinstance(value, (int, float)) and not isinstance(value, (bool, hint)):
+        return hint(value)
     # bool is an int to Python, and never a number to a reader of configs
     if isinstance(value, hint) and (hint is bool or not isinstance(value, bool)):
         return value
-    raise _Mismatch({int: "a whole number", float: "a number", str: "a string", bool: "True or False"}[hint])
+    names = {bool: "True or False", int: "a whole number", float: "a number", str: "a string"}
+    raise _Mismatch(next(name for kind, name in names.items() if issubclass(hint, kind)))
 
 
 def _checked_union(value: object, args: tuple[Any, ...], error_prefix: str, error: type[DensezooError]) -> object:

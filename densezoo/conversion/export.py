@@ -95,5 +95,4 @@ def _difference(path: Path, arch: Architecture, state_dict: Mapping[str, Tensor]
     names = [
         name for name in state_dict if "num_batches" not in name and not state_dict[name].equal(weights_read[name])
     ]
-    same_function = family_of(arch).same_function
-    return ", ".join(names[:4]) or ("" if same_function(arch_read) == same_function(arch) else str(arch_read))
+    return ", ".join(names[:4]) or ("" if arch_read.same_function() == arch.same_function() else str(arch_read))

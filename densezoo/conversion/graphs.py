@@ -189,9 +189,10 @@ class _Walk:
         """Compare a convolution."""
         node = self._step("conv")
         self.weights.append(node.weights)
-        pads = self._window(node, expected)
-        if pads != expected.attributes["pads"]:
+        pads, free = self._window(node, expected), self.freedom.conv_pads(expected)
+        if pads not in free:
             raise self._refuse(f"a padding of {expected.attributes['pads'][0]}", f"{pads} ({node.name})")
+        self._agree(free[pads])
 
     def norm(self, expected: Node) -> None:
         """Compare a batch norm; its weight and bias may be a second step."""

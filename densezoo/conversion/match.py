@@ -45,7 +45,7 @@ def convert(
         CheckpointError: no known source's names; tensors missing, unexpected or of another shape; weights that are
             not finite numbers; an option that is no field, or that the file contradicts; another computation.
     """
-    for family in families():
+    for family in families() if checkpoint.modules else ():
         checkpoint = family.fold_modules(checkpoint)
     naming = recognise(checkpoint)
     checkpoint = dataclasses.replace(checkpoint, described=naming.family.named_networks(checkpoint))
@@ -184,7 +184,7 @@ def _check_requested(
         expected, decided = getattr(requested, field.name), getattr(arch, field.name)
         if field.name in (*family.inferred, *options) or equal(expected, decided) or equal(expected, field.default):
             continue
-        if family.same_function(arch) != family.same_function(dataclasses.replace(arch, **{field.name: expected})):
+        if arch.same_function() != dataclasses.replace(arch, **{field.name: expected}).same_function():
             raise CheckpointError(
                 f"{checkpoint.path}: {field.name} was asked to be {expected!r} (the config's, or an override's); by "
                 f"the file, or as networks of {naming.keymap.name} names have it, it is {decided!r}; ask for that"

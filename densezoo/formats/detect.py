@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
 import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from densezoo.errors import FormatError
-from densezoo.formats.binary import Bytes, check_expansion, cut, open_file
+from densezoo.formats.binary import Bytes, check_expansion, cut, in_memory, open_file
 from densezoo.formats.caffe.model import looks_like_caffe, read_caffe
 from densezoo.formats.containers.npz import read_npz
 from densezoo.formats.containers.zip import Archive
@@ -28,6 +31,7 @@ from densezoo.formats.torch7.objects import looks_like_torch7
 from densezoo.types import Checkpoint
 
 HEAD_BYTES = 512  # enough for every signature below
+NO_FILES = r".*/|__MACOSX/.*|(.*/)?\.DS_Store"  # members that are none: folders, and what macOS adds
 
 #: (ends of the names of members that an archive must have in one folder, its reader), tried in this order.
 ARCHIVES: list[tuple[tuple[str, ...], Callable[[Archive, str], Checkpoint]]] = [
@@ -40,13 +44,13 @@ ARCHIVES: list[tuple[tuple[str, ...], Callable[[Archive, str], Checkpoint]]] = [
 
 
 def read_archive(data: Bytes) -> Checkpoint:
-    """Read a checkpoint that is a zip archive.
+    """Read a checkpoint that is a zip archive, or the only file of one.
 
     Args:
-        data: the whole file.
+        data: the whole archive.
 
     Raises:
-        FormatError: broken or truncated, or an archive of something else.
+        FormatError: broken or truncated, or an archive of something else, or in an archive itself.
     """
     archive = Archive(data)
     for ends, reader in ARCHIVES:
@@ -54,10 +58,33 @@ def read_archive(data: Bytes) -> Checkpoint:
             root = name.removesuffix(ends[0])
             if root != name and all(root + end in archive.members for end in ends):
                 return reader(archive, root)
+    files = [name for name in archive.members if not re.fullmatch(NO_FILES, name)]
+    if len(files) == 1 and not data.opened.member:
+        return _read_member(data.path, files[0], archive.read(files[0]))
     raise FormatError(
-        f"{data.path}: a zip archive, but no checkpoint's: expected data.pkl (PyTorch), model.weights.h5 (Keras) or "
-        f".npy (NumPy) members; found {', '.join(list(archive.members)[:4])}"
+        f"{data.path}: a zip archive, but no checkpoint's: expected data.pkl (PyTorch), model.weights.h5 (Keras), "
+        f".npy (NumPy) members or one checkpoint alone; found {', '.join(files[:4])}{', ...' if files[4:] else ''}"
+        + ("; unpack it, and name the file that is meant" if len(files) > 1 else "")
     )
+
+
+def _read_member(path: Path, name: str, member: Bytes) -> Checkpoint:
+    """The checkpoint that is the only file of an archive, as osmr's and Gluon's are published.
+
+    Args:
+        path: the archive.
+        name: the file's name in it.
+        member: the file's bytes.
+
+    Raises:
+        FormatError: as of `read_checkpoint`; names both.
+    """
+    whole = in_memory(path, io.BytesIO(member.read()), name)  # readers count from its first byte
+    try:
+        checkpoint = _read(whole)
+    except FormatError as error:
+        raise FormatError(str(error).replace(f"{path}: ", f"{path}: {name}: ", 1)) from None
+    return dataclasses.replace(checkpoint, hints=(*checkpoint.hints, f"read: {name}, the archive's only file"))
 
 
 #: (whether a file with this head and size is of the format, the format's reader), tried in this order.

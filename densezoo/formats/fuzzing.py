@@ -1,6 +1,6 @@
 """Mutated checkpoint files for the readers. Each must load or end in a DensezooError, in limited time and memory.
 
-Used by tests/formats/test_fuzz.py (short) and tools/fuzz_formats.py (long). Linux only.
+Used by tests/formats/test_fuzzing.py (short) and tools/fuzz_formats.py (long). Linux only.
 """
 
 from __future__ import annotations

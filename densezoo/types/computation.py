@@ -101,6 +101,8 @@ class Freedom:
         title: a network of the family, as the owner of something ("a DenseNet's"), for messages.
         norm_eps: the field that the epsilon of every batch norm fixes.
         pools: {regular expression for the names of steps: how such a pool may differ}.
+        same_pads: {regular expression for the names of convolutions that may pad as "same" does: the field that says
+            whether they do, "torch" or "same"}.
         titles: {regular expression for the names of steps: what a message calls such a step}.
         settle: {field: value} that all steps fix -> the same, where one field follows from others.
     """
@@ -109,6 +111,7 @@ class Freedom:
     norm_eps: str
     pools: Mapping[str, PoolFreedom]
     titles: Mapping[str, str]
+    same_pads: Mapping[str, str] = field(default_factory=dict)
     settle: Callable[[dict[str, object]], dict[str, object]] = dict
 
     def pool(self, node: Node) -> PoolFreedom:
@@ -120,6 +123,12 @@ class Freedom:
         rules = (rule for pattern, rule in self.pools.items() if re.fullmatch(pattern, node.name))
         pads = node.attributes.get("pads")
         return next(rules, PoolFreedom({node.op: {}}, {pads: {}}, words=f"a padding of {pads}"))
+
+    def conv_pads(self, node: Node) -> Mapping[object, Mapping[str, object]]:
+        """{padding that one of the family's convolutions may have: {field: value} that it fixes}."""
+        fields = [name for pattern, name in self.same_pads.items() if re.fullmatch(pattern, node.name)]
+        pads: dict[object, Mapping[str, object]] = {node.attributes["pads"]: dict.fromkeys(fields, "torch")}
+        return pads | ({"same": dict.fromkeys(fields, "same")} if fields else {})
 
     def title_of(self, node: Node) -> str:
         """What a message calls one of the family's steps.

@@ -40,13 +40,11 @@ REFUSED = {
 
 
 def fold_modules(checkpoint: Checkpoint) -> Checkpoint:
-    """A Torch7 file's checkpoint with canonical tensors in place of its modules'; any other one as it is.
+    """A Torch7 file's checkpoint with canonical tensors in place of its modules.
 
     Raises:
         CheckpointError: the modules are no DenseNet's.
     """
-    if not checkpoint.modules:
-        return checkpoint
     modules = cast("tuple[Layer, ...]", checkpoint.modules)
     with np.errstate(all="ignore"):  # NaN and infinity are for conversion to refuse
         network = Network(checkpoint.path, checkpoint.tensors, modules)
@@ -134,6 +132,7 @@ class Network:
         ceil_mode = self.ceil_modes.pop() if self.ceil_modes else bool(stem)
         self.semantics |= {
             "transition_pool": self.transition_pools.pop() if self.transition_pools else "avg",
+            "stem_padding": "torch",
             "pool_padding": "torch",
             "ceil_mode": ceil_mode,
             "stem_ceil_mode": None if stem in (None, ceil_mode) else stem,

@@ -132,6 +132,9 @@ HARMLESS: dict[str, Constructor] = {
     "collections.defaultdict": lambda arguments: _dictionary(arguments[1:]),
     "collections.Counter": _dictionary,
     "builtins.dict": _dictionary,
+    "builtins.bytes": lambda arguments: (
+        Inert("builtins.bytes", arguments) if arguments else b""
+    ),  # as protocol 2 has b""
     "_codecs.encode": encoded,
     **{f"{module}._reconstruct": lambda arguments: Array("numpy.ndarray", arguments) for module in _NUMPY},
     **{f"{module}.scalar": inert("numpy.scalar") for module in _NUMPY},

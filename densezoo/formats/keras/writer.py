@@ -124,8 +124,9 @@ class _Model:
 
     def conv(self, node: Node) -> None:
         attributes, width, biased = node.attributes, self.channels[node.name], len(node.weights) > 1
-        sides = {"kernel_size": [*attributes["kernel"]], "strides": [*attributes["stride"]], "padding": "valid"}
+        sides: dict[str, Any] = {"kernel_size": [*attributes["kernel"]], "strides": [*attributes["stride"]]}
         rare = {"groups": attributes.get("groups"), "dilation_rate": attributes.get("dilation")}
+        sides["padding"] = "same" if attributes["pads"] == "same" else "valid"
         sides |= {name: value for name, value in rare.items() if value is not None}
         self._layer("Conv2D", node, filters=width, use_bias=biased, **sides)
 
