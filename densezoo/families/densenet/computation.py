@@ -9,14 +9,14 @@ from typing import Any
 
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.layers import layers
-from densezoo.families.steps import Steps
+from densezoo.families.steps import ComputationBuilder
 from densezoo.types import Layer
 from densezoo.types.computation import Computation, Freedom, PoolFreedom
 
 
 def computation(arch: DenseNetArchitecture) -> Computation:
     """What the network computes in evaluation, where dropout does nothing; named by torchvision's modules."""
-    steps, todo = _Steps(), layers(arch)
+    steps, todo = _Builder(), layers(arch)
     steps.add("input", "images", channels=arch.in_chans)
     for i in range(len(arch.stem_layout.convs)):
         same = {"pads": "same"} if i == 0 and arch.same_function().stem_padding == "same" else {}
@@ -42,7 +42,7 @@ def computation(arch: DenseNetArchitecture) -> Computation:
     return Computation("densenet", tuple(steps.nodes))
 
 
-class _Steps(Steps):
+class _Builder(ComputationBuilder):
     """The steps of a DenseNet so far."""
 
     def norm_relu(self, layer: Layer, arch: DenseNetArchitecture) -> None:
@@ -58,7 +58,7 @@ def _window(kernel: int, stride: int, pad: int = 0) -> dict[str, Any]:
     return {"kernel": (kernel, kernel), "stride": (stride, stride), "pads": (pad,) * 4}
 
 
-def _stem_pool(steps: _Steps, arch: DenseNetArchitecture) -> None:
+def _stem_pool(steps: _Builder, arch: DenseNetArchitecture) -> None:
     if arch.aa_layer:
         steps.add("max_pool", "features.pool0.0", **_window(3, 1, 1), ceil_mode=False)
         steps.add("blur", "features.pool0.1", **_window(3, 2, 1))
@@ -69,14 +69,14 @@ def _stem_pool(steps: _Steps, arch: DenseNetArchitecture) -> None:
         steps.add("max_pool", "features.pool0", **_window(3, 2, 1), ceil_mode=ceil_mode)
 
 
-def _transition_pool(steps: _Steps, arch: DenseNetArchitecture, name: str) -> None:
+def _transition_pool(steps: _Builder, arch: DenseNetArchitecture, name: str) -> None:
     if arch.aa_layer and not arch.aa_stem_only:
         steps.add("blur", name, **_window(3, 2, 1))
     else:
         steps.add(f"{arch.transition_pool}_pool", name, **_window(2, 2), ceil_mode=arch.ceil_mode)
 
 
-def _head(steps: _Steps, arch: DenseNetArchitecture, classifier: Layer) -> None:
+def _head(steps: _Builder, arch: DenseNetArchitecture, classifier: Layer) -> None:
     if arch.head_pool:
         steps.add("avg_pool", "pool", **_window(arch.head_pool, arch.head_pool), ceil_mode=False)
     else:
