@@ -11,14 +11,16 @@ from densezoo.families import families
 from densezoo.families.claims import contradictions
 from densezoo.files import write_atomically
 from densezoo.index.load import load_index
-from densezoo.paths import RESULTS, ROOT, relative_to_root
+from densezoo.paths import INDEX, RESULTS, ROOT, relative_to_root
 from densezoo.results.cards import model_cards
+from densezoo.results.openmim import openmim_index
 from densezoo.results.store import read_results
 from densezoo.results.tables import fill_tables
 from densezoo.types import ModelSpec
 
 GENERATED = (ROOT / "README.md",)  # documents with tables in them
 CARDS = ROOT / "docs/models"  # a page an architecture, generated whole
+OPENMIM = ROOT / "docs/openmim.yml"  # the index for `mim search`, which a wheel carries as .mim/model-index.yml
 
 
 def make_tables(results: str | Path | None = None, *, check: bool = False) -> list[Path]:
@@ -43,6 +45,7 @@ def make_tables(results: str | Path | None = None, *, check: bool = False) -> li
             )
     stored, specs = read_results(results or RESULTS), load_index()
     documents = {CARDS / f"{arch}.md": text for arch, text in model_cards(specs.values(), stored).items()}
+    documents[OPENMIM] = openmim_index(specs.values())
     for path in GENERATED:
         documents[path] = fill_tables(path.read_text(encoding="utf-8"), str(path), specs, stored)
     orphans = set(CARDS.glob("*.md")) - set(documents)
@@ -59,7 +62,7 @@ def make_tables(results: str | Path | None = None, *, check: bool = False) -> li
     return changed
 
 
-def check_index(path: str | Path = ROOT / "model-index.yml") -> int:
+def check_index(path: str | Path = INDEX) -> int:
     """Hold every entry of the index against its format and its network; returns how many models were checked.
 
     Every network is rebuilt: parameters and the FLOPs of every convention that has a definition must agree exactly.

@@ -19,13 +19,13 @@ from typing import TypeVar
 from densezoo.config import load_config
 from densezoo.errors import ConfigError, MetafileError, UnknownNameError, suggestion
 from densezoo.index.metafile import Entry, Result, read_metafile, read_yaml, recipe_fields
-from densezoo.paths import ROOT
+from densezoo.paths import INDEX, ROOT
 from densezoo.types import ModelSpec, ReportedResult, WeightSource
 
 T = TypeVar("T")
 
 
-def load_index(path: str | Path = ROOT / "model-index.yml") -> Mapping[str, ModelSpec]:
+def load_index(path: str | Path = INDEX) -> Mapping[str, ModelSpec]:
     """Every model of the index, in the metafiles' order.
 
     Raises:

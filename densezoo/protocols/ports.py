@@ -84,8 +84,8 @@ FLYYUFELIX = replace(
 GLUON = Protocol(
     name="gluon",
     source="mxnet.gluon.data.vision.transforms: Resize(256, keep_ratio=True), which is OpenCV's bilinear "
-    "(apache/mxnet src/operator/image/resize-inl.h), CenterCrop(224), ToTensor, Normalize; as GluonCV and osmr/imgclsmob"
-    " (gluon/datasets/imagenet1k_cls_dataset.py) use them. Not stated: that mx.image.imdecode applies EXIF, as OpenCV",
+    "(apache/mxnet src/operator/image/resize-inl.h), CenterCrop(224), ToTensor, Normalize; as GluonCV and "
+    "osmr/imgclsmob gluon/datasets/imagenet1k_cls_dataset.py use them. Not stated: that EXIF is applied, as by OpenCV",
     decoder="cv2.imdecode",
     exif=True,
     resize=256,

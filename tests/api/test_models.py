@@ -23,7 +23,7 @@ from densezoo.types import ReportedResult, WeightSource
 @pytest.fixture
 def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> nn.Module:
     """The network whose weights a download gives for any name."""
-    network = randomise_statistics(DenseNet(densezoo.get_spec("densenet121.tv_in1k").architecture))
+    network = randomise_statistics(densezoo.create_model("densenet121.tv_in1k"))
     write_safetensors(tmp_path / "weights.safetensors", network.state_dict(), {})
     monkeypatch.setattr(models, "fetch_weights", lambda name: tmp_path / "weights.safetensors")
     return network

@@ -13,10 +13,11 @@ import pytest
 
 from densezoo.errors import CheckpointError, UnknownNameError
 from densezoo.formats.identity import file_sha256
-from densezoo.index import download, known, load
+from densezoo.index import download, known
 from densezoo.index.known import identify
 from densezoo.index.load import get_spec
 from densezoo.index.locations import file_name
+from densezoo.paths import ROOT
 from densezoo.types import FileHash, WeightSource
 
 LUA, CAFFE, DICE = "densenet121.lua_in1k", "densenet121.caffe_in1k", "densenet_bc_100_12.dice_cifar10"
@@ -119,7 +120,7 @@ def test_a_word_against_a_published_hash_is_refused(
 
 def test_a_published_hash_of_another_model_is_stronger_than_the_word(tmp_path: Path) -> None:
     shipped = get_spec("densenet_bc_22_8.densezoo_digits")
-    path = load.ROOT / str(shipped.weights[0].path)
+    path = ROOT / str(shipped.weights[0].path)
     assert found(path) == found(path, shipped.name) == (shipped.name, "published-hash")
     with pytest.raises(
         CheckpointError, match=f"expected the weights of {LUA}, found those of {shipped.name}, as their"
