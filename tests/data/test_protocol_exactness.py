@@ -98,7 +98,7 @@ def gluon(data: bytes) -> torch.Tensor:
 
 def gluon_record(data: bytes) -> torch.Tensor:
     image = opencv(data, cv2.INTER_LINEAR, truncated)[..., ::-1].astype(np.float32)
-    mean, std = np.float32([123.68, 116.779, 103.939]), np.float32([58.393, 57.12, 57.375])
+    mean, std = np.array([[123.68, 116.779, 103.939], [58.393, 57.12, 57.375]], np.float32)
     return torch.from_numpy(((image - mean) / std).transpose(2, 0, 1))
 
 
@@ -199,7 +199,7 @@ def test_pixel_for_pixel(name: str, image: str) -> None:
     assert (ours - theirs).abs().max().item() <= tolerance
 
 
-def normalised(mean: list[float], std: list[float]) -> Callable[[Image.Image], torch.Tensor]:
+def normalised(mean: list[float], std: list[float]) -> transforms.Compose:
     return transforms.Compose([transforms.ToTensor(), transforms.Normalize(mean, std)])
 
 
