@@ -467,7 +467,8 @@ def test_what_can_t_be_read_is_not_fetched(
     publish(f"{server.url}/net.tar", not_loadable="a static graph")
     with pytest.raises(DownloadError, match=r"can't read its published weights\n  .*net.tar: a static graph"):
         densezoo.fetch_weights(NAME)
-    sources = (*get_spec(NAME).weights, WeightSource("torch", "pickle", url=f"{server.url}/net.pth"))
+    names = {"net.tar": "a static graph", "net.pth": None}
+    sources = tuple(WeightSource("torch", "pickle", url=f"{server.url}/{n}", not_loadable=names[n]) for n in names)
     monkeypatch.setattr(download, "get_spec", lambda _: dataclasses.replace(get_spec(NAME), weights=sources))
     assert densezoo.fetch_weights(NAME).name == "net.pth"
     assert [request[0] for request in server.requests] == ["/net.pth"]
