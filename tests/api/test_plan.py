@@ -114,6 +114,7 @@ def test_an_overridden_network_has_a_name_of_its_own(tmp_path: Path) -> None:
     assert all(re.fullmatch(rf"{plain}-[0-9a-f]{{4}}", name) for name in names)
     assert names[0] == names[1] != names[2]
     assert planned(checkpoint=checkpoint).facts.model == plain
+    assert planned(checkpoint=checkpoint, overrides={"dataset": "digits"}).facts.model == plain
     assert planned(overrides={"model.drop_rate": 0.5}).facts.model == "densenet_bc_22_8.densezoo_digits"
 
 
