@@ -9,11 +9,15 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
+
+from densezoo.formats.detect import read_checkpoint
+from densezoo.types import Checkpoint
 
 CODES = {"Float": "f4", "Double": "f8", "Half": "f2", "Long": "i8", "Int": "i4", "Byte": "u1", "Char": "i1"}
 
@@ -331,3 +335,16 @@ PLAIN |= {"SpatialConvolutionMM"}
 def write_network(path: Any, model: nn.Module, style: Style | None = None, **options: Any) -> None:
     with torch.no_grad():
         path.write_bytes(dumps(Builder(model, style).build(), **options))
+
+
+def numbered(*size: int) -> Ten:
+    """A tensor of the numbers 0, 1, 2, ..., rows last."""
+    count = int(np.prod(size))
+    stride = tuple(int(np.prod(size[i + 1 :])) for i in range(len(size)))
+    return Ten("Float", size, stride, 0, Sto("Float", np.arange(count, dtype="f4")))
+
+
+def read_network(path: Path, *modules: Obj) -> Checkpoint:
+    """What densezoo reads of a file with these modules in a sequence."""
+    path.write_bytes(dumps(Obj("nn.Sequential", {"modules": list(modules)})))
+    return read_checkpoint(path)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import io
+import tempfile
+import zipfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import timm
 import torch
+from examples import randomise_statistics
 from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models import DenseNet
@@ -284,3 +290,34 @@ OTHER: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "another epsilon": (another_epsilon, "expected one bn_eps for all"),
     "crossed weights": (crossed_weights, "by its names it should take features.denseblock1.denselayer"),
 }
+
+
+def script(path: Path, model: nn.Module) -> Path:
+    """Its scripted module as a file."""
+    torch.jit.script(randomise_statistics(model)).save(str(path))
+    return path
+
+
+def trace(path: Path, model: nn.Module) -> Path:
+    """Its traced module as a file."""
+    torch.jit.trace(randomise_statistics(model), IMAGES, check_trace=False).save(str(path))
+    return path
+
+
+@functools.cache
+def _scripted() -> bytes:
+    """The file of a scripted network, made once."""
+    with tempfile.TemporaryDirectory() as folder:
+        return script(Path(folder, "m.pt"), Changed()).read_bytes()
+
+
+def with_forward(path: Path, body: str) -> Path:
+    """A scripted network whose forward's code is another text."""
+    with zipfile.ZipFile(io.BytesIO(_scripted())) as archive, zipfile.ZipFile(path, "w") as changed:
+        for name in archive.namelist():
+            content = archive.read(name)
+            if b"class Changed(" in content:
+                head, _, rest = content.partition(b"x: Tensor) -> Tensor:\n")
+                content = head + b"x: Tensor) -> Tensor:\n    " + body.encode() + b"\n" + rest
+            changed.writestr(name, content)
+    return path

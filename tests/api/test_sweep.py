@@ -239,24 +239,6 @@ def test_weights_in_the_folder_have_to_be_those_published(tmp_path: Path) -> Non
         find_weights(api.get_spec("densenet_bc_100_12.dice_cifar10"), tmp_path)
 
 
-def test_the_command(tool: Callable[..., int], fresh: Settings, capsys: pytest.CaptureFixture[str]) -> None:
-    options = [
-        "--datasets", "imagenet1k,digits", "--protocols", "own", "--workers", 0, "--device", "cpu", "--out", fresh.out,
-        "--data-root", f"imagenet1k={fresh.data_roots['imagenet1k']}", "--weights-dir", fresh.weights,
-        "--cache", fresh.cache,
-    ]  # fmt: skip
-    assert tool("sweep", "densenet161.lua_in1k", *options) == 1
-    shown = capsys.readouterr()
-    assert shown.out.startswith(f"[1/1] {BROKEN} on imagenet1k, protocol torch7: FAILED: ")
-    assert shown.err.startswith(f"error: 1 of 1 failed; run the same again to retry: {BROKEN} on imagenet1k")
-    assert tool("sweep", "densenet_bc_22_8*", *options) == 0
-    assert capsys.readouterr().out.endswith("on digits, protocol digits: top-1 98.554 %\n")
-    assert json.loads(next(fresh.out.glob("digits/*.json")).read_text())["correct1"] == 886
-    with pytest.raises(SystemExit):
-        tool("sweep", "*", "--data-root", "imagenet1k")
-    assert "'imagenet1k' is not NAME=PATH" in capsys.readouterr().err
-
-
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:
     """The address of a local Ray cluster of two workers, a CPU each."""

@@ -59,30 +59,11 @@ def test_more_places_than_classes(
     assert f"--topk is [{k}]; expected numbers from 1 to 10" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("end", "start"), [("png", b"\x89PNG"), ("pdf", b"%PDF-"), ("svg", b"<?xml"), ("PDF", b"%PDF-")]
-)
-def test_the_extension_decides_the_plot_s_format(
-    tool: Callable[..., int], files: tuple[Path, Path], tmp_path: Path, end: str, start: bytes
-) -> None:
-    assert tool("analyze", files[0], "--plot", tmp_path / f"plot.{end}") == 0
-    assert (tmp_path / f"plot.{end}").read_bytes().startswith(start)
-
-
 def test_a_plot_of_another_extension_is_refused_before_any_work(
     tool: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert tool("analyze", tmp_path / "there is no such file.parquet", "--plot", tmp_path / "x.tiff") == 1
     assert "x.tiff: the extension says what is written: expected, for a plot file, .png, .pdf, .svg; found .tiff" in (
-        capsys.readouterr().err
-    )
-
-
-def test_predictions_of_another_extension_are_refused_before_any_work(
-    tool: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert tool("test", CONFIG, tmp_path / "there is no such file.pth", "--predictions", tmp_path / "a.csv") == 1
-    assert "a.csv: the extension says what is written: expected, for a predictions file, .parquet; found .csv" in (
         capsys.readouterr().err
     )
 

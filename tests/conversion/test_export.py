@@ -89,43 +89,6 @@ def test_the_system_computes_the_same(tmp_path: Path, to: str, stem: str, reduct
     assert error < 2e-6
 
 
-@pytest.mark.parametrize(
-    ("file", "system"),
-    [
-        ("torchvision/small_legacy.pth", "torchvision"),  # names of 2017
-        ("torchvision_formats/scripted.pt", "torchvision"),  # whose code isn't run
-        ("mmpretrain/epoch_1.pth", "mmpretrain"),  # a Runner's file
-        ("onnx/small_nofold.onnx", "onnx"),
-    ],
-)
-def test_a_source_is_run_in_its_own_system(tmp_path: Path, file: str, system: str) -> None:
-    source = REPOSITORY / "tests/fixtures/formats" / file
-    written = densezoo.convert_checkpoint(source, tmp_path / "m.safetensors", verify=True)[1]
-    ((name, error),) = dict(written["verified"]).items()  # type: ignore[call-overload]
-    assert name == f"{system} {source.name}"
-    assert isinstance(error, float), error
-    assert error < 2e-6
-
-
-@pytest.mark.filterwarnings("ignore")  # Keras's own
-def test_keras_weights_are_run_in_keras_applications(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = tmp_path / "small.weights.h5"
-    monkeypatch.setenv("KERAS_BACKEND", "torch")
-    from keras.src.applications.densenet import DenseNet as KerasDenseNet
-
-    KerasDenseNet([1, 2, 2, 1], weights=None, input_shape=(64, 64, 3), classes=5).save_weights(source)
-    written = densezoo.convert_checkpoint(source, tmp_path / "m.safetensors", verify=True)[1]
-    error = dict(written["verified"])["keras small.weights.h5"]  # type: ignore[call-overload]
-    assert isinstance(error, float), error
-    assert error < 2e-6
-
-
-def test_a_system_that_can_t_be_run_says_why(tmp_path: Path) -> None:
-    source = REPOSITORY / "tests/fixtures/formats/gpleiss/model.dat"
-    written = densezoo.convert_checkpoint(source, tmp_path / "m.safetensors", verify=True)[1]
-    assert written["verified"] == {"gpleiss model.dat": "densezoo can't run this system"}
-
-
 def test_what_a_system_can_t_have_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     source = tmp_path / "m.safetensors"
     arch = DenseNetArchitecture(8, (2, 3), 16, bn_eps=1e-4, transition_pool="max", num_classes=5)

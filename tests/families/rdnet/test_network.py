@@ -11,7 +11,6 @@ import torch
 
 import densezoo
 from densezoo.config import load_config
-from densezoo.families import build_model, family_of
 from densezoo.families.rdnet.architecture import RDNetArchitecture
 from densezoo.families.rdnet.layers import layers
 from densezoo.families.rdnet.network import RDNet
@@ -60,26 +59,6 @@ def test_the_head_s_epsilon_is_seen(eps: float) -> None:
         for parameter in network.stem.parameters():
             parameter.mul_(1e-3)  # small features, so that an epsilon weighs
     assert (network.head.norm.eps, network.stem[1].eps) == (eps, 1e-6)
-
-
-@torch.inference_mode()
-def test_feature_maps_are_timm_s() -> None:
-    arch = config("tiny")
-    network = randomised(build_model(arch))
-    theirs = timm.create_model("rdnet_tiny", features_only=True)
-    theirs.load_state_dict(
-        {
-            name.replace("dense_stages.", "dense_stages_").replace("stem.", "stem_", 1): tensor
-            for name, tensor in network.state_dict().items()
-        },
-        strict=False,
-    )
-    images = torch.randn(1, 3, 96, 64, generator=torch.Generator().manual_seed(1))
-    expected = theirs.eval()(images)
-    maps = family_of(arch).feature_maps(network, arch)(images)
-    assert [map.shape for map in maps] == [map.shape for map in expected]
-    assert theirs.feature_info.channels() == [channels for channels, _ in family_of(arch).stages(arch)]
-    assert theirs.feature_info.reduction() == [reduction for _, reduction in family_of(arch).stages(arch)]
 
 
 def test_drawn_weights_begin_with_almost_no_layer() -> None:

@@ -134,19 +134,6 @@ def test_what_is_no_tensor_is_named(tmp_path: Path) -> None:
         read_checkpoint(tmp_path / "model.pth")
 
 
-@pytest.mark.parametrize("kind", ["QInt8Storage", "ComplexFloatStorage", "UntypedStorage"])
-@pytest.mark.filterwarnings("ignore:.*quantiz")
-def test_other_numbers_are_no_broken_file(tmp_path: Path, kind: str) -> None:
-    tensor = {
-        "QInt8Storage": lambda: torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8),
-        "ComplexFloatStorage": lambda: torch.ones(2, dtype=torch.complex64),
-        "UntypedStorage": lambda: torch.ones(2).to(torch.float8_e4m3fn),
-    }[kind]()
-    torch.save({"w": tensor}, tmp_path / "m.pth")
-    with pytest.raises(FormatError, match=f"{kind}: quantised, complex or 8-bit numbers; expected floating point$"):
-        read_checkpoint(tmp_path / "m.pth")
-
-
 @pytest.mark.parametrize("zipped", [True, False])
 def test_objects_beside_the_weights_are_data(tmp_path: Path, zipped: bool) -> None:
     """A training script stores its own: they are neither made nor needed."""
