@@ -28,5 +28,5 @@ def open_images(
         DatasetError: as of that function; a label that the model has no class for.
     """
     images = open_dataset(experiment.dataset, data_root, split, labels=labels, class_map=class_map, subset=subset)
-    check_labels(images.labels, [images.where(i) for i in range(len(images))], experiment.model.num_classes)
+    check_labels(images.labels, [images.location_of(i) for i in range(len(images))], experiment.model.num_classes)
     return images

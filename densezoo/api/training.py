@@ -20,7 +20,7 @@ from densezoo.evaluation.hashing import hashed
 from densezoo.families import architecture_values
 from densezoo.formats.safetensors import write_safetensors
 from densezoo.training import work_folder
-from densezoo.training.augmentations import get_augmentation
+from densezoo.training.augmentations import get_training_augmentation
 from densezoo.training.data import TrainingImages
 from densezoo.training.recipe import check_recipe
 from densezoo.training.run import train
@@ -51,7 +51,7 @@ def train_config(
         data_root, workers, device, launcher, overrides: as for `evaluate_checkpoint`.
 
     Raises:
-        DensezooError: one of its kinds for each thing that a user can mend.
+        DensezooError: a user's mistake; each kind of mistake has its own subclass.
     """
     check_names(config, overrides=overrides, device=device)
     experiment = load_config(config, overrides)
@@ -63,7 +63,7 @@ def train_config(
     folder = Path(work_dir or Path("work_dirs") / experiment.name)
     _check_folder(folder, experiment.name, resume, overwrite)
     images, held_out = (open_images(experiment, data_root, split) for split in ("train", "test"))
-    transforms = get_augmentation(recipe.augmentation)(protocol.crop)
+    transforms = get_training_augmentation(recipe.augmentation)(protocol.crop)
     launcher = distributed.start(launcher, chosen_device)
     started_with = work_folder.run_facts(experiment, distributed.world_size())
     resume_from = work_folder.resumable(folder, started_with) if resume else None
@@ -88,7 +88,7 @@ def train_config(
             resume_from=resume_from,
         )
     except KeyboardInterrupt as error:
-        error.args = (work_folder.kept(folder),)
+        error.args = (work_folder.kept_epochs(folder),)
         raise
     path = folder / f"{experiment.name}.safetensors"
     if distributed.is_main():

@@ -15,7 +15,11 @@ from densezoo.types.computation import Computation, Freedom, PoolFreedom
 
 
 def computation(arch: DenseNetArchitecture) -> Computation:
-    """What the network computes in evaluation, where dropout does nothing; named by torchvision's modules."""
+    """The steps of a DenseNet in evaluation, where dropout does nothing, named after torchvision's modules.
+
+    Args:
+        arch: the network.
+    """
     steps, todo = _Builder(), layers(arch)
     steps.add("input", "images", channels=arch.in_chans)
     for i in range(len(arch.stem_layout.convs)):
@@ -43,7 +47,7 @@ def computation(arch: DenseNetArchitecture) -> Computation:
 
 
 class _Builder(ComputationBuilder):
-    """The steps of a DenseNet so far."""
+    """Collects the steps of a DenseNet."""
 
     def norm_relu(self, layer: Layer, arch: DenseNetArchitecture) -> None:
         self.add("norm", layer.name, layer, eps=arch.bn_eps)
@@ -85,13 +89,13 @@ def _head(steps: _Builder, arch: DenseNetArchitecture, classifier: Layer) -> Non
     steps.add("linear", classifier.name, classifier, channels=arch.num_classes)
 
 
-def _settle(found: dict[str, object]) -> dict[str, object]:
-    """A stem that rounds as the transitions do needs no field of its own."""
-    if "stem_ceil_mode" in found:
-        found.setdefault("ceil_mode", found["stem_ceil_mode"])
-        if found["stem_ceil_mode"] == found["ceil_mode"]:
-            found["stem_ceil_mode"] = None
-    return found
+def _settle(fields: dict[str, object]) -> dict[str, object]:
+    """Set ``stem_ceil_mode`` to None if the stem rounds as the transitions do."""
+    if "stem_ceil_mode" in fields:
+        fields.setdefault("ceil_mode", fields["stem_ceil_mode"])
+        if fields["stem_ceil_mode"] == fields["ceil_mode"]:
+            fields["stem_ceil_mode"] = None
+    return fields
 
 
 #: What may differ between DenseNets of the same tensors; the names are those of `computation`.
