@@ -21,14 +21,15 @@ if TYPE_CHECKING:
 def evaluate_checkpoint(
     config: str | Path | None, checkpoint: str | Path, *, protocol: str | None = None, **options: Any
 ) -> EvalResult:
-    """Top-1 and top-5 of a checkpoint on its config's dataset, under one protocol.
+    """Measure top-1 and top-5 of a checkpoint on its config's dataset, under one protocol.
 
     Args:
+        config, checkpoint: as for `evaluate_protocols`.
         protocol: its name; None: the protocol of the index's entry for these weights, or else the config's.
-        options: as for `evaluate_protocols`.
+        options: further arguments of `evaluate_protocols`.
 
     Raises:
-        DensezooError: one of its kinds for each thing that a user can mend.
+        DensezooError: a user's mistake; each kind of mistake has its own subclass.
     """
     (result,) = evaluate_protocols(config, checkpoint, names=None if protocol is None else [protocol], **options)
     return result
@@ -61,7 +62,7 @@ def evaluate_protocols(
     predictions: str | Path | None = None,
     show_progress: bool = False,
 ) -> list[EvalResult]:
-    """Top-1 and top-5 of a checkpoint under several protocols, in one pass over the files; one result a protocol.
+    """Measure top-1 and top-5 of a checkpoint under several protocols, in one pass over the files.
 
     Args:
         names: of the protocols: `LoadOptions.protocols`.
@@ -69,7 +70,7 @@ def evaluate_protocols(
         config, checkpoint, ...: every other one is a field of `densezoo.evaluation.options`, and explained there.
 
     Raises:
-        DensezooError: one of its kinds for each thing that a user can mend.
+        DensezooError: a user's mistake; each kind of mistake has its own subclass.
     """
     data, label_list, mapping = map(_path, (data_root, labels, class_map))
     config = None if config is None else Path(config)
@@ -82,18 +83,18 @@ def evaluate_protocols(
 
 
 def evaluate(load: LoadOptions, options: RunOptions, store: StoreOptions) -> list[EvalResult]:
-    """Top-1 and top-5 of a checkpoint under one protocol or several, in one pass over the files.
+    """Measure top-1 and top-5 of a checkpoint under one protocol or several, in one pass over the files.
 
     Args:
         load: what is measured.
-        options: how.
-        store: where results go.
+        options: how it is measured.
+        store: where results are stored.
 
     Returns:
-        One result a subset and protocol.
+        One result for each subset and protocol.
 
     Raises:
-        DensezooError: one of its kinds for each thing that a user can mend.
+        DensezooError: a user's mistake; each kind of mistake has its own subclass.
     """
     experiment = check_names(
         load.config,
@@ -114,7 +115,7 @@ def evaluate(load: LoadOptions, options: RunOptions, store: StoreOptions) -> lis
     from densezoo.evaluation.run import run
 
     device = choose_device(options.device)
-    distributed.start(options.launcher, device)  # before a file is read: what one finds wrong ends all processes
+    distributed.start(options.launcher, device)  # before a file is read, so that an error in one process ends all
     with distributed.watched():
         return run(make_plan(load, options, device, experiment), store)
 
@@ -124,7 +125,11 @@ def _path(path: str | Path | None) -> Path | None:
 
 
 def report(results: Sequence[EvalResult]) -> str:
-    """What a person reads after a measurement: the numbers, and whether they agree with the published ones."""
+    """The text after a measurement: the numbers, and whether they agree with the published ones.
+
+    Args:
+        results: of one checkpoint.
+    """
     specs = load_index().values()
     verdicts = [compare(result, specs) for result in results]
     if len(results) > 1 and not any(verdict.nearest for verdict in verdicts):

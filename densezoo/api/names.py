@@ -1,4 +1,4 @@
-"""Refuse what doesn't exist before anything is imported or read that takes time. Imports no torch."""
+"""Refuses unknown names before anything that takes time is imported or read. Imports no torch."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def check_names(
 
     Raises:
         UnknownNameError: no such protocol, dataset, test-time augmentation, backend or precision; names the nearest.
-        ConfigError: the config can't be read, or stands in the checkpoint's place; no such kind of device.
+        ConfigError: the config can't be read, or was given as the checkpoint; no such kind of device.
     """
     if checkpoint is not None and Path(checkpoint).suffix == ".py":
         if config is not None and Path(config).suffix != ".py":

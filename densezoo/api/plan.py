@@ -1,4 +1,4 @@
-"""What one evaluation does, decided before an image is read: which weights, which network, which protocols."""
+"""Plans one evaluation before an image is read: its weights, network, protocols and subsets."""
 
 from __future__ import annotations
 
@@ -63,6 +63,8 @@ def make_plan(load: LoadOptions, options: RunOptions, device: str, experiment: E
     """Identify and load the weights, and choose protocols and subsets.
 
     Args:
+        load: what is measured.
+        options: how it is measured.
         device: that the network runs on.
         experiment: the config's; None: there is none, and the checkpoint says what is run.
 
@@ -149,23 +151,23 @@ def _is_network_of(spec: ModelSpec, content: Checkpoint, asked: Architecture, bu
 
 
 def _own_name(experiment: Experiment, sha256: str, overrides: Mapping[str, object]) -> str:
-    """What weights are called that the index doesn't know; with an overridden network a name of its own."""
+    """The name for weights that the index doesn't know; it depends on overrides of the network."""
     changed = {key: value for key, value in overrides.items() if key.partition(".")[0] == "model"}
     digits = hashlib.sha256(json.dumps(changed, sort_keys=True, default=str).encode()).hexdigest()[:4]
     return f"{experiment.name}.{sha256[:8]}" + (f"-{digits}" if changed else "")
 
 
 def _check_channels(architecture: Architecture, protocol: Protocol) -> None:
-    """Hold a network's input against what a protocol gives.
+    """Refuse a network and a protocol with different numbers of channels.
 
     Raises:
-        ConfigError: another number of channels.
+        ConfigError: they differ.
     """
-    given = len(protocol.channel_order)
-    if architecture.in_chans != given:
+    channels = len(protocol.channel_order)
+    if architecture.in_chans != channels:
         raise ConfigError(
-            f"the network takes images of {architecture.in_chans} channels, and protocol {protocol.name} gives {given} "
-            f"({protocol.channel_order}); choose another --protocol or checkpoint"
+            f"the network takes images of {architecture.in_chans} channels, and protocol {protocol.name} gives "
+            f"{channels} ({protocol.channel_order}); choose another --protocol or checkpoint"
         )
 
 

@@ -16,7 +16,7 @@ from densezoo.types import Architecture, Checkpoint, ConversionReport
 def load_checkpoint(
     path: str | Path, architecture: Architecture | None = None, **options: object
 ) -> tuple[nn.Module, ConversionReport]:
-    """The network of a checkpoint file, in eval mode, and what became of every tensor.
+    """Load the network of a checkpoint file, in eval mode, with a report on every tensor.
 
     Args:
         path: the file, of any source and format.

@@ -1,4 +1,4 @@
-"""Which source's names a file uses: every family's key tables, tried on its tensors' names."""
+"""Finds the source whose names a file uses, by trying every family's key tables on the names of its tensors."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ from densezoo.families.base import Family
 from densezoo.families.naming import Naming
 from densezoo.types import Checkpoint, KeyMap
 
-_BOUNDARY = re.compile(r"(.*[./_:])?")  # a wrapper's prefix ends where a name can
+_BOUNDARY = re.compile(r"(.*[./_:])?")  # a wrapper's prefix ends at a separator of names
 
 
 def candidates(checkpoint: Checkpoint) -> list[Naming]:
-    """Every table that names a layer of the file, with the prefix that the file puts before the table's names."""
+    """Every key table that names a layer of the file, with the prefix that the file puts before the table's names.
+
+    Args:
+        checkpoint: the file.
+    """
     facts = checkpoint.metadata.items()
     namings = [
         _naming(family, keymap, checkpoint.tensors)
@@ -34,7 +38,7 @@ def _naming(family: Family[Any], keymap: KeyMap, tensors: Mapping[str, Tensor]) 
     if "{rank}" in keymap.templates[role][0]:
         ranks = family.ranks(naming)
         return naming.ranked(ranks) if family.anchor in ranks else None
-    keys = naming.keys(role, "weight", block, layer)
-    assert keys is not None, "every table names the anchor"
-    ends = [name for name in tensors if name.endswith(keys[0]) and _BOUNDARY.fullmatch(name.removesuffix(keys[0]))]
-    return Naming(family, keymap, min(ends, key=len).removesuffix(keys[0]), tensors) if ends else None
+    anchors = [keys[0] for keys in naming.alternatives(role, "weight", block, layer)]
+    prefixes = [name.removesuffix(anchor) for anchor in anchors for name in tensors if name.endswith(anchor)]
+    prefixes = [prefix for prefix in prefixes if _BOUNDARY.fullmatch(prefix)]
+    return Naming(family, keymap, min(prefixes, key=len), tensors) if prefixes else None

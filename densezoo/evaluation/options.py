@@ -55,8 +55,8 @@ class RunOptions:
             environment says. The images are shared out among all of them, and each returns the whole result.
         backend: what computes the logits, a name of `densezoo.backends.base.BACKENDS`.
         precision: one of the backend's.
-        tta: test-time augmentation, a name of `densezoo.data.views`; None: each image once.
-        cache: folder where decoded pixels are kept for further runs; None: nowhere.
+        tta: test-time augmentation, a name of `densezoo.data.views`; None: one view of each image.
+        cache: folder where decoded pixels are stored for further runs; None: they are not stored.
         on_error: an image that can't be read ends the run ("stop"), or is counted wrong and listed ("count-wrong").
     """
 
@@ -73,7 +73,7 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class StoreOptions:
-    """Where results go.
+    """Where results are stored.
 
     Args:
         out: folder of results, and of the state until then; None: nowhere.
