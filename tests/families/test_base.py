@@ -353,6 +353,14 @@ def test_a_file_that_claims_a_size_that_no_network_has_is_refused(tmp_path: Path
         densezoo.load_checkpoint(tmp_path / "m.safetensors")
 
 
+def test_tensors_of_a_size_that_no_network_has_are_refused() -> None:
+    tensors = DenseNet(DenseNetArchitecture(4, (1, 1), 8, num_classes=3)).state_dict()
+    tensors["classifier.weight"] = torch.empty(HUGE, 9, device="meta")
+    message = r"m: by its tensors \(torchvision names\): num_classes: 1,000,000,000 channels; expected 1,048,576 at"
+    with pytest.raises(CheckpointError, match=message):
+        convert(Checkpoint("m", "pytorch", tensors))
+
+
 def test_what_a_folder_lacks_has_a_default_and_a_missing_package_is_no_lack(monkeypatch: pytest.MonkeyPatch) -> None:
     checkpoint = Checkpoint("m", "pytorch", {})
     assert get_family("rdnet").fold_modules(checkpoint) is checkpoint  # it has no module `torch7`
