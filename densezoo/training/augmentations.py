@@ -78,8 +78,8 @@ def resized_crop_flip(crop: int | None) -> Transforms:
 def resized_crop_colour_flip(crop: int | None) -> Transforms:
     """What the authors train ImageNet with: a random area, colour jitter 0.4, lighting 0.1, mirror.
 
-    Theirs (https://github.com/liuzhuang13/DenseNet, datasets/imagenet.lua) scales by bicubic, here bilinear, and jitters
-    floats, here bytes.
+    Theirs (https://github.com/liuzhuang13/DenseNet, datasets/imagenet.lua) scales by bicubic, here bilinear, and
+    jitters floats, here bytes.
 
     Args:
         crop: as for `resized_crop_flip`.
