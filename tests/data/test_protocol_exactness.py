@@ -11,7 +11,6 @@ import tarfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import cv2
 import mmcv
@@ -30,7 +29,7 @@ from unusual_images import UNUSUAL, encoded, noise, oriented, photograph
 import densezoo
 from densezoo.data.preprocess import Preprocess
 from densezoo.data.resampling import resized_size
-from densezoo.errors import ConfigError, ImageError
+from densezoo.errors import ImageError
 from densezoo.protocols import PROTOCOLS, get_protocol, same_kind
 from densezoo.types import Protocol
 
@@ -304,43 +303,6 @@ def test_the_order_of_operations_does_not_matter_at_256(width: int, height: int)
     assert int(long / short * 256) == expected
     if long <= 40 * short:
         assert math.floor(np.float32(long) / np.float32(short) * np.float32(256)) == expected
-
-
-SAMPLED = {"resize_backend": "torch7", "antialias": False, "resize": 256}
-
-
-@pytest.mark.parametrize(
-    ("fields", "reason"),
-    [
-        ({"mean": (0.0,)}, "expected 3 means and deviations"),
-        ({"resize": 256}, "resize and interpolation come together"),
-        ({"crop": 224}, "crop 224 needs a resize of at least that"),
-        ({"decoder": "torch7", "exif": True}, "torch7 knows no EXIF"),
-        (
-            {"decoder": "cv2.imread", "mean": (0.0,), "std": (1.0,), "channel_order": "L"},
-            "cv2.imread has no grey channel alone",
-        ),
-        ({"antialias": False}, "antialias is False, and pil can't"),
-        ({"resize_backend": "cv2"}, "antialias is True, and cv2 can't"),
-        (
-            {**SAMPLED, "interpolation": "bilinear"},
-            "torch7 has no bilinear",
-        ),
-        (
-            {
-                "resize_backend": "torch7",
-                "antialias": False,
-                "resize": 9,
-                "interpolation": "bicubic",
-                "value_range": 255.0,
-            },
-            r"torch7 resizes to pixels in 0\.\.1",
-        ),
-    ],
-)
-def test_a_protocol_that_contradicts_itself(fields: dict[str, Any], reason: str) -> None:
-    with pytest.raises(ConfigError, match=reason):
-        Protocol(**{"name": "x", "source": "test", "mean": (0.0,) * 3, "std": (1.0,) * 3, **fields})
 
 
 def test_what_can_t_be_reproduced_is_said() -> None:

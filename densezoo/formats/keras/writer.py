@@ -124,7 +124,7 @@ class _Model:
 
     def conv(self, node: Node) -> None:
         attributes, width, biased = node.attributes, self.channels[node.name], len(node.weights) > 1
-        sides = {"kernel_size": [*attributes["kernel"]], "strides": [*attributes["stride"]]}
+        sides: dict[str, Any] = {"kernel_size": [*attributes["kernel"]], "strides": [*attributes["stride"]]}
         rare = {"groups": attributes.get("groups"), "dilation_rate": attributes.get("dilation")}
         sides["padding"] = "same" if attributes["pads"] == "same" else "valid"
         sides |= {name: value for name, value in rare.items() if value is not None}
@@ -147,7 +147,7 @@ class _Model:
         below_zero = node.op != "max_pool" or self.nodes[node.inputs[0]].op != "relu"
         if (padded and (same or below_zero)) or (same and pads != "same" and kernel != stride):
             raise FormatError(
-                f"the pool {node.name} has a padding or rounding that no layer of Keras has; use another format"
+                f"the pool {node.name} has a padding or rounding that has no layer in Keras; use another format"
             )
         kind = {"max_pool": "MaxPooling2D", "avg_pool": "AveragePooling2D"}[node.op]
         padding = "same" if same else "valid"
