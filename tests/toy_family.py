@@ -7,14 +7,17 @@ TensorFlow's layout.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import pytest
 import torch
 from torch import Tensor, nn
 
-from densezoo.families.base import Family
+from densezoo.families import FAMILIES
+from densezoo.families.base import Family, Part, Parts
 from densezoo.families.naming import Naming
 from densezoo.families.systems import System, torch_writer, write_safetensors
 from densezoo.types import Architecture, Computation, Freedom, KeyMap, Layer, Node, Param
@@ -179,3 +182,11 @@ CITATION = "@misc{toy,\n  title = {A toy}\n}"
 
 def summary(arch: ToyArchitecture) -> str:
     return f"A toy of {len(arch.widths)} stages."
+
+
+def register(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Register the toy family, as a folder and one name in FAMILIES would: one file in place of each of its modules."""
+    parts = {part.module for part in vars(Parts).values() if isinstance(part, Part)}
+    for module in {"", *(f".{name}" for name in parts - {"torch7", "timm"})}:
+        monkeypatch.setitem(sys.modules, f"densezoo.families.toy{module}", sys.modules[__name__])
+    monkeypatch.setattr("densezoo.families.FAMILIES", [*FAMILIES, "toy"])

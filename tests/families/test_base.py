@@ -13,9 +13,8 @@ from typing import Any
 
 import pytest
 import torch
-import toy_family
 from computation_interpreter import run
-from toy_family import Toy, ToyArchitecture
+from toy_family import Toy, ToyArchitecture, register
 
 import densezoo
 from densezoo.config import load_config
@@ -32,7 +31,6 @@ from densezoo.families import (
     family_of,
     get_family,
 )
-from densezoo.families.base import Part, Parts
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.network import DenseNet
 from densezoo.families.operations import INVERSES, OPERATIONS
@@ -48,11 +46,7 @@ SMALL = ToyArchitecture(norm_eps=1e-4)
 
 @pytest.fixture(autouse=True)
 def second_family(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Register the toy family, as a folder and one name in FAMILIES would: one file in place of each of its modules."""
-    parts = {part.module for part in vars(Parts).values() if isinstance(part, Part)}
-    for module in {"", *(f".{name}" for name in parts - {"torch7", "timm"})}:
-        monkeypatch.setitem(sys.modules, f"densezoo.families.toy{module}", toy_family)
-    monkeypatch.setattr("densezoo.families.FAMILIES", [*FAMILIES, "toy"])
+    register(monkeypatch)
 
 
 def defaults(name: str) -> Any:
