@@ -1,4 +1,4 @@
-"""Model cards: one page an architecture, ``docs/models/<arch>.md``, made from the index and the stored results."""
+"""Model cards: a page for each architecture, ``docs/models/<arch>.md``, made from the index and the stored results."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from densezoo.families import family_of
 from densezoo.protocols import PROTOCOLS
 from densezoo.results.tables import corruption_table, dataset_rows, markdown
 from densezoo.results.weights import legend
-from densezoo.types import EvalResult, ModelSpec, Protocol, WeightSource
+from densezoo.types import EvalResult, FileHash, ModelSpec, Protocol, WeightSource
 
 _CARD = Template("""\
 # $arch
@@ -77,18 +77,25 @@ $citation
 
 
 def model_cards(specs: Iterable[ModelSpec], results: Sequence[EvalResult]) -> dict[str, str]:
-    """{architecture's name: its card}."""
+    """{architecture's name: its card}.
+
+    Args:
+        specs: all models of the index.
+        results: all stored results.
+    """
     by_arch: dict[str, list[ModelSpec]] = {}
     for spec in specs:
         by_arch.setdefault(spec.arch, []).append(spec)
-    return {arch: model_card(arch, found, results) for arch, found in by_arch.items()}
+    return {arch: model_card(arch, models, results) for arch, models in by_arch.items()}
 
 
 def model_card(arch: str, specs: Sequence[ModelSpec], results: Sequence[EvalResult]) -> str:
     """The card of an architecture.
 
     Args:
-        specs: all its models, the one that the examples use first.
+        arch: its name.
+        specs: all its models; the examples use the first one.
+        results: all stored results.
     """
     first = specs[0]
     family = family_of(first.architecture)
@@ -135,14 +142,14 @@ def _results(specs: Sequence[ModelSpec], results: Sequence[EvalResult]) -> str:
     names = {spec.name for spec in specs}
     reported = [result.dataset.rstrip("+") for spec in specs for result in spec.reported]
     datasets = dict.fromkeys(reported + [result.dataset for result in results if result.model in names])
-    about = ("weights", "parameters", "FLOPs (counted as)")  # stand in the table above
+    shown_above = ("weights", "parameters", "FLOPs (counted as)")  # in the table of facts
     rows, measured = [], []
     for dataset in datasets:
         for row in dataset_rows(dataset, specs, results):
             measured.append(row.measured)
-            cells = {name: text for name, text in row.cells().items() if name not in about}
-            where = row.reported.where if row.reported else ""
-            rows.append({"model": cells.pop("model"), "dataset": dataset, **cells, "where": where})
+            cells = {name: text for name, text in row.cells().items() if name not in shown_above}
+            stated_in = row.reported.where if row.reported else ""
+            rows.append({"model": cells.pop("model"), "dataset": dataset, **cells, "where": stated_in})
     tables = [markdown(rows) + legend(measured)] if rows else []
     if corrupted := corruption_table(specs, results):
         tables.append(f"ImageNet-C:\n\n{corrupted}")
@@ -151,12 +158,17 @@ def _results(specs: Sequence[ModelSpec], results: Sequence[EvalResult]) -> str:
 
 def _notes(specs: Sequence[ModelSpec]) -> str:
     notes = [
-        f"- {spec.name} on {result.dataset} by {result.published_by}: {result.note}"
+        f"- {spec.name} on {result.dataset} by {result.published_by}: {'; '.join(remarks)}"
         for spec in specs
         for result in spec.reported
-        if result.note
+        if (remarks := list(filter(None, [result.note, _why_not(result.not_evaluable)])))
     ]
+    notes += [f"- {spec.name}: {_why_not(spec.not_evaluable)}" for spec in specs if spec.not_evaluable]
     return "\n".join([*dict.fromkeys(notes), "\n"]) if notes else ""
+
+
+def _why_not(not_evaluable: str | None) -> str | None:
+    return not_evaluable and f"can't be measured here: {not_evaluable}"
 
 
 def _weights(specs: Sequence[ModelSpec]) -> str:
@@ -165,17 +177,27 @@ def _weights(specs: Sequence[ModelSpec]) -> str:
 
 
 def _weight(spec: ModelSpec, source: WeightSource) -> dict[str, str]:
-    digest = source.sha256 or source.hash_prefix
-    remarks = [f"from {source.converted_from}"] if source.converted_from else []
+    remarks = [
+        f"withdrawn: {source.withdrawn}" if source.withdrawn else None,
+        f"densezoo can't read it: {source.not_loadable}" if source.not_loadable else None,
+        f"from {source.converted_from}" if source.converted_from else None,
+        source.note,
+    ]
     return {
         "model": spec.name,
         "file": source.url or source.path or "",
         "format": f"{source.framework} {source.format}",
         "bytes": "" if source.file_size is None else f"{source.file_size:,}",
-        "sha256": "" if digest is None else f"{digest[:16]}...",
+        "hash": "; ".join(map(_hash, source.stated_hashes)),
         "licence": source.license or "",
-        "note": "; ".join(remarks + ([source.note] if source.note else [])),
+        "note": "; ".join(filter(None, remarks)),
     }
+
+
+def _hash(stated: FileHash) -> str:
+    """Its kind and first digits, and whose it is where not the file's."""
+    digits = f"{stated.algorithm} {stated.digits[:16]}" + ("..." if len(stated.digits) > 16 else "")
+    return digits if stated.of is None else f"{digits} of {stated.of}"
 
 
 def _protocol(protocol: Protocol) -> str:

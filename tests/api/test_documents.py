@@ -12,13 +12,25 @@ from densezoo import api
 from densezoo.api import documents
 from densezoo.errors import MetafileError, ResultError
 from densezoo.index.load import load_index
+from densezoo.types import ReportedResult, WeightSource
 
 
 def test_check_index_names_file_model_and_field(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = densezoo.get_spec("densenet_bc_22_8.densezoo_digits")
     (source,) = spec.weights
     wrong = dataclasses.replace(
-        spec, num_params=1, flops={"torchvision": 2}, weights=(dataclasses.replace(source, keymap="torchvison"),)
+        spec,
+        num_params=1,
+        flops={"torchvision": 2},
+        weights=(
+            dataclasses.replace(source, keymap="torchvison"),
+            WeightSource("torch", "pickle", url="https://example.org/f.pth", hash_prefix="abcd"),
+        ),
+        reported=(
+            ReportedResult("cifr10", "digits", 1.0, None, "p", "w"),
+            ReportedResult("radimagenet", None, 1.0, None, "p", "w", not_evaluable="densezoo can't read RadImageNet"),
+            ReportedResult("imagenet1k", "digits", 1.0, None, "p", "w", tta="tencrop"),
+        ),
     )
     monkeypatch.setattr(documents, "load_index", lambda path: {spec.name: wrong})
     with pytest.raises(MetafileError) as caught:
@@ -29,6 +41,11 @@ def test_check_index_names_file_model_and_field(monkeypatch: pytest.MonkeyPatch)
             f"Metadata: Parameters is 1; {spec.config} builds 32,318",
             f"Metadata: FLOPs: torchvision is 2; {spec.config} takes 858,956 at 8 px",
             "Weight Files: Keymap: there is no 'torchvison'; did you mean 'torchvision'?",
+            "Weight Files: https://example.org/f.pth: states neither Keymap nor why it is Not Loadable",
+            "Weight Files: https://example.org/f.pth: the hash abcd has less than 8 digits",
+            "Results: Dataset: there is no 'cifr10' that isn't Not Evaluable; did you mean 'cifar10'?",
+            f"Results: imagenet1k has 1000 classes; {spec.config} has 10",
+            "Results: Test Time Augmentation: there is no 'tencrop'; did you mean 'ten-crop'?",
         )
     ]
 

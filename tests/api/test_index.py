@@ -11,7 +11,7 @@ import densezoo
 def test_listing_with_a_filter() -> None:
     names = densezoo.list_models("densenet*", where="top1 > 76 and params < 10e6", sort="-top1")
     assert "densenet121.ra_in1k" in names
-    figures = [spec.headline.top1 for spec in map(densezoo.get_spec, names) if spec.headline]
+    figures = [spec.headline.top1 or 0 for spec in map(densezoo.get_spec, names) if spec.headline]
     assert figures == sorted(figures, reverse=True)
 
 

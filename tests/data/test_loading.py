@@ -120,7 +120,7 @@ def test_a_file_is_decoded_once_a_decoder(tmp_path: Path, monkeypatch: pytest.Mo
     list(batches_by_protocol(images, protocols, batch_size=3, workers=0, indices=[2, 4]))
     decoders = len({(protocol.decoder, protocol.exif) for protocol in protocols})
     assert decoders == 5
-    assert seen == [images.where(2)] * decoders + [images.where(4)] * decoders
+    assert seen == [images.location_of(2)] * decoders + [images.location_of(4)] * decoders
 
 
 def test_sets_of_labels_are_filled_up() -> None:

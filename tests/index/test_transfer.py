@@ -138,7 +138,7 @@ def test_the_published_size_tells_the_end(
             {"hash_prefix": PREFIX},
             r"its sha256 is \w{64}; expected a sha256 that begins with " + PREFIX,
         ),
-        (Answer(announce=None), {}, "whether the 300,000 bytes that came are all of it can't be told"),
+        (Answer(announce=None), {}, "whether the 300,000 bytes that came are the whole file is not known"),
         (Answer(announce=None, send=1000), {"hash_prefix": PREFIX}, r"its sha256 is \w{64}; expected"),
         (Answer(announce=None, send=1000, ranges="no"), {"file_size": 300_000}, r"after 1,000 of 300,000 bytes"),
         (Answer(body=CONTENT * 2), {"file_size": len(CONTENT)}, "gives more than 300,000 bytes"),

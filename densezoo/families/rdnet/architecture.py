@@ -1,7 +1,8 @@
-"""What an RDNet is built from."""
+"""The architecture of an RDNet."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,7 +13,7 @@ from densezoo.types import Architecture
 
 @dataclass(frozen=True)
 class RDNetArchitecture(Architecture):
-    """What fixes an RDNet's function up to its weights. Defaults are rdnet_tiny's.
+    """The fields that, with the weights, fix an RDNet's function. Defaults are rdnet_tiny's.
 
     Source: https://github.com/naver-ai/rdnet rdnet/rdnet.py; stages and their indexes count from 0.
 
@@ -75,6 +76,14 @@ class RDNetArchitecture(Architecture):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; expected 0 or more and less than 1")
 
+    def same_function(self) -> RDNetArchitecture:
+        """The same network as far as its outputs go: without dropout and stochastic depth."""
+        return dataclasses.replace(self, drop_rate=0.0, drop_path_rate=0.0)
+
     def transition_stride(self, stage: int) -> int:
-        """Side and stride of the convolution before a stage, px: 2 where it halves the map."""
+        """Side and stride of the convolution before a stage, px: 2 if it halves the map, else 1.
+
+        Args:
+            stage: its index, from 0.
+        """
         return 2 if stage in self.downsample else 1

@@ -69,10 +69,11 @@ def image(arch: DenseNetArchitecture = TINY, side: int | None = None) -> torch.T
     return torch.randn(2, arch.in_chans, side, side, generator=torch.Generator().manual_seed(1))
 
 
-def check_outputs(path: Path, root: Obj, tolerance: float = 2e-6, side: int | None = None, **options: object) -> Any:
+def check_outputs(path: Path, root: Obj, tolerance: float = 2e-6, side: int | None = None, **options: Any) -> Any:
     """The file's network computes what its modules do; returns the report."""
     save(path, root)
     model, report = load_checkpoint(path, **options)
+    assert isinstance(model, DenseNet)
     x = image(model.arch, side)
     with torch.inference_mode():
         assert error(model(x), run(root, x.double())) < tolerance
@@ -133,7 +134,8 @@ def test_weights_come_back_bit_for_bit(
 def test_semantics(tmp_path: Path) -> None:
     write_network(tmp_path / "x.t7", network(IMAGENET))
     assert read_checkpoint(tmp_path / "x.t7").semantics == {
-        "bn_eps": 1e-3, "transition_pool": "avg", "pool_padding": "torch", "ceil_mode": False, "stem_ceil_mode": None,
+        "bn_eps": 1e-3, "transition_pool": "avg", "stem_padding": "torch", "pool_padding": "torch",
+        "ceil_mode": False, "stem_ceil_mode": None,
     }  # fmt: skip
     with pytest.raises(CheckpointError, match=r"bn_eps was asked to be 1e-05, and the file says 0.001"):
         load_checkpoint(tmp_path / "x.t7", bn_eps=1e-5)
