@@ -18,7 +18,15 @@ from densezoo import schema
 from densezoo.conversion.compare import OPTIONAL_PARAMS, compare, counts_batches, refusal
 from densezoo.conversion.names import candidates
 from densezoo.conversion.others import name_network, other_dimensions
-from densezoo.conversion.statements import ask, check_description, check_family, check_weights, equal, statements
+from densezoo.conversion.statements import (
+    ask,
+    check_description,
+    check_family,
+    check_layers,
+    check_weights,
+    equal,
+    statements,
+)
 from densezoo.errors import CheckpointError
 from densezoo.families import families
 from densezoo.families.naming import Naming
@@ -51,6 +59,7 @@ def convert(
     checkpoint = dataclasses.replace(checkpoint, described=naming.family.named_networks(checkpoint))
     inferred: Architecture = naming.family.infer(naming)
     check_family(checkpoint, naming, architecture)
+    check_layers(checkpoint, naming)
     check_description(checkpoint, naming, inferred)
     stated, weights = statements(checkpoint, naming, inferred)
     if (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 
 from densezoo.conversion.compare import compare
@@ -40,6 +41,24 @@ def check_family(checkpoint: Checkpoint, naming: Naming, architecture: Architect
 
 def _fields(arch: Architecture | None) -> str:
     return "" if arch is None else ", ".join(f"{name} {getattr(arch, name)}" for name in family_of(arch).inferred)
+
+
+def check_layers(checkpoint: Checkpoint, naming: Naming) -> None:
+    """Refuse a file that names a layer without weights, and not what it computes, if the family has no such layer.
+
+    Args:
+        checkpoint: the file.
+        naming: the key table as the file uses it.
+
+    Raises:
+        CheckpointError: it names such a layer.
+    """
+    foreign = [name for name in checkpoint.undescribed_layers if re.fullmatch(naming.family.foreign_layers, name)]
+    if foreign:
+        raise CheckpointError(
+            f"{checkpoint.path}: lists the layer {foreign[0]!r}, and not what it computes; save the whole model, as "
+            ".keras"
+        )
 
 
 def check_description(checkpoint: Checkpoint, naming: Naming, inferred: Architecture) -> None:
