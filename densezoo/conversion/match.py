@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from densezoo import schema
-from densezoo.conversion.compare import OPTIONAL_PARAMS, compare, counts_batches, refusal
+from densezoo.conversion.compare import OPTIONAL_PARAMS, counts_batches, match_tensors, refusal
 from densezoo.conversion.names import candidates
 from densezoo.conversion.others import name_network, other_dimensions
 from densezoo.conversion.statements import (
@@ -69,7 +69,7 @@ def convert(
     arch, choices = _decide(checkpoint, naming, architecture or inferred, stated, options)
     if architecture is not None:
         _check_requested(checkpoint, naming, architecture, arch, options)
-    matches, report = compare(checkpoint, naming, arch)
+    matches, report = match_tensors(checkpoint, naming, arch)
     if not report.exact:
         raise CheckpointError(refusal(checkpoint, naming, report, inferred))
     check_weights(checkpoint, naming, arch, weights)
@@ -130,7 +130,7 @@ def recognise(checkpoint: Checkpoint) -> Naming:
             f"{checkpoint.path}: not a {_titles()} under any naming that densezoo knows ({', '.join(_sources())}); it "
             f"holds {len(checkpoint.tensors)} tensors: {some}, ..."
         )
-    return max(namings, key=lambda naming: compare(checkpoint, naming, naming.family.infer(naming))[1].matched)
+    return max(namings, key=lambda naming: match_tensors(checkpoint, naming, naming.family.infer(naming))[1].matched)
 
 
 def _titles(plural: str = "") -> str:

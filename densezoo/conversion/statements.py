@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 
-from densezoo.conversion.compare import compare
+from densezoo.conversion.compare import match_tensors
 from densezoo.conversion.graphs import match_graph
 from densezoo.errors import CheckpointError
 from densezoo.families import family_of
@@ -72,7 +72,7 @@ def check_description(checkpoint: Checkpoint, naming: Naming, inferred: Architec
     Raises:
         CheckpointError: they show another network; names both.
     """
-    if not checkpoint.described or not compare(checkpoint, naming, inferred)[1].exact:
+    if not checkpoint.described or not match_tensors(checkpoint, naming, inferred)[1].exact:
         return  # for an incomplete file, the list of what is missing says more
     shown = naming.family.inferred
     for network in checkpoint.described:

@@ -7,7 +7,7 @@ from examples import count
 from timm.data.real_labels import RealLabelsImagenet
 
 from densezoo.errors import EvaluationError
-from densezoo.evaluation.metrics import Counts, only_classes
+from densezoo.evaluation.metrics import Counts, mask_other_classes
 
 
 def test_sets_of_answers_are_counted_as_timm_does() -> None:
@@ -46,7 +46,7 @@ def test_only_some_classes_compete() -> None:
     logits, classes = torch.randn(200, 50), [3, 7, 8, 20, 41, 42, 49]
     places = torch.randint(0, 7, (200,))
     assert count(logits, torch.tensor(classes)[places], classes) == count(logits[:, classes], places)
-    assert torch.isinf(only_classes(logits, classes)).sum() == 200 * 43
+    assert torch.isinf(mask_other_classes(logits, classes)).sum() == 200 * 43
 
 
 def test_nan_is_still_seen() -> None:
