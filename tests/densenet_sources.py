@@ -16,12 +16,18 @@ from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.keymaps import KEYMAPS
 from densezoo.families.densenet.layers import layers
 from densezoo.families.densenet.network import DenseNet
-from densezoo.types import Checkpoint, KeyMap
+from densezoo.types import Architecture, Checkpoint, KeyMap
 
 SMALL = DenseNetArchitecture(8, (2, 3), 16, num_classes=5)
 CIFAR = DenseNetArchitecture(6, (2, 2, 2), 12, stem="cifar", num_classes=10)
 DEEP = DenseNetArchitecture(8, (1, 2), 16, stem="deep", num_classes=4)
 PLAIN = DenseNetArchitecture(6, (2, 1), 12, bn_size=None, reduction=1.0, stem="cifar", num_classes=3)
+
+
+def as_densenet(arch: Architecture) -> DenseNetArchitecture:
+    """The architecture, which has to be a DenseNet's."""
+    assert isinstance(arch, DenseNetArchitecture)
+    return arch
 
 
 def state_dict(arch: DenseNetArchitecture, seed: int = 0) -> dict[str, torch.Tensor]:
@@ -75,7 +81,8 @@ def assert_exact(tensors: dict[str, torch.Tensor], arch: DenseNetArchitecture, k
     """Convert a source's tensors of `state_dict`, and find them and the architecture again."""
     asked = {name: getattr(arch, name) for name, _ in [keymap.asks.get(("stem", arch.stem), ("stem", {}))]}
     found, converted, report = convert(checkpoint(tensors, keymap), **asked)
-    assert found == dataclasses.replace(arch, **keymap.semantics)
+    semantics: dict[str, Any] = dict(keymap.semantics)
+    assert found == dataclasses.replace(arch, **semantics)
     assert report.exact
     assert report.matched == len(tensors)
     expected = state_dict(arch)

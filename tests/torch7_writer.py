@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
+from densezoo.families.densenet.network import DenseNet
 from densezoo.formats.detect import read_checkpoint
 from densezoo.types import Checkpoint
 
@@ -210,7 +210,7 @@ class Style:
 class Builder:
     """A `densezoo.families.densenet.network.DenseNet` as Torch's modules."""
 
-    def __init__(self, model: nn.Module, style: Style | None = None) -> None:
+    def __init__(self, model: DenseNet, style: Style | None = None) -> None:
         self.model, self.style = model, style or Style()
         self.state = {name: tensor.detach().numpy() for name, tensor in model.state_dict().items()}
         self.arch = model.arch
@@ -332,7 +332,7 @@ PLAIN = {"Sequential", "Concat", "Identity", "Dropout", "Reshape", "Linear", "Jo
 PLAIN |= {"SpatialConvolutionMM"}
 
 
-def write_network(path: Any, model: nn.Module, style: Style | None = None, **options: Any) -> None:
+def write_network(path: Any, model: DenseNet, style: Style | None = None, **options: Any) -> None:
     with torch.no_grad():
         path.write_bytes(dumps(Builder(model, style).build(), **options))
 

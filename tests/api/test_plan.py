@@ -84,7 +84,9 @@ DIGITS = LoadOptions(*api.DEMO)
 
 
 def planned(**load: Any) -> Plan:
-    return make_plan(dataclasses.replace(DIGITS, **load), RunOptions(), "cpu")
+    options = dataclasses.replace(DIGITS, **load)
+    experiment = None if options.config is None else load_config(options.config, options.overrides)
+    return make_plan(options, RunOptions(), "cpu", experiment)
 
 
 def test_known_weights_have_the_index_s_name_protocol_and_hash() -> None:
@@ -114,6 +116,7 @@ def test_an_overridden_network_has_a_name_of_its_own(tmp_path: Path) -> None:
     assert all(re.fullmatch(rf"{plain}-[0-9a-f]{{4}}", name) for name in names)
     assert names[0] == names[1] != names[2]
     assert planned(checkpoint=checkpoint).facts.model == plain
+    assert planned(checkpoint=checkpoint, overrides={"dataset": "digits"}).facts.model == plain
     assert planned(overrides={"model.drop_rate": 0.5}).facts.model == "densenet_bc_22_8.densezoo_digits"
 
 

@@ -9,30 +9,38 @@ from PIL import Image
 
 from densezoo import api
 from densezoo.formats.safetensors import write_safetensors
+from densezoo.types import EvalResult
 
 CONFIG, CHECKPOINT = api.DEMO
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, EvalResult]:
+    """Predictions of the digits network, and its result."""
+    path = tmp_path_factory.mktemp("predictions") / "a.parquet"
+    (result,) = api.evaluate_protocols(CONFIG, CHECKPOINT, workers=0, device="cpu", predictions=path)
+    return path, result
+
+
+@pytest.fixture(scope="module")
+def files(measured: tuple[Path, EvalResult]) -> tuple[Path, Path]:
     """Predictions of the digits network as it is, and without what it knows of the class 9."""
-    folder = tmp_path_factory.mktemp("predictions")
+    folder = measured[0].parent
     network, _ = api.load_checkpoint(CHECKPOINT)
     weights = network.state_dict()
     weights["classifier.weight"][9] = 0
     write_safetensors(folder / "worse.safetensors", weights, {})
-    for name, checkpoint in (("a", CHECKPOINT), ("b", folder / "worse.safetensors")):
-        path = folder / f"{name}.parquet"
-        api.evaluate_protocols(CONFIG, checkpoint, workers=0, device="cpu", predictions=path)
-    return folder / "a.parquet", folder / "b.parquet"
+    worse = folder / "worse.safetensors"
+    api.evaluate_protocols(CONFIG, worse, workers=0, device="cpu", predictions=folder / "b.parquet")
+    return measured[0], folder / "b.parquet"
 
 
 def test_measures(
-    tool: Callable[..., int], files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tool: Callable[..., int], measured: tuple[Path, EvalResult], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert tool("analyze", files[0], "--topk", 1, 2, 10, "--plot", tmp_path / "plot.png") == 0
+    path, result = measured
+    assert tool("analyze", path, "--topk", 1, 2, 10, "--plot", tmp_path / "plot.png") == 0
     shown = capsys.readouterr().out
-    result = api.evaluate_checkpoint(CONFIG, CHECKPOINT, workers=0, device="cpu")
     assert f"top-1 {result.top1:.2f} %" in shown
     assert "top-10 100.00 %" in shown
     assert f"loss {result.loss:.4f} nats, expected calibration error {result.calibration_error:.2f} %" in shown

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from densenet_sources import DEEP, SMALL, as_source, checkpoint, refusal, state_dict
+from densenet_sources import DEEP, SMALL, as_densenet, as_source, checkpoint, refusal, state_dict
 
 from densezoo.conversion.match import convert, recognise
 from densezoo.conversion.statements import check_description, check_family, check_weights, equal, statements
@@ -24,11 +24,12 @@ def test_two_networks_of_the_same_tensors_are_not_guessed_between() -> None:
     assert "differ in aa_layer, which their tensors (growth_rate 8, block_config (1, 2)) don't show" in message
     assert re.search(r"aa_layer=blurpool \(timm's densenetblur121d.*aa_layer=None \(timm's densenet264d", message)
     for aa_layer in ("blurpool", None):
-        assert convert(checkpoint(state_dict(DEEP)), aa_layer=aa_layer)[0].aa_layer == aa_layer
-        assert convert(checkpoint(state_dict(DEEP), semantics={"aa_layer": aa_layer}))[0].aa_layer == aa_layer
+        assert as_densenet(convert(checkpoint(state_dict(DEEP)), aa_layer=aa_layer)[0]).aa_layer == aa_layer
         assert (
-            convert(checkpoint(state_dict(DEEP)), dataclasses.replace(DEEP, aa_layer=aa_layer))[0].aa_layer == aa_layer
+            as_densenet(convert(checkpoint(state_dict(DEEP), semantics={"aa_layer": aa_layer}))[0]).aa_layer == aa_layer
         )
+        asked = dataclasses.replace(DEEP, aa_layer=aa_layer)
+        assert convert(checkpoint(state_dict(DEEP)), asked)[0] == asked
 
 
 def test_a_small_stem_may_have_kept_its_pool() -> None:
@@ -43,12 +44,12 @@ def test_a_small_stem_may_have_kept_its_pool() -> None:
 def test_what_the_file_states_beats_the_table_and_an_option_may_not_contradict_it() -> None:
     keymap = next(keymap for keymap in KEYMAPS if keymap.name == "keras")
     stated = checkpoint(as_source(keymap, SMALL), keymap, semantics={"bn_eps": 1e-3})
-    assert convert(stated)[0].bn_eps == 1e-3
-    assert convert(stated, bn_eps=1e-3)[0].bn_eps == 1e-3
+    assert as_densenet(convert(stated)[0]).bn_eps == 1e-3
+    assert as_densenet(convert(stated, bn_eps=1e-3)[0]).bn_eps == 1e-3
     with pytest.raises(CheckpointError, match="bn_eps was asked to be 0.1, and the file says 0.001; leave the option"):
         convert(stated, bn_eps=0.1)
-    assert convert(checkpoint(as_source(keymap, SMALL), keymap), bn_eps=0.1)[0].bn_eps == 0.1
-    assert convert(checkpoint(as_source(keymap, SMALL), keymap), SMALL)[0].bn_eps == 1.001e-5
+    assert as_densenet(convert(checkpoint(as_source(keymap, SMALL), keymap), bn_eps=0.1)[0]).bn_eps == 0.1
+    assert as_densenet(convert(checkpoint(as_source(keymap, SMALL), keymap), SMALL)[0]).bn_eps == 1.001e-5
 
 
 def test_stated_tensors_are_held_against_the_asked_architecture() -> None:
@@ -144,7 +145,7 @@ def test_layers_have_to_take_the_weights_of_their_names() -> None:
     naming = recognise(file)
     layers = list(naming.family.layers(SMALL))
     by_tensor = [tuple(f"{layer.name}.{param}" for param in layer.shapes) for layer in layers]
-    by_module = [(layer.name,) for layer in layers]
+    by_module: list[tuple[str, ...]] = [(layer.name,) for layer in layers]
     check_weights(file, naming, SMALL, by_tensor)
     check_weights(file, naming, SMALL, by_module)
     for weights in (by_tensor, by_module):

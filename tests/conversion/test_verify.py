@@ -12,7 +12,7 @@ import torch
 from densenet_sources import SMALL, state_dict
 
 import densezoo
-from densezoo.conversion.load import load_network
+from densezoo.conversion.load import load_checkpoint
 from densezoo.conversion.verify import LARGEST_ERROR, largest_error, probe_images, system_of
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 
@@ -31,7 +31,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 def test_a_source_is_run_in_its_own_system(tmp_path: Path, file: str, system: str) -> None:
     source = REPOSITORY / "tests/fixtures/formats" / file
     written = densezoo.convert_checkpoint(source, tmp_path / "m.safetensors", verify=True)[1]
-    ((name, error),) = dict(written["verified"]).items()  # type: ignore[call-overload]
+    ((name, error),) = dict(written["verified"]).items()
     assert name == f"{system} {source.name}"
     assert isinstance(error, float), error
     assert error < 2e-6
@@ -45,7 +45,7 @@ def test_keras_weights_are_run_in_keras_applications(tmp_path: Path, monkeypatch
 
     KerasDenseNet([1, 2, 2, 1], weights=None, input_shape=(64, 64, 3), classes=5).save_weights(source)
     written = densezoo.convert_checkpoint(source, tmp_path / "m.safetensors", verify=True)[1]
-    error = dict(written["verified"])["keras small.weights.h5"]  # type: ignore[call-overload]
+    error = dict(written["verified"])["keras small.weights.h5"]
     assert isinstance(error, float), error
     assert error < 2e-6
 
@@ -60,7 +60,7 @@ def saved(path: Path, **changes: Any) -> tuple[Path, DenseNetArchitecture, torch
     """A file of a small network, under torchvision's names."""
     arch = dataclasses.replace(SMALL, **changes)
     torch.save(state_dict(arch), path)
-    return path, arch, load_network(path, arch)[0]
+    return path, arch, load_checkpoint(path, arch)[0]
 
 
 @pytest.mark.parametrize("shift", [0.0, 1e-4])

@@ -174,7 +174,9 @@ def test_two_runs_on_one_folder(evaluate: Evaluate, tmp_path: Path, monkeypatch:
     assert "Traceback" not in second.stderr
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)]
+)
 def test_an_interrupted_run_says_what_is_kept_and_how_to_go_on(tmp_path: Path, number: int, status: int) -> None:
     config, checkpoint = map(str, api.DEMO)
     command = [sys.executable, str(REPOSITORY / "tools/test.py"), config, checkpoint, "--out", str(tmp_path)]

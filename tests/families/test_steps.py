@@ -1,13 +1,13 @@
-"""Steps of a computation, each fed by the one before it."""
+"""ComputationBuilder of a computation, each fed by the one before it."""
 
 from __future__ import annotations
 
-from densezoo.families.steps import Steps
+from densezoo.families.steps import ComputationBuilder
 from densezoo.types import Layer, Node
 
 
 def test_a_chain_with_a_join() -> None:
-    steps = Steps()
+    steps = ComputationBuilder()
     steps.add("input", "images", channels=3)
     steps.add("conv", "a", Layer("stem", "stem.conv", "conv", {"weight": (4, 3, 1, 1), "bias": (4,)}), groups=1)
     steps.join("one", ["a"])

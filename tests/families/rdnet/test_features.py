@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import timm
 import torch
@@ -19,7 +21,7 @@ SMALL = RDNetArchitecture((8, 16, 8), (2, 1, 1), 16, downsample=(1,), attention=
 @torch.inference_mode()
 def test_feature_maps_are_timm_s() -> None:
     network = build_model(ARCH).eval()
-    theirs = timm.create_model("rdnet_tiny", features_only=True)
+    theirs: Any = timm.create_model("rdnet_tiny", features_only=True)
     theirs.load_state_dict(
         {
             name.replace("dense_stages.", "dense_stages_").replace("stem.", "stem_", 1): tensor

@@ -81,7 +81,7 @@ def test_another_scripted_function_is_refused(tmp_path: Path, made: str) -> None
 def test_traced_in_training_mode_is_refused(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.jit.trace(DenseNet(**SMALL).train(), IMAGES, check_trace=False).save(str(tmp_path / "model.pt"))
+        trace(tmp_path / "model.pt", DenseNet(**SMALL), training=True)
     with pytest.raises(DensezooError, match="add_ changes a weight, as in training mode"):
         densezoo.load_checkpoint(tmp_path / "model.pt")
 

@@ -61,7 +61,7 @@ class Restored(nn.Module):
 
 def test_code_that_restores_a_module_is_refused(tmp_path: Path) -> None:
     model = Changed()
-    model.classifier = Restored()  # type: ignore[assignment]
+    model.classifier = Restored()
     with pytest.raises(FormatError, match="changes what is loaded"):
         densezoo.load_checkpoint(script(tmp_path / "model.pt", model))
 

@@ -13,8 +13,8 @@ from densezoo.formats.torch.script_code import NotFollowed
 from densezoo.formats.torch.script_values import (
     UNKNOWN,
     Activation,
+    ScriptSteps,
     Sizes,
-    Steps,
     Transposed,
     answer,
     flat,
@@ -28,9 +28,9 @@ WEIGHT = Deferred(TorchStorage("f4", "0", 6), 0, (2, 3), (3, 1))
 BIAS = Deferred(TorchStorage("f4", "1", 2), 0, (2,), (1,))
 
 
-def begun() -> tuple[Steps, Activation]:
+def begun() -> tuple[ScriptSteps, Activation]:
     """The steps of a module with a weight and a bias, and its image."""
-    steps = Steps({id(WEIGHT): "fc.weight", id(BIAS): "fc.bias"})
+    steps = ScriptSteps({id(WEIGHT): "fc.weight", id(BIAS): "fc.bias"})
     return steps, Activation(steps.add("input", "x", (), {}))
 
 
@@ -79,8 +79,8 @@ def test_dropout_is_no_step_and_contiguous_may_share() -> None:
 @pytest.mark.parametrize(
     ("word", "given_", "named", "message"),
     [
-        ("mul", ["x", 2], {"out": "x"}, "mul changes what it is given"),
-        ("insert", [["x"], 0, "x"], {}, "insert changes what it is given"),
+        ("mul", ["x", 2], {"out": "x"}, "mul changes its arguments"),
+        ("insert", [["x"], 0, "x"], {}, "insert changes its arguments"),
         ("mul_", [WEIGHT, 2], {}, "mul_ changes a weight, as in training mode"),
         ("batch_norm", [WEIGHT, 2], {}, "batch_norm changes a weight, as in training mode"),
         ("_set_item", [[1], 0, 2], {}, "_set_item may change a list"),

@@ -18,12 +18,12 @@ def test_the_union_has_every_class() -> None:
 
 @pytest.mark.parametrize("cls", CLASSES)
 def test_a_layer_says_first_where_it_is_and_never_changes(cls: type) -> None:
-    """Messages, and comparing a deep copy with its original, rely on ``where`` being apart from what is computed."""
+    """Messages, and comparing a deep copy with its original, rely on ``label`` being apart from what is computed."""
     fields = dataclasses.fields(cls)
-    assert fields[0].name == "where"
+    assert fields[0].name == "label"
     layer = cls(*["module 1"] * len(fields))
     with pytest.raises(dataclasses.FrozenInstanceError):
-        layer.where = "elsewhere"
+        layer.label = "elsewhere"
 
 
 def test_only_dense_layers_hold_layers_and_all_others_their_own_tensors() -> None:
