@@ -34,7 +34,7 @@ def test_a_run_by_hand() -> None:
         "  top-3 75.00 %  (95 % interval 30.06 to 95.44)  3 of 4 images",
         "  loss 0.6931 nats, expected calibration error 33.33 %",
         "  1 images can't be read and are counted wrong",
-        "  1 images are truncated; what is missing of them was filled in",
+        "  1 images are truncated; their missing ends were filled in",
         "  the worst classes:",
         "    class 1: 0.00 %, 0 of 1 images",
         "    class 2: 0.00 %, 0 of 1 images",
