@@ -41,8 +41,7 @@ def convert(
 ) -> tuple[Architecture, dict[str, Tensor], ConversionReport]:
     """The canonical float32 state_dict that a checkpoint holds; an empty one if its numbers were not read.
 
-    What no tensor shows (epsilon, pools) comes, first to last, from the file itself, the caller, the source's
-    table, the given architecture, the defaults.
+    What no tensor shows comes, first to last, from file, the caller, the source's table, ``architecture``, defaults.
 
     Args:
         checkpoint: the file.
