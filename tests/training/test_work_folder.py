@@ -51,7 +51,7 @@ def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return real(*arguments)  # type: ignore[arg-type]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(measure, "percentages", percentages)
+        patch.setattr("densezoo.api.training.percentages", percentages)
         with pytest.raises(KeyboardInterrupt, match="epoch 2 is kept in .*: the same command with --resume goes on"):
             train(folder)
     return folder
