@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from densezoo.families import FAMILIES
 from densezoo.families.base import Family, Part, Parts
 from densezoo.families.naming import Naming
-from densezoo.families.systems import System, torch_writer, write_safetensors
+from densezoo.families.systems import System, torch_writer, write_densezoo
 from densezoo.types import Architecture, Computation, Freedom, KeyMap, Layer, Node, Param
 
 
@@ -166,7 +166,7 @@ def with_fresh_classifier(network: nn.Module, num_classes: int) -> nn.Module:
 FREEDOM = Freedom("a Toy's", "norm_eps", {}, {})
 
 SYSTEMS = {
-    "densezoo": System(build=Toy, write=write_safetensors, extensions=(".safetensors",)),
+    "densezoo": System(build=Toy, write=write_densezoo, extensions=(".safetensors",)),
     "timm": System(
         only={"in_chans": (3,)},
         only_stored={"norm_eps": (1e-6,)},

@@ -8,9 +8,8 @@ import pytest
 from examples import example_result
 
 from densezoo import api
-from densezoo.api import evaluation, plan
+from densezoo.api import evaluation
 from densezoo.api.evaluation import report
-from densezoo.backends import device as devices_module
 from densezoo.errors import ConfigError, UnknownNameError
 from densezoo.evaluation.options import LoadOptions, RunOptions, StoreOptions
 from densezoo.evaluation.run import Plan

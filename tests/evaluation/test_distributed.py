@@ -191,7 +191,7 @@ def test_one_process_has_everything() -> None:
     assert list(distributed.shard(5)) == [0, 1, 2, 3, 4]
     assert distributed.is_main()
     assert distributed.gather("x") == ["x"]
-    with distributed.watched():
+    with distributed.processes_watched():
         pass
 
 
