@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from densezoo.index.select import FIELDS, Value, field
-from densezoo.types import ModelSpec
+from densezoo.types import Figure, ModelSpec
 
 PIPE_WIDTH = 100_000  # characters: where no terminal sets the width, no line is folded
 DEFAULT_COLUMNS = ("name", "dataset", "protocol", "top1", "top5", "params", "flops")
@@ -50,6 +50,11 @@ def as_csv(specs: Iterable[ModelSpec], columns: Sequence[str] = tuple(FIELDS)) -
     return text.getvalue()
 
 
+def shown(figure: float, decimals: int = 4) -> str:
+    """A published number as it was written, rounded only where more digits follow the point: 75.0, 68.5417."""
+    return str(figure) if len(str(figure).partition(".")[2]) <= decimals else f"{figure:.{decimals}f}"
+
+
 def _rows(specs: Iterable[ModelSpec], columns: Sequence[str]) -> Iterable[list[Value]]:
     getters = [field(name).of for name in columns]
     return ([of(spec) for of in getters] for spec in specs)
@@ -61,5 +66,5 @@ def _text(name: str, value: Value) -> str:
         scaled = value / divisor
         return f"{scaled:.2f} {unit}" if scaled >= 0.01 else f"{scaled:.1g} {unit}"
     if isinstance(value, float):
-        return f"{value:.2f}"
+        return shown(value, decimals=3) if isinstance(value, Figure) else f"{value:.2f}"
     return "" if value is None else str(value)

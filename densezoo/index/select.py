@@ -65,7 +65,7 @@ FIELDS: Mapping[str, Field] = {
     "dataset": Field("of top1 and top5", _headline(lambda result: result.dataset)),
     "protocol": Field(
         "the named preprocessing of top1 and top5",
-        lambda spec: spec.headline.protocol if spec.headline else spec.protocol,
+        lambda spec: (spec.headline and spec.headline.protocol) or spec.protocol,
     ),
     "top1": Field("published under the weights' own protocol, percent", _headline(lambda result: result.top1)),
     "top5": Field("the same for the first five", _headline(lambda result: result.top5)),

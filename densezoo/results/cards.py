@@ -12,14 +12,14 @@ from densezoo.results.markdown import markdown
 from densezoo.results.pages import DATASETS, FOLDER, MADE, About
 from densezoo.results.tables import (
     Notes,
+    base_dataset,
     corruption_table,
     link,
     measured_table,
     published_table,
-    tested_on,
     top1_by_dataset,
 )
-from densezoo.types import EvalResult, ModelSpec, Protocol, WeightSource
+from densezoo.types import EvalResult, FileHash, ModelSpec, Protocol, WeightSource
 
 CARDS = "docs/models"
 
@@ -105,7 +105,7 @@ def _index(by_arch: Mapping[str, Sequence[ModelSpec]]) -> str:
             "parameters": f"{own[0].num_params:,}",
             "sets of weights": f"{len(own)}",
             "files": f"{sum(len(spec.weights) for spec in own)}",
-            "published on": ", ".join(dict.fromkeys(tested_on(r.dataset) for spec in own for r in spec.reported)),
+            "published on": ", ".join(dict.fromkeys(base_dataset(r.dataset) for spec in own for r in spec.reported)),
         }
         for arch, own in sorted(by_arch.items(), key=lambda item: item[1][0].num_params)
     ]
@@ -148,7 +148,8 @@ def _image_size(spec: ModelSpec) -> int:
 
 
 def _usable(spec: ModelSpec) -> bool:
-    return bool(spec.weights)
+    """Whether densezoo can fetch and read a file of its weights."""
+    return any(not source.withdrawn and not source.not_loadable for source in spec.weights)
 
 
 def _facts(specs: Sequence[ModelSpec]) -> str:
@@ -187,7 +188,7 @@ def _accuracy(specs: Sequence[ModelSpec], results: Sequence[EvalResult]) -> str:
     count: dict[str, int] = {}
     for spec in specs:
         for reported in spec.reported:
-            name = tested_on(reported.dataset)
+            name = base_dataset(reported.dataset)
             count[name] = count.get(name, 0) + 1
     order = sorted(count, key=lambda name: -count[name])
     sections, notes = [], Notes()
@@ -219,18 +220,27 @@ def _files(specs: Sequence[ModelSpec]) -> str:
 
 def _file(spec: ModelSpec, source: WeightSource, notes: Notes) -> dict[str, str]:
     url = source.url or link(str(source.path), CARDS)
-    digest = source.sha256 or source.hash_prefix
-    remarks = [f"from {source.converted_from}"] if source.converted_from else []
-    note = "; ".join(remarks + ([source.note] if source.note else []))
+    remarks = [
+        f"withdrawn: {source.withdrawn}" if source.withdrawn else None,
+        f"densezoo can't read it: {source.not_loadable}" if source.not_loadable else None,
+        f"from {source.converted_from}" if source.converted_from else None,
+        source.note,
+    ]
     return {
         "model": spec.name,
         "file": f"[{_file_name(url)}]({url})",
         "format": f"{source.framework} {source.format}",
         "bytes": "" if source.file_size is None else f"{source.file_size:,}",
-        "hash": "" if digest is None else f"sha256 {digest[:8]}...",
+        "hash": "; ".join(map(_hash, source.stated_hashes)),
         "licence": source.license or "",
-        "note": notes.number(note or None),
+        "note": notes.number("; ".join(filter(None, remarks)) or None),
     }
+
+
+def _hash(stated: FileHash) -> str:
+    """Its kind and first digits, and whose it is where not the file's."""
+    digits = f"{stated.algorithm} {stated.digits[:8]}" + ("..." if len(stated.digits) > 8 else "")
+    return digits if stated.of is None else f"{digits} of {stated.of}"
 
 
 def _file_name(url: str) -> str:

@@ -37,7 +37,9 @@ def blocks(arch: Architecture, image_size: int) -> list[Block]:
     computation = family.computation(arch)
     widths, maps = channels(computation), sides(computation, image_size, image_size)
     inputs = {node.weights[0].rpartition(".")[0]: node.inputs[0] for node in computation.nodes if node.weights}
-    first = {(layer.block, layer.index): layer for layer in reversed([*family.layers(arch)]) if layer.block and layer.index}
+    first = {
+        (layer.block, layer.index): layer for layer in reversed([*family.layers(arch)]) if layer.block and layer.index
+    }
     read = [(position[0], inputs[first[position].name]) for position in sorted(first)]
     return [
         Block(tuple(widths[name] for _, name in layers), maps[layers[0][1]][0])

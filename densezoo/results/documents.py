@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 from densezoo.errors import ResultError, suggestion
 from densezoo.results import protocol_tables, tables
 from densezoo.types import EvalResult, ModelSpec
 
-Specs, Results = Mapping[str, ModelSpec], Sequence[EvalResult]
+Specs: TypeAlias = Mapping[str, ModelSpec]
+Results: TypeAlias = Sequence[EvalResult]
 _BEGIN = re.compile(r"^<!-- table: ", re.MULTILINE)
 _MARKER = re.compile(r"^(<!-- table: (.+?) -->\n).*?^(<!-- end of table -->)$", re.DOTALL | re.MULTILINE)
 

@@ -10,13 +10,15 @@ _NUMBER = re.compile(r"[-+]?\d[\d,]*(\.\d+)?( \([^)]*\))?( \[\w\])?")
 
 
 def markdown(rows: Sequence[Mapping[str, str]]) -> str:
-    """Rows of {column: text} as a table.
+    """Rows of {column: text} as a table; "" without rows.
 
     Columns that are empty throughout are left out; columns of numbers are aligned to the right.
 
     Args:
         rows: the columns are the first row's, and each of the others has these; "" is an empty cell.
     """
+    if not rows:
+        return ""
     columns = [name for name in rows[0] if any(row[name] for row in rows)]
     ends = [":" if all(_is_number(row[name]) for row in rows) else "" for name in columns]
     lines = [_line(columns), _line([f"---{end}" for end in ends])]

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from densezoo.data.layouts.imagenet_c import NAME as CORRUPTED
+from densezoo.index.listing import shown
 from densezoo.results.markdown import markdown
 from densezoo.results.tables import (
+    base_dataset,
     best_table,
     corruption_table,
     dataset_rows,
@@ -15,7 +17,6 @@ from densezoo.results.tables import (
     measured_table,
     published_by_protocol,
     published_table,
-    tested_on,
 )
 from densezoo.types import EvalResult, ModelSpec
 
@@ -73,15 +74,15 @@ DATASETS: Mapping[str, About] = {
     "svhn": About("SVHN", "26,032 test images of house numbers, 32x32 pixels, 10 classes."),
     "digits": About(
         "Digits",
-        "The second half of scikit-learn's digits, 899 images of 8x8 pixels, from writers that the network has not seen "
-        "in training.",
+        "The second half of scikit-learn's digits, 899 images of 8x8 pixels, from writers that the network has not "
+        "seen in training.",
     ),
 }
 
 _PUBLISHED = """\
 ## Published
 
-Percent, as its publisher states it to the last digit. A figure belongs to its protocol: compare within one protocol only
+Percent, with the digits that are published. A figure belongs to its protocol: compare within one protocol only
 ([why](../protocols.md)). FLOPs are multiply-adds of convolutions and classifier, at the protocol's image size."""
 _BY_PROTOCOL = """\
 ## The same weights under several protocols
@@ -101,8 +102,8 @@ A plus (`{dataset}+`) names weights that were trained with augmentation; the tes
 
 
 def result_pages(specs: Mapping[str, ModelSpec], results: Sequence[EvalResult]) -> dict[str, str]:
-    """{name of a page: its text}: a page for every dataset with a published or measured accuracy, and the list of them."""
-    published = [tested_on(reported.dataset) for spec in specs.values() for reported in spec.reported]
+    """{name of a page: its text}: a page for every dataset with an accuracy, and the list of them."""
+    published = [base_dataset(reported.dataset) for spec in specs.values() for reported in spec.reported]
     present = dict.fromkeys(published + [result.dataset for result in results])
     names = [name for name in DATASETS if name in present] + sorted(present.keys() - DATASETS.keys())
     pages = {name: _page(name, specs, results) for name in names}
@@ -130,8 +131,8 @@ _INDEX = f"""\
 
 {MADE}
 
-A page a dataset, with every published accuracy of the index, and every measured one of [`results/`](../../results). What a
-publisher claims is never mixed with what we measured: a table has one or the other, or a column for each.
+A page a dataset, with every published accuracy of the index, and every measured one of [`results/`](../../results).
+What a publisher claims is never mixed with what we measured: a table has one or the other, or a column for each.
 
 """
 _BEST = """
@@ -146,15 +147,16 @@ def _index(names: Sequence[str], specs: Mapping[str, ModelSpec], results: Sequen
     rows = []
     for name in names:
         own = dataset_rows(name, specs.values(), results)
-        best = max((row.reported.top1 for row in own if row.reported is not None), default=None)
+        figures = [row.reported.top1 for row in own if row.reported is not None]
+        best = max((figure for figure in figures if figure is not None), default=None)
         rows.append(
             {
                 "dataset": f"[{DATASETS.get(name, About(name)).title}]({name}.md)",
                 "models": f"{len({row.spec.name for row in own}):,}",
                 "published figures": f"{sum(row.reported is not None for row in own):,}",
-                "highest published top-1": "" if best is None else str(best),
+                "highest published top-1": "" if best is None else shown(best),
                 "measured": f"{len({id(row.measured) for row in own if row.measured is not None}) or ''}",
             }
         )
-    best = best_table("imagenet1k", specs.values(), FOLDER, number=len(specs))
-    return _INDEX + markdown(rows) + (_BEST + best if "imagenet1k" in names else "")
+    highest = best_table("imagenet1k", specs.values(), FOLDER, number=len(specs))
+    return _INDEX + markdown(rows) + (_BEST + highest if "imagenet1k" in names else "")

@@ -134,8 +134,8 @@ def facts_of(picture: Picture, specs: Mapping[str, ModelSpec]) -> Facts:
     for spec in specs.values():
         if origin(spec, specs) == _TRAINING:
             for result in spec.reported:
-                if result.dataset == "imagenet1k" and result.protocol in picture.protocols:
-                    shown.setdefault(result.protocol, str(result.top1))
+                if result.dataset == "imagenet1k" and result.protocol in picture.protocols and result.tta is None:
+                    shown.setdefault(str(result.protocol), str(result.top1))
     protocols = {name: dataclasses.asdict(PROTOCOLS[name]) for name in picture.protocols}
     facts = {"photograph": picture.photograph, "protocols": protocols, "top-1": shown}
     return json.loads(json.dumps(facts))  # type: ignore[no-any-return]  # lists for tuples, as they are read

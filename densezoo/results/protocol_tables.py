@@ -26,9 +26,7 @@ def steps_table(*, resizing: bool) -> str:
     """
     chosen = [protocol for protocol in PROTOCOLS.values() if (protocol.resize is not None) == resizing]
     steps = STEPS if resizing else {name: STEPS[name] for name in ("mean / deviation", "channels")}
-    return markdown(
-        [{"protocol": f"`{p.name}`", **{name: step(p) for name, step in steps.items()}} for p in chosen]
-    )
+    return markdown([{"protocol": f"`{p.name}`", **{name: step(p) for name, step in steps.items()}} for p in chosen])
 
 
 def sources_list() -> str:
@@ -46,7 +44,7 @@ def published_pairs_table(specs: Mapping[str, ModelSpec]) -> str:
     for spec in specs.values():
         figures = trainings.setdefault(origin(spec, specs), {})
         for result in spec.reported:
-            if result.dataset == _DATASET:
+            if result.dataset == _DATASET and result.protocol and result.top1 is not None and result.tta is None:
                 figures.setdefault(result.protocol, result.top1)
     names = [name for name in PROTOCOLS if any(name in figures for figures in trainings.values())]
     rows = []
@@ -69,7 +67,7 @@ def measured_pairs_table(specs: Iterable[ModelSpec], results: Iterable[EvalResul
             others = [r for r in own if r is not base and _same_but_protocol(base, r)]
             others.sort(key=lambda r: -r.top1)
             rows += [_measured_cells(spec, base, result) for result in (base, *others) if others]
-    return markdown(rows) if rows else ""
+    return markdown(rows)
 
 
 def _pair_cells(first: str, second: str, steps: Mapping[str, tuple[str, str]], changes: list[float]) -> dict[str, str]:

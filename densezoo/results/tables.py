@@ -6,9 +6,9 @@ import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from densezoo.errors import ResultError
 from densezoo.families import family_of
 from densezoo.families.flops import count_operations, flops
+from densezoo.index.listing import shown
 from densezoo.protocols import PROTOCOLS
 from densezoo.protocols.words import resampling
 from densezoo.results.corruptions import corruption_rows
@@ -30,6 +30,11 @@ class Row:
     measured: EvalResult | None
 
 
+def protocol_label(reported: ReportedResult) -> str:
+    """The protocol of a published figure, "not known", and its test-time augmentation."""
+    return "+".join(filter(None, [reported.protocol or "not known", reported.tta]))
+
+
 def dataset_rows(dataset: str, specs: Iterable[ModelSpec], results: Iterable[EvalResult]) -> list[Row]:
     """The rows of one dataset, model by model; empty where nobody published or measured anything.
 
@@ -38,14 +43,15 @@ def dataset_rows(dataset: str, specs: Iterable[ModelSpec], results: Iterable[Eva
     measured = {(r.model, str(r.conditions)): r for r in results if r.dataset == dataset and r.subset is None}
     rows = []
     for spec in specs:
-        reported = [r for r in spec.reported if tested_on(r.dataset) == dataset]
+        reported = [r for r in spec.reported if base_dataset(r.dataset) == dataset]
         own = {protocol: r for (model, protocol), r in measured.items() if _is_of(r, spec, model)}
-        rows += [Row(spec, r.protocol, r, own.get(r.protocol)) for r in reported]
-        rows += [Row(spec, protocol, None, r) for protocol, r in own.items() if protocol not in _protocols(reported)]
+        labels = {protocol_label(r) for r in reported}
+        rows += [Row(spec, protocol_label(r), r, own.get(protocol_label(r))) for r in reported]
+        rows += [Row(spec, label, None, r) for label, r in own.items() if label not in labels]
     return rows
 
 
-def tested_on(dataset: str) -> str:
+def base_dataset(dataset: str) -> str:
     """The test set of a published dataset's name: ``cifar10+`` is CIFAR-10 after training with augmentation."""
     return dataset.rstrip("+")
 
@@ -66,7 +72,7 @@ def published_table(
         {
             **_published_cells(row.spec, row.reported, folder, whole=shared_notes is None),
             "files": file_links(row.spec, folder) if shared_notes is None else "",
-            "note": notes.number(row.reported.note),
+            "note": notes.number(remarks(row.reported)),
         }
         for row in rows
         if row.reported is not None
@@ -75,23 +81,26 @@ def published_table(
 
 
 def top1_by_dataset(datasets: Sequence[str], specs: Iterable[ModelSpec], notes: Notes) -> str:
-    """Published top-1: a row a model and protocol, a column a dataset; "" where there is none.
+    """Published top-1: a row a model, protocol and note, a column a dataset; "" where there is none.
 
-    Of several figures for one cell the first in the index stands.
+    Of several figures for one cell the second begins another row.
     """
-    cells: dict[tuple[str, str, str], dict[str, str]] = {}
+    rows: list[dict[str, str]] = []
     for spec in specs:
         for reported in spec.reported:
-            name = tested_on(reported.dataset)
+            name = base_dataset(reported.dataset)
             if name in datasets and reported.top1 is not None:
-                row = cells.setdefault((spec.name, reported.protocol or "", notes.number(reported.note)), {})
-                row.setdefault(name, str(reported.top1))
-    return markdown(
-        [
-            {"model": model, "protocol": protocol, **{name: row.get(name, "") for name in datasets}, "note": note}
-            for (model, protocol, note), row in cells.items()
-        ]
-    )
+                head = {
+                    "model": spec.name,
+                    "protocol": protocol_label(reported),
+                    "note": notes.number(remarks(reported)),
+                }
+                row = next((row for row in rows if head.items() <= row.items() and name not in row), None)
+                if row is None:
+                    rows.append(row := head)
+                row[name] = shown(reported.top1)
+    columns = ("model", "protocol", *datasets, "note")
+    return markdown([{column: row.get(column, "") for column in columns} for row in rows])
 
 
 def best_table(dataset: str, specs: Iterable[ModelSpec], folder: str = "", number: int = 10) -> str:
@@ -141,10 +150,10 @@ def counts(specs: Iterable[ModelSpec], results: Iterable[EvalResult]) -> str:
     specs = list(specs)
     figures = [reported for spec in specs for reported in spec.reported]
     measured = {r.model for r in results for spec in specs if r.model == spec.name and has_weights_of(r, spec)}
-    files = sum(len(spec.weights) for spec in specs)
+    files, protocols = sum(len(spec.weights) for spec in specs), {r.protocol for r in figures} - {None}
     return (
         f"The index has {len({spec.arch for spec in specs})} architectures, {len(specs)} sets of weights of them with "
-        f"{files} published files, and {len(figures)} published accuracies under {len({r.protocol for r in figures})} "
+        f"{files} published files, and {len(figures)} published accuracies under {len(protocols)} "
         f"protocols. {len(measured)} of these sets were measured by us.\n"
     )
 
@@ -162,7 +171,7 @@ def published_by_protocol(dataset: str, specs: Mapping[str, ModelSpec], tag: str
     for spec in specs.values():
         figures = trainings.setdefault(origin(spec, specs), {})
         for result in spec.reported:
-            if result.dataset == dataset:
+            if result.dataset == dataset and result.protocol and result.top1 is not None and result.tta is None:
                 figures.setdefault(result.protocol, result)
     ported = {origin(spec, specs) for spec in specs.values() if spec.port_of is not None}
     by_tag: dict[str, dict[str, Mapping[str, ReportedResult]]] = {}
@@ -231,6 +240,12 @@ _CORRUPTED_LEGEND = (
 )
 
 
+def remarks(reported: ReportedResult) -> str | None:
+    """What is to be known of a published figure."""
+    why_not = f"can't be measured with densezoo: {reported.not_evaluable}" if reported.not_evaluable else None
+    return "; ".join(filter(None, [reported.note, why_not])) or None
+
+
 class Notes:
     """The notes of a table, numbered; the same text has one number."""
 
@@ -260,9 +275,11 @@ def model_link(spec: ModelSpec, folder: str) -> str:
 
 
 def file_links(spec: ModelSpec, folder: str) -> str:
-    """A link to each of a model's files, named by its format."""
-    links = [(_SUFFIXES.get(source.format, source.format), source) for source in spec.weights]
-    return " ".join(f"[{name}]({source.url or link(str(source.path), folder)})" for name, source in links)
+    """A link to each of a model's files, named by its format; those that their publisher withdrew are left out."""
+    links = [
+        (_SUFFIXES.get(s.format, s.format), s.url or link(str(s.path), folder)) for s in spec.weights if not s.withdrawn
+    ]
+    return " ".join(f"[{name}]({url})" for name, url in links)
 
 
 def giga_flops(spec: ModelSpec, protocol: str) -> str:
@@ -301,11 +318,11 @@ def _published_cells(spec: ModelSpec, reported: ReportedResult, folder: str, *, 
         "top-1": _percent(reported.top1),
         "top-5": _percent(reported.top5),
         "model": model_link(spec, folder) if whole else spec.name,
-        "protocol": reported.protocol,
+        "protocol": protocol_label(reported),
         "published by": reported.published_by,
         "trained on": reported.dataset if reported.dataset.endswith("+") else "",
         "params (M)": f"{spec.num_params / 1e6:.2f}" if whole else "",
-        "FLOPs (G)": giga_flops(spec, reported.protocol),
+        "FLOPs (G)": giga_flops(spec, reported.protocol or ""),
     }
 
 
@@ -323,10 +340,6 @@ def _is_of(result: EvalResult, spec: ModelSpec, model: str) -> bool:
     return model == spec.name and has_weights_of(result, spec)
 
 
-def _protocols(reported: Iterable[ReportedResult]) -> set[str]:
-    return {result.protocol for result in reported}
-
-
 def _top1(reported: ReportedResult | None) -> float:
     """To sort by; lowest of all without a figure."""
     return -1.0 if reported is None or reported.top1 is None else reported.top1
@@ -334,4 +347,4 @@ def _top1(reported: ReportedResult | None) -> float:
 
 def _percent(value: float | None) -> str:
     """A published percentage."""
-    return "" if value is None else str(value)
+    return "" if value is None else shown(value)
