@@ -49,9 +49,10 @@ model = densezoo.create_model("$name"$pretrained)
 ```
 
 $prediction```python
-backbone = densezoo.create_model("$name"$pretrained, features_only=True)  # a list of maps:
-# $channels channels at 1/$reductions of the image's side
-model = densezoo.create_model("$name"$pretrained, num_classes=10)  # a fresh classifier, to fine-tune
+# a list of maps: $channels channels at 1/$reductions of the image's side
+backbone = densezoo.create_model("$name"$pretrained, features_only=True)
+# with a fresh classifier, to fine-tune on other classes
+model = densezoo.create_model("$name"$pretrained, num_classes=10)
 ```
 
 ```sh
