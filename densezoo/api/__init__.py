@@ -41,7 +41,7 @@ __all__ = [
     "verify_weights",
 ]
 
-#: {public name: the module that has it}.
+#: {public name: its module}.
 _MODULES = {
     "analyze": "densezoo.api.analysis",
     "benchmark_formats": "densezoo.api.benchmark",
@@ -70,6 +70,9 @@ DEMO = (
 
 def __getattr__(name: str) -> object:
     """The public function of that name, from its module.
+
+    Args:
+        name: of the function.
 
     Raises:
         AttributeError: there is none.

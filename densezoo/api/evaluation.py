@@ -1,4 +1,4 @@
-"""A checkpoint measured on a dataset, under one protocol or several."""
+"""Measures a checkpoint on a dataset, under one protocol or several."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ from densezoo.types import EvalResult
 def evaluate_checkpoint(
     config: str | Path | None, checkpoint: str | Path, *, protocol: str | None = None, **options: Any
 ) -> EvalResult:
-    """Top-1 and top-5 of a checkpoint on its config's dataset, under one protocol.
+    """Measure top-1 and top-5 of a checkpoint on its config's dataset, under one protocol.
 
     Args:
+        config, checkpoint: as for `evaluate_protocols`.
         protocol: its name; None: the protocol of the index's entry for these weights, or else the config's.
-        options: as for `evaluate_protocols`.
+        options: further arguments of `evaluate_protocols`.
 
     Raises:
-        DensezooError: one of its kinds for each thing that a user can mend.
+        DensezooError: a user's mistake; each kind of mistake has its own subclass.
     """
     (result,) = evaluate_protocols(config, checkpoint, names=None if protocol is None else [protocol], **options)
     return result
@@ -63,35 +64,41 @@ def evaluate_protocols(
     predictions: str | Path | None = None,
     show_progress: bool = False,
 ) -> list[EvalResult]:
-    """Top-1 and top-5 of a checkpoint under several protocols, in one pass over the files; one result a protocol.
+    """Measure top-1 and top-5 of a checkpoint under several protocols, in one pass over the files.
 
     Args:
-        config: what is run; None: what the checkpoint file says of itself (`convert_checkpoint` writes it there).
-        model: whose weights they are, a name of the index, if no hash says so (`densezoo.index.known.identify`).
+        config: the config file; None: the checkpoint states how it is used (`convert_checkpoint` writes that).
+        checkpoint: the file of weights, of any source and format.
+        model: the model that the weights are of, a name of the index, if no hash tells (`densezoo.index.known`).
         dataset: its name; None: the config's, or the one that the file or its entry in the index names.
-        subset: which of a dataset's several sets, such as ImageNet-C's "fog/3"; "all": each of those in data_root, one
-            after the other, or of a dataset that is one set that; None: the only one.
+        subset: of a dataset of several sets, such as ImageNet-C's "fog/3"; "all": each set in data_root, one after
+            the other; None: the only one.
         names: the protocols; ["all"]: every one of the same kind as the weights' own; None: that one alone.
         data_root: folder, tar or shards of the dataset; built-in datasets need none.
-        labels, class_map: where the labels stand, if not in the layout (`densezoo.data.datasets.open_dataset`).
-        batch_size: images a step, in each process.
-        workers: processes that decode images; 0: none but this one.
-        device: None: the GPU where there is one.
-        launcher: what started this process among others: "pytorch", "slurm", "mpi" or "none"; None: what its
-            environment says. The images are shared out among all of them, and each returns the whole result.
-        backend, precision: what computes the logits, and in what (`densezoo.backends.base.BACKENDS`).
+        labels, class_map: files with the labels, if the layout doesn't give them
+            (`densezoo.data.datasets.open_dataset`).
+        batch_size: images in a step of each process.
+        workers: processes that decode images; 0: this process does.
+        device: "cpu", "cuda", "cuda:1", ...; None: the GPU if there is one.
+        launcher: what started several processes: "pytorch", "slurm", "mpi" or "none"; None: the one that the
+            environment shows. The images are divided among the processes, and each returns the whole result.
+        backend, precision: what computes the logits, and its precision (`densezoo.backends.base.BACKENDS`).
         overrides: of config fields, {"model.bn_eps": 1e-4, ...}.
-        tta: test-time augmentation, a name of `densezoo.data.views`; None: each image once.
-        cache: folder where decoded pixels are kept for further runs; None: nowhere.
+        tta: test-time augmentation, a name of `densezoo.data.views`; None: one view of each image.
+        cache: folder where decoded pixels are stored for further runs; None: they are not stored.
         on_error: an image that can't be read ends the run ("stop"), or is counted wrong and listed ("count-wrong").
         out: folder where the results are stored, and the run's state until then; None: nothing is stored.
-        resume: go on from the state that a run of the same left in ``out`` when it was interrupted, if there is one.
-            Of several subsets, those whose results are stored already are not measured again.
-        restart: drop that state. Without either, a state that holds records is an error.
-        predictions: parquet file for one row an image (`densezoo.evaluation.predictions`), under one protocol.
+        resume: go on from the state that an interrupted run with the same arguments left in ``out``, if there is one.
+            Of several subsets, those whose results are stored are not measured again.
+        restart: drop that state. With neither, a state that holds records is an error.
+        predictions: parquet file with one row for each image (`densezoo.evaluation.predictions`); under one protocol.
+        show_progress: show progress on stderr.
+
+    Returns:
+        One result for each subset and protocol.
 
     Raises:
-        DensezooError: one of its kinds for each thing that a user can mend.
+        DensezooError: a user's mistake; each kind of mistake has its own subclass.
     """
     load = LoadOptions(
         config=None if config is None else Path(config),
@@ -113,18 +120,18 @@ def evaluate_protocols(
 
 
 def evaluate(load: LoadOptions, options: RunOptions, store: StoreOptions) -> list[EvalResult]:
-    """Top-1 and top-5 of a checkpoint under one protocol or several, in one pass over the files.
+    """Measure top-1 and top-5 of a checkpoint under one protocol or several, in one pass over the files.
 
     Args:
         load: what is measured.
-        options: how.
-        store: where results go.
+        options: how it is measured.
+        store: where results are stored.
 
     Returns:
-        One result a subset and protocol.
+        One result for each subset and protocol.
 
     Raises:
-        DensezooError: one of its kinds for each thing that a user can mend.
+        DensezooError: a user's mistake; each kind of mistake has its own subclass.
     """
     check_names(
         load.config,
@@ -140,7 +147,7 @@ def evaluate(load: LoadOptions, options: RunOptions, store: StoreOptions) -> lis
     if store.predictions:
         written_as(store.predictions, "predictions", PREDICTIONS)
     device = choose_device(options.device)
-    distributed.start(options.launcher, device)  # before a file is read: what one finds wrong ends all processes
+    distributed.start(options.launcher, device)  # before a file is read, so that an error in one process ends all
     with distributed.watched():
         return run(make_plan(load, options, device), store)
 
@@ -150,7 +157,11 @@ def _path(path: str | Path | None) -> Path | None:
 
 
 def report(results: Sequence[EvalResult]) -> str:
-    """What a person reads after a measurement: the numbers, and whether they agree with the published ones."""
+    """The text after a measurement: the numbers, and whether they agree with the published ones.
+
+    Args:
+        results: of one checkpoint.
+    """
     specs = load_index().values()
     verdicts = [compare(result, specs) for result in results]
     if len(results) > 1 and not any(verdict.nearest for verdict in verdicts):

@@ -1,4 +1,4 @@
-"""Refuse what doesn't exist before anything is imported or read that takes time. Imports no torch."""
+"""Refuses unknown names before anything that takes time is imported or read. Imports no torch."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def check_names(
     backend: str = EAGER,
     precision: str = "float32",
 ) -> None:
-    """Refuse what doesn't exist before anything is imported or read that takes time.
+    """Refuse unknown names before anything that takes time is imported or read.
 
     Args:
         config, checkpoint, overrides, names, dataset, tta, device, backend, precision: as for `evaluate_protocols`.
 
     Raises:
         UnknownNameError: no such protocol, dataset, test-time augmentation, backend or precision; names the nearest.
-        ConfigError: the config can't be read, or stands in the checkpoint's place; no such kind of device.
+        ConfigError: the config can't be read, or was given as the checkpoint; no such kind of device.
     """
     if checkpoint is not None and Path(checkpoint).suffix == ".py":
         if config is not None and Path(config).suffix != ".py":

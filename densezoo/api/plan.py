@@ -1,4 +1,4 @@
-"""What one evaluation does, decided before an image is read: which weights, which network, which protocols."""
+"""Plans one evaluation before an image is read: its weights, network, protocols and subsets."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ def make_plan(load: LoadOptions, options: RunOptions, device: str) -> Plan:
     """Identify and load the weights, and choose protocols and subsets.
 
     Args:
+        load: what is measured.
+        options: how it is measured.
         device: that the network runs on.
 
     Raises:
@@ -50,7 +52,7 @@ def make_plan(load: LoadOptions, options: RunOptions, device: str) -> Plan:
     if spec and not _is_network_of(spec, checkpoint, experiment.model, converted.architecture):
         if load.model is not None:
             raise ConfigError(f"{load.config}: expected the network of {spec.name} ({spec.config}), found another one")
-        spec = known_by = None  # what runs under that config is not what was published
+        spec = known_by = None  # under that config the network is not the published one
     chosen = _protocols(load.protocols, spec.protocol if spec else experiment.protocol)
     augmentation = get_augmentation(options.tta)
     for protocol in chosen:
@@ -79,40 +81,40 @@ def make_plan(load: LoadOptions, options: RunOptions, device: str) -> Plan:
     return Plan(network, experiment.model, chosen, subsets, opening, facts, options)
 
 
-def _is_network_of(spec: ModelSpec, checkpoint: Path, asked: Architecture, built: Architecture) -> bool:
+def _is_network_of(spec: ModelSpec, checkpoint: Path, requested: Architecture, built: Architecture) -> bool:
     """Whether a checkpoint that was loaded for one architecture computes the same as under the index's config."""
-    if asked.same_function() == spec.architecture.same_function():
+    if requested.same_function() == spec.architecture.same_function():
         return True
     published = load_checkpoint(checkpoint, spec.architecture)[1].architecture
     return built.same_function() == published.same_function()
 
 
 def _own_name(experiment: Experiment, sha256: str, overrides: Mapping[str, object]) -> str:
-    """What weights are called that the index doesn't know; with an overridden network a name of its own."""
+    """The name for weights that the index doesn't know; it depends on overrides of the network."""
     changed = {key: value for key, value in overrides.items() if key.partition(".")[0] == "model"}
     digits = hashlib.sha256(json.dumps(changed, sort_keys=True, default=str).encode()).hexdigest()[:4]
     return f"{experiment.name}.{sha256[:8]}" + (f"-{digits}" if changed else "")
 
 
 def _check_channels(architecture: Architecture, protocol: Protocol) -> None:
-    """Hold a network's input against what a protocol gives.
+    """Refuse a network and a protocol with different numbers of channels.
 
     Raises:
-        ConfigError: another number of channels.
+        ConfigError: they differ.
     """
-    given = len(protocol.channel_order)
-    if architecture.in_chans != given:
+    channels = len(protocol.channel_order)
+    if architecture.in_chans != channels:
         raise ConfigError(
-            f"the network takes images of {architecture.in_chans} channels, and protocol {protocol.name} gives {given} "
-            f"({protocol.channel_order}); choose another --protocol or checkpoint"
+            f"the network takes images of {architecture.in_chans} channels, and protocol {protocol.name} gives "
+            f"{channels} ({protocol.channel_order}); choose another --protocol or checkpoint"
         )
 
 
 def _described(checkpoint: Path, spec: ModelSpec | None) -> Experiment:
-    """What a checkpoint file, or its entry in the index, says of how it is used; "" where neither does."""
-    known = spec.architecture if spec else None
-    content = read_network(checkpoint, known)
-    architecture, _, report = convert(content, known)
+    """The experiment that a checkpoint file, or its entry in the index, states; fields that neither states are ""."""
+    published = spec.architecture if spec else None
+    content = read_network(checkpoint, published)
+    architecture, _, report = convert(content, published)
     facts = stated_facts(checkpoint, content.metadata)
     dataset = load_config(ROOT / spec.config).dataset if spec else str(facts.get("dataset", ""))
     protocol = str(facts.get("protocol") or report.protocol or "")

@@ -1,4 +1,4 @@
-"""Train what a config describes."""
+"""Trains the network that a config describes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from densezoo.evaluation.hashing import hashed
 from densezoo.families import architecture_values
 from densezoo.formats.safetensors import write_safetensors
 from densezoo.training import work_folder
-from densezoo.training.augmentations import get_augmentation
+from densezoo.training.augmentations import get_training_augmentation
 from densezoo.training.data import TrainingImages
 from densezoo.training.recipe import check_recipe
 from densezoo.training.run import train
@@ -39,18 +39,19 @@ def train_config(
     resume: bool = False,
     overwrite: bool = False,
 ) -> Path:
-    """Train what a config describes; returns the checkpoint, ``<work_dir>/<config>.safetensors``.
+    """Train the network that a config describes; return the checkpoint, ``<work_dir>/<config>.safetensors``.
 
     Args:
-        work_dir: for logs and checkpoints; None: ``work_dirs/<config>``. One that has a run in it is refused.
+        config: the config file.
+        work_dir: folder of logs and checkpoints; None: ``work_dirs/<config>``. One that has a run in it is refused.
         resume: go on after the last whole epoch of the run in ``work_dir``, if there is one. On a CPU in one
-            process with ``workers=0`` the end is the same, bit for bit, as without the interruption; otherwise the
-            augmentation of the epochs left draws other numbers.
-        overwrite: remove the run in ``work_dir``, its files alone, and begin anew.
+            process with ``workers=0`` the result is the same, bit for bit, as without the interruption; otherwise the
+            augmentation of the remaining epochs draws other random numbers.
+        overwrite: remove the files of the run in ``work_dir``, and begin anew.
         data_root, workers, device, launcher, overrides: as for `evaluate_checkpoint`.
 
     Raises:
-        DensezooError: one of its kinds for each thing that a user can mend.
+        DensezooError: a user's mistake; each kind of mistake has its own subclass.
     """
     check_names(config, overrides=overrides, device=device)
     experiment = load_config(config, overrides)
@@ -62,15 +63,15 @@ def train_config(
     folder = Path(work_dir or Path("work_dirs") / experiment.name)
     _check_folder(folder, experiment.name, resume, overwrite)
     images, held_out = (open_images(experiment, data_root, split) for split in ("train", "test"))
-    transforms = get_augmentation(recipe.augmentation)(protocol.crop)
+    transforms = get_training_augmentation(recipe.augmentation)(protocol.crop)
     launcher = distributed.start(launcher, chosen_device)
     started_with = work_folder.run_facts(experiment, distributed.world_size())
     resume_from = work_folder.resumable(folder, started_with) if resume else None
     set_random_seed(recipe.seed, deterministic=True)  # before the weights are drawn
-    network, known = create_model(experiment.model), hashed(held_out)
+    network, test_images = create_model(experiment.model), hashed(held_out)
 
     def evaluate(network: nn.Module) -> Mapping[str, float]:
-        return run.percentages(network, known, protocol, experiment.model, chosen_device, recipe.batch_size)
+        return run.percentages(network, test_images, protocol, experiment.model, chosen_device, recipe.batch_size)
 
     if overwrite and distributed.is_main():
         work_folder.remove_run(folder, experiment.name)
@@ -87,7 +88,7 @@ def train_config(
             resume_from=resume_from,
         )
     except KeyboardInterrupt as error:
-        error.args = (work_folder.kept(folder),)
+        error.args = (work_folder.kept_epochs(folder),)
         raise
     path = folder / f"{experiment.name}.safetensors"
     if distributed.is_main():
@@ -96,7 +97,7 @@ def train_config(
 
 
 def _check_folder(folder: Path, name: str, resume: bool, overwrite: bool) -> None:
-    """Refuse a folder that has a run in it, unless the user says what becomes of that.
+    """Refuse a folder that has a run in it, unless the user chose to resume or overwrite it.
 
     Raises:
         ConfigError: both are asked for.
@@ -110,7 +111,7 @@ def _check_folder(folder: Path, name: str, resume: bool, overwrite: bool) -> Non
 
 
 def _write_trained(path: Path, network: nn.Module, experiment: Experiment, seed: int) -> None:
-    """Write the trained weights, with what says how they are used."""
+    """Write the trained weights, with architecture, dataset and protocol."""
     facts = {"architecture": architecture_values(experiment.model), "config": experiment.path, "seed": seed}
     facts |= {"dataset": experiment.dataset, "protocol": experiment.protocol}
     write_safetensors(path, network.state_dict(), facts)

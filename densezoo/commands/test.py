@@ -27,7 +27,7 @@ OPTIONS = (
 
 
 def make_parser() -> ArgumentParser:
-    """Its options."""
+    """The parser of the command's options."""
     parser = options.make_parser(__doc__)
     parser.add_argument("config", type=Path, nargs="?", help="what is run (default: what the checkpoint says)")
     parser.add_argument("checkpoint", type=Path, help=".pth, .pth.tar, .safetensors")
@@ -59,5 +59,5 @@ def run(args: Namespace) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
+    """Run the command; return its exit status."""
     return options.run(run, make_parser(), argv)

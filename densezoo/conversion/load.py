@@ -15,11 +15,11 @@ from densezoo.types import Architecture, ConversionReport
 def load_network(
     path: str | Path, architecture: Architecture | None = None, **options: object
 ) -> tuple[nn.Module, ConversionReport]:
-    """The network of a checkpoint file, in eval mode, and what became of every tensor.
+    """Load the network of a checkpoint file, in eval mode, with a report on every tensor.
 
     Args:
         path: the file, of any source and format.
-        architecture: what it has to be; None: what its tensors say.
+        architecture: the one that the file must have; None: the one that its tensors show.
         options: fields of the architecture that the file doesn't carry (``aa_layer="blurpool"``, ``bn_eps``, ...).
 
     Raises:

@@ -1,4 +1,4 @@
-"""Which source's names a file uses: every family's key tables, tried on its tensors' names."""
+"""Finds the source whose names a file uses, by trying every family's key tables on the names of its tensors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from densezoo.families.base import Family
 from densezoo.families.naming import Naming
 from densezoo.types import Checkpoint, KeyMap
 
-_BOUNDARY = re.compile(r"(.*[./_:])?")  # a wrapper's prefix ends where a name can
+_BOUNDARY = re.compile(r"(.*[./_:])?")  # a wrapper's prefix ends at a separator of names
 
 #: (pattern of a name that is no weight of the model, what it is).
 _DROPPED = (
@@ -32,7 +32,11 @@ _DROPPED = (
 
 
 def candidates(checkpoint: Checkpoint) -> list[Naming]:
-    """Every table that names a layer of the file, with the prefix that the file puts before the table's names."""
+    """Every key table that names a layer of the file, with the prefix that the file puts before the table's names.
+
+    Args:
+        checkpoint: the file.
+    """
     facts = checkpoint.metadata.items()
     namings = [
         _naming(family, keymap, checkpoint.tensors)
@@ -56,11 +60,19 @@ def _naming(family: Family[Any], keymap: KeyMap, tensors: Mapping[str, Tensor]) 
 
 
 def is_counter(tensor: Tensor) -> bool:
-    """Whether a tensor is one whole number."""
+    """Whether a tensor is one whole number.
+
+    Args:
+        tensor: of any shape.
+    """
     return tensor.ndim == 0 and not tensor.is_floating_point() and tensor.dtype != torch.bool
 
 
 @functools.lru_cache(1 << 14)
 def dropped_kind(name: str) -> str | None:
-    """What a tensor of this name is that is no weight of the model; None of a name that may be one's."""
+    """What a tensor is, by its name, if it is no weight of the model; None if it may be one.
+
+    Args:
+        name: in the file.
+    """
     return next((kind for pattern, kind in _DROPPED if re.fullmatch(pattern, name)), None)

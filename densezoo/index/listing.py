@@ -20,7 +20,11 @@ _SCALED = {"params": (1e6, "M"), "flops": (1e9, "G")}  # shown so in the termina
 
 
 def print_table(specs: Iterable[ModelSpec], columns: Sequence[str] = DEFAULT_COLUMNS) -> None:
-    """Print a line a model; what a model lacks is empty. Only a terminal's width folds lines.
+    """Print a line for each model; what a model lacks is empty. Only a terminal's width folds lines.
+
+    Args:
+        specs: the models.
+        columns: names of fields.
 
     Raises:
         UnknownNameError: a column that is no field; names the nearest.
@@ -37,12 +41,22 @@ def print_table(specs: Iterable[ModelSpec], columns: Sequence[str] = DEFAULT_COL
 
 
 def as_json(specs: Iterable[ModelSpec], columns: Sequence[str] = tuple(FIELDS)) -> str:
-    """A list of objects, null for what a model lacks."""
+    """A JSON list of objects, with null for what a model lacks.
+
+    Args:
+        specs: the models.
+        columns: names of fields.
+    """
     return json.dumps([dict(zip(columns, row)) for row in _rows(specs, columns)], indent=2)
 
 
 def as_csv(specs: Iterable[ModelSpec], columns: Sequence[str] = tuple(FIELDS)) -> str:
-    """A header and a line a model, empty for what it lacks."""
+    """CSV of a header and a line for each model, with nothing for what it lacks.
+
+    Args:
+        specs: the models.
+        columns: names of fields.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
@@ -56,8 +70,8 @@ def shown(figure: float, decimals: int = 4) -> str:
 
 
 def _rows(specs: Iterable[ModelSpec], columns: Sequence[str]) -> Iterable[list[Value]]:
-    getters = [field(name).of for name in columns]
-    return ([of(spec) for of in getters] for spec in specs)
+    getters = [field(name).value for name in columns]
+    return ([value(spec) for value in getters] for spec in specs)
 
 
 def _text(name: str, value: Value) -> str:

@@ -36,6 +36,13 @@ TIMM_288 = replace(
     crop=288,
 )
 
+TIMM_235 = replace(
+    TIMM,
+    name="timm-235",
+    source="the same: 224, crop_pct 0.95 (short side floor(224 / 0.95)), of timm's table of 2024-08-13 alone",
+    resize=235,
+)
+
 MMPRETRAIN = Protocol(
     name="mmpretrain",
     source="mmpretrain configs/_base_/datasets/imagenet_bs32.py: LoadImageFromFile (cv2), ResizeEdge, CenterCrop; "
@@ -83,4 +90,4 @@ RDNET_384 = replace(
     crop=384,
 )
 
-PROTOCOLS = (TORCHVISION, TIMM, TIMM_288, RDNET, RDNET_384, MMPRETRAIN, TORCH7)
+PROTOCOLS = (TORCHVISION, TIMM, TIMM_288, TIMM_235, RDNET, RDNET_384, MMPRETRAIN, TORCH7)

@@ -81,4 +81,45 @@ FLYYUFELIX = replace(
     "input. Its demo (test_inference.py) normalises likewise, but squeezes the whole image to 224 x 224",
 )
 
-PROTOCOLS = (CAFFE, KERAS, MINDCV, MINDVISION, MXNET, FLYYUFELIX)
+GLUON = Protocol(
+    name="gluon",
+    source="mxnet.gluon.data.vision.transforms: Resize(256, keep_ratio=True), which is OpenCV's bilinear "
+    "(apache/mxnet src/operator/image/resize-inl.h), CenterCrop(224), ToTensor, Normalize; as GluonCV and "
+    "osmr/imgclsmob gluon/datasets/imagenet1k_cls_dataset.py use them. Not stated: that EXIF is applied, as by OpenCV",
+    decoder="cv2.imdecode",
+    exif=True,
+    resize=256,
+    interpolation="bilinear",
+    antialias=False,
+    resize_backend="cv2",
+    crop=224,
+    crop_rounding="floor",
+    mean=MEAN,
+    std=STD,
+)
+
+GLUON_RECORD = replace(
+    GLUON,
+    name="gluon-record",
+    source="mxnet.io.ImageRecordIter(resize=256, data_shape=224) with the means and deviations of osmr/imgclsmob "
+    "keras_/utils.py get_data_rec. Assumed: that its record file holds the images' own bytes, unpacked and unresized",
+    mean=(123.68, 116.779, 103.939),
+    std=(58.393, 57.12, 57.375),
+    value_range=255.0,
+)
+
+TF2CV = Protocol(
+    name="tf2cv",
+    source="osmr/imgclsmob tensorflow2/datasets/imagenet1k_cls_dataset.py load_image_imagenet1k_val: Pillow decodes, "
+    "cv2.resize with INTER_LINEAR, the crop's offset rounded half to even; cls_dataset.py img_normalization",
+    resize=256,
+    interpolation="bilinear",
+    antialias=False,
+    resize_backend="cv2",
+    crop=224,
+    mean=_MEAN_255,
+    std=_STD_255,
+    value_range=255.0,
+)
+
+PROTOCOLS = (CAFFE, KERAS, MINDCV, MINDVISION, MXNET, FLYYUFELIX, GLUON, GLUON_RECORD, TF2CV)

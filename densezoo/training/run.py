@@ -1,4 +1,4 @@
-"""A `Recipe` as an mmengine Runner, with an evaluation after each epoch."""
+"""Trains a network by a `Recipe`, with mmengine's Runner and an evaluation after each epoch."""
 
 from __future__ import annotations
 
@@ -28,7 +28,11 @@ _NUMBERS = itertools.count(1)  # of the runs in this process
 
 
 class Classifier(BaseModel):  # type: ignore[misc]  # mmengine is untyped
-    """What the Runner trains: a network and its cross-entropy."""
+    """The model that the Runner trains: a network with its cross-entropy.
+
+    Args:
+        network: images (N, C, H, W) -> logits (N, classes).
+    """
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -41,7 +45,12 @@ class Classifier(BaseModel):  # type: ignore[misc]  # mmengine is untyped
 
 
 class EvaluateHook(Hook):  # type: ignore[misc]
-    """Calls ``evaluate(network)`` every ``interval`` epochs and after the last; stops a run whose loss is lost."""
+    """Evaluates the network during training; stops a run whose loss is not finite.
+
+    Args:
+        evaluate: network -> {name: value}.
+        interval: epochs between evaluations; the last epoch is always followed by one.
+    """
 
     def __init__(self, evaluate: Callable[[nn.Module], Mapping[str, float]], interval: int) -> None:
         self.evaluate = evaluate
@@ -68,13 +77,12 @@ class EvaluateHook(Hook):  # type: ignore[misc]
 
 
 class ResumeHook(Hook):  # type: ignore[misc]
-    """Writes what mmengine leaves out into each checkpoint, and takes it from the one that the run goes on from.
+    """Adds torch's random state and the run's facts to each checkpoint, and restores the random state on resuming.
 
-    That is torch's random numbers, and what the run was started with. Of what mmengine has to log only the list of
-    checkpoints that it keeps goes in, since ``torch.load`` refuses the rest.
+    Of mmengine's message hub only the list of kept checkpoints is written, because ``torch.load`` refuses the rest.
 
     Args:
-        facts: what the run was started with (`densezoo.training.work_folder.run_facts`).
+        facts: of the run (`densezoo.training.work_folder.run_facts`).
     """
 
     def __init__(self, facts: Mapping[str, Any]) -> None:
@@ -82,8 +90,8 @@ class ResumeHook(Hook):  # type: ignore[misc]
         self.random: Mapping[str, Tensor] = {}
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        kept = {"keep_ckpt_ids": checkpoint["message_hub"]["runtime_info"]["keep_ckpt_ids"]}
-        checkpoint["message_hub"] = {"log_scalars": {}, "runtime_info": kept, "resumed_keys": {}}
+        kept_checkpoints = {"keep_ckpt_ids": checkpoint["message_hub"]["runtime_info"]["keep_ckpt_ids"]}
+        checkpoint["message_hub"] = {"log_scalars": {}, "runtime_info": kept_checkpoints, "resumed_keys": {}}
         checkpoint["run"] = dict(self.facts)
         gpu = {"cuda": torch.cuda.get_rng_state()} if torch.cuda.is_available() else {}
         checkpoint["random"] = {"cpu": torch.get_rng_state(), **gpu}
@@ -91,7 +99,7 @@ class ResumeHook(Hook):  # type: ignore[misc]
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         self.random = checkpoint["random"]
         if not all(tensor.is_contiguous() for tensor in checkpoint["state_dict"].values()):
-            runner.model.to(memory_format=torch.channels_last)  # as an evaluation leaves it; dropout draws by it
+            runner.model.to(memory_format=torch.channels_last)  # as an evaluation leaves it; dropout depends on it
 
     def before_train_epoch(self, runner: Runner) -> None:
         if "cpu" in self.random:
@@ -114,13 +122,19 @@ def train(
     resume_from: Path | None = None,
     eval_interval: int = 1,
 ) -> None:
-    """Train the network in place; logs and mmengine's checkpoints go to ``work_dir``.
+    """Train a network in place.
 
     Args:
-        evaluate: what to measure between epochs: network -> {name: value}.
+        network: images (N, C, H, W) -> logits (N, classes).
+        images: the training images.
+        recipe: how to train.
+        evaluate: measures between epochs: network -> {name: value}.
+        work_dir: folder of logs and mmengine's checkpoints.
+        workers: processes that decode images; 0: this process does.
         launcher: "none", "pytorch", "slurm" or "mpi" (mmengine's).
-        facts: what the run is started with (`densezoo.training.work_folder.run_facts`), for its checkpoints.
+        facts: of the run (`densezoo.training.work_folder.run_facts`), for its checkpoints.
         resume_from: the checkpoint of such a run to go on from; None: begin at epoch 1.
+        eval_interval: epochs between evaluations, and between checkpoints.
 
     Raises:
         TrainingError: the loss is not finite.
@@ -137,7 +151,7 @@ def train(
     Runner(
         model=Classifier(network),
         work_dir=str(work_dir),
-        experiment_name=f"{Path(work_dir).name}_{next(_NUMBERS)}",  # two that begin in one second are two to mmengine
+        experiment_name=f"{Path(work_dir).name}_{next(_NUMBERS)}",  # mmengine refuses equal names in one process
         train_dataloader=loader,
         train_cfg={"by_epoch": True, "max_epochs": recipe.epochs},
         optim_wrapper={"optimizer": get_optimiser(recipe.optimiser)(recipe)},

@@ -55,9 +55,7 @@ def test_models_without_the_field_come_last() -> None:
     assert ascending[-1] == descending[-1] == "densenet264d.untrained"
     with_top1 = len(names("densenet[12]*", "top1 > 0"))
     figures = [
-        spec.headline.top1
-        for spec in select(SPECS, "densenet[12]*", sort="-top1")[:with_top1]
-        if spec.headline and spec.headline.top1
+        spec.headline.top1 or 0 for spec in select(SPECS, "densenet[12]*", sort="-top1")[:with_top1] if spec.headline
     ]
     assert figures == sorted(figures, reverse=True)
     assert len(figures) == with_top1
