@@ -37,7 +37,8 @@ def _decoding(protocol: Protocol) -> str:
 
 
 def _numbers(values: tuple[float, ...]) -> str:
-    return " ".join(f"{value:.6g}" for value in values)
+    """A number a channel in brackets, or one that all share."""
+    return f"{values[0]:.6g}" if len({*values}) == 1 else f"({' '.join(f'{value:.6g}' for value in values)})"
 
 
 def _normalisation(protocol: Protocol) -> str:
@@ -47,7 +48,7 @@ def _normalisation(protocol: Protocol) -> str:
         return "ImageNet's"
     if set(protocol.mean) == {0.0} and set(protocol.std) == {1.0}:
         return "none: 0 to 1" if protocol.value_range == 1.0 else f"none: 0 to {protocol.value_range:g}"
-    return f"({_numbers(protocol.mean)}) / ({_numbers(protocol.std)}) of 0 to {protocol.value_range:g}"
+    return f"{_numbers(protocol.mean)} / {_numbers(protocol.std)} of 0 to {protocol.value_range:g}"
 
 
 #: {step: what a protocol does in it}, in the order in which an image meets them.

@@ -71,13 +71,14 @@ def measured_pairs_table(specs: Iterable[ModelSpec], results: Iterable[EvalResul
 
 
 def _pair_cells(first: str, second: str, steps: Mapping[str, tuple[str, str]], changes: list[float]) -> dict[str, str]:
-    spread = f" ({_signed(min(changes))} to {_signed(max(changes))})" if len(changes) > 1 else ""
     return {
         "from": f"`{first}`",
         "to": f"`{second}`",
         "what differs": _words(steps) or "nothing of the protocol: the networks, or how they were run",
         "trainings": f"{len(changes)}",
-        "change of top-1": f"{_signed(fmean(changes))}{spread}",
+        "change": _signed(fmean(changes)),
+        "least": _signed(min(changes)),
+        "greatest": _signed(max(changes)),
     }
 
 

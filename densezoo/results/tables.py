@@ -204,7 +204,7 @@ def _by_protocol(trainings: Mapping[str, Mapping[str, ReportedResult]]) -> str:
 
 
 def measured_by_protocol(dataset: str, specs: Iterable[ModelSpec], results: Iterable[EvalResult]) -> str:
-    """The same weights measured under several protocols, top-1 with its interval; "" where there are no such weights.
+    """The same weights measured under several protocols, top-1; "" where there are no such weights.
 
     A row is a model, and what else is unusual in how it was measured: the backend, the precision, views of an image.
     One that was measured under a single protocol says nothing here and is left out.
@@ -218,7 +218,7 @@ def measured_by_protocol(dataset: str, specs: Iterable[ModelSpec], results: Iter
     rows = {name: own for name, own in measured.items() if len(own) > 1}
     protocols = [name for name in PROTOCOLS if any(name in own for own in rows.values())]
     cells = [
-        {"weights": name, **{p: with_interval(r) + mark(r) if (r := own.get(p)) else "" for p in protocols}}
+        {"weights": name, **{p: f"{r.top1:.2f}{mark(r)}" if (r := own.get(p)) else "" for p in protocols}}
         for name, own in rows.items()
     ]
     return markdown(cells) + legend(result for own in rows.values() for result in own.values()) if cells else ""
