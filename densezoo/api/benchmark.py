@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypedDict
 
-from densezoo.api.models import load_checkpoint
+from densezoo.conversion.load import load_checkpoint
 from densezoo.evaluation.timing import interleaved_medians, load_with_torchfile
 from densezoo.files import write_atomically
 from densezoo.paths import RESULTS, ROOT

@@ -8,8 +8,8 @@ from typing import TypedDict
 
 from torch import nn
 
-from densezoo.api.models import load_checkpoint
 from densezoo.conversion.export import TARGETS, export, extensions
+from densezoo.conversion.load import load_checkpoint
 from densezoo.conversion.verify import LARGEST_ERROR, largest_error, probe_images, system_of
 from densezoo.errors import CheckpointError, UnknownNameError
 from densezoo.families import architecture_values, families, family_of

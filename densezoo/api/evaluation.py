@@ -1,23 +1,21 @@
-"""Measures a checkpoint on a dataset, under one protocol or several."""
+"""A checkpoint measured on a dataset, under one protocol or several. Importing this imports no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from densezoo.api.names import check_names
-from densezoo.api.plan import make_plan
-from densezoo.backends.device import choose_device
-from densezoo.data.loading import OnError
-from densezoo.evaluation import distributed
 from densezoo.evaluation.options import ExistingState, LoadOptions, RunOptions, StoreOptions
-from densezoo.evaluation.run import run
 from densezoo.files import PREDICTIONS, written_as
 from densezoo.index.load import load_index
 from densezoo.results.agreement import compare
 from densezoo.results.summary import matrix, summary
 from densezoo.types import EvalResult
+
+if TYPE_CHECKING:
+    from densezoo.data.loading import OnError
 
 
 def evaluate_checkpoint(
@@ -67,56 +65,21 @@ def evaluate_protocols(
     """Measure top-1 and top-5 of a checkpoint under several protocols, in one pass over the files.
 
     Args:
-        config: the config file; None: the checkpoint states how it is used (`convert_checkpoint` writes that).
-        checkpoint: the file of weights, of any source and format.
-        model: the model that the weights are of, a name of the index, if no hash tells (`densezoo.index.known`).
-        dataset: its name; None: the config's, or the one that the file or its entry in the index names.
-        subset: of a dataset of several sets, such as ImageNet-C's "fog/3"; "all": each set in data_root, one after
-            the other; None: the only one.
-        names: the protocols; ["all"]: every one of the same kind as the weights' own; None: that one alone.
-        data_root: folder, tar or shards of the dataset; built-in datasets need none.
-        labels, class_map: files with the labels, if the layout doesn't give them
-            (`densezoo.data.datasets.open_dataset`).
-        batch_size: images in a step of each process.
-        workers: processes that decode images; 0: this process does.
-        device: "cpu", "cuda", "cuda:1", ...; None: the GPU if there is one.
-        launcher: what started several processes: "pytorch", "slurm", "mpi" or "none"; None: the one that the
-            environment shows. The images are divided among the processes, and each returns the whole result.
-        backend, precision: what computes the logits, and its precision (`densezoo.backends.base.BACKENDS`).
-        overrides: of config fields, {"model.bn_eps": 1e-4, ...}.
-        tta: test-time augmentation, a name of `densezoo.data.views`; None: one view of each image.
-        cache: folder where decoded pixels are stored for further runs; None: they are not stored.
-        on_error: an image that can't be read ends the run ("stop"), or is counted wrong and listed ("count-wrong").
-        out: folder where the results are stored, and the run's state until then; None: nothing is stored.
-        resume: go on from the state that an interrupted run with the same arguments left in ``out``, if there is one.
-            Of several subsets, those whose results are stored are not measured again.
-        restart: drop that state. With neither, a state that holds records is an error.
-        predictions: parquet file with one row for each image (`densezoo.evaluation.predictions`); under one protocol.
-        show_progress: show progress on stderr.
-
-    Returns:
-        One result for each subset and protocol.
+        names: of the protocols: `LoadOptions.protocols`.
+        resume, restart: what becomes of an interrupted run's state: `StoreOptions.existing`; neither: "refuse".
+        config, checkpoint, ...: every other one is a field of `densezoo.evaluation.options`, and explained there.
 
     Raises:
         DensezooError: a user's mistake; each kind of mistake has its own subclass.
     """
+    data, label_list, mapping = map(_path, (data_root, labels, class_map))
+    config = None if config is None else Path(config)
     load = LoadOptions(
-        config=None if config is None else Path(config),
-        checkpoint=Path(checkpoint),
-        model=model,
-        dataset=dataset,
-        subset=subset,
-        protocols=names,
-        data_root=_path(data_root),
-        labels=_path(labels),
-        class_map=_path(class_map),
-        overrides=overrides or {},
+        config, Path(checkpoint), model, dataset, subset, names, data, label_list, mapping, overrides or {}
     )
-    options = RunOptions(
-        batch_size, workers, device, launcher, backend, precision, tta=tta, cache=_path(cache), on_error=on_error
-    )
+    run = RunOptions(batch_size, workers, device, launcher, backend, precision, tta, _path(cache), on_error)
     existing: ExistingState = "restart" if restart else "resume" if resume else "refuse"
-    return evaluate(load, options, StoreOptions(_path(out), existing, _path(predictions), show_progress))
+    return evaluate(load, run, StoreOptions(_path(out), existing, _path(predictions), show_progress))
 
 
 def evaluate(load: LoadOptions, options: RunOptions, store: StoreOptions) -> list[EvalResult]:
@@ -133,7 +96,7 @@ def evaluate(load: LoadOptions, options: RunOptions, store: StoreOptions) -> lis
     Raises:
         DensezooError: a user's mistake; each kind of mistake has its own subclass.
     """
-    check_names(
+    experiment = check_names(
         load.config,
         load.checkpoint,
         overrides=load.overrides,
@@ -146,10 +109,15 @@ def evaluate(load: LoadOptions, options: RunOptions, store: StoreOptions) -> lis
     )
     if store.predictions:
         written_as(store.predictions, "predictions", PREDICTIONS)
+    from densezoo.api.plan import make_plan  # here, because these import torch, and a misspelt name takes no time
+    from densezoo.backends.device import choose_device
+    from densezoo.evaluation import distributed
+    from densezoo.evaluation.run import run
+
     device = choose_device(options.device)
     distributed.start(options.launcher, device)  # before a file is read, so that an error in one process ends all
     with distributed.watched():
-        return run(make_plan(load, options, device), store)
+        return run(make_plan(load, options, device, experiment), store)
 
 
 def _path(path: str | Path | None) -> Path | None:

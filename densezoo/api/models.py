@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 from torch import nn
 
 from densezoo import protocols
 from densezoo.api.weights import fetch_weights
-from densezoo.conversion.load import load_network
+from densezoo.conversion.load import load_checkpoint
 from densezoo.data.preprocess import Preprocess
 from densezoo.errors import ConfigError
 from densezoo.families import build_model, family_of
 from densezoo.index.load import get_spec, load_index, tell_which
-from densezoo.threads import one_thread
-from densezoo.types import Architecture, ConversionReport, ModelSpec
+from densezoo.types import Architecture, ModelSpec
 
 
 def get_protocol(name: str) -> Preprocess:
@@ -92,21 +90,3 @@ def _pretrained(spec: ModelSpec) -> tuple[nn.Module, Architecture]:
     """The network of a model's published weights, and its architecture."""
     network, report = load_checkpoint(fetch_weights(spec.name), spec.architecture)
     return network, report.architecture
-
-
-def load_checkpoint(
-    path: str | Path, architecture: Architecture | None = None, **options: object
-) -> tuple[nn.Module, ConversionReport]:
-    """Load the network of a checkpoint file, in eval mode, with a report on every tensor.
-
-    Args:
-        path: the file, of any source and format.
-        architecture: the one that the file must have; None: the one that its tensors show.
-        options: fields of `Architecture` that the file doesn't carry (``aa_layer="blurpool"``, ``bn_eps``, ...).
-
-    Raises:
-        FormatError: the file can't be read without running code from it, or not at all.
-        CheckpointError: it holds no network of a known family, another one, or an incomplete one.
-    """
-    with one_thread():
-        return load_network(path, architecture, **options)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from mmengine.runner import set_random_seed
@@ -13,10 +14,11 @@ from densezoo.api.images import open_images
 from densezoo.api.models import create_model
 from densezoo.api.names import check_names
 from densezoo.backends.device import choose_device
-from densezoo.config import load_config
+from densezoo.data.images import ImageSet
 from densezoo.errors import ConfigError
-from densezoo.evaluation import distributed, run
+from densezoo.evaluation import distributed
 from densezoo.evaluation.hashing import hashed
+from densezoo.evaluation.run import percentages
 from densezoo.families import architecture_values
 from densezoo.formats.safetensors import write_safetensors
 from densezoo.training import work_folder
@@ -24,7 +26,7 @@ from densezoo.training.augmentations import get_training_augmentation
 from densezoo.training.data import TrainingImages
 from densezoo.training.recipe import check_recipe
 from densezoo.training.run import train
-from densezoo.types import Experiment
+from densezoo.types import Experiment, Recipe
 
 
 def train_config(
@@ -53,47 +55,67 @@ def train_config(
     Raises:
         DensezooError: a user's mistake; each kind of mistake has its own subclass.
     """
-    check_names(config, overrides=overrides, device=device)
-    experiment = load_config(config, overrides)
-    recipe, protocol = experiment.train, protocols.get_protocol(experiment.protocol)
-    if recipe is None:
-        raise ConfigError(f"{config}: has no 'train' entry; it is for evaluation only")
-    check_recipe(recipe)
+    experiment, recipe = _check_config(config, overrides, device)
     chosen_device = choose_device(device)
     folder = Path(work_dir or Path("work_dirs") / experiment.name)
     _check_folder(folder, experiment.name, resume, overwrite)
-    images, held_out = (open_images(experiment, data_root, split) for split in ("train", "test"))
-    transforms = get_training_augmentation(recipe.augmentation)(protocol.crop)
+    images, held_out = _open_halves(experiment, recipe, data_root)
     launcher = distributed.start(launcher, chosen_device)
     started_with = work_folder.run_facts(experiment, distributed.world_size())
     resume_from = work_folder.resumable(folder, started_with) if resume else None
     set_random_seed(recipe.seed, deterministic=True)  # before the weights are drawn
-    network, test_images = create_model(experiment.model), hashed(held_out)
-
-    def evaluate(network: nn.Module) -> Mapping[str, float]:
-        return run.percentages(network, test_images, protocol, experiment.model, chosen_device, recipe.batch_size)
-
+    network = create_model(experiment.model)
+    measure = _measuring(held_out, experiment, chosen_device, recipe.batch_size)
     if overwrite and distributed.is_main():
         work_folder.remove_run(folder, experiment.name)
-    try:
-        train(
-            network,
-            TrainingImages(images, protocol, transforms),
-            recipe,
-            evaluate=evaluate,
-            work_dir=folder,
-            workers=workers,
-            launcher=launcher,
-            facts=started_with,
-            resume_from=resume_from,
-        )
-    except KeyboardInterrupt as error:
-        error.args = (work_folder.kept_epochs(folder),)
-        raise
+    with _saying_what_is_kept(folder):
+        train(network, images, recipe, measure, folder, workers, launcher, started_with, resume_from)
     path = folder / f"{experiment.name}.safetensors"
     if distributed.is_main():
         _write_trained(path, network, experiment, recipe.seed)
     return path
+
+
+def _check_config(
+    config: str | Path, overrides: Mapping[str, object] | None, device: str | None
+) -> tuple[Experiment, Recipe]:
+    """What a config trains, and how.
+
+    Raises:
+        ConfigError, UnknownNameError: it can't be read, names what there is not, or trains nothing.
+    """
+    experiment = check_names(config, overrides=overrides, device=device)
+    if experiment is None or experiment.train is None:
+        raise ConfigError(f"{config}: has no 'train' entry; it is for evaluation only")
+    check_recipe(experiment.train)
+    return experiment, experiment.train
+
+
+def _open_halves(
+    experiment: Experiment, recipe: Recipe, data_root: str | Path | None
+) -> tuple[TrainingImages, ImageSet]:
+    """The images to train on, augmented, and those to measure on."""
+    images, held_out = (open_images(experiment, data_root, split) for split in ("train", "test"))
+    protocol = protocols.get_protocol(experiment.protocol)
+    return TrainingImages(images, protocol, get_training_augmentation(recipe.augmentation)(protocol.crop)), held_out
+
+
+def _measuring(
+    held_out: ImageSet, experiment: Experiment, device: str, batch_size: int
+) -> Callable[[nn.Module], Mapping[str, float]]:
+    """What is measured between epochs: network -> {"top1": percent, "top5": percent}."""
+    known, protocol = hashed(held_out), protocols.get_protocol(experiment.protocol)
+    return lambda network: percentages(network, known, protocol, experiment.model, device, batch_size)
+
+
+@contextmanager
+def _saying_what_is_kept(folder: Path) -> Iterator[None]:
+    """An interruption says what it leaves in the folder."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        error.args = (work_folder.kept_epochs(folder),)
+        raise
 
 
 def _check_folder(folder: Path, name: str, resume: bool, overwrite: bool) -> None:

@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import re
 from collections import Counter
 from collections.abc import Iterator
 
-from densezoo.conversion.names import dropped_kind, is_counter
+import torch
+from torch import Tensor
+
 from densezoo.families.naming import Naming
 from densezoo.types import Architecture, Checkpoint, ConversionReport, Layer
 
 OPTIONAL_PARAMS = ("num_batches_tracked",)  # a counter: absent before torch 0.4.1, and no part of the function
+
+#: (pattern of a name that is no weight of the model, what it is).
+_DROPPED = (
+    (r"(moments|moment[12]|accum|stat|adam_[mv]|velocity)\..+", "optimiser moment"),
+    (r"(.+[./])?(num_batches_tracked|N|n_averaged|steps?|initted)", "counter"),
+    (
+        r"(global_step|epoch_num|step_num|current_iterator_step|last_overflow_iterator_step|learning_rate|lr|momentum|"
+        r"weight_decay|beta[12]_power|loss_scale|scale_sense|growth_(factor|interval|tracker)|best_\w+)",
+        "training counter",
+    ),
+    (r".*seed_generator(_state)?.*", "random state"),
+    (r"(.+\.)?(loss|loss_fn|criterion)\.(pos_)?weight", "loss weight"),
+)
 
 Matches = dict[str, tuple[Layer, str, tuple[str, ...]]]  # {canonical name: layer, parameter, the file's names}
 
@@ -73,6 +90,17 @@ def _expected(arch: Architecture, naming: Naming) -> Iterator[tuple[Layer, str, 
             # a parameter that the source has no name for is listed as missing under its canonical name
             keys = naming.keys(layer.role, param, layer.block, layer.index)
             yield layer, param, keys or (f"{naming.prefix}{layer.name}.{param}",), shape
+
+
+def is_counter(tensor: Tensor) -> bool:
+    """Whether a tensor is one whole number."""
+    return tensor.ndim == 0 and not tensor.is_floating_point() and tensor.dtype != torch.bool
+
+
+@functools.lru_cache(1 << 14)
+def dropped_kind(name: str) -> str | None:
+    """What a tensor of this name is that is no weight of the model; None of a name that may be one's."""
+    return next((kind for pattern, kind in _DROPPED if re.fullmatch(pattern, name)), None)
 
 
 def counts_batches(layer: Layer) -> bool:

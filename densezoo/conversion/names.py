@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from densezoo.families import families
@@ -16,19 +14,6 @@ from densezoo.families.naming import Naming
 from densezoo.types import Checkpoint, KeyMap
 
 _BOUNDARY = re.compile(r"(.*[./_:])?")  # a wrapper's prefix ends at a separator of names
-
-#: (pattern of a name that is no weight of the model, what it is).
-_DROPPED = (
-    (r"(moments|moment[12]|accum|stat|adam_[mv]|velocity)\..+", "optimiser moment"),
-    (r"(.+[./])?(num_batches_tracked|N|n_averaged|steps?|initted)", "counter"),
-    (
-        r"(global_step|epoch_num|step_num|current_iterator_step|last_overflow_iterator_step|learning_rate|lr|momentum|"
-        r"weight_decay|beta[12]_power|loss_scale|scale_sense|growth_(factor|interval|tracker)|best_\w+)",
-        "training counter",
-    ),
-    (r".*seed_generator(_state)?.*", "random state"),
-    (r"(.+\.)?(loss|loss_fn|criterion)\.(pos_)?weight", "loss weight"),
-)
 
 
 def candidates(checkpoint: Checkpoint) -> list[Naming]:
@@ -57,22 +42,3 @@ def _naming(family: Family[Any], keymap: KeyMap, tensors: Mapping[str, Tensor]) 
     prefixes = [name.removesuffix(anchor) for anchor in anchors for name in tensors if name.endswith(anchor)]
     prefixes = [prefix for prefix in prefixes if _BOUNDARY.fullmatch(prefix)]
     return Naming(family, keymap, min(prefixes, key=len), tensors) if prefixes else None
-
-
-def is_counter(tensor: Tensor) -> bool:
-    """Whether a tensor is one whole number.
-
-    Args:
-        tensor: of any shape.
-    """
-    return tensor.ndim == 0 and not tensor.is_floating_point() and tensor.dtype != torch.bool
-
-
-@functools.lru_cache(1 << 14)
-def dropped_kind(name: str) -> str | None:
-    """What a tensor is, by its name, if it is no weight of the model; None if it may be one.
-
-    Args:
-        name: in the file.
-    """
-    return next((kind for pattern, kind in _DROPPED if re.fullmatch(pattern, name)), None)

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from densezoo.data.images import ChosenImages, Content, ImageSet, Listed, digest_of, stat_signature
+from densezoo.data.images import ChosenImages, Content, ImageSet, ImagesOfAnotherSet, digest_of, stat_signature
 from densezoo.errors import DatasetError, ImageError
 from densezoo.files import replacing
 from densezoo.paths import cache_folder
@@ -32,21 +32,20 @@ _VERSION = b"densezoo digests 1\n"
 
 
 @dataclass(frozen=True)
-class VerifiedImages(ImageSet):
-    """An image set with the digests of its images: reading one that has changed since it was hashed is an error.
+class VerifiedImages(ImagesOfAnotherSet):
+    """An image set whose contents are known: an image that isn't what it was when it was hashed is an error.
 
     Args:
         images: the set itself.
         digests: (len(images), 32).
     """
 
-    images: ImageSet
     digests: Digests
 
     def read(self, index: int) -> Content:
         was_readable = self.digests[index].any()
         try:
-            content = self.images.read(index)
+            content = super().read(index)
         except ImageError as error:
             if was_readable:
                 raise self._changed(index, f"can't be read any more ({error})") from None
@@ -58,20 +57,6 @@ class VerifiedImages(ImageSet):
         if digest_of(content) != self.digest(index):
             raise self._changed(index, "is no longer what it was when the run began")
         return content
-
-    def location_of(self, index: int) -> str:
-        return self.images.location_of(index)
-
-    def source(self, index: int) -> tuple[object, ...]:
-        return self.images.source(index)
-
-    @property
-    def archives(self) -> Listed:
-        return self.images.archives
-
-    @property
-    def random_access(self) -> bool:
-        return self.images.random_access
 
     def digest(self, index: int) -> bytes:
         return bytes(self.digests[index])

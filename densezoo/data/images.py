@@ -138,16 +138,14 @@ class ArrayImages(ImageSet):
 
 
 @dataclass(frozen=True)
-class ChosenImages(ImageSet):
-    """Some images of another set, with other labels.
-
-    Args:
-        images: the other set.
-        positions: indices of the images in it.
-    """
+class ImagesOfAnotherSet(ImageSet):
+    """Images that are read from another set, ``images``: each from where `position` says that it stands there."""
 
     images: ImageSet
-    positions: Sequence[int]
+
+    def position(self, index: int) -> int:
+        """Where an image stands in the other set: at the same place."""
+        return index
 
     @property
     def archives(self) -> Listed:
@@ -158,10 +156,20 @@ class ChosenImages(ImageSet):
         return self.images.random_access
 
     def read(self, index: int) -> Content:
-        return self.images.read(self.positions[index])
+        return self.images.read(self.position(index))
 
     def location_of(self, index: int) -> str:
-        return self.images.location_of(self.positions[index])
+        return self.images.location_of(self.position(index))
 
     def source(self, index: int) -> tuple[object, ...]:
-        return self.images.source(self.positions[index])
+        return self.images.source(self.position(index))
+
+
+@dataclass(frozen=True)
+class ChosenImages(ImagesOfAnotherSet):
+    """Some images of another set, with labels of their own: ``positions`` are places in ``images``."""
+
+    positions: Sequence[int]
+
+    def position(self, index: int) -> int:
+        return self.positions[index]

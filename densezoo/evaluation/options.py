@@ -18,14 +18,16 @@ class LoadOptions:
     """What is measured.
 
     Args:
-        config: the config file; None: the checkpoint file states how it is used.
+        config: what is run; None: what the checkpoint file says of itself (`densezoo.api.convert_checkpoint` writes it
+            there).
         checkpoint: file of weights.
-        model: the model that the weights are of, a name of the index, if no hash tells.
+        model: whose weights they are, a name of the index, if no hash says so (`densezoo.index.known.identify`).
         dataset: its name; None: the config's, or the one that the file or its entry in the index names.
-        subset: of a dataset of several sets; "all": each of those in data_root; None: the only one.
+        subset: which of a dataset's several sets, such as ImageNet-C's "fog/3"; "all": each of those in data_root, one
+            after the other, or of a dataset that is one set that; None: the only one.
         protocols: names; ["all"]: every one of the same kind as the weights' own; None: that one alone.
         data_root: folder, tar or shards of the dataset; built-in datasets need none.
-        labels, class_map: files with the labels, if the layout doesn't give them.
+        labels, class_map: where the labels stand, if not in the layout (`densezoo.data.datasets.open_dataset`).
         overrides: of config fields, {"model.bn_eps": 1e-4, ...}.
     """
 
@@ -46,11 +48,11 @@ class RunOptions:
     """How it is measured.
 
     Args:
-        batch_size: images in a step of each process.
-        workers: processes that decode images; 0: this process does.
-        device: such as "cpu", "cuda:1"; None: the GPU if there is one.
-        launcher: what started several processes: "pytorch", "slurm", "mpi" or "none"; None: the one that the
-            environment shows.
+        batch_size: images a step, in each process.
+        workers: processes that decode images; 0: none but this one.
+        device: such as "cpu", "cuda:1"; None: the GPU where there is one.
+        launcher: what started this process among others: "pytorch", "slurm", "mpi" or "none"; None: what its
+            environment says. The images are shared out among all of them, and each returns the whole result.
         backend: what computes the logits, a name of `densezoo.backends.base.BACKENDS`.
         precision: one of the backend's.
         tta: test-time augmentation, a name of `densezoo.data.views`; None: one view of each image.
@@ -74,10 +76,13 @@ class StoreOptions:
     """Where results are stored.
 
     Args:
-        out: folder of results, and of the run's state until then; None: nothing is stored.
-        existing: whether a state of an interrupted run in ``out`` is refused, resumed or dropped.
-        predictions: parquet file with one row for each image; None: none.
-        show_progress: show progress on stderr.
+        out: folder of results, and of the state until then; None: nowhere.
+        existing: what becomes of the state that an interrupted run left there: "resume" goes on from it (of several
+            subsets, those whose results are stored already are not measured again), "restart" drops it, "refuse" makes
+            one that holds records an error.
+        predictions: parquet file for one row an image (`densezoo.evaluation.predictions`), under one protocol; None:
+            none.
+        show_progress: on stderr.
     """
 
     out: Path | None = None

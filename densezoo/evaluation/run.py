@@ -36,7 +36,6 @@ from densezoo.evaluation.options import RunOptions, StoreOptions
 from densezoo.evaluation.predictions import check_can_write
 from densezoo.evaluation.progress import progress
 from densezoo.evaluation.record_log import RecordLog
-from densezoo.evaluation.run_lock import run_lock
 from densezoo.files import check_writable
 from densezoo.results.store import check_replaces, find_same, read_results
 from densezoo.types import Architecture, EvalResult, Protocol, RunFacts
@@ -119,23 +118,16 @@ def _run_set(plan: Plan, images: ImageSet, facts: RunFacts, store: StoreOptions)
             check_replaces(folder.parent, dataclasses.replace(facts, protocol=protocol.name))
         if store.predictions:
             check_can_write(store.predictions)
-        path = folder / state.state_name(facts)
-        with run_lock(path.with_suffix(".lock")):
-            identity = state.run_identity(images, protocols, plan.architecture, facts, options.batch_size)
-            state.check_same_run(identity)
-            if store.existing == "restart" and distributed.is_main():
-                state.remove_other_states(path)
-            with RecordLog(path, identity, store.existing) as log:
-                verified_images = hashed(images, store.show_progress)
-                difference = _largest_difference(backends, plan, verified_images)
-                facts = dataclasses.replace(
-                    facts, dataset_fingerprint=verified_images.fingerprint(), backend_difference=difference
-                )
-                shard = distributed.shard(len(verified_images))
-                unscored = remaining(log, verified_images, shard, len(protocols), options.on_error)
-                with state.saying_what_is_kept(log, len(images), len(protocols)) if store.out else nullcontext():
-                    _score(backends, verified_images, unscored, options, log, store.show_progress)
-                    return finish(log, verified_images, protocols, plan.architecture.num_classes, facts, store)
+        with state.opened(
+            folder, images, protocols, plan.architecture, facts, options.batch_size, store.existing
+        ) as log:
+            known = hashed(images, store.show_progress)
+            difference = _largest_difference(backends, plan, known)
+            facts = dataclasses.replace(facts, dataset_fingerprint=known.fingerprint(), backend_difference=difference)
+            left = remaining(log, known, distributed.shard(len(known)), len(protocols), options.on_error)
+            with state.saying_what_is_kept(log, len(images), len(protocols)) if store.out else nullcontext():
+                _score(backends, known, left, options, log, store.show_progress)
+                return finish(log, known, protocols, plan.architecture.num_classes, facts, store)
 
 
 def percentages(

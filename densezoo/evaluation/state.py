@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import glob
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -13,8 +13,11 @@ from densezoo.data.images import ImageSet
 from densezoo.errors import DensezooError, EvaluationError
 from densezoo.evaluation import distributed
 from densezoo.evaluation.metrics import RECORD
+from densezoo.evaluation.options import ExistingState
 from densezoo.evaluation.record_log import RecordLog, check_no_records
+from densezoo.evaluation.run_lock import run_lock
 from densezoo.families import architecture_values
+from densezoo.files import replaced_by
 from densezoo.results.store import file_stem
 from densezoo.types import Architecture, Protocol, RunFacts
 
@@ -85,6 +88,37 @@ def run_identity(
     }
 
 
+@contextmanager
+def opened(
+    folder: Path,
+    images: ImageSet,
+    protocols: Sequence[Protocol],
+    architecture: Architecture,
+    facts: RunFacts,
+    batch_size: int,
+    existing: ExistingState,
+) -> Iterator[RecordLog]:
+    """This process's records of a run, which no other run adds to meanwhile.
+
+    Args:
+        folder: of the state; it exists.
+        images, protocols, architecture, facts, batch_size: what the records are of.
+        existing: what becomes of the state that an interrupted run left.
+
+    Raises:
+        EvaluationError: another run holds the state, or left it; another process measures another thing.
+    """
+    run = run_identity(images, protocols, architecture, facts, batch_size)
+    path = folder / state_name(facts)
+    with run_lock(path.with_suffix(".lock")):
+        check_same_run(run)
+        remove_beginnings(path)
+        if existing == "restart" and distributed.is_main():
+            remove_other_states(path)
+        with RecordLog(path, run, existing) as log:
+            yield log
+
+
 def check_same_run(run: Mapping[str, object]) -> None:
     """Refuse a process that measures another thing than the first one.
 
@@ -104,15 +138,19 @@ def check_same_run(run: Mapping[str, object]) -> None:
                 )
 
 
-def remove_other_states(state: Path) -> None:
-    """Remove the states of former runs in more processes beside a state.
+def remove_beginnings(state: Path) -> None:
+    """Remove the hidden files that kills left while this state began; no other process writes it now."""
+    for path in state.parent.iterdir():
+        if replaced_by(path) == state:
+            path.unlink(missing_ok=True)
 
-    Args:
-        state: this process's.
-    """
-    stem = state.name[: state.name.rindex(".rank")]
-    for path in state.parent.glob(f"{glob.escape(stem)}.rank*.state"):
-        if path.name.removesuffix(".state").rpartition("rank")[2] not in map(str, range(distributed.world_size())):
+
+def remove_other_states(state: Path) -> None:
+    """Remove what former runs in more processes left beside a state, their beginnings included."""
+    name = re.compile(re.escape(state.name[: state.name.rindex(".rank")]) + r"\.rank(\d+)\.state")
+    for path in state.parent.iterdir():
+        found = name.fullmatch((replaced_by(path) or path).name)
+        if found and int(found[1]) >= distributed.world_size():
             path.unlink(missing_ok=True)
 
 

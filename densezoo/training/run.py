@@ -45,16 +45,10 @@ class Classifier(BaseModel):  # type: ignore[misc]  # mmengine is untyped
 
 
 class EvaluateHook(Hook):  # type: ignore[misc]
-    """Evaluates the network during training; stops a run whose loss is not finite.
+    """Calls ``evaluate(network)`` after every epoch; stops a run whose loss is lost."""
 
-    Args:
-        evaluate: network -> {name: value}.
-        interval: epochs between evaluations; the last epoch is always followed by one.
-    """
-
-    def __init__(self, evaluate: Callable[[nn.Module], Mapping[str, float]], interval: int) -> None:
+    def __init__(self, evaluate: Callable[[nn.Module], Mapping[str, float]]) -> None:
         self.evaluate = evaluate
-        self.interval = interval
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None
@@ -63,12 +57,11 @@ class EvaluateHook(Hook):  # type: ignore[misc]
             raise TrainingError(f"the loss is {loss} at iteration {runner.iter + 1}; lower train.lr")
 
     def after_train_epoch(self, runner: Runner) -> None:
-        if self.every_n_epochs(runner, self.interval) or self.is_last_train_epoch(runner):
-            network = self._network(runner)
-            measures = self.evaluate(network)
-            network.train()
-            line = ", ".join(f"{name} {value:.2f}" for name, value in measures.items())
-            runner.logger.info(f"epoch {runner.epoch + 1}: {line}")
+        network = self._network(runner)
+        measures = self.evaluate(network)
+        network.train()
+        line = ", ".join(f"{name} {value:.2f}" for name, value in measures.items())
+        runner.logger.info(f"epoch {runner.epoch + 1}: {line}")
 
     def _network(self, runner: Runner) -> nn.Module:
         model = runner.model.module if hasattr(runner.model, "module") else runner.model
@@ -113,24 +106,18 @@ def train(
     network: nn.Module,
     images: TrainingImages,
     recipe: Recipe,
-    *,
     evaluate: Callable[[nn.Module], Mapping[str, float]],
     work_dir: str | Path,
     workers: int,
     launcher: str,
     facts: Mapping[str, Any],
     resume_from: Path | None = None,
-    eval_interval: int = 1,
 ) -> None:
-    """Train a network in place.
+    """Train the network in place, measured after each epoch; logs and mmengine's checkpoints go to ``work_dir``.
 
     Args:
-        network: images (N, C, H, W) -> logits (N, classes).
-        images: the training images.
-        recipe: how to train.
-        evaluate: measures between epochs: network -> {name: value}.
-        work_dir: folder of logs and mmengine's checkpoints.
-        workers: processes that decode images; 0: this process does.
+        evaluate: what to measure between epochs: network -> {name: value}.
+        workers: processes that decode images; 0: none but this one.
         launcher: "none", "pytorch", "slurm" or "mpi" (mmengine's).
         facts: of the run (`densezoo.training.work_folder.run_facts`), for its checkpoints.
         resume_from: the checkpoint of such a run to go on from; None: begin at epoch 1.
@@ -139,15 +126,7 @@ def train(
     Raises:
         TrainingError: the loss is not finite.
     """
-    per_process = max(1, recipe.batch_size // dist.get_world_size())
-    loader: DataLoader[tuple[Tensor, int]] = DataLoader(
-        images,
-        batch_size=per_process,
-        sampler=DefaultSampler(images, shuffle=True, seed=recipe.seed),
-        num_workers=workers,
-        drop_last=False,
-        persistent_workers=workers > 0,
-    )
+    loader = _loader(images, recipe, workers)
     Runner(
         model=Classifier(network),
         work_dir=str(work_dir),
@@ -159,11 +138,23 @@ def train(
         default_hooks={
             "logger": {"type": "LoggerHook", "interval": max(1, len(loader) // 4)},
             # two, because mmengine removes the oldest before it writes: a run that is killed then keeps one
-            "checkpoint": {"type": "CheckpointHook", "interval": eval_interval, "max_keep_ckpts": 2},
+            "checkpoint": {"type": "CheckpointHook", "interval": 1, "max_keep_ckpts": 2},
         },
-        custom_hooks=[EvaluateHook(evaluate, eval_interval), ResumeHook(facts)],
+        custom_hooks=[EvaluateHook(evaluate), ResumeHook(facts)],
         load_from=None if resume_from is None else str(resume_from),
         resume=resume_from is not None,
         randomness={"seed": recipe.seed, "deterministic": True},
         launcher=launcher,
     ).train()
+
+
+def _loader(images: TrainingImages, recipe: Recipe, workers: int) -> DataLoader[tuple[Tensor, int]]:
+    """Batches of this process's share of the images, in the order that the recipe's seed draws."""
+    return DataLoader(
+        images,
+        batch_size=max(1, recipe.batch_size // dist.get_world_size()),
+        sampler=DefaultSampler(images, shuffle=True, seed=recipe.seed),
+        num_workers=workers,
+        drop_last=False,
+        persistent_workers=workers > 0,
+    )

@@ -84,7 +84,9 @@ DIGITS = LoadOptions(*api.DEMO)
 
 
 def planned(**load: Any) -> Plan:
-    return make_plan(dataclasses.replace(DIGITS, **load), RunOptions(), "cpu")
+    options = dataclasses.replace(DIGITS, **load)
+    experiment = None if options.config is None else load_config(options.config, options.overrides)
+    return make_plan(options, RunOptions(), "cpu", experiment)
 
 
 def test_known_weights_have_the_index_s_name_protocol_and_hash() -> None:

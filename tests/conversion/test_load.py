@@ -8,7 +8,7 @@ import pytest
 import torch
 from densenet_sources import DEEP, SMALL, state_dict
 
-from densezoo.conversion.load import load_network
+from densezoo.conversion.load import load_checkpoint
 from densezoo.errors import CheckpointError, FormatError
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.network import DenseNet
@@ -23,7 +23,7 @@ def saved(path: Path, arch: DenseNetArchitecture) -> Path:
 def test_the_network_is_the_file_s_and_ready_to_be_run(tmp_path: Path) -> None:
     expected = DenseNet(SMALL).eval()
     expected.load_state_dict(state_dict(SMALL))
-    network, report = load_network(saved(tmp_path / "m.pth", SMALL), SMALL)
+    network, report = load_checkpoint(saved(tmp_path / "m.pth", SMALL), SMALL)
     assert report.exact
     assert report.architecture == SMALL
     assert not any(module.training for module in network.modules())
@@ -36,15 +36,15 @@ def test_the_network_is_the_file_s_and_ready_to_be_run(tmp_path: Path) -> None:
 def test_no_weight_is_drawn_that_the_file_replaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = saved(tmp_path / "m.pth", SMALL)
     state = torch.get_rng_state()
-    load_network(str(path))
+    load_checkpoint(str(path))
     assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_options_and_the_expected_architecture_reach_the_converter(tmp_path: Path) -> None:
     path = saved(tmp_path / "m.pth", DEEP)
-    _, report = load_network(path, aa_layer="blurpool", bn_eps=1e-4)
+    _, report = load_checkpoint(path, aa_layer="blurpool", bn_eps=1e-4)
     assert (report.architecture.family, vars(report.architecture)["aa_layer"]) == ("densenet", "blurpool")
     with pytest.raises(CheckpointError, match="growth_rate is 8, expected 32"):
-        load_network(path, DenseNetArchitecture(stem="deep"))
+        load_checkpoint(path, DenseNetArchitecture(stem="deep"))
     with pytest.raises(FormatError, match="there is no such checkpoint file"):
-        load_network(tmp_path / "none.pth")
+        load_checkpoint(tmp_path / "none.pth")

@@ -6,8 +6,9 @@ import pytest
 import torch
 from densenet_sources import CIFAR, SMALL, as_source, checkpoint, state_dict
 
+from densezoo.conversion.compare import dropped_kind, is_counter
 from densezoo.conversion.match import convert
-from densezoo.conversion.names import candidates, dropped_kind, is_counter
+from densezoo.conversion.names import candidates
 from densezoo.families.densenet.keymaps import KEYMAPS
 from densezoo.types import KeyMap
 

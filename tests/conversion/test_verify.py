@@ -12,7 +12,7 @@ import torch
 from densenet_sources import SMALL, state_dict
 
 import densezoo
-from densezoo.conversion.load import load_network
+from densezoo.conversion.load import load_checkpoint
 from densezoo.conversion.verify import LARGEST_ERROR, largest_error, probe_images, system_of
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 
@@ -60,7 +60,7 @@ def saved(path: Path, **changes: Any) -> tuple[Path, DenseNetArchitecture, torch
     """A file of a small network, under torchvision's names."""
     arch = dataclasses.replace(SMALL, **changes)
     torch.save(state_dict(arch), path)
-    return path, arch, load_network(path, arch)[0]
+    return path, arch, load_checkpoint(path, arch)[0]
 
 
 @pytest.mark.parametrize("shift", [0.0, 1e-4])

@@ -80,5 +80,5 @@ def test_the_records_of_all_processes_are_summed(tmp_path: Path, monkeypatch: py
         others = measure(two, 7, 3, 2)
         monkeypatch.setattr(distributed, "gather", lambda own: [own, others])
         for summed in sum_over_processes(one, 7, 3, 2):
-            assert summed.seen.tolist() == [1, 1, 1]
+            assert summed.times_scored.tolist() == [1, 1, 1]
             assert summed.counts() == Counts(3, 3, 3)

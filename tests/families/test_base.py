@@ -313,7 +313,7 @@ def test_its_model_card_and_listing() -> None:
     assert done.stdout.strip() == "channels that a layer adds"
     from densezoo.index.select import field
 
-    value: Value = field("growth_rate").of(spec)
+    value: Value = field("growth_rate").value(spec)
     assert value is None
 
 

@@ -13,8 +13,8 @@ from densezoo.formats.torch.script_code import NotFollowed
 from densezoo.formats.torch.script_values import (
     UNKNOWN,
     Activation,
-    Sizes,
     ScriptSteps,
+    Sizes,
     Transposed,
     answer,
     flat,
