@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,14 +95,14 @@ def test_every_command_has_the_options_that_it_is_shown_with(document: str) -> N
 )
 def test_the_python_of_a_document_runs(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    names: dict[str, object] = {}
+    names: dict[str, Any] = {}
     for block in blocks(path, "python"):
         exec(compile(block, name(path), "exec"), names)
     if path.name == "README.md":
-        first, second = names["tensors"]  # type: ignore[misc]
+        first, second = names["tensors"]
         assert first.shape == second.shape == (3, 224, 224)
         assert not first.equal(second)
-        assert names["report"].architecture.growth_rate == 8  # type: ignore[attr-defined]
+        assert names["report"].architecture.growth_rate == 8
 
 
 def test_nothing_is_promised_that_does_not_hold() -> None:
