@@ -18,11 +18,13 @@ from densezoo.results.openmim import openmim_index
 from densezoo.results.pages import result_pages
 from densezoo.results.pictures import PICTURES, drawn, facts_of, is_current
 from densezoo.results.store import read_results
+from densezoo.results.weight_pages import weight_pages
 from densezoo.types import ModelSpec
 
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
 CARDS = DOCS / "models"  # a page an architecture and its picture, generated whole
+WEIGHTS = DOCS / "weights"  # a page an architecture, generated whole
 PAGES = DOCS / "results"  # a page a dataset, generated whole
 OPENMIM = DOCS / "openmim.yml"  # the index for `mim search`, which a wheel carries as .mim/model-index.yml
 
@@ -47,10 +49,11 @@ def make_tables(results: str | Path | None = None, *, check: bool = False) -> li
             "which an installed package doesn't have: run tools/make_tables.py in a clone"
         )
     stored, specs = read_results(results or RESULTS), load_index()
-    documents = {CARDS / name: text for name, text in model_cards(specs.values(), stored).items()}
+    documents = {CARDS / name: text for name, text in model_cards(specs.values()).items()}
+    documents |= {WEIGHTS / f"{arch}.md": text for arch, text in weight_pages(specs.values(), stored).items()}
     documents |= {PAGES / f"{name}.md": text for name, text in result_pages(specs, stored).items()}
     documents[OPENMIM] = openmim_index(specs.values())
-    orphans = {path for folder in (CARDS, PAGES) for path in folder.glob("*")} - set(documents)
+    orphans = {path for folder in (CARDS, WEIGHTS, PAGES) for path in folder.glob("*")} - set(documents)
     for path in (README, *sorted(DOCS.glob("*.md"))):
         documents[path] = fill_tables(path.read_text(encoding="utf-8"), relative_to_root(path), specs, stored)
     stale = [path for path, text in documents.items() if not path.exists() or path.read_text(encoding="utf-8") != text]

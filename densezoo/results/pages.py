@@ -15,6 +15,7 @@ from densezoo.results.tables import (
     dataset_rows,
     measured_by_protocol,
     measured_table,
+    older_table,
     published_by_protocol,
     published_table,
 )
@@ -88,6 +89,10 @@ _BY_PROTOCOL = """\
 ## The same weights under several protocols
 
 Top-1 of one training and of every conversion of its weights, by the protocol that the figure belongs to."""
+_OLDER = """\
+## Older figures
+
+Of the same publishers for the same weights under the same protocol, from older tables."""
 _MEASURED = """\
 ## Measured
 
@@ -120,6 +125,7 @@ def _page(dataset: str, specs: Mapping[str, ModelSpec], results: Sequence[EvalRe
         _MEASURED: (corruption_table(specs.values(), results) if dataset == CORRUPTED else "")
         or measured_table(specs.values(), results, dataset, FOLDER),
         _PUBLISHED: published_table(dataset, specs.values(), FOLDER),
+        _OLDER: older_table(dataset, specs.values()),
     }
     head = [f"# {about.title}", MADE, about.text, "All datasets: [results](index.md)."]
     text = [*head, *(f"{heading}\n\n{table.rstrip()}" for heading, table in sections.items() if table)]

@@ -56,17 +56,35 @@ def base_dataset(dataset: str) -> str:
     return dataset.rstrip("+")
 
 
+def published_rows(dataset: str, specs: Iterable[ModelSpec]) -> tuple[list[Row], list[Row]]:
+    """The published accuracies on one dataset, the highest first: the current ones, and older ones.
+
+    Of several figures that a publisher states for the same weights under one protocol, the first in the index is the
+    current one.
+    """
+    current: dict[tuple[str, ...], Row] = {}
+    older = []
+    for row in dataset_rows(dataset, specs, []):
+        assert row.reported is not None  # nothing was measured
+        key = (row.spec.name, row.protocol, row.reported.published_by, row.reported.dataset)
+        if current.setdefault(key, row) is not row:
+            older.append(row)
+    return _highest_first(current.values()), _highest_first(older)
+
+
+def _highest_first(rows: Iterable[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: (-_top1(row.reported), row.spec.name, row.protocol))
+
+
 def published_table(
     dataset: str, specs: Iterable[ModelSpec], folder: str = "", shared_notes: Notes | None = None
 ) -> str:
-    """Every published accuracy on one dataset, the highest first; "" where there is none.
+    """Every current published accuracy on one dataset, the highest first; "" where there is none.
 
     Args:
         folder: of the document, relative to the repository, for links.
-        shared_notes: of the model's card, which lists sizes and files by itself; None: of this table alone, below it.
+        shared_notes: of a page that lists sizes and files by itself; None: of this table alone, below it.
     """
-    rows = [row for row in dataset_rows(dataset, specs, []) if row.reported is not None]
-    rows.sort(key=lambda row: (-_top1(row.reported), row.spec.name, row.protocol))
     notes = shared_notes or Notes()
     cells = [
         {
@@ -74,10 +92,24 @@ def published_table(
             "files": file_links(row.spec, folder) if shared_notes is None else "",
             "note": notes.number(remarks(row.reported)),
         }
-        for row in rows
+        for row in published_rows(dataset, specs)[0]
         if row.reported is not None
     ]
     return markdown(cells) + (notes.text() if shared_notes is None else "") if cells else ""
+
+
+def older_table(dataset: str, specs: Iterable[ModelSpec]) -> str:
+    """The figures that newer ones of the same publisher stand beside, the highest first; "" where there is none."""
+    cells = [
+        {
+            **_published_cells(row.spec, row.reported, "", whole=False),
+            "FLOPs (G)": "",
+            "note": remarks(row.reported) or "",
+        }
+        for row in published_rows(dataset, specs)[1]
+        if row.reported is not None
+    ]
+    return markdown(cells)
 
 
 def top1_by_dataset(datasets: Sequence[str], specs: Iterable[ModelSpec], notes: Notes) -> str:
@@ -111,12 +143,10 @@ def best_table(dataset: str, specs: Iterable[ModelSpec], folder: str = "", numbe
         number: rows at most.
     """
     best: dict[str, tuple[ModelSpec, ReportedResult]] = {}
-    for row in dataset_rows(dataset, specs, []):
-        if row.reported is not None and (
-            row.spec.arch not in best or _top1(row.reported) > _top1(best[row.spec.arch][1])
-        ):
-            best[row.spec.arch] = (row.spec, row.reported)
-    highest = sorted(best.values(), key=lambda pair: -_top1(pair[1]))[:number]
+    for row in published_rows(dataset, specs)[0]:
+        if row.reported is not None:
+            best.setdefault(row.spec.arch, (row.spec, row.reported))
+    highest = list(best.values())[:number]
     return markdown([{**_published_cells(spec, reported, folder), "published by": ""} for spec, reported in highest])
 
 
@@ -260,6 +290,14 @@ class Notes:
         """What stands below the table."""
         lines = [f"{number}. {text}\n" for text, number in self._numbers.items()]
         return "\nNotes:\n\n" + "".join(lines) if lines else ""
+
+
+def by_architecture(specs: Iterable[ModelSpec]) -> dict[str, list[ModelSpec]]:
+    """{architecture's name: its models}."""
+    by_arch: dict[str, list[ModelSpec]] = {}
+    for spec in specs:
+        by_arch.setdefault(spec.arch, []).append(spec)
+    return by_arch
 
 
 def origin(spec: ModelSpec, specs: Mapping[str, ModelSpec]) -> str:

@@ -10,11 +10,11 @@ from examples import example_result
 
 from densezoo.data.layouts.imagenet_c import CORRUPTIONS, EXTRA, SEVERITIES
 from densezoo.index.load import load_index
-from densezoo.results.cards import model_cards
 from densezoo.results.corruptions import ALEXNET_ERRORS, corruption_errors, mean_corruption_error, mean_error
 from densezoo.results.pages import result_pages
 from densezoo.results.summary import matrix
 from densezoo.results.tables import corruption_table
+from densezoo.results.weight_pages import weight_pages
 from densezoo.types import EvalResult
 
 SPECS = load_index()
@@ -110,10 +110,10 @@ def test_it_stands_on_its_page_and_in_cards() -> None:
     page = result_pages(SPECS, alexnet())["imagenet-c"]
     assert "| 100.00 | 78.90" in page
     assert "the mean over 15 corruptions of the error in percent of AlexNet's" in page
-    card = model_cards(SPECS.values(), alexnet())["densenet121.md"]
+    card = weight_pages(SPECS.values(), alexnet())["densenet121"]
     assert "ImageNet-C:\n\n| model " in card
     assert card.count("imagenet-c") == 0  # no row of its own for each of 75 sets
-    assert "ImageNet-C" not in model_cards(SPECS.values(), [example_result()])["densenet121.md"]
+    assert "ImageNet-C" not in weight_pages(SPECS.values(), [example_result()])["densenet121"]
 
 
 def test_the_terminal_shows_all_side_by_side_and_the_means_at_the_end() -> None:

@@ -14,6 +14,7 @@ from densezoo.results.tables import (
     giga_flops,
     measured_by_protocol,
     measured_table,
+    older_table,
     published_by_protocol,
     published_table,
     top1_by_dataset,
@@ -66,6 +67,22 @@ def test_published_figures_are_sorted_with_links_to_card_and_files() -> None:
     assert torchvision == ["74.434", "91.972", model, "torchvision", "torchvision", "7.98", "2.83", file, "1"]
     assert published_table("imagenet1k", [SPEC]).endswith("\nNotes:\n\n1. on one GPU\n")
     assert published_table("imagenet-r", [SPEC]) == ""
+
+
+def test_older_figures_of_a_publisher_stand_apart() -> None:
+    older = dataclasses.replace(SPEC.reported[0], top1=99.0, note="older table, 2020")
+    elsewhere = dataclasses.replace(older, published_by="somebody else", note=None)
+    spec = dataclasses.replace(SPEC, reported=(*SPEC.reported, older, elsewhere))
+    assert [row[0] for row in cells(published_table("imagenet1k", [spec]))[1:]] == ["99.0", "74.75", "74.434"]
+    assert cells(older_table("imagenet1k", [spec])) == [
+        ["top-1", "top-5", "model", "protocol", "published by", "note"],
+        ["99.0", "91.972", SPEC.name, "torchvision", "torchvision", "older table, 2020"],
+    ]
+    assert older_table("imagenet1k", [SPEC]) == ""
+    assert (
+        cells(best_table("imagenet1k", [dataclasses.replace(spec, reported=(SPEC.reported[0], older))]))[1][0]
+        == "74.434"
+    )
 
 
 def test_a_plus_is_the_same_test_set() -> None:
