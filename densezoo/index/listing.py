@@ -29,7 +29,7 @@ def print_table(specs: Iterable[ModelSpec], columns: Sequence[str] = DEFAULT_COL
     Raises:
         UnknownNameError: a column that is no field; names the nearest.
     """
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
     rows = list(_rows(specs, columns))
     for i, name in enumerate(columns):
         number = any(isinstance(row[i], (int, float)) for row in rows)

@@ -45,9 +45,8 @@ def dataset_rows(dataset: str, specs: Iterable[ModelSpec], results: Iterable[Eva
     for spec in specs:
         reported = [r for r in spec.reported if base_dataset(r.dataset) == dataset]
         own = {protocol: r for (model, protocol), r in measured.items() if _is_of(r, spec, model)}
-        labels = {protocol_label(r) for r in reported}
-        rows += [Row(spec, protocol_label(r), r, own.get(protocol_label(r))) for r in reported]
-        rows += [Row(spec, label, None, r) for label, r in own.items() if label not in labels]
+        rows += [Row(spec, protocol_label(r), r, own.pop(protocol_label(r), None)) for r in reported]
+        rows += [Row(spec, label, None, r) for label, r in own.items()]
     return rows
 
 

@@ -19,7 +19,7 @@ def test_every_published_figure_stands_on_its_datasets_page() -> None:
             figures = [shown(value) if value is not None else "" for value in (result.top1, result.top5)]
             model = rf"(?:{re.escape(f'[{spec.name}](../models/{spec.arch}.md)')}|{spec.name})"  # an older one: no link
             protocol = re.escape(protocol_label(result))
-            row = rf"^\| {figures[0]}.*{figures[1]} \| {model} \| {protocol} \| .*{result.published_by}"
+            row = rf"^\| {figures[0]}.*{figures[1]} \| {model} \| {protocol} \| .*{re.escape(result.published_by)}"
             assert re.search(row, PAGES[base_dataset(result.dataset)], re.MULTILINE), (spec.name, result)
 
 

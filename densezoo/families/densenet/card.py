@@ -50,5 +50,6 @@ def summary(arch: DenseNetArchitecture) -> str:
         "the positions."
     )
     if arch.aa_layer is not None:
-        text.append("Where it pools, a blur keeps it from aliasing (https://arxiv.org/abs/1904.11486).")
+        where = "in the stem" if arch.aa_stem_only else "there and in the stem"
+        text.append(f"Pooling {where} is a blur of stride 2 against aliasing (https://arxiv.org/abs/1904.11486).")
     return "\n".join(text)
