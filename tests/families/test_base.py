@@ -298,7 +298,7 @@ def test_a_file_that_says_another_family_than_its_names(tmp_path: Path) -> None:
 
 def test_its_model_card_and_listing() -> None:
     spec = dataclasses.replace(densezoo.get_spec("densenet121.tv_in1k"), architecture=SMALL)
-    card = model_card("toy", [spec], [])
+    card = model_card("toy", [spec])
     assert "A toy of 2 stages." in card
     assert "@misc{toy," in card
     assert "4, 6 channels at 1/1, 1/1 of" in card
