@@ -19,7 +19,7 @@ from densezoo.conversion.compare import OPTIONAL_PARAMS, compare, counts_batches
 from densezoo.conversion.names import candidates
 from densezoo.conversion.others import name_network, other_dimensions
 from densezoo.conversion.statements import ask, check_description, check_family, check_weights, equal, statements
-from densezoo.errors import CheckpointError
+from densezoo.errors import CheckpointError, ConfigError
 from densezoo.families import families
 from densezoo.families.naming import Naming
 from densezoo.formats.detect import read_checkpoint
@@ -49,7 +49,7 @@ def convert(
         checkpoint = family.fold_modules(checkpoint)
     naming = recognise(checkpoint)
     checkpoint = dataclasses.replace(checkpoint, described=naming.family.named_networks(checkpoint))
-    inferred: Architecture = naming.family.infer(naming)
+    inferred = _infer(checkpoint, naming)
     check_family(checkpoint, naming, architecture)
     check_description(checkpoint, naming, inferred)
     stated, weights = statements(checkpoint, naming, inferred)
@@ -121,7 +121,20 @@ def recognise(checkpoint: Checkpoint) -> Naming:
             f"{checkpoint.path}: not a {_titles()} under any naming that densezoo knows ({', '.join(_sources())}); it "
             f"holds {len(checkpoint.tensors)} tensors: {some}, ..."
         )
-    return max(namings, key=lambda naming: compare(checkpoint, naming, naming.family.infer(naming))[1].matched)
+    return max(namings, key=lambda naming: compare(checkpoint, naming, _infer(checkpoint, naming))[1].matched)
+
+
+def _infer(checkpoint: Checkpoint, naming: Naming) -> Architecture:
+    """The architecture that the tensors' names and shapes say.
+
+    Raises:
+        CheckpointError: it is of a size that no network has.
+    """
+    try:
+        arch: Architecture = naming.family.infer(naming)
+    except ConfigError as error:
+        raise CheckpointError(f"{checkpoint.path}: by its tensors ({naming.keymap.name} names): {error}") from None
+    return arch
 
 
 def _titles(plural: str = "") -> str:

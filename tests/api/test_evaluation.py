@@ -8,12 +8,13 @@ import pytest
 from examples import example_result
 
 from densezoo import api
-from densezoo.api import evaluation
+from densezoo.api import evaluation, plan
 from densezoo.api.evaluation import report
+from densezoo.backends import device as devices_module
 from densezoo.errors import ConfigError, UnknownNameError
 from densezoo.evaluation.options import LoadOptions, RunOptions, StoreOptions
 from densezoo.evaluation.run import Plan
-from densezoo.types import EvalResult
+from densezoo.types import EvalResult, Experiment
 
 CONFIG, CHECKPOINT = api.DEMO
 Travelled = tuple[LoadOptions, RunOptions, StoreOptions]
@@ -73,12 +74,12 @@ def test_nothing_is_read_or_written_where_a_name_is_wrong(tmp_path: Path) -> Non
 def test_the_device_is_the_one_that_the_plan_gets(monkeypatch: pytest.MonkeyPatch) -> None:
     devices: list[str] = []
 
-    def make_plan(load: LoadOptions, options: RunOptions, device: str) -> Plan:
+    def make_plan(load: LoadOptions, options: RunOptions, device: str, experiment: Experiment | None) -> Plan:
         devices.append(device)
         raise ConfigError("enough")
 
-    monkeypatch.setattr(evaluation, "choose_device", lambda name: f"chosen for {name}")
-    monkeypatch.setattr(evaluation, "make_plan", make_plan)
+    monkeypatch.setattr(devices_module, "choose_device", lambda name: f"chosen for {name}")
+    monkeypatch.setattr(plan, "make_plan", make_plan)
     with pytest.raises(ConfigError, match="enough"):
         api.evaluate_checkpoint(CONFIG, CHECKPOINT, device="cpu", launcher="none")
     assert devices == ["chosen for cpu"]

@@ -240,7 +240,9 @@ def test_a_dataset_that_is_not_there_stops_the_sweep_before_it_starts(fresh: Set
 
 def test_weights_in_the_folder_have_to_be_those_published(tmp_path: Path) -> None:
     (tmp_path / "densenet_bc_100_12.dice_cifar10.pth.tar").write_bytes(b"others")
-    with pytest.raises(CheckpointError, match="expected sha256 deaefd08.*, found [0-9a-f]{64}; fetch the file again"):
+    with pytest.raises(
+        CheckpointError, match="expected the sha256 deaefd08.*, found [0-9a-f]{64}; fetch the file again"
+    ):
         find_weights(api.get_spec("densenet_bc_100_12.dice_cifar10"), tmp_path)
 
 

@@ -19,8 +19,13 @@ FIGURES = {
     "mindvision": ("bilinear", "mindspore", False, *RGB_255),
     "gluon": ("bilinear", "cv2.imdecode", True, *RGB),
     "gluon-record": (
-        *("bilinear", "cv2.imdecode", True),
-        *((123.68, 116.779, 103.939), (58.393, 57.12, 57.375), 255.0, "RGB"),
+        "bilinear",
+        "cv2.imdecode",
+        True,
+        (123.68, 116.779, 103.939),
+        (58.393, 57.12, 57.375),
+        255.0,
+        "RGB",
     ),
     "tf2cv": ("bilinear", "pil", False, *RGB_255),
 }
@@ -32,10 +37,11 @@ def test_every_port_is_here() -> None:
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_figures(name: str) -> None:
-    """All of them: short side 256 by OpenCV without antialias, the central 224 with its offset rounded, mostly down."""
+    """All of them: short side 256 by OpenCV without antialias, the central 224 with its offset rounded."""
     protocol = get_protocol(name)
     assert (protocol.resize, protocol.crop, protocol.resize_backend) == (256, 224, "cv2")
-    assert (protocol.antialias, protocol.crop_rounding) == (False, "half_even" if name == "tf2cv" else "floor")
+    rounding = "half_even" if name == "tf2cv" else "floor"  # by Python's round
+    assert (protocol.antialias, protocol.crop_rounding) == (False, rounding)
     interpolation, decoder, exif, mean, std, value_range, order = FIGURES[name]
     assert (protocol.interpolation, protocol.decoder, protocol.exif) == (interpolation, decoder, exif)
     assert (protocol.value_range, protocol.channel_order) == (value_range, order)

@@ -133,22 +133,22 @@ def _namesakes(state: Mapping[str, Tensor], sizes: Mapping[str, Any]) -> Iterato
 
 
 def _run_mmpretrain(file: WeightFile, arch: DenseNetArchitecture, images: Tensor) -> Tensor:
+    from mmengine.registry import DefaultScope
     from mmengine.runner import load_checkpoint
     from mmpretrain.models import ImageClassifier
 
     sides = {"growth_rate": arch.growth_rate, "depths": arch.block_config, "init_channels": arch.num_init_features}
     channels = [layer.in_channels for layer in layers(arch)][-1]
-    model = ImageClassifier(
-        backbone={
-            "type": "DenseNet",
-            "arch": sides,
-            "in_channels": arch.in_chans,
-            "bn_size": arch.bn_size,
-            "compression_factor": arch.reduction,
-        },
-        neck={"type": "GlobalAveragePooling"},
-        head={"type": "LinearClsHead", "num_classes": arch.num_classes, "in_channels": channels},
-    )
+    backbone = {
+        "type": "DenseNet",
+        "arch": sides,
+        "in_channels": arch.in_chans,
+        "bn_size": arch.bn_size,
+        "compression_factor": arch.reduction,
+    }
+    head = {"type": "LinearClsHead", "num_classes": arch.num_classes, "in_channels": channels}
+    with DefaultScope.overwrite_default_scope("mmpretrain"):  # a training in this process has set mmengine's own
+        model = ImageClassifier(backbone=backbone, neck={"type": "GlobalAveragePooling"}, head=head)
     try:
         load_checkpoint(model, str(file.path), map_location="cpu", strict=True, logger="silent")
     except pickle.UnpicklingError:  # its own Runner's file, since torch 2.6
