@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import floor
 from typing import Literal
 
 from densezoo.errors import ConfigError
@@ -45,6 +46,15 @@ class Protocol:
     crop_rounding: Literal["half_even", "floor", "ceil"] = "half_even"
     value_range: float = 1.0
     channel_order: Literal["RGB", "BGR", "L"] = "RGB"
+
+    @property
+    def crop_pct(self) -> float | None:
+        """Crop / short side, in as few digits as give the short side again, rounded down as timm does; None: none."""
+        if self.crop is None or self.resize is None:
+            return None
+        ratio = self.crop / self.resize
+        rounded = (round(ratio, digits) for digits in (1, 2, 3))
+        return next((value for value in rounded if value and floor(self.crop / value) == self.resize), ratio)
 
     def __post_init__(self) -> None:
         channels, sampler = len(self.channel_order), self.resize_backend

@@ -10,10 +10,12 @@ import csv
 import re
 from pathlib import Path
 
+import modelindex
 import pytest
 
 from densezoo.families.flops import UNDEFINED
 from densezoo.index.load import get_spec, load_index
+from densezoo.paths import ROOT
 from densezoo.protocols import PROTOCOLS
 from densezoo.types import ModelSpec, ReportedResult, WeightSource
 
@@ -272,3 +274,17 @@ def test_every_port_has_the_parameters_of_its_training() -> None:
     specs = load_index()
     for spec in specs.values():
         assert spec.port_of is None or spec.num_params == specs[spec.port_of].num_params
+
+
+def test_model_index_s_own_tools_find_the_standard_keys() -> None:
+    index = modelindex.load(str(ROOT / "model-index.yml"))
+    assert not index.check(silent=True)
+    model = next(model for model in index.models if model.name == "densenet121.ra_in1k")
+    assert (model.metadata.parameters, model.metadata.flops) == (7978856, 2834161664)
+    assert (model.metadata.epochs, model.metadata.batch_size, model.metadata.training_data) == (90, 256, "ImageNet-1k")
+    assert (model.metadata.data["Crop Pct"], model.metadata.data["Interpolation"]) == (0.95, "bicubic")
+    assert model.code["Version"] == "d8e6920"
+    assert "Dense Connections" in model.full_model.metadata.architecture
+    assert model.readme == "../docs/models/densenet121.md"
+    port = next(model for model in index.models if model.name == "densenet121.caffe_in1k")
+    assert port.data["Converted From"]["Code"] == "https://github.com/liuzhuang13/DenseNet"

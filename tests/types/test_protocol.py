@@ -69,3 +69,17 @@ def test_a_protocol_is_a_value() -> None:
     one, same = (Protocol("p", "s", (0.5,) * 3, (0.25,) * 3, resize=9, interpolation="bicubic") for _ in range(2))
     assert {one, same} == {one}
     assert dataclasses.replace(one, resize=10) != one
+
+
+@pytest.mark.parametrize(
+    ("crop", "resize", "fraction"),
+    [(224, 256, 0.875), (288, 303, 0.95), (224, 235, 0.95), (224, 248, 0.9), (384, 384, 1.0), (3, 4099, 3 / 4099)],
+)
+def test_the_crop_s_fraction_gives_the_short_side_again(crop: int, resize: int, fraction: float) -> None:
+    """timm/data/transforms_factory.py: floor(img_size / crop_pct)."""
+    sides: dict[str, Any] = {"crop": crop, "resize": resize, "interpolation": "bilinear"}
+    assert Protocol(name="p", source="", mean=(0.0,) * 3, std=(1.0,) * 3, **sides).crop_pct == fraction
+
+
+def test_without_a_crop_it_has_no_fraction() -> None:
+    assert Protocol(name="p", source="", mean=(0.0,) * 3, std=(1.0,) * 3).crop_pct is None
