@@ -18,7 +18,15 @@ from densezoo import schema
 from densezoo.conversion.compare import OPTIONAL_PARAMS, compare, counts_batches, refusal
 from densezoo.conversion.names import candidates
 from densezoo.conversion.others import name_network, other_dimensions
-from densezoo.conversion.statements import ask, check_description, check_family, check_weights, equal, statements
+from densezoo.conversion.statements import (
+    ask,
+    check_description,
+    check_family,
+    check_weights,
+    equal,
+    explain_layers,
+    statements,
+)
 from densezoo.errors import CheckpointError
 from densezoo.families import families
 from densezoo.families.naming import Naming
@@ -61,6 +69,7 @@ def convert(
     if not report.exact:
         raise CheckpointError(refusal(checkpoint, naming, report, inferred))
     check_weights(checkpoint, naming, arch, weights)
+    explained = explain_layers(checkpoint, naming)
     if architecture is None:
         ask(checkpoint, naming, inferred, {**stated, **options})
     if any(tensor.is_meta for tensor in checkpoint.tensors.values()):
@@ -73,7 +82,7 @@ def convert(
             state_dict.setdefault(f"{layer.name}.num_batches_tracked", torch.tensor(0))
     told = checkpoint.graph or checkpoint.semantics or checkpoint.described
     assumed = () if told else (f"computation: not in the file; taken {naming.keymap.assumes}",)
-    hints = (*checkpoint.hints, *assumed, *choices, *_head_notes(checkpoint, naming), *naming.keymap.notes)
+    hints = (*checkpoint.hints, *assumed, *choices, *_head_notes(checkpoint, naming), *explained, *naming.keymap.notes)
     return arch, state_dict, dataclasses.replace(report, hints=hints)
 
 
@@ -130,8 +139,8 @@ def _head_notes(checkpoint: Checkpoint, naming: Naming) -> list[str]:
     keys, usual = naming.keys("classifier", "weight"), naming.keymap.templates.get("classifier", ())
     notes = []
     said = checkpoint.graph or naming.keymap.notes  # what comes after it
-    if keys and len(usual) > 1 and not said and keys[0] != f"{naming.prefix}{usual[0]}.weight":
-        name = keys[0].removesuffix(".weight")
+    name = keys[0].removesuffix(naming.params("classifier")["weight"].ends[0]) if keys else ""
+    if keys and len(usual) > 1 and not said and name != f"{naming.prefix}{usual[0]}":
         notes.append(f"the classifier is {name}, whose outputs are returned: a sigmoid beside it would be in no tensor")
     if any(node.op == "softmax" for node in checkpoint.graph):
         notes.append("the file's network ends in a softmax; densezoo returns the logits before it")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 
 from densezoo.conversion.compare import compare
@@ -100,6 +101,21 @@ def check_weights(checkpoint: Checkpoint, naming: Naming, arch: Architecture, we
                 f"{checkpoint.path}: in its computation {layer.name} takes {', '.join(used) or 'no weights'}; by its "
                 f"names it should take {', '.join(expected)}; nothing was loaded"
             )
+
+
+def explain_layers(checkpoint: Checkpoint, naming: Naming) -> list[str]:
+    """What the layers compute that the file lists and doesn't describe, as the source has them.
+
+    Raises:
+        CheckpointError: one that the source's networks don't have.
+    """
+    known = naming.keymap.explains
+    for name in checkpoint.unexplained:
+        if re.sub(r"_\d+$", "", name) not in known:
+            raise CheckpointError(
+                f"{checkpoint.path}: lists the layer {name!r}, and not what it computes; save the whole model, as .keras"
+            )
+    return [f"{name}: {known[re.sub(r'_[0-9]+$', '', name)]}" for name in checkpoint.unexplained]
 
 
 def ask(checkpoint: Checkpoint, naming: Naming, inferred: Architecture, known: Mapping[str, object]) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from densezoo.families.base import Family, Position
 from densezoo.families.operations import OPERATIONS
-from densezoo.types import LONE_MATRIX, KeyMap
+from densezoo.types import LONE_MATRIX, KeyMap, Param
 
 MAX_LAYERS = 1000  # of all blocks: there is a DenseNet-1001, with two convolutions a layer
 
@@ -42,7 +42,7 @@ class Naming:
 
     def alternatives(self, role: str, param: str, block: int = 0, layer: int = 0) -> list[tuple[str, ...]]:
         """All names that the source may have for these tensors, of which a file uses one."""
-        params = self.keymap.params.get(self.family.kind_of(role), {})
+        params = self.params(role)
         if role not in self.keymap.templates or param not in params:
             return []
         numbers = self.family.numbers(block, layer, self.ranks.get((role, block, layer), -1))
@@ -51,6 +51,10 @@ class Naming:
         if LONE_MATRIX in templates:
             stems += self._lone_matrix(params["weight"].ends[0])
         return [tuple(f"{stem}{end}" for end in params[param].ends) for stem in stems]
+
+    def params(self, role: str) -> Mapping[str, Param]:
+        """{parameter or statistic: how it is made} of a role's layers."""
+        return self.keymap.params.get(role, self.keymap.params.get(self.family.kind_of(role), {}))
 
     def _lone_matrix(self, end: str) -> list[str]:
         """The one layer of the file whose weight is a matrix, whatever its name; none if there are several."""
@@ -95,7 +99,7 @@ class Naming:
 
     def make(self, role: str, param: str, tensors: list[Tensor]) -> Tensor:
         """A parameter from the source's tensors."""
-        return OPERATIONS[self.keymap.params[self.family.kind_of(role)][param].op](*tensors)
+        return OPERATIONS[self.params(role)[param].op](*tensors)
 
     def ranked(self, ranks: Mapping[Position, int]) -> Naming:
         """The same with other ranks."""

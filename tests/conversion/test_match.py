@@ -47,6 +47,7 @@ def taken_apart(op: str, name: str, canonical: dict[str, torch.Tensor]) -> list[
         "divided": lambda: [tensor * 4, torch.tensor([4.0])],
         "product": lambda: [tensor / 2, one * 2],
         "affine": lambda: [zero + 3, one * 2, tensor - 6],
+        "plus_1e-5": lambda: [tensor - 1e-5],
     }[op]()
 
 
@@ -57,11 +58,11 @@ def as_source(keymap: KeyMap, arch: DenseNetArchitecture, counters: bool = True)
     for layer in layers(arch):
         b, n = layer.block, layer.index
         places = {"block": b, "layer": n, "block0": b - 1, "layer0": n - 1, "stage": b + 1, "rank": ranks[layer.kind]}
-        places |= {"even": 2 * (n - 1), "odd": 2 * (n - 1) + 1}
+        places |= {"even": 2 * (n - 1), "odd": 2 * (n - 1) + 1, "in_stage": n - 1 if b == 1 else n}
         places |= {"block2_1": 2 * b + 1, "block2_2": 2 * b + 2, "block2_3": 2 * b + 3}
         ranks[layer.kind] += 1
         name = keymap.templates[layer.role][0].format(**places)
-        for param, made in keymap.params[layer.kind].items():
+        for param, made in keymap.params.get(layer.role, keymap.params[layer.kind]).items():
             if param != "num_batches_tracked" or counters:
                 parts = taken_apart(made.op, f"{layer.name}.{param}", canonical)
                 renamed |= {f"{name}{end}": part for end, part in zip(made.ends, parts)}
@@ -80,7 +81,8 @@ def assert_exact(tensors: dict[str, torch.Tensor], arch: DenseNetArchitecture, k
     assert report.matched == len(tensors)
     expected = state_dict(arch)
     assert converted.keys() == expected.keys()
-    fused = any(made.op == "affine" for made in keymap.params["norm"].values())  # x - 6 + 6 rounds
+    ops = {made.op for params in keymap.params.values() for made in params.values()}
+    fused = ops & {"affine", "plus_1e-5"}  # x - 6 + 6 rounds
     same = functools.partial(torch.allclose, atol=1e-6) if fused else torch.equal
     assert all(same(converted[name], expected[name]) for name in expected if "num_batches" not in name)
 
@@ -128,11 +130,18 @@ GOLDEN_KEYS = {
     "torchvision-legacy": "features.denseblock2.denselayer3.norm.1.weight",
     "andreasveit": "block2.layer.2.bn1.weight",
     "bamos": "dense2.2.bn1.weight",
+    "bearpaw": "bn.running_var",
     "gpleiss": "features.norm_final.running_var",
     "mmpretrain": "backbone.transitions.1.0.weight",
     "monai": "features.denseblock2.denselayer3.layers.norm1.weight",
     "pytorchcv": "features.stage2.trans2.conv.bn.running_var",
+    "osmr-gluon": "features.2.3.conv1.bn.gamma",
+    "osmr-chainer": "features/stage2/unit3/conv1/bn/avg_var",
+    "osmr-keras": "features/stage2/unit3/conv1/bn/moving_variance",
+    "osmr-tf1": "features/stage2/unit3/conv1/bn/moving_variance:0",
+    "osmr-tf2": "features/stage2/trans2/conv/kernel",
     "keras": "conv3_block3_1_bn/moving_variance",
+    "kerascv": "conv3_block_2_1_bn/moving_variance",
     "flyyufelix": "conv3_3_x1_scale/gamma",
     "caffe": "conv3_3/x1/bn/2",
     "miraclewkf": "conv3_3_x1_bn_moving_var",
@@ -149,7 +158,7 @@ GOLDEN_KEYS = {
 def test_keys_as_the_sources_write_them(source: str, name: str) -> None:
     """Typed here from the sources' code, so that a changed template can't change the expectation with it."""
     keymap = next(keymap for keymap in KEYMAPS if keymap.name == source)
-    arch = SMALL if source not in ("andreasveit", "bamos") else dataclasses.replace(SMALL, stem="cifar")
+    arch = SMALL if source not in ("andreasveit", "bamos", "bearpaw") else dataclasses.replace(SMALL, stem="cifar")
     assert name in as_source(keymap, arch)
 
 

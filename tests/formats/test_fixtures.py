@@ -58,6 +58,11 @@ SOURCES = {
     "monai": ("monai", {"head_pool": None}),
     "pytorchcv": ("pytorchcv", {"head_pool": 7}),
     "torchvision": ("torchvision-legacy", {}),
+    "osmr_gluon": ("osmr-gluon", {"head_pool": 7}),
+    "osmr_chainer": ("osmr-chainer", {"head_pool": 7, "bn_eps": 1e-5}),
+    "osmr_tf1": ("osmr-tf1", {"head_pool": 7, "stem_padding": "torch"}),
+    "osmr_tf2": ("osmr-tf2", {"head_pool": 7, "stem_padding": "torch"}),
+    "kerascv": ("kerascv", {"bn_eps": 1.001e-5, "stem_padding": "same", "pool_padding": "same"}),
 }
 
 

@@ -30,6 +30,8 @@ _VARIABLES = {
     "dense": ("linear", ("kernel", "bias")),
 }
 _LAYERS = ("layers", "_layer_checkpoint_dependencies")  # the group of a model's layers; the latter: Keras 2.12, 2.13
+#: The fact of Keras 3's files that tells the class of a model that stands in another one, and has the convolutions.
+MODEL = "model"
 _FACTS = ("backend", "keras_version")
 _OPTIMISERS = ("optimizer_weights", "optimizer")
 #: Layers without weights that change the function, by the names that Keras makes of their classes. A file of weights
@@ -38,6 +40,7 @@ _OTHERS = re.compile(
     r"(max_pool|global_max_pooling2d|rescaling|resizing|center_crop|lambda|leaky_re_lu|p_re_lu|elu|thresholded_re_lu|"
     r"add|subtract|multiply|average|maximum|minimum|up_sampling2d|tf\..+|tf_op_layer_.+)(_\d+)?"
 )
+_SCOPE_AGAIN = re.compile(r"(?<![^/])([^/]+)/(?=\1(/|$))")
 WEIGHTS_MEMBER, CONFIG_MEMBER = "model.weights.h5", "config.json"
 
 
@@ -85,23 +88,21 @@ def _by_name(file: File) -> Checkpoint:
         params = [weight.rpartition("/")[2].removesuffix(":0").removeprefix(f"{layer}_") for weight in weights]
         model = len(set(params)) < len(params)  # a model that stands in this one as a layer
         for weight, param in zip(weights, params):
-            holder = f"{layer}/{weight.rpartition('/')[0]}" if model else layer
+            # how often a model's scopes stand in the names of its weights depends on TensorFlow's version
+            holder = _SCOPE_AGAIN.sub("", f"{layer}/{weight.rpartition('/')[0]}") if model else layer
             name = f"{holder}/{_KERAS1.get(param, param)}"
             if name in tensors:
                 raise FormatError(f"{file.path}: {name} is there twice")
             tensors[name] = read_tensor(file, file.find(stored, weight), name)
     graph = read_graph("".join(file.texts(file.root, "model_config") or []), str(file.path))
-    _refuse_others(file, graph, layers)
     facts = {name: "".join(file.texts(group, name) or file.texts(file.root, name) or []) for name in _FACTS}
-    return Checkpoint(str(file.path), "keras-h5", tensors, _dropped(file), metadata=facts, graph=graph)
+    others = _unexplained(graph, layers)
+    path = str(file.path)
+    return Checkpoint(path, "keras-h5", tensors, _dropped(file), metadata=facts, graph=graph, unexplained=others)
 
 
-def _refuse_others(file: File, graph: Sequence[Node], layers: Iterable[str]) -> None:
-    others = [] if graph else [name for name in layers if _OTHERS.fullmatch(name)]
-    if others:
-        raise FormatError(
-            f"{file.path}: lists the layer {others[0]!r}, and not what it computes; save the whole model, as .keras"
-        )
+def _unexplained(graph: Sequence[Node], layers: Iterable[str]) -> tuple[str, ...]:
+    return () if graph else tuple(name for name in layers if _OTHERS.fullmatch(name))
 
 
 def _listed(file: File, node: HDF5Object, name: str) -> list[str]:
@@ -119,8 +120,10 @@ def _by_rank(file: File, config: str) -> Checkpoint:
     """Keras 3 numbers the layers of a class in the model's order: conv2d, conv2d_1, ...; gaps don't count."""
     graph = read_graph(config, str(file.path))
     tensors: dict[str, Tensor] = {}
+    others: list[str] = []
+    facts: dict[str, str] = {}
     for where, layers in _models(file):
-        _refuse_others(file, graph, layers.members)
+        others += _unexplained(graph, layers.members)
         variables = dict([*_ranked(file, layers), *_others(file, layers, where)])
         twice = [name for name in variables if name in tensors]
         if twice:
@@ -128,7 +131,17 @@ def _by_rank(file: File, config: str) -> Checkpoint:
                 f"{file.path}: {twice[0]} is in {where} and in another model of the file; expected it once"
             )
         tensors |= variables
-    return Checkpoint(str(file.path), "keras3", tensors, _dropped(file), graph=tuple(_numbered(graph)))
+        if "conv.0.kernel" in variables:
+            facts[MODEL] = where.removesuffix(f"/{where.rpartition('/')[2]}").rpartition("/")[2]
+    return Checkpoint(
+        str(file.path),
+        "keras3",
+        tensors,
+        _dropped(file),
+        facts,
+        graph=tuple(_numbered(graph)),
+        unexplained=tuple(others),
+    )
 
 
 def _numbered(graph: Sequence[Node]) -> Iterator[Node]:
