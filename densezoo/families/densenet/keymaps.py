@@ -238,16 +238,17 @@ KEYMAPS = (
         {"head_pool": 7},
     ),
     # keras_/kerascv/models/densenet.py
-    KeyMap(
-        "osmr-keras", _OSMR_SLASHES, _KERAS, {"head_pool": 7}, notes=(_OSMR_POOL,), requires={"backend": "mxnet"}
-    ),
+    KeyMap("osmr-keras", _OSMR_SLASHES, _KERAS, {"head_pool": 7}, notes=(_OSMR_POOL,), requires={"backend": "mxnet"}),
     # tensorflow_/tensorflowcv/models/densenet.py; edges reflected for the stem's pool add nothing to a 3x3 maximum
     KeyMap(
         "osmr-tf1",
         _OSMR_SLASHES,
         _params(
-            "/", tuple(f"{name}:0" for name in _KERAS_NORM), Param(("/kernel:0",), "hwio"),
-            Param(("/kernel:0",), "hwio_matrix"), bias="bias:0",
+            "/",
+            tuple(f"{name}:0" for name in _KERAS_NORM),
+            Param(("/kernel:0",), "hwio"),
+            Param(("/kernel:0",), "hwio_matrix"),
+            bias="bias:0",
         ),
         {"head_pool": 7},
     ),
