@@ -109,13 +109,15 @@ def explain_layers(checkpoint: Checkpoint, naming: Naming) -> list[str]:
     Raises:
         CheckpointError: one that the source's networks don't have.
     """
-    known = naming.keymap.explains
+    known, notes = naming.keymap.explains, []
     for name in checkpoint.unexplained:
-        if re.sub(r"_\d+$", "", name) not in known:
+        kind = re.sub(r"_\d+$", "", name)
+        if kind not in known:
             raise CheckpointError(
-                f"{checkpoint.path}: lists the layer {name!r}, and not what it computes; save the whole model, as .keras"
+                f"{checkpoint.path}: lists the layer {name!r}, and not what it computes; save the whole model as .keras"
             )
-    return [f"{name}: {known[re.sub(r'_[0-9]+$', '', name)]}" for name in checkpoint.unexplained]
+        notes.append(f"{name}: {known[kind]}")
+    return notes
 
 
 def ask(checkpoint: Checkpoint, naming: Naming, inferred: Architecture, known: Mapping[str, object]) -> None:

@@ -206,8 +206,8 @@ def _run_paddle(file: WeightFile, arch: DenseNetArchitecture, images: Tensor) ->
 
 
 _TORCH: Values = {
-    "transition_pool": ("avg",), "stem_padding": ("torch",), "pool_padding": ("torch",), "ceil_mode": (False,), "stem_ceil_mode": (None, False),
-    "head_pool": (None,),
+    "transition_pool": ("avg",), "stem_padding": ("torch",), "pool_padding": ("torch",), "ceil_mode": (False,),
+    "stem_ceil_mode": (None, False), "head_pool": (None,),
 }  # fmt: skip
 _USUAL_EPS: Values = {"bn_eps": (1e-5,)}  # built by another one, too; a file doesn't say which
 #: Their dropout is after a layer's last convolution alone, ours after every one.

@@ -29,6 +29,7 @@ from densezoo.formats.torch.tensors import (
     load_pickle,
     persistent,
 )
+from densezoo.formats.torch.wrappers import unwrap
 from densezoo.types import Checkpoint
 
 #: Entries of averaged weights, which timm, torchvision and others evaluate and publish where a file has them.
@@ -120,16 +121,17 @@ def _checkpoint(path: Path, content: Any, storages: Storages) -> Checkpoint:
         return Checkpoint(str(path), "pytorch", built, descriptions=config_beside(path))
     state_dicts = _state_dicts(content)
     entry = _choose(path, content, list(state_dicts))
-    built = build_all(path, state_dicts[entry], storages)
+    unwrapped = unwrap(build_all(path, state_dicts[entry], storages))
     beside = {str(name): _count_tensors(value) for name, value in content.items() if name != entry.partition(".")[0]}
-    dropped = {name: count for name, count in beside.items() if count}
+    dropped = {name: count for name, count in beside.items() if count} | dict(unwrapped.dropped)
     others = ", ".join(name for name in state_dicts if name != entry)
     chosen = f"averaged ones, the entry {entry}" if entry in _averaged(content, state_dicts) else f"entry {entry}"
-    hints = (f"the weights are the {chosen}; not used: {others}",) if others else ()
+    hints = (*((f"the weights are the {chosen}; not used: {others}",) if others else ()), *unwrapped.hints)
     arguments = content.get("args")
     given = arguments.state if isinstance(arguments, Inert) else arguments
     descriptions = (*run_arguments(path, given), *config_beside(path))
-    return Checkpoint(str(path), "pytorch", built, dropped, {"entry": entry}, hints=hints, descriptions=descriptions)
+    tensors, facts = unwrapped.tensors, {"entry": entry}
+    return Checkpoint(str(path), "pytorch", tensors, dropped, facts, hints=hints, descriptions=descriptions)
 
 
 def _choose(path: Path, content: Any, found: list[str]) -> str:

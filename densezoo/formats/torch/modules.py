@@ -1,4 +1,4 @@
-"""A whole ``nn.Module`` that was pickled (``torch.save(model)``), as data: its tensors, and what its layers say of them.
+"""A whole ``nn.Module`` that was pickled (``torch.save(model)``), as data: its tensors, and what its layers say.
 
 Format: torch/nn/modules/module.py (Module.__getstate__). The code of a module's ``forward`` is not in the file.
 """

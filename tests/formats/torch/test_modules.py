@@ -83,8 +83,6 @@ class Named:
 class OldPickler(pickle._Pickler):
     """Writes protocol 2 as Python 2 does for torch before 0.4: byte strings, parameters made of their tensors."""
 
-    dispatch = dict(pickle._Pickler.dispatch)
-
     def __init__(self, file: Any) -> None:
         super().__init__(file, 2)
         self.storages: dict[str, Tensor] = {}
