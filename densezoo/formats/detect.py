@@ -12,6 +12,7 @@ from pathlib import Path
 from densezoo.errors import FormatError
 from densezoo.formats.binary import Bytes, check_expansion, cut, in_memory, open_file
 from densezoo.formats.caffe.model import looks_like_caffe, read_caffe
+from densezoo.formats.caffe2 import looks_like_caffe2, read_caffe2
 from densezoo.formats.containers.npz import read_npz
 from densezoo.formats.containers.zip import Archive
 from densezoo.formats.identity import foreign, foreign_folder, impostor
@@ -94,6 +95,7 @@ READERS: list[tuple[Callable[[bytes, int], bool], Callable[[Bytes], Checkpoint]]
     (lambda head, size: head.startswith(LIST_MAGIC), read_mxnet),
     (looks_like_torch7, read_torch7),  # before looser signatures: a table of 123 entries has safetensors' "{"
     (looks_like_safetensors, read_safetensors),
+    (looks_like_caffe2, read_caffe2),
     (looks_like_mindspore, read_mindspore),
     (looks_like_caffe, read_caffe),
     (looks_like_onnx, read_onnx),

@@ -144,6 +144,7 @@ GOLDEN_KEYS = {
     "kerascv": "conv3_block_2_1_bn/moving_variance",
     "flyyufelix": "conv3_3_x1_scale/gamma",
     "caffe": "conv3_3/x1/bn/2",
+    "caffe2": "conv3_3/x1/bn_w",
     "miraclewkf": "conv3_3_x1_bn_moving_var",
     "gluon": "features.6.2.1.3.gamma",
     "gluon-legacy": "stage2_batchnorm4_gamma",

@@ -350,6 +350,23 @@ KEYMAPS = (
         "caffe",
         ("images are BGR, 0..255, minus (103.94, 116.78, 123.68), times 0.017",),
     ),
+    # https://github.com/facebookarchive/models densenet121/predict_net.pbtxt, from Caffe; its pools round down
+    KeyMap(
+        "caffe2",
+        _one(_CAFFE_LIKE),
+        {
+            "conv": {"weight": Param(("_w",))},
+            "norm": {
+                "weight": Param(("/bn_scale", "/bn_w"), "product"),
+                "bias": Param(("/bn_bias", "/bn_w", "/bn_b"), "affine"),
+                "running_mean": Param(("/bn_mean",)),
+                "running_var": Param(("/bn_var",)),
+            },
+            "linear": {"weight": Param(("_w",), "matrix"), "bias": Param(("_b",))},
+        },
+        protocol="caffe",
+        notes=("images are BGR, 0..255, minus (103.94, 116.78, 123.68), times 0.017",),
+    ),
     # https://github.com/miraclewkf/DenseNet symbol_densenet.py, weights from Caffe
     KeyMap(
         "miraclewkf",
