@@ -30,7 +30,7 @@ class Returned(Exception):
 
 
 def follow(archive: Archive, root: str, module: Inert, names: Mapping[int, str]) -> tuple[Node, ...]:
-    """The steps from the image to what the module's ``forward`` returns.
+    """The steps from the image to what the module's ``forward`` returns; none of a module without any code.
 
     Args:
         archive: the zip archive.
@@ -42,6 +42,8 @@ def follow(archive: Archive, root: str, module: Inert, names: Mapping[int, str])
     """
     walk = _CodeWalk(Code(archive, root), Steps(names))
     try:
+        if not walk.code.has_methods(module):
+            return ()
         forward = walk.code.method(module, "forward")
         taken = [argument.arg for argument in forward.definition.args.args[1:]]
         returned = walk.call(forward, [Activation(walk.steps.add("input", taken[0] if taken else "", (), {}))], {})
