@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import io
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from densezoo.errors import FormatError
@@ -14,6 +15,7 @@ from densezoo.formats.binary import Bytes, check_expansion, cut, in_memory, open
 from densezoo.formats.caffe.model import looks_like_caffe, read_caffe
 from densezoo.formats.caffe2 import looks_like_caffe2, read_caffe2
 from densezoo.formats.containers.npz import read_npz
+from densezoo.formats.containers.packed import gunzip, tar_members
 from densezoo.formats.containers.zip import Archive
 from densezoo.formats.identity import foreign, foreign_folder, impostor
 from densezoo.formats.keras.hdf5.file import MAGIC
@@ -32,6 +34,7 @@ from densezoo.formats.torch7.objects import looks_like_torch7
 from densezoo.types import Checkpoint
 
 HEAD_BYTES = 512  # enough for every signature below
+MAX_DEPTH = 2  # archives in each other: .tar.gz
 NO_FILES = r".*/|__MACOSX/.*|(.*/)?\.DS_Store"  # members that are none: folders, and what macOS adds
 
 #: (ends of names that an archive has to hold in one folder, its reader), asked in this order.
@@ -56,38 +59,61 @@ def read_archive(data: Bytes) -> Checkpoint:
             root = name.removesuffix(ends[0])
             if root != name and all(root + end in archive.members for end in ends):
                 return reader(archive, root)
-    files = [name for name in archive.members if not re.fullmatch(NO_FILES, name)]
-    if len(files) == 1 and not data.opened.member:
-        return _read_member(data.path, files[0], archive.read(files[0]))
-    raise FormatError(
-        f"{data.path}: a zip archive, but no checkpoint's: expected data.pkl (PyTorch), model.weights.h5 (Keras), "
-        f".npy (NumPy) members or one checkpoint alone; found {', '.join(files[:4])}{', ...' if files[4:] else ''}"
-        + ("; unpack it, and name the file that is meant" if len(files) > 1 else "")
-    )
+    expected = "data.pkl (PyTorch), model.weights.h5 (Keras), .npy (NumPy) members or one checkpoint alone"
+    return _read_only_file(data, {name: functools.partial(archive.read, name) for name in archive.members}, expected)
 
 
-def _read_member(path: Path, name: str, member: Bytes) -> Checkpoint:
+def read_gzip(data: Bytes) -> Checkpoint:
+    """A checkpoint that is packed by gzip.
+
+    Raises:
+        FormatError: broken or truncated; of no known format; packed again and again.
+    """
+    if data.opened.depth >= MAX_DEPTH:
+        raise FormatError(f"{data.path}: packed more than {MAX_DEPTH} times; unpack it")
+    return _read(gunzip(data))
+
+
+def read_tar(data: Bytes) -> Checkpoint:
+    """A checkpoint that is the only file of a tar archive.
+
+    Raises:
+        FormatError: broken or truncated; several files, or none; of no known format.
+    """
+    members = {name: (lambda part=part: part) for name, part in tar_members(data).items()}
+    return _read_only_file(data, members, "one checkpoint alone")
+
+
+def _read_only_file(data: Bytes, members: Mapping[str, Callable[[], Bytes]], expected: str) -> Checkpoint:
     """The checkpoint that is the only file of an archive, as osmr's and Gluon's are published.
 
     Args:
-        path: the archive.
-        name: the file's name in it.
-        member: the file's bytes.
+        data: the archive.
+        members: {name in it: what gives its bytes}.
+        expected: what the archive may hold, for messages.
 
     Raises:
-        FormatError: as of `read_checkpoint`; names both.
+        FormatError: several files, or none; an archive in an archive in an archive; as of `read_checkpoint`.
     """
-    whole = in_memory(path, io.BytesIO(member.read()), name)  # readers count from its first byte
+    path, files = data.path, [name for name in members if not re.fullmatch(NO_FILES, name)]
+    if len(files) != 1 or data.opened.depth >= MAX_DEPTH:
+        raise FormatError(
+            f"{path}: an archive, but no checkpoint's: expected {expected}; "
+            f"found {', '.join(files[:4])}{', ...' if files[4:] else ''}; unpack it, and name the file that is meant"
+        )
+    whole = io.BytesIO(members[files[0]]().read())  # readers count from its first byte
     try:
-        checkpoint = _read(whole)
+        checkpoint = _read(in_memory(path, whole, data.opened.depth + 1))
     except FormatError as error:
-        raise FormatError(str(error).replace(f"{path}: ", f"{path}: {name}: ", 1)) from None
-    return dataclasses.replace(checkpoint, hints=(*checkpoint.hints, f"read: {name}, the archive's only file"))
+        raise FormatError(str(error).replace(f"{path}: ", f"{path}: {files[0]}: ", 1)) from None
+    return dataclasses.replace(checkpoint, hints=(*checkpoint.hints, f"read: {files[0]}, the archive's only file"))
 
 
 #: (whether the head of a file of this size is that format, its reader), asked in this order.
 READERS: list[tuple[Callable[[bytes, int], bool], Callable[[Bytes], Checkpoint]]] = [
     (lambda head, size: head.startswith(b"PK\x03\x04"), read_archive),
+    (lambda head, size: head.startswith(b"\x1f\x8b"), read_gzip),
+    (lambda head, size: head[257:262] == b"ustar", read_tar),
     (lambda head, size: head.startswith(LEGACY_MAGIC), read_legacy),  # torch.save before 1.6
     (fits_safetensors, read_safetensors),  # before pickles: a header of 128 bytes begins like one
     (lambda head, size: head[:1] == b"\x80", read_paddle),
