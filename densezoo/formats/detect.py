@@ -26,6 +26,7 @@ from densezoo.formats.mxnet import LIST_MAGIC, read_mxnet
 from densezoo.formats.onnx.model import looks_like_onnx, read_onnx
 from densezoo.formats.paddle import read_paddle
 from densezoo.formats.safetensors import fits_safetensors, looks_like_safetensors, read_safetensors
+from densezoo.formats.tensorflow import INDEX, SHARD, join_bundle, looks_like_bundle, read_bundle, shard_beside
 from densezoo.formats.torch.export import read_torchexport
 from densezoo.formats.torch.files import LEGACY_MAGIC, read_legacy, read_zip
 from densezoo.formats.torch.script import read_torchscript
@@ -80,8 +81,18 @@ def read_tar(data: Bytes) -> Checkpoint:
     Raises:
         FormatError: broken or truncated; several files, or none; of no known format.
     """
-    members = {name: (lambda part=part: part) for name, part in tar_members(data).items()}
+    parts = tar_members(data)
+    for name in (name for name in parts if name.endswith(INDEX)):
+        numbers = parts.get(name.removesuffix(INDEX) + SHARD)
+        if numbers is not None:  # a checkpoint of TensorFlow's has several files
+            checkpoint = join_bundle(parts[name], numbers)
+            return dataclasses.replace(checkpoint, hints=(f"read: {name} in the archive",))
+    members = {name: functools.partial(_itself, part) for name, part in parts.items()}
     return _read_only_file(data, members, "one checkpoint alone")
+
+
+def _itself(part: Bytes) -> Bytes:
+    return part
 
 
 def _read_only_file(data: Bytes, members: Mapping[str, Callable[[], Bytes]], expected: str) -> Checkpoint:
@@ -121,6 +132,7 @@ READERS: list[tuple[Callable[[bytes, int], bool], Callable[[Bytes], Checkpoint]]
     (lambda head, size: head.startswith(LIST_MAGIC), read_mxnet),
     (looks_like_torch7, read_torch7),  # before looser signatures: a table of 123 entries has safetensors' "{"
     (looks_like_safetensors, read_safetensors),
+    (looks_like_bundle, read_bundle),
     (looks_like_caffe2, read_caffe2),
     (looks_like_mindspore, read_mindspore),
     (looks_like_caffe, read_caffe),
@@ -172,7 +184,9 @@ def _read(data: Bytes) -> Checkpoint:
         if is_format(head, size):
             checkpoint = reader(data)
             _check_names(path, list(checkpoint.tensors))
-            check_expansion(str(path), list(checkpoint.tensors.values()), size)
+            shard = shard_beside(path) if reader is read_bundle else None
+            beside = os.path.getsize(shard) if shard is not None else 0
+            check_expansion(str(path), list(checkpoint.tensors.values()), size + beside)
             return checkpoint
     what = foreign(head)
     if what:

@@ -30,7 +30,7 @@ FOREIGN = [
     (rb"7767517\s", f"an ncnn network, {_FOLDED}"),
     (rb"\n.+Placeholder|node \{", f"a TensorFlow graph, {_FOLDED}"),
     (rb"\x08\x01\x12", f"a part of a TensorFlow SavedModel, or a Core ML model; {_KERAS}"),
-    (rb"\0\0.{1,4}\x08\x01\x1a|model_checkpoint_path:", f"a part of a TensorFlow checkpoint; {_KERAS}"),
+    (rb"model_checkpoint_path:", "the list of a folder's TensorFlow checkpoints; give the .index of one"),
     (rb"\n.{1,5}\x08\0\x10\xff", "a Paddle program; the network's state_dict, saved as .pdparams, is wanted"),
     (
         rb"[\x81-\x8f][\xa1-\xbf]\w",

@@ -143,6 +143,7 @@ GOLDEN_KEYS = {
     "keras": "conv3_block3_1_bn/moving_variance",
     "kerascv": "conv3_block_2_1_bn/moving_variance",
     "flyyufelix": "conv3_3_x1_scale/gamma",
+    "pudae": "dense_block2/conv_block3/x1/BatchNorm/moving_variance",
     "caffe": "conv3_3/x1/bn/2",
     "caffe2": "conv3_3/x1/bn_w",
     "miraclewkf": "conv3_3_x1_bn_moving_var",

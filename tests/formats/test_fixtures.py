@@ -62,6 +62,7 @@ SOURCES = {
     "osmr_chainer": ("osmr-chainer", {"head_pool": 7, "bn_eps": 1e-5}),
     "osmr_tf1": ("osmr-tf1", {"head_pool": 7, "stem_padding": "torch"}),
     "osmr_tf2": ("osmr-tf2", {"head_pool": 7, "stem_padding": "torch"}),
+    "pudae": ("pudae", {"bn_eps": 1.1e-5, "stem_padding": "same", "pool_padding": "same"}),
     "kerascv": ("kerascv", {"bn_eps": 1.001e-5, "stem_padding": "same", "pool_padding": "same"}),
 }
 

@@ -332,6 +332,24 @@ KEYMAPS = (
         requires={"backend": "theano"},
     ),
     KeyMap("flyyufelix", _UNDERSCORES, _FLYYUFELIX, {"bn_eps": 1.1e-5}, "caffe", (_LOGITS,)),
+    # https://github.com/pudae/tensorflow-densenet nets/densenet.py, weights from flyyufelix's
+    KeyMap(
+        "pudae",
+        _one(
+            {
+                "stem.conv0": "conv1",
+                "stem.norm0": "BatchNorm",
+                **_dense("x1/BatchNorm x1/Conv x2/BatchNorm x2/Conv", "dense_block{block}/conv_block{layer}/*"),
+                "transition.norm": "transition_block{block}/blk/BatchNorm",
+                "transition.conv": "transition_block{block}/blk/Conv",
+                "final.norm": "final_block/BatchNorm",
+                "classifier": "logits",
+            }
+        ),
+        _params("/", _KERAS_NORM, Param(("/weights",), "hwio"), Param(("/weights",), "hwio_matrix"), bias="biases"),
+        {"bn_eps": 1.1e-5, "stem_padding": "same", "pool_padding": "same"},
+        notes=("images are RGB, 0..255, minus (123.68, 116.78, 103.94), times 0.017",),
+    ),
     # https://github.com/shicai/DenseNet-Caffe
     KeyMap(
         "caffe",
