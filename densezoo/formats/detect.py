@@ -23,6 +23,7 @@ from densezoo.formats.keras.weights import read_h5, read_keras
 from densezoo.formats.limits import MAX_NAMES, MAX_TENSORS
 from densezoo.formats.mindspore import looks_like_mindspore, read_mindspore
 from densezoo.formats.mxnet import LIST_MAGIC, read_mxnet
+from densezoo.formats.oneflow import DONE, read_oneflow
 from densezoo.formats.onnx.model import looks_like_onnx, read_onnx
 from densezoo.formats.paddle import read_paddle
 from densezoo.formats.safetensors import fits_safetensors, looks_like_safetensors, read_safetensors
@@ -44,6 +45,7 @@ ARCHIVES: list[tuple[tuple[str, ...], Callable[[Archive, str], Checkpoint]]] = [
     (("/data.pkl",), read_zip),
     (("/models/model.json", "/data/weights/model_weights_config.json"), read_torchexport),
     (("model.weights.h5", "config.json"), read_keras),
+    ((DONE,), read_oneflow),
     ((".npy",), read_npz),
 ]
 

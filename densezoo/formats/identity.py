@@ -36,6 +36,11 @@ FOREIGN = [
         rb"[\x81-\x8f][\xa1-\xbf]\w",
         "a msgpack file, as Flax writes it; save its arrays by name as .npz or .safetensors",
     ),
+    (rb"MATLAB \d", "a MATLAB file; export the network from MATLAB (exportONNXNetwork) and convert that"),
+    (
+        rb"\0{16}[^\0]\0{3}\x08[\x00-\x16]\x10",
+        "the numbers of a Paddle graph for inference; the network's state_dict, saved as .pdparams, is wanted",
+    ),
     (rb"\{.*\"(nodes|class_name)\"", _DESCRIPTION),
     (rb"(name|input|layers?)\s*[:{]", _DESCRIPTION),
     (rb"\x93NUMPY", "one array of NumPy's; expected an .npz of arrays by name"),

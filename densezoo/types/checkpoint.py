@@ -130,7 +130,7 @@ class KeyMap:
     notes: tuple[str, ...] = ()
     assumes: str = "as this source publishes it"
     requires: Mapping[str, str] = field(default_factory=dict)
-    asks: Mapping[tuple[str, object], tuple[str, Mapping[str | None, str]]] = field(default_factory=dict)
+    asks: Mapping[tuple[str, object], tuple[str, Mapping[object, str]]] = field(default_factory=dict)
     explains: Mapping[str, str] = field(default_factory=dict)
 
 

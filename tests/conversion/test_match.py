@@ -76,7 +76,7 @@ def checkpoint(tensors: dict[str, torch.Tensor], keymap: KeyMap = KEYMAPS[0], **
 def assert_exact(tensors: dict[str, torch.Tensor], arch: DenseNetArchitecture, keymap: KeyMap = KEYMAPS[0]) -> None:
     asked = {name: getattr(arch, name) for name, _ in [keymap.asks.get(("stem", arch.stem), ("stem", {}))]}
     found, converted, report = convert(checkpoint(tensors, keymap), **asked)
-    assert found == dataclasses.replace(arch, **keymap.semantics)
+    assert found == dataclasses.replace(arch, **{**keymap.semantics, **asked})
     assert report.exact
     assert report.matched == len(tensors)
     expected = state_dict(arch)
@@ -151,6 +151,7 @@ GOLDEN_KEYS = {
     "gluon-legacy": "stage2_batchnorm4_gamma",
     "mindcv": "features.denseblock2.cell_list.2.norm1.moving_variance",
     "mindvision": "backbone.features.transition1.features.norm.gamma",
+    "mindspore-official": "head.fc.weight",
     "paddle": "db_conv_3.conv3_3.bn_ac_func2._batch_norm._variance",
     "chainer": "block2/2/bn1/avg_var",
 }

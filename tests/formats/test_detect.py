@@ -41,6 +41,11 @@ TENSORS = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.count": torch.tensor(
         (b"\x08\x01\x12\xef\xe7/\n\xd7", "a part of a TensorFlow SavedModel"),
         (b'model_checkpoint_path: "x"\n', "the list of a folder's TensorFlow checkpoints"),
         (b"\n\xc6\xf2\x0b\x08\0\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "a Paddle program"),
+        (b"MATLAB 5.0 MAT-file, Platform: GLNXA64", "a MATLAB file"),
+        (
+            b"\0" * 16 + b"\x0a\0\0\0\x08\x05\x10\x40\x10\x03" + b"\1" * 40,
+            "the numbers of a Paddle graph for inference",
+        ),
         (b'{\n  "nodes": [\n    {', "a network without its weights"),
         (b'name: "DENSENET_121"\ninput: "data"', "a network without its weights"),
         (b'<?xml version="1.0"?>\n<net name="main_graph" version="11">', "an OpenVINO network"),

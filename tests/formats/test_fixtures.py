@@ -76,6 +76,12 @@ def test_source_and_semantics(folder: str) -> None:
     assert {name: getattr(report.architecture, name) for name in fields} == fields
 
 
+def test_keras_s_own_names_ask_for_the_padding() -> None:
+    """titu1994's networks pad as "same"; others whose layers have no names of their own may pad otherwise."""
+    with pytest.raises(CheckpointError, match="differ in stem_padding, .*say which it is: --options stem_padding=same"):
+        densezoo.load_checkpoint(FOLDER / "titu1994/small.h5")
+
+
 def test_what_the_file_says_can_t_be_overridden() -> None:
     with pytest.raises(CheckpointError, match=r"bn_eps was asked to be 0.001, and the file says 1e-05"):
         densezoo.load_checkpoint(FOLDER / "onnx/small_nofold.onnx", bn_eps=1e-3)

@@ -311,6 +311,22 @@ KEYMAPS = (
         notes=("the head may end in a softmax; densezoo returns the logits before it",),
         requires={"model": "dense_net_backbone"},
     ),
+    # https://github.com/titu1994/DenseNet densenet.py, whose layers have the names that Keras gives
+    KeyMap(
+        "titu1994",
+        _RANKED,
+        _KERAS3,
+        {"bn_eps": 1.1e-5, "stem_padding": "same", "pool_padding": "same"},
+        notes=(_LOGITS,),
+        requires={"names": "numbered", "backend": "tensorflow"},
+        asks={
+            ("stem", "imagenet"): ("stem_padding", {"same": "titu1994's for ImageNet, whose pool pads so, too"}),
+            ("stem", "cifar"): (
+                "bn_eps",
+                {1e-3: "titu1994's before its release v3.0, as Keras's layers have it", 1.1e-5: "its later ones"},
+            ),
+        },
+    ),
     # Keras 3's .weights.h5 and .keras number the layers of a class
     KeyMap(
         "keras3",
@@ -445,6 +461,19 @@ KEYMAPS = (
         _MINDSPORE,
         {"transition_pool": "max", "pool_padding": "same"},
         "mindvision",
+    ),
+    # https://gitee.com/mindspore/models official/cv/densenet/src/network/densenet.py, whose files MindSpore Hub has
+    KeyMap(
+        "mindspore-official",
+        {role: (f"backbone.{names[0]}",) for role, names in _MINDCV.items()} | {"classifier": ("head.fc",)},
+        _MINDSPORE,
+        {"transition_pool": "max", "pool_padding": "same"},
+        asks={
+            ("stem", "cifar_norm"): (
+                "transition_pool",
+                {"avg": "its densenet100 for CIFAR-10", "max": "one of the others with a 3x3 stem"},
+            )
+        },
     ),
     # https://github.com/tinyms-ai/tinyms tinyms/model/densenet100.py, its variant for CIFAR: "same" average pooling
     KeyMap(

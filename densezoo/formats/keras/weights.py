@@ -32,6 +32,8 @@ _VARIABLES = {
 _LAYERS = ("layers", "_layer_checkpoint_dependencies")  # the group of a model's layers; the latter: Keras 2.12, 2.13
 #: The fact of Keras 3's files that tells the class of a model that stands in another one, and has the convolutions.
 MODEL = "model"
+#: The fact of a file of weights alone whose author named no layer: they are known by their numbers.
+NUMBERED = {"names": "numbered"}
 _FACTS = ("backend", "keras_version")
 _OPTIMISERS = ("optimizer_weights", "optimizer")
 #: Layers without weights that change the function, by the names that Keras makes of their classes. A file of weights
@@ -96,9 +98,26 @@ def _by_name(file: File) -> Checkpoint:
             tensors[name] = read_tensor(file, file.find(stored, weight), name)
     graph = read_graph("".join(file.texts(file.root, "model_config") or []), str(file.path))
     facts = {name: "".join(file.texts(group, name) or file.texts(file.root, name) or []) for name in _FACTS}
+    if not graph and all(any(_number(kind, layer) for kind in _VARIABLES) for layer in _holders(tensors)):
+        tensors, facts = _by_number(tensors), facts | NUMBERED
     others = _unexplained(graph, layers)
     path = str(file.path)
     return Checkpoint(path, "keras-h5", tensors, _dropped(file), metadata=facts, graph=graph, unexplained=others)
+
+
+def _holders(tensors: Iterable[str]) -> list[str]:
+    """The layers that the tensors are in, each once."""
+    return list(dict.fromkeys(name.rpartition("/")[0] for name in tensors))
+
+
+def _by_number(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of layers that Keras named, under the layer's kind and its rank among those of its class."""
+    ranks: dict[str, str] = {}
+    for kind, (role, _) in _VARIABLES.items():
+        numbered = sorted((int(m[1] or 0), name) for name in _holders(tensors) if (m := _number(kind, name)))
+        ranks |= {name: f"{role}.{rank}" for rank, (_, name) in enumerate(numbered)}
+    split = ((name.rpartition("/"), tensor) for name, tensor in tensors.items())
+    return {f"{ranks[layer]}.{param}": tensor for (layer, _, param), tensor in split}
 
 
 def _unexplained(graph: Sequence[Node], layers: Iterable[str]) -> tuple[str, ...]:
