@@ -1,4 +1,4 @@
-"""What the index lists. Imports no torch."""
+"""Lists the models of the index. Imports no torch."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from densezoo.index.select import select
 
 
 def list_models(pattern: str = "*", *, where: str | None = None, sort: str = "name") -> list[str]:
-    """Names of the index.
+    """The names of the models in the index that fit a query.
 
     Args:
         pattern: shell pattern that the name or an alias matches.
-        where: such as ``top1 > 76 and params < 10e6`` (`densezoo.index.select`).
-        sort: a field of `densezoo.index.select.FIELDS`, ``-top1`` from high to low.
+        where: expression such as ``top1 > 76 and params < 10e6`` (`densezoo.index.select`); None: all.
+        sort: a field of `densezoo.index.select.FIELDS`; ``-top1`` sorts from high to low.
 
     Raises:
-        QueryError: ``where`` can't be read.
+        QueryError: ``where`` is no such expression.
         UnknownNameError: a field that doesn't exist; names the nearest.
     """
     return [spec.name for spec in select(load_index().values(), pattern, where, sort)]

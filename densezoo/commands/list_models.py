@@ -4,7 +4,7 @@ python tools/list_models.py 'densenet1*'
 python tools/list_models.py --where 'top1 > 76 and params < 10e6' --sort top1 --reverse
 python tools/list_models.py --where "dataset == 'cifar10+'" --columns name,top1,config
 
-top1 and top5 are what is published under the weights' own protocol. Where no model matches, --json and --csv print an
+top1 and top5 are what is published under the weights' own protocol. If no model matches, --json and --csv print an
 empty list or the header alone, and the exit status is 1. Fields for --where, --sort and --columns:
 {fields}
 """
@@ -21,11 +21,11 @@ from densezoo.index.select import FIELDS
 
 
 def make_parser() -> ArgumentParser:
-    """Its options."""
+    """The parser of the command's options."""
     fields = "\n".join(f"  {name:12} {field.text}" for name, field in FIELDS.items())
     parser = options.make_parser((__doc__ or "").format(fields=fields))
     parser.add_argument("pattern", nargs="?", default="*", help="shell pattern of names and aliases (default: all)")
-    parser.add_argument("--where", metavar="EXPRESSION", help="only models for which it holds")
+    parser.add_argument("--where", metavar="EXPRESSION", help="only models that satisfy it")
     parser.add_argument("--sort", metavar="FIELD", default="name", help="(default: %(default)s)")
     parser.add_argument("--reverse", action="store_true", help="sort from high to low")
     parser.add_argument("--columns", metavar="FIELD,...", type=lambda text: text.split(","), help="what to show")
@@ -36,7 +36,7 @@ def make_parser() -> ArgumentParser:
 
 
 def run(args: Namespace) -> None:
-    """Print a line a model."""
+    """Print a line for each model."""
     from densezoo.index import listing  # here, because rich takes longer to import than the index to load
 
     names = api.list_models(args.pattern, where=args.where, sort=f"-{args.sort}" if args.reverse else args.sort)
@@ -49,10 +49,10 @@ def run(args: Namespace) -> None:
     elif specs:
         listing.print_table(specs, **columns)
     if not specs:
-        asked = f"{args.pattern!r}" + (f" and {args.where}" if args.where else "")
-        raise QueryError(f"no model matches {asked}; densezoo has the DenseNet family, listed without a pattern")
+        query = f"{args.pattern!r}" + (f" and {args.where}" if args.where else "")
+        raise QueryError(f"no model matches {query}; densezoo has the DenseNet family, listed without a pattern")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
+    """Run the command; return its exit status."""
     return options.run(run, make_parser(), argv)

@@ -1,4 +1,4 @@
-"""path -> `Checkpoint`, by what the file holds; its name and ending are not asked."""
+"""path -> `Checkpoint`, by the file's contents; its name and extension are not used."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ HEAD_BYTES = 512  # enough for every signature below
 MAX_DEPTH = 2  # archives in each other: .tar.gz
 NO_FILES = r".*/|__MACOSX/.*|(.*/)?\.DS_Store"  # members that are none: folders, and what macOS adds
 
-#: (ends of names that an archive has to hold in one folder, its reader), asked in this order.
+#: (ends of the names of members that an archive must have in one folder, its reader), tried in this order.
 ARCHIVES: list[tuple[tuple[str, ...], Callable[[Archive, str], Checkpoint]]] = [
     (("/data.pkl", "/constants.pkl"), read_torchscript),
     (("/data.pkl",), read_zip),
@@ -51,7 +51,10 @@ ARCHIVES: list[tuple[tuple[str, ...], Callable[[Archive, str], Checkpoint]]] = [
 
 
 def read_archive(data: Bytes) -> Checkpoint:
-    """A checkpoint that is a zip archive, or the only file of one.
+    """Read a checkpoint that is a zip archive, or the only file of one.
+
+    Args:
+        data: the whole archive.
 
     Raises:
         FormatError: broken or truncated, or an archive of something else, or in an archive itself.
@@ -122,7 +125,7 @@ def _read_only_file(data: Bytes, members: Mapping[str, Callable[[], Bytes]], exp
     return dataclasses.replace(checkpoint, hints=(*checkpoint.hints, f"read: {files[0]}, the archive's only file"))
 
 
-#: (whether the head of a file of this size is that format, its reader), asked in this order.
+#: (whether a file with this head and size is of the format, the format's reader), tried in this order.
 READERS: list[tuple[Callable[[bytes, int], bool], Callable[[Bytes], Checkpoint]]] = [
     (lambda head, size: head.startswith(b"PK\x03\x04"), read_archive),
     (lambda head, size: head.startswith(b"\x1f\x8b"), read_gzip),
@@ -143,10 +146,10 @@ READERS: list[tuple[Callable[[bytes, int], bool], Callable[[Bytes], Checkpoint]]
 
 
 def _check_names(path: Path, names: Sequence[str]) -> None:
-    """That there are no more tensors, and no longer names, than a checkpoint can need.
+    """Refuse more tensors, or longer names, than a checkpoint can need.
 
     Raises:
-        FormatError: there are.
+        FormatError: there are more, or they are longer.
     """
     length = sum(map(len, names))
     if len(names) > MAX_TENSORS or length > MAX_NAMES:
@@ -157,16 +160,16 @@ def _check_names(path: Path, names: Sequence[str]) -> None:
 
 
 def read_checkpoint(path: str | Path, *, shapes_only: bool = False) -> Checkpoint:
-    """The tensors of a checkpoint file under the file's own names.
+    """Read the tensors of a checkpoint file, under the file's own names.
 
     Args:
         path: the file.
         shapes_only: leave tensors of over 4 KiB on the device "meta", without their numbers.
 
     Raises:
-        FormatError: the file is missing, no regular file, empty, of no known format, broken, or would have to be
-            executed to be read.
-        CheckpointError: a Torch7 file without one network that a row of layers can stand for.
+        FormatError: the file is missing, no regular file, empty, of no known format, broken, or can't be read without
+            executing code.
+        CheckpointError: a Torch7 file that doesn't hold exactly one network, or whose network is no sequence of layers.
     """
     path = Path(path)
     if os.path.isdir(path):  # pathlib's raises where a name is too long
@@ -190,12 +193,12 @@ def _read(data: Bytes) -> Checkpoint:
             beside = os.path.getsize(shard) if shard is not None else 0
             check_expansion(str(path), list(checkpoint.tensors.values()), size + beside)
             return checkpoint
-    what = foreign(head)
-    if what:
-        raise FormatError(f"{path}: this is {what}")
-    what = impostor(head)
-    if what:
-        raise FormatError(f"{path}: this is {what}; fetch the checkpoint anew ({size:,} bytes)")
+    other_format = foreign(head)
+    if other_format:
+        raise FormatError(f"{path}: this is {other_format}")
+    no_checkpoint = impostor(head)
+    if no_checkpoint:
+        raise FormatError(f"{path}: this is {no_checkpoint}; fetch the checkpoint anew ({size:,} bytes)")
     raise FormatError(
         f"{path}: no checkpoint format that densezoo reads (starts with {head[:8]!r}, {size:,} bytes); "
         "expected a file of PyTorch, safetensors, Keras, Caffe, MXNet, MindSpore, Paddle, Torch7, NumPy or ONNX"

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from densezoo.index.select import FIELDS, Value, field
-from densezoo.types import ModelSpec
+from densezoo.types import Figure, ModelSpec
 
 PIPE_WIDTH = 100_000  # characters: where no terminal sets the width, no line is folded
 DEFAULT_COLUMNS = ("name", "dataset", "protocol", "top1", "top5", "params", "flops")
@@ -20,12 +20,16 @@ _SCALED = {"params": (1e6, "M"), "flops": (1e9, "G")}  # shown so in the termina
 
 
 def print_table(specs: Iterable[ModelSpec], columns: Sequence[str] = DEFAULT_COLUMNS) -> None:
-    """Print a line a model; what a model lacks is empty. Only a terminal's width folds lines.
+    """Print a line for each model; what a model lacks is empty. Only a terminal's width folds lines.
+
+    Args:
+        specs: the models.
+        columns: names of fields.
 
     Raises:
         UnknownNameError: a column that is no field; names the nearest.
     """
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
     rows = list(_rows(specs, columns))
     for i, name in enumerate(columns):
         number = any(isinstance(row[i], (int, float)) for row in rows)
@@ -37,12 +41,22 @@ def print_table(specs: Iterable[ModelSpec], columns: Sequence[str] = DEFAULT_COL
 
 
 def as_json(specs: Iterable[ModelSpec], columns: Sequence[str] = tuple(FIELDS)) -> str:
-    """A list of objects, null for what a model lacks."""
+    """A JSON list of objects, with null for what a model lacks.
+
+    Args:
+        specs: the models.
+        columns: names of fields.
+    """
     return json.dumps([dict(zip(columns, row)) for row in _rows(specs, columns)], indent=2)
 
 
 def as_csv(specs: Iterable[ModelSpec], columns: Sequence[str] = tuple(FIELDS)) -> str:
-    """A header and a line a model, empty for what it lacks."""
+    """CSV of a header and a line for each model, with nothing for what it lacks.
+
+    Args:
+        specs: the models.
+        columns: names of fields.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
@@ -50,9 +64,14 @@ def as_csv(specs: Iterable[ModelSpec], columns: Sequence[str] = tuple(FIELDS)) -
     return text.getvalue()
 
 
+def shown(figure: float, decimals: int = 4) -> str:
+    """A published number as it was written, rounded only where more digits follow the point: 75.0, 68.5417."""
+    return str(figure) if len(str(figure).partition(".")[2]) <= decimals else f"{figure:.{decimals}f}"
+
+
 def _rows(specs: Iterable[ModelSpec], columns: Sequence[str]) -> Iterable[list[Value]]:
-    getters = [field(name).of for name in columns]
-    return ([of(spec) for of in getters] for spec in specs)
+    getters = [field(name).value for name in columns]
+    return ([value(spec) for value in getters] for spec in specs)
 
 
 def _text(name: str, value: Value) -> str:
@@ -61,5 +80,5 @@ def _text(name: str, value: Value) -> str:
         scaled = value / divisor
         return f"{scaled:.2f} {unit}" if scaled >= 0.01 else f"{scaled:.1g} {unit}"
     if isinstance(value, float):
-        return f"{value:.2f}"
+        return shown(value, decimals=3) if isinstance(value, Figure) else f"{value:.2f}"
     return "" if value is None else str(value)

@@ -27,34 +27,34 @@ class Field:
     """A fact of a model that expressions, sorting and columns can name.
 
     Args:
-        text: what it is.
-        of: its value; None where the model has none.
+        text: its description.
+        value: model -> the fact; None if the model lacks it.
     """
 
     text: str
-    of: Callable[[ModelSpec], Value]
+    value: Callable[[ModelSpec], Value]
 
 
-def _headline(of: Callable[[ReportedResult], Value]) -> Callable[[ModelSpec], Value]:
-    return lambda spec: None if spec.headline is None else of(spec.headline)
+def _headline(value: Callable[[ReportedResult], Value]) -> Callable[[ModelSpec], Value]:
+    return lambda spec: None if spec.headline is None else value(spec.headline)
 
 
 def _recipe(name: str) -> Callable[[ModelSpec], Value]:
-    def of(spec: ModelSpec) -> Value:
-        value = spec.recipe.get(name)
-        return value if isinstance(value, (str, int, float)) else None
+    def value(spec: ModelSpec) -> Value:
+        stated = spec.recipe.get(name)
+        return stated if isinstance(stated, (str, int, float)) else None
 
-    return of
+    return value
 
 
 def _of_family(name: str, text: str) -> Field:
-    """A fact that some families give of an architecture."""
+    """A fact of an architecture that some families have."""
 
-    def of(spec: ModelSpec) -> Value:
+    def value(spec: ModelSpec) -> Value:
         fields = family_of(spec.architecture).fields
         return fields[name][1](spec.architecture) if name in fields else None
 
-    return Field(text, of)
+    return Field(text, value)
 
 
 FIELDS: Mapping[str, Field] = {
@@ -65,7 +65,7 @@ FIELDS: Mapping[str, Field] = {
     "dataset": Field("of top1 and top5", _headline(lambda result: result.dataset)),
     "protocol": Field(
         "the named preprocessing of top1 and top5",
-        lambda spec: spec.headline.protocol if spec.headline else spec.protocol,
+        lambda spec: (spec.headline and spec.headline.protocol) or spec.protocol,
     ),
     "top1": Field("published under the weights' own protocol, percent", _headline(lambda result: result.top1)),
     "top5": Field("the same for the first five", _headline(lambda result: result.top5)),
@@ -100,11 +100,13 @@ def select(
 ) -> list[ModelSpec]:
     """The models whose name or alias matches a shell pattern and for which an expression holds.
 
-    Of an architecture's name alone it logs which of several models it stands for (`densezoo.index.load.tell_which`).
+    For an architecture's name it logs which of several models is taken (`densezoo.index.load.tell_which`).
 
     Args:
-        where: over FIELDS; None: all.
-        sort: a field, with a minus before it from high to low; models without it come last.
+        specs: the models to choose from.
+        pattern: shell pattern.
+        where: the expression, over FIELDS; None: it holds for all.
+        sort: a field, with a minus before it to sort from high to low; models without it come last.
 
     Raises:
         QueryError: ``where`` is no such expression, or compares a number with a text.
@@ -112,18 +114,21 @@ def select(
     """
     holds = compile_where(where) if where is not None else lambda _: True
     specs = list(specs)
-    found = [spec for spec in specs if any(fnmatchcase(n, pattern) for n in (spec.name, *spec.aliases)) and holds(spec)]
-    for spec in found:
+    chosen = [s for s in specs if any(fnmatchcase(name, pattern) for name in (s.name, *s.aliases)) and holds(s)]
+    for spec in chosen:
         tell_which(pattern, spec, specs)
-    of = field(sort.removeprefix("-")).of
-    found.sort(key=lambda spec: spec.name)
-    present = [spec for spec in found if of(spec) is not None]
-    present.sort(key=lambda spec: of(spec), reverse=sort.startswith("-"))  # type: ignore[arg-type,return-value]
-    return present + [spec for spec in found if of(spec) is None]
+    value = field(sort.removeprefix("-")).value
+    chosen.sort(key=lambda spec: spec.name)
+    present = [spec for spec in chosen if value(spec) is not None]
+    present.sort(key=lambda spec: value(spec), reverse=sort.startswith("-"))  # type: ignore[arg-type,return-value]
+    return present + [spec for spec in chosen if value(spec) is None]
 
 
 def field(name: str) -> Field:
     """The field of that name.
+
+    Args:
+        name: a key of FIELDS.
 
     Raises:
         UnknownNameError: there is none; names the nearest.
@@ -134,10 +139,13 @@ def field(name: str) -> Field:
 
 
 def compile_where(expression: str) -> Callable[[ModelSpec], bool]:
-    """An expression as a predicate.
+    """Compile an expression into a function: model -> whether the expression holds.
+
+    Args:
+        expression: such as ``top1 > 76 and params < 10e6``.
 
     Raises:
-        QueryError: it is none of those; names the part.
+        QueryError: it is no such expression; names the part that is wrong.
         UnknownNameError: a name that is no field.
     """
     if len(expression) > MAX_LENGTH:
@@ -172,15 +180,15 @@ def _predicate(node: ast.expr, expression: str) -> Callable[[ModelSpec], bool]:
 def _operand(node: ast.expr, expression: str) -> Callable[[ModelSpec], object]:
     match node:
         case ast.Name(id=name):
-            return field(name).of
+            return field(name).value
         case ast.List() | ast.Tuple() | ast.Set() | ast.Constant() | ast.UnaryOp(op=ast.USub()):
             try:
                 value = ast.literal_eval(node)
             except (ValueError, TypeError):
                 raise QueryError(f"{expression!r}: {_part(node, expression)} is no constant{_EXAMPLE}") from None
             return lambda _: value
-    what = "expected a field, a number, a text in quotes or a list"
-    raise QueryError(f"{expression!r}: {_part(node, expression)} can't be compared; {what}{_EXAMPLE}")
+    expected = "expected a field, a number, a text in quotes or a list"
+    raise QueryError(f"{expression!r}: {_part(node, expression)} can't be compared; {expected}{_EXAMPLE}")
 
 
 def _compare(op: ast.cmpop, left: object, right: object, expression: str) -> bool:

@@ -15,7 +15,7 @@ from densezoo.types.checkpoint import (
 )
 from densezoo.types.computation import Computation, Freedom, Node, PoolFreedom
 from densezoo.types.experiment import Experiment, Recipe
-from densezoo.types.index import ModelSpec, ReportedResult, WeightSource
+from densezoo.types.index import Figure, FileHash, ModelSpec, ReportedResult, WeightSource
 from densezoo.types.layer import Layer
 from densezoo.types.protocol import Protocol
 from densezoo.types.result import Conditions, Coverage, EvalResult, KnownBy, RunFacts
@@ -31,6 +31,8 @@ __all__ = [
     "Description",
     "EvalResult",
     "Experiment",
+    "Figure",
+    "FileHash",
     "Freedom",
     "KeyMap",
     "KnownBy",

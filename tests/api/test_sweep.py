@@ -18,13 +18,16 @@ from small_imagenet import class_folders
 from densezoo import api
 from densezoo.api import sweep
 from densezoo.api.sweep import Outcome, Settings, Task, find_weights, plan
+from densezoo.data import loading
+from densezoo.data.decoding import Decoded, decode
 from densezoo.errors import CheckpointError, ConfigError, DatasetError, MissingDependencyError, UnknownNameError
 from densezoo.formats.identity import file_sha256
 from densezoo.formats.safetensors import write_safetensors
 from densezoo.index.load import load_index
 from densezoo.index.locations import file_name
 from densezoo.results.store import read_results, write_result
-from densezoo.results.tables import dataset_table
+from densezoo.results.tables import measured_table
+from densezoo.types import EvalResult, Protocol
 
 PATTERN = "densenet1[26]1.lua_in1k"  # published without hashes
 GOOD, BROKEN = "densenet121.lua_in1k", "densenet161.lua_in1k"
@@ -79,10 +82,8 @@ def test_a_failure_is_an_outcome_and_the_rest_goes_on(fresh: Settings) -> None:
     assert stored == outcomes[GOOD].result
     assert (stored.protocol, stored.num_samples) == ("timm", 5)
     assert (stored.model, stored.weights_known_by) == (GOOD, "user")
-    row = next(
-        line for line in dataset_table("imagenet1k", load_index().values(), [stored]).splitlines() if "[b]" in line
-    )
-    assert row.startswith(f"| {GOOD} ")
+    row = next(line for line in measured_table(load_index().values(), [stored]).splitlines() if "[b]" in line)
+    assert f"| [{GOOD}](" in row
 
 
 def test_a_fetched_file_without_a_published_hash_fills_its_model_s_cell(
@@ -101,11 +102,13 @@ def test_a_fetched_file_without_a_published_hash_fills_its_model_s_cell(
     (outcome,) = sweep.sweep([Task("imagenet1k", "timm", GOOD)], settings)
     assert outcome.result is not None, outcome.error
     assert (outcome.result.model, outcome.result.weights_known_by) == (GOOD, "first-use-hash")
-    options = {"protocol": "timm", "data_root": fresh.data_roots["imagenet1k"], "workers": 0, "device": "cpu"}
-    alone = api.evaluate_checkpoint("configs/densenet121.py", cached, **options)
+    root = fresh.data_roots["imagenet1k"]
+    alone = api.evaluate_checkpoint(
+        "configs/densenet121.py", cached, protocol="timm", data_root=root, workers=0, device="cpu"
+    )
     assert (alone.model, alone.weights_known_by) == (GOOD, "first-use-hash")
-    rows = dataset_table("imagenet1k", load_index().values(), [alone]).splitlines()
-    assert [line.split("|")[1].strip() for line in rows if "[a]" in line and line.startswith("|")] == [GOOD]
+    rows = measured_table(load_index().values(), [alone]).splitlines()
+    assert [GOOD in line for line in rows if "[a]" in line and line.startswith("|")] == [True]
     assert rows[-1] == (
         "[a] the publisher states no hash; the weights are the file that was first fetched for this name."
     )
@@ -125,11 +128,13 @@ def test_the_outcome_is_that_of_a_test_alone_with_and_without_the_cache(settings
 
 
 def test_models_with_one_protocol_share_the_decoding(fresh: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    from densezoo.data import loading
-
     decoded: list[str] = []
-    real = loading.decode
-    monkeypatch.setattr(loading, "decode", lambda *args: decoded.append(args[2]) or real(*args))  # type: ignore[func-returns-value]
+
+    def noted(source: bytes, protocol: Protocol, where: str) -> Decoded:
+        decoded.append(where)
+        return decode(source, protocol, where)
+
+    monkeypatch.setattr(loading, "decode", noted)
     monkeypatch.setattr(sweep, "find_weights", lambda *_: fresh.weights / f"{GOOD}.safetensors")  # type: ignore[operator]
     monkeypatch.setattr(sweep, "get_spec", lambda _: api.get_spec(GOOD))  # both are densenet121 now
     outcomes = list(sweep.sweep(plan(PATTERN, ["imagenet1k"], ["timm"]), fresh))
@@ -144,9 +149,12 @@ def test_started_again_it_measures_what_is_not_there(
     (done,) = sweep.sweep(first, fresh)
     assert done.result is not None
     evaluated: list[object] = []
-    monkeypatch.setattr(
-        sweep, "evaluate_checkpoint", lambda *_, **options: evaluated.append(options["protocol"]) or done.result
-    )  # type: ignore[func-returns-value]
+
+    def noted(*_: object, **options: object) -> EvalResult | None:
+        evaluated.append(options["protocol"])
+        return done.result
+
+    monkeypatch.setattr(sweep, "evaluate_checkpoint", noted)
     both = plan("densenet121.lua_in1k", ["imagenet1k"], ["timm", "caffe"])
     found = {outcome.task.protocol: outcome for outcome in sweep.sweep(both, fresh)}
     assert evaluated == ["caffe"]
@@ -161,21 +169,26 @@ def test_started_again_it_measures_what_is_not_there(
     assert evaluated == ["timm", "timm"]
 
 
+@pytest.fixture(scope="module")
+def digits(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> EvalResult:
+    """What a sweep measures of the network that ships."""
+    elsewhere = dataclasses.replace(settings, out=tmp_path_factory.mktemp("digits"))
+    (outcome,) = sweep.sweep(plan("densenet_bc_22_8*", ["digits"], ["own"]), elsewhere)
+    assert outcome.result is not None
+    return outcome.result
+
+
 @pytest.mark.parametrize(
     "other",
     [{"backend": "openvino"}, {"precision": "bfloat16"}, {"subset": "fog/1"}, {"model": "densenet121.01234567"}],
 )
 def test_what_was_measured_under_other_conditions_or_without_its_name_is_not_measured(
-    fresh: Settings, monkeypatch: pytest.MonkeyPatch, other: dict[str, str]
+    fresh: Settings, monkeypatch: pytest.MonkeyPatch, other: dict[str, str], digits: EvalResult
 ) -> None:
     tasks = plan("densenet_bc_22_8*", ["digits"], ["own"])
-    (done,) = sweep.sweep(tasks, fresh)
-    assert done.result is not None
-    (stored,) = fresh.out.glob("digits/*.json")
-    stored.unlink()
-    write_result(fresh.out, dataclasses.replace(done.result, **other))  # type: ignore[arg-type]
-    monkeypatch.setattr(sweep, "evaluate_checkpoint", lambda *_, **__: done.result)
-    assert [outcome.result for outcome in sweep.sweep(tasks, fresh)] == [done.result]
+    write_result(fresh.out, dataclasses.replace(digits, **other))  # type: ignore[arg-type]
+    monkeypatch.setattr(sweep, "evaluate_checkpoint", lambda *_, **__: digits)
+    assert [outcome.result for outcome in sweep.sweep(tasks, fresh)] == [digits]
     assert [outcome.result for outcome in sweep.sweep(tasks, fresh)] == [None]
 
 
@@ -225,32 +238,16 @@ def test_a_dataset_that_is_not_there_stops_the_sweep_before_it_starts(fresh: Set
 
 def test_weights_in_the_folder_have_to_be_those_published(tmp_path: Path) -> None:
     (tmp_path / "densenet_bc_100_12.dice_cifar10.pth.tar").write_bytes(b"others")
-    with pytest.raises(CheckpointError, match="expected sha256 deaefd08.*, found [0-9a-f]{64}; fetch the file again"):
+    with pytest.raises(
+        CheckpointError, match="expected the sha256 deaefd08.*, found the sha256 [0-9a-f]{64}; fetch the file again"
+    ):
         find_weights(api.get_spec("densenet_bc_100_12.dice_cifar10"), tmp_path)
-
-
-def test_the_command(tool: Callable[..., int], fresh: Settings, capsys: pytest.CaptureFixture[str]) -> None:
-    options = [
-        "--datasets", "imagenet1k,digits", "--protocols", "own", "--workers", 0, "--device", "cpu", "--out", fresh.out,
-        "--data-root", f"imagenet1k={fresh.data_roots['imagenet1k']}", "--weights-dir", fresh.weights,
-        "--cache", fresh.cache,
-    ]  # fmt: skip
-    assert tool("sweep", "densenet161.lua_in1k", *options) == 1
-    shown = capsys.readouterr()
-    assert shown.out.startswith(f"[1/1] {BROKEN} on imagenet1k, protocol torch7: FAILED: ")
-    assert shown.err.startswith(f"error: 1 of 1 failed; run the same again to retry: {BROKEN} on imagenet1k")
-    assert tool("sweep", "densenet_bc_22_8*", *options) == 0
-    assert capsys.readouterr().out.endswith("on digits, protocol digits: top-1 98.554 %\n")
-    assert json.loads(next(fresh.out.glob("digits/*.json")).read_text())["correct1"] == 886
-    with pytest.raises(SystemExit):
-        tool("sweep", "*", "--data-root", "imagenet1k")
-    assert "'imagenet1k' is not NAME=PATH" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:
     """The address of a local Ray cluster of two workers, a CPU each."""
-    pytest.importorskip("ray", reason="needs Ray: pip install 'densezoo[ray]'")
+    pytest.importorskip("ray", reason="needs Ray: pip install ray")
     import ray
     from ray.cluster_utils import Cluster
 
@@ -262,7 +259,8 @@ def cluster() -> Iterator[str]:
 
 
 def ray_test(test: Callable[..., None]) -> Callable[..., None]:
-    return pytest.mark.filterwarnings("ignore")(test)  # Ray's own
+    marked: Callable[..., None] = pytest.mark.filterwarnings("ignore")(test)  # Ray's own
+    return marked
 
 
 @ray_test
@@ -302,6 +300,6 @@ def test_without_ray(fresh: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(
-        MissingDependencyError, match=r"--ray needs Ray, which is not installed: pip install 'densezoo\[ray\]'"
+        MissingDependencyError, match="--ray needs Ray, which is not installed: pip install ray, or in a clone"
     ):
         next(sweep.sweep(plan("densenet_bc_22_8*", ["digits"], ["own"]), fresh, "auto"))

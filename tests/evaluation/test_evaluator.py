@@ -11,7 +11,7 @@ from examples import example_images
 from densezoo.data.loading import Batch
 from densezoo.errors import EvaluationError, ImageError
 from densezoo.evaluation.coverage import check_coverage
-from densezoo.evaluation.evaluator import evaluate, remaining
+from densezoo.evaluation.evaluator import remaining, score_steps
 from densezoo.evaluation.metrics import Counts, Measures, measure
 from densezoo.evaluation.progress import progress
 from densezoo.evaluation.record_log import RecordLog
@@ -34,7 +34,7 @@ def batch(indices: list[int], labels: list[int], unreadable: tuple[int, ...] = (
 
 def evaluated(log: RecordLog, batches: list[Batch], num_images: int, *, show_progress: bool = False) -> Measures:
     with progress("evaluating", num_images, show=show_progress) as advance:
-        evaluate([one_hot], [[b] for b in batches], log, example_images(num_images), advance)
+        score_steps([one_hot], [[b] for b in batches], log, example_images(num_images), advance)
     return measure(log, 7, num_images)[0]
 
 
@@ -49,36 +49,6 @@ def test_counts_over_batches(log: RecordLog, capsys: pytest.CaptureFixture[str])
     assert measures.counts() == Counts(4, correct1=3, correct5=3)
     assert check_coverage(measures, "abcd") == Coverage(4, 4, (), 0)
     assert capsys.readouterr() == ("", "")
-
-
-def test_the_progress_shows_images_a_second(log: RecordLog, capsys: pytest.CaptureFixture[str]) -> None:
-    evaluated(log, [batch([0, 1], [0, 1])], 2, show_progress=True)
-    shown = capsys.readouterr()
-    assert "2/2" in shown.err
-    assert "images/s" in shown.err
-    assert shown.out == ""
-
-
-def test_where_no_terminal_is_the_progress_is_a_line_every_tenth(
-    log: RecordLog, capsys: pytest.CaptureFixture[str]
-) -> None:
-    evaluated(log, [batch([i], [i % 7]) for i in range(40)], 40, show_progress=True)
-    lines = capsys.readouterr().err.splitlines()
-    assert [line.split()[1] for line in lines] == [f"{4 * tenth}/40" for tenth in range(1, 11)]
-
-
-@pytest.mark.parametrize(
-    ("indices", "message"),
-    [
-        ([0, 1], "1 were not scored, such as c"),
-        ([0, 1, 1], "1 were not scored, such as c"),
-        ([0, 1, 2, 2], "1 were scored more than once, such as c"),
-    ],
-)
-def test_every_image_once_or_an_error(log: RecordLog, indices: list[int], message: str) -> None:
-    measures = evaluated(log, [batch(indices, [i % 7 for i in indices])], 3)
-    with pytest.raises(EvaluationError, match=f"3 images were to be scored once each; {message}"):
-        check_coverage(measures, "abc")
 
 
 def test_unreadable_images_stay_in_their_place(log: RecordLog) -> None:
@@ -115,8 +85,3 @@ def test_what_was_counted_wrong_is_so_only_where_that_is_asked_for(log: RecordLo
     assert remaining(log, example_images(5), range(5), on_error="count-wrong") == range(2, 5)
     with pytest.raises(EvaluationError, match="examples: b: can't be read and was counted wrong; go on with"):
         remaining(log, example_images(5), range(5))
-
-
-def test_truncated_images_are_named(log: RecordLog) -> None:
-    cut = Batch(torch.tensor([0, 1]), torch.zeros(2, 1, 1, 1), torch.tensor([0, 0]), {}, torch.tensor([False, True]))
-    assert check_coverage(evaluated(log, [cut], 2), "ab") == Coverage(2, 2, (), 0, ("b",))

@@ -54,7 +54,9 @@ def test_models_without_the_field_come_last() -> None:
     ascending, descending = (names("densenet[12]*", sort=sort) for sort in ("top1", "-top1"))
     assert ascending[-1] == descending[-1] == "densenet264d.untrained"
     with_top1 = len(names("densenet[12]*", "top1 > 0"))
-    figures = [spec.headline.top1 for spec in select(SPECS, "densenet[12]*", sort="-top1")[:with_top1] if spec.headline]
+    figures = [
+        spec.headline.top1 or 0 for spec in select(SPECS, "densenet[12]*", sort="-top1")[:with_top1] if spec.headline
+    ]
     assert figures == sorted(figures, reverse=True)
     assert len(figures) == with_top1
 
@@ -126,12 +128,12 @@ def test_a_pipe_gets_whole_lines(
     assert all(spec.name in line and spec.config in line for spec, line in zip(select(SPECS), lines[1:]))
 
 
-def test_the_table_fits_100_columns(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_fits_110_columns(capsys: pytest.CaptureFixture[str]) -> None:
     print_table(select(SPECS))
     lines = capsys.readouterr().out.splitlines()
-    assert max(map(len, lines)) <= 100
+    assert max(map(len, lines)) <= 110
     (line,) = (line for line in lines if line.startswith("densenet121.tv_in1k "))
-    assert line.split() == "densenet121.tv_in1k imagenet1k torchvision 74.43 91.97 7.98 M 2.83 G".split()
+    assert line.split() == "densenet121.tv_in1k imagenet1k torchvision 74.434 91.972 7.98 M 2.83 G".split()
 
 
 def test_an_unknown_column_suggests() -> None:

@@ -27,7 +27,7 @@ from densezoo.families.systems import (
     WeightFile,
     computed,
     torch_writer,
-    write_safetensors,
+    write_densezoo,
 )
 from densezoo.formats.detect import read_checkpoint
 from densezoo.formats.keras.writer import write_keras
@@ -102,9 +102,9 @@ def _run_torchvision(file: WeightFile, arch: DenseNetArchitecture, images: Tenso
 
 
 def _run_timm(file: WeightFile, arch: DenseNetArchitecture, images: Tensor) -> Tensor:
-    """By the name that stands beside the file, or else that of timm's network with these tensors.
+    """Run the network that the file names, or else timm's network with the same tensors.
 
-    What no tensor shows is then timm's own word. Where timm has no such network, it is the conversion's.
+    What no tensor shows is then as in timm. If timm has no such network, it is as the conversion decided.
     """
     import timm
 
@@ -133,22 +133,22 @@ def _namesakes(state: Mapping[str, Tensor], sizes: Mapping[str, Any]) -> Iterato
 
 
 def _run_mmpretrain(file: WeightFile, arch: DenseNetArchitecture, images: Tensor) -> Tensor:
+    from mmengine.registry import DefaultScope
     from mmengine.runner import load_checkpoint
     from mmpretrain.models import ImageClassifier
 
     sides = {"growth_rate": arch.growth_rate, "depths": arch.block_config, "init_channels": arch.num_init_features}
     channels = [layer.in_channels for layer in layers(arch)][-1]
-    model = ImageClassifier(
-        backbone={
-            "type": "DenseNet",
-            "arch": sides,
-            "in_channels": arch.in_chans,
-            "bn_size": arch.bn_size,
-            "compression_factor": arch.reduction,
-        },
-        neck={"type": "GlobalAveragePooling"},
-        head={"type": "LinearClsHead", "num_classes": arch.num_classes, "in_channels": channels},
-    )
+    backbone = {
+        "type": "DenseNet",
+        "arch": sides,
+        "in_channels": arch.in_chans,
+        "bn_size": arch.bn_size,
+        "compression_factor": arch.reduction,
+    }
+    head = {"type": "LinearClsHead", "num_classes": arch.num_classes, "in_channels": channels}
+    with DefaultScope.overwrite_default_scope("mmpretrain"):  # a training in this process has set mmengine's own
+        model = ImageClassifier(backbone=backbone, neck={"type": "GlobalAveragePooling"}, head=head)
     try:
         load_checkpoint(model, str(file.path), map_location="cpu", strict=True, logger="silent")
     except pickle.UnpicklingError:  # its own Runner's file, since torch 2.6
@@ -206,16 +206,16 @@ def _run_paddle(file: WeightFile, arch: DenseNetArchitecture, images: Tensor) ->
 
 
 _TORCH: Values = {
-    "transition_pool": ("avg",), "stem_padding": ("torch",), "pool_padding": ("torch",), "ceil_mode": (False,),
-    "stem_ceil_mode": (None, False), "head_pool": (None,),
+    "transition_pool": ("avg",), "stem_padding": ("torch",), "pool_padding": ("torch",),
+    "ceil_mode": (False,), "stem_ceil_mode": (None, False), "head_pool": (None,),
 }  # fmt: skip
-_USUAL_EPS: Values = {"bn_eps": (1e-5,)}  # built by another one, too; a file doesn't say which
-#: Their dropout is after a layer's last convolution alone, ours after every one.
+_USUAL_EPS: Values = {"bn_eps": (1e-5,)}  # networks with other epsilons can be built, but no file states the epsilon
+#: Their dropout is only after a layer's last convolution; densezoo's is after every convolution.
 _NO_DROPOUT: Values = {"drop_rate": (0.0,)}
 _PLAIN = {"layers without bottleneck": lambda arch: arch.bn_size is None}
 
 SYSTEMS: Mapping[str, System[DenseNetArchitecture]] = {
-    "densezoo": System(build=DenseNet, write=write_safetensors, extensions=(".safetensors",)),
+    "densezoo": System(build=DenseNet, write=write_densezoo, extensions=(".safetensors",)),
     "torchvision": System(
         only={**_TORCH, "stem": ("imagenet",), "reduction": (0.5,), "aa_layer": (None,), "in_chans": (3,)},
         only_built=_NO_DROPOUT,
@@ -237,7 +237,7 @@ SYSTEMS: Mapping[str, System[DenseNetArchitecture]] = {
         },
         build=_build_timm,
         run=_run_timm,
-        sources=("torchvision", "torchvision-legacy"),  # its names; torchvision's own networks are fewer
+        sources=("torchvision", "torchvision-legacy"),  # timm uses their names, for more networks than torchvision
         write=torch_writer(FAMILY, "torchvision"),
         extensions=TORCH_EXTENSIONS,
     ),

@@ -245,7 +245,7 @@ KEYMAPS = (
         _OSMR_SLASHES,
         _params(
             "/",
-            tuple(f"{name}:0" for name in _KERAS_NORM),
+            ("gamma:0", "beta:0", "moving_mean:0", "moving_variance:0"),
             Param(("/kernel:0",), "hwio"),
             Param(("/kernel:0",), "hwio_matrix"),
             bias="bias:0",

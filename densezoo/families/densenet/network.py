@@ -195,3 +195,6 @@ class DenseNet(nn.Module):
         x = functional.avg_pool2d(x, pool) if pool else functional.adaptive_avg_pool2d(x, (1, 1))
         logits: Tensor = self.classifier(torch.flatten(x, 1))
         return logits
+
+
+NETWORK = DenseNet

@@ -1,18 +1,22 @@
-"""What an RDNet is built from."""
+"""The architecture of an RDNet."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 from densezoo.errors import ConfigError
 from densezoo.types import Architecture
+from densezoo.types.architecture import check_size
+
+MAX_PATCH = 256  # px
 
 
 @dataclass(frozen=True)
 class RDNetArchitecture(Architecture):
-    """What fixes an RDNet's function up to its weights. Defaults are rdnet_tiny's.
+    """The fields that, with the weights, fix an RDNet's function. Defaults are rdnet_tiny's.
 
     Source: https://github.com/naver-ai/rdnet rdnet/rdnet.py; stages and their indexes count from 0.
 
@@ -69,12 +73,31 @@ class RDNetArchitecture(Architecture):
         for name in ("expansion", "norm_eps", "head_norm_eps"):
             if not (getattr(self, name) > 0 and math.isfinite(getattr(self, name))):
                 raise ConfigError(f"{name} is {getattr(self, name)}; expected a positive number")
+        self._check_size()
         if not 0 < self.reduction <= 1:
             raise ConfigError(f"reduction is {self.reduction}; expected more than 0 and at most 1")
         for name in ("drop_rate", "drop_path_rate"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; expected 0 or more and less than 1")
 
+    def _check_size(self) -> None:
+        layers = sum(self.block_config)
+        added = sum(depth * growth_rate for depth, growth_rate in zip(self.block_config, self.growth_rates))
+        widest = self.num_init_features + added
+        channels = {"in_chans": self.in_chans, "num_classes": self.num_classes}
+        check_size(layers, {**channels, "num_init_features, growth_rates and block_config": widest})
+        check_size(layers, {"the same times expansion": widest * self.expansion})
+        if self.patch_size > MAX_PATCH:
+            raise ConfigError(f"patch_size is {self.patch_size}; expected {MAX_PATCH} at the most")
+
+    def same_function(self) -> RDNetArchitecture:
+        """The same network as far as its outputs go: without dropout and stochastic depth."""
+        return dataclasses.replace(self, drop_rate=0.0, drop_path_rate=0.0)
+
     def transition_stride(self, stage: int) -> int:
-        """Side and stride of the convolution before a stage, px: 2 where it halves the map."""
+        """Side and stride of the convolution before a stage, px: 2 if it halves the map, else 1.
+
+        Args:
+            stage: its index, from 0.
+        """
         return 2 if stage in self.downsample else 1

@@ -30,24 +30,22 @@ _VARIABLES = {
     "dense": ("linear", ("kernel", "bias")),
 }
 _LAYERS = ("layers", "_layer_checkpoint_dependencies")  # the group of a model's layers; the latter: Keras 2.12, 2.13
+_FACTS = ("backend", "keras_version")
 #: The fact of Keras 3's files that tells the class of a model that stands in another one, and has the convolutions.
 MODEL = "model"
 #: The fact of a file of weights alone whose author named no layer: they are known by their numbers.
 NUMBERED = {"names": "numbered"}
-_FACTS = ("backend", "keras_version")
-_OPTIMISERS = ("optimizer_weights", "optimizer")
-#: Layers without weights that change the function, by the names that Keras makes of their classes. A file of weights
-#: alone lists their names, and not what they compute; where there is a configuration, a family reads that.
-_OTHERS = re.compile(
-    r"(max_pool|global_max_pooling2d|rescaling|resizing|center_crop|lambda|leaky_re_lu|p_re_lu|elu|thresholded_re_lu|"
-    r"add|subtract|multiply|average|maximum|minimum|up_sampling2d|tf\..+|tf_op_layer_.+)(_\d+)?"
-)
 _SCOPE_AGAIN = re.compile(r"(?<![^/])([^/]+)/(?=\1(/|$))")
+_OPTIMISERS = ("optimizer_weights", "optimizer")
+
 WEIGHTS_MEMBER, CONFIG_MEMBER = "model.weights.h5", "config.json"
 
 
 def read_h5(data: Bytes) -> Checkpoint:
     """The weights of a Keras ``.h5`` or ``.weights.h5`` file.
+
+    Args:
+        data: the whole file.
 
     Raises:
         FormatError: broken or truncated; claims more than it holds; links to other files; no Keras file.
@@ -94,15 +92,21 @@ def _by_name(file: File) -> Checkpoint:
             holder = _SCOPE_AGAIN.sub("", f"{layer}/{weight.rpartition('/')[0]}") if model else layer
             name = f"{holder}/{_KERAS1.get(param, param)}"
             if name in tensors:
-                raise FormatError(f"{file.path}: {name} is there twice")
+                raise FormatError(f"{file.path}: {name} is there twice; expected it once")
             tensors[name] = read_tensor(file, file.find(stored, weight), name)
     graph = read_graph("".join(file.texts(file.root, "model_config") or []), str(file.path))
     facts = {name: "".join(file.texts(group, name) or file.texts(file.root, name) or []) for name in _FACTS}
     if not graph and all(any(_number(kind, layer) for kind in _VARIABLES) for layer in _holders(tensors)):
         tensors, facts = _by_number(tensors), facts | NUMBERED
-    others = _unexplained(graph, layers)
-    path = str(file.path)
-    return Checkpoint(path, "keras-h5", tensors, _dropped(file), metadata=facts, graph=graph, unexplained=others)
+    return Checkpoint(
+        str(file.path),
+        "keras-h5",
+        tensors,
+        _dropped(file),
+        metadata=facts,
+        graph=graph,
+        undescribed_layers=() if graph else tuple(layers),
+    )
 
 
 def _holders(tensors: Iterable[str]) -> list[str]:
@@ -120,15 +124,11 @@ def _by_number(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {f"{ranks[layer]}.{param}": tensor for (layer, _, param), tensor in split}
 
 
-def _unexplained(graph: Sequence[Node], layers: Iterable[str]) -> tuple[str, ...]:
-    return () if graph else tuple(name for name in layers if _OTHERS.fullmatch(name))
-
-
 def _listed(file: File, node: HDF5Object, name: str) -> list[str]:
-    """An attribute that lists names; Keras splits a long one over name0, name1, ..."""
-    whole = file.texts(node, name)
-    if whole is not None:
-        return whole
+    """An attribute that lists names; Keras splits a long list into the attributes name0, name1, ..."""
+    names = file.texts(node, name)
+    if names is not None:
+        return names
     parts: list[list[str]] = []
     while (part := file.texts(node, f"{name}{len(parts)}")) is not None:
         parts.append(part)
@@ -136,22 +136,22 @@ def _listed(file: File, node: HDF5Object, name: str) -> list[str]:
 
 
 def _by_rank(file: File, config: str) -> Checkpoint:
-    """Keras 3 numbers the layers of a class in the model's order: conv2d, conv2d_1, ...; gaps don't count."""
+    """A file of Keras 3, which numbers the layers of a class in the model's order: conv2d, conv2d_1, ... with gaps."""
     graph = read_graph(config, str(file.path))
     tensors: dict[str, Tensor] = {}
-    others: list[str] = []
+    names: list[str] = []
     facts: dict[str, str] = {}
-    for where, layers in _models(file):
-        others += _unexplained(graph, layers.members)
-        variables = dict([*_ranked(file, layers), *_others(file, layers, where)])
+    for path, layers in _models(file):
+        names += layers.members
+        variables = dict([*_ranked(file, layers), *_others(file, layers, path)])
         twice = [name for name in variables if name in tensors]
         if twice:
             raise FormatError(
-                f"{file.path}: {twice[0]} is in {where} and in another model of the file; expected it once"
+                f"{file.path}: {twice[0]} is in {path} and in another model of the file; expected it once"
             )
         tensors |= variables
         if "conv.0.kernel" in variables:
-            facts[MODEL] = where.removesuffix(f"/{where.rpartition('/')[2]}").rpartition("/")[2]
+            facts[MODEL] = path.rpartition("/")[0].rpartition("/")[2]
     return Checkpoint(
         str(file.path),
         "keras3",
@@ -159,7 +159,7 @@ def _by_rank(file: File, config: str) -> Checkpoint:
         _dropped(file),
         facts,
         graph=tuple(_numbered(graph)),
-        unexplained=tuple(others),
+        undescribed_layers=() if graph else tuple(names),
     )
 
 
@@ -185,13 +185,13 @@ def _ranked(file: File, layers: HDF5Object) -> Iterator[tuple[str, Tensor]]:
                 )
 
 
-def _others(file: File, layers: HDF5Object, where: str) -> Iterator[tuple[str, Tensor]]:
-    """The variables of all other layers, under their path; models that stand here as layers are `_models`'s."""
+def _others(file: File, layers: HDF5Object, parent: str) -> Iterator[tuple[str, Tensor]]:
+    """The variables of all other layers, under their path; `_models` gives the models among the layers."""
     for name, address in layers.members.items():
         inner = {} if any(_number(kind, name) for kind in _VARIABLES) else file.node(address).members
         for part in (part for part in inner if part not in _LAYERS):
             for path, dataset in _datasets(file, file.node(inner[part])):
-                full = f"{where}/{name}/{part}/{path}".strip("/")
+                full = f"{parent}/{name}/{part}/{path}".strip("/")
                 yield full, read_tensor(file, dataset, full)
 
 
@@ -200,18 +200,18 @@ def _number(kind: str, name: str) -> re.Match[str] | None:
 
 
 def _models(file: File) -> Iterator[tuple[str, HDF5Object]]:
-    """(path, group of layers) of the model, and of those that stand in it as layers."""
+    """(path, group of layers) of the model, and of the models among its layers."""
     todo = [("", file.root)]
     while todo:
-        where, node = todo.pop()
+        parent, node = todo.pop()
         for name in (name for name in node.members if name in _LAYERS):
             layers = file.find(node, name)
-            yield f"{where}/{name}", layers
-            todo += [(f"{where}/{name}/{child}", file.node(address)) for child, address in layers.members.items()]
+            yield f"{parent}/{name}", layers
+            todo += [(f"{parent}/{name}/{child}", file.node(address)) for child, address in layers.members.items()]
 
 
 def _dropped(file: File) -> dict[str, int]:
-    """How many numbers the optimiser keeps."""
+    """{"optimiser state": number of its tensors}; empty if the file has none."""
     groups = [file.find(file.root, name) for name in _OPTIMISERS if name in file.root.members]
     count = sum(1 for group in groups for _ in _datasets(file, group))
     return {"optimiser state": count} if count else {}

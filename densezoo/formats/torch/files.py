@@ -1,6 +1,6 @@
-"""``torch.save`` files, zip and legacy -> the one state_dict in them, of whatever a training script saved beside it.
+"""``torch.save`` files, zip and legacy -> the network's state_dict, chosen among the entries of a training script.
 
-Format: torch/serialization.py (_save, _legacy_save). Training scripts wrap a state_dict in all sorts of entries.
+Format: torch/serialization.py (_save, _legacy_save). Training scripts wrap a state_dict in entries of many names.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def read_zip(archive: Archive, root: str) -> Checkpoint:
 
     Args:
         archive: the zip archive.
-        root: the folder in the archive that everything lies in.
+        root: the folder of all members in the archive.
 
     Raises:
         FormatError: broken or truncated; a pickled object, which only running code could restore; no tensors.
@@ -62,7 +62,10 @@ def read_zip(archive: Archive, root: str) -> Checkpoint:
 
 
 def read_legacy(data: Bytes) -> Checkpoint:
-    """The same of a file before torch 1.6: five pickles, then a count and the bytes of each storage.
+    """The state_dict of a file before torch 1.6: five pickles, then a count and the bytes of each storage.
+
+    Args:
+        data: the whole file.
 
     Raises:
         FormatError: broken or truncated; a pickled object, which only running code could restore; no tensors.
@@ -77,22 +80,22 @@ def read_legacy(data: Bytes) -> Checkpoint:
 
     _, _, system = (next_pickle() for _ in range(3))
     order = ">" if isinstance(system, dict) and system.get("little_endian") is False else "<"
-    seen: dict[str, TorchStorage] = {}
+    named: dict[str, TorchStorage] = {}  # {key: storage} of the storages that tensors name
 
     def remember(key: Any) -> TorchStorage | Symbol:
         stored = persistent(key)
         if isinstance(stored, TorchStorage):
-            seen.setdefault(stored.key, stored)
+            named.setdefault(stored.key, stored)
         return stored
 
     content, keys = next_pickle(remember), next_pickle()
     storages = {}
     for key in keys if isinstance(keys, list) else ():
-        if key not in seen:
+        if key not in named:
             raise FormatError(broken(path, f"at byte {position:,}: a storage that no tensor names"))
         counted = _cut(path, data, position, 8, key).read()
         count = int.from_bytes(counted, "little" if order == "<" else "big")
-        size = count * item_size(seen[key].dtype)
+        size = count * item_size(named[key].dtype)
         storages[key] = _cut(path, data, position + 8, size, f"the storage {key}")
         position += 8 + size
 
@@ -104,9 +107,9 @@ def read_legacy(data: Bytes) -> Checkpoint:
     return _checkpoint(path, content, Storages(storage_bytes, order))
 
 
-def _cut(path: Path, data: Bytes, start: int, length: int, what: str) -> Bytes:
+def _cut(path: Path, data: Bytes, start: int, length: int, subject: str) -> Bytes:
     try:
-        return cut(data, start, length, what)
+        return cut(data, start, length, subject)
     except FormatError as error:
         raise FormatError(broken(path, str(error))) from None
 
@@ -115,34 +118,35 @@ def _checkpoint(path: Path, content: Any, storages: Storages) -> Checkpoint:
     if is_module(content):
         tensors, semantics = module_tensors(path, content)
         hint = f"computation: the file is a pickled {content.name}, whose forward it lacks; taken as its layers suggest"
-        return Checkpoint(str(path), "pytorch", build_all(path, tensors, storages), semantics=semantics, hints=(hint,))
+        built = build_all(path, tensors, storages)
+        return Checkpoint(str(path), "pytorch", built, semantics=semantics, hints=(hint,))
     if _is_state_dict(content):
         built = build_all(path, content, storages)
         return Checkpoint(str(path), "pytorch", built, descriptions=config_beside(path))
     state_dicts = _state_dicts(content)
     entry = _choose(path, content, list(state_dicts))
-    unwrapped = unwrap(build_all(path, state_dicts[entry], storages))
+    network = unwrap(build_all(path, state_dicts[entry], storages))
     beside = {str(name): _count_tensors(value) for name, value in content.items() if name != entry.partition(".")[0]}
-    dropped = {name: count for name, count in beside.items() if count} | dict(unwrapped.dropped)
+    dropped = {name: count for name, count in beside.items() if count} | dict(network.dropped)
     others = ", ".join(name for name in state_dicts if name != entry)
     chosen = f"averaged ones, the entry {entry}" if entry in _averaged(content, state_dicts) else f"entry {entry}"
-    hints = (*((f"the weights are the {chosen}; not used: {others}",) if others else ()), *unwrapped.hints)
+    hints = (*((f"the weights are the {chosen}; not used: {others}",) if others else ()), *network.hints)
     arguments = content.get("args")
-    given = arguments.state if isinstance(arguments, Inert) else arguments
-    descriptions = (*run_arguments(path, given), *config_beside(path))
-    tensors, facts = unwrapped.tensors, {"entry": entry}
-    return Checkpoint(str(path), "pytorch", tensors, dropped, facts, hints=hints, descriptions=descriptions)
+    options = arguments.state if isinstance(arguments, Inert) else arguments
+    descriptions = (*run_arguments(path, options), *config_beside(path))
+    facts = {"entry": entry}
+    return Checkpoint(str(path), "pytorch", network.tensors, dropped, facts, hints=hints, descriptions=descriptions)
 
 
-def _choose(path: Path, content: Any, found: list[str]) -> str:
-    """The entry of a training script's wrapper that holds the weights, of those that hold a state_dict.
+def _choose(path: Path, content: Any, entries: list[str]) -> str:
+    """The entry of a training script's wrapper that holds the weights, of the entries that hold a state_dict.
 
     Raises:
-        FormatError: there is none, or which of several is meant can't be known.
+        FormatError: there is none, or there are several and nothing says which is meant.
     """
-    averaged, known = _averaged(content, found), [name for name in STATE_DICT_ENTRIES if name in found]
+    averaged, known = _averaged(content, entries), [name for name in STATE_DICT_ENTRIES if name in entries]
     _refuse_unread(path, content, averaged)
-    chosen = averaged or known or found
+    chosen = averaged or known or entries
     if len(chosen) == 1:
         return chosen[0]
     if chosen:
@@ -153,23 +157,23 @@ def _choose(path: Path, content: Any, found: list[str]) -> str:
     raise FormatError(f"{path}: {_no_state_dict(content)}")
 
 
-def _averaged(content: Any, found: Iterable[str]) -> list[str]:
-    """Those of the entries that hold averaged weights, by a part of their names."""
+def _averaged(content: Any, entries: Iterable[str]) -> list[str]:
+    """The entries that hold averaged weights, by a part of their names."""
     meta = content.get("meta") if isinstance(content, Mapping) else None
     swapped = isinstance(meta, Mapping) and MMENGINE_VERSION in meta and SWAPPED_ENTRY in content
     names = {"state_dict"} if swapped else set(AVERAGED_ENTRIES)
-    return [entry for entry in found if names.intersection(entry.split("."))]
+    return [entry for entry in entries if names.intersection(entry.split("."))]
 
 
 def _refuse_unread(path: Path, content: Any, averaged: list[str]) -> None:
-    """Refuse a file whose averaged weights can't be read (a list without names, a whole model), though others can.
+    """Refuse a file whose averaged weights can't be read (a list without names, a whole model), even if others can.
 
     Raises:
-        FormatError: it has such.
+        FormatError: it has such weights.
     """
     for name, value in content.items() if isinstance(content, Mapping) and not averaged else ():
-        held = _count_tensors(value) or (isinstance(value, Inert) and isinstance(value.state, Mapping))
-        if name in AVERAGED_ENTRIES and held:
+        has_weights = _count_tensors(value) or (isinstance(value, Inert) and isinstance(value.state, Mapping))
+        if name in AVERAGED_ENTRIES and has_weights:
             raise FormatError(
                 f"{path}: its averaged weights, the entry {name}, are no state_dict, and are as a rule those that are "
                 "meant; save the state_dict of one network alone"
@@ -179,7 +183,7 @@ def _refuse_unread(path: Path, content: Any, averaged: list[str]) -> None:
 def _state_dicts(content: Any) -> dict[str, Mapping[str, Stateful]]:
     """{entry: state_dict} of a wrapper's entries, and of the mappings in them.
 
-    Under a name that isn't known, it is one if it holds a convolution's kernel (a loss has weights, too).
+    An entry of an unknown name counts only if it holds a convolution's kernel: a loss has weights, too.
     """
     state_dicts = {}
     for name, value in content.items() if isinstance(content, Mapping) else ():
@@ -201,9 +205,9 @@ def _no_state_dict(content: Any) -> str:
     odd = [str(name) for name, value in values.items() if name and not isinstance(value, (Deferred, Array))]
     if 0 < len(odd) < len(values) - 1:
         return f"expected a state_dict; it has tensors, and beside them {', '.join(odd[:8])}, which are none"
-    alone = "one tensor" if isinstance(content, Deferred) else f"a {type(content).__name__}"
-    found = f"the entries {', '.join(odd[:8])}" if odd else alone
-    return f"expected a state_dict, alone or as one of {names}; found {found}"
+    value_kind = "one tensor" if isinstance(content, Deferred) else f"a {type(content).__name__}"
+    contents = f"the entries {', '.join(odd[:8])}" if odd else value_kind
+    return f"expected a state_dict, alone or as one of {names}; found {contents}"
 
 
 def _sides(item: Stateful) -> tuple[int, ...]:
@@ -224,12 +228,12 @@ def _is_state_dict(value: object) -> TypeGuard[Mapping[str, Stateful]]:
 
 def _count_tensors(value: object) -> int:
     """Tensors in nested mappings and sequences; a loop, for a file may nest deeper than Python recurses."""
-    count, todo, seen = 0, [value], set()
+    count, todo, counted = 0, [value], set()
     while todo:
         item = todo.pop()
-        if id(item) in seen:
+        if id(item) in counted:
             continue
-        seen.add(id(item))
+        counted.add(id(item))
         if isinstance(item, (Deferred, Array, Tensor)):
             count += 1
         elif isinstance(item, Mapping):

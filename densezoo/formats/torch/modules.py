@@ -83,7 +83,7 @@ def _walk(path: Path, root: Inert) -> Iterator[tuple[str, Inert]]:
             raise FormatError(f"{path}: a pickled module of more than {MAX_MODULES:,} modules is no checkpoint")
         yield name, module
         children = _mapping(module.state.get("_modules"))
-        for child, inner in reversed(children.items()):
+        for child, inner in reversed(list(children.items())):
             if is_module(inner):
                 todo.append((f"{name}.{child}".lstrip("."), inner))
             elif inner is not None:

@@ -142,7 +142,7 @@ class OldPickler(pickle._Pickler):
         for kind, write in writers.items():
             if isinstance(obj, kind):
                 return write(obj)
-        return super().save(obj, save_persistent_id)  # type: ignore[misc, no-any-return]
+        return super().save(obj, save_persistent_id)  # type: ignore[misc]
 
 
 class Stored:
