@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from densezoo.api.conversion import convert_checkpoint
     from densezoo.api.documents import check_index, make_tables
     from densezoo.api.evaluation import evaluate_checkpoint, evaluate_protocols, report
-    from densezoo.api.index import list_models
+    from densezoo.api.index import find_models, list_models
     from densezoo.api.models import create_model, get_protocol, load_checkpoint
     from densezoo.api.training import train_config
     from densezoo.api.weights import fetch_weights, verify_weights
@@ -31,6 +31,7 @@ __all__ = [
     "evaluate_checkpoint",
     "evaluate_protocols",
     "fetch_weights",
+    "find_models",
     "get_protocol",
     "get_spec",
     "list_models",
@@ -51,6 +52,7 @@ _MODULES = {
     "evaluate_checkpoint": "densezoo.api.evaluation",
     "evaluate_protocols": "densezoo.api.evaluation",
     "fetch_weights": "densezoo.api.weights",
+    "find_models": "densezoo.api.index",
     "get_protocol": "densezoo.api.models",
     "get_spec": "densezoo.index.load",
     "list_models": "densezoo.api.index",

@@ -1,16 +1,35 @@
-"""What the index lists. Imports no torch."""
+"""What the index lists, and what is known of one model. Imports no torch."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
+from densezoo.errors import QueryError
+from densezoo.families import families
+from densezoo.index import select
 from densezoo.index.load import load_index
-from densezoo.index.select import select
+from densezoo.paths import RESULTS, ROOT
+from densezoo.results.figures import figures
+from densezoo.results.store import read_results
+from densezoo.types import EvalResult, Figure, ModelSpec
 
 
-def list_models(pattern: str = "*", *, where: str | None = None, sort: str = "name") -> list[str]:
-    """Names of the index.
+def list_models(patterns: str | Sequence[str] = "*", *, where: str | None = None, sort: str = "name") -> list[str]:
+    """Names of the index: of the models that `find_models` finds.
 
     Args:
-        pattern: shell pattern that the name or an alias matches.
+        patterns, where, sort: as there.
+    """
+    return [figure.spec.name for figure in find_models(patterns, where=where, sort=sort)]
+
+
+def find_models(patterns: str | Sequence[str] = "*", *, where: str | None = None, sort: str = "name") -> list[Figure]:
+    """Models of the index, each with one accuracy: the one that the expression is about, or under its own protocol.
+
+    Args:
+        patterns: shell patterns, of which one matches the name, an alias or the architecture's name; case, separators
+            and a slip in a word are forgiven (`densezoo.index.search`).
         where: such as ``top1 > 76 and params < 10e6`` (`densezoo.index.select`).
         sort: a field of `densezoo.index.select.FIELDS`, ``-top1`` from high to low.
 
@@ -18,4 +37,42 @@ def list_models(pattern: str = "*", *, where: str | None = None, sort: str = "na
         QueryError: ``where`` can't be read.
         UnknownNameError: a field that doesn't exist; names the nearest.
     """
-    return [spec.name for spec in select(load_index().values(), pattern, where, sort)]
+    specs, _ = select.matching(patterns, load_index().values())
+    return select.select(_figures(specs), where, sort)
+
+
+def explain_empty(patterns: str | Sequence[str], where: str | None) -> QueryError | None:
+    """Why `find_models` finds nothing for a pattern, or nothing at all, and what may have been meant; None: it does.
+
+    Args:
+        patterns, where: as there.
+    """
+    specs, vain = select.matching(patterns, load_index().values())
+    if vain:
+        kinds = " and ".join(f"{family.title}s" for family in families())
+        return QueryError(f"no model matches {' or '.join(map(repr, vain))}; {_nearby(vain[0], kinds)}")
+    if where is not None and not select.select(_figures(specs), where):
+        hint = select.advice(_figures(specs), where)
+        return QueryError(f"of {len(specs)} models none has {where}{hint}")
+    return None
+
+
+def _nearby(pattern: str, kinds: str) -> str:
+    """What to list in place of a pattern that matches nothing: those whose names begin with its first word, or all."""
+    word = re.match("[a-z]*", pattern.lower())
+    start = f"{word[0]}*" if word and word[0] else "*"
+    if start != "*" and select.matching(start, load_index().values())[0]:
+        return f"densezoo list_models {start!r} lists those there are"
+    return f"densezoo has {kinds}, listed without a pattern"
+
+
+def _figures(specs: Sequence[ModelSpec]) -> list[list[Figure]]:
+    """Every accuracy of each model, published and measured."""
+    results = _stored()
+    return [figures(spec, results) or [Figure(spec)] for spec in specs]
+
+
+def _stored() -> list[EvalResult]:
+    """The measurements that ship with densezoo, and in an installed package those of the current folder."""
+    folders = dict.fromkeys([ROOT / "results", RESULTS])
+    return [result for folder in folders for result in read_results(folder)]

@@ -12,21 +12,26 @@ from rich.console import Console
 from rich.table import Table
 
 from densezoo.index.select import FIELDS, Value, field
-from densezoo.types import ModelSpec
+from densezoo.types import Figure
 
 PIPE_WIDTH = 100_000  # characters: where no terminal sets the width, no line is folded
 DEFAULT_COLUMNS = ("name", "dataset", "protocol", "top1", "top5", "params", "flops")
 _SCALED = {"params": (1e6, "M"), "flops": (1e9, "G")}  # shown so in the terminal, whole in JSON and CSV
 
 
-def print_table(specs: Iterable[ModelSpec], columns: Sequence[str] = DEFAULT_COLUMNS) -> None:
+def columns_for(asked: Iterable[str]) -> list[str]:
+    """The usual columns, and the fields that somebody asked by."""
+    return list(dict.fromkeys([*DEFAULT_COLUMNS, *asked]))
+
+
+def print_table(figures: Iterable[Figure], columns: Sequence[str] = DEFAULT_COLUMNS) -> None:
     """Print a line a model; what a model lacks is empty. Only a terminal's width folds lines.
 
     Raises:
         UnknownNameError: a column that is no field; names the nearest.
     """
     table = Table(box=None, header_style="bold", pad_edge=False)
-    rows = list(_rows(specs, columns))
+    rows = list(_rows(figures, columns))
     for i, name in enumerate(columns):
         number = any(isinstance(row[i], (int, float)) for row in rows)
         table.add_column(name, justify="right" if number else "left", overflow="fold")
@@ -36,23 +41,23 @@ def print_table(specs: Iterable[ModelSpec], columns: Sequence[str] = DEFAULT_COL
     console.print(table)
 
 
-def as_json(specs: Iterable[ModelSpec], columns: Sequence[str] = tuple(FIELDS)) -> str:
+def as_json(figures: Iterable[Figure], columns: Sequence[str] = tuple(FIELDS)) -> str:
     """A list of objects, null for what a model lacks."""
-    return json.dumps([dict(zip(columns, row)) for row in _rows(specs, columns)], indent=2)
+    return json.dumps([dict(zip(columns, row)) for row in _rows(figures, columns)], indent=2)
 
 
-def as_csv(specs: Iterable[ModelSpec], columns: Sequence[str] = tuple(FIELDS)) -> str:
+def as_csv(figures: Iterable[Figure], columns: Sequence[str] = tuple(FIELDS)) -> str:
     """A header and a line a model, empty for what it lacks."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows(_rows(specs, columns))
+    writer.writerows(_rows(figures, columns))
     return text.getvalue()
 
 
-def _rows(specs: Iterable[ModelSpec], columns: Sequence[str]) -> Iterable[list[Value]]:
+def _rows(figures: Iterable[Figure], columns: Sequence[str]) -> Iterable[list[Value]]:
     getters = [field(name).of for name in columns]
-    return ([of(spec) for of in getters] for spec in specs)
+    return ([of(figure) for of in getters] for figure in figures)
 
 
 def _text(name: str, value: Value) -> str:

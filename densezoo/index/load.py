@@ -8,9 +8,7 @@ that contradict each other are an error.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import SequenceMatcher
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -18,6 +16,7 @@ from typing import TypeVar
 from densezoo.config import load_config
 from densezoo.errors import ConfigError, MetafileError, UnknownNameError, suggestion
 from densezoo.index.metafile import Entry, Result, read_metafile, read_yaml, recipe_fields
+from densezoo.index.search import nearest_name
 from densezoo.paths import ROOT
 from densezoo.types import ModelSpec, ReportedResult, WeightSource
 
@@ -58,13 +57,14 @@ def get_spec(name: str) -> ModelSpec:
     Of an architecture's name alone (``densenet121``) it logs which of several models it stands for, and why.
 
     Raises:
-        UnknownNameError: there is none; names the nearest.
+        UnknownNameError: there is none; names the nearest one of the same numbers.
     """
     specs = load_index()
     aliases = _aliases(specs.values())
     known = aliases.get(name, name)
     if known not in specs:
-        raise UnknownNameError("model", name, [k for k in (*specs, *aliases) if _is_near(name, k)], _OTHERS)
+        near = nearest_name(name, (*aliases, *specs))
+        raise UnknownNameError("model", name, [near] if near else [], _OTHERS)
     tell_which(name, specs[known], specs.values())
     return specs[known]
 
@@ -89,15 +89,6 @@ def _log_once(message: str) -> None:
 
 
 _OTHERS = "densezoo has the DenseNet family; tools/list_models.py lists it"
-
-
-def _is_near(name: str, known: str) -> bool:
-    """Whether one may have been typed for the other: the letters before the dot are nearly the same.
-
-    Digits say nothing of that: resnet50 is as near to densenet201 as densenet50 is.
-    """
-    ours, theirs = (re.sub("[^a-z]", "", text.lower().partition(".")[0]) for text in (name, known))
-    return SequenceMatcher(None, ours, theirs).ratio() >= 0.85
 
 
 def find_by_sha256(sha256: str) -> ModelSpec | None:

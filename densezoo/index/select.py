@@ -3,40 +3,51 @@
 An expression is read as Python's syntax and computed here, never executed: names of fields, numbers, strings, lists,
 comparisons (``<``, ``<=``, ``==``, ``!=``, ``>=``, ``>``, ``in``, ``not in``), ``and``, ``or``, ``not``, brackets.
 A comparison with a field that a model lacks is false.
+
+A model has several accuracies: on several datasets, under several protocols, published and measured. Unless an
+expression names dataset or protocol, only the one under the weights' own protocol counts; see `_considered`.
 """
 
 from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any
 
-from densezoo.errors import QueryError, UnknownNameError
+from densezoo.errors import QueryError, UnknownNameError, suggestion
 from densezoo.families import families, family_of
-from densezoo.index.load import tell_which
-from densezoo.types import ModelSpec, ReportedResult
+from densezoo.index.flops import flops_under
+from densezoo.index.search import search
+from densezoo.types import EvalResult, Figure, ModelSpec, ReportedResult
 
 Value = str | float | int | None
 
 
 @dataclass(frozen=True)
 class Field:
-    """A fact of a model that expressions, sorting and columns can name.
+    """A fact of a model, or of one of its accuracies, that expressions, sorting and columns can name.
 
     Args:
         text: what it is.
-        of: its value; None where the model has none.
+        of: its value; None where there is none.
     """
 
     text: str
-    of: Callable[[ModelSpec], Value]
+    of: Callable[[Figure], Value]
 
 
-def _headline(of: Callable[[ReportedResult], Value]) -> Callable[[ModelSpec], Value]:
-    return lambda spec: None if spec.headline is None else of(spec.headline)
+def _of_model(text: str, of: Callable[[ModelSpec], Value]) -> Field:
+    return Field(text, lambda figure: of(figure.spec))
+
+
+def _published(text: str, of: Callable[[ReportedResult], Value]) -> Field:
+    return Field(text, lambda figure: None if figure.reported is None else of(figure.reported))
+
+
+def _measured(text: str, of: Callable[[EvalResult], Value]) -> Field:
+    return Field(text, lambda figure: None if figure.measured is None else of(figure.measured))
 
 
 def _recipe(name: str) -> Callable[[ModelSpec], Value]:
@@ -54,34 +65,45 @@ def _of_family(name: str, text: str) -> Field:
         fields = family_of(spec.architecture).fields
         return fields[name][1](spec.architecture) if name in fields else None
 
-    return Field(text, of)
+    return _of_model(text, of)
+
+
+def _flops(figure: Figure) -> Value:
+    return flops_under(figure.spec, figure.protocol)[1].get("torchvision")
 
 
 FIELDS: Mapping[str, Field] = {
-    "name": Field("arch.tag", lambda spec: spec.name),
-    "arch": Field("the name before the dot", lambda spec: spec.arch),
-    "tag": Field("the name after the dot: whose training", lambda spec: spec.tag),
-    "publisher": Field("who published it first", lambda spec: spec.publisher),
-    "dataset": Field("of top1 and top5", _headline(lambda result: result.dataset)),
-    "protocol": Field(
-        "the named preprocessing of top1 and top5",
-        lambda spec: spec.headline.protocol if spec.headline else spec.protocol,
-    ),
-    "top1": Field("published under the weights' own protocol, percent", _headline(lambda result: result.top1)),
-    "top5": Field("the same for the first five", _headline(lambda result: result.top5)),
-    "params": Field("trainable parameters", lambda spec: spec.num_params),
-    "flops": Field("multiply-adds, torchvision's convention", lambda spec: spec.flops.get("torchvision")),
+    "name": _of_model("arch.tag", lambda spec: spec.name),
+    "arch": _of_model("the name before the dot", lambda spec: spec.arch),
+    "tag": _of_model("the name after the dot: whose training", lambda spec: spec.tag),
+    "publisher": _of_model("who published it first", lambda spec: spec.publisher),
+    "dataset": Field("of top1, top5 and measured_*", lambda figure: figure.dataset),
+    "protocol": Field("the named preprocessing of top1, top5 and measured_*", lambda figure: figure.protocol),
+    "top1": _published("published, percent", lambda result: result.top1),
+    "top5": _published("the same for the first five", lambda result: result.top5),
+    "published_by": _published("who published top1 and top5", lambda result: result.published_by),
+    "measured_top1": _measured("measured here, percent", lambda result: result.top1),
+    "measured_top5": _measured("the same for the first five", lambda result: result.top5),
+    "measured_images": _measured("how many images were measured", lambda result: result.num_samples),
+    "measured_on": _measured("the day of the measurement, such as 2026-11-21", lambda result: result.date[:10]),
+    "params": _of_model("trainable parameters", lambda spec: spec.num_params),
+    "flops": Field("multiply-adds at the protocol's image size, torchvision's convention", _flops),
     **{name: _of_family(name, text) for family in families() for name, (text, _) in family.fields.items()},
-    "num_classes": Field("outputs", lambda spec: spec.architecture.num_classes),
-    "epochs": Field("of the training", _recipe("epochs")),
-    "batch_size": Field("of the training", _recipe("batch size")),
-    "framework": Field("of the first weight file", lambda spec: spec.weights[0].framework if spec.weights else None),
-    "format": Field("of the first weight file", lambda spec: spec.weights[0].format if spec.weights else None),
-    "files": Field("how many weight files are published", lambda spec: len(spec.weights)),
-    "license": Field("of the publisher's code", lambda spec: spec.license),
-    "port_of": Field("the model whose weights these are", lambda spec: spec.port_of),
-    "config": Field("the config file", lambda spec: spec.config),
+    "num_classes": _of_model("outputs", lambda spec: spec.architecture.num_classes),
+    "epochs": _of_model("of the training", _recipe("epochs")),
+    "batch_size": _of_model("of the training", _recipe("batch size")),
+    "framework": _of_model(
+        "of the first weight file", lambda spec: spec.weights[0].framework if spec.weights else None
+    ),
+    "format": _of_model("of the first weight file", lambda spec: spec.weights[0].format if spec.weights else None),
+    "files": _of_model("how many weight files are published", lambda spec: len(spec.weights)),
+    "license": _of_model("of the publisher's code", lambda spec: spec.license),
+    "port_of": _of_model("the model whose weights these are", lambda spec: spec.port_of),
+    "config": _of_model("the config file", lambda spec: spec.config),
 }
+
+#: Fields that speak of one accuracy among several: an expression with one of them is tried on each under any protocol.
+_OF_ONE_FIGURE = ("protocol", "published_by", "measured_top1", "measured_top5", "measured_images", "measured_on")
 
 _COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Lt: operator.lt,
@@ -95,15 +117,31 @@ _COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
 }
 
 
-def select(
-    specs: Iterable[ModelSpec], pattern: str = "*", where: str | None = None, sort: str = "name"
-) -> list[ModelSpec]:
-    """The models whose name or alias matches a shell pattern and for which an expression holds.
+def matching(patterns: str | Sequence[str], specs: Iterable[ModelSpec]) -> tuple[list[ModelSpec], list[str]]:
+    """The models whose name, alias or architecture's name one of several shell patterns matches, and who matches none.
 
-    Of an architecture's name alone it logs which of several models it stands for (`densezoo.index.load.tell_which`).
+    Case, separators and slips in a word are forgiven, numbers are not (`densezoo.index.search`).
+
+    Returns:
+        The models in the index's order, and the patterns that match nothing.
+    """
+    specs = list(specs)
+    known = {spec.name: (spec.name, *spec.aliases, spec.arch) for spec in specs}
+    names = [name for own in known.values() for name in own]
+    matches = {each: set(search(each, names)) for each in ([patterns] if isinstance(patterns, str) else patterns)}
+    chosen = set().union(*matches.values())
+    return (
+        [spec for spec in specs if chosen.intersection(known[spec.name])],
+        [each for each, found in matches.items() if not found],
+    )
+
+
+def select(models: Iterable[Sequence[Figure]], where: str | None = None, sort: str = "name") -> list[Figure]:
+    """The models for which an expression holds, each with the accuracy for which it does.
 
     Args:
-        where: over FIELDS; None: all.
+        models: every accuracy of each model, at least one without any.
+        where: over FIELDS; None: all models, each with the accuracy under its weights' own protocol.
         sort: a field, with a minus before it from high to low; models without it come last.
 
     Raises:
@@ -111,15 +149,47 @@ def select(
         UnknownNameError: a field that isn't one of FIELDS; names the nearest.
     """
     holds = compile_where(where) if where is not None else lambda _: True
-    specs = list(specs)
-    found = [spec for spec in specs if any(fnmatchcase(n, pattern) for n in (spec.name, *spec.aliases)) and holds(spec)]
-    for spec in found:
-        tell_which(pattern, spec, specs)
+    named = set(names_in(where)) if where is not None else set()
+    candidates = (_considered(figures, named) for figures in models)
+    found = [first for figures in candidates if (first := next(filter(holds, figures), None)) is not None]
     of = field(sort.removeprefix("-")).of
-    found.sort(key=lambda spec: spec.name)
-    present = [spec for spec in found if of(spec) is not None]
-    present.sort(key=lambda spec: of(spec), reverse=sort.startswith("-"))  # type: ignore[arg-type,return-value]
-    return present + [spec for spec in found if of(spec) is None]
+    found.sort(key=lambda figure: figure.spec.name)
+    present = [figure for figure in found if of(figure) is not None]
+    present.sort(key=lambda figure: of(figure), reverse=sort.startswith("-"))  # type: ignore[arg-type,return-value]
+    return present + [figure for figure in found if of(figure) is None]
+
+
+def _considered(figures: Sequence[Figure], named: set[str]) -> list[Figure]:
+    """The accuracies of a model on which an expression is tried, the one under the weights' own protocol first.
+
+    All of them where it names the dataset and the protocol; where it names one of the two, those that have the other
+    as the first one has it; otherwise the first one.
+
+    Args:
+        named: the fields in the expression.
+    """
+    ordered = sorted(figures, key=lambda figure: (figure.reported is None, figure.protocol != figure.spec.protocol))
+    by_dataset: dict[str | None, Figure] = {}
+    for figure in ordered:
+        by_dataset.setdefault(figure.dataset, figure)
+    any_protocol = not named.isdisjoint(_OF_ONE_FIGURE)
+    if "dataset" in named:
+        return ordered if any_protocol else list(by_dataset.values())
+    same_dataset = [figure for figure in ordered if figure.dataset == ordered[0].dataset]
+    return same_dataset if any_protocol else same_dataset[:1]
+
+
+def advice(models: Iterable[Sequence[Figure]], where: str) -> str:
+    """What a user may have meant by an expression that holds for nothing: a text that no model has; "" for none."""
+    figures = [figure for own in models for figure in own]
+    tree = ast.parse(where.strip(), mode="eval")
+    for node in ast.walk(tree):
+        match node:
+            case ast.Compare(left=ast.Name(id=name), ops=[ast.Eq()], comparators=[ast.Constant(value=str(value))]):
+                values = {str(of) for figure in figures if (of := field(name).of(figure)) is not None}
+                if value not in values:
+                    return f"; no model's {name} is {value!r}{suggestion(value, values)}"
+    return ""
 
 
 def field(name: str) -> Field:
@@ -133,7 +203,13 @@ def field(name: str) -> Field:
     return FIELDS[name]
 
 
-def compile_where(expression: str) -> Callable[[ModelSpec], bool]:
+def names_in(expression: str) -> list[str]:
+    """The fields that an expression names, in its order; it has been read before (`compile_where`)."""
+    nodes = ast.walk(ast.parse(expression.strip(), mode="eval"))
+    return list(dict.fromkeys(node.id for node in nodes if isinstance(node, ast.Name)))
+
+
+def compile_where(expression: str) -> Callable[[Figure], bool]:
     """An expression as a predicate.
 
     Raises:
@@ -153,23 +229,23 @@ MAX_LENGTH = 1000  # characters; bounds how deep an expression can be nested
 _EXAMPLE = "; expected such as: top1 > 76 and params < 10e6"
 
 
-def _predicate(node: ast.expr, expression: str) -> Callable[[ModelSpec], bool]:
+def _predicate(node: ast.expr, expression: str) -> Callable[[Figure], bool]:
     match node:
         case ast.BoolOp(op=op, values=values):
             parts = [_predicate(value, expression) for value in values]
             together = all if isinstance(op, ast.And) else any
-            return lambda spec: together(part(spec) for part in parts)
+            return lambda figure: together(part(figure) for part in parts)
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             inner = _predicate(operand, expression)
-            return lambda spec: not inner(spec)
+            return lambda figure: not inner(figure)
         case ast.Compare(left=left, ops=ops, comparators=comparators):
             operands = [_operand(item, expression) for item in (left, *comparators)]
             pairs = list(zip(ops, operands, operands[1:]))
-            return lambda spec: all(_compare(op, a(spec), b(spec), expression) for op, a, b in pairs)
+            return lambda figure: all(_compare(op, a(figure), b(figure), expression) for op, a, b in pairs)
     raise QueryError(f"{expression!r}: {_part(node, expression)} is no comparison{_EXAMPLE}")
 
 
-def _operand(node: ast.expr, expression: str) -> Callable[[ModelSpec], object]:
+def _operand(node: ast.expr, expression: str) -> Callable[[Figure], object]:
     match node:
         case ast.Name(id=name):
             return field(name).of

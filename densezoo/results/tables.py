@@ -12,8 +12,9 @@ from densezoo.data.layouts.imagenet_c import NAME as CORRUPTED
 from densezoo.errors import ResultError
 from densezoo.protocols import PROTOCOLS
 from densezoo.results.corruptions import corruption_rows
+from densezoo.results.figures import figures
 from densezoo.results.weights import has_weights_of, legend, mark
-from densezoo.types import EvalResult, ModelSpec, ReportedResult
+from densezoo.types import EvalResult, Figure, ModelSpec, ReportedResult
 
 _BY_PROTOCOL = "/by-protocol"  # after a dataset's name in a marker: published_by_protocol instead of dataset_table
 _MATRIX = "/protocols"  # measured_by_protocol
@@ -61,14 +62,14 @@ def dataset_table(dataset: str, specs: Iterable[ModelSpec], results: Iterable[Ev
 
 def dataset_rows(dataset: str, specs: Iterable[ModelSpec], results: Iterable[EvalResult]) -> list[Row]:
     """The rows of one dataset, model by model; empty where nobody published or measured anything."""
-    measured = {(r.model, str(r.conditions)): r for r in results if r.dataset == dataset and r.subset is None}
-    rows = []
-    for spec in specs:
-        reported = [r for r in spec.reported if r.dataset.rstrip("+") == dataset]
-        own = {protocol: r for (model, protocol), r in measured.items() if _is_of(r, spec, model)}
-        rows += [Row(spec, r.protocol, r, own.pop(r.protocol, None)) for r in reported]
-        rows += [Row(spec, protocol, None, r) for protocol, r in own.items()]
-    return rows
+    stored = list(results)
+    found = [figure for spec in specs for figure in figures(spec, stored) if figure.dataset == dataset]
+    return [Row(figure.spec, _label(figure), figure.reported, figure.measured) for figure in found]
+
+
+def _label(figure: Figure) -> str:
+    """The protocol, and what else is unusual in how the figure was measured."""
+    return figure.measured.protocol_label if figure.measured else str(figure.protocol)
 
 
 def corruption_table(specs: Iterable[ModelSpec], results: Iterable[EvalResult]) -> str:

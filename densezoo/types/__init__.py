@@ -15,6 +15,7 @@ from densezoo.types.checkpoint import (
 )
 from densezoo.types.computation import Computation, Freedom, Node, PoolFreedom
 from densezoo.types.experiment import Experiment, Recipe
+from densezoo.types.figure import Figure
 from densezoo.types.index import ModelSpec, ReportedResult, WeightSource
 from densezoo.types.layer import Layer
 from densezoo.types.protocol import Protocol
@@ -31,6 +32,7 @@ __all__ = [
     "Description",
     "EvalResult",
     "Experiment",
+    "Figure",
     "Freedom",
     "KeyMap",
     "KnownBy",

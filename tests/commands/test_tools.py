@@ -226,14 +226,6 @@ def test_listing(tool: Tool, capsys: pytest.CaptureFixture[str], monkeypatch: py
     assert capsys.readouterr().out == "name,params\ndensenet121.tv_in1k,7978856\n"
 
 
-@pytest.mark.parametrize(("form", "shown"), [((), ""), (("--json",), "[]\n"), (("--csv",), "name,params\n")])
-def test_listing_nothing(tool: Tool, capsys: pytest.CaptureFixture[str], form: tuple[str, ...], shown: str) -> None:
-    assert tool("list_models", "resnet50", "--where", "top1 > 1", "--columns", "name,params", *form) == 1
-    found = capsys.readouterr()
-    assert found.out == shown
-    assert found.err.startswith("error: no model matches 'resnet50' and top1 > 1; densezoo has the DenseNet family")
-
-
 def test_listing_by_a_field_that_is_none(tool: Tool, capsys: pytest.CaptureFixture[str]) -> None:
     assert tool("list_models", "--where", "parms > 3") == 1
     assert capsys.readouterr().err == "error: there is no field 'parms'; did you mean 'params'?\n"
