@@ -10,11 +10,13 @@ demo: .venv/installed
 test: check
 	$(BIN)/pytest -n auto --dist worksteal -m "not slow"
 
-# Every test, with Ray's local cluster and the coverage floor of pyproject.toml; then faults done to running evaluations.
+# Every test, with Ray's local cluster and the coverage floor of pyproject.toml; faults done to running evaluations;
+# OpenMIM's commands on a wheel, in an environment of their own.
 test-all: check
 	$(BIN)/python -m pip install --quiet --editable '.[dev,ray]'
 	$(BIN)/pytest -n auto --dist worksteal --cov
 	$(BIN)/python tests/fault_loop.py
+	$(BIN)/python tests/openmim_check.py
 
 check: .venv/installed
 	$(BIN)/ruff check .

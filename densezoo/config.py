@@ -24,6 +24,7 @@ def load_config(path: str | Path, overrides: Mapping[str, object] | None = None)
     """The experiment that a config file describes.
 
     Args:
+        path: the config file.
         overrides: {"model.drop_rate": 0.1, ...}, as ``--cfg-options`` gives them.
 
     Raises:
@@ -63,13 +64,13 @@ def _merged(base: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     """``values`` over ``base``, dict by dict, as mmengine merges them."""
     out = dict(base)
     for key, value in values.items():
-        both = isinstance(value, dict) and isinstance(out.get(key), dict)
-        out[key] = _merged(out[key], value) if both else value
+        two_dicts = isinstance(value, dict) and isinstance(out.get(key), dict)
+        out[key] = _merged(out[key], value) if two_dicts else value
     return out
 
 
 def _state(path: Path) -> tuple[int, ...]:
-    """By which a file that is edited while this process runs is read anew."""
+    """Size, inode and time of a file: one that is edited while this process runs has another state and is read anew."""
     try:
         stat = path.stat()
     except OSError:
@@ -79,7 +80,7 @@ def _state(path: Path) -> tuple[int, ...]:
 
 @cache
 def _literals(path: Path, state: tuple[int, ...]) -> dict[str, Any]:
-    """{name: value} of a file, in this state, of ``name = <literal>`` lines."""
+    """{name: value} of the ``name = <literal>`` lines of a file; ``state`` is only the cache's key."""
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -97,7 +98,9 @@ def _literals(path: Path, state: tuple[int, ...]) -> dict[str, Any]:
                 try:
                     values[name] = _literal(value)
                 except ValueError:
-                    raise ConfigError(f"{path}, line {statement.lineno}: {name} is no literal") from None
+                    raise ConfigError(
+                        f"{path}, line {statement.lineno}: {name} is no literal; expected a number, text, list or dict"
+                    ) from None
             case _:
                 raise ConfigError(f"{path}, line {statement.lineno}: expected 'name = literal' and nothing else")
     return values

@@ -3,10 +3,10 @@
     DensezooError
     ├── ConfigError        a config file or an override: unreadable, unknown key, wrong type
     ├── MetafileError      model-index.yml or a metafile: the same, naming file, model and field
-    ├── UnknownNameError   a model, protocol or dataset that doesn't exist; names the nearest ones
-    ├── QueryError         a choice of models: no expression, a number compared with a text, or one that chooses none
-    ├── DownloadError      weights that can't be had whole and unchanged, from anywhere
-    ├── FormatError        a checkpoint file that can't be read as what it seems to be
+    ├── UnknownNameError   a model, protocol or dataset that doesn't exist; names the nearest one
+    ├── QueryError         a query for models: no expression, a number compared with a text, or no model fits
+    ├── DownloadError      weights that no location serves whole and unchanged
+    ├── FormatError        a checkpoint file that can't be read in the format of its first bytes
     ├── CheckpointError    a readable checkpoint that doesn't hold the network that was asked for
     ├── DatasetError       a dataset: missing, in another layout, labels out of range
     ├── ImageError         one image that can't be decoded
@@ -26,14 +26,14 @@ from difflib import get_close_matches
 
 
 class DensezooError(Exception):
-    """The base of them all: ``except densezoo.errors.DensezooError`` catches what a user can mend."""
+    """The base class: ``except densezoo.errors.DensezooError`` catches every error that a user can mend."""
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Another process gets the message, whatever it was made of."""
-        return _again, (type(self), self.args)
+        """Pickle class and message alone: another process rebuilds the error without the constructor's arguments."""
+        return _rebuilt, (type(self), self.args)
 
 
-def _again(kind: type[DensezooError], args: tuple[object, ...]) -> DensezooError:
+def _rebuilt(kind: type[DensezooError], args: tuple[object, ...]) -> DensezooError:
     error = kind.__new__(kind)
     error.args = args
     return error
@@ -49,10 +49,10 @@ class UnknownNameError(DensezooError):
     """A name that is in no table.
 
     Args:
-        kind: what was looked up ("protocol").
-        name: what was asked for.
+        kind: what the name is of, as a noun ("protocol").
+        name: the unknown name.
         known: every name there is, or those that may have been meant.
-        otherwise: what is said where none of them is near, in place of all of them.
+        otherwise: the end of the message when no known name is near; None: the list of all known names.
     """
 
     def __init__(self, kind: str, name: str, known: Iterable[str], otherwise: str | None = None) -> None:
@@ -66,13 +66,13 @@ class MissingDependencyError(DensezooError):
     """An optional package that isn't installed.
 
     Args:
-        what: what needs it, as a noun ("writing ONNX files").
+        purpose: what needs it, as a noun ("writing ONNX files").
         package: its name ("onnx").
         extra: densezoo's extra that has it ("formats"), a key of pyproject's optional-dependencies.
     """
 
-    def __init__(self, what: str, package: str, extra: str) -> None:
-        super().__init__(f"{what} needs {package}, which is not installed: pip install 'densezoo[{extra}]'")
+    def __init__(self, purpose: str, package: str, extra: str) -> None:
+        super().__init__(f"{purpose} needs {package}, which is not installed: pip install 'densezoo[{extra}]'")
 
 
 class DownloadError(DensezooError): ...
@@ -100,9 +100,13 @@ class ResultError(DensezooError): ...
 
 
 def suggestion(name: str, known: Iterable[str], otherwise: str | None = None) -> str:
-    """The end of an "unknown name" message: the nearest known name, or where none is near ``otherwise``, or all."""
-    known = sorted(known)
-    near = get_close_matches(name, known, n=1, cutoff=0.6)
+    """The end of an "unknown name" message: the nearest known name; if none is near, ``otherwise`` or all known names.
+
+    Args:
+        name, known, otherwise: as of `UnknownNameError`.
+    """
+    names = sorted(known)
+    near = get_close_matches(name, names, n=1, cutoff=0.6)
     if near:
         return f"; did you mean {near[0]!r}?"
-    return f"; {otherwise or 'known: ' + ', '.join(known)}"
+    return f"; {otherwise or 'known: ' + ', '.join(names)}"

@@ -1,4 +1,4 @@
-"""Files that densezoo writes: replaced whole, with room for them, and what their extensions stand for."""
+"""Files that densezoo writes: replacing them whole, checking that there is room, and the formats of extensions."""
 
 from __future__ import annotations
 
@@ -12,38 +12,40 @@ from pathlib import Path
 
 from densezoo.errors import ConfigError, DensezooError, ResultError
 
-#: {extension: what may be written under it, the first unless another is asked for}.
+#: {extension: the formats that may be written under it; the first one unless another is asked for}.
 Extensions = Mapping[str, tuple[str, ...]]
 PREDICTIONS: Extensions = {".parquet": ("parquet",)}
 PLOT: Extensions = {".png": ("png",), ".pdf": ("pdf",), ".svg": ("svg",)}
 
 
-def written_as(path: Path, kind: str, known: Extensions, asked: str | None = None) -> str:
-    """What is written into a file, by its extension.
+def written_as(path: Path, kind: str, extensions: Extensions, requested: str | None = None) -> str:
+    """The format that a file is written in, by its extension.
 
     Args:
         path: the file.
-        kind: what it is, for messages: "checkpoint".
-        known: the extensions of its kind.
-        asked: what the user asks for beside the name.
+        kind: the kind of file, for messages: "checkpoint".
+        extensions: the extensions of this kind of file, with their formats.
+        requested: the format that the user asks for beside the name; None: the extension's first.
 
     Raises:
-        ConfigError: another extension than those of its kind, or not one of what is asked for.
+        ConfigError: the extension is none of its kind's, or has another format than the requested one.
     """
-    extension = next((end for end in known if path.name.lower().endswith(end)), None)
+    extension = next((end for end in extensions if path.name.lower().endswith(end)), None)
     if extension is None:
-        ends = ", ".join(f"{end} ({', '.join(made)})" if made != (end[1:],) else end for end, made in known.items())
+        ends = ", ".join(
+            f"{end} ({', '.join(formats)})" if formats != (end[1:],) else end for end, formats in extensions.items()
+        )
         raise ConfigError(
             f"{path}: the extension says what is written: expected, for a {kind} file, {ends}; "
             f"found {path.suffix or 'none'}"
         )
-    if asked is not None and asked not in known[extension]:
-        fitting = [end for end, made in known.items() if asked in made]
+    if requested is not None and requested not in extensions[extension]:
+        fitting = [end for end, formats in extensions.items() if requested in formats]
         raise ConfigError(
-            f"{path}: {extension} is for {', '.join(known[extension])}, not for {asked}, which was asked for; "
+            f"{path}: {extension} is for {', '.join(extensions[extension])}, not for {requested}, which was asked for; "
             f"name the file {' or '.join(fitting)}, or ask for what its extension says"
         )
-    return asked or known[extension][0]
+    return requested or extensions[extension][0]
 
 
 @contextlib.contextmanager
@@ -97,10 +99,10 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def check_writable(folder: Path, size: int) -> None:
-    """Find out before the work starts whether a folder can take files.
+    """Refuse a folder that can't take files, before the work starts.
 
     Args:
-        folder: where results will be stored; made if need be.
+        folder: where results will be stored; it is made if it doesn't exist.
         size: bytes that the files will take.
 
     Raises:

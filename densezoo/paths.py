@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
-# The wheel carries model-index.yml, metafiles/, configs/ and tools/ under .mim/, where OpenMIM looks for them.
+# The wheel carries them all under .mim/, where OpenMIM looks for its own model-index.yml and for configs.
 CLONE = (PACKAGE.parent / "model-index.yml").is_file()
 ROOT = PACKAGE.parent if CLONE else PACKAGE / ".mim"
+INDEX = ROOT / ("model-index.yml" if CLONE else "densezoo-index.yml")
 #: What is measured goes into the repository in a clone, and otherwise into the current folder, not into site-packages.
 RESULTS = ROOT / "results" if CLONE else Path("results")
 
@@ -21,6 +22,10 @@ def cache_folder() -> Path:
 
 
 def relative_to_root(path: Path) -> str:
-    """The path as it is written in results and messages: relative to the repository where it lies in it."""
+    """The path as results and messages show it: relative to the repository if it is inside, else absolute.
+
+    Args:
+        path: of a file or folder.
+    """
     path = path.resolve()
     return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else str(path)

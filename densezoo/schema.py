@@ -1,6 +1,6 @@
 """Untrusted mappings (a config, a metafile entry, a JSON result) into the dataclasses of `densezoo.types`.
 
-Every key is known, every value has its field's type, nothing required is absent: or an error that names the place.
+Unknown keys, values of a wrong type and missing keys end in an error that names file and field.
 """
 
 from __future__ import annotations
@@ -20,37 +20,39 @@ class _Mismatch(Exception):
     """A value that is not of its field's type; carries what was expected."""
 
 
-def build(cls: type[T], values: object, where: str, error: type[DensezooError]) -> T:
+def build(cls: type[T], values: object, error_prefix: str, error: type[DensezooError]) -> T:
     """An instance of the dataclass ``cls`` from a mapping of its fields; lists become tuples.
 
     Args:
-        where: file and field, for messages.
-        error: what to raise.
+        cls: the dataclass.
+        values: {field: value}, from a file.
+        error_prefix: file and field, for messages.
+        error: the class of the error that is raised.
 
     Raises:
         error: not a mapping, an unknown key (with the nearest known one), a missing key, a wrong type.
     """
     if not isinstance(values, Mapping):
-        raise error(f"{where}: expected a mapping of {cls.__name__} fields, found {values!r}")
+        raise error(f"{error_prefix}: expected a mapping of {cls.__name__} fields, found {values!r}")
     hints = _hints(cls)  # type: ignore[arg-type]  # classes are hashable
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for key in values:
         if key not in fields:
-            raise error(f"{where}: unknown key {key!r}{suggestion(str(key), fields)}")
+            raise error(f"{error_prefix}: unknown key {key!r}{suggestion(str(key), fields)}")
     for name, field in fields.items():
         optional = field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
         if name not in values and not optional:
-            raise error(f"{where}: the key {name!r} is missing")
+            raise error(f"{error_prefix}: the key {name!r} is missing")
     arguments = {}
     for key, value in values.items():
         try:
-            arguments[key] = _checked(value, hints[key], f"{where}: {key}", error)
+            arguments[key] = _checked(value, hints[key], f"{error_prefix}: {key}", error)
         except _Mismatch as mismatch:
-            raise error(f"{where}: {key} is {value!r}; expected {mismatch}") from None
+            raise error(f"{error_prefix}: {key} is {value!r}; expected {mismatch}") from None
     try:
         return cls(**arguments)
     except DensezooError as invalid:  # a value of the right type that the dataclass itself refuses
-        raise error(f"{where}: {invalid}") from None
+        raise error(f"{error_prefix}: {invalid}") from None
 
 
 @cache
@@ -58,33 +60,34 @@ def _hints(cls: type) -> dict[str, Any]:
     return get_type_hints(cls)
 
 
-def _checked(value: object, hint: Any, where: str, error: type[DensezooError]) -> object:
+def _checked(value: object, hint: Any, error_prefix: str, error: type[DensezooError]) -> object:
     origin, args = get_origin(hint), get_args(hint)
     if origin is Literal:
         if value not in args:
             raise _Mismatch("one of " + ", ".join(repr(arg) for arg in args))
         return value
     if origin in (Union, types.UnionType):
-        return _checked_union(value, args, where, error)
+        return _checked_union(value, args, error_prefix, error)
     if origin is tuple:
-        return _checked_tuple(value, args, where, error)
+        return _checked_tuple(value, args, error_prefix, error)
     if dataclasses.is_dataclass(hint):
-        return build(hint, value, where, error)  # type: ignore[arg-type]
+        return build(hint, value, error_prefix, error)  # type: ignore[arg-type]
     if origin is not None and issubclass(origin, Mapping):
         if not isinstance(value, Mapping):
             raise _Mismatch("a mapping")
-        return {key: _checked(item, args[1], f"{where}.{key}", error) for key, item in value.items()}
+        return {key: _checked(item, args[1], f"{error_prefix}.{key}", error) for key, item in value.items()}
     if hint is object:
         return value
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+    if issubclass(hint, float) and isinstance(value, (int, float)) and not isinstance(value, (bool, hint)):
+        return hint(value)
     # bool is an int to Python, and never a number to a reader of configs
     if isinstance(value, hint) and (hint is bool or not isinstance(value, bool)):
         return value
-    raise _Mismatch({int: "a whole number", float: "a number", str: "a string", bool: "True or False"}[hint])
+    names = {bool: "True or False", int: "a whole number", float: "a number", str: "a string"}
+    raise _Mismatch(next(name for kind, name in names.items() if issubclass(hint, kind)))
 
 
-def _checked_union(value: object, args: tuple[Any, ...], where: str, error: type[DensezooError]) -> object:
+def _checked_union(value: object, args: tuple[Any, ...], error_prefix: str, error: type[DensezooError]) -> object:
     expected = []
     if value is None and type(None) in args:
         return None
@@ -93,16 +96,18 @@ def _checked_union(value: object, args: tuple[Any, ...], where: str, error: type
             expected.append("None")
             continue
         try:
-            return _checked(value, arg, where, error)
+            return _checked(value, arg, error_prefix, error)
         except _Mismatch as mismatch:
             expected.append(str(mismatch))
     raise _Mismatch(" or ".join(expected))
 
 
-def _checked_tuple(value: object, args: tuple[Any, ...], where: str, error: type[DensezooError]) -> object:
+def _checked_tuple(value: object, args: tuple[Any, ...], error_prefix: str, error: type[DensezooError]) -> object:
     if not isinstance(value, (list, tuple)):
         raise _Mismatch("a list")
     if args[-1] is not Ellipsis and len(value) != len(args):
         raise _Mismatch(f"a list of {len(args)}")
     items = [args[0]] * len(value) if args[-1] is Ellipsis else args
-    return tuple(_checked(item, hint, f"{where}[{i}]", error) for i, (item, hint) in enumerate(zip(value, items)))
+    return tuple(
+        _checked(item, hint, f"{error_prefix}[{i}]", error) for i, (item, hint) in enumerate(zip(value, items))
+    )

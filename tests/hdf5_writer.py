@@ -1,12 +1,18 @@
-"""Keras's HDF5 files in each layout that the HDF5 library writes, through h5py."""
+"""HDF5 files: Keras's in each layout that the HDF5 library writes, through h5py; others written field by field."""
 
 from __future__ import annotations
 
+import io
 import json
+import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from densezoo.formats.binary import in_memory
+from densezoo.formats.keras.hdf5.datasets import read_tensor
+from densezoo.formats.keras.hdf5.file import MAGIC, File
 
 #: (libver, track_order): superblock 0, 2 or 3; object headers and indexes old and new.
 LAYOUTS = [(libver, order) for libver in (None, "earliest", "v108", "v110", "latest") for order in (False, True)]
@@ -51,3 +57,40 @@ def rewrite(source: Path, target: Path, libver: str | None, track_order: bool, *
             made.attrs.update(stored.attrs)
 
         old.visititems(copy)
+
+
+def open_file(path: Path) -> File:
+    """The file as densezoo reads it."""
+    return File(in_memory(path, io.BytesIO(path.read_bytes())))
+
+
+def values(file: File, name: str) -> list[Any]:
+    """The numbers of the dataset at this path of the file, as nested lists."""
+    return list(read_tensor(file, file.find(file.root, name), name).tolist())
+
+
+def message(kind: int, content: bytes) -> bytes:
+    """A message of an object header of version 2."""
+    return struct.pack("<BHB", kind, len(content), 0) + content
+
+
+def header(*messages: bytes) -> bytes:
+    """Version 2, without a checksum that is right: it isn't looked at."""
+    content = b"".join(messages)
+    return b"OHDR\x02\x02" + struct.pack("<I", len(content)) + content + bytes(4)
+
+
+def new_file(*objects: bytes) -> bytes:
+    """A superblock of version 3, then objects at bytes 48, ... of which the first is the root group."""
+    content = b"".join(objects)
+    return MAGIC + struct.pack("<BBBBQQQQ", 3, 8, 8, 0, 0, (1 << 64) - 1, 48 + len(content), 48) + bytes(4) + content
+
+
+def link(name: bytes, address: int) -> bytes:
+    """A link message: a group's member and the address of its header."""
+    return message(6, b"\x01\x00" + bytes([len(name)]) + name + struct.pack("<Q", address))
+
+
+def info(kind: int, heap: int, tree: int) -> bytes:
+    """A message that leads to dense links (kind 2) or attributes (kind 21)."""
+    return message(kind, b"\x00\x00" + struct.pack("<QQ", heap, tree))

@@ -29,6 +29,9 @@ PARAMETERS = {
     "densenet264_k48.py": 72_686_632,
     "cifar/densenet_40_12_cifar10.py": 1_059_298,
     "cifar/densenet_bc_100_12_cifar10.py": 769_162,
+    "cifar/densenet_c_40_12_cifar10plus.py": 599_050,
+    "cifar/densenet_c_100_12_cifar10plus.py": 4_068_490,
+    "cifar/densenet_c_100_24_cifar10plus.py": 16_114_138,
     "cifar/densenet_bc_250_24_cifar10.py": 15_324_406,
     "cifar/densenet_bc_190_40_cifar10.py": 25_624_430,
 }

@@ -7,14 +7,14 @@ TensorFlow's layout.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from densezoo.families.base import Fact, Family
+from densezoo.families.base import Family
 from densezoo.families.naming import Naming
 from densezoo.families.systems import System, torch_writer, write_safetensors
 from densezoo.types import Architecture, Computation, Freedom, KeyMap, Layer, Node, Param
@@ -44,7 +44,7 @@ class ToyStage(nn.Module):
 
 
 class Toy(nn.Module):
-    def __init__(self, arch: ToyArchitecture) -> None:
+    def __init__(self, arch: ToyArchitecture, *, draw_weights: bool = True) -> None:
         super().__init__()
         sides = zip((arch.in_chans, *arch.widths), arch.widths)
         self.stages = nn.Sequential(*(ToyStage(before, after, arch.norm_eps) for before, after in sides))
@@ -56,9 +56,13 @@ class Toy(nn.Module):
         return logits
 
 
-class ToyMaps(nn.Module):
-    def __init__(self, network: Toy) -> None:
+NETWORK = Toy
+
+
+class FeatureMaps(nn.Module):
+    def __init__(self, network: nn.Module, arch: ToyArchitecture) -> None:
         super().__init__()
+        assert isinstance(network, Toy)
         self.stages = network.stages
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -67,6 +71,28 @@ class ToyMaps(nn.Module):
             x = stage(x)
             maps.append(x)
         return maps
+
+
+FAMILY = Family(
+    title="Toy",
+    architecture=ToyArchitecture,
+    anchor=("stage.conv", 1, 0),
+    inferred=("widths", "in_chans", "num_classes"),
+    sizes=("widths",),
+    head=("head.norm", "classifier"),
+)
+
+
+def kind_of(role: str) -> str:
+    return {"stage.conv": "conv", "stage": "gain", "classifier": "linear"}.get(role, "layer_norm")
+
+
+def smallest_side(arch: ToyArchitecture) -> int:
+    return 4
+
+
+def stages(arch: ToyArchitecture) -> list[tuple[int, int]]:
+    return [(width, 1) for width in arch.widths]
 
 
 def layers(arch: ToyArchitecture) -> Iterator[Layer]:
@@ -116,86 +142,40 @@ KEYMAPS = (
 )
 
 
-class Toys(Family[ToyArchitecture]):
-    name = "toy"
-    title = "Toy"
-    anchor = ("stage.conv", 1, 0)
-    inferred = ("widths", "in_chans", "num_classes")
-    sizes = ("widths",)
-    head = ("head.norm", "classifier")
-
-    @property
-    def architecture(self) -> type[ToyArchitecture]:
-        return ToyArchitecture
-
-    def layers(self, arch: ToyArchitecture) -> Iterator[Layer]:
-        return layers(arch)
-
-    def network(self, arch: ToyArchitecture, *, draw_weights: bool = True) -> nn.Module:
-        return Toy(arch)
-
-    @property
-    def keymaps(self) -> Sequence[KeyMap]:
-        return KEYMAPS
-
-    def kind_of(self, role: str) -> str:
-        return {"stage.conv": "conv", "stage": "gain", "classifier": "linear"}.get(role, "layer_norm")
-
-    def numbers(self, block: int, layer: int, rank: int) -> Mapping[str, int]:
-        return {"stage": block, "stage0": block - 1}
-
-    def infer(self, naming: Naming) -> ToyArchitecture:
-        widths: list[int] = []
-        while shape := naming.shape("stage.conv", len(widths) + 1):
-            widths.append(shape[0])
-        chans, classes = naming.side("stage.conv", 1, 3, 1), naming.side("classifier", 0, 5)
-        return ToyArchitecture(tuple(widths), in_chans=chans, num_classes=classes)
-
-    def computation(self, arch: ToyArchitecture) -> Computation:
-        return computation(arch)
-
-    @property
-    def freedom(self) -> Freedom:
-        return Freedom("a Toy's", "norm_eps", {}, {})
-
-    @property
-    def systems(self) -> Mapping[str, System[ToyArchitecture]]:
-        return {
-            "densezoo": System(build=Toy, write=write_safetensors, extensions=(".safetensors",)),
-            "timm": System(
-                only={"in_chans": (3,)},
-                only_stored={"norm_eps": (1e-6,)},
-                write=torch_writer(self, "toy"),
-                build=Toy,
-                extensions=(".pth",),
-            ),
-        }
-
-    def smallest_side(self, arch: ToyArchitecture) -> int:
-        return 4
-
-    def stages(self, arch: ToyArchitecture) -> Sequence[tuple[int, int]]:
-        return [(width, 1) for width in arch.widths]
-
-    def feature_maps(self, network: nn.Module, arch: ToyArchitecture) -> nn.Module:
-        assert isinstance(network, Toy)
-        return ToyMaps(network)
-
-    def with_fresh_classifier(self, network: nn.Module, num_classes: int) -> nn.Module:
-        assert isinstance(network, Toy)
-        network.classifier = nn.Linear(network.classifier.in_features, num_classes)
-        return network
-
-    @property
-    def fields(self) -> Mapping[str, tuple[str, Callable[[ToyArchitecture], Fact]]]:
-        return {"stages": ("stages", lambda arch: len(arch.widths))}
-
-    def summary(self, arch: ToyArchitecture) -> str:
-        return f"A toy of {len(arch.widths)} stages."
-
-    @property
-    def citation(self) -> str:
-        return "@misc{toy,\n  title = {A toy}\n}"
+def numbers(block: int, layer: int, rank: int) -> dict[str, int]:
+    return {"stage": block, "stage0": block - 1}
 
 
-FAMILY = Toys()
+def infer_architecture(naming: Naming) -> ToyArchitecture:
+    widths: list[int] = []
+    while shape := naming.shape("stage.conv", len(widths) + 1):
+        widths.append(shape[0])
+    chans, classes = naming.side("stage.conv", 1, 3, 1), naming.side("classifier", 0, 5)
+    return ToyArchitecture(tuple(widths), in_chans=chans, num_classes=classes)
+
+
+def with_fresh_classifier(network: nn.Module, num_classes: int) -> nn.Module:
+    assert isinstance(network, Toy)
+    network.classifier = nn.Linear(network.classifier.in_features, num_classes)
+    return network
+
+
+FREEDOM = Freedom("a Toy's", "norm_eps", {}, {})
+
+SYSTEMS = {
+    "densezoo": System(build=Toy, write=write_safetensors, extensions=(".safetensors",)),
+    "timm": System(
+        only={"in_chans": (3,)},
+        only_stored={"norm_eps": (1e-6,)},
+        write=torch_writer(FAMILY, "toy"),
+        build=Toy,
+        extensions=(".pth",),
+    ),
+}
+
+FIELDS = {"stages": ("stages", lambda arch: len(arch.widths))}
+CITATION = "@misc{toy,\n  title = {A toy}\n}"
+
+
+def summary(arch: ToyArchitecture) -> str:
+    return f"A toy of {len(arch.widths)} stages."

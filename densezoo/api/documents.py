@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from densezoo.data.datasets import DATASETS
+from densezoo.data.views import AUGMENTATIONS
 from densezoo.errors import MetafileError, ResultError, suggestion
 from densezoo.families import families
 from densezoo.families.claims import contradictions
 from densezoo.files import write_atomically
 from densezoo.index.load import load_index
-from densezoo.paths import RESULTS, ROOT, relative_to_root
+from densezoo.paths import INDEX, RESULTS, ROOT, relative_to_root
 from densezoo.results.cards import model_cards
+from densezoo.results.openmim import openmim_index
 from densezoo.results.store import read_results
 from densezoo.results.tables import fill_tables
+from densezoo.types import ModelSpec
 
 GENERATED = (ROOT / "README.md",)  # documents with tables in them
 CARDS = ROOT / "docs/models"  # a page an architecture, generated whole
+OPENMIM = ROOT / "docs/openmim.yml"  # the index for `mim search`, which a wheel carries as .mim/model-index.yml
 
 
 def make_tables(results: str | Path | None = None, *, check: bool = False) -> list[Path]:
@@ -40,6 +45,7 @@ def make_tables(results: str | Path | None = None, *, check: bool = False) -> li
             )
     stored, specs = read_results(results or RESULTS), load_index()
     documents = {CARDS / f"{arch}.md": text for arch, text in model_cards(specs.values(), stored).items()}
+    documents[OPENMIM] = openmim_index(specs.values())
     for path in GENERATED:
         documents[path] = fill_tables(path.read_text(encoding="utf-8"), str(path), specs, stored)
     orphans = set(CARDS.glob("*.md")) - set(documents)
@@ -56,24 +62,53 @@ def make_tables(results: str | Path | None = None, *, check: bool = False) -> li
     return changed
 
 
-def check_index(path: str | Path = ROOT / "model-index.yml") -> int:
+def check_index(path: str | Path = INDEX) -> int:
     """Hold every entry of the index against its format and its network; returns how many models were checked.
 
     Every network is rebuilt: parameters and the FLOPs of every convention that has a definition must agree exactly.
+    Every name (of a key table, a dataset, a test-time augmentation) exists; a dataset that densezoo doesn't know, and a
+    file without a key table, say why.
 
     Raises:
         MetafileError: what is wrong; names file, model and field.
     """
-    keymaps = {keymap.name for family in families() for keymap in family.keymaps}
     specs = load_index(path)
     problems = []
     for spec in specs.values():
         error_prefix = f"{', '.join(spec.metafiles)}: model {spec.name}"
-        problems += [f"{error_prefix}: {problem}" for problem in contradictions(spec)]
-        for name in {source.keymap for source in spec.weights} - {None, *keymaps}:
-            problems.append(
-                f"{error_prefix}: Weight Files: Keymap: there is no {name!r}{suggestion(str(name), keymaps)}"
-            )
+        found = [*contradictions(spec), *_wrong_weight_files(spec), *_wrong_results(spec)]
+        problems += [f"{error_prefix}: {problem}" for problem in found]
     if problems:
         raise MetafileError("\n".join(problems))
     return len(specs)
+
+
+def _wrong_weight_files(spec: ModelSpec) -> list[str]:
+    """What is wrong with the names in a model's weight files."""
+    keymaps = {keymap.name for family in families() for keymap in family.keymaps}
+    problems = []
+    for source in spec.weights:
+        if source.keymap is None and source.not_loadable is None and source.path is None:
+            problems.append(f"Weight Files: {source.url}: states neither Keymap nor why it is Not Loadable")
+        short = [stated.digits for stated in source.stated_hashes if len(stated.digits) < 8]
+        problems += [f"Weight Files: {source.url}: the hash {digits} has less than 8 digits" for digits in short]
+        if source.keymap is not None and source.keymap not in keymaps:
+            known = suggestion(source.keymap, keymaps)
+            problems.append(f"Weight Files: Keymap: there is no {source.keymap!r}{known}")
+    return problems
+
+
+def _wrong_results(spec: ModelSpec) -> list[str]:
+    """What is wrong with the names in a model's published results."""
+    problems = []
+    for result in spec.reported:
+        dataset, classes = DATASETS.get(result.dataset.rstrip("+")), spec.architecture.num_classes
+        if dataset is not None and dataset.num_classes not in (None, classes):
+            problems.append(f"Results: {dataset.name} has {dataset.num_classes} classes; {spec.config} has {classes}")
+        if dataset is None and result.not_evaluable is None:
+            known = suggestion(result.dataset, DATASETS)
+            problems.append(f"Results: Dataset: there is no {result.dataset!r} that isn't Not Evaluable{known}")
+        if result.tta is not None and result.tta not in AUGMENTATIONS:
+            known = suggestion(result.tta, AUGMENTATIONS)
+            problems.append(f"Results: Test Time Augmentation: there is no {result.tta!r}{known}")
+    return problems

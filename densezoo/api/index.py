@@ -10,9 +10,9 @@ from densezoo.families import families
 from densezoo.index import select
 from densezoo.index.load import load_index
 from densezoo.paths import RESULTS, ROOT
-from densezoo.results.figures import figures
+from densezoo.results.accuracies import accuracies
 from densezoo.results.store import read_results
-from densezoo.types import EvalResult, Figure, ModelSpec
+from densezoo.types import Accuracy, EvalResult, ModelSpec
 
 
 def list_models(patterns: str | Sequence[str] = "*", *, where: str | None = None, sort: str = "name") -> list[str]:
@@ -21,10 +21,10 @@ def list_models(patterns: str | Sequence[str] = "*", *, where: str | None = None
     Args:
         patterns, where, sort: as there.
     """
-    return [figure.spec.name for figure in find_models(patterns, where=where, sort=sort)]
+    return [accuracy.spec.name for accuracy in find_models(patterns, where=where, sort=sort)]
 
 
-def find_models(patterns: str | Sequence[str] = "*", *, where: str | None = None, sort: str = "name") -> list[Figure]:
+def find_models(patterns: str | Sequence[str] = "*", *, where: str | None = None, sort: str = "name") -> list[Accuracy]:
     """Models of the index, each with one accuracy: the one that the expression is about, or under its own protocol.
 
     Args:
@@ -38,7 +38,7 @@ def find_models(patterns: str | Sequence[str] = "*", *, where: str | None = None
         UnknownNameError: a field that doesn't exist; names the nearest.
     """
     specs, _ = select.matching(patterns, load_index().values())
-    return select.select(_figures(specs), where, sort)
+    return select.select(_accuracies(specs), where, sort)
 
 
 def explain_empty(patterns: str | Sequence[str], where: str | None) -> QueryError | None:
@@ -51,8 +51,8 @@ def explain_empty(patterns: str | Sequence[str], where: str | None) -> QueryErro
     if vain:
         kinds = " and ".join(f"{family.title}s" for family in families())
         return QueryError(f"no model matches {' or '.join(map(repr, vain))}; {_nearby(vain[0], kinds)}")
-    if where is not None and not select.select(_figures(specs), where):
-        hint = select.advice(_figures(specs), where)
+    if where is not None and not select.select(_accuracies(specs), where):
+        hint = select.advice(_accuracies(specs), where)
         return QueryError(f"of {len(specs)} models none has {where}{hint}")
     return None
 
@@ -66,10 +66,10 @@ def _nearby(pattern: str, kinds: str) -> str:
     return f"densezoo has {kinds}, listed without a pattern"
 
 
-def _figures(specs: Sequence[ModelSpec]) -> list[list[Figure]]:
+def _accuracies(specs: Sequence[ModelSpec]) -> list[list[Accuracy]]:
     """Every accuracy of each model, published and measured."""
     results = _stored()
-    return [figures(spec, results) or [Figure(spec)] for spec in specs]
+    return [accuracies(spec, results) or [Accuracy(spec)] for spec in specs]
 
 
 def _stored() -> list[EvalResult]:

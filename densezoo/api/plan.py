@@ -19,7 +19,7 @@ from densezoo.data.views import check_fits, get_augmentation
 from densezoo.errors import ConfigError
 from densezoo.evaluation.options import LoadOptions, RunOptions
 from densezoo.evaluation.run import Plan
-from densezoo.families import architecture_values, family_of
+from densezoo.families import architecture_values
 from densezoo.formats.identity import unchanged
 from densezoo.formats.safetensors import stated_facts
 from densezoo.index.known import identify
@@ -81,11 +81,10 @@ def make_plan(load: LoadOptions, options: RunOptions, device: str) -> Plan:
 
 def _is_network_of(spec: ModelSpec, checkpoint: Path, asked: Architecture, built: Architecture) -> bool:
     """Whether a checkpoint that was loaded for one architecture computes the same as under the index's config."""
-
-    def same(one: Architecture, other: Architecture) -> bool:
-        return family_of(one).same_function(one) == family_of(other).same_function(other)
-
-    return same(asked, spec.architecture) or same(built, load_checkpoint(checkpoint, spec.architecture)[1].architecture)
+    if asked.same_function() == spec.architecture.same_function():
+        return True
+    published = load_checkpoint(checkpoint, spec.architecture)[1].architecture
+    return built.same_function() == published.same_function()
 
 
 def _own_name(experiment: Experiment, sha256: str, overrides: Mapping[str, object]) -> str:

@@ -1,4 +1,4 @@
-"""What computes logits: the protocol of a backend, and the table of them. Imports no torch until one is made."""
+"""What computes logits: the `Backend` protocol and the table of backends. Imports no torch until one is created."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Backend(typing.Protocol):
     Args:
         name: its key in BACKENDS.
         precision: what it computes in, such as "float32".
-        device: where it computes.
+        device: the device it computes on.
         protocol: how pixels become the floats that the network was trained on.
     """
 
@@ -48,12 +48,12 @@ class Backend(typing.Protocol):
 
 @dataclass(frozen=True)
 class BackendEntry:
-    """Where a backend is, and what it may be asked for.
+    """The class of a backend, and the precisions it has.
 
     Args:
-        module: that has it; imported when it is used.
+        module: the module of the class; imported when the backend is used.
         class_name: of the `Backend`.
-        precisions: {precision: how far its logits may be from eager's, relative to the largest one}.
+        precisions: {precision: the largest difference of its logits from eager's, relative to the largest logit}.
     """
 
     module: str
@@ -70,6 +70,10 @@ BACKENDS: dict[str, BackendEntry] = {
 def check_backend(name: str, precision: str) -> None:
     """Refuse a backend or a precision that doesn't exist, before anything is imported.
 
+    Args:
+        name: a key of BACKENDS.
+        precision: one of the backend's.
+
     Raises:
         UnknownNameError: names the nearest.
     """
@@ -80,7 +84,7 @@ def check_backend(name: str, precision: str) -> None:
 
 
 def create_backend(name: str, model: nn.Module, protocol: Protocol, device: str, precision: str) -> Backend:
-    """A backend of the table.
+    """Create a backend of the table.
 
     Args:
         name, precision: as `check_backend` takes them.
@@ -105,7 +109,7 @@ def difference_from_eager(backend: Backend, eager: Backend, pixels: Tensor) -> f
         pixels: (N, C, H, W), as for `Backend`.
 
     Raises:
-        EvaluationError: further than the table allows, or no numbers.
+        EvaluationError: the difference is larger than the table allows, or not a number.
     """
     expected = eager(pixels).cpu()
     difference = float((backend(pixels).cpu() - expected).abs().max() / expected.abs().max())

@@ -8,7 +8,10 @@ from densezoo.errors import ConfigError
 
 
 def choose_device(name: str | None) -> str:
-    """The device that was asked for, or the GPU where there is one.
+    """The device that a network runs on.
+
+    Args:
+        name: "cpu", "cuda", "cuda:1", ...; None: the GPU if there is one, else the CPU.
 
     Raises:
         ConfigError: torch doesn't know the device, or the machine doesn't have it.

@@ -1,4 +1,4 @@
-"""PyTorch as it is: the reference that other backends are held to."""
+"""PyTorch's eager mode: the reference that other backends are held to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several views of an image, one answer."""
+"""The logits of several views of an image, summed."""
 
 from __future__ import annotations
 

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from densezoo import api
 from densezoo.commands import options
-from densezoo.paths import ROOT
+from densezoo.paths import INDEX
 
 
 def make_parser() -> ArgumentParser:
     """Its options."""
     parser = options.make_parser(__doc__)
-    parser.add_argument("index", nargs="?", type=Path, default=ROOT / "model-index.yml", help="(default: densezoo's)")
+    parser.add_argument("index", nargs="?", type=Path, default=INDEX, help="(default: densezoo's)")
     return parser
 
 

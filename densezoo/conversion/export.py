@@ -88,5 +88,4 @@ def _difference(path: Path, arch: Architecture, state_dict: Mapping[str, Tensor]
     """In what a file that was just written holds other weights or another network; empty where it doesn't."""
     read, again, _ = convert(read_checkpoint(path), arch)
     names = [name for name in state_dict if "num_batches" not in name and not state_dict[name].equal(again[name])]
-    same_function = family_of(arch).same_function
-    return ", ".join(names[:4]) or ("" if same_function(read) == same_function(arch) else str(read))
+    return ", ".join(names[:4]) or ("" if read.same_function() == arch.same_function() else str(read))

@@ -126,13 +126,13 @@ class _Walk:
         if node.op != "concat" and node.inputs[0] not in self.positions:
             self.positions[node.inputs[0]] = self._node().name
             return
-        features, place = self._joined(), self.freedom.place(node)
+        features, title = self._joined(), self.freedom.title_of(node)
         if not all(name in self.positions for name in node.inputs):
             if len(features) != len(node.inputs):
-                raise self._refuse(f"{len(node.inputs)} features joined after {place}", f"{len(features)}")
+                raise self._refuse(f"{len(node.inputs)} features joined after {title}", f"{len(features)}")
             self.positions.update(zip(node.inputs, features))
         elif features != [self.positions[name] for name in node.inputs]:
-            raise self._refuse(f"{place} to join all before it in order", "another order")
+            raise self._refuse(f"{title} to join all before it in order", "another order")
 
     def _joined(self) -> list[str]:
         """The features that come in here, in their order."""
@@ -189,9 +189,10 @@ class _Walk:
         """A convolution."""
         node = self._step("conv")
         self.weights.append(node.weights)
-        pads = self._window(node, expected)
-        if pads != expected.attributes["pads"]:
+        pads, free = self._window(node, expected), self.freedom.conv_pads(expected)
+        if pads not in free:
             raise self._refuse(f"a padding of {expected.attributes['pads'][0]}", f"{pads} ({node.name})")
+        self._agree(free[pads])
 
     def norm(self, expected: Node) -> None:
         """A batch norm, whose weight and bias may be a step of their own."""

@@ -44,7 +44,7 @@ def convert(
         CheckpointError: no known source's names; tensors missing, unexpected or of another shape; weights that are
             not finite numbers; an option that is no field, or that the file contradicts; another computation.
     """
-    for family in families():
+    for family in families() if checkpoint.modules else ():
         checkpoint = family.fold_modules(checkpoint)
     naming = recognise(checkpoint)
     checkpoint = dataclasses.replace(checkpoint, described=naming.family.named_networks(checkpoint))
@@ -177,7 +177,7 @@ def _check_given(
         asked, decided = getattr(given, field.name), getattr(arch, field.name)
         if field.name in (*family.inferred, *options) or equal(asked, decided) or equal(asked, field.default):
             continue
-        if family.same_function(arch) != family.same_function(dataclasses.replace(arch, **{field.name: asked})):
+        if arch.same_function() != dataclasses.replace(arch, **{field.name: asked}).same_function():
             raise CheckpointError(
                 f"{checkpoint.path}: {field.name} was asked to be {asked!r} (the config's, or an override's); by the "
                 f"file, or as networks of {naming.keymap.name} names have it, it is {decided!r}; ask for that"

@@ -49,10 +49,10 @@ def _naming(family: Family[Any], keymap: KeyMap, tensors: Mapping[str, Tensor]) 
     if "{rank}" in keymap.templates[role][0]:
         ranks = family.ranks(naming)
         return naming.ranked(ranks) if family.anchor in ranks else None
-    keys = naming.keys(role, "weight", block, layer)
-    assert keys is not None, "every table names the anchor"
-    ends = [name for name in tensors if name.endswith(keys[0]) and _BOUNDARY.fullmatch(name.removesuffix(keys[0]))]
-    return Naming(family, keymap, min(ends, key=len).removesuffix(keys[0]), tensors) if ends else None
+    anchors = [keys[0] for keys in naming.alternatives(role, "weight", block, layer)]
+    prefixes = [name.removesuffix(anchor) for anchor in anchors for name in tensors if name.endswith(anchor)]
+    prefixes = [prefix for prefix in prefixes if _BOUNDARY.fullmatch(prefix)]
+    return Naming(family, keymap, min(prefixes, key=len), tensors) if prefixes else None
 
 
 def is_counter(tensor: Tensor) -> bool:

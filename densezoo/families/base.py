@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from densezoo.types import Architecture, Checkpoint, Computation, Freedom, KeyMap, Layer, NamedNetwork
 
@@ -15,150 +16,131 @@ if TYPE_CHECKING:
     from densezoo.families.systems import System
 
 A = TypeVar("A", bound=Architecture)
+A_contra = TypeVar("A_contra", bound=Architecture, contravariant=True)
+T = TypeVar("T")
 Position = tuple[str, int, int]  # role, block, layer
 Fact = str | float | int | None
 
 
-class Family(ABC, Generic[A]):
-    """One family of networks: a folder of this package, whose ``__init__`` makes the one object of this class.
+class Part(Generic[T]):
+    """A function, class or table of one of the folder's modules, which is imported when the part is asked for.
 
-    Each method imports the module of the folder that it needs, so that listing the index imports no torch.
+    So listing the index imports no torch, and a question goes straight to the module that answers it.
+
+    Args:
+        module: of the folder.
+        name: in that module.
+        default: the part of a family whose folder has no such module, or whose module has no such name.
     """
 
-    #: The name of its folder, and of ``model = dict(family=...)`` in a config.
-    name: ClassVar[str]
-    #: What messages call one network of it: "DenseNet".
-    title: ClassVar[str]
-    #: A layer that every network of the family has; a file in which a key table names its weight is of that table.
-    anchor: ClassVar[Position]
-    #: Fields of the architecture that tensors show, so that a difference can be named.
-    inferred: ClassVar[tuple[str, ...]]
-    #: Those of them that tell one network of the family from another in a message.
-    sizes: ClassVar[tuple[str, ...]]
-    #: Roles of the layers that a file of the features alone lacks.
-    head: ClassVar[tuple[str, ...]] = ("classifier",)
-    #: (a pattern of a tensor's name, what a file with such a name is where no table applies to it).
-    fragments: ClassVar[tuple[tuple[str, str], ...]] = ()
+    def __init__(self, module: str, name: str, default: T | None = None) -> None:
+        self.module, self.name, self.default = module, name, default
 
-    @property
-    def a_title(self) -> str:
-        """The title after its article: "a DenseNet"."""
-        spelled = self.title[1].isupper()  # "an RDNet", "an MSDNet", but "a ResNet"
-        return f"{'an' if self.title[0] in ('AEFHILMNORSX' if spelled else 'AEIOU') else 'a'} {self.title}"
+    def __get__(self, family: Family[Any], _: object = None) -> T:
+        path = f"{__package__}.{family.name}.{self.module}"
+        try:
+            module = importlib.import_module(path)
+        except ModuleNotFoundError as error:
+            if self.default is None or error.name != path:
+                raise
+            return self.default
+        part: T = getattr(module, self.name) if self.default is None else getattr(module, self.name, self.default)
+        return part
 
-    @property
-    @abstractmethod
-    def architecture(self) -> type[A]:
-        """The dataclass of what fixes a network's function up to its weights."""
 
-    @abstractmethod
-    def layers(self, arch: A) -> Iterable[Layer]:
-        """Every parametric layer, in the order in which the input meets them."""
+class MakesNetwork(Protocol[A_contra]):
+    """Makes the module: images (N, in_chans, H, W), float32 and normalised -> logits (N, num_classes)."""
 
-    @abstractmethod
-    def network(self, arch: A, *, draw_weights: bool = True) -> nn.Module:
-        """The module: images (N, in_chans, H, W), float32 and normalised -> logits (N, num_classes).
+    def __call__(self, arch: A_contra, *, draw_weights: bool = True) -> nn.Module:
+        """The module.
 
         Args:
             arch: what to build.
             draw_weights: False where others replace them.
         """
 
-    @property
-    @abstractmethod
-    def keymaps(self) -> Sequence[KeyMap]:
-        """The key table of every source."""
 
-    @abstractmethod
-    def kind_of(self, role: str) -> str:
-        """The `Layer.kind` of the layers that play a role."""
+class Parts(Generic[A]):
+    """What each module of a family's folder gives, under the names that stand here."""
 
-    @abstractmethod
-    def numbers(self, block: int, layer: int, rank: int) -> Mapping[str, int]:
-        """What stands in the braces of a key table's templates.
+    #: Architecture -> every parametric layer, in the order in which the input meets them.
+    layers: Part[Callable[[A], Iterable[Layer]]] = Part("layers", "layers")
+    #: Role -> the `Layer.kind` of the layers that play it.
+    kind_of: Part[Callable[[str], str]] = Part("layers", "kind_of")
+    #: Architecture -> side in pixels of the smallest square image on which every layer of the network has an effect.
+    smallest_side: Part[Callable[[A], int]] = Part("layers", "smallest_side")
+    #: Architecture -> (channels, image side / map side) of every feature map that `feature_maps` gives.
+    stages: Part[Callable[[A], Sequence[tuple[int, int]]]] = Part("layers", "stages")
+    #: The module with fresh weights.
+    network: Part[MakesNetwork[A]] = Part("network", "NETWORK")
+    #: Architecture -> the steps from images to logits: writers, the graph checker and the FLOP count go by them.
+    computation: Part[Callable[[A], Computation]] = Part("computation", "computation")
+    #: In what the computations of networks with the same tensors may differ.
+    freedom: Part[Freedom] = Part("computation", "FREEDOM")
+    #: The key table of every source; the first has the canonical names.
+    keymaps: Part[Sequence[KeyMap]] = Part("keymaps", "KEYMAPS")
+    #: (block, layer, rank of the layer among those of its kind, from 0) -> what stands in the braces of a key table's
+    #: templates.
+    numbers: Part[Callable[[int, int, int], Mapping[str, int]]] = Part("keymaps", "numbers")
+    #: Names and shapes of a file -> its architecture; a field whose tensor isn't there keeps its default.
+    infer: Part[Callable[[Naming], A]] = Part("infer", "infer_architecture")
+    #: A table whose names are ranks, as a file uses it -> {position: rank among the layers of its kind}.
+    ranks: Part[Callable[[Naming], Mapping[Position, int]]] = Part("infer", "ranks", lambda naming: {})
+    #: A checkpoint of layers without names -> the same with named tensors, where the family has files of Torch7.
+    fold_modules: Part[Callable[[Checkpoint], Checkpoint]] = Part(
+        "torch7", "fold_modules", lambda checkpoint: checkpoint
+    )
+    #: Checkpoint -> the networks that are named beside its tensors, in the family's fields.
+    named_networks: Part[Callable[[Checkpoint], tuple[NamedNetwork, ...]]] = Part(
+        "timm", "named_networks", lambda checkpoint: checkpoint.described
+    )
+    #: {name: what the system can express of the family's networks, and how it builds, runs and writes them};
+    #: ``densezoo``, whose module is `network`, can express all of them.
+    systems: Part[Mapping[str, System[A]]] = Part("capabilities", "SYSTEMS")
+    #: (any system's network of canonical names, what it was built from) -> a module: images -> the feature maps of
+    #: every stage, a list of (N, C, H, W). The network gives up its features.
+    feature_maps: Part[Callable[[nn.Module, A], nn.Module]] = Part("features", "FeatureMaps")
+    #: (any system's network of canonical names, classes) -> the network with a fresh classifier of as many rows.
+    with_fresh_classifier: Part[Callable[[nn.Module, int], nn.Module]] = Part("features", "with_fresh_classifier")
+    #: {name in ``--where`` and listings: (what it is, its value for an architecture)} that the family adds.
+    fields: Part[Mapping[str, tuple[str, Callable[[A], Fact]]]] = Part("card", "FIELDS")
+    #: Architecture -> the sentences of a model card that say how the network is built.
+    summary: Part[Callable[[A], str]] = Part("card", "summary")
+    #: The BibTeX entry of the paper.
+    citation: Part[str] = Part("card", "CITATION")
 
-        Args:
-            block, layer: `Layer.block` and `Layer.index`.
-            rank: of the layer among those of its kind, from 0.
-        """
 
-    def ranks(self, naming: Naming) -> Mapping[Position, int]:
-        """{position: rank among the layers of its kind} in a file whose names are such ranks.
+@dataclass(frozen=True, eq=False)
+class Family(Parts[A]):
+    """One family of networks: a folder of this package, whose ``__init__`` makes the one object of this class.
 
-        Args:
-            naming: the table as the file uses it, without ranks.
-        """
-        return {}
+    Args:
+        title: what messages call one network of it: "DenseNet".
+        architecture: the dataclass of what fixes a network's function up to its weights; its ``family`` is the name
+            of the folder, and of ``model = dict(family=...)`` in a config.
+        anchor: a layer that every network of the family has; a file in which a key table names its weight is of that
+            table.
+        inferred: fields of the architecture that tensors show, so that a difference can be named.
+        sizes: those of them that tell one network of the family from another in a message.
+        head: roles of the layers that a file of the features alone lacks.
+        fragments: (a pattern of a tensor's name, what a file with such a name is where no table applies to it).
+    """
 
-    @abstractmethod
-    def infer(self, naming: Naming) -> A:
-        """What the tensors' names and shapes say; a field whose tensor isn't there keeps its default."""
-
-    def fold_modules(self, checkpoint: Checkpoint) -> Checkpoint:
-        """The checkpoint with named tensors in place of layers without names (Torch7), where it has such."""
-        return checkpoint
-
-    def named_networks(self, checkpoint: Checkpoint) -> tuple[NamedNetwork, ...]:
-        """The networks that are named beside a file's tensors, in the family's fields."""
-        return checkpoint.described
-
-    @abstractmethod
-    def computation(self, arch: A) -> Computation:
-        """The steps from images to logits, said once: writers, the graph checker and the FLOP count go by them."""
-
-    @property
-    @abstractmethod
-    def freedom(self) -> Freedom:
-        """In what the computations of networks with the same tensors may differ."""
-
-    def same_function(self, arch: A) -> A:
-        """The architecture with one spelling of all that give the same outputs, to compare two."""
-        return arch
-
-    @property
-    @abstractmethod
-    def systems(self) -> Mapping[str, System[A]]:
-        """{name: what the system can express of the family's networks, and how it builds, runs and writes them}.
-
-        ``densezoo``, whose module is `network`, can express all of them.
-        """
-
-    @abstractmethod
-    def smallest_side(self, arch: A) -> int:
-        """Side in pixels of the smallest square image on which every layer of the network has an effect."""
-
-    @abstractmethod
-    def stages(self, arch: A) -> Sequence[tuple[int, int]]:
-        """(channels, image side / map side) of every feature map that `feature_maps` gives."""
-
-    @abstractmethod
-    def feature_maps(self, network: nn.Module, arch: A) -> nn.Module:
-        """A module that gives the feature maps of every stage in place of logits: images -> list of (N, C, H, W).
-
-        Args:
-            network: any system's, of canonical names; it gives up its features.
-            arch: what it was built from.
-        """
-
-    @abstractmethod
-    def with_fresh_classifier(self, network: nn.Module, num_classes: int) -> nn.Module:
-        """The network with another classifier in place of its own, to fine-tune it on other classes.
-
-        Args:
-            network: any system's, of canonical names.
-            num_classes: rows of the new classifier.
-        """
+    title: str
+    architecture: type[A]
+    anchor: Position
+    inferred: tuple[str, ...]
+    sizes: tuple[str, ...]
+    head: tuple[str, ...] = ("classifier",)
+    fragments: tuple[tuple[str, str], ...] = ()
 
     @property
-    def fields(self) -> Mapping[str, tuple[str, Callable[[A], Fact]]]:
-        """{name in ``--where`` and listings: (what it is, its value for an architecture)} that the family adds."""
-        return {}
-
-    @abstractmethod
-    def summary(self, arch: A) -> str:
-        """The sentences of a model card that say how the network is built."""
+    def name(self) -> str:
+        """The name of its folder."""
+        return self.architecture.family
 
     @property
-    @abstractmethod
-    def citation(self) -> str:
-        """The BibTeX entry of the paper."""
+    def a_title(self) -> str:
+        """The title after its article: "a DenseNet"."""
+        spelled = self.title[1].isupper()  # "an RDNet", "an MSDNet", but "a ResNet"
+        return f"{'an' if self.title[0] in ('AEFHILMNORSX' if spelled else 'AEIOU') else 'a'} {self.title}"

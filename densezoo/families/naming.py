@@ -37,16 +37,20 @@ class Naming:
 
     def keys(self, role: str, param: str, block: int = 0, layer: int = 0) -> tuple[str, ...] | None:
         """The file's names for the tensors that a parameter is made of; None where the source has no such role."""
+        names = self.alternatives(role, param, block, layer)
+        return next((keys for keys in names if keys[0] in self.tensors), names[0] if names else None)
+
+    def alternatives(self, role: str, param: str, block: int = 0, layer: int = 0) -> list[tuple[str, ...]]:
+        """All names that the source may have for these tensors, of which a file uses one."""
         params = self.keymap.params.get(self.family.kind_of(role), {})
         if role not in self.keymap.templates or param not in params:
-            return None
+            return []
         numbers = self.family.numbers(block, layer, self.ranks.get((role, block, layer), -1))
         templates = self.keymap.templates[role]
         stems = [f"{self.prefix}{template.format(**numbers)}" for template in templates if template != LONE_MATRIX]
         if LONE_MATRIX in templates:
             stems += self._lone_matrix(params["weight"].ends[0])
-        names = [tuple(f"{stem}{end}" for end in params[param].ends) for stem in stems]
-        return next((keys for keys in names if keys[0] in self.tensors), names[0])
+        return [tuple(f"{stem}{end}" for end in params[param].ends) for stem in stems]
 
     def _lone_matrix(self, end: str) -> list[str]:
         """The one layer of the file whose weight is a matrix, whatever its name; none if there are several."""

@@ -1,4 +1,4 @@
-"""Bytes of a file into tensors, each length held against the bytes that are there before anything is allocated."""
+"""Bytes of a file -> tensors. Each length is compared with the bytes that are there before memory is allocated."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from densezoo.errors import FormatError
 from densezoo.formats.limits import EXPANSION_SLACK, MAX_DIMENSIONS, MAX_EXPANSION, MAX_READ, MAX_REPEATED
 
 BFLOAT16 = "bfloat16"  # the one dtype that numpy lacks
-SMALL = 4096  # bytes that aren't worth memory that can be written to, and are read though only shapes are wanted
-BLOCK = 1 << 20  # bytes that are read at once into memory that was set aside for more
+SMALL = 4096  # bytes of a tensor that is read even when only shapes are wanted, and without memory set aside for it
+BLOCK = 1 << 20  # bytes that are read at once
 EXPECTED = "expected a checkpoint file (.pth, .safetensors, .h5, .t7, ...)"
 #: {type of a file that has no contents of its own: what it is}.
 KINDS = {
@@ -31,7 +31,7 @@ KINDS = {
 
 
 class _Counted(io.FileIO):
-    """A file that gives no more bytes in all than a checkpoint can need."""
+    """A file that refuses to read more bytes in all than a checkpoint can need."""
 
     left = MAX_READ
 
@@ -49,27 +49,29 @@ class Opened:
     """An open file.
 
     Args:
-        path: for messages.
-        file: at whatever position.
-        left: bytes that may still be taken into memory.
+        path: its path, for messages.
+        file: at any position.
+        left: bytes that may still be read into memory.
         shapes_only: whether large tensors are wanted without their numbers.
+        member: the file's name in the archive that it is the only file of; "" of a file of its own.
     """
 
     path: Path
     file: io.BufferedIOBase
     left: int
     shapes_only: bool = False
+    member: str = ""
 
 
 class Bytes:
-    """The bytes of a file, or a part of them, read when they are asked for; ``len`` says how many there are.
+    """The bytes of a file, or a part of them, read only when `read` is called; ``len`` is their number.
 
-    A file is never mapped into memory: one that shrinks would then end the process by a signal.
+    A file is never mapped into memory: if it shrank, a signal would end the process.
 
     Args:
         opened: the file.
-        start: the first byte's place in it.
-        size: how many there are.
+        start: offset of the first byte in the file.
+        size: number of bytes.
     """
 
     __slots__ = ("file", "opened", "size", "start")
@@ -85,10 +87,10 @@ class Bytes:
         return self.size
 
     def read(self) -> memoryview:
-        """All of them, in memory of their own.
+        """All of the bytes, copied into memory.
 
         Raises:
-            FormatError: the file has become shorter; its parts together take more than it has.
+            FormatError: the file has become shorter; all parts that were read together are too large for the file.
         """
         self.opened.left -= self.size
         if self.opened.left < 0:
@@ -108,15 +110,18 @@ class Bytes:
 
 @contextlib.contextmanager
 def open_file(path: Path, shapes_only: bool = False) -> Iterator[Bytes]:
-    """A regular file's bytes; when they have been read, it has to be as it was.
+    """Open a regular file; refuse it at the end if it was written to in the meantime.
 
     Args:
         path: the file.
         shapes_only: as of `Opened`.
 
+    Yields:
+        The whole file.
+
     Raises:
         FormatError: there is no such file, it can't be opened, it is a directory, FIFO, socket or device (which is not
-            opened, for that may wait for ever); on leaving: it was written to meanwhile.
+            opened, because that may never return); at the end: it was written to.
     """
     try:
         kind = stat.S_IFMT(os.stat(path).st_mode)
@@ -146,29 +151,32 @@ def open_file(path: Path, shapes_only: bool = False) -> Iterator[Bytes]:
         raise broken
 
 
-def in_memory(path: Path, data: io.BytesIO) -> Bytes:
-    """Bytes that were made from a file's.
+def in_memory(path: Path, data: io.BytesIO, member: str = "") -> Bytes:
+    """Bytes in memory that were made from a file's, such as a decompressed member.
 
     Args:
-        path: of the file that the bytes are from, for messages.
+        path: of the file, for messages.
         data: the bytes.
+        member: as of `Opened`.
     """
     size = data.getbuffer().nbytes
-    return Bytes(Opened(path, data, MAX_EXPANSION * size + EXPANSION_SLACK), 0, size)
+    return Bytes(Opened(path, data, MAX_EXPANSION * size + EXPANSION_SLACK, member=member), 0, size)
 
 
-def cut(data: Bytes, start: int, length: int, what: str) -> Bytes:
-    """``length`` bytes from ``start`` on, not read yet.
+def cut(data: Bytes, start: int, length: int, subject: str) -> Bytes:
+    """A part of the bytes, not read yet.
 
     Args:
-        data: what is cut.
-        what: what the bytes are, for messages.
+        data: the bytes.
+        start: offset of the part's first byte in ``data``.
+        length: bytes of the part.
+        subject: what the part is, for messages: "a header".
 
     Raises:
-        FormatError: the data ends before.
+        FormatError: ``data`` ends before the part does.
     """
     if start < 0 or length < 0 or start + length > data.size:
-        raise FormatError(f"{what} should take {length:,} bytes from byte {start:,} on; there are {data.size:,}")
+        raise FormatError(f"{subject} should take {length:,} bytes from byte {start:,} on; there are {data.size:,}")
     return Bytes(data.opened, data.start + start, length)
 
 
@@ -177,24 +185,24 @@ def item_size(dtype: str) -> int:
     return 2 if dtype == BFLOAT16 else np.dtype(dtype).itemsize
 
 
-def to_tensor(data: bytes | memoryview | Bytes, dtype: str, shape: Sequence[int], what: str) -> Tensor:
-    """The numbers in ``data`` as a tensor that shares its memory where it can; on the device "meta" if not wanted.
+def to_tensor(data: bytes | memoryview | Bytes, dtype: str, shape: Sequence[int], error_prefix: str) -> Tensor:
+    """The numbers in ``data`` as a tensor, on its memory if possible; on the device "meta" if only shapes are wanted.
 
     Args:
-        data: the bytes, rows last.
+        data: the bytes, in C order.
         dtype: numpy's name with byte order ("<f4"), or "bfloat16" (little-endian).
-        shape: of the tensor.
-        what: its name, for messages.
+        shape: sides of the tensor.
+        error_prefix: file and name of the tensor, for messages.
 
     Raises:
-        FormatError: the shape takes more or fewer bytes than there are.
+        FormatError: the shape takes more or fewer bytes than ``data`` has.
     """
     size = item_size(dtype)
     if len(shape) > MAX_DIMENSIONS:
-        raise FormatError(f"{what}: has {len(shape):,} sides; expected at most {MAX_DIMENSIONS}")
+        raise FormatError(f"{error_prefix}: has {len(shape):,} sides; expected at most {MAX_DIMENSIONS}")
     if any(side < 0 for side in shape) or prod(shape) * size != len(data):
         expected = f"a {dtype} array of shape {tuple(shape)} expected {prod(shape) * size:,} bytes"
-        raise FormatError(f"{what}: {expected}; found {len(data):,}")
+        raise FormatError(f"{error_prefix}: {expected}; found {len(data):,}")
     if len(data) == 0:  # with a side of 0, the others may be of any length
         return torch.empty(0)
     stored = "<i2" if dtype == BFLOAT16 else dtype
@@ -209,30 +217,34 @@ def to_tensor(data: bytes | memoryview | Bytes, dtype: str, shape: Sequence[int]
 
 
 def without_numbers(dtype: str, shape: Sequence[int]) -> Tensor:
-    """A tensor of numpy's dtype, or bfloat16, whose numbers were not read: on the device "meta".
+    """A tensor whose numbers were not read: on the device "meta".
 
     Args:
-        shape: the sides of the tensor.
+        dtype: as of `to_tensor`.
+        shape: sides of the tensor.
     """
     of_torch = torch.bfloat16 if dtype == BFLOAT16 else torch.from_numpy(np.empty(0, dtype[-2:])).dtype
     return torch.empty(tuple(shape), dtype=of_torch, device="meta")
 
 
-def check_expansion(where: str, tensors: Sequence[Tensor], size: int) -> None:
-    """Tensors that share bytes, or are mostly zeros, can still not claim memory without end.
+def check_expansion(path: str, tensors: Sequence[Tensor], size: int) -> None:
+    """Refuse a file whose tensors, which may share bytes or repeat one number, would take too much memory.
 
     Args:
-        where: the file, for messages.
-        tensors: all tensors that were read of it.
+        path: the file, for messages.
+        tensors: all tensors that were read from it.
         size: of the file, in bytes.
 
     Raises:
-        FormatError: they take more than a few times the file's size.
+        FormatError: the tensors take more than MAX_EXPANSION times the file's size, or repeat one number too often.
     """
     repeated = [tensor for tensor in tensors if tensor.numel() > 1 and not any(tensor.stride())]
     claims = [sum(tensor.numel() * tensor.element_size() for tensor in some) for some in (tensors, repeated)]
     claimed = claims[0] - claims[1]
     if claims[1] > MAX_REPEATED:
-        raise FormatError(f"{where}: its tensors of one number, repeated, would take {claims[1]:,} bytes")
+        raise FormatError(
+            f"{path}: its tensors of one number, repeated, would take {claims[1]:,} bytes; expected at most "
+            f"{MAX_REPEATED:,} in a checkpoint"
+        )
     if claimed > MAX_EXPANSION * size + EXPANSION_SLACK:
-        raise FormatError(f"{where}: its tensors would take {claimed:,} bytes, and the file has {size:,}")
+        raise FormatError(f"{path}: its tensors would take {claimed:,} bytes, and the file has {size:,}")

@@ -1,4 +1,4 @@
-"""What says of a network beside its tensors: Hugging Face's config.json, the arguments of the run that trained it."""
+"""What describes a network beside its tensors: Hugging Face's config.json, the arguments of the run that trained it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_CONFIG = 1 << 20  # bytes
 
 
 def config_beside(path: Path) -> tuple[Description, ...]:
-    """The config.json beside Hugging Face's weights; nothing where there is none, or it holds no mapping.
+    """The config.json beside Hugging Face's weights; empty if there is none or it holds no mapping.
 
     Args:
         path: the file of weights.
@@ -31,16 +31,18 @@ def config_beside(path: Path) -> tuple[Description, ...]:
             raise ValueError(f"it takes more than {MAX_CONFIG:,} bytes")
         facts = parse_json(config.read_bytes(), str(config))
     except (OSError, ValueError, RecursionError) as error:
-        raise FormatError(f"{config}: describes {path.name}, and can't be read ({error!s:.100})") from None
+        raise FormatError(
+            f"{config}: describes {path.name}, and can't be read ({error!s:.100}); repair it or move it away"
+        ) from None
     return (Description(str(config), "config", facts),) if isinstance(facts, dict) else ()
 
 
 def run_arguments(path: Path, arguments: object) -> tuple[Description, ...]:
-    """The command line of the training run that a checkpoint keeps beside the weights.
+    """The arguments of the training run that a checkpoint keeps beside the weights; empty if it keeps none.
 
     Args:
         path: the checkpoint.
-        arguments: its entry "args"; nothing but a mapping counts.
+        arguments: its entry "args"; anything but a mapping is ignored.
     """
     if not isinstance(arguments, Mapping):
         return ()

@@ -1,13 +1,16 @@
-"""path -> `Checkpoint`, by what the file holds; its name and ending are not asked."""
+"""path -> `Checkpoint`, by the file's contents; its name and extension are not used."""
 
 from __future__ import annotations
 
+import dataclasses
+import io
 import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from densezoo.errors import FormatError
-from densezoo.formats.binary import Bytes, check_expansion, cut, open_file
+from densezoo.formats.binary import Bytes, check_expansion, cut, in_memory, open_file
 from densezoo.formats.caffe.model import looks_like_caffe, read_caffe
 from densezoo.formats.containers.npz import read_npz
 from densezoo.formats.containers.zip import Archive
@@ -28,8 +31,9 @@ from densezoo.formats.torch7.objects import looks_like_torch7
 from densezoo.types import Checkpoint
 
 HEAD_BYTES = 512  # enough for every signature below
+NO_FILES = r".*/|__MACOSX/.*|(.*/)?\.DS_Store"  # members that are none: folders, and what macOS adds
 
-#: (ends of names that an archive has to hold in one folder, its reader), asked in this order.
+#: (ends of the names of members that an archive must have in one folder, its reader), tried in this order.
 ARCHIVES: list[tuple[tuple[str, ...], Callable[[Archive, str], Checkpoint]]] = [
     (("/data.pkl", "/constants.pkl"), read_torchscript),
     (("/data.pkl",), read_zip),
@@ -40,10 +44,13 @@ ARCHIVES: list[tuple[tuple[str, ...], Callable[[Archive, str], Checkpoint]]] = [
 
 
 def read_archive(data: Bytes) -> Checkpoint:
-    """A checkpoint that is a zip archive.
+    """Read a checkpoint that is a zip archive, or the only file of one.
+
+    Args:
+        data: the whole archive.
 
     Raises:
-        FormatError: broken or truncated, or an archive of something else.
+        FormatError: broken or truncated, or an archive of something else, or in an archive itself.
     """
     archive = Archive(data)
     for ends, reader in ARCHIVES:
@@ -51,13 +58,36 @@ def read_archive(data: Bytes) -> Checkpoint:
             root = name.removesuffix(ends[0])
             if root != name and all(root + end in archive.members for end in ends):
                 return reader(archive, root)
+    files = [name for name in archive.members if not re.fullmatch(NO_FILES, name)]
+    if len(files) == 1 and not data.opened.member:
+        return _read_member(data.path, files[0], archive.read(files[0]))
     raise FormatError(
-        f"{data.path}: a zip archive, but no checkpoint's: expected data.pkl (PyTorch), model.weights.h5 (Keras) or "
-        f".npy (NumPy) members; found {', '.join(list(archive.members)[:4])}"
+        f"{data.path}: a zip archive, but no checkpoint's: expected data.pkl (PyTorch), model.weights.h5 (Keras), "
+        f".npy (NumPy) members or one checkpoint alone; found {', '.join(files[:4])}{', ...' if files[4:] else ''}"
+        + ("; unpack it, and name the file that is meant" if len(files) > 1 else "")
     )
 
 
-#: (whether the head of a file of this size is that format, its reader), asked in this order.
+def _read_member(path: Path, name: str, member: Bytes) -> Checkpoint:
+    """The checkpoint that is the only file of an archive, as osmr's and Gluon's are published.
+
+    Args:
+        path: the archive.
+        name: the file's name in it.
+        member: the file's bytes.
+
+    Raises:
+        FormatError: as of `read_checkpoint`; names both.
+    """
+    whole = in_memory(path, io.BytesIO(member.read()), name)  # readers count from its first byte
+    try:
+        checkpoint = _read(whole)
+    except FormatError as error:
+        raise FormatError(str(error).replace(f"{path}: ", f"{path}: {name}: ", 1)) from None
+    return dataclasses.replace(checkpoint, hints=(*checkpoint.hints, f"read: {name}, the archive's only file"))
+
+
+#: (whether a file with this head and size is of the format, the format's reader), tried in this order.
 READERS: list[tuple[Callable[[bytes, int], bool], Callable[[Bytes], Checkpoint]]] = [
     (lambda head, size: head.startswith(b"PK\x03\x04"), read_archive),
     (lambda head, size: head.startswith(LEGACY_MAGIC), read_legacy),  # torch.save before 1.6
@@ -74,10 +104,10 @@ READERS: list[tuple[Callable[[bytes, int], bool], Callable[[Bytes], Checkpoint]]
 
 
 def _check_names(path: Path, names: Sequence[str]) -> None:
-    """That there are no more tensors, and no longer names, than a checkpoint can need.
+    """Refuse more tensors, or longer names, than a checkpoint can need.
 
     Raises:
-        FormatError: there are.
+        FormatError: there are more, or they are longer.
     """
     length = sum(map(len, names))
     if len(names) > MAX_TENSORS or length > MAX_NAMES:
@@ -88,16 +118,16 @@ def _check_names(path: Path, names: Sequence[str]) -> None:
 
 
 def read_checkpoint(path: str | Path, *, shapes_only: bool = False) -> Checkpoint:
-    """The tensors of a checkpoint file under the file's own names.
+    """Read the tensors of a checkpoint file, under the file's own names.
 
     Args:
         path: the file.
         shapes_only: leave tensors of over 4 KiB on the device "meta", without their numbers.
 
     Raises:
-        FormatError: the file is missing, no regular file, empty, of no known format, broken, or would have to be
-            executed to be read.
-        CheckpointError: a Torch7 file without one network that a row of layers can stand for.
+        FormatError: the file is missing, no regular file, empty, of no known format, broken, or can't be read without
+            executing code.
+        CheckpointError: a Torch7 file that doesn't hold exactly one network, or whose network is no sequence of layers.
     """
     path = Path(path)
     if os.path.isdir(path):  # pathlib's raises where a name is too long
@@ -119,12 +149,12 @@ def _read(data: Bytes) -> Checkpoint:
             _check_names(path, list(checkpoint.tensors))
             check_expansion(str(path), list(checkpoint.tensors.values()), size)
             return checkpoint
-    what = foreign(head)
-    if what:
-        raise FormatError(f"{path}: this is {what}")
-    what = impostor(head)
-    if what:
-        raise FormatError(f"{path}: this is {what}; fetch the checkpoint anew ({size:,} bytes)")
+    other_format = foreign(head)
+    if other_format:
+        raise FormatError(f"{path}: this is {other_format}")
+    no_checkpoint = impostor(head)
+    if no_checkpoint:
+        raise FormatError(f"{path}: this is {no_checkpoint}; fetch the checkpoint anew ({size:,} bytes)")
     raise FormatError(
         f"{path}: no checkpoint format that densezoo reads (starts with {head[:8]!r}, {size:,} bytes); "
         "expected a file of PyTorch, safetensors, Keras, Caffe, MXNet, MindSpore, Paddle, Torch7, NumPy or ONNX"

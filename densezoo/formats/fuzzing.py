@@ -1,6 +1,6 @@
-"""Mutated checkpoint files for the readers: each has to load or end in a DensezooError, within bounds.
+"""Mutated checkpoint files for the readers. Each must load or end in a DensezooError, in limited time and memory.
 
-Used by tests/formats/test_fuzz.py (short) and tools/fuzz_formats.py (long). Linux only.
+Used by tests/formats/test_fuzzing.py (short) and tools/fuzz_formats.py (long). Linux only.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ INTERESTING = (
     b"\0\0\0\0\1\0\0\0",
     b"\0" * 8,
 )
-#: What begins something in something else, in JSON, Python, prototxt, pickles and protocol buffers.
+#: Bytes that open a nested value in JSON, Python, prototxt, pickles and protocol buffers.
 OPENINGS = (
     b"[", b"{", b"(", b'{"a":', b"[1,", b"a{", b"layer{a:1", b"-(", b"]", b"}(", b"\x85", b"\x0a\x7f", b"\x2a\0",
 )  # fmt: skip
@@ -35,7 +35,12 @@ SIZED = 0.25  # share of the mutations that make a file larger
 
 
 def mutate(data: bytes, seed: int) -> bytes:
-    """One to eight places overwritten or cut, most of them near the ends, where formats keep lengths."""
+    """The bytes with one to eight places overwritten or cut, most of them near the ends, where formats keep lengths.
+
+    Args:
+        data: the file's bytes.
+        seed: of the random choices.
+    """
     rng, out = random.Random(seed), bytearray(data)  # noqa: S311  repeatable, not secret
     in_place = rng.random() < 0.8
     for _ in range(rng.randint(1, 8)):
@@ -52,11 +57,11 @@ def mutate(data: bytes, seed: int) -> bytes:
 
 
 def blow_up(data: bytes, seed: int, path: Path) -> None:
-    """Write the file with a hole of gigabytes in it or after it, or with a part or an opening bracket again and again.
+    """Write the file with a hole of gigabytes in it or after it, or with a part or an opening bracket repeated.
 
     Args:
         data: the file's bytes.
-        seed: what chooses.
+        seed: of the random choices.
         path: of the larger file.
     """
     rng = random.Random(seed)  # noqa: S311  repeatable, not secret
@@ -79,7 +84,11 @@ def blow_up(data: bytes, seed: int, path: Path) -> None:
 
 
 def hold_to_limits(path: Path, load: Callable[[Path], object]) -> bool:
-    """Read a file; whether it loaded.
+    """Read a file within limits of time and memory; return whether it loaded.
+
+    Args:
+        path: the file.
+        load: reads it.
 
     Raises:
         FormatError: it took too much memory, or too long each of TRIES times.
@@ -101,11 +110,16 @@ def hold_to_limits(path: Path, load: Callable[[Path], object]) -> bool:
             return loaded
         if too_much:
             break
-    raise FormatError(f"{path}: took {seconds:.1f} s and {grown / 2**20:.0f} MiB")
+    raise FormatError(f"{path}: took {seconds:.1f} s and {grown / 2**20:.0f} MiB to read; expected at most {SECONDS} s")
 
 
 def try_one(path: Path, seed: int, load: Callable[[Path], object]) -> bool:
-    """Read a mutation of a file, in its bytes or in its size; whether it loaded.
+    """Mutate a file in its bytes or its size and read it; return whether it loaded.
+
+    Args:
+        path: the file; it stays as it is.
+        seed: of the mutation.
+        load: reads a file.
 
     Raises:
         FormatError, RuntimeError: as for `hold_to_limits`, with the seed that repeats it.

@@ -1,4 +1,4 @@
-"""What a file is before a reader opens it: its sha256, and whether it is a page in place of a file. Needs no torch."""
+"""A file's sha256, and what it is by its first bytes if it is no checkpoint. Needs no torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from densezoo.errors import CheckpointError
 
-#: (how a file that is no checkpoint starts, what it is).
+#: (first bytes of a file that is no checkpoint, what it is).
 IMPOSTORS = [
     (b"<!doctype html", "an HTML page, saved in place of a download"),
     (b"<html", "an HTML page, saved in place of a download"),
@@ -20,9 +20,9 @@ IMPOSTORS = [
 ]
 
 _FOLDED = "whose norms are as a rule folded into its convolutions; convert the file that it was made from"
-_DESCRIPTION = "a network without its weights; the file that holds those is wanted"
+_DESCRIPTION = "a network without its weights; expected the file that holds the weights"
 _KERAS = "save it from there as .keras or .weights.h5"
-#: (how a file of a format that densezoo doesn't read starts, what it is and what to do).
+#: (first bytes of a format that densezoo doesn't read, what it is and what to do).
 FOREIGN = [
     (rb".{4}TFL3", f"a TensorFlow Lite model, {_FOLDED}"),
     (rb".{4}ORTM", f"an ONNX Runtime model, {_FOLDED}"),
@@ -31,7 +31,7 @@ FOREIGN = [
     (rb"\n.+Placeholder|node \{", f"a TensorFlow graph, {_FOLDED}"),
     (rb"\x08\x01\x12", f"a part of a TensorFlow SavedModel, or a Core ML model; {_KERAS}"),
     (rb"\0\0.{1,4}\x08\x01\x1a|model_checkpoint_path:", f"a part of a TensorFlow checkpoint; {_KERAS}"),
-    (rb"\n.{1,5}\x08\0\x10\xff", "a Paddle program; the network's state_dict, saved as .pdparams, is wanted"),
+    (rb"\n.{1,5}\x08\0\x10\xff", "a Paddle program; expected the network's state_dict, saved as .pdparams"),
     (
         rb"[\x81-\x8f][\xa1-\xbf]\w",
         "a msgpack file, as Flax writes it; save its arrays by name as .npz or .safetensors",
@@ -44,25 +44,41 @@ FOREIGN = [
 
 
 def foreign(head: bytes) -> str | None:
-    """What a file that begins with these bytes is, if its format is one that densezoo knows but doesn't read."""
-    return next((what for signature, what in FOREIGN if re.match(signature, head, re.DOTALL)), None)
+    """What a file is, if its format is one that densezoo knows but doesn't read; else None.
+
+    Args:
+        head: the file's first 512 bytes, fewer of a shorter file.
+    """
+    return next((title for signature, title in FOREIGN if re.match(signature, head, re.DOTALL)), None)
 
 
 def foreign_folder(folder: Path) -> str | None:
-    """The same of a folder."""
+    """What a folder is, if it is a TensorFlow model; else None.
+
+    Args:
+        folder: the folder.
+    """
     if (folder / "saved_model.pb").exists():
         return f"a TensorFlow SavedModel; {_KERAS}"
     return f"a folder of TensorFlow checkpoints; {_KERAS}" if (folder / "checkpoint").exists() else None
 
 
 def impostor(head: bytes) -> str | None:
-    """What a file that begins with these bytes is, if it is no checkpoint but one of the usual things in its place."""
+    """What a file is, if it is one of the things that failed downloads leave in place of a checkpoint; else None.
+
+    Args:
+        head: the file's first 512 bytes, fewer of a shorter file.
+    """
     start = head.lstrip().lower()
-    return next((what for signature, what in IMPOSTORS if start.startswith(signature)), None)
+    return next((title for signature, title in IMPOSTORS if start.startswith(signature)), None)
 
 
 def file_sha256(path: str | Path) -> str:
-    """64 hex digits."""
+    """The sha256 of a file, 64 hex digits.
+
+    Args:
+        path: the file.
+    """
     with open(path, "rb") as file:
         digest = hashlib.sha256()
         while block := file.read(1 << 20):
@@ -72,10 +88,16 @@ def file_sha256(path: str | Path) -> str:
 
 @contextmanager
 def unchanged(path: str | Path) -> Iterator[str]:
-    """A file's sha256, which it has until this ends; "" of what is no file, which is for the reader to refuse.
+    """Hold a file to be unchanged while the block runs.
+
+    Args:
+        path: the file.
+
+    Yields:
+        Its sha256, 64 hex digits; "" if it is no file, which the reader refuses.
 
     Raises:
-        CheckpointError: it has another one at the end: what was read may be either.
+        CheckpointError: it has another sha256 at the end, so that what was read may be of either content.
     """
     sha256 = file_sha256(path) if Path(path).is_file() else ""
     yield sha256

@@ -1,7 +1,7 @@
-"""What a checkpoint file may take of memory and time: limits that several readers share, each with its reason.
+"""How much memory and time a checkpoint file may take: the limits that several readers share, each with its reason.
 
-A file is untrusted. Limits are a few times what the largest published network needs, DenseNet-264 (k=48) with an
-optimiser's state. A limit that one reader alone has stands in its module.
+Files are untrusted. Limits are a few times what the largest published network needs, DenseNet-264 (k=48) with an
+optimiser's state. The limits of one reader are in its module.
 """
 
 #: Bytes that are read of one file; DenseNet-264 in float64, or with both moments of Adam, takes under 1 GiB.

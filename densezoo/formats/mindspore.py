@@ -34,10 +34,13 @@ def looks_like_mindspore(head: bytes, size: int) -> bool:
 
 
 def read_mindspore(data: Bytes) -> Checkpoint:
-    """Every tensor of the file; one that was split (over 512 MB) is put together.
+    """Every tensor of the file; the parts of one that was split (over 512 MB) are joined.
+
+    Args:
+        data: the whole file.
 
     Raises:
-        FormatError: broken, truncated, compressed or encrypted; not the bytes that its checksum was made of.
+        FormatError: broken, truncated, compressed or encrypted; its checksum is of other bytes.
     """
     path = data.path
     parsed = MessageReader(_checked(data)).parse(_CHECKPOINT)
@@ -50,9 +53,9 @@ def read_mindspore(data: Bytes) -> Checkpoint:
             texts += 1
             continue
         if not name or tensor is None or "content" not in tensor or tensor.get("dtype") not in _DTYPES:
-            found = (tensor or {}).get("dtype")
+            dtype = (tensor or {}).get("dtype")
             raise FormatError(
-                f"{path}: {name!r} is no tensor of numbers (its dtype is {found!r}); save it uncompressed"
+                f"{path}: {name!r} is no tensor of numbers (its dtype is {dtype!r}); save it uncompressed"
             )
         parts.setdefault(name, []).append(tensor["content"])
         kinds[name] = _DTYPES[tensor["dtype"]], [side for side in tensor["shape"] if tensor["shape"] != [0]]
@@ -64,20 +67,20 @@ def read_mindspore(data: Bytes) -> Checkpoint:
 
 
 def _checked(data: Bytes) -> Bytes:
-    """The file without the checksum at its end, if it has one, which has to be that of the rest."""
+    """The file without the checksum at its end, if it has one; that must be the checksum of the rest."""
     rest = len(data) - len(CRC_WORD) - CRC_SIZE
     end = bytes(cut(data, rest, len(data) - rest, "its end").read()) if rest > 0 else b""
     if not end.startswith(CRC_WORD):
         return data
-    if data.opened.shapes_only:  # then nothing is taken from it
+    if data.opened.shapes_only:  # then no numbers are read
         return cut(data, 0, rest, "the tensors")
-    expected, found = int.from_bytes(end[-CRC_SIZE:], "big"), 0
+    expected, checksum = int.from_bytes(end[-CRC_SIZE:], "big"), 0
     for start in range(0, rest, BLOCK):
         data.file.seek(data.start + start)
-        found = zlib.crc32(data.file.read(min(BLOCK, rest - start)), found)
-    if found != expected:
+        checksum = zlib.crc32(data.file.read(min(BLOCK, rest - start)), checksum)
+    if checksum != expected:
         raise FormatError(
             f"{data.path}: at byte {rest:,}: by MindSpore's crc_num expected the checksum {expected:#010x}; "
-            f"found {found:#010x}: it is damaged, fetch it anew"
+            f"found {checksum:#010x}: it is damaged, fetch it anew"
         )
     return cut(data, 0, rest, "the tensors")

@@ -35,27 +35,30 @@ _FLAGS = {"True": True, "1": True, "true": True}
 
 
 class _Cursor:
-    """Walks over the file; every step is held against its end."""
+    """Reads the file from its start on; refuses to read beyond its end."""
 
     def __init__(self, data: Bytes) -> None:
         self.path, self.data, self.position = data.path, data, len(LIST_MAGIC)
 
-    def take(self, size: int, what: str) -> Bytes:
+    def take(self, size: int, subject: str) -> Bytes:
         if size > len(self.data) - self.position:
             raise FormatError(
-                f"{self.path}: at byte {self.position:,}: {what} should take {size:,} bytes; there are "
+                f"{self.path}: at byte {self.position:,}: {subject} should take {size:,} bytes; there are "
                 f"{len(self.data) - self.position:,}; the file is broken or truncated"
             )
         start, self.position = self.position, self.position + size
-        return cut(self.data, start, size, what)
+        return cut(self.data, start, size, subject)
 
-    def number(self, kind: str, what: str) -> int:
-        value: int = struct.unpack(f"<{kind}", self.take(struct.calcsize(kind), what).read())[0]
+    def number(self, kind: str, subject: str) -> int:
+        value: int = struct.unpack(f"<{kind}", self.take(struct.calcsize(kind), subject).read())[0]
         return value
 
 
 def read_mxnet(data: Bytes) -> Checkpoint:
-    """Every array of the file, without the prefixes ``arg:`` and ``aux:``.
+    """Every array of the file, its name without the prefixes ``arg:`` and ``aux:``.
+
+    Args:
+        data: the whole file.
 
     Raises:
         FormatError: broken or truncated; sparse arrays; a symbol file that can't be read.
@@ -80,23 +83,23 @@ def read_mxnet(data: Bytes) -> Checkpoint:
 
 
 def _array(cursor: _Cursor, i: int) -> Tensor:
-    what = f"array {i}"
-    magic = cursor.number("I", what)
+    subject = f"array {i}"
+    magic = cursor.number("I", subject)
     if magic in (_V2, _V3):
-        storage = cursor.number("i", what)
+        storage = cursor.number("i", subject)
         if storage != 0:
-            raise FormatError(f"{cursor.path}: at byte {cursor.position:,}: {what} is sparse (storage {storage})")
-    dimensions = cursor.number("I", what) if magic in (_V1, _V2, _V3) else magic  # before V1: the shape comes first
+            raise FormatError(f"{cursor.path}: at byte {cursor.position:,}: {subject} is sparse (storage {storage})")
+    dimensions = cursor.number("I", subject) if magic in (_V1, _V2, _V3) else magic  # before V1: the shape comes first
     if dimensions > MAX_DIMENSIONS:
-        raise FormatError(f"{cursor.path}: at byte {cursor.position:,}: {what} has {dimensions:,} dimensions")
+        raise FormatError(f"{cursor.path}: at byte {cursor.position:,}: {subject} has {dimensions:,} dimensions")
     side = "q" if magic in (_V1, _V2, _V3) else "I"
-    shape = [cursor.number(side, what) for _ in range(dimensions)]
-    cursor.take(8, f"{what}: its device")
-    dtype = _DTYPES.get(cursor.number("i", what))
+    shape = [cursor.number(side, subject) for _ in range(dimensions)]
+    cursor.take(8, f"{subject}: its device")
+    dtype = _DTYPES.get(cursor.number("i", subject))
     if dtype is None or any(length < 0 for length in shape):
-        raise FormatError(f"{cursor.path}: at byte {cursor.position:,}: {what} is no dense array of numbers")
+        raise FormatError(f"{cursor.path}: at byte {cursor.position:,}: {subject} is no dense array of numbers")
     size = item_size(dtype) * prod(shape)
-    return to_tensor(cursor.take(size, what), dtype, shape, f"{cursor.path}: {what}")
+    return to_tensor(cursor.take(size, subject), dtype, shape, f"{cursor.path}: {subject}")
 
 
 def _symbol_path(path: Path) -> Path | None:

@@ -14,7 +14,7 @@ NAMES = "StructuredToParameterName@@"  # {layer's name: Paddle's internal name}
 
 
 def _first_data(arguments: tuple[Any, ...]) -> Any:
-    """What Paddle stores a tensor as: ``eval("data", {"data": array})``; read by its shape and never evaluated."""
+    """The array of a stored tensor, which Paddle writes as ``eval("data", {"data": array})``; it is never evaluated."""
     match arguments:
         case ("data", {"data": array}):
             return array
@@ -30,6 +30,9 @@ CONSTRUCTORS: dict[str, Constructor] = {"builtins.eval": _first_data, "builtins.
 
 def read_paddle(data: Bytes) -> Checkpoint:
     """Every array of the file.
+
+    Args:
+        data: the whole file.
 
     Raises:
         FormatError: broken or truncated; a pickled object; no arrays.
@@ -58,13 +61,15 @@ def read_paddle(data: Bytes) -> Checkpoint:
     }
     if not tensors or len(tensors) < len(arrays):
         others = [str(name) for name, array in arrays.items() if not isinstance(array, Array)]
-        found = f"other things under {', '.join(others[:4])}" if others else "no arrays"
-        raise FormatError(f"{path}: expected a pickled {{name: numpy array}}, as paddle.save writes it; found {found}")
+        contents = f"other things under {', '.join(others[:4])}" if others else "no arrays"
+        raise FormatError(
+            f"{path}: expected a pickled {{name: numpy array}}, as paddle.save writes it; found {contents}"
+        )
     return Checkpoint(str(path), "paddle", tensors)
 
 
 def _array(value: Any) -> Any:
-    """The array of an entry: itself, or with Paddle's internal name before it."""
+    """The array of an entry, which is an array or a pair (Paddle's internal name, array)."""
     match value:
         case (str(), Array() as array):
             return array

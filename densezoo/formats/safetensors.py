@@ -37,7 +37,7 @@ def looks_like_safetensors(head: bytes, size: int) -> bool:
 
 
 def fits_safetensors(head: bytes, size: int) -> bool:
-    """The same, and the header ends within the file.
+    """Whether `looks_like_safetensors`, and the header ends within the file.
 
     Args:
         head: the file's first 512 bytes, fewer of a shorter file.
@@ -48,6 +48,9 @@ def fits_safetensors(head: bytes, size: int) -> bool:
 
 def read_safetensors(data: Bytes) -> Checkpoint:
     """Every tensor of the file, and the header's metadata.
+
+    Args:
+        data: the whole file.
 
     Raises:
         FormatError: the header or the tensors don't fit the file.
@@ -78,7 +81,7 @@ def read_safetensors(data: Bytes) -> Checkpoint:
 
 
 def _header(data: Bytes) -> tuple[dict[str, Any], Bytes]:
-    """What the file says of its tensors, and their bytes."""
+    """({name: dtype, shape and offsets of a tensor}, the bytes of all tensors)."""
     size = int.from_bytes(cut(data, 0, 8, "a length").read(), "little")
     if size > len(data) - 8:
         raise ValueError(f"its header should take {size:,} bytes")
@@ -99,7 +102,7 @@ def _broken(data: Bytes, reason: str) -> str:
 
 
 def stated_facts(path: Path, metadata: Mapping[str, str]) -> dict[str, object]:
-    """What densezoo wrote into a file's metadata; nothing where the file is another's.
+    """The facts that densezoo wrote into a file's metadata; empty if densezoo didn't write the file.
 
     Args:
         path: the file, for messages.
@@ -118,7 +121,7 @@ def stated_facts(path: Path, metadata: Mapping[str, str]) -> dict[str, object]:
 
 
 def stated_semantics(path: Path, metadata: Mapping[str, str]) -> dict[str, object]:
-    """The architecture that densezoo wrote into a file's metadata; nothing where the file is another's.
+    """The architecture that densezoo wrote into a file's metadata; empty if densezoo didn't write the file.
 
     Args:
         path: the file, for messages.
@@ -129,7 +132,7 @@ def stated_semantics(path: Path, metadata: Mapping[str, str]) -> dict[str, objec
 
 
 def write_safetensors(path: Path, state_dict: Mapping[str, Tensor], facts: Mapping[str, object]) -> None:
-    """Write a canonical state_dict with what its names don't say; the file is whole or not there at all.
+    """Write a canonical state_dict and facts about it; the file is written whole or not at all.
 
     Args:
         path: the file to write; its folder exists.

@@ -23,6 +23,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from densezoo.errors import DownloadError
 from densezoo.files import replacing
 from densezoo.formats.identity import file_sha256, impostor
+from densezoo.index.hashes import FileDigests
 from densezoo.index.load import get_spec, load_index
 from densezoo.index.locations import direct_url, file_name, locations, stated_mirrors
 from densezoo.index.transfer import Expected, discard, transfer
@@ -65,9 +66,7 @@ def fetch_weights(name: str, mirrors: Sequence[str] = ()) -> Path:
         if source.path is not None:
             return ROOT / source.path
     folder = cache_folder() / "weights" / spec.name
-    files = [CachedFile(spec.name, source, folder / file_name(spec.name, source)) for source in spec.weights]
-    if not files:
-        raise DownloadError(f"{spec.name}: its publisher ({spec.publisher}) offers no weights")
+    files = [CachedFile(spec.name, source, folder / file_name(spec.name, source)) for source in _loadable(spec)]
     checked = next(filter(_is_checked, files), None)  # needs no lock, so a cache may be read-only
     if checked:
         return checked.path
@@ -79,6 +78,21 @@ def fetch_weights(name: str, mirrors: Sequence[str] = ()) -> Path:
             f"{error.filename or folder}: the cache can't be written ({error.strerror or error}); "
             "make room or set DENSEZOO_HOME to another folder; what is there already will be used"
         ) from None
+
+
+def _loadable(spec: ModelSpec) -> list[WeightSource]:
+    """The published files that densezoo can read.
+
+    Raises:
+        DownloadError: there is none.
+    """
+    if not spec.weights:
+        raise DownloadError(f"{spec.name}: its publisher ({spec.publisher}) offers no weights")
+    loadable = [source for source in spec.weights if source.not_loadable is None]
+    if not loadable:
+        published = "".join(f"\n  {source.url}: {source.not_loadable}" for source in spec.weights)
+        raise DownloadError(f"{spec.name}: densezoo can't read its published weights{published}")
+    return loadable
 
 
 def verify_cache() -> tuple[int, list[str]]:
@@ -143,13 +157,16 @@ def _fetch_first(files: Sequence[CachedFile], mirrors: Sequence[str]) -> Path:
             else:
                 _tell(problems)
                 return path
-        if direct_url(file.source.url or "") is None:
+        if file.source.withdrawn:
+            problems.append(f"{file.source.url}: withdrawn by its publisher ({file.source.withdrawn})")
+        elif direct_url(file.source.url or "") is None:
             problems.append(f"{file.source.url}: is no link to a file")
     tried = "\n  ".join(problems)
-    first = files[0]
+    first = next((file for file in files if not file.source.withdrawn), files[0])
+    by_hand = "find a copy of them" if first.source.withdrawn else f"download them by hand from {first.source.url}"
     raise DownloadError(
         f"{first.model}: its weights can't be fetched\n  {tried}\n"
-        f"download them by hand from {first.source.url}\n"
+        f"{by_hand}\n"
         f"and put them at {first.path}, where they are checked ({_published(first.source)}) and used; "
         "or name a folder or site that has them: --mirror, DENSEZOO_MIRRORS"
     )
@@ -218,11 +235,14 @@ def _fault(path: Path, digest: str, source: WeightSource, name: Path) -> str | N
         return "it is empty"
     if source.file_size not in (None, size):
         return f"it has {size:,} bytes; expected {_published(source)}"
-    stated = source.sha256 or source.hash_prefix
-    if stated and not source.is_file(digest):
-        return f"its sha256 is {digest}; expected {_published(source)}"
+    digests = FileDigests(path, digest)
+    if (stated := digests.first_contradiction(source)) is not None:
+        found = digests.digest(stated.algorithm, stated.of)
+        whose = f"its {stated.algorithm}" if stated.of is None else f"the {stated.algorithm} of {stated.of} in it"
+        return f"{whose} is {found or 'none: there is no such member'}; expected {_published(source)}"
     recorded = _recorded_sha256(name)
-    if recorded is None or recorded == digest or (stated and not source.is_file(recorded)):
+    whole = any(each.is_whole for each in source.stated_hashes)
+    if recorded in (None, digest) or whole or (source.hash_prefix is not None and not source.is_file(str(recorded))):
         return None  # a record that isn't of the file that is published now says nothing
     return (
         f"its sha256 is {digest}, but was {recorded} at its first use; "
@@ -233,9 +253,8 @@ def _fault(path: Path, digest: str, source: WeightSource, name: Path) -> str | N
 def _published(source: WeightSource) -> str:
     """What a publisher states of a file, in words."""
     size = None if source.file_size is None else f"{source.file_size:,} bytes"
-    prefix = source.hash_prefix and f"a sha256 that begins with {source.hash_prefix}"
-    digest = source.sha256 and f"the sha256 {source.sha256}"
-    return " and ".join(filter(None, [size, digest or prefix])) or "neither size nor hash are published"
+    stated = [size, *map(str, source.stated_hashes)]
+    return " and ".join(filter(None, stated)) or "neither size nor hash are published"
 
 
 def _record(path: Path) -> Path:

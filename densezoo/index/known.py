@@ -6,7 +6,8 @@ from pathlib import Path
 
 from densezoo.errors import CheckpointError
 from densezoo.index.download import recorded_models
-from densezoo.index.load import find_by_sha256, get_spec
+from densezoo.index.hashes import FileDigests
+from densezoo.index.load import find_by_sha256, get_spec, load_index
 from densezoo.index.locations import file_name
 from densezoo.types import KnownBy, ModelSpec, WeightSource
 
@@ -23,26 +24,41 @@ def identify(path: Path, sha256: str, name: str | None = None) -> tuple[ModelSpe
         UnknownNameError: there is no model of that name.
         CheckpointError: the word is wrong: the file is another model's, or not what the publisher states.
     """
-    published, recorded = find_by_sha256(sha256), recorded_models(sha256)
+    digests = FileDigests(path, sha256)
+    published, recorded = find_by_sha256(sha256) or _find_by_other_hash(digests), recorded_models(sha256)
     if name is not None:
-        return _by_word(path, sha256, get_spec(name), published, recorded)
+        return _by_word(digests, sha256, get_spec(name), published, recorded)
     if published is not None:
         return published, "published-hash"
     return (get_spec(recorded[0]), "first-use-hash") if len(recorded) == 1 else (None, None)
 
 
+def _find_by_other_hash(digests: FileDigests) -> ModelSpec | None:
+    """The model of whose published files one has no sha256 stated, but other hashes, all of which the file has."""
+    for spec in load_index().values():
+        for source in spec.weights:
+            if _has_other_hashes(source) and digests.first_contradiction(source) is None:
+                return spec
+    return None
+
+
+def _has_other_hashes(source: WeightSource) -> bool:
+    return source.is_hashed and source.sha256 is None and source.hash_prefix is None
+
+
 def _by_word(
-    path: Path, sha256: str, spec: ModelSpec, published: ModelSpec | None, recorded: list[str]
+    digests: FileDigests, sha256: str, spec: ModelSpec, published: ModelSpec | None, recorded: list[str]
 ) -> tuple[ModelSpec, KnownBy]:
-    if any(source.is_file(sha256) for source in spec.weights):
+    path = digests.path
+    if any(source.is_hashed and digests.first_contradiction(source) is None for source in spec.weights):
         return spec, "published-hash"
     wrong = f"{path}: expected the weights of {spec.name}, found those of"
     if published is not None:
-        raise CheckpointError(f"{wrong} {published.name}, as their published sha256 says; give that name, or none")
+        raise CheckpointError(f"{wrong} {published.name}, as their published hash says; give that name, or none")
     meant = _meant(path, spec)
     if meant and all(source.is_hashed for source in meant):
-        expected = " or ".join(str(source.sha256 or source.hash_prefix) for source in meant)
-        raise CheckpointError(f"{path}: expected sha256 {expected}, found {sha256}; fetch the file again")
+        expected = " or ".join(" and ".join(map(str, source.stated_hashes)) for source in meant)
+        raise CheckpointError(f"{path}: expected {expected}, found the sha256 {sha256}; fetch the file again")
     if recorded and spec.name not in recorded:
         raise CheckpointError(
             f"{wrong} {' and '.join(recorded)}, for which the cache got them; give that name, or none"

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from densezoo.index.select import FIELDS, Value, field
-from densezoo.types import Figure
+from densezoo.types import Accuracy, Figure
 
 PIPE_WIDTH = 100_000  # characters: where no terminal sets the width, no line is folded
 DEFAULT_COLUMNS = ("name", "dataset", "protocol", "top1", "top5", "params", "flops")
@@ -24,14 +24,14 @@ def columns_for(asked: Iterable[str]) -> list[str]:
     return list(dict.fromkeys([*DEFAULT_COLUMNS, *asked]))
 
 
-def print_table(figures: Iterable[Figure], columns: Sequence[str] = DEFAULT_COLUMNS) -> None:
+def print_table(accuracies: Iterable[Accuracy], columns: Sequence[str] = DEFAULT_COLUMNS) -> None:
     """Print a line a model; what a model lacks is empty. Only a terminal's width folds lines.
 
     Raises:
         UnknownNameError: a column that is no field; names the nearest.
     """
     table = Table(box=None, header_style="bold", pad_edge=False)
-    rows = list(_rows(figures, columns))
+    rows = list(_rows(accuracies, columns))
     for i, name in enumerate(columns):
         number = any(isinstance(row[i], (int, float)) for row in rows)
         table.add_column(name, justify="right" if number else "left", overflow="fold")
@@ -41,23 +41,28 @@ def print_table(figures: Iterable[Figure], columns: Sequence[str] = DEFAULT_COLU
     console.print(table)
 
 
-def as_json(figures: Iterable[Figure], columns: Sequence[str] = tuple(FIELDS)) -> str:
+def as_json(accuracies: Iterable[Accuracy], columns: Sequence[str] = tuple(FIELDS)) -> str:
     """A list of objects, null for what a model lacks."""
-    return json.dumps([dict(zip(columns, row)) for row in _rows(figures, columns)], indent=2)
+    return json.dumps([dict(zip(columns, row)) for row in _rows(accuracies, columns)], indent=2)
 
 
-def as_csv(figures: Iterable[Figure], columns: Sequence[str] = tuple(FIELDS)) -> str:
+def as_csv(accuracies: Iterable[Accuracy], columns: Sequence[str] = tuple(FIELDS)) -> str:
     """A header and a line a model, empty for what it lacks."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows(_rows(figures, columns))
+    writer.writerows(_rows(accuracies, columns))
     return text.getvalue()
 
 
-def _rows(figures: Iterable[Figure], columns: Sequence[str]) -> Iterable[list[Value]]:
+def shown(figure: float, decimals: int = 4) -> str:
+    """A published number as it was written, rounded only where more digits follow the point: 75.0, 68.5417."""
+    return str(figure) if len(str(figure).partition(".")[2]) <= decimals else f"{figure:.{decimals}f}"
+
+
+def _rows(accuracies: Iterable[Accuracy], columns: Sequence[str]) -> Iterable[list[Value]]:
     getters = [field(name).of for name in columns]
-    return ([of(figure) for of in getters] for figure in figures)
+    return ([of(accuracy) for of in getters] for accuracy in accuracies)
 
 
 def _text(name: str, value: Value) -> str:
@@ -66,5 +71,5 @@ def _text(name: str, value: Value) -> str:
         scaled = value / divisor
         return f"{scaled:.2f} {unit}" if scaled >= 0.01 else f"{scaled:.1g} {unit}"
     if isinstance(value, float):
-        return f"{value:.2f}"
+        return shown(value, decimals=3) if isinstance(value, Figure) else f"{value:.2f}"
     return "" if value is None else str(value)

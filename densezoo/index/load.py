@@ -7,6 +7,7 @@ that contradict each other are an error.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -17,13 +18,13 @@ from densezoo.config import load_config
 from densezoo.errors import ConfigError, MetafileError, UnknownNameError, suggestion
 from densezoo.index.metafile import Entry, Result, read_metafile, read_yaml, recipe_fields
 from densezoo.index.search import nearest_name
-from densezoo.paths import ROOT
+from densezoo.paths import INDEX, ROOT
 from densezoo.types import ModelSpec, ReportedResult, WeightSource
 
 T = TypeVar("T")
 
 
-def load_index(path: str | Path = ROOT / "model-index.yml") -> Mapping[str, ModelSpec]:
+def load_index(path: str | Path = INDEX) -> Mapping[str, ModelSpec]:
     """Every model of the index, in the metafiles' order.
 
     Raises:
@@ -133,16 +134,20 @@ def _merge(entries: Sequence[Entry]) -> ModelSpec:
     """What all publishers together say of one model."""
     first, models = entries[0], [entry.model for entry in entries]
     facts = _united(entries, "", [_facts(entry) for entry in entries])
-    for required in ("Config", "Protocol", "Metadata: Parameters"):
-        if required not in facts:
-            raise MetafileError(f"{first.where}: {required} is missing, here and in every other metafile")
+    required = ["Config", "Metadata: Parameters", *([] if "Not Evaluable" in facts else ["Protocol"])]
+    for name in required:
+        if name not in facts:
+            raise MetafileError(f"{first.where}: {name} is missing, here and in every other metafile")
     flops = _united(entries, "Metadata: FLOPs: ", [model.metadata.flops for model in models])
     if flops and "Metadata: Image Size" not in facts:
         raise MetafileError(f"{first.where}: Metadata: Image Size is missing: FLOPs are counted at some size")
     try:
-        architecture = load_config(ROOT / str(facts["Config"])).model
+        experiment = load_config(ROOT / str(facts["Config"]))
     except ConfigError as error:
         raise MetafileError(f"{first.where}: Config: {error}") from None
+    architecture, classes = experiment.model, facts.get("Metadata: Classes")
+    if classes is not None:
+        architecture = dataclasses.replace(architecture, num_classes=int(classes))
     image_size, port_of, code = facts.get("Metadata: Image Size"), facts.get("Port Of"), first.model.code
     return ModelSpec(
         name=first.model.name,
@@ -150,7 +155,7 @@ def _merge(entries: Sequence[Entry]) -> ModelSpec:
         publisher=first.collection.name,
         config=str(facts["Config"]),
         architecture=architecture,
-        protocol=str(facts["Protocol"]),
+        protocol=str(facts.get("Protocol", experiment.protocol)),
         num_params=int(facts["Metadata: Parameters"]),
         image_size=None if image_size is None else int(image_size),
         flops=flops,
@@ -163,6 +168,7 @@ def _merge(entries: Sequence[Entry]) -> ModelSpec:
         license=first.collection.license,
         recipe=_united(entries, "Metadata: Recipe: ", [recipe_fields(model.metadata.recipe) for model in models]),
         named_by={alias: entry.collection.name for entry in entries for alias in entry.model.aliases},
+        not_evaluable=None if "Not Evaluable" not in facts else str(facts["Not Evaluable"]),
     )
 
 
@@ -173,7 +179,9 @@ def _facts(entry: Entry) -> Mapping[str, str | int]:
         "Config": model.config,
         "Protocol": model.protocol,
         "Port Of": model.port_of,
+        "Not Evaluable": model.not_evaluable,
         "Metadata: Parameters": model.metadata.parameters,
+        "Metadata: Classes": model.metadata.classes,
         "Metadata: Image Size": model.metadata.image_size,
     }
     return {name: value for name, value in stated.items() if value is not None}
@@ -212,9 +220,10 @@ def _reported(entries: Sequence[Entry]) -> tuple[ReportedResult, ...]:
     seen = set()
     for entry in entries:
         for result in entry.model.results:
-            identity = (result.dataset, result.protocol, result.published_by, result.where)
+            identity = (result.dataset, result.protocol, result.published_by, result.where, result.note)
             if identity in seen:
-                raise MetafileError(f"{entry.where}: Results: {' / '.join(identity)} twice")
+                stated = " / ".join(filter(None, identity))
+                raise MetafileError(f"{entry.where}: Results: {stated} twice")
             seen.add(identity)
     return tuple(_reported_result(result) for entry in entries for result in entry.model.results)
 
@@ -228,4 +237,6 @@ def _reported_result(result: Result) -> ReportedResult:
         published_by=result.published_by,
         where=result.where,
         note=result.note,
+        tta=result.test_time_augmentation,
+        not_evaluable=result.not_evaluable,
     )

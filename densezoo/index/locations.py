@@ -33,17 +33,17 @@ def direct_url(url: str) -> str | None:
     for link, direct in DIRECT_LINKS:
         if re.fullmatch(link, url):
             return re.sub(link, direct, url)
-    return None if re.search(r"\s", url) else url
+    return url if re.match(r"(https?|file)://\S+$", url) else None
 
 
 def file_name(model: str, source: WeightSource) -> str:
     """What a file is called in the cache and on a mirror: as its URL ends, or ``<model>.<format>``."""
     name = PurePosixPath(urlsplit(direct_url(source.url or "") or "").path).name
-    return name if PurePosixPath(name).suffix else f"{model}.{source.format}"
+    return name if PurePosixPath(name).suffix else f"{model}.{source.format.split()[0]}"
 
 
 def locations(model: str, source: WeightSource, mirrors: Sequence[str]) -> list[str]:
-    """URLs and paths to ask for a file, in this order: mirrors, the publisher's URL, its own mirrors.
+    """URLs and paths to ask for a file, in this order: mirrors, the publisher's URL unless withdrawn, its own mirrors.
 
     A mirror has ``<model>/<file>``, as the cache has. A flat one (``<file>``) is asked only for files with a published
     hash: many files are called model.safetensors.
@@ -52,8 +52,8 @@ def locations(model: str, source: WeightSource, mirrors: Sequence[str]) -> list[
         mirrors: base URLs (https, http, file) or folders.
     """
     name = file_name(model, source)
-    hashed = source.sha256 is not None or source.hash_prefix is not None
-    ends = [f"{model}/{name}", name] if hashed else [f"{model}/{name}"]
+    ends = [f"{model}/{name}", name] if source.is_hashed else [f"{model}/{name}"]
     on_mirrors = [f"{base.rstrip('/')}/{end}" for base in mirrors for end in ends]
-    published = [direct_url(url) for url in (source.url, *source.mirrors) if url]
+    own = () if source.withdrawn else (source.url,)
+    published = [direct_url(url) for url in (*own, *source.mirrors) if url]
     return list(dict.fromkeys([*on_mirrors, *filter(None, published)]))

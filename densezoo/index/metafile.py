@@ -18,9 +18,11 @@ from densezoo import schema
 from densezoo.errors import MetafileError, suggestion
 from densezoo.paths import relative_to_root
 from densezoo.protocols import PROTOCOLS
-from densezoo.types import WeightSource
+from densezoo.types import Figure, WeightSource
 
 URL_FIELDS = ("url", "weights", "code", "mirrors")
+SCHEMES = ("https://",)
+FILE_SCHEMES = ("https://", "http://", "kaggle://")  # of weight files: as their publishers link to them
 _NAME = re.compile(r"[a-z0-9_]+\.[a-z0-9_]+")
 
 
@@ -49,12 +51,14 @@ class Collection:
 
 @dataclass(frozen=True)
 class Metrics:
-    """Percent."""
+    """Percent, with the digits as they were published; at least one of them."""
 
-    top_1_accuracy: float
-    top_5_accuracy: float | None = None
+    top_1_accuracy: Figure | None = None
+    top_5_accuracy: Figure | None = None
 
     def __post_init__(self) -> None:
+        if self.top_1_accuracy is None and self.top_5_accuracy is None:
+            raise MetafileError("states neither Top 1 Accuracy nor Top 5 Accuracy")
         for entry in fields(self):
             value = getattr(self, entry.name)
             if value is not None and not 0 <= value <= 100:
@@ -63,15 +67,27 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Result:
-    """One published accuracy."""
+    """One published accuracy.
+
+    Args:
+        protocol: may be absent only where ``not_evaluable`` says why.
+        test_time_augmentation: a name of `densezoo.data.views`; None: each image once.
+        not_evaluable: why densezoo can't measure the same: it can't read the dataset, or nobody knows the protocol.
+    """
 
     task: str
     dataset: str
-    protocol: str
     metrics: Metrics
     published_by: str
     where: str
+    protocol: str | None = None
     note: str | None = None
+    test_time_augmentation: str | None = None
+    not_evaluable: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.protocol is None and self.not_evaluable is None:
+            raise MetafileError("states neither Protocol nor why it is Not Evaluable")
 
 
 @dataclass(frozen=True)
@@ -99,10 +115,17 @@ class StatedRecipe:
 
 @dataclass(frozen=True)
 class Metadata:
-    """Facts of the network; image_size is the side in pixels that FLOPs are counted at."""
+    """Facts of the network.
+
+    Args:
+        parameters: trainable ones.
+        image_size: side in pixels that FLOPs are counted at.
+        classes: outputs, where they are not as many as the config's, as of a network that was fine-tuned.
+    """
 
     parameters: int | None = None
     image_size: int | None = None
+    classes: int | None = None
     flops: Mapping[str, int] = field(default_factory=dict)
     recipe: StatedRecipe = field(default_factory=StatedRecipe)
 
@@ -114,6 +137,7 @@ class Model:
     Args:
         weights: the first weight file's URL, where model-index's own tools look for it.
         port_of: the model whose weights these are, in another framework's file.
+        not_evaluable: why densezoo can't evaluate it on what it was published for. Protocol may be absent then.
     """
 
     name: str
@@ -124,6 +148,7 @@ class Model:
     code: str | None = None
     aliases: tuple[str, ...] = ()
     port_of: str | None = None
+    not_evaluable: str | None = None
     weights: str | None = None
     weight_files: tuple[WeightSource, ...] = ()
     results: tuple[Result, ...] = ()
@@ -186,9 +211,8 @@ def _check_references(model: Model, collections: Mapping[str, Collection], where
         raise MetafileError(f"{where}: Name: expected arch.tag in lower case, such as densenet169.tv_in1k")
     if model.in_collection not in collections:
         raise MetafileError(f"{where}: In Collection: there is no {model.in_collection!r} in this file")
-    stated = [model.protocol] if model.protocol is not None else []
-    for protocol in (*stated, *(result.protocol for result in model.results)):
-        if protocol not in PROTOCOLS:
+    for protocol in (model.protocol, *(result.protocol for result in model.results)):
+        if protocol is not None and protocol not in PROTOCOLS:
             raise MetafileError(f"{where}: Protocol: there is no {protocol!r}{suggestion(protocol, PROTOCOLS)}")
     first = model.weight_files[0].url if model.weight_files else None
     if model.weights != first:
@@ -212,12 +236,13 @@ def _check_strings(value: object, where: str, key: str = "") -> None:
     elif isinstance(value, str):
         if not value.strip():
             raise MetafileError(f"{where}: is empty; leave out what isn't known")
-        if key in URL_FIELDS and not value.startswith("https://"):
-            raise MetafileError(f"{where}: is {value!r}; expected a URL that begins with https://")
+        schemes = FILE_SCHEMES if key == "weights" or "weight_files" in where else SCHEMES
+        if key in URL_FIELDS and not value.startswith(schemes):
+            raise MetafileError(f"{where}: is {value!r}; expected a URL that begins with {' or '.join(schemes)}")
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # C: ten times as fast
-    """A safe loader that refuses what YAML forbids and PyYAML lets pass: the same key twice."""
+    """A safe loader that keeps the digits of numbers, and refuses the same key twice, which PyYAML lets pass."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
         seen = set()
@@ -227,6 +252,13 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
             seen.add(key.value)
         made: dict[object, object] = super().construct_mapping(node, deep)
         return made
+
+    def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
+        value = float(super().construct_yaml_float(node))
+        return Figure(node.value) if re.fullmatch(r"\d+\.\d+", node.value) else value
+
+
+_Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_yaml_float)
 
 
 def read_yaml(path: Path) -> object:

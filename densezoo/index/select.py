@@ -20,7 +20,7 @@ from densezoo.errors import QueryError, UnknownNameError, suggestion
 from densezoo.families import families, family_of
 from densezoo.index.flops import flops_under
 from densezoo.index.search import search
-from densezoo.types import EvalResult, Figure, ModelSpec, ReportedResult
+from densezoo.types import Accuracy, EvalResult, ModelSpec, ReportedResult
 
 Value = str | float | int | None
 
@@ -35,19 +35,19 @@ class Field:
     """
 
     text: str
-    of: Callable[[Figure], Value]
+    of: Callable[[Accuracy], Value]
 
 
 def _of_model(text: str, of: Callable[[ModelSpec], Value]) -> Field:
-    return Field(text, lambda figure: of(figure.spec))
+    return Field(text, lambda accuracy: of(accuracy.spec))
 
 
 def _published(text: str, of: Callable[[ReportedResult], Value]) -> Field:
-    return Field(text, lambda figure: None if figure.reported is None else of(figure.reported))
+    return Field(text, lambda accuracy: None if accuracy.reported is None else of(accuracy.reported))
 
 
 def _measured(text: str, of: Callable[[EvalResult], Value]) -> Field:
-    return Field(text, lambda figure: None if figure.measured is None else of(figure.measured))
+    return Field(text, lambda accuracy: None if accuracy.measured is None else of(accuracy.measured))
 
 
 def _recipe(name: str) -> Callable[[ModelSpec], Value]:
@@ -68,8 +68,8 @@ def _of_family(name: str, text: str) -> Field:
     return _of_model(text, of)
 
 
-def _flops(figure: Figure) -> Value:
-    return flops_under(figure.spec, figure.protocol)[1].get("torchvision")
+def _flops(accuracy: Accuracy) -> Value:
+    return flops_under(accuracy.spec, accuracy.protocol)[1].get("torchvision")
 
 
 FIELDS: Mapping[str, Field] = {
@@ -77,8 +77,8 @@ FIELDS: Mapping[str, Field] = {
     "arch": _of_model("the name before the dot", lambda spec: spec.arch),
     "tag": _of_model("the name after the dot: whose training", lambda spec: spec.tag),
     "publisher": _of_model("who published it first", lambda spec: spec.publisher),
-    "dataset": Field("of top1, top5 and measured_*", lambda figure: figure.dataset),
-    "protocol": Field("the named preprocessing of top1, top5 and measured_*", lambda figure: figure.protocol),
+    "dataset": Field("of top1, top5 and measured_*", lambda accuracy: accuracy.dataset),
+    "protocol": Field("the named preprocessing of top1, top5 and measured_*", lambda accuracy: accuracy.protocol),
     "top1": _published("published, percent", lambda result: result.top1),
     "top5": _published("the same for the first five", lambda result: result.top5),
     "published_by": _published("who published top1 and top5", lambda result: result.published_by),
@@ -103,7 +103,7 @@ FIELDS: Mapping[str, Field] = {
 }
 
 #: Fields that speak of one accuracy among several: an expression with one of them is tried on each under any protocol.
-_OF_ONE_FIGURE = ("protocol", "published_by", "measured_top1", "measured_top5", "measured_images", "measured_on")
+_OF_ONE_ACCURACY = ("protocol", "published_by", "measured_top1", "measured_top5", "measured_images", "measured_on")
 
 _COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Lt: operator.lt,
@@ -136,7 +136,7 @@ def matching(patterns: str | Sequence[str], specs: Iterable[ModelSpec]) -> tuple
     )
 
 
-def select(models: Iterable[Sequence[Figure]], where: str | None = None, sort: str = "name") -> list[Figure]:
+def select(models: Iterable[Sequence[Accuracy]], where: str | None = None, sort: str = "name") -> list[Accuracy]:
     """The models for which an expression holds, each with the accuracy for which it does.
 
     Args:
@@ -150,16 +150,16 @@ def select(models: Iterable[Sequence[Figure]], where: str | None = None, sort: s
     """
     holds = compile_where(where) if where is not None else lambda _: True
     named = set(names_in(where)) if where is not None else set()
-    candidates = (_considered(figures, named) for figures in models)
-    found = [first for figures in candidates if (first := next(filter(holds, figures), None)) is not None]
+    candidates = (_considered(accuracies, named) for accuracies in models)
+    found = [first for accuracies in candidates if (first := next(filter(holds, accuracies), None)) is not None]
     of = field(sort.removeprefix("-")).of
-    found.sort(key=lambda figure: figure.spec.name)
-    present = [figure for figure in found if of(figure) is not None]
-    present.sort(key=lambda figure: of(figure), reverse=sort.startswith("-"))  # type: ignore[arg-type,return-value]
-    return present + [figure for figure in found if of(figure) is None]
+    found.sort(key=lambda accuracy: accuracy.spec.name)
+    present = [accuracy for accuracy in found if of(accuracy) is not None]
+    present.sort(key=lambda accuracy: of(accuracy), reverse=sort.startswith("-"))  # type: ignore[arg-type,return-value]
+    return present + [accuracy for accuracy in found if of(accuracy) is None]
 
 
-def _considered(figures: Sequence[Figure], named: set[str]) -> list[Figure]:
+def _considered(accuracies: Sequence[Accuracy], named: set[str]) -> list[Accuracy]:
     """The accuracies of a model on which an expression is tried, the one under the weights' own protocol first.
 
     All of them where it names the dataset and the protocol; where it names one of the two, those that have the other
@@ -168,25 +168,31 @@ def _considered(figures: Sequence[Figure], named: set[str]) -> list[Figure]:
     Args:
         named: the fields in the expression.
     """
-    ordered = sorted(figures, key=lambda figure: (figure.reported is None, figure.protocol != figure.spec.protocol))
-    by_dataset: dict[str | None, Figure] = {}
-    for figure in ordered:
-        by_dataset.setdefault(figure.dataset, figure)
-    any_protocol = not named.isdisjoint(_OF_ONE_FIGURE)
+    ordered = sorted(accuracies, key=_precedence)
+    by_dataset: dict[str | None, Accuracy] = {}
+    for accuracy in ordered:
+        by_dataset.setdefault(accuracy.dataset, accuracy)
+    any_protocol = not named.isdisjoint(_OF_ONE_ACCURACY)
     if "dataset" in named:
         return ordered if any_protocol else list(by_dataset.values())
-    same_dataset = [figure for figure in ordered if figure.dataset == ordered[0].dataset]
+    same_dataset = [accuracy for accuracy in ordered if accuracy.dataset == ordered[0].dataset]
     return same_dataset if any_protocol else same_dataset[:1]
 
 
-def advice(models: Iterable[Sequence[Figure]], where: str) -> str:
+def _precedence(accuracy: Accuracy) -> tuple[bool, bool, bool]:
+    """What sorts a model's accuracies: the headline, what is published, what is under the weights' own protocol."""
+    spec, reported = accuracy.spec, accuracy.reported
+    return reported is None or reported is not spec.headline, reported is None, accuracy.protocol != spec.protocol
+
+
+def advice(models: Iterable[Sequence[Accuracy]], where: str) -> str:
     """What a user may have meant by an expression that holds for nothing: a text that no model has; "" for none."""
-    figures = [figure for own in models for figure in own]
+    accuracies = [accuracy for own in models for accuracy in own]
     tree = ast.parse(where.strip(), mode="eval")
     for node in ast.walk(tree):
         match node:
             case ast.Compare(left=ast.Name(id=name), ops=[ast.Eq()], comparators=[ast.Constant(value=str(value))]):
-                values = {str(of) for figure in figures if (of := field(name).of(figure)) is not None}
+                values = {str(of) for accuracy in accuracies if (of := field(name).of(accuracy)) is not None}
                 if value not in values:
                     return f"; no model's {name} is {value!r}{suggestion(value, values)}"
     return ""
@@ -209,7 +215,7 @@ def names_in(expression: str) -> list[str]:
     return list(dict.fromkeys(node.id for node in nodes if isinstance(node, ast.Name)))
 
 
-def compile_where(expression: str) -> Callable[[Figure], bool]:
+def compile_where(expression: str) -> Callable[[Accuracy], bool]:
     """An expression as a predicate.
 
     Raises:
@@ -229,23 +235,23 @@ MAX_LENGTH = 1000  # characters; bounds how deep an expression can be nested
 _EXAMPLE = "; expected such as: top1 > 76 and params < 10e6"
 
 
-def _predicate(node: ast.expr, expression: str) -> Callable[[Figure], bool]:
+def _predicate(node: ast.expr, expression: str) -> Callable[[Accuracy], bool]:
     match node:
         case ast.BoolOp(op=op, values=values):
             parts = [_predicate(value, expression) for value in values]
             together = all if isinstance(op, ast.And) else any
-            return lambda figure: together(part(figure) for part in parts)
+            return lambda accuracy: together(part(accuracy) for part in parts)
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             inner = _predicate(operand, expression)
-            return lambda figure: not inner(figure)
+            return lambda accuracy: not inner(accuracy)
         case ast.Compare(left=left, ops=ops, comparators=comparators):
             operands = [_operand(item, expression) for item in (left, *comparators)]
             pairs = list(zip(ops, operands, operands[1:]))
-            return lambda figure: all(_compare(op, a(figure), b(figure), expression) for op, a, b in pairs)
+            return lambda accuracy: all(_compare(op, a(accuracy), b(accuracy), expression) for op, a, b in pairs)
     raise QueryError(f"{expression!r}: {_part(node, expression)} is no comparison{_EXAMPLE}")
 
 
-def _operand(node: ast.expr, expression: str) -> Callable[[Figure], object]:
+def _operand(node: ast.expr, expression: str) -> Callable[[Accuracy], object]:
     match node:
         case ast.Name(id=name):
             return field(name).of

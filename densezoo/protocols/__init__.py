@@ -16,6 +16,9 @@ PROTOCOLS = {protocol.name: protocol for protocol in (*imagenet.PROTOCOLS, *port
 def get_protocol(name: str) -> Protocol:
     """The protocol of that name.
 
+    Args:
+        name: of PROTOCOLS, such as ``torchvision``.
+
     Raises:
         UnknownNameError: there is none; names the nearest.
     """
@@ -25,7 +28,11 @@ def get_protocol(name: str) -> Protocol:
 
 
 def same_kind(protocol: Protocol) -> list[Protocol]:
-    """Every protocol that could stand in for this one: for as many channels, and resizing if it does."""
+    """Every protocol that could replace this one: with as many channels, and resizing only if it does.
+
+    Args:
+        protocol: the one to replace.
+    """
 
     def kind(other: Protocol) -> tuple[bool, int]:
         return other.resize is None, len(other.channel_order)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from densezoo.errors import ResultError
+from densezoo.index.listing import shown
 from densezoo.protocols import PROTOCOLS
 from densezoo.results.weights import has_weights_of
 from densezoo.types import EvalResult, ModelSpec, ReportedResult
@@ -35,14 +36,21 @@ TEST_IMAGES = {
 
 @dataclass(frozen=True)
 class Published:
-    """A published figure and the model that it is claimed for."""
+    """A published figure and the model that it is claimed for.
+
+    Args:
+        spec: the model.
+        reported: the figure.
+        top1: its top-1, percent.
+    """
 
     spec: ModelSpec
     reported: ReportedResult
+    top1: float
 
     def __str__(self) -> str:
         by = f"by {self.reported.published_by} for {self.spec.name}, protocol {self.reported.protocol}"
-        return f"{self.reported.top1:g} {by}"
+        return f"{shown(self.top1)} {by}"
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,7 @@ class Agreement:
         """The verdict in a few words."""
         if self.nearest is None:
             return "nothing published"
-        figure = f"{self.nearest.reported.top1:g} ({self.nearest.reported.published_by})"
+        figure = f"{shown(self.nearest.top1)} ({self.nearest.reported.published_by})"
         if self.agrees is None:
             return f"not comparable with {figure}: other {', '.join(self.differences)}"
         return f"agrees with {figure}" if self.agrees else f"DISAGREES with {figure} by {self.images_apart:.0f} images"
@@ -85,12 +93,12 @@ def _weights(result: EvalResult, published: Published) -> tuple[str, str]:
     if has_weights_of(result, published.spec):
         return "", ""
     sources = published.spec.weights
-    known = [source.sha256 or source.hash_prefix for source in sources if source.sha256 or source.hash_prefix]
-    theirs = f"sha256 {str(known[0])[:8]}..." if known else "of unknown sha256"
+    known = [stated for source in sources for stated in source.stated_hashes]
+    theirs = f"{known[0].algorithm} {known[0].digits[:8]}..." if known else "of unknown sha256"
     return f"{published.spec.name}, {theirs}", f"sha256 {result.weights_sha256[:8]}..."
 
 
-def _crop(protocol: str) -> str:
+def _crop(protocol: str | None) -> str:
     crop = PROTOCOLS[protocol].crop if protocol in PROTOCOLS else None
     return f"{crop} px" if crop else "as it is"
 
@@ -102,7 +110,7 @@ FACTS: dict[str, Callable[[EvalResult, Published], tuple[object, object]]] = {
     "image size": lambda result, published: (_crop(published.reported.protocol), _crop(result.protocol)),
     "number of images": lambda result, _: (TEST_IMAGES.get(result.dataset, result.num_samples), result.num_samples),
     "precision": lambda result, _: ("float32", result.precision),
-    "test-time augmentation": lambda result, _: ("none", result.tta or "none"),
+    "test-time augmentation": lambda result, published: (published.reported.tta or "none", result.tta or "none"),
     "subset": lambda result, _: ("the whole dataset", result.subset or "the whole dataset"),
 }
 
@@ -114,7 +122,7 @@ def compare(result: EvalResult, specs: Iterable[ModelSpec]) -> Agreement:
         return Agreement(None, {}, 0.0, None)
 
     def distance(published: Published) -> tuple[int, float]:
-        return len(_differences(result, published)), abs(published.reported.top1 - result.top1)
+        return len(_differences(result, published)), abs(published.top1 - result.top1)
 
     nearest = min(candidates, key=distance)
     differences, apart = _differences(result, nearest), _images_apart(result, nearest)
@@ -145,11 +153,13 @@ def _candidates(result: EvalResult, specs: Sequence[ModelSpec]) -> list[Publishe
         return spec.config == result.config or (own is not None and spec.arch == own.arch)
 
     return [
-        Published(spec, reported)
+        Published(spec, reported, reported.top1)
         for spec in specs
         if is_same_network(spec)
         for reported in spec.reported
         if reported.dataset.rstrip("+") == result.dataset  # the plus names the training data
+        and reported.top1 is not None
+        and reported.protocol is not None
     ]
 
 
@@ -161,12 +171,12 @@ def _differences(result: EvalResult, published: Published) -> dict[str, str]:
 def _images_apart(result: EvalResult, published: Published) -> float:
     """Images between the measured count and the nearest one that rounds to the published figure; 0 inside."""
     half_unit = 0.5 * 10.0 ** -_decimals(published)
-    beyond = abs(result.top1 - published.reported.top1) - half_unit
+    beyond = abs(result.top1 - published.top1) - half_unit
     return max(0.0, round(beyond * result.num_samples / 100, 6))
 
 
 def _decimals(published: Published) -> int:
-    """The most that this publisher gives for the model: a float has lost the zeros at its end."""
+    """The most that this publisher gives for the model: some tables drop zeros at the end of a number."""
     figures = [r for r in published.spec.reported if r.published_by == published.reported.published_by]
     numbers = [value for r in figures for value in (r.top1, r.top5) if value is not None]
-    return max(len(repr(float(value)).partition(".")[2]) for value in numbers)
+    return max(len(str(value).partition(".")[2]) for value in numbers)

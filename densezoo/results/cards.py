@@ -9,7 +9,7 @@ from densezoo.families import family_of
 from densezoo.protocols import PROTOCOLS
 from densezoo.results.tables import corruption_table, dataset_rows, markdown
 from densezoo.results.weights import legend
-from densezoo.types import EvalResult, ModelSpec, Protocol, WeightSource
+from densezoo.types import EvalResult, FileHash, ModelSpec, Protocol, WeightSource
 
 _CARD = Template("""\
 # $arch
@@ -151,12 +151,17 @@ def _results(specs: Sequence[ModelSpec], results: Sequence[EvalResult]) -> str:
 
 def _notes(specs: Sequence[ModelSpec]) -> str:
     notes = [
-        f"- {spec.name} on {result.dataset} by {result.published_by}: {result.note}"
+        f"- {spec.name} on {result.dataset} by {result.published_by}: {'; '.join(remarks)}"
         for spec in specs
         for result in spec.reported
-        if result.note
+        if (remarks := list(filter(None, [result.note, _why_not(result.not_evaluable)])))
     ]
+    notes += [f"- {spec.name}: {_why_not(spec.not_evaluable)}" for spec in specs if spec.not_evaluable]
     return "\n".join([*dict.fromkeys(notes), "\n"]) if notes else ""
+
+
+def _why_not(not_evaluable: str | None) -> str | None:
+    return not_evaluable and f"can't be measured here: {not_evaluable}"
 
 
 def _weights(specs: Sequence[ModelSpec]) -> str:
@@ -165,17 +170,27 @@ def _weights(specs: Sequence[ModelSpec]) -> str:
 
 
 def _weight(spec: ModelSpec, source: WeightSource) -> dict[str, str]:
-    digest = source.sha256 or source.hash_prefix
-    remarks = [f"from {source.converted_from}"] if source.converted_from else []
+    remarks = [
+        f"withdrawn: {source.withdrawn}" if source.withdrawn else None,
+        f"densezoo can't read it: {source.not_loadable}" if source.not_loadable else None,
+        f"from {source.converted_from}" if source.converted_from else None,
+        source.note,
+    ]
     return {
         "model": spec.name,
         "file": source.url or source.path or "",
         "format": f"{source.framework} {source.format}",
         "bytes": "" if source.file_size is None else f"{source.file_size:,}",
-        "sha256": "" if digest is None else f"{digest[:16]}...",
+        "hash": "; ".join(map(_hash, source.stated_hashes)),
         "licence": source.license or "",
-        "note": "; ".join(remarks + ([source.note] if source.note else [])),
+        "note": "; ".join(filter(None, remarks)),
     }
+
+
+def _hash(stated: FileHash) -> str:
+    """Its kind and first digits, and whose it is where not the file's."""
+    digits = f"{stated.algorithm} {stated.digits[:16]}" + ("..." if len(stated.digits) > 16 else "")
+    return digits if stated.of is None else f"{digits} of {stated.of}"
 
 
 def _protocol(protocol: Protocol) -> str:

@@ -10,11 +10,11 @@ import pandas as pd
 
 from densezoo.data.layouts.imagenet_c import NAME as CORRUPTED
 from densezoo.errors import ResultError
+from densezoo.index.listing import shown
 from densezoo.protocols import PROTOCOLS
 from densezoo.results.corruptions import corruption_rows
-from densezoo.results.figures import figures
 from densezoo.results.weights import has_weights_of, legend, mark
-from densezoo.types import EvalResult, Figure, ModelSpec, ReportedResult
+from densezoo.types import EvalResult, ModelSpec, ReportedResult
 
 _BY_PROTOCOL = "/by-protocol"  # after a dataset's name in a marker: published_by_protocol instead of dataset_table
 _MATRIX = "/protocols"  # measured_by_protocol
@@ -26,7 +26,7 @@ class Row:
     """One line of a table: a model under a protocol, with a published figure, a measured one, or both."""
 
     spec: ModelSpec
-    protocol: str
+    protocol: str | None
     reported: ReportedResult | None
     measured: EvalResult | None
 
@@ -38,7 +38,7 @@ class Row:
             "weights": f"[{self.spec.publisher}]({self.spec.code})",
             "parameters": f"{self.spec.num_params:,}",
             "FLOPs (counted as)": next((f"{n:,} ({name})" for name, n in self.spec.flops.items()), ""),
-            "protocol": self.protocol,
+            "protocol": self._label(),
             "published top-1": _percent(reported.top1) if reported else "",
             "published top-5": _percent(reported.top5) if reported else "",
             "published by": _publisher(reported) if reported else "",
@@ -47,6 +47,11 @@ class Row:
             "images": f"{measured.num_samples:,}" if measured else "",
             "date": measured.date[:10] if measured else "",
         }
+
+    def _label(self) -> str:
+        """The protocol, "not known", and the test-time augmentation of a published figure."""
+        tta = self.reported.tta if self.reported else None
+        return "+".join(filter(None, [self.protocol or "not known", tta]))
 
 
 def dataset_table(dataset: str, specs: Iterable[ModelSpec], results: Iterable[EvalResult]) -> str:
@@ -62,14 +67,14 @@ def dataset_table(dataset: str, specs: Iterable[ModelSpec], results: Iterable[Ev
 
 def dataset_rows(dataset: str, specs: Iterable[ModelSpec], results: Iterable[EvalResult]) -> list[Row]:
     """The rows of one dataset, model by model; empty where nobody published or measured anything."""
-    stored = list(results)
-    found = [figure for spec in specs for figure in figures(spec, stored) if figure.dataset == dataset]
-    return [Row(figure.spec, _label(figure), figure.reported, figure.measured) for figure in found]
-
-
-def _label(figure: Figure) -> str:
-    """The protocol, and what else is unusual in how the figure was measured."""
-    return figure.measured.protocol_label if figure.measured else str(figure.protocol)
+    measured = {(r.model, str(r.conditions)): r for r in results if r.dataset == dataset and r.subset is None}
+    rows = []
+    for spec in specs:
+        reported = [r for r in spec.reported if r.dataset.rstrip("+") == dataset]
+        own = {protocol: r for (model, protocol), r in measured.items() if _is_of(r, spec, model)}
+        rows += [Row(spec, r.protocol, r, own.pop("+".join(filter(None, [r.protocol, r.tta])), None)) for r in reported]
+        rows += [Row(spec, protocol, None, r) for protocol, r in own.items()]
+    return rows
 
 
 def corruption_table(specs: Iterable[ModelSpec], results: Iterable[EvalResult]) -> str:
@@ -98,7 +103,7 @@ def published_by_protocol(dataset: str, specs: Mapping[str, ModelSpec]) -> str:
     for spec in specs.values():
         figures = trainings.setdefault(_origin(spec, specs), {})
         for result in spec.reported:
-            if result.dataset == dataset:
+            if result.dataset == dataset and result.protocol and result.top1 is not None and result.tta is None:
                 figures.setdefault(result.protocol, result.top1)
     ported = {_origin(spec, specs) for spec in specs.values() if spec.port_of is not None}
     rows = {name: figures for name, figures in sorted(trainings.items()) if name in ported}
@@ -182,7 +187,7 @@ def _publisher(reported: ReportedResult) -> str:
 
 
 def _percent(value: float | None) -> str:
-    return "" if value is None else f"{value:g}"
+    return "" if value is None else shown(value)
 
 
 def _measured(value: float, interval: tuple[float, float]) -> str:

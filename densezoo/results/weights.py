@@ -19,12 +19,16 @@ MARKS = {
 def has_weights_of(result: EvalResult, spec: ModelSpec) -> bool:
     """Whether a result was measured with a model's weights: by a published hash, or as the result itself knows it.
 
-    What the result knows counts no more where its publisher has come to state a hash of every file.
+    What the result knows counts no more where its publisher has come to state a hash of every file. A hash of another
+    kind than sha256 was held against the file when it was measured, and the result says so.
     """
     if any(source.is_file(result.weights_sha256) for source in spec.weights):
         return True
-    may_be = not spec.weights or not all(source.is_hashed for source in spec.weights)
-    return result.model == spec.name and result.weights_known_by in MARKS and may_be
+    if result.model != spec.name:
+        return False
+    if result.weights_known_by == "published-hash":
+        return any(each.sha256 is None or each.of for source in spec.weights for each in source.stated_hashes)
+    return result.weights_known_by in MARKS and not (spec.weights and all(each.is_hashed for each in spec.weights))
 
 
 def mark(result: EvalResult) -> str:

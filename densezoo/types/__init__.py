@@ -3,6 +3,7 @@
 Units: percentages are 0-100, sizes are bytes (or pixels, where a name says so), times are seconds.
 """
 
+from densezoo.types.accuracy import Accuracy
 from densezoo.types.architecture import Architecture
 from densezoo.types.checkpoint import (
     LONE_MATRIX,
@@ -15,14 +16,14 @@ from densezoo.types.checkpoint import (
 )
 from densezoo.types.computation import Computation, Freedom, Node, PoolFreedom
 from densezoo.types.experiment import Experiment, Recipe
-from densezoo.types.figure import Figure
-from densezoo.types.index import ModelSpec, ReportedResult, WeightSource
+from densezoo.types.index import Figure, FileHash, ModelSpec, ReportedResult, WeightSource
 from densezoo.types.layer import Layer
 from densezoo.types.protocol import Protocol
 from densezoo.types.result import Conditions, Coverage, EvalResult, KnownBy, RunFacts
 
 __all__ = [
     "LONE_MATRIX",
+    "Accuracy",
     "Architecture",
     "Checkpoint",
     "Computation",
@@ -33,6 +34,7 @@ __all__ = [
     "EvalResult",
     "Experiment",
     "Figure",
+    "FileHash",
     "Freedom",
     "KeyMap",
     "KnownBy",

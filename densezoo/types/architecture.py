@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import Field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+A = TypeVar("A", bound="Architecture")
 
 
 class Architecture:
@@ -17,6 +20,10 @@ class Architecture:
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
     family: ClassVar[str]  # the name of its folder in `densezoo.families`
+
+    def same_function(self: A) -> A:
+        """The architecture with one spelling of all that give the same outputs, to compare two."""
+        return dataclasses.replace(self, drop_rate=0.0)
 
     if TYPE_CHECKING:  # each a field of every family's
 

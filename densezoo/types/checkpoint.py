@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Description:
-    """What stands beside a file's tensors about the network they are of, as it is written there.
+    """What a config.json or a training run's arguments say of the network that a file's tensors are of, unchanged.
 
     Args:
-        where: what says it, for messages.
+        stated_in: the file that says it, and where in it, for messages.
         kind: "config": Hugging Face's config.json in the file's folder; "arguments": those of the training run, in
-            the file.
+            the checkpoint.
         facts: {name: value}.
     """
 
-    where: str
+    stated_in: str
     kind: Literal["config", "arguments"]
     facts: Mapping[str, object]
 
@@ -50,7 +50,7 @@ class NamedNetwork:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a reader found in a file, under the file's own names.
+    """The contents of a checkpoint file, under the file's own names.
 
     Args:
         path: the file, for messages.
@@ -62,7 +62,7 @@ class Checkpoint:
         semantics: {field of `Architecture`: its value, as the file states it}.
         graph: the computation, where the file (or the description beside it) holds it; else empty.
         hints: what the reader used beside the tensors, in words.
-        descriptions: what says of the network beside the tensors: a config.json, a run's arguments.
+        descriptions: what else describes the network: a config.json beside the file, a run's arguments in it.
         described: the networks that the descriptions name; empty until a family has read them.
         modules: the layers, where a file says of its tensors nothing but which layer takes them
             (`densezoo.formats.torch7.layers`); a family makes named tensors of them.
@@ -112,9 +112,9 @@ class KeyMap:
         notes: what a user has to know of every network of this source.
         assumes: what a file without a computation leaves open, and how it is taken.
         requires: {key of a checkpoint's metadata: value} without which the table doesn't apply.
-        asks: {(field that tensors show, its value): (field in which this source's networks with that value differ and
-            their tensors don't, {its value: the networks that have it})}: what neither file nor caller says of it
-            can't be known.
+        asks: {(field that tensors show, its value): (field that they don't show and in which this source's networks
+            with that value differ, {its value: the networks that have it})}. A file of such a network is refused
+            unless the file or the caller states the second field.
     """
 
     name: str

@@ -101,59 +101,82 @@ class Freedom:
         title: a network of the family, as the owner of something ("a DenseNet's"), for messages.
         norm_eps: the field that the epsilon of every batch norm fixes.
         pools: {regular expression for the names of steps: how such a pool may differ}.
-        places: {regular expression for the names of steps: what a message calls such a step}.
+        same_pads: {regular expression for the names of convolutions that may pad as "same" does: the field that says
+            whether they do, "torch" or "same"}.
+        titles: {regular expression for the names of steps: what a message calls such a step}.
         settle: {field: value} that all steps fix -> the same, where one field follows from others.
     """
 
     title: str
     norm_eps: str
     pools: Mapping[str, PoolFreedom]
-    places: Mapping[str, str]
+    titles: Mapping[str, str]
+    same_pads: Mapping[str, str] = field(default_factory=dict)
     settle: Callable[[dict[str, object]], dict[str, object]] = dict
 
     def pool(self, node: Node) -> PoolFreedom:
-        """How one of the family's pools may differ; one that the family doesn't name may not."""
+        """How one of the family's pools may differ; a pool that ``pools`` doesn't name may not differ.
+
+        Args:
+            node: the pool, of the family's computation.
+        """
         rules = (rule for pattern, rule in self.pools.items() if re.fullmatch(pattern, node.name))
         pads = node.attributes.get("pads")
         return next(rules, PoolFreedom({node.op: {}}, {pads: {}}, words=f"a padding of {pads}"))
 
-    def place(self, node: Node) -> str:
-        """What a message calls one of the family's steps."""
-        names = (re.sub(pattern, words, node.name) for pattern, words in self.places.items())
+    def conv_pads(self, node: Node) -> Mapping[object, Mapping[str, object]]:
+        """{padding that one of the family's convolutions may have: {field: value} that it fixes}."""
+        fields = [name for pattern, name in self.same_pads.items() if re.fullmatch(pattern, node.name)]
+        pads: dict[object, Mapping[str, object]] = {node.attributes["pads"]: dict.fromkeys(fields, "torch")}
+        return pads | ({"same": dict.fromkeys(fields, "same")} if fields else {})
+
+    def title_of(self, node: Node) -> str:
+        """What a message calls one of the family's steps.
+
+        Args:
+            node: the step, of the family's computation.
+        """
+        names = (re.sub(pattern, words, node.name) for pattern, words in self.titles.items())
         return next((name for name in names if name != node.name), node.name)
 
 
 def channels(computation: Computation) -> dict[str, int]:
-    """{name of a step: channels of its output}."""
-    found: dict[str, int] = {}
+    """{name of a step: channels of its output}.
+
+    Args:
+        computation: the network.
+    """
+    outputs: dict[str, int] = {}
     for node in computation.nodes:
-        taken = [found[name] for name in node.inputs]
-        found[node.name] = node.attributes.get("channels") or (sum(taken) if node.op == "concat" else taken[0])
-    return found
+        inputs = [outputs[name] for name in node.inputs]
+        outputs[node.name] = node.attributes.get("channels") or (sum(inputs) if node.op == "concat" else inputs[0])
+    return outputs
 
 
 def sides(computation: Computation, height: int, width: int) -> dict[str, tuple[int, int]]:
     """{name of a step: (height, width) of its output's map, pixels}; (1, 1) where there is no map left.
 
     Args:
+        computation: the network.
         height, width: of the image, pixels.
     """
-    found: dict[str, tuple[int, int]] = {}
+    maps: dict[str, tuple[int, int]] = {}
     for node in computation.nodes:
         if node.op == "input":
-            found[node.name] = (height, width)
+            maps[node.name] = (height, width)
         elif node.op in ("global_avg_pool", "flatten", "linear"):
-            found[node.name] = (1, 1)
+            maps[node.name] = (1, 1)
         else:
-            taken = found[node.inputs[0]]
-            found[node.name] = (_side(node, taken[0], 0), _side(node, taken[1], 1)) if _has_window(node) else taken
-    return found
+            before = maps[node.inputs[0]]
+            maps[node.name] = (_side(node, before[0], 0), _side(node, before[1], 1)) if _has_window(node) else before
+    return maps
 
 
 def same_pads(node: Node, side: int, axis: int) -> int:
     """Pixels that ``pads="same"`` adds to a side of the map, before and after it together.
 
     Args:
+        node: a step with ``kernel`` and ``stride``.
         side: of the map, pixels.
         axis: 0: its height; 1: its width.
     """

@@ -1,4 +1,4 @@
-"""What is run."""
+"""What a config file says: the network, its data and its training."""
 
 from __future__ import annotations
 

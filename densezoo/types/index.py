@@ -2,10 +2,80 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from densezoo.errors import MetafileError
 from densezoo.types.architecture import Architecture
+
+
+class Figure(float):
+    """A published number that keeps its digits: ``str`` of 75.00 is "75.00".
+
+    Args:
+        value: the number; of a text the digits are kept as they are.
+    """
+
+    digits: str
+
+    def __new__(cls, value: str | float) -> Figure:
+        figure = super().__new__(cls, value)
+        figure.digits = str(value)
+        return figure
+
+    def __str__(self) -> str:
+        return self.digits
+
+
+@dataclass(frozen=True)
+class FileHash:
+    """A hash that a publisher states, as hex digits: the whole of it, or its first digits.
+
+    Args:
+        md5, sha1, sha256: exactly one of them is given.
+        of: the member of the published archive that has this hash; None: the published file itself.
+
+    Raises:
+        MetafileError: not exactly one hash, or one that can't be the beginning of such a hash.
+    """
+
+    md5: str | None = None
+    sha1: str | None = None
+    sha256: str | None = None
+    of: str | None = None
+
+    def __post_init__(self) -> None:
+        given = [name for name in HASH_DIGITS if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise MetafileError(f"expected one of {', '.join(HASH_DIGITS)}, found {', '.join(given) or 'none'}")
+        if not re.fullmatch(rf"[0-9a-f]{{1,{HASH_DIGITS[self.algorithm]}}}", self.digits):
+            expected = f"up to {HASH_DIGITS[self.algorithm]} hex digits in lower case"
+            raise MetafileError(f"{self.algorithm} is {self.digits!r}; expected {expected}")
+
+    @property
+    def algorithm(self) -> str:
+        """Its name in `hashlib`."""
+        return next(name for name in HASH_DIGITS if getattr(self, name) is not None)
+
+    @property
+    def digits(self) -> str:
+        """The stated hex digits."""
+        return str(getattr(self, self.algorithm))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all digits are stated."""
+        return len(self.digits) == HASH_DIGITS[self.algorithm]
+
+    def __str__(self) -> str:
+        stated = f"the {self.algorithm} {self.digits}"
+        if not self.is_whole:
+            stated = f"a {self.algorithm} that begins with {self.digits}"
+        return stated if self.of is None else f"a member {self.of} with {stated}"
+
+
+HASH_DIGITS = {"md5": 32, "sha1": 40, "sha256": 64}  # how many hex digits each has
 
 
 @dataclass(frozen=True)
@@ -21,10 +91,13 @@ class WeightSource:
         file_size: bytes, or None where nobody states it.
         sha256: 64 hex digits, or None where nobody states it.
         hash_prefix: the first digits of the sha256, where the file's name carries them.
+        hashes: further hashes that are stated: of another kind, or of a member of the archive that the file is.
         keymap: the key table of its family that names its tensors.
         license: SPDX name, or None where the publisher is silent.
         converted_from: where the publisher has the weights from.
         note: what a user has to know.
+        withdrawn: since when its publisher no longer offers it, and why; None: he does, as far as is known.
+        not_loadable: why densezoo can't read it; None: it can.
     """
 
     framework: str
@@ -35,34 +108,56 @@ class WeightSource:
     file_size: int | None = None
     sha256: str | None = None
     hash_prefix: str | None = None
+    hashes: tuple[FileHash, ...] = ()
     keymap: str | None = None
     license: str | None = None
     converted_from: str | None = None
     note: str | None = None
+    withdrawn: str | None = None
+    not_loadable: str | None = None
+
+    @property
+    def stated_hashes(self) -> tuple[FileHash, ...]:
+        """Every hash that its publisher states, whole or in part."""
+        own = self.sha256 or self.hash_prefix
+        return (*([FileHash(sha256=own)] if own else []), *self.hashes)
 
     @property
     def is_hashed(self) -> bool:
-        """Whether its publisher states a hash, whole or in part."""
-        return self.sha256 is not None or self.hash_prefix is not None
+        """Whether its publisher states a hash of any kind, whole or in part."""
+        return bool(self.stated_hashes)
 
     def is_file(self, sha256: str) -> bool:
-        """Whether a file with this sha256 (64 hex digits) is this file, as far as its publisher says."""
-        if self.sha256 is not None:
-            return self.sha256 == sha256
-        return self.hash_prefix is not None and sha256.startswith(self.hash_prefix)
+        """Whether a file with this sha256 (64 hex digits) is this file; False where no sha256 of it is stated."""
+        stated = [each.digits for each in self.stated_hashes if each.sha256 is not None and each.of is None]
+        return bool(stated) and all(sha256.startswith(digits) for digits in stated)
 
 
 @dataclass(frozen=True)
 class ReportedResult:
-    """What a publisher claims for a model: percent, and where the claim stands."""
+    """What a publisher claims for a model, and where the claim stands.
+
+    Args:
+        dataset: a name of `densezoo.data.datasets`, with a plus where the training images were augmented; any other
+            name only together with ``not_evaluable``.
+        protocol: the name of the preprocessing; None: nobody knows it, as ``not_evaluable`` says.
+        top1, top5: percent, a `Figure` where it comes from a metafile; one of them may be None.
+        published_by: who claims it.
+        where: file, line and commit, or the document.
+        note: what is known of it beside that.
+        tta: the test-time augmentation (`densezoo.data.views`); None: each image once.
+        not_evaluable: why densezoo can't measure the same; None: it can.
+    """
 
     dataset: str
-    protocol: str
-    top1: float
+    protocol: str | None
+    top1: float | None
     top5: float | None
     published_by: str
     where: str
     note: str | None = None
+    tta: str | None = None
+    not_evaluable: str | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +183,7 @@ class ModelSpec:
         code: URL.
         license: SPDX name.
         recipe: how it was trained, as its publishers state it: {field ("batch size", "LR"): value}.
+        not_evaluable: why densezoo can't evaluate it on what it was published for; None: it can.
     """
 
     name: str
@@ -108,6 +204,7 @@ class ModelSpec:
     license: str | None = None
     recipe: Mapping[str, object] = field(default_factory=dict)
     named_by: Mapping[str, str] = field(default_factory=dict)
+    not_evaluable: str | None = None
 
     @property
     def arch(self) -> str:
@@ -121,6 +218,6 @@ class ModelSpec:
 
     @property
     def headline(self) -> ReportedResult | None:
-        """The first figure that is published under the weights' own protocol, or else the first published one."""
-        own = (result for result in self.reported if result.protocol == self.protocol)
+        """The first top-1 of single views under the weights' own protocol, or else the first published result."""
+        own = (r for r in self.reported if r.protocol == self.protocol and r.top1 is not None and r.tta is None)
         return next(own, self.reported[0] if self.reported else None)

@@ -11,7 +11,7 @@ class Layer:
     """One layer that has parameters.
 
     Args:
-        role: what it is in the network, whatever its number: ``layer.conv1``. Key tables name roles. The last linear
+        role: its function in the network, without its number: ``layer.conv1``. Key tables name roles. The last linear
             layer is ``classifier`` in every family.
         name: the canonical name, such as ``features.denseblock1.denselayer1.norm1``.
         kind: what it computes (``conv``, ``norm``, ...), by which key tables say how its parameters are made.

@@ -1,4 +1,4 @@
-"""How an image becomes what a network gets."""
+"""How an image file becomes a network's input."""
 
 from __future__ import annotations
 
@@ -58,6 +58,6 @@ class Protocol:
             f"torch7 has no {self.interpolation}": sampler == "torch7" and self.interpolation != "bicubic",
             "torch7 resizes to pixels in 0..1": sampler == "torch7" and self.value_range != 1.0,
         }
-        for reason, found in contradictions.items():
-            if found:
+        for reason, holds in contradictions.items():
+            if holds:
                 raise ConfigError(f"protocol {self.name!r}: {reason}")

@@ -30,7 +30,7 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Conditions:
-    """Under what a network is measured: with its weights, all that tells one measurement from another.
+    """What a network is measured under; together with its weights, this identifies a measurement.
 
     Its text is a label of the protocol: ``<protocol>[+<subset>][+<tta>][+<backend>][+<precision>]``; what is
     usual is left out.
@@ -68,7 +68,7 @@ class RunFacts:
         versions: {package: version}.
         commit: of the densezoo repository, ``+dirty`` with uncommitted changes; None outside one.
         date: UTC, ISO 8601.
-        tta: the test-time augmentation (`densezoo.data.views`) whose logits are summed; None: each image once.
+        tta: the test-time augmentation (`densezoo.data.views`), whose views' logits are summed; None: one view.
         architecture: the fields of the network that is run, as config and overrides have them; None in a result older
             than this field.
         subset: which of the dataset's several sets: ImageNet-C's "gaussian_noise/3"; None: the dataset is one set.
@@ -103,7 +103,7 @@ class RunFacts:
 
     @property
     def protocol_label(self) -> str:
-        """What people read of the conditions beside model and dataset, such as ``torchvision+fog/1+flip``."""
+        """The conditions as tables and file names show them beside model and dataset: ``torchvision+fog/1+flip``."""
         return str(self.conditions)
 
 

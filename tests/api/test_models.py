@@ -17,12 +17,13 @@ from densezoo.errors import ConfigError, MetafileError, UnknownNameError
 from densezoo.families.densenet.features import FeatureMaps
 from densezoo.families.densenet.network import DenseNet
 from densezoo.formats.safetensors import write_safetensors
+from densezoo.types import ReportedResult, WeightSource
 
 
 @pytest.fixture
 def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> nn.Module:
     """The network whose weights a download gives for any name."""
-    network = randomise_statistics(DenseNet(densezoo.get_spec("densenet121.tv_in1k").architecture))
+    network = randomise_statistics(densezoo.create_model("densenet121.tv_in1k"))
     write_safetensors(tmp_path / "weights.safetensors", network.state_dict(), {})
     monkeypatch.setattr(models, "fetch_weights", lambda name: tmp_path / "weights.safetensors")
     return network
@@ -73,7 +74,7 @@ def test_weights_that_don_t_fit(weights: nn.Module) -> None:
 def test_listing_with_a_filter() -> None:
     names = densezoo.list_models("densenet*", where="top1 > 76 and params < 10e6", sort="-top1")
     assert "densenet121.ra_in1k" in names
-    figures = [spec.headline.top1 for spec in map(densezoo.get_spec, names) if spec.headline]
+    figures = [spec.headline.top1 for spec in map(densezoo.get_spec, names) if spec.headline and spec.headline.top1]
     assert figures == sorted(figures, reverse=True)
 
 
@@ -90,7 +91,18 @@ def test_check_index_names_file_model_and_field(monkeypatch: pytest.MonkeyPatch)
     spec = densezoo.get_spec("densenet_bc_22_8.densezoo_digits")
     (source,) = spec.weights
     wrong = dataclasses.replace(
-        spec, num_params=1, flops={"torchvision": 2}, weights=(dataclasses.replace(source, keymap="torchvison"),)
+        spec,
+        num_params=1,
+        flops={"torchvision": 2},
+        weights=(
+            dataclasses.replace(source, keymap="torchvison"),
+            WeightSource("torch", "pickle", url="https://example.org/f.pth", hash_prefix="abcd"),
+        ),
+        reported=(
+            ReportedResult("cifr10", "digits", 1.0, None, "p", "w"),
+            ReportedResult("radimagenet", None, 1.0, None, "p", "w", not_evaluable="densezoo can't read RadImageNet"),
+            ReportedResult("imagenet1k", "digits", 1.0, None, "p", "w", tta="tencrop"),
+        ),
     )
     monkeypatch.setattr(documents, "load_index", lambda path: {spec.name: wrong})
     with pytest.raises(MetafileError) as caught:
@@ -101,5 +113,10 @@ def test_check_index_names_file_model_and_field(monkeypatch: pytest.MonkeyPatch)
             f"Metadata: Parameters is 1; {spec.config} builds 32,318",
             f"Metadata: FLOPs: torchvision is 2; {spec.config} takes 858,956 at 8 px",
             "Weight Files: Keymap: there is no 'torchvison'; did you mean 'torchvision'?",
+            "Weight Files: https://example.org/f.pth: states neither Keymap nor why it is Not Loadable",
+            "Weight Files: https://example.org/f.pth: the hash abcd has less than 8 digits",
+            "Results: Dataset: there is no 'cifr10' that isn't Not Evaluable; did you mean 'cifar10'?",
+            f"Results: imagenet1k has 1000 classes; {spec.config} has 10",
+            "Results: Test Time Augmentation: there is no 'tencrop'; did you mean 'ten-crop'?",
         )
     ]

@@ -18,6 +18,8 @@ from small_imagenet import class_folders
 from densezoo import api
 from densezoo.api import sweep
 from densezoo.api.sweep import Outcome, Settings, Task, find_weights, plan
+from densezoo.data import loading
+from densezoo.data.decoding import Decoded, decode
 from densezoo.errors import CheckpointError, ConfigError, DatasetError, MissingDependencyError, UnknownNameError
 from densezoo.formats.identity import file_sha256
 from densezoo.formats.safetensors import write_safetensors
@@ -25,6 +27,7 @@ from densezoo.index.load import load_index
 from densezoo.index.locations import file_name
 from densezoo.results.store import read_results, write_result
 from densezoo.results.tables import dataset_table
+from densezoo.types import EvalResult, Protocol
 
 PATTERN = "densenet1[26]1.lua_in1k"  # published without hashes
 GOOD, BROKEN = "densenet121.lua_in1k", "densenet161.lua_in1k"
@@ -101,8 +104,10 @@ def test_a_fetched_file_without_a_published_hash_fills_its_model_s_cell(
     (outcome,) = sweep.sweep([Task("imagenet1k", "timm", GOOD)], settings)
     assert outcome.result is not None, outcome.error
     assert (outcome.result.model, outcome.result.weights_known_by) == (GOOD, "first-use-hash")
-    options = {"protocol": "timm", "data_root": fresh.data_roots["imagenet1k"], "workers": 0, "device": "cpu"}
-    alone = api.evaluate_checkpoint("configs/densenet121.py", cached, **options)
+    root = fresh.data_roots["imagenet1k"]
+    alone = api.evaluate_checkpoint(
+        "configs/densenet121.py", cached, protocol="timm", data_root=root, workers=0, device="cpu"
+    )
     assert (alone.model, alone.weights_known_by) == (GOOD, "first-use-hash")
     rows = dataset_table("imagenet1k", load_index().values(), [alone]).splitlines()
     assert [line.split("|")[1].strip() for line in rows if "[a]" in line and line.startswith("|")] == [GOOD]
@@ -125,11 +130,13 @@ def test_the_outcome_is_that_of_a_test_alone_with_and_without_the_cache(settings
 
 
 def test_models_with_one_protocol_share_the_decoding(fresh: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    from densezoo.data import loading
-
     decoded: list[str] = []
-    real = loading.decode
-    monkeypatch.setattr(loading, "decode", lambda *args: decoded.append(args[2]) or real(*args))  # type: ignore[func-returns-value]
+
+    def noted(source: bytes, protocol: Protocol, where: str) -> Decoded:
+        decoded.append(where)
+        return decode(source, protocol, where)
+
+    monkeypatch.setattr(loading, "decode", noted)
     monkeypatch.setattr(sweep, "find_weights", lambda *_: fresh.weights / f"{GOOD}.safetensors")  # type: ignore[operator]
     monkeypatch.setattr(sweep, "get_spec", lambda _: api.get_spec(GOOD))  # both are densenet121 now
     outcomes = list(sweep.sweep(plan(PATTERN, ["imagenet1k"], ["timm"]), fresh))
@@ -144,9 +151,12 @@ def test_started_again_it_measures_what_is_not_there(
     (done,) = sweep.sweep(first, fresh)
     assert done.result is not None
     evaluated: list[object] = []
-    monkeypatch.setattr(
-        sweep, "evaluate_checkpoint", lambda *_, **options: evaluated.append(options["protocol"]) or done.result
-    )  # type: ignore[func-returns-value]
+
+    def noted(*_: object, **options: object) -> EvalResult | None:
+        evaluated.append(options["protocol"])
+        return done.result
+
+    monkeypatch.setattr(sweep, "evaluate_checkpoint", noted)
     both = plan("densenet121.lua_in1k", ["imagenet1k"], ["timm", "caffe"])
     found = {outcome.task.protocol: outcome for outcome in sweep.sweep(both, fresh)}
     assert evaluated == ["caffe"]
@@ -262,7 +272,8 @@ def cluster() -> Iterator[str]:
 
 
 def ray_test(test: Callable[..., None]) -> Callable[..., None]:
-    return pytest.mark.filterwarnings("ignore")(test)  # Ray's own
+    marked: Callable[..., None] = pytest.mark.filterwarnings("ignore")(test)  # Ray's own
+    return marked
 
 
 @ray_test

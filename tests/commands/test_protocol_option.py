@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def run(tmp_path: Path, tool: Callable[..., int]) -> Callable[..., int]:
     return run
 
 
-def results(tmp_path: Path, dataset: str = "imagenet1k") -> dict[str, dict[str, object]]:
+def results(tmp_path: Path, dataset: str = "imagenet1k") -> dict[str, dict[str, Any]]:
     found = [json.loads(path.read_text()) for path in (tmp_path / "out" / dataset).iterdir()]
     return {result["protocol"]: result for result in found}
 
@@ -127,8 +128,8 @@ def test_the_user_s_word_for_weights(
 ) -> None:
     network = api.create_model("densenet121.lua_in1k")
     write_safetensors(tmp_path / "mine.safetensors", network.state_dict(), {})
-    fixed = ("--data-root", tmp_path / "val", "--out", tmp_path / "out", "--workers", 0, "--device", "cpu")
-    fixed += ("--dataset", "imagenet1k", "--protocol", "timm")
+    folders = ("--data-root", tmp_path / "val", "--out", tmp_path / "out")
+    fixed = (*folders, "--workers", 0, "--device", "cpu", "--dataset", "imagenet1k", "--protocol", "timm")
     assert tool("test", tmp_path / "mine.safetensors", *fixed, "--model", "densenet121.lua_in1k") == 0
     (result,) = results(tmp_path).values()
     assert (result["model"], result["weights_known_by"]) == ("densenet121.lua_in1k", "user")

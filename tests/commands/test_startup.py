@@ -10,13 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import timm.data
 import torch
 import torchvision
 from PIL import Image
 
 from densezoo import api
-from densezoo.data import imagenet
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.network import DenseNet
 from densezoo.paths import ROOT
@@ -102,10 +100,6 @@ def test_a_sweep_refuses_a_misspelt_name_before_its_first_image(
     assert capsys.readouterr().err == "error: there is no test-time augmentation 'flop'; did you mean 'flip'?\n"
     assert tool("sweep", "densenet121.tv*", *root, "--device", "cupid") == 1
     assert "--device cupid: expected such as" in capsys.readouterr().err
-
-
-def test_imagenet_s_names_are_timm_s() -> None:
-    assert imagenet.wnids() == timm.data.ImageNetInfo("imagenet-1k").label_names()
 
 
 def test_weights_are_drawn_as_they_always_were() -> None:

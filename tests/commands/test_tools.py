@@ -102,8 +102,9 @@ def test_known_weights_are_named(tool: Tool, tmp_path: Path, capsys: pytest.Capt
 
 
 def test_from_any_folder(tmp_path: Path) -> None:
-    command = [sys.executable, ROOT / "tools/test.py", "configs/digits/densenet_bc_22_8_digits.py", CHECKPOINT]
-    options = ["--out", tmp_path, "--workers", "0", "--device", "cpu"]
+    network = "configs/digits/densenet_bc_22_8_digits.py"
+    command = [sys.executable, str(ROOT / "tools/test.py"), network, str(CHECKPOINT)]
+    options = ["--out", str(tmp_path), "--workers", "0", "--device", "cpu"]
     done = subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert "top-1" in done.stdout
@@ -169,7 +170,7 @@ def test_one_message_and_status_1(
 
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
-    command = [sys.executable, ROOT / "tools/test.py", CONFIG, tmp_path / "missing.pth", "--debug"]
+    command = [sys.executable, str(ROOT / "tools/test.py"), DIGITS, str(tmp_path / "missing.pth"), "--debug"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 1
     assert "Traceback" in done.stderr

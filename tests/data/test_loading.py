@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing import connection, reduction
+from multiprocessing import connection, reduction, resource_sharer
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +81,8 @@ class Hangup(ArrayImages):
 
     def read(self, index: int) -> np.ndarray:
         duplicate = reduction.DupFd(0)
-        connection.SocketClient(duplicate._id[0]).close()
+        assert isinstance(duplicate, resource_sharer.DupFd)  # as between processes that are forked
+        connection.Client(duplicate._id[0]).close()  # type: ignore[attr-defined]
         duplicate.detach()  # is served after the other: that one is over then
         return super().read(index)
 

@@ -14,6 +14,7 @@ from densezoo.data.layouts.folder import folder_images
 from densezoo.data.loading import batches, batches_by_protocol
 from densezoo.data.preprocess import Preprocess
 from densezoo.protocols import get_protocol, same_kind
+from densezoo.types import Protocol
 
 
 def photographs(root: Path) -> Path:
@@ -38,10 +39,13 @@ def test_each_protocol_s_batch_is_what_it_would_be_alone(tmp_path: Path, workers
 
 
 def test_a_file_is_decoded_once_a_decoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = []
-    monkeypatch.setattr(
-        loading, "decode", lambda data, protocol, where: seen.append(where) or decoding.decode(data, protocol, where)
-    )
+    seen: list[str] = []
+
+    def noted(data: bytes, protocol: Protocol, where: str) -> decoding.Decoded:
+        seen.append(where)
+        return decoding.decode(data, protocol, where)
+
+    monkeypatch.setattr(loading, "decode", noted)
     images = folder_images(photographs(tmp_path), "test", 2, None)
     protocols = same_kind(get_protocol("timm"))
     list(batches_by_protocol(images, protocols, batch_size=3, workers=0, indices=[2, 4]))

@@ -11,6 +11,7 @@ import tarfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import mmcv
@@ -21,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mmcv.transforms import CenterCrop
 from PIL import Image
-from timm.data import create_transform
+from timm.data.transforms_factory import create_transform
 from torchvision.models import DenseNet121_Weights
 from unusual_images import UNUSUAL, encoded, noise, oriented, photograph
 
@@ -33,7 +34,7 @@ from densezoo.protocols import PROTOCOLS, get_protocol, same_kind
 from densezoo.types import Protocol
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures" / "torch7_preprocess"
-MEAN, STD = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
+MEAN, STD = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)
 
 
 def pillow(data: bytes) -> Image.Image:
@@ -43,7 +44,8 @@ def pillow(data: bytes) -> Image.Image:
 
 
 def torchvision(data: bytes) -> torch.Tensor:
-    return DenseNet121_Weights.IMAGENET1K_V1.transforms()(pillow(data))
+    transformed: torch.Tensor = DenseNet121_Weights.IMAGENET1K_V1.transforms()(pillow(data))
+    return transformed
 
 
 def timm(size: int, crop_pct: float) -> Callable[[bytes], torch.Tensor]:
@@ -65,6 +67,7 @@ def mmpretrain(data: bytes) -> torch.Tensor:
 def opencv(data: bytes, interpolation: int, long_side: Callable[[int, int], int], flags: int = 0) -> np.ndarray:
     """BGR (224, 224, 3) of the centre, its offset rounded down."""
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | flags)
+    assert image is not None
     height, width = image.shape[:2]
     size = (256, long_side(height, width)) if width <= height else (long_side(width, height), 256)
     image = cv2.resize(image, size, interpolation=interpolation)
@@ -74,7 +77,8 @@ def opencv(data: bytes, interpolation: int, long_side: Callable[[int, int], int]
 
 def caffe(data: bytes) -> torch.Tensor:
     image = opencv(data, cv2.INTER_LINEAR, lambda long, short: int(256 * long / short)).astype(np.float32)
-    return torch.from_numpy(((image - np.float32([103.94, 116.78, 123.68])) * np.float32(0.017)).transpose(2, 0, 1))
+    mean = np.array([103.94, 116.78, 123.68], np.float32)
+    return torch.from_numpy(((image - mean) * np.float32(0.017)).transpose(2, 0, 1))
 
 
 def keras(data: bytes) -> torch.Tensor:
@@ -84,7 +88,7 @@ def keras(data: bytes) -> torch.Tensor:
 
 def mindspore(data: bytes) -> torch.Tensor:
     def long_side(long: int, short: int) -> int:
-        return math.floor(np.float32(long) / np.float32(short) * np.float32(256))
+        return math.floor(float(np.float32(long) / np.float32(short) * np.float32(256)))
 
     image = opencv(data, cv2.INTER_LINEAR, long_side, cv2.IMREAD_IGNORE_ORIENTATION)[..., ::-1].astype(np.float32)
     return torch.from_numpy(((image - MEAN * np.float32(255)) / (STD * np.float32(255))).transpose(2, 0, 1))
@@ -277,7 +281,7 @@ SAMPLED = {"resize_backend": "torch7", "antialias": False, "resize": 256}
         ),
     ],
 )
-def test_a_protocol_that_contradicts_itself(fields: dict[str, object], reason: str) -> None:
+def test_a_protocol_that_contradicts_itself(fields: dict[str, Any], reason: str) -> None:
     with pytest.raises(ConfigError, match=reason):
         Protocol(**{"name": "x", "source": "test", "mean": (0.0,) * 3, "std": (1.0,) * 3, **fields})
 
@@ -302,7 +306,9 @@ def test_photographs(name: str) -> None:
     with tarfile.open(str(PHOTOGRAPHS)) as tar:
         for member in tar:
             if member.isfile() and member.name.lower().endswith((".jpeg", ".jpg", ".png")):
-                data = tar.extractfile(member).read()
+                file = tar.extractfile(member)
+                assert file is not None
+                data = file.read()
                 differences.append((densezoo.get_protocol(name)(data) - real(data)).abs())
     largest = max(d.max().item() for d in differences)
     figures = {"photographs": len(differences), "largest": largest, "mean": torch.cat(differences).mean().item()}

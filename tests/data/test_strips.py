@@ -152,7 +152,7 @@ def test_another_arithmetic_than_the_library_s_is_not_used(
     right = strips._PARTS[backend]
 
     def wrong(*given: object) -> np.ndarray:
-        part = right(*given).copy()  # type: ignore[arg-type]
+        part: np.ndarray = right(*given).copy()  # type: ignore[arg-type]
         part.reshape(-1)[::1000] ^= 1
         return part
 

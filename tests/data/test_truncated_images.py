@@ -58,7 +58,7 @@ def pixels(data: bytes, name: str) -> NDArray[np.uint8] | None:
         return None
 
 
-def same(one: NDArray[np.uint8] | None, bgr: NDArray[np.uint8] | None) -> bool:
+def same(one: NDArray[np.uint8] | None, bgr: cv2.typing.MatLike | None) -> bool:
     return bgr is None if one is None else bgr is not None and np.array_equal(one, bgr[..., ::-1])
 
 

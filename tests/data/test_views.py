@@ -33,7 +33,9 @@ def lua_ten_crop(image: torch.Tensor, size: int) -> torch.Tensor:
 def test_ten_crop_is_luas(width: int, height: int) -> None:
     image, torch7 = Image.fromarray(noise(width, height, seed=1)), get_protocol("torch7")
     decoded = decode(image, torch7, "x")
-    whole = torch.from_numpy(np.ascontiguousarray(resized(decoded, torch7).transpose(2, 0, 1)))
+    rows = resized(decoded, torch7)
+    assert isinstance(rows, np.ndarray)
+    whole = torch.from_numpy(np.ascontiguousarray(rows.transpose(2, 0, 1)))
     assert torch.equal(to_views(decoded, torch7, TEN), lua_ten_crop(whole, 224))
 
 

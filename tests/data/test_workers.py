@@ -68,7 +68,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "PATIENCE", 3.0)
 
 
-def loaded(fault: str, collate: object = torch.tensor) -> Generator[torch.Tensor]:
+def loaded(fault: str, collate: Callable[[list[int]], object] = torch.tensor) -> Generator[torch.Tensor]:
     pulse = Pulse(2)
     loader: DataLoader[int] = DataLoader(
         Numbers(fault, pulse), batch_size=5, num_workers=2, timeout=0.2, collate_fn=collate
@@ -111,7 +111,9 @@ def test_a_worker_killed_while_its_batch_is_fetched_is_one_message(monkeypatch: 
 def test_a_worker_that_hangs_is_not_waited_for() -> None:
     with pytest.raises(EvaluationError, match="no process that decodes images has read one for 3 s: one hangs"):
         list(loaded("hangs"))
-    assert not any(child.is_alive() for child in multiprocessing.active_children() if not child.join(10))
+    for child in multiprocessing.active_children():
+        child.join(10)
+        assert not child.is_alive()
 
 
 @pytest.mark.usefixtures("impatient")

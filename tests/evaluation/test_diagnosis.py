@@ -1,14 +1,20 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from densezoo.data.images import ArrayImages
 from densezoo.evaluation import diagnosis
 
+Labels: TypeAlias = "NDArray[np.int64]"
 
-def explain_labels(labels: object, predictions: object, num_classes: int, names: list[str] | None = None) -> str | None:
+
+def explain_labels(labels: Labels, predictions: Labels, num_classes: int, names: list[str] | None = None) -> str | None:
     """Of one label and one prediction an image."""
     table = np.zeros((num_classes, num_classes), np.int64)
     np.add.at(table, (labels, predictions), 1)
@@ -35,7 +41,7 @@ def images(num_classes: int, each: int = 20) -> np.ndarray:
     ],
 )
 @pytest.mark.parametrize("accuracy", [0.65, 0.95])
-def test_the_usual_mistakes_are_named(permutation: object, reason: str, accuracy: float) -> None:
+def test_the_usual_mistakes_are_named(permutation: Callable[[int], Labels], reason: str, accuracy: float) -> None:
     truth = images(100)
     found = explain_labels(permutation(100)[truth], predicted(truth, accuracy, 100), 100)
     assert found is not None
@@ -83,7 +89,7 @@ def test_an_evaluation_says_it(monkeypatch: pytest.MonkeyPatch, caplog: pytest.L
     right = api.evaluate_checkpoint(config, checkpoint, workers=0, device="cpu")
     assert not caplog.messages
 
-    def counted_from_one(split: str) -> object:
+    def counted_from_one(split: str) -> ArrayImages:
         images = digits(split)
         return dataclasses.replace(images, labels=[(label + 1) % 10 for label in images.labels])
 

@@ -142,8 +142,8 @@ def test_a_process_that_was_not_launched(launcher: str) -> None:
 )
 def test_launchers_are_recognised(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], launcher: str) -> None:
     joined: list[dict[str, Any]] = []
-    monkeypatch.setattr(distributed.torch.distributed, "rendezvous", lambda *_, **kinds: iter([(Mock(),)]))
-    monkeypatch.setattr(distributed.torch.distributed, "init_process_group", lambda *_, **kinds: joined.append(kinds))
+    monkeypatch.setattr("torch.distributed.rendezvous", lambda *_, **kinds: iter([(Mock(),)]))
+    monkeypatch.setattr("torch.distributed.init_process_group", lambda *_, **kinds: joined.append(kinds))
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert distributed.start(None, "cpu") == launcher
@@ -195,9 +195,9 @@ def test_one_process_has_everything() -> None:
 
 @pytest.mark.parametrize("world_size", [1, 2, 3, 7, 11])
 def test_shards_cover_every_image_once(monkeypatch: pytest.MonkeyPatch, world_size: int) -> None:
-    shards = []
+    shards: list[int] = []
     for rank in range(world_size):
-        monkeypatch.setattr(distributed.dist, "get_rank", lambda rank=rank: rank)
-        monkeypatch.setattr(distributed.dist, "get_world_size", lambda: world_size)
+        monkeypatch.setattr("mmengine.dist.get_rank", lambda rank=rank: rank)
+        monkeypatch.setattr("mmengine.dist.get_world_size", lambda: world_size)
         shards += distributed.shard(10)
     assert sorted(shards) == list(range(10))

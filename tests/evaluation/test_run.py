@@ -23,8 +23,11 @@ from PIL import Image
 from densezoo import api
 from densezoo.api import conversion, plan
 from densezoo.config import load_config
+from densezoo.data.contents import content_digests
 from densezoo.errors import CheckpointError, ConfigError, DatasetError, EvaluationError, ImageError, ResultError
-from densezoo.evaluation import hashing, run
+from densezoo.evaluation import hashing
+from densezoo.evaluation.finish import finish
+from densezoo.families.densenet.network import DenseNet
 from densezoo.formats.safetensors import write_safetensors
 from densezoo.types import Coverage, EvalResult
 
@@ -49,9 +52,10 @@ def evaluate(tmp_path: Path) -> Callable[..., list[EvalResult]]:
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.random.default_rng(i).integers(0, 256, (30, 40, 3), np.uint8)).save(path)
 
-    def run(**options: object) -> list[EvalResult]:
-        fixed = {"data_root": tmp_path / "val", "workers": 0, "device": "cpu", "batch_size": 2, "out": tmp_path / "out"}
-        return api.evaluate_protocols(tmp_path / "small.py", tmp_path / "small.safetensors", **{**fixed, **options})
+    def run(**options: Any) -> list[EvalResult]:
+        fixed: dict[str, Any] = {"data_root": tmp_path / "val", "out": tmp_path / "out", "workers": 0, "device": "cpu"}
+        given = {**fixed, "batch_size": 2, **options}
+        return api.evaluate_protocols(tmp_path / "small.py", tmp_path / "small.safetensors", **given)
 
     return run
 
@@ -181,10 +185,9 @@ def test_an_overridden_network_is_another_measurement(
 def test_an_image_that_changes_in_mid_run_stops_it(
     evaluate: Callable[..., list[EvalResult]], tmp_path: Path, workers: int, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hashed = hashing.content_digests
 
     def hash_then_change(*arguments: Any) -> object:
-        digests = hashed(*arguments)
+        digests = content_digests(*arguments)
         if how == "replaced":  # by another of the same size
             content = bytearray((tmp_path / "val" / BROKEN).read_bytes())
             content[60] ^= 1
@@ -208,6 +211,7 @@ def test_a_checkpoint_that_is_replaced_while_it_is_read(
 
     def replace_then_load(*arguments: Any, **options: Any) -> object:
         other = api.create_model(load_config(tmp_path / "small.py").model)
+        assert isinstance(other, DenseNet)
         write_safetensors(path, other.state_dict(), {})
         loaded = load(*arguments, **options)
         if what == "convert":  # reads its sha256 afterwards, or did
@@ -239,7 +243,6 @@ def test_two_runs_on_one_folder(
     evaluate: Callable[..., list[EvalResult]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second, in another process, is told who holds it; the first goes on."""
-    hashed = hashing.content_digests
     seen = []
 
     def second_run(*arguments: Any) -> object:
@@ -253,7 +256,7 @@ def test_two_runs_on_one_folder(
         ]
         command += ["--data-root", "val", "--workers", "0", "--device", "cpu", "--batch-size", "2", "--out", "out"]
         seen.append(subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300))
-        return hashed(*arguments)
+        return content_digests(*arguments)
 
     monkeypatch.setattr(hashing, "content_digests", second_run)
     (result,) = evaluate()
@@ -288,13 +291,12 @@ def test_a_deleted_output_folder_loses_no_number(
     evaluate: Callable[..., list[EvalResult]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (whole,) = evaluate(out=None)
-    finish = run.finish
 
     def deleted(*arguments: Any) -> list[EvalResult]:
         shutil.rmtree(tmp_path / "out")
         return finish(*arguments)
 
-    monkeypatch.setattr(run, "finish", deleted)
+    monkeypatch.setattr("densezoo.evaluation.run.finish", deleted)
     (result,) = evaluate()
     assert numbers(result) == numbers(whole)
     assert len(list(tmp_path.glob("out/*/*.json"))) == 1

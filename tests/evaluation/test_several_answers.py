@@ -12,21 +12,22 @@ from densezoo.evaluation.metrics import Counts, only_classes
 
 def test_sets_of_answers_are_counted_as_timm_does() -> None:
     generator = np.random.default_rng(0)
-    theirs = RealLabelsImagenet([f"ILSVRC2012_val_{i:08d}.JPEG" for i in range(1, 50_001)])
+    theirs = RealLabelsImagenet([f"ILSVRC2012_val_{i:08d}.JPEG" for i in range(1, 50_001)])  # type: ignore[no-untyped-call]
     names = [f"ILSVRC2012_val_{i:08d}.JPEG" for i in generator.choice(50_000, 600, replace=False) + 1]
     logits = torch.from_numpy(generator.normal(size=(600, 1000)).astype(np.float32))
     for i, name in enumerate(names):  # a network that is right now and then
         for answer in theirs.real_labels[name][:1]:
             logits[i, answer] += float(generator.normal(3, 1))
     theirs.filenames = names
-    theirs.add_result(logits)
+    theirs.add_result(logits)  # type: ignore[no-untyped-call]
     kept = [i for i, name in enumerate(names) if theirs.real_labels[name]]
     sets = [theirs.real_labels[names[i]] for i in kept]
     labels = torch.full((len(kept), max(map(len, sets))), -1)
     for row, answers in zip(labels, sets):
         row[: len(answers)] = torch.tensor(sorted(answers))
     ours = count(logits[kept], labels)
-    assert ours.percentages() == pytest.approx({"top1": theirs.get_accuracy(1), "top5": theirs.get_accuracy(5)})
+    expected = {f"top{k}": theirs.get_accuracy(k) for k in (1, 5)}  # type: ignore[no-untyped-call]
+    assert ours.percentages() == pytest.approx(expected)
     assert 100 < ours.correct1 < ours.correct5 < ours.num_samples
 
 

@@ -103,7 +103,7 @@ def counted_by_fvcore(arch: DenseNetArchitecture, image_size: int) -> dict[str, 
         {},
         {"bn_size": None, "in_chans": 1},
         {"aa_layer": "blurpool", "aa_stem_only": False},
-        {"pool_padding": "same", "ceil_mode": True, "transition_pool": "max"},
+        {"stem_padding": "same", "pool_padding": "same", "ceil_mode": True, "transition_pool": "max"},
         {"stem_ceil_mode": True, "reduction": 0.7},
     ],
 )

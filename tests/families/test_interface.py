@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import re
 import subprocess
 import sys
@@ -26,10 +27,12 @@ from densezoo.families import (
     architecture_values,
     build_architecture,
     build_model,
+    densenet,
     families,
     family_of,
     get_family,
 )
+from densezoo.families.base import Part, Parts
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.network import DenseNet
 from densezoo.families.operations import INVERSES, OPERATIONS
@@ -37,6 +40,7 @@ from densezoo.formats.detect import read_checkpoint
 from densezoo.formats.safetensors import write_safetensors
 from densezoo.index.select import Value
 from densezoo.results.cards import model_card
+from densezoo.types import Checkpoint
 from densezoo.types.computation import channels, sides
 
 SMALL = ToyArchitecture(norm_eps=1e-4)
@@ -44,8 +48,10 @@ SMALL = ToyArchitecture(norm_eps=1e-4)
 
 @pytest.fixture(autouse=True)
 def second_family(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Register the toy family, as a folder and one name in FAMILIES would."""
-    monkeypatch.setitem(sys.modules, "densezoo.families.toy", toy_family)
+    """Register the toy family, as a folder and one name in FAMILIES would: one file in place of each of its modules."""
+    parts = {part.module for part in vars(Parts).values() if isinstance(part, Part)}
+    for module in {"", *(f".{name}" for name in parts - {"torch7", "timm"})}:
+        monkeypatch.setitem(sys.modules, f"densezoo.families.toy{module}", toy_family)
     monkeypatch.setattr("densezoo.families.FAMILIES", [*FAMILIES, "toy"])
 
 
@@ -126,7 +132,7 @@ def test_a_family_s_architecture_has_the_name_of_its_folder(name: str) -> None:
     arch = defaults(name)
     assert (arch.family, get_family(name).name, family_of(arch)) == (name, name, get_family(name))
     assert hash(arch) == hash(defaults(name))
-    assert family_of(arch).same_function(dataclasses.replace(arch)) == family_of(arch).same_function(arch)
+    assert dataclasses.replace(arch, drop_rate=0.5).same_function() == arch.same_function()
     assert build_architecture(architecture_values(arch), "x") == arch
 
 
@@ -309,6 +315,19 @@ def test_its_model_card_and_listing() -> None:
 
     value: Value = field("growth_rate").of(spec)
     assert value is None
+
+
+def test_what_a_folder_lacks_has_a_default_and_a_missing_package_is_no_lack(monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint = Checkpoint("m", "pytorch", {})
+    assert get_family("rdnet").fold_modules(checkpoint) is checkpoint  # it has no module `torch7`
+    assert get_family("rdnet").ranks(None) == {}  # type: ignore[arg-type]  # its module has no such function
+
+    def import_module(name: str) -> None:
+        raise ModuleNotFoundError("No module named 'timm'", name="timm")
+
+    monkeypatch.setattr(importlib, "import_module", import_module)
+    with pytest.raises(ModuleNotFoundError, match="timm"):
+        densenet.FAMILY.named_networks(checkpoint)
 
 
 def test_every_family_is_registered_once() -> None:

@@ -109,8 +109,46 @@ def test_mutated_bytes_load_or_are_refused(tmp_path: Path, kind: str, position: 
         read_checkpoint(path)
 
 
-def test_a_zip_that_is_no_torch_file(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "archive.pth", "w") as archive:
-        archive.writestr("readme.txt", "hello")
-    with pytest.raises(FormatError, match=r"a zip archive, but no checkpoint's.*found readme.txt"):
-        read_checkpoint(tmp_path / "archive.pth")
+def zipped(path: Path, members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Path:
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def test_a_zip_that_is_no_checkpoint(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "archive.pth", {"readme.txt": b"hello"})
+    with pytest.raises(FormatError, match=r"archive.pth: readme.txt: no checkpoint format.*starts with b'hello'"):
+        read_checkpoint(path)
+    path = zipped(path, {"a/one.pt": b"x", "a/two.pt": b"y"})
+    with pytest.raises(FormatError, match=r"one checkpoint alone; found a/one.pt, a/two.pt; unpack it, and name the"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
+@pytest.mark.parametrize("kind", ["zip", "legacy", "safetensors"])
+def test_the_only_file_of_a_zip_is_read(tmp_path: Path, kind: str, method: int) -> None:
+    """As osmr, Gluon and others publish theirs; folders and what macOS adds are no files."""
+    if kind == "safetensors":
+        save_file(TENSORS, tmp_path / "m")
+    else:
+        torch.save(TENSORS, tmp_path / "m", _use_new_zipfile_serialization=kind == "zip")
+    others = {"net/": b"", "__MACOSX/net/._m.pth": b"?", "net/.DS_Store": b"?"}
+    path = zipped(tmp_path / "m.pth.zip", {**others, "net/m.pth": (tmp_path / "m").read_bytes()}, method)
+    checkpoint = read_checkpoint(path)
+    assert checkpoint.hints == ("read: net/m.pth, the archive's only file",)
+    assert checkpoint.tensors.keys() == TENSORS.keys()
+    assert all(torch.equal(checkpoint.tensors[name], tensor) for name, tensor in TENSORS.items())
+
+
+def test_a_zip_in_a_zip_in_a_zip_is_not_followed(tmp_path: Path) -> None:
+    torch.save(TENSORS, tmp_path / "m", _use_new_zipfile_serialization=False)
+    inner = zipped(tmp_path / "inner.zip", {"m": (tmp_path / "m").read_bytes()})
+    with pytest.raises(FormatError, match=r"inner.zip: a zip archive, but no checkpoint's.*found m$"):
+        read_checkpoint(zipped(tmp_path / "outer.zip", {"inner.zip": inner.read_bytes()}))
+
+
+def test_the_only_file_of_a_zip_may_not_blow_up(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "m.zip", {"m.pth": b"\0" * (100 << 20)})
+    with pytest.raises(FormatError, match="claim to decompress to more than 3 times the file's"):
+        read_checkpoint(path)

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import zipfile
 from collections.abc import Callable, Iterator
 from http.client import HTTPMessage
 from pathlib import Path
@@ -26,7 +27,7 @@ from densezoo import api
 from densezoo.errors import DownloadError, UnknownNameError
 from densezoo.index import download, transfer
 from densezoo.index.load import get_spec
-from densezoo.types import WeightSource
+from densezoo.types import FileHash, WeightSource
 
 NAME = "densenet121.tv_in1k"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -405,6 +406,71 @@ def test_a_record_of_a_file_that_is_published_no_more(server: Server, publish: C
     assert densezoo.fetch_weights(NAME).read_bytes() == CONTENT
     assert densezoo.fetch_weights(NAME).read_bytes() == CONTENT
     assert len(server.requests) == 2
+
+
+# Hashes of other kinds, files that can't be had or read
+
+
+def zipped(member: str, content: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(member, content)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("member", ["net.pth", "other.pth"])
+def test_the_member_of_an_archive_is_held_against_its_hash(
+    server: Server, publish: Callable[..., None], cache: Path, member: str
+) -> None:
+    right, wrong = zipped("net.pth", CONTENT), zipped(member, CONTENT if member == "other.pth" else OTHER)
+    server.answers = [Answer(body=wrong), Answer(body=right)]
+    sha1 = hashlib.sha1(CONTENT).hexdigest()
+    publish(f"{server.url}/net.pth.zip", hashes=(FileHash(sha1=sha1[:8], of="net.pth"),))
+    with pytest.raises(
+        DownloadError, match=rf"the sha1 of net.pth in it is .*; expected a member .* {sha1[:8]}; not used"
+    ):
+        densezoo.fetch_weights(NAME)
+    assert densezoo.fetch_weights(NAME).read_bytes() == right
+    (cache / "net.pth.zip").write_bytes(wrong)
+    assert densezoo.fetch_weights(NAME).read_bytes() == right
+
+
+@pytest.mark.parametrize("algorithm", ["md5", "sha1"])
+def test_hashes_of_other_kinds_are_held(server: Server, publish: Callable[..., None], algorithm: str) -> None:
+    server.answers = [Answer(body=OTHER), Answer()]
+    digest = hashlib.new(algorithm, CONTENT).hexdigest()
+    publish(f"{server.url}/net.pth", hashes=(FileHash(**{algorithm: digest}),))
+    with pytest.raises(
+        DownloadError, match=f"its {algorithm} is [0-9a-f]+; expected the {algorithm} {digest}; not used"
+    ):
+        densezoo.fetch_weights(NAME)
+    assert densezoo.fetch_weights(NAME).read_bytes() == CONTENT
+
+
+def test_what_is_withdrawn_is_not_asked_for(
+    publish: Callable[..., None], cache: Path, loopback_only: list[str], tmp_path: Path
+) -> None:
+    publish("https://example.org/net.t7", withdrawn="2024-01-09: links removed")
+    with pytest.raises(
+        DownloadError, match=r"net.t7: withdrawn by its publisher \(2024-01-09.*\n.*find a copy of them"
+    ):
+        densezoo.fetch_weights(NAME)
+    assert loopback_only == []
+    (tmp_path / NAME).mkdir()
+    (tmp_path / NAME / "net.t7").write_bytes(CONTENT)
+    assert densezoo.fetch_weights(NAME, mirrors=[str(tmp_path)]) == cache / "net.t7"
+
+
+def test_what_can_t_be_read_is_not_fetched(
+    server: Server, publish: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(f"{server.url}/net.tar", not_loadable="a static graph")
+    with pytest.raises(DownloadError, match=r"can't read its published weights\n  .*net.tar: a static graph"):
+        densezoo.fetch_weights(NAME)
+    sources = (*get_spec(NAME).weights, WeightSource("torch", "pickle", url=f"{server.url}/net.pth"))
+    monkeypatch.setattr(download, "get_spec", lambda _: dataclasses.replace(get_spec(NAME), weights=sources))
+    assert densezoo.fetch_weights(NAME).name == "net.pth"
+    assert [request[0] for request in server.requests] == ["/net.pth"]
 
 
 # By hand, and from mirrors

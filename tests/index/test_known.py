@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,11 +13,12 @@ import pytest
 
 from densezoo.errors import CheckpointError, UnknownNameError
 from densezoo.formats.identity import file_sha256
-from densezoo.index import download, known, load
+from densezoo.index import download, known
 from densezoo.index.known import identify
 from densezoo.index.load import get_spec
 from densezoo.index.locations import file_name
-from densezoo.types import WeightSource
+from densezoo.paths import ROOT
+from densezoo.types import FileHash, WeightSource
 
 LUA, CAFFE, DICE = "densenet121.lua_in1k", "densenet121.caffe_in1k", "densenet_bc_100_12.dice_cifar10"
 TV = "densenet121.tv_in1k"  # a .pth with a hash, and a .safetensors without
@@ -103,18 +105,22 @@ def test_a_model_without_published_files_takes_the_user_s_word(file: Callable[..
 
 @pytest.mark.parametrize(
     ("name", "ending", "expected"),
-    [(DICE, ".pth.tar", "deaefd08"), (DICE, ".safetensors", "deaefd08"), (TV, ".pth", "a639ec97 or 07450f99")],
+    [
+        (DICE, ".pth.tar", "the sha256 deaefd08"),
+        (DICE, ".safetensors", "the sha256 deaefd08"),
+        (TV, ".pth", "a sha256 that begins with a639ec97 or a sha256 that begins with 07450f99"),
+    ],
 )
 def test_a_word_against_a_published_hash_is_refused(
     file: Callable[..., Path], name: str, ending: str, expected: str
 ) -> None:
-    with pytest.raises(CheckpointError, match=f"expected sha256 {expected}.*, found [0-9a-f]{{64}}; fetch the file ag"):
+    with pytest.raises(CheckpointError, match=f"expected {expected}.*, found the sha256 [0-9a-f]{{64}}; fetch the fi"):
         found(file(f"{name}{ending}"), name)
 
 
 def test_a_published_hash_of_another_model_is_stronger_than_the_word(tmp_path: Path) -> None:
     shipped = get_spec("densenet_bc_22_8.densezoo_digits")
-    path = load.ROOT / str(shipped.weights[0].path)
+    path = ROOT / str(shipped.weights[0].path)
     assert found(path) == found(path, shipped.name) == (shipped.name, "published-hash")
     with pytest.raises(
         CheckpointError, match=f"expected the weights of {LUA}, found those of {shipped.name}, as their"
@@ -126,6 +132,24 @@ def test_the_cache_s_record_for_another_model_is_stronger_than_the_word(file: Ca
     fetched(cache, LUA, b"weights")
     with pytest.raises(CheckpointError, match=f"the weights of {CAFFE}, found those of {LUA}, for which the cache got"):
         found(file("a.caffemodel"), CAFFE)
+
+
+def test_a_file_is_known_by_a_hash_of_another_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = tmp_path / "net.pth.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("net.pth", b"weights")
+    member = FileHash(sha1=hashlib.sha1(b"weights").hexdigest()[:8], of="net.pth")
+    source = WeightSource("torch", "pickle", url="https://example.org/net.pth.zip", hashes=(member,))
+    spec = dataclasses.replace(get_spec(LUA), weights=(source,))
+    monkeypatch.setattr(known, "load_index", lambda: {LUA: spec})
+    monkeypatch.setattr(known, "get_spec", lambda _: spec)
+    (tmp_path / "net.pth").write_bytes(b"weights")
+    (tmp_path / "other.pth").write_bytes(b"others")
+    for name in ("net.pth.zip", "net.pth"):
+        assert found(tmp_path / name) == found(tmp_path / name, LUA) == (LUA, "published-hash")
+    assert found(tmp_path / "other.pth") == (None, None)
+    with pytest.raises(CheckpointError, match="expected a member net.pth with a sha1 that begins with"):
+        found(tmp_path / "other.pth", LUA)
 
 
 def test_a_word_that_is_no_name(file: Callable[..., Path]) -> None:

@@ -95,9 +95,10 @@ def test_the_table_has_a_row_a_model_and_protocol() -> None:
 
 def test_means_are_of_one_file_of_weights_and_marked_by_what_is_known_least() -> None:
     spec = next(spec for spec in SPECS.values() if spec.weights and not any(w.is_hashed for w in spec.weights))
-    known = {"model": spec.name, "config": spec.config}
-    mine = alexnet(**known, weights_sha256="a" * 64, weights_known_by="user")
-    others = alexnet(**known, weights_sha256="b" * 64, weights_known_by="first-use-hash")
+    mine, others = (
+        alexnet(model=spec.name, config=spec.config, weights_sha256=digit * 64, weights_known_by=known_by)
+        for digit, known_by in (("a", "user"), ("b", "first-use-hash"))
+    )
     rows = cells([*mine[:40], *others[40:]])
     assert [row["mCE"] for row in rows] == ["", ""]
     better = [dataclasses.replace(mine[0], weights_known_by="first-use-hash"), *mine[1:]]

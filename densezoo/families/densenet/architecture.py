@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 from densezoo.errors import ConfigError
 from densezoo.types import Architecture
 
-Stem = Literal["imagenet", "cifar", "cifar_norm", "deep"]  # what configs and files call each of STEMS
+Stem = Literal["imagenet", "cifar", "cifar_norm", "cifar_pool", "deep"]  # what configs and files call each of STEMS
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ STEMS: Mapping[Stem, StemLayout] = {
     "imagenet": StemLayout(((7, 2),), norms=True, pool=True, words="a 7x7 convolution of stride 2"),
     "cifar": StemLayout(((3, 1),), norms=False, pool=False, words="a single 3x3 convolution"),
     "cifar_norm": StemLayout(((3, 1),), norms=True, pool=False, words="a single 3x3 convolution with norm and ReLU"),
+    "cifar_pool": StemLayout(((3, 1),), norms=True, pool=True, words="a 3x3 convolution of stride 1"),
     "deep": StemLayout(
         ((3, 2), (3, 1), (3, 1)), norms=True, pool=True, words="three 3x3 convolutions, the first of stride 2"
     ),
@@ -63,12 +64,15 @@ class DenseNetArchitecture(Architecture):
         reduction: channels after a transition / channels before it, rounded down (theta in the paper).
         stem: ``imagenet``: 7x7 stride 2, norm, max pool; ``cifar``: one 3x3 convolution and nothing else;
             ``cifar_norm``: that with norm and ReLU after it (TinyMS);
+            ``cifar_pool``: that with the max pool, too (huyvnphan);
             ``deep``: three 3x3 convolutions, the first with stride 2, norm after each, max pool (timm's "d").
         aa_layer: ``blurpool``: pooling in the stem is max pool with stride 1, then a blur with stride 2.
         aa_stem_only: False: the transitions blur too, in place of their average pooling.
         drop_rate: dropout after every convolution but the stem's (paper, section 4.2), in training only.
         bn_eps: epsilon of every batch norm.
         transition_pool: what halves the resolution in a transition (``max``: mindvision).
+        stem_padding: of the stem's first convolution: ``torch``: half the kernel's side on every side; ``same``: as
+            many zeros that ceil(side / stride) pixels come out, the odd one after (KerasCV, pudae).
         pool_padding: of the stem's pool: ``torch``: 1 on every side; ``same``: 1 after and, where the map is odd,
             1 before (mindvision).
         ceil_mode: every pool keeps a last, incomplete window (Caffe, MXNet's "full", TensorFlow's "same").
@@ -94,6 +98,7 @@ class DenseNetArchitecture(Architecture):
     drop_rate: float = 0.0
     bn_eps: float = 1e-5
     transition_pool: Literal["avg", "max"] = "avg"
+    stem_padding: Literal["torch", "same"] = "torch"
     pool_padding: Literal["torch", "same"] = "torch"
     ceil_mode: bool = False
     stem_ceil_mode: bool | None = None
@@ -130,4 +135,5 @@ class DenseNetArchitecture(Architecture):
     def same_function(self) -> DenseNetArchitecture:
         """The same network as far as its outputs go: without dropout, with the stem's rounding spelled out."""
         rounding = self.ceil_mode if self.stem_ceil_mode is None else self.stem_ceil_mode
-        return dataclasses.replace(self, drop_rate=0.0, stem_ceil_mode=rounding)
+        padding: Literal["torch", "same"] = "torch" if self.stem_layout.convs[0][1] == 1 else self.stem_padding
+        return dataclasses.replace(self, drop_rate=0.0, stem_ceil_mode=rounding, stem_padding=padding)

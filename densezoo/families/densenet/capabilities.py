@@ -206,8 +206,8 @@ def _run_paddle(file: WeightFile, arch: DenseNetArchitecture, images: Tensor) ->
 
 
 _TORCH: Values = {
-    "transition_pool": ("avg",), "pool_padding": ("torch",), "ceil_mode": (False,), "stem_ceil_mode": (None, False),
-    "head_pool": (None,),
+    "transition_pool": ("avg",), "stem_padding": ("torch",), "pool_padding": ("torch",),
+    "ceil_mode": (False,), "stem_ceil_mode": (None, False), "head_pool": (None,),
 }  # fmt: skip
 _USUAL_EPS: Values = {"bn_eps": (1e-5,)}  # built by another one, too; a file doesn't say which
 #: Their dropout is after a layer's last convolution alone, ours after every one.
@@ -250,7 +250,7 @@ SYSTEMS: Mapping[str, System[DenseNetArchitecture]] = {
         extensions=TORCH_EXTENSIONS,
     ),
     "onnx": System(
-        only={"aa_layer": (None,), "pool_padding": ("torch",)},
+        only={"aa_layer": (None,), "stem_padding": ("torch",), "pool_padding": ("torch",)},
         run=_run_onnx,
         write=computed(computation, write_onnx),
         extensions=(".onnx",),

@@ -18,8 +18,9 @@ def computation(arch: DenseNetArchitecture) -> Computation:
     """What the network computes in evaluation, where dropout does nothing; named by torchvision's modules."""
     steps, todo = _Steps(), layers(arch)
     steps.add("input", "images", channels=arch.in_chans)
-    for _ in arch.stem_layout.convs:
-        steps.conv(next(todo))
+    for i in range(len(arch.stem_layout.convs)):
+        same = {"pads": "same"} if i == 0 and arch.same_function().stem_padding == "same" else {}
+        steps.conv(next(todo), **same)
         if arch.stem_layout.norms:
             steps.norm_relu(next(todo), arch)
     if arch.stem_layout.pool:
@@ -48,8 +49,8 @@ class _Steps(Steps):
         self.add("norm", layer.name, layer, eps=arch.bn_eps)
         self.add("relu", layer.name.replace("norm", "relu"))
 
-    def conv(self, layer: Layer) -> None:
-        window = _window(layer.kernel_size, layer.stride, layer.kernel_size // 2)
+    def conv(self, layer: Layer, **padding: str) -> None:
+        window = _window(layer.kernel_size, layer.stride, layer.kernel_size // 2) | padding
         self.add("conv", layer.name, layer, channels=layer.out_channels, **window)
 
 
@@ -112,7 +113,8 @@ FREEDOM = Freedom(
         ),
         "pool": PoolFreedom(ops={"global_avg_pool": {"head_pool": None}, "avg_pool": {}}, side="head_pool"),
     },
-    places={
+    same_pads={r"features\.conv0": "stem_padding"},
+    titles={
         r"features\.denseblock(\d+)\.denselayer(\d+)\..*": r"layer \2 of block \1",
         r"features\.denseblock(\d+)\.concat": r"block \1",
     },

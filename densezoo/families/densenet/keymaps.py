@@ -32,6 +32,7 @@ def numbers(block: int, layer: int, rank: int) -> dict[str, int]:
         "stage": block + 1,  # Keras, Caffe: the stem is the first stage
         "even": 2 * layer - 2,  # Gluon: two convolutions a layer, counted through the block
         "odd": 2 * layer - 1,
+        "in_stage": layer - (block == 1),  # Gluon's list of a stage: the transition before it, then its layers
         "block2_1": 2 * block + 1,  # blocks and transitions in one list
         "block2_2": 2 * block + 2,
         "block2_3": 2 * block + 3,
@@ -117,6 +118,23 @@ _MINDCV = {
     "transition.norm": ("features.transition{block}.features.norm",),
     "transition.conv": ("features.transition{block}.features.conv",),
 }
+_OSMR = _one(
+    {
+        "stem.conv0": "features.init_block.conv",
+        "stem.norm0": "features.init_block.bn",
+        **_dense("conv1.bn conv1.conv conv2.bn conv2.conv", "features.stage{block}.unit{layer}.*"),
+        "transition.norm": "features.stage{stage}.trans{stage}.conv.bn",
+        "transition.conv": "features.stage{stage}.trans{stage}.conv.conv",
+        "final.norm": "features.post_activ.bn",
+        "classifier": "output",
+    }
+)
+_OSMR_CIFAR = {
+    **{role: names for role, names in _OSMR.items() if role != "stem.norm0"},
+    "stem.conv0": ("features.init_block",),
+    "layer.norm1": ("features.stage{block}.unit{layer}.conv1.bn", "features.stage{block}.unit{layer}.conv.bn"),
+    "layer.conv1": ("features.stage{block}.unit{layer}.conv1.conv", "features.stage{block}.unit{layer}.conv.conv"),
+}
 _RANKED = {role: (f"{kind}.{{rank}}",) for role, kind in (
     (role, "linear" if role == "classifier" else "norm" if ".norm" in role else "conv") for role in CANONICAL_TEMPLATES
 )}  # fmt: skip
@@ -139,7 +157,13 @@ KEYMAPS = (
                     None: "timm's densenet264d and others that pool without a blur",
                 },
             ),
-            ("stem", "cifar_norm"): ("stem", {"cifar_norm": "3x3 convolution and norm, and no pool after them"}),
+            ("stem", "cifar_norm"): (
+                "stem",
+                {
+                    "cifar_norm": "3x3 convolution and norm, and no pool after them",
+                    "cifar_pool": "the same with torchvision's pool, as huyvnphan's for CIFAR-10",
+                },
+            ),
         },
     ),
     # the files that torchvision publishes are from 2017: names with a dot, no num_batches_tracked
@@ -179,23 +203,9 @@ KEYMAPS = (
         ),
         _TORCH,
     ),
-    # https://github.com/osmr/pytorchcv pytorchcv/models/densenet.py
-    KeyMap(
-        "pytorchcv",
-        _one(
-            {
-                "stem.conv0": "features.init_block.conv",
-                "stem.norm0": "features.init_block.bn",
-                **_dense("conv1.bn conv1.conv conv2.bn conv2.conv", "features.stage{block}.unit{layer}.*"),
-                "transition.norm": "features.stage{stage}.trans{stage}.conv.bn",
-                "transition.conv": "features.stage{stage}.trans{stage}.conv.conv",
-                "final.norm": "features.post_activ.bn",
-                "classifier": "output",
-            }
-        ),
-        _TORCH,
-        {"head_pool": 7},
-    ),
+    # https://github.com/osmr/pytorchcv pytorchcv/models/densenet.py and densenet_cifar.py
+    KeyMap("pytorchcv", _OSMR, _TORCH, {"head_pool": 7}),
+    KeyMap("pytorchcv-cifar", _OSMR_CIFAR, _TORCH, {"head_pool": 8}),
     # https://github.com/andreasveit/densenet-pytorch densenet.py; DICE and other CIFAR work build on it
     KeyMap(
         "andreasveit",

@@ -35,6 +35,18 @@ class BlurPool(nn.Module):
         return functional.conv2d(x, self.filter, stride=2, groups=self.channels)
 
 
+class SameConv2d(nn.Conv2d):
+    """TensorFlow's convolution with padding "same": (N, C, H, W) -> (N, C', ceil(H/stride), ceil(W/stride)).
+
+    Where the zeros around the image are odd in number, the one more is after it.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        sides = zip(x.shape[2:], self.kernel_size, self.stride)
+        height, width = (max(0, (-(-side // stride) - 1) * stride + kernel - side) for side, kernel, stride in sides)
+        return super().forward(functional.pad(x, (width // 2, -(-width // 2), height // 2, -(-height // 2))))
+
+
 class SameMaxPool(nn.MaxPool2d):
     """MindSpore's 3x3, stride 2 pool with pad_mode "same": (N, C, H, W) -> (N, C, ceil(H/2), ceil(W/2)).
 
@@ -122,7 +134,10 @@ def _stem(arch: DenseNetArchitecture) -> OrderedDict[str, nn.Module]:
     modules: OrderedDict[str, nn.Module] = OrderedDict()
     for i, (kernel, stride) in enumerate(stem.convs):
         width = arch.growth_rate if i + 1 < len(stem.convs) else arch.num_init_features
-        modules[f"conv{i}"] = nn.Conv2d(channels, width, kernel, stride, padding=kernel // 2, bias=False)
+        if i == 0 and arch.stem_padding == "same":
+            modules["conv0"] = SameConv2d(channels, width, kernel, stride, bias=False)
+        else:
+            modules[f"conv{i}"] = nn.Conv2d(channels, width, kernel, stride, padding=kernel // 2, bias=False)
         if stem.norms:
             modules[f"norm{i}"] = nn.BatchNorm2d(width, eps=arch.bn_eps)
             modules[f"relu{i}"] = nn.ReLU(inplace=True)
@@ -180,3 +195,6 @@ class DenseNet(nn.Module):
         x = functional.avg_pool2d(x, pool) if pool else functional.adaptive_avg_pool2d(x, (1, 1))
         logits: Tensor = self.classifier(torch.flatten(x, 1))
         return logits
+
+
+NETWORK = DenseNet

@@ -57,7 +57,7 @@ def named_networks(checkpoint: Checkpoint) -> tuple[NamedNetwork, ...]:
 
 def _networks(description: Description) -> tuple[NamedNetwork, ...]:
     """The network that a config.json or the arguments of timm's train.py name; none where they are another system's."""
-    where, facts = description.where, description.facts
+    where, facts = description.stated_in, description.facts
     if description.kind == "arguments":
         return _described(where, facts.get("model"), facts, facts.get("model_kwargs") or {}) if "gp" in facts else ()
     arguments = facts.get("model_args") or {}

@@ -40,13 +40,11 @@ REFUSED = {
 
 
 def fold_modules(checkpoint: Checkpoint) -> Checkpoint:
-    """A Torch7 file's checkpoint with canonical tensors in place of its modules'; any other one as it is.
+    """A Torch7 file's checkpoint with canonical tensors in place of its modules.
 
     Raises:
         CheckpointError: the modules are no DenseNet's.
     """
-    if not checkpoint.modules:
-        return checkpoint
     modules = cast("tuple[Layer, ...]", checkpoint.modules)
     with np.errstate(all="ignore"):  # NaN and infinity are for conversion to refuse
         network = Network(checkpoint.path, checkpoint.tensors, modules)
@@ -134,6 +132,7 @@ class Network:
         ceil_mode = self.ceil_modes.pop() if self.ceil_modes else bool(stem)
         self.semantics |= {
             "transition_pool": self.transition_pools.pop() if self.transition_pools else "avg",
+            "stem_padding": "torch",
             "pool_padding": "torch",
             "ceil_mode": ceil_mode,
             "stem_ceil_mode": None if stem in (None, ceil_mode) else stem,
@@ -154,10 +153,10 @@ class Network:
                 self._refuse_others(layer.layers)
             elif isinstance(layer, Other):
                 reason = REFUSED.get(layer.class_name, "is of a class that no DenseNet has")
-                raise CheckpointError(f"{self.path}: no DenseNet that densezoo can express: {layer.where} {reason}")
+                raise CheckpointError(f"{self.path}: no DenseNet that densezoo can express: {layer.label} {reason}")
 
     def _error(self, expected: str, found: Layer | None) -> CheckpointError:
-        what = f"{found.where}: {_summary(found)}" if found else "the end of the network"
+        what = f"{found.label}: {_summary(found)}" if found else "the end of the network"
         return CheckpointError(f"{self.path}: no DenseNet that densezoo can express: expected {expected}; found {what}")
 
     def _next(self, kind: type[L], expected: str) -> L:
@@ -320,4 +319,4 @@ def _summary(layer: Layer) -> str:
     """A layer's numbers, for messages."""
     numbers = ((key, value) for key, value in vars(layer).items() if isinstance(value, (int, float, str)))
     tensors = ((key, value.size) for key, value in vars(layer).items() if isinstance(value, Tensor))
-    return ", ".join(f"{key} {value}" for key, value in [*numbers, *tensors] if key != "where") or type(layer).__name__
+    return ", ".join(f"{key} {value}" for key, value in [*numbers, *tensors] if key != "label") or type(layer).__name__

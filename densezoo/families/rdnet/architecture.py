@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import ClassVar
@@ -74,6 +75,10 @@ class RDNetArchitecture(Architecture):
         for name in ("drop_rate", "drop_path_rate"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; expected 0 or more and less than 1")
+
+    def same_function(self) -> RDNetArchitecture:
+        """The same network as far as its outputs go: without dropout and stochastic depth."""
+        return dataclasses.replace(self, drop_rate=0.0, drop_path_rate=0.0)
 
     def transition_stride(self, stage: int) -> int:
         """Side and stride of the convolution before a stage, px: 2 where it halves the map."""

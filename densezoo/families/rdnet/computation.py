@@ -13,7 +13,7 @@ from densezoo.families.steps import Steps
 from densezoo.types import Computation, Freedom, Layer, Node
 
 #: No pool is free, and no batch norm is there: a file's graph has to be the family's, epsilons included.
-FREEDOM = Freedom(title="an RDNet's", norm_eps="norm_eps", pools={}, places={})
+FREEDOM = Freedom(title="an RDNet's", norm_eps="norm_eps", pools={}, titles={})
 
 
 def computation(arch: RDNetArchitecture) -> Computation:

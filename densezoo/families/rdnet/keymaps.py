@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from densezoo.families.rdnet.layers import CANONICAL_TEMPLATES
+from densezoo.families.rdnet.layers import CANONICAL_TEMPLATES, numbers
 from densezoo.types import KeyMap, Param
+
+__all__ = ["KEYMAPS", "numbers"]
 
 _BOTH = {"weight": Param((".weight",)), "bias": Param((".bias",))}
 _PARAMS = {"conv": _BOTH, "layer_norm": _BOTH, "linear": _BOTH, "gain": {"gamma": Param((".gamma",))}}

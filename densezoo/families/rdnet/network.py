@@ -136,3 +136,6 @@ class RDNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.head(self.dense_stages(self.stem(x)))
         return logits
+
+
+NETWORK = RDNet

@@ -40,15 +40,15 @@ def _networks(description: Description) -> tuple[NamedNetwork, ...]:
     stated, arguments = (facts.get("model"), "model_kwargs") if by_train else (facts.get("architecture"), "model_args")
     name = str(stated or "").rpartition("/")[2].partition(".")[0].lower()
     if name not in NETWORKS:
-        return (NamedNetwork(description.where, name),) if _is_timm_s(name) else ()
+        return (NamedNetwork(description.stated_in, name),) if _is_timm_s(name) else ()
     given = facts.get(arguments) or {}
     if not isinstance(given, Mapping) or not set(given) <= set(_KNOWN):
         raise CheckpointError(
-            f"{description.where}: says that the network has {arguments} {given!r:.80}; densezoo's RDNet takes "
+            f"{description.stated_in}: says that the network has {arguments} {given!r:.80}; densezoo's RDNet takes "
             f"{', '.join(_KNOWN)}; nothing was loaded"
         )
     sizes = {key: value for key in _KNOWN[:2] if (value := given.get(key, facts.get(key))) is not None}
-    return (NamedNetwork(description.where, name, dict(given), {**NETWORKS[name], **sizes}),)
+    return (NamedNetwork(description.stated_in, name, dict(given), {**NETWORKS[name], **sizes}),)
 
 
 def _is_timm_s(name: str) -> bool:

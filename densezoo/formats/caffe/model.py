@@ -60,13 +60,16 @@ def looks_like_caffe(head: bytes, size: int) -> bool:
 def read_caffe(data: Bytes) -> Checkpoint:
     """Every blob of the file, as ``<layer>/<number>``, and the computation.
 
+    Args:
+        data: the whole file.
+
     Raises:
         FormatError: broken or truncated; layers of the format before 2014.
     """
     path, network = data.path, MessageReader(data).parse(_NETWORK)
     if not network["layer"]:
-        found = "layers of the format before 2014; upgrade it with Caffe's upgrade_net_proto_binary"
-        raise FormatError(f"{path}: a Caffe network with {found if network['layers'] else 'no layers'}")
+        old_layers = "layers of the format before 2014; upgrade it with Caffe's upgrade_net_proto_binary"
+        raise FormatError(f"{path}: a Caffe network with {old_layers if network['layers'] else 'no layers'}")
     if len(network["layer"]) > MAX_STEPS:
         raise FormatError(f"{path}: a network of {len(network['layer']):,} layers; expected at most {MAX_STEPS:,}")
     tensors = {
@@ -76,42 +79,42 @@ def read_caffe(data: Bytes) -> Checkpoint:
     }
     beside = path.with_suffix(".prototxt")
     if beside.is_file():
-        graph = _graph(read_prototxt(beside).get("layer", []), str(beside))
+        graph = _graph(read_prototxt(beside).get("layer", []))
         steps = {node.name for node in graph}
-        left = [
+        undescribed = [
             layer.get("name", "") for layer in network["layer"] if layer["blobs"] and layer.get("name") not in steps
         ]
-        if left:
+        if undescribed:
             raise FormatError(
-                f"{beside}: has no layer {left[0]!r}, whose weights are in {path.name}; expected all of them"
+                f"{beside}: has no layer {undescribed[0]!r}, whose weights are in {path.name}; expected all of them"
             )
         return Checkpoint(
             str(path), "caffe", tensors, graph=graph, hints=(f"computation: from {beside.name} beside the file",)
         )
     described = any("pooling_param" in layer for layer in network["layer"])
-    graph = _graph(network["layer"], str(path)) if described else ()
+    graph = _graph(network["layer"]) if described else ()
     return Checkpoint(str(path), "caffe", tensors, graph=graph)
 
 
-def _blob(blob: dict[str, Any], what: str) -> Tensor:
+def _blob(blob: dict[str, Any], error_prefix: str) -> Tensor:
     old = [blob[name] for name in ("num", "channels", "height", "width") if name in blob]
     shape = blob["shape"]["dim"] if "shape" in blob else old
     kind = "<f8" if "double_data" in blob else "<f4"
-    return to_tensor(blob.get("double_data", blob.get("data", b"")), kind, shape, what)
+    return to_tensor(blob.get("double_data", blob.get("data", b"")), kind, shape, error_prefix)
 
 
-def _one(fields: Any, name: str, default: Any) -> Any:
+def _only_value(fields: Any, name: str, default: Any) -> Any:
     """A field's only value, as the binary reader (a value) or the text reader (a list) gives it."""
     value = fields.get(name, default) if isinstance(fields, dict) else default
     return (value[0] if value else default) if isinstance(value, list) else value
 
 
-def _graph(layers: list[Any], where: str) -> tuple[Node, ...]:
-    """The computation in the terms of `Node`; a layer's output may take its input's place."""
+def _graph(layers: list[Any]) -> tuple[Node, ...]:
+    """The computation in the terms of `Node`; a layer's output may replace its input."""
     nodes: list[Node] = []
     makers: dict[str, str] = {}
     for layer in layers:
-        kind, name = str(_one(layer, "type", "")), str(_one(layer, "name", ""))
+        kind, name = str(_only_value(layer, "type", "")), str(_only_value(layer, "name", ""))
         if kind in _LOSSES:
             continue
         inputs = []
@@ -127,27 +130,27 @@ def _graph(layers: list[Any], where: str) -> tuple[Node, ...]:
 
 def _node(layer: Any, kind: str, name: str, inputs: tuple[str, ...]) -> Node:
     convolution, pooling, norm, relu = (
-        fields if isinstance(fields := _one(layer, f"{name}_param", {}), dict) else {}
+        fields if isinstance(fields := _only_value(layer, f"{name}_param", {}), dict) else {}
         for name in ("convolution", "pooling", "batch_norm", "relu")
     )
     attributes: dict[str, Any] = {}
     op = _OPERATIONS.get(kind, kind)
     if kind == "Convolution":
-        attributes = _window(convolution) | {"groups": _one(convolution, "group", 1)}
+        attributes = _window(convolution) | {"groups": _only_value(convolution, "group", 1)}
     elif kind == "Pooling":
-        op = _POOLS.get(_one(pooling, "pool", 0), "stochastic_pool")
-        op = f"global_{op}" if _one(pooling, "global_pooling", False) else op
-        ceil_mode = None if "rounding" in pooling else _one(pooling, "ceil_mode", True)
-        ceil_mode = {"FLOOR": False, "CEIL": True}.get(_one(pooling, "round_mode", ""), ceil_mode)
+        op = _POOLS.get(_only_value(pooling, "pool", 0), "stochastic_pool")
+        op = f"global_{op}" if _only_value(pooling, "global_pooling", False) else op
+        ceil_mode = None if "rounding" in pooling else _only_value(pooling, "ceil_mode", True)
+        ceil_mode = {"FLOOR": False, "CEIL": True}.get(_only_value(pooling, "round_mode", ""), ceil_mode)
         attributes = _window(pooling) | {"ceil_mode": ceil_mode}
     elif kind == "BatchNorm":
-        attributes = {"eps": _one(norm, "eps", 1e-5)}
-        op = op if _one(norm, "use_global_stats", True) else "BatchNorm with use_global_stats: false"
+        attributes = {"eps": _only_value(norm, "eps", 1e-5)}
+        op = op if _only_value(norm, "use_global_stats", True) else "BatchNorm with use_global_stats: false"
     elif kind == "ReLU":
-        slope = _one(relu, "negative_slope", 0)
+        slope = _only_value(relu, "negative_slope", 0)
         op = f"ReLU with a negative_slope of {slope}" if slope else op
     elif kind == "Concat":
-        attributes = {"axis": _one(_one(layer, "concat_param", {}), "axis", 1)}
+        attributes = {"axis": _only_value(_only_value(layer, "concat_param", {}), "axis", 1)}
     return Node(op, name, inputs, attributes, weights=(name,))
 
 
@@ -155,9 +158,9 @@ def _window(fields: Any) -> dict[str, Any]:
     """Sides as (height, width): one number for both, one each, or <name>_h and <name>_w."""
 
     def sides(name: str, default: int, short: str) -> tuple[int, int]:
-        both = fields.get(name) or default
-        both = both if isinstance(both, list) else [both]
-        return _one(fields, f"{short}_h", both[0]), _one(fields, f"{short}_w", both[-1])
+        value = fields.get(name) or default
+        values = value if isinstance(value, list) else [value]
+        return _only_value(fields, f"{short}_h", values[0]), _only_value(fields, f"{short}_w", values[-1])
 
     pads = sides("pad", 0, "pad")
     return {

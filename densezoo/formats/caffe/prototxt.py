@@ -21,12 +21,15 @@ Fields = dict[str, list[Any]]
 def read_prototxt(path: Path) -> Fields:
     """{field: [its values]}; a value is a number, a string, a truth value, the name of an enumeration, or fields.
 
+    Args:
+        path: the file.
+
     Raises:
-        FormatError: not in this format.
+        FormatError: not in this format, or longer than any network's description.
     """
     with open_file(path) as data:
         if len(data) > MAX_BYTES:
-            raise FormatError(f"{path}: {len(data):,} bytes; no network description is that long")
+            raise FormatError(f"{path}: {len(data):,} bytes; expected at most {MAX_BYTES:,} in a network description")
         text = bytes(data.read()).decode("utf-8", "replace")
     fields: Fields = {}
     open_messages = [fields]
@@ -34,11 +37,11 @@ def read_prototxt(path: Path) -> Fields:
     for i, (line, word) in enumerate(_words(path, text)):
         if i > MAX_WORDS:
             raise FormatError(
-                f"{path}, line {line}: more than {MAX_WORDS:,} words; no network description is that long"
+                f"{path}, line {line}: more than {MAX_WORDS:,} words; expected at most so many in a network description"
             )
         if word in "{<":
             if len(open_messages) > MAX_NESTING:
-                raise FormatError(f"{path}, line {line}: messages nested more than {MAX_NESTING} deep; no network has")
+                raise FormatError(f"{path}, line {line}: messages nested {MAX_NESTING} deep; expected fewer levels")
             inner: Fields = {}
             open_messages[-1].setdefault(name, []).append(inner)
             open_messages.append(inner)

@@ -33,20 +33,22 @@ def read_npz(archive: Archive, root: str) -> Checkpoint:
 
 
 def _array(archive: Archive, name: str) -> Tensor:
-    where = f"{archive.path}: {name}"
+    error_prefix = f"{archive.path}: {name}"
     data = archive.read(name)
     head = bytes(cut(data, 0, min(len(data), 12), "a header").read())
     start = 10 if head[6:7] == b"\x01" else 12
     end = start + int.from_bytes(head[8:start], "little")
     if not head.startswith(MAGIC) or end > min(len(data), MAX_HEADER):
-        raise FormatError(f"{where}: expected numpy's array format; found {head[:8]!r}")
+        raise FormatError(f"{error_prefix}: expected numpy's array format; found {head[:8]!r}")
     header = bytes(cut(data, start, end - start, "a header").read()).decode("latin1")
     facts = dict(_FACT.findall(header))
     if facts.keys() != {"descr", "fortran_order", "shape"}:
-        raise FormatError(f"{where}: no readable header ({header:.80})")
+        raise FormatError(f"{error_prefix}: no readable header ({header:.80})")
     dtype, fortran = facts["descr"].strip("'"), facts["fortran_order"] == "True"
     if dtype[1:] not in _KINDS or dtype[0] not in "<>|=":
-        raise FormatError(f"{where}: holds {facts['descr']}; expected numbers")
+        raise FormatError(f"{error_prefix}: holds {facts['descr']}; expected numbers")
     sides = [int(side) for side in re.findall(r"\d{1,18}", facts["shape"])]
-    stored = to_tensor(cut(data, end, len(data) - end, where), dtype, sides[::-1] if fortran else sides, where)
+    stored = to_tensor(
+        cut(data, end, len(data) - end, error_prefix), dtype, sides[::-1] if fortran else sides, error_prefix
+    )
     return stored.permute(*range(stored.ndim - 1, -1, -1)) if fortran else stored

@@ -1,4 +1,4 @@
-"""Any system's pickles as data: opcodes are read, and no class or function that they name is imported or called.
+"""Pickles of any system as data: opcodes are read, and no class or function that they name is imported or called.
 
 A pickle is a program for a stack machine (https://docs.python.org/3/library/pickletools.html). This machine builds
 numbers, strings and containers, and asks a table what a named class or function would have made. An object of a class
@@ -39,35 +39,45 @@ class Machine:
     """The stack machine.
 
     Args:
-        tables: {dotted name: what it makes}.
-        persistent: what a persistent id stands for (torch's storages).
-        allows: whether what a name that is in no table makes may stand as inert data.
+        constructors: {dotted name of a class or function: what builds its result as data}.
+        persistent: persistent id -> its value (torch's storages).
+        allows: dotted name -> whether its result may be an `Inert`, though ``constructors`` doesn't have it.
     """
 
-    tables: Mapping[str, Constructor]
+    constructors: Mapping[str, Constructor]
     persistent: Callable[[Any], Any]
     allows: Callable[[str], bool]
     stack: list[Any] = field(default_factory=list)
     marks: list[list[Any]] = field(default_factory=list)
     memo: dict[int, Any] = field(default_factory=dict)
-    made: dict[int, tuple[Any, Any]] = field(default_factory=dict)
+    encoded_texts: dict[int, tuple[Any, Any]] = field(default_factory=dict)  # {id of a text: (the text, its bytes)}
 
     def symbol(self, name: str) -> Symbol:
         module, _, rest = name.partition(".")
         return Symbol(f"{_PYTHON2_MODULES.get(module, module)}.{rest}")
 
-    def make(self, what: object, arguments: object, instance: bool = False) -> Any:
-        """What calling ``what``, or making an instance of it without a call, would have made."""
-        if not isinstance(what, Symbol) or not isinstance(arguments, tuple):
+    def make(self, function: object, arguments: object, instance: bool = False) -> Any:
+        """The data that stand for a call's result.
+
+        Args:
+            function: the class or function that the pickle calls; a `Symbol`, or it is refused.
+            arguments: a tuple, or they are refused.
+            instance: whether an instance is made without a call, which is always inert.
+
+        Raises:
+            ValueError: no call of a named class or function.
+            RefusedClass: a call of one that only running its code could restore.
+        """
+        if not isinstance(function, Symbol) or not isinstance(arguments, tuple):
             raise ValueError("a call of something that is no named class or function")
-        if what.name == "_codecs.encode" and arguments:  # a text made into bytes again and again is one text
-            known = self.made.get(id(arguments[0]))
-            if known is None:
-                known = self.made[id(arguments[0])] = (arguments[0], encoded(arguments))
-            return known[1]
-        if not instance and what.name not in self.tables and not self.allows(what.name):
-            raise RefusedClass(what.name)
-        return self.tables.get(what.name, inert(what.name))(arguments)
+        if function.name == "_codecs.encode" and arguments:  # a text that is encoded again and again is kept once
+            encoded_text = self.encoded_texts.get(id(arguments[0]))
+            if encoded_text is None:
+                encoded_text = self.encoded_texts[id(arguments[0])] = (arguments[0], encoded(arguments))
+            return encoded_text[1]
+        if not instance and function.name not in self.constructors and not self.allows(function.name):
+            raise RefusedClass(function.name)
+        return self.constructors.get(function.name, inert(function.name))(arguments)
 
     def pop_mark(self) -> list[Any]:
         items, self.stack = self.stack, self.marks.pop()
@@ -199,17 +209,18 @@ def load(
     allows: Callable[[str], bool] = lambda name: False,
     shapes_only: bool = False,
 ) -> Any:
-    """The value of the pickle that begins at the file's position; the position is then its end.
+    """The value of the pickle that begins at the file's position; afterwards the position is the pickle's end.
 
     Args:
         file: anything with ``read``, ``readline`` and ``tell``.
-        constructors: {dotted name: what it makes of its arguments}, beside HARMLESS.
-        persistent: what a persistent id stands for (torch's storages).
-        allows: whether what a name that is in no table makes may stand as inert data.
-        shapes_only: whether to leave long strings, which are the numbers of arrays, unread.
+        constructors: {dotted name: what builds its result as data}, beside HARMLESS.
+        persistent: persistent id -> its value (torch's storages).
+        allows: dotted name -> whether its result may be an `Inert`, though it is neither in HARMLESS nor in
+            ``constructors``.
+        shapes_only: leave long strings, which are the numbers of arrays, unread.
 
     Raises:
-        RefusedClass: it calls a class or function that is in no table.
+        RefusedClass: it calls a class or function that is neither known nor allowed.
         FormatError: truncated, broken, or longer than any checkpoint's.
     """
     machine = Machine({**HARMLESS, **(constructors or {})}, persistent, allows)

@@ -1,4 +1,4 @@
-"""What a pickle's classes and functions would have made, as data: a name with arguments, an array, a dictionary."""
+"""Data in place of the results of a pickle's classes and functions: names with arguments, arrays, dictionaries."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from densezoo.formats.binary import to_tensor, without_numbers
 
 
 class UnsupportedPickle(FormatError):
-    """A pickle that may be whole, and has what no checkpoint needs."""
+    """A pickle that may be whole, but uses what no checkpoint needs."""
 
 
 class RefusedClass(UnsupportedPickle):
@@ -33,7 +33,13 @@ class Symbol:
 
 @dataclass
 class Inert:
-    """What a class or function would have made: its name, its arguments, and the state that was set on it."""
+    """An object that was not made.
+
+    Args:
+        name: the dotted name of the class or function that would make it.
+        arguments: of the call.
+        state: what the pickle then sets on the object.
+    """
 
     name: str
     arguments: tuple[Any, ...]
@@ -44,8 +50,11 @@ class Inert:
 class Array(Inert):
     """A numpy array; its state is (version, shape, dtype, Fortran order, bytes)."""
 
-    def tensor(self, what: str) -> Tensor:
-        """Its numbers.
+    def tensor(self, error_prefix: str) -> Tensor:
+        """The array's numbers.
+
+        Args:
+            error_prefix: file and name of the array, for messages.
 
         Raises:
             FormatError: its parts don't fit together, or it holds no numbers.
@@ -61,16 +70,16 @@ class Array(Inert):
                 order = dtype.state[1] if isinstance(dtype.state, tuple) and len(dtype.state) > 1 else "<"
                 kind = f"{order if order in ('<', '>') else '<'}{code}"
                 if kind[1:] not in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "b1"):
-                    raise FormatError(f"{what}: is of the dtype {kind}; expected numbers")
+                    raise FormatError(f"{error_prefix}: is of the dtype {kind}; expected numbers")
                 sides = shape[::-1] if fortran else shape
                 if isinstance(data, Skipped):
                     stored = without_numbers(kind, sides)
                 elif isinstance(data, bytes):
-                    stored = to_tensor(data, kind, sides, what)
+                    stored = to_tensor(data, kind, sides, error_prefix)
                 else:
-                    raise FormatError(f"{what}: a numpy array without its numbers")
+                    raise FormatError(f"{error_prefix}: a numpy array without its numbers")
                 return stored.permute(*range(stored.ndim - 1, -1, -1)) if fortran else stored
-        raise FormatError(f"{what}: a numpy array whose parts don't fit together")
+        raise FormatError(f"{error_prefix}: a numpy array whose parts don't fit together")
 
 
 @dataclass(frozen=True)
@@ -82,7 +91,11 @@ Constructor = Callable[[tuple[Any, ...]], Any]
 
 
 def inert(name: str) -> Constructor:
-    """What makes an `Inert` of this name."""
+    """A constructor of `Inert`s.
+
+    Args:
+        name: the dotted name of a class or function.
+    """
     return lambda arguments: Inert(name, arguments)
 
 
@@ -96,7 +109,14 @@ def _dictionary(arguments: tuple[Any, ...]) -> dict[Any, Any]:
 
 
 def encoded(arguments: tuple[Any, ...]) -> bytes | Skipped:
-    """Bytes, as protocol 2 writes them: ``_codecs.encode(text, "latin1")``."""
+    """The bytes that protocol 2 writes as ``_codecs.encode(text, "latin1")``.
+
+    Args:
+        arguments: of that call.
+
+    Raises:
+        ValueError: the first one is no text.
+    """
     match arguments:
         case (str(text), *_):
             return text.encode("latin1")
@@ -112,6 +132,9 @@ HARMLESS: dict[str, Constructor] = {
     "collections.defaultdict": lambda arguments: _dictionary(arguments[1:]),
     "collections.Counter": _dictionary,
     "builtins.dict": _dictionary,
+    "builtins.bytes": lambda arguments: (
+        Inert("builtins.bytes", arguments) if arguments else b""
+    ),  # as protocol 2 has b""
     "_codecs.encode": encoded,
     **{f"{module}._reconstruct": lambda arguments: Array("numpy.ndarray", arguments) for module in _NUMPY},
     **{f"{module}.scalar": inert("numpy.scalar") for module in _NUMPY},
@@ -153,7 +176,12 @@ HARMLESS: dict[str, Constructor] = {
 
 
 def keyed(items: list[Any]) -> dict[Any, Any]:
-    """{key: value}; a key that is no plain value (hashing deeply nested tuples overruns the C stack) is a number."""
+    """{key: value} of a list [key, value, key, value, ...].
+
+    Args:
+        items: the list. A key that is no plain value is replaced by its number: hashing deeply nested tuples overruns
+            the C stack.
+    """
     return {
         key if key is None or isinstance(key, (str, int, float, bytes)) else f"key {i}": value
         for i, (key, value) in enumerate(zip(items[::2], items[1::2]))

@@ -1,4 +1,4 @@
-"""Protocol buffers on the wire, without generated classes: https://protobuf.dev/programming-guides/encoding/.
+"""Protocol buffers in binary form, without generated classes: https://protobuf.dev/programming-guides/encoding/.
 
 Caffe, MindSpore and ONNX files are protocol buffers. A reader gives a table {field number: (name, kind)} for each
 message that it needs; everything else in the file is skipped.
@@ -31,27 +31,31 @@ class MessageReader:
     """
 
     def __init__(self, data: Bytes) -> None:
-        self.where, self.data, self._left = str(data.path), data, MAX_FIELDS
+        self.error_prefix, self.data, self._left = str(data.path), data, MAX_FIELDS
 
     def parse(self, table: Table, start: int = 0, end: int | None = None) -> dict[str, Any]:
-        """The fields of the message in bytes start..end that the table names.
+        """The fields of a message: {name: value}, or {name: [values]} of a name that repeats.
+
+        Args:
+            table: the fields to read.
+            start, end: offsets of the message's first byte and of the byte after its last; None: the file's end.
 
         Raises:
             FormatError: broken, truncated, or another kind of field than the table says.
         """
-        found: dict[str, Any] = {name[:-1]: [] for name, _ in table.values() if name.endswith("*")}
+        fields: dict[str, Any] = {name[:-1]: [] for name, _ in table.values() if name.endswith("*")}
         for number, wire, value in self._fields(start, len(self.data) if end is None else end):
             if number not in table:
                 continue
             name, kind = table[number]
             decoded = self._decoded(kind, wire, value, name)
             if not name.endswith("*"):
-                found[name] = decoded
+                fields[name] = decoded
             elif kind == "ints":
-                found[name[:-1]] += decoded
+                fields[name[:-1]] += decoded
             else:
-                found[name[:-1]].append(decoded)
-        return found
+                fields[name[:-1]].append(decoded)
+        return fields
 
     def _decoded(self, kind: Any, wire: int, value: Any, name: str) -> Any:
         match kind, wire:
@@ -67,11 +71,13 @@ class MessageReader:
                 return self._part(*value)
             case "text", 2:
                 if value[1] - value[0] > MAX_TEXT:
-                    raise FormatError(f"{self.where}: the field {name} is a text of {value[1] - value[0]:,} bytes")
+                    raise FormatError(
+                        f"{self.error_prefix}: the field {name} is a text of {value[1] - value[0]:,} bytes"
+                    )
                 return bytes(self._part(*value).read()).decode("utf-8", "replace")
             case Mapping(), 2:
                 return self.parse(kind, *value)
-        raise FormatError(f"{self.where}: the field {name} is of wire type {wire}; expected {kind}")
+        raise FormatError(f"{self.error_prefix}: the field {name} is of wire type {wire}; expected {kind}")
 
     def _fields(self, position: int, end: int) -> Iterator[tuple[int, int, Any]]:
         """(field number, wire type, its value: a number, 4 or 8 bytes, or (start, end))."""
@@ -79,7 +85,7 @@ class MessageReader:
             self._left -= 1
             if self._left < 0:
                 raise FormatError(
-                    f"{self.where}: more than {MAX_FIELDS:,} fields; expected at most so many in a checkpoint"
+                    f"{self.error_prefix}: more than {MAX_FIELDS:,} fields; expected at most so many in a checkpoint"
                 )
             begin = position
             key, position = self._varint(position, end)
@@ -95,16 +101,18 @@ class MessageReader:
                 value = bytes(self._part(position, min(position + size, end)).read())
                 position += size
             else:
-                raise FormatError(f"{self.where}: at byte {begin:,}: wire type {wire}, which protocol buffers lack")
+                raise FormatError(
+                    f"{self.error_prefix}: at byte {begin:,}: wire type {wire}, which protocol buffers lack"
+                )
             if position > end or number == 0:
                 raise FormatError(
-                    f"{self.where}: at byte {begin:,}: field {number} ends at byte {position:,}, and its message at "
-                    f"{end:,}; the file is broken or truncated"
+                    f"{self.error_prefix}: at byte {begin:,}: field {number} ends at byte {position:,}, and its "
+                    f"message at {end:,}; the file is broken or truncated"
                 )
             yield number, wire, value
 
     def _part(self, start: int, end: int) -> Bytes:
-        return cut(self.data, start, end - start, f"{self.where}: a field")
+        return cut(self.data, start, end - start, f"{self.error_prefix}: a field")
 
     def _varint(self, position: int, end: int) -> tuple[int, int]:
         file, value = self.data.file, 0
@@ -113,21 +121,25 @@ class MessageReader:
             value |= (byte & 127) << 7 * i
             if byte < 128:  # negative numbers take 10 bytes
                 return (value - (1 << 64) if value >> 63 else value), position + i + 1
-        raise FormatError(f"{self.where}: at byte {position:,}: a number without an end; broken or truncated")
+        raise FormatError(f"{self.error_prefix}: at byte {position:,}: a number without an end; broken or truncated")
 
     def _varints(self, position: int, end: int) -> Iterator[int]:
         while position < end:
             self._left -= 1
             if self._left < 0:
                 raise FormatError(
-                    f"{self.where}: more than {MAX_FIELDS:,} numbers; expected at most so many in a checkpoint"
+                    f"{self.error_prefix}: more than {MAX_FIELDS:,} numbers; expected at most so many in a checkpoint"
                 )
             value, position = self._varint(position, end)
             yield value
 
 
 def first_bytes(head: bytes) -> bytes:
-    """What the head's first field holds, if it is of wire type 2 (a message, a text): as much of it as is there."""
+    """The value of the first field, as far as the head has it; empty if the field is no message, text or bytes.
+
+    Args:
+        head: the first bytes of a file or of a message.
+    """
     if len(head) < 2 or head[0] & 7 != BYTES or head[0] & 128:
         return b""
     end = next((i for i, byte in enumerate(head[1:11], start=1) if byte < 128), 0)

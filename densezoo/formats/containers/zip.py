@@ -19,7 +19,7 @@ LOCAL_HEADER, LOCAL_HEADER_SIZE = b"PK\x03\x04", 30
 
 
 class _Directory:
-    """A file from which `zipfile` reads where its members are, and no more of them than a checkpoint has."""
+    """The file from which `zipfile` reads the list of members; refuses more of them than a checkpoint has."""
 
     def __init__(self, data: Bytes) -> None:
         self.data, self.members = data, 0
@@ -27,18 +27,18 @@ class _Directory:
 
     def read(self, count: int = -1) -> bytes:
         count = count if count >= 0 else len(self.data) - self.tell()
-        found = self.data.file.read(count) if count <= MAX_DIRECTORY else b""
-        self.members += found.count(CENTRAL_HEADER)
+        content = self.data.file.read(count) if count <= MAX_DIRECTORY else b""
+        self.members += content.count(CENTRAL_HEADER)
         if count > MAX_DIRECTORY or self.members > MAX_MEMBERS:
             raise FormatError(f"{self.data.path}: an archive of more than {MAX_MEMBERS:,} members is no checkpoint")
-        return found
+        return content
 
 
 class Archive:
-    """A zip file whose members are read where they lie.
+    """A zip file whose members are read from where they are in the file.
 
     Args:
-        data: the file.
+        data: the whole file.
 
     Raises:
         FormatError: no zip file, or truncated; more members than a checkpoint has.
@@ -60,7 +60,10 @@ class Archive:
         )
 
     def read(self, name: str) -> Bytes:
-        """The bytes of a member: not read yet if they are stored as they are, else decompressed.
+        """The bytes of a member: not read yet if they are stored uncompressed, else decompressed into memory.
+
+        Args:
+            name: of the member.
 
         Raises:
             FormatError: no such member; a broken one; it decompresses to more than its header or the budget allows.

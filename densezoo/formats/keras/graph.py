@@ -27,12 +27,12 @@ _PLAIN_RELU = {"max_value": (None,), "negative_slope": (None, 0), "threshold": (
 _WINDOWS = {"kernel_size": "kernel", "pool_size": "kernel", "strides": "stride", "dilation_rate": "dilation"}
 
 
-def read_graph(config: str, where: str) -> tuple[Node, ...]:
-    """The computation; empty where there is no configuration.
+def read_graph(config: str, path: str) -> tuple[Node, ...]:
+    """The computation; empty if there is no configuration.
 
     Args:
         config: the model's configuration, as JSON; empty: there is none.
-        where: the file, for messages.
+        path: the file, for messages.
 
     Raises:
         FormatError: a configuration that isn't Keras's.
@@ -40,13 +40,13 @@ def read_graph(config: str, where: str) -> tuple[Node, ...]:
     if not config:
         return ()
     try:
-        return tuple(_model(parse_json(config, where), "", ()))
+        return tuple(_model(parse_json(config, path), "", ()))
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise FormatError(f"{where}: the model's configuration is not Keras's ({error!r:.120})") from None
+        raise FormatError(f"{path}: the model's configuration is not Keras's ({error!r:.120})") from None
 
 
 def _model(model: dict[str, Any], prefix: str, inputs: tuple[str, ...]) -> Iterator[Node]:
-    """The steps of a model's layers; of one that stands in another as a layer, under its name and fed by ``inputs``."""
+    """The steps of a model's layers; ``prefix`` and ``inputs`` are of a model that is a layer of another one."""
     config = model["config"]
     layers = config["layers"] if isinstance(config, dict) else config  # a list: Keras 1 and early 2
     chained = model.get("class_name") == "Sequential"
@@ -56,7 +56,7 @@ def _model(model: dict[str, Any], prefix: str, inputs: tuple[str, ...]) -> Itera
     for layer in layers:
         kind, calls = layer["class_name"], layer.get("inbound_nodes", [])
         name = prefix + (layer.get("name") or layer["config"]["name"])
-        before = (last,) if chained else tuple(dict.fromkeys(prefix + one for one in _names(calls)))
+        before = (last,) if chained else tuple(dict.fromkeys(prefix + source for source in _names(calls)))
         if _trains(calls):
             yield Node(f"{kind} as in training", name, before)
         elif kind in _MODELS:
@@ -67,7 +67,7 @@ def _model(model: dict[str, Any], prefix: str, inputs: tuple[str, ...]) -> Itera
             yield from _nodes(layer, name, before)
         last = name
     if prefix:
-        ends = (last,) if chained else tuple(prefix + one for one in _names(config["output_layers"]))
+        ends = (last,) if chained else tuple(prefix + output for output in _names(config["output_layers"]))
         yield Node("identity", prefix.removesuffix("/"), ends)
 
 
@@ -79,7 +79,7 @@ def _trains(calls: Any) -> bool:
 
 
 def _nodes(layer: dict[str, Any], name: str, inputs: tuple[str, ...]) -> Iterator[Node]:
-    """A layer's step, and the activation that it ends with as a step of its own."""
+    """A layer's step, and a second step for the activation at its end."""
     kind, config = layer["class_name"], layer["config"]
     op = config["activation"] if kind == "Activation" else _OPERATIONS.get(kind, kind)
     attributes: dict[str, Any] = {new: _two(config[old]) for old, new in _WINDOWS.items() if config.get(old)}
@@ -101,7 +101,7 @@ def _nodes(layer: dict[str, Any], name: str, inputs: tuple[str, ...]) -> Iterato
 
 
 def _same(attributes: dict[str, Any]) -> Any:
-    """The padding of "same": known where the stride is 1, and depending on the map where it isn't."""
+    """The padding of "same": numbers if the stride is 1; else "same", because it depends on the map."""
     (height, width), stride = attributes["kernel"], attributes.get("stride", (1, 1))
     if stride != (1, 1) and (height, width) != (1, 1):
         return "same"

@@ -44,6 +44,9 @@ WEIGHTS_MEMBER, CONFIG_MEMBER = "model.weights.h5", "config.json"
 def read_h5(data: Bytes) -> Checkpoint:
     """The weights of a Keras ``.h5`` or ``.weights.h5`` file.
 
+    Args:
+        data: the whole file.
+
     Raises:
         FormatError: broken or truncated; claims more than it holds; links to other files; no Keras file.
     """
@@ -88,7 +91,7 @@ def _by_name(file: File) -> Checkpoint:
             holder = f"{layer}/{weight.rpartition('/')[0]}" if model else layer
             name = f"{holder}/{_KERAS1.get(param, param)}"
             if name in tensors:
-                raise FormatError(f"{file.path}: {name} is there twice")
+                raise FormatError(f"{file.path}: {name} is there twice; expected it once")
             tensors[name] = read_tensor(file, file.find(stored, weight), name)
     graph = read_graph("".join(file.texts(file.root, "model_config") or []), str(file.path))
     _refuse_others(file, graph, layers)
@@ -105,10 +108,10 @@ def _refuse_others(file: File, graph: Sequence[Node], layers: Iterable[str]) -> 
 
 
 def _listed(file: File, node: HDF5Object, name: str) -> list[str]:
-    """An attribute that lists names; Keras splits a long one over name0, name1, ..."""
-    whole = file.texts(node, name)
-    if whole is not None:
-        return whole
+    """An attribute that lists names; Keras splits a long list into the attributes name0, name1, ..."""
+    names = file.texts(node, name)
+    if names is not None:
+        return names
     parts: list[list[str]] = []
     while (part := file.texts(node, f"{name}{len(parts)}")) is not None:
         parts.append(part)
@@ -116,16 +119,16 @@ def _listed(file: File, node: HDF5Object, name: str) -> list[str]:
 
 
 def _by_rank(file: File, config: str) -> Checkpoint:
-    """Keras 3 numbers the layers of a class in the model's order: conv2d, conv2d_1, ...; gaps don't count."""
+    """A file of Keras 3, which numbers the layers of a class in the model's order: conv2d, conv2d_1, ... with gaps."""
     graph = read_graph(config, str(file.path))
     tensors: dict[str, Tensor] = {}
-    for where, layers in _models(file):
+    for path, layers in _models(file):
         _refuse_others(file, graph, layers.members)
-        variables = dict([*_ranked(file, layers), *_others(file, layers, where)])
+        variables = dict([*_ranked(file, layers), *_others(file, layers, path)])
         twice = [name for name in variables if name in tensors]
         if twice:
             raise FormatError(
-                f"{file.path}: {twice[0]} is in {where} and in another model of the file; expected it once"
+                f"{file.path}: {twice[0]} is in {path} and in another model of the file; expected it once"
             )
         tensors |= variables
     return Checkpoint(str(file.path), "keras3", tensors, _dropped(file), graph=tuple(_numbered(graph)))
@@ -153,13 +156,13 @@ def _ranked(file: File, layers: HDF5Object) -> Iterator[tuple[str, Tensor]]:
                 )
 
 
-def _others(file: File, layers: HDF5Object, where: str) -> Iterator[tuple[str, Tensor]]:
-    """The variables of all other layers, under their path; models that stand here as layers are `_models`'s."""
+def _others(file: File, layers: HDF5Object, parent: str) -> Iterator[tuple[str, Tensor]]:
+    """The variables of all other layers, under their path; `_models` gives the models among the layers."""
     for name, address in layers.members.items():
         inner = {} if any(_number(kind, name) for kind in _VARIABLES) else file.node(address).members
         for part in (part for part in inner if part not in _LAYERS):
             for path, dataset in _datasets(file, file.node(inner[part])):
-                full = f"{where}/{name}/{part}/{path}".strip("/")
+                full = f"{parent}/{name}/{part}/{path}".strip("/")
                 yield full, read_tensor(file, dataset, full)
 
 
@@ -168,18 +171,18 @@ def _number(kind: str, name: str) -> re.Match[str] | None:
 
 
 def _models(file: File) -> Iterator[tuple[str, HDF5Object]]:
-    """(path, group of layers) of the model, and of those that stand in it as layers."""
+    """(path, group of layers) of the model, and of the models among its layers."""
     todo = [("", file.root)]
     while todo:
-        where, node = todo.pop()
+        parent, node = todo.pop()
         for name in (name for name in node.members if name in _LAYERS):
             layers = file.find(node, name)
-            yield f"{where}/{name}", layers
-            todo += [(f"{where}/{name}/{child}", file.node(address)) for child, address in layers.members.items()]
+            yield f"{parent}/{name}", layers
+            todo += [(f"{parent}/{name}/{child}", file.node(address)) for child, address in layers.members.items()]
 
 
 def _dropped(file: File) -> dict[str, int]:
-    """How many numbers the optimiser keeps."""
+    """{"optimiser state": number of its tensors}; empty if the file has none."""
     groups = [file.find(file.root, name) for name in _OPTIMISERS if name in file.root.members]
     count = sum(1 for group in groups for _ in _datasets(file, group))
     return {"optimiser state": count} if count else {}

@@ -1,4 +1,4 @@
-"""A computation as a ``.keras`` file (keras/src/saving/saving_lib.py), written without Keras; epsilons go with it."""
+"""A computation -> a ``.keras`` file with its epsilons (keras/src/saving/saving_lib.py), written without Keras."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def write_keras(
 
     Args:
         path: the file.
-        computation: what it computes.
+        computation: the network's.
         state_dict: {canonical name: float32 tensor}; those that no step takes are left out.
         facts: JSON values under "densezoo" in the file's metadata.
 
@@ -83,7 +83,7 @@ class _Model:
         self.shapes[config["name"]] = shape
 
     def _add(self, kind: str, node: Node, sources: Sequence[str], **config: Any) -> str:
-        """One more layer, fed by those of the names; returns its own."""
+        """Add a layer that takes the outputs of the layers ``sources``; return its name."""
         tensors = [
             {
                 "class_name": "__keras_tensor__",
@@ -99,7 +99,7 @@ class _Model:
         return name
 
     def _layer(self, kind: str, node: Node, **config: Any) -> None:
-        """The layer that a step is, and before it the zeros around its input that it asks for."""
+        """Add a step's layer, and before it a layer that pads its input if the step has pads."""
         sources = [self.names[name] for name in node.inputs]
         pads = node.attributes.get("pads", "same")
         top, left, bottom, right = (0, 0, 0, 0) if pads == "same" else pads
@@ -124,8 +124,9 @@ class _Model:
 
     def conv(self, node: Node) -> None:
         attributes, width, biased = node.attributes, self.channels[node.name], len(node.weights) > 1
-        sides = {"kernel_size": [*attributes["kernel"]], "strides": [*attributes["stride"]], "padding": "valid"}
+        sides: dict[str, Any] = {"kernel_size": [*attributes["kernel"]], "strides": [*attributes["stride"]]}
         rare = {"groups": attributes.get("groups"), "dilation_rate": attributes.get("dilation")}
+        sides["padding"] = "same" if attributes["pads"] == "same" else "valid"
         sides |= {name: value for name, value in rare.items() if value is not None}
         self._layer("Conv2D", node, filters=width, use_bias=biased, **sides)
 
@@ -139,13 +140,15 @@ class _Model:
         self._layer("Concatenate", node, axis=-1)
 
     def pool(self, node: Node) -> None:
-        """Keras pads by "same" or by zeros, which are right below a ReLU's outputs alone."""
+        """A pool. Keras pads by "same" or by zeros; zeros equal a max pool's padding only after a ReLU."""
         kernel, stride, pads = (node.attributes[name] for name in ("kernel", "stride", "pads"))
         same = pads == "same" or node.attributes["ceil_mode"]
         padded = pads != "same" and any(pads)
         below_zero = node.op != "max_pool" or self.nodes[node.inputs[0]].op != "relu"
         if (padded and (same or below_zero)) or (same and pads != "same" and kernel != stride):
-            raise FormatError(f"a pool of this padding and rounding ({node.name}) has no layer in Keras")
+            raise FormatError(
+                f"the pool {node.name} has a padding or rounding that no layer of Keras has; use another format"
+            )
         kind = {"max_pool": "MaxPooling2D", "avg_pool": "AveragePooling2D"}[node.op]
         padding = "same" if same else "valid"
         self._layer(kind, node, pool_size=[*kernel], strides=[*stride], padding=padding)
@@ -154,9 +157,12 @@ class _Model:
         self._layer("GlobalAveragePooling2D", node)
 
     def flatten(self, node: Node) -> None:
-        """GlobalAveragePooling2D has flattened."""
+        """Nothing to add: GlobalAveragePooling2D flattens."""
         if self.nodes[node.inputs[0]].op != "global_avg_pool":
-            raise FormatError(f"a map of more than a pixel, flattened ({node.name}), has another order in Keras")
+            raise FormatError(
+                f"the step {node.name} flattens a map of more than a pixel, which has another order in Keras; use "
+                "another format"
+            )
         self.names[node.name] = self.names[node.inputs[0]]
 
     def linear(self, node: Node) -> None:

@@ -1,7 +1,7 @@
-"""The tensors of an ONNX graph that no image changes: stored ones, and what a few operators make of them.
+"""The constants of an ONNX graph: its stored tensors, and what a few operators compute from them.
 
-Operators: https://onnx.ai/onnx/operators/. Weights may be made by ConstantOfShape or Expand from a few bytes, so they
-stay one number, repeated, until a network needs them (`densezoo.formats.binary.check_expansion` bounds how many).
+Operators: https://onnx.ai/onnx/operators/. ConstantOfShape and Expand make large weights of a few bytes. Such a weight
+stays one number, repeated, until a network needs it (`densezoo.formats.binary.check_expansion` limits the memory).
 """
 
 from __future__ import annotations
@@ -29,50 +29,57 @@ NUMBER_OF_IMAGES = -1  # in a shape: also what Reshape works out by itself
 
 @dataclass(frozen=True)
 class Constant:
-    """A tensor that no image changes.
+    """A tensor that doesn't depend on the image.
 
     Args:
         shape: its sides.
-        stored: where its numbers are; None: it is ``value``, repeated, or ``whole``.
-        value: what fills it.
-        whole: its numbers, where it is a short list of whole ones that was worked out.
+        stored: the TensorProto with its numbers; None: it is ``value``, repeated, or ``computed``.
+        value: the number that fills it.
+        computed: its numbers, if it is a short list of computed whole numbers.
     """
 
     shape: tuple[int, ...]
     stored: Stored | None = None
     value: float = 0.0
-    whole: tuple[int, ...] | None = None
+    computed: tuple[int, ...] | None = None
 
-    def tensor(self, what: str) -> Tensor:
+    def tensor(self, error_prefix: str) -> Tensor:
         """Its numbers.
+
+        Args:
+            error_prefix: file and name of the tensor, for messages.
 
         Raises:
             FormatError: they are in another file, are no numbers, or don't fit its shape.
         """
         if self.stored is not None:
-            return self._stored(self.stored, what)
-        if self.whole is not None:
-            return torch.tensor(self.whole).reshape(self.shape)
+            return self._stored(self.stored, error_prefix)
+        if self.computed is not None:
+            return torch.tensor(self.computed).reshape(self.shape)
         if min(self.shape, default=0) < 0 or prod(self.shape) * 4 > MAX_REPEATED:
-            raise FormatError(f"{what}: one number, repeated to the shape {self.shape}; expected at most 48 MiB of it")
+            raise FormatError(
+                f"{error_prefix}: one number, repeated to the shape {self.shape}; expected at most 48 MiB of it"
+            )
         return torch.tensor(self.value).expand(self.shape)
 
-    def _stored(self, stored: Stored, what: str) -> Tensor:
+    def _stored(self, stored: Stored, error_prefix: str) -> Tensor:
         if stored.get("location", 0) or stored["external_data"]:
-            raise FormatError(f"{what}: its numbers are in another file (external data); save the model as one file")
+            raise FormatError(
+                f"{error_prefix}: its numbers are in another file (external data); save the model as one file"
+            )
         dtype = DTYPES.get(stored.get("dtype", 0))
         if dtype is None:
-            raise FormatError(f"{what}: is of ONNX's data type {stored.get('dtype', 0)}; expected numbers")
-        return to_tensor(stored.get("raw_data", stored.get("float_data", b"")), dtype, self.shape, what)
+            raise FormatError(f"{error_prefix}: is of ONNX's data type {stored.get('dtype', 0)}; expected numbers")
+        return to_tensor(stored.get("raw_data", stored.get("float_data", b"")), dtype, self.shape, error_prefix)
 
     def numbers(self) -> tuple[int, ...]:
-        """Its whole numbers, of a shape or a list of axes.
+        """The whole numbers of a constant that is a shape or a list of axes.
 
         Raises:
-            ValueError: there are many, or they are not whole.
+            ValueError: there are more than MAX_SMALL, or they are not whole.
         """
-        if self.whole is not None:
-            return self.whole
+        if self.computed is not None:
+            return self.computed
         if len(self.shape) > 1 or prod(self.shape) > MAX_SMALL:
             raise ValueError("too many numbers for a shape")
         listed = (self.stored or {}).get("int64_data")
@@ -85,7 +92,11 @@ class Constant:
 
 
 def stored_constant(stored: Stored) -> Constant:
-    """The constant that an initializer or an attribute holds."""
+    """The constant that an initializer or an attribute holds.
+
+    Args:
+        stored: its TensorProto.
+    """
     return Constant(tuple(stored["dims"]), stored)
 
 
@@ -94,21 +105,21 @@ def _constant(attributes: Attributes) -> Constant:
         return stored_constant(attributes["value"]["t"])
     if "value_ints" in attributes:
         numbers = tuple(attributes["value_ints"]["ints"])
-        return Constant((len(numbers),), whole=numbers)
+        return Constant((len(numbers),), computed=numbers)
     if "value_int" in attributes:
-        return Constant((), whole=(attributes["value_int"].get("i", 0),))
+        return Constant((), computed=(attributes["value_int"].get("i", 0),))
     return Constant((), value=attributes["value_float"].get("f", 0.0))
 
 
 def _filled(shape: Constant, attributes: Attributes) -> Constant:
     """ConstantOfShape: its attribute ``value`` is one number, or it is 0."""
-    given = attributes.get("value")
-    value = stored_constant(given["t"]).tensor("ConstantOfShape's value").reshape(()).item() if given else 0.0
+    filler = attributes.get("value")
+    value = stored_constant(filler["t"]).tensor("ConstantOfShape's value").reshape(()).item() if filler else 0.0
     return Constant(shape.numbers(), value=float(value))
 
 
 def _expanded(constant: Constant, shape: Constant, attributes: Attributes) -> Constant:
-    """Itself where the shape adds nothing; else one number, repeated."""
+    """Expand: the constant itself if the shape adds nothing; else one number, repeated."""
     sides = shape.numbers()
     if len(sides) <= len(constant.shape) and all(a in (1, b) for a, b in zip(sides[::-1], constant.shape[::-1])):
         return constant
@@ -118,15 +129,15 @@ def _expanded(constant: Constant, shape: Constant, attributes: Attributes) -> Co
 def _shape(constant: Constant, attributes: Attributes) -> Constant:
     ends = attributes.get("end")
     sides = constant.shape[attributes.get("start", {}).get("i", 0) : ends.get("i", 0) if ends else None]
-    return Constant((len(sides),), whole=sides)
+    return Constant((len(sides),), computed=sides)
 
 
 def _unsqueezed(constant: Constant, *axes: Constant, attributes: Attributes) -> Constant:
-    """An axis of side 1 more for each of the axes, which are an attribute before version 13 of the operators."""
-    places = axes[0].numbers() if axes else tuple(attributes["axes"]["ints"])
-    rank = len(constant.shape) + len(places)
-    added, sides = {place % rank for place in places}, list(constant.shape)
-    return dataclasses.replace(constant, shape=tuple(1 if place in added else sides.pop(0) for place in range(rank)))
+    """Unsqueeze: one more side of 1 for each of the axes, which are an attribute before version 13 of the operators."""
+    new_axes = axes[0].numbers() if axes else tuple(attributes["axes"]["ints"])
+    rank = len(constant.shape) + len(new_axes)
+    added, sides = {axis % rank for axis in new_axes}, list(constant.shape)
+    return dataclasses.replace(constant, shape=tuple(1 if axis in added else sides.pop(0) for axis in range(rank)))
 
 
 def _squeezed(constant: Constant, *axes: Constant, attributes: Attributes) -> Constant:
@@ -146,11 +157,11 @@ def _joined(*constants: Constant, attributes: Attributes) -> Constant:
     numbers = tuple(number for constant in constants for number in constant.numbers())
     if len(numbers) > MAX_SMALL:
         raise ValueError("too many numbers for a shape")
-    return Constant((len(numbers),), whole=numbers)
+    return Constant((len(numbers),), computed=numbers)
 
 
-#: {operator: what it makes of constants}.
-_MADE: dict[str, Callable[..., Constant]] = {
+#: {operator: computes its result from constants}.
+_FOLDED: dict[str, Callable[..., Constant]] = {
     "Constant": lambda attributes: _constant(attributes),
     "ConstantOfShape": lambda shape, attributes: _filled(shape, attributes),
     "Expand": lambda constant, shape, attributes: _expanded(constant, shape, attributes),
@@ -165,17 +176,22 @@ _MADE: dict[str, Callable[..., Constant]] = {
 
 
 def folded(node: Mapping[str, Any], constants: Mapping[str, Constant]) -> Constant | None:
-    """The constant that a step makes; None for a step that depends on the image, or that isn't known."""
+    """The constant that a step computes; None if the step depends on the image or its operator isn't in _FOLDED.
+
+    Args:
+        node: a NodeProto.
+        constants: {name of a tensor of the graph: the constant}.
+    """
     kind, names = node.get("op", ""), [name for name in node["input"] if name]
     attributes = {attribute.get("name", ""): attribute for attribute in node["attribute"]}
-    given = [constants.get(name) for name in names]
-    if kind == "Shape" and given == [None] and attributes.get("end", {}).get("i") == 1:  # of the first side alone
-        return Constant((1,), whole=(NUMBER_OF_IMAGES,))
-    given = given[:1] if kind == "CastLike" else given  # like an image's numbers: floating point
-    if kind not in _MADE or None in given:
+    operands = [constants.get(name) for name in names]
+    if kind == "Shape" and operands == [None] and attributes.get("end", {}).get("i") == 1:  # of the first side alone
+        return Constant((1,), computed=(NUMBER_OF_IMAGES,))
+    operands = operands[:1] if kind == "CastLike" else operands  # like an image's numbers: floating point
+    if kind not in _FOLDED or None in operands:
         return None
     try:
-        constant = _MADE[kind](*given, *([None] if kind == "CastLike" else []), attributes=attributes)
+        constant = _FOLDED[kind](*operands, *([None] if kind == "CastLike" else []), attributes=attributes)
     except (TypeError, ValueError, LookupError, RuntimeError, OverflowError):
         return None
     return constant if len(constant.shape) <= MAX_DIMENSIONS else None

@@ -1,7 +1,7 @@
 """ONNX files: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3, read as a list of steps with their weights.
 
-Exporters rename and merge weights, so a tensor's name here is the kind of its step and its rank among them:
-``conv.0.weight``, ``norm.3.running_var``. A family holds the steps to be its network's.
+Exporters rename and merge weights, so a tensor's name here is the kind of its step and its number among the steps of
+that kind: ``conv.0.weight``, ``norm.3.running_var``. A family compares the steps with its networks'.
 """
 
 from __future__ import annotations
@@ -72,19 +72,22 @@ def looks_like_onnx(head: bytes, size: int) -> bool:
 
 
 def read_onnx(data: Bytes) -> Checkpoint:
-    """The weights of every step and the steps.
+    """The steps and their weights.
+
+    Args:
+        data: the whole file.
 
     Raises:
-        FormatError: broken or truncated; weights in other files; steps of a kind that no network can be held against.
+        FormatError: broken or truncated; weights in other files; more steps or tensors than a network has.
     """
     path, model = data.path, MessageReader(data).parse(_MODEL)
     graph = model.get("graph")
     if graph is None:
         raise FormatError(f"{path}: an ONNX file by its first bytes, but without a graph; broken or truncated")
     if len(graph["node"]) > MAX_STEPS or len(graph["initializer"]) > MAX_TENSORS:
-        found = f"{len(graph['node']):,} steps and {len(graph['initializer']):,} tensors"
-        raise FormatError(f"{path}: a network of {found}; expected at most {MAX_STEPS:,} and {MAX_TENSORS:,}")
-    steps = _Steps(graph, str(path))
+        sizes = f"{len(graph['node']):,} steps and {len(graph['initializer']):,} tensors"
+        raise FormatError(f"{path}: a network of {sizes}; expected at most {MAX_STEPS:,} and {MAX_TENSORS:,}")
+    steps = _GraphSteps(graph, str(path))
     for node in graph["node"]:
         steps.add(node)
     facts = {entry.get("key", ""): entry.get("value", "") for entry in model["metadata"]}
@@ -99,16 +102,16 @@ def read_onnx(data: Bytes) -> Checkpoint:
     )
 
 
-class _Steps:
-    """The steps so far that depend on the image, and the weights that they take.
+class _GraphSteps:
+    """Collects the steps that depend on the image, and their weights.
 
     Args:
         graph: a GraphProto.
-        where: the file, for messages.
+        path: the file, for messages.
     """
 
-    def __init__(self, graph: dict[str, Any], where: str) -> None:
-        self.where = where
+    def __init__(self, graph: dict[str, Any], path: str) -> None:
+        self.path = path
         self.constants = {tensor.get("name", ""): stored_constant(tensor) for tensor in graph["initializer"]}
         inputs = [value["name"] for value in graph["input"] if value.get("name", "") not in self.constants]
         self.makers = {name: f"input {name}" for name in inputs}
@@ -121,10 +124,13 @@ class _Steps:
         self.uses.update(value.get("name", "") for value in graph["output"])
 
     def add(self, node: dict[str, Any]) -> None:
-        """One more step, or one more constant.
+        """Add one step, or the constant that it computes.
+
+        Args:
+            node: a NodeProto.
 
         Raises:
-            FormatError: a weight that is in another file, or no numbers.
+            FormatError: a weight is in another file, or is no numbers.
         """
         constant = folded(node, self.constants)
         if constant is not None:
@@ -133,7 +139,7 @@ class _Steps:
             step = _step(node, f"{len(self.nodes)} {node.get('name', '')}", self.makers, self.constants)
             layer = self._layer(step)
             for name, key in _weights_of(node, self.constants):
-                tensor = _oriented(self.constants[key].tensor(f"{self.where}: {key}"), node, name)
+                tensor = _oriented(self.constants[key].tensor(f"{self.path}: {key}"), node, name)
                 if (
                     (step.op, name) != ("conv", "bias")
                     or layer.startswith("linear")
@@ -146,7 +152,7 @@ class _Steps:
             self.norms |= dict.fromkeys(node["output"][:1] if step.op == "norm" else [], layer)
 
     def _layer(self, step: Node) -> str:
-        """The name of a step's weights: its kind and its rank in that; a classifier may be a convolution."""
+        """The kind and number under which a step's weights are named; a convolution may be the classifier."""
         if step.op == "bias":  # MatMul and Add are a linear layer's weight and bias
             return f"linear.{max(0, self.ranks['linear'] - 1)}"
         after = [self.kinds.get(name) for name in step.inputs]
@@ -155,19 +161,19 @@ class _Steps:
         return f"{kind}.{self.ranks[kind] - 1}"
 
     def _scaled(self, node: dict[str, Any]) -> bool:
-        """Whether it multiplies a norm's channels, or adds to them, which then is a part of the norm."""
+        """Whether the step multiplies a norm's channels or adds to them; if so, it becomes a part of the norm."""
         layer = next((self.norms[name] for name in node["input"] if name in self.norms), None)
-        given = [name for name in node["input"] if name not in self.norms]
-        if layer is None or node.get("op") not in ("Mul", "Add") or len(node["input"]) != 2 or len(given) != 1:
+        operands = [name for name in node["input"] if name not in self.norms]
+        if layer is None or node.get("op") not in ("Mul", "Add") or len(node["input"]) != 2 or len(operands) != 1:
             return False
         norm = next(name for name in node["input"] if name in self.norms)
-        names, constant = [f"{layer}.weight", f"{layer}.bias"], self.constants.get(given[0])
+        names, constant = [f"{layer}.weight", f"{layer}.bias"], self.constants.get(operands[0])
         if constant is None or self.uses[norm] != 1 or not all(name in self.tensors for name in names):
             return False
         channels = self.tensors[names[0]].numel()
         if constant.shape not in ((channels, 1, 1), (1, channels, 1, 1)):
             return False
-        factor = constant.tensor(f"{self.where}: {given[0]}").reshape(-1)
+        factor = constant.tensor(f"{self.path}: {operands[0]}").reshape(-1)
         for name in names if node["op"] == "Mul" else names[1:]:
             old = self.tensors[name]
             self.tensors[name] = old * factor if node["op"] == "Mul" else old + factor
@@ -177,7 +183,7 @@ class _Steps:
 
 
 def _training(graph: dict[str, Any]) -> tuple[str, ...]:
-    """What there is to say of a network that was exported to be trained, which keeps its norms whole."""
+    """The hint for a network that was exported in training mode, which keeps its norms unfolded; else nothing."""
     norms = (attribute for node in graph["node"] for attribute in node["attribute"])
     trains = any(attribute.get("name") == "training_mode" and attribute.get("i", 0) for attribute in norms)
     return ("the file's norms are in training mode; densezoo's use the running statistics",) if trains else ()
@@ -224,7 +230,7 @@ def _step(node: dict[str, Any], name: str, makers: Mapping[str, str], constants:
 
 
 def _columns(node: dict[str, Any], constants: Mapping[str, Constant]) -> dict[str, int]:
-    """How many numbers a Reshape puts into a row, where it works out the number of rows by itself."""
+    """How many numbers a Reshape puts into a row, if it computes the number of rows itself."""
     shape = constants.get(node["input"][1]) if len(node["input"]) > 1 else None
     with contextlib.suppress(ValueError):
         sides = shape.numbers() if shape is not None else ()

@@ -1,4 +1,4 @@
-"""A computation as an ONNX file, norms unfolded, weights under their canonical names: so that it can be read back."""
+"""A computation -> an ONNX file with unfolded norms and weights under their canonical names, which can be read back."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ OPSET, IR_VERSION = 17, 8
 def write_onnx(
     path: Path, computation: Computation, state_dict: Mapping[str, Tensor], facts: Mapping[str, object]
 ) -> None:
-    """Write images (N, channels, H, W) -> logits (N, classes), all but the channels free.
+    """Write images (N, channels, H, W) -> logits (N, classes), for any N, H and W.
 
     Args:
         path: the file.
-        computation: what it computes.
+        computation: the network's.
         state_dict: {canonical name: float32 tensor}; those that no step takes are left out.
         facts: JSON values under the metadata key "densezoo".
 

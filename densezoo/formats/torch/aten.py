@@ -10,13 +10,13 @@ from typing import Any
 
 from densezoo.types import Node
 
-#: Of the operators that have several names: one for each.
+#: {a further name of an operator: the name in _OPERATORS}.
 _SAME = {
     "relu_": "relu", "dropout_": "dropout", "feature_dropout": "dropout", "feature_dropout_": "dropout",
     "_convolution": "convolution", "log_softmax": "softmax", "reshape": "view", "detach": "clone",
     "contiguous": "clone", "alias": "clone", "max_pool2d_with_indices": "max_pool2d",
 }  # fmt: skip
-#: {operator: (ours, its arguments in their order)}; a call with another argument is no call of it.
+#: {operator: (our operation, the operator's arguments in order)}; a call with another argument is refused.
 _OPERATORS = {
     "conv2d": ("conv", "input weight bias stride padding dilation groups"),
     "convolution": (
@@ -40,11 +40,11 @@ _OPERATORS = {
     "clone": ("identity", "self memory_format"),
     "softmax": ("softmax", "self dim dtype"),
 }
-#: torch's own names of arguments that are called otherwise here.
+#: {operator: {torch's name of an argument: ours}}.
 _RENAMED = {"addmm": {"self": "bias", "mat1": "input", "mat2": "weight"}}
 #: What may be done to a linear layer's weight before addmm takes it.
 TRANSPOSITIONS = ("t", "permute", "transpose", "numpy_T")
-#: {ours: {argument: the only value with which it is what its name says}}.
+#: {our operation: {argument: its only value that is accepted}}.
 _ONLY: dict[str, dict[str, Any]] = {
     "conv": {"transposed": False, "output_padding": [0, 0]},
     "norm": {"training": False},
@@ -64,7 +64,7 @@ def arguments(operator: str, values: Sequence[Any]) -> dict[str, Any]:
 
     Args:
         operator: torch's name for it.
-        values: what it is given, in order.
+        values: the call's arguments, in order.
     """
     _, names = _OPERATORS.get(_SAME.get(operator, operator), ("", ""))
     return dict(zip(names.split(), values))
@@ -75,24 +75,33 @@ def renamed(operator: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         operator: torch's name for it.
-        values: what it is given, by torch's names.
+        values: the call's arguments, by torch's names.
     """
     return {_RENAMED.get(operator, {}).get(name, name): value for name, value in values.items()}
 
 
 def known(operator: str) -> bool:
-    """Whether it is in _OPERATORS; those take nothing but an image's tensors and the module's weights."""
+    """Whether an operator is in _OPERATORS; those take only the image's tensors and the module's weights.
+
+    Args:
+        operator: torch's name for it.
+    """
     return _SAME.get(operator, operator) in _OPERATORS
 
 
 def transposes(operator: str, values: Sequence[Any]) -> bool:
-    """Whether one of TRANSPOSITIONS swaps the two sides of a matrix, given these beside it."""
+    """Whether a call of one of TRANSPOSITIONS swaps the two sides of a matrix.
+
+    Args:
+        operator: torch's name for it.
+        values: the call's arguments after the matrix.
+    """
     sides = values[0] if operator == "permute" else values
     return operator in ("t", "numpy_T") or sorted(side % 2 for side in sides) == [0, 1]
 
 
-def describe(operator: str, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """A `Node`'s op and attributes.
+def node_terms(operator: str, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The op and the attributes of the `Node` for a call.
 
     Args:
         operator: without namespace and overload, such as ``conv2d``.
@@ -104,9 +113,9 @@ def describe(operator: str, values: Mapping[str, Any]) -> tuple[str, dict[str, A
     if strange:
         return f"{operator} with {min(strange)}", {}
     for argument, only in _ONLY.get(op, {}).items():
-        found = values.get(argument, only)
-        if (list(found) if isinstance(found, (list, tuple)) else found) != only:
-            return f"{operator} with {argument} {str(found)[:40]}", {}
+        value = values.get(argument, only)
+        if (list(value) if isinstance(value, (list, tuple)) else value) != only:
+            return f"{operator} with {argument} {str(value)[:40]}", {}
     attributes: dict[str, Any] = {}
     if op in ("conv", "max_pool", "avg_pool"):
         for argument, name in _WINDOW.items():
@@ -135,7 +144,7 @@ def describe(operator: str, values: Mapping[str, Any]) -> tuple[str, dict[str, A
 
 
 def _flattening(operator: str, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """One row an image: for sure, or if the rows have so many ``columns`` as an image has numbers."""
+    """(op, attributes) of a call that makes a row of each image; ``columns`` if it fixes the length of a row."""
     if operator == "flatten":
         start, end = values.get("start_dim", 0), values.get("end_dim", -1)
         return ("flatten", {}) if start == 1 and end in (-1, 3) else (f"flatten of {start} to {end}", {})
@@ -146,10 +155,14 @@ def _flattening(operator: str, values: Mapping[str, Any]) -> tuple[str, dict[str
 
 
 def reached(steps: Mapping[str, Node], end: str) -> tuple[Node, ...]:
-    """Those of the steps, by their names, that the last one depends on, in their order.
+    """The steps that the last one depends on, in their order.
+
+    Args:
+        steps: {name: step}.
+        end: name of the last step.
 
     Raises:
-        ValueError: another step is of a kind that may change what these see.
+        ValueError: another step may change a tensor that these steps use.
     """
     todo, wanted = [end], {end}
     while todo:

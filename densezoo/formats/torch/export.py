@@ -26,21 +26,21 @@ def read_torchexport(archive: Archive, root: str) -> Checkpoint:
 
     Args:
         archive: the zip archive.
-        root: the folder in it that everything lies in.
+        root: the folder of all members in it.
 
     Raises:
-        FormatError: broken; weights that are pickled; a graph that is no list of known steps.
+        FormatError: broken; weights that are pickled; a graph with steps that densezoo doesn't know.
     """
-    where = str(archive.path)
+    path = str(archive.path)
     try:
         described = _json(archive, f"{root}/data/weights/model_weights_config.json")["config"]
         graph = _graph(_json(archive, f"{root}/models/model.json")["graph_module"])
         tensors = {name: _tensor(archive, root, name, entry) for name, entry in described.items()}
-        return Checkpoint(where, "torch-export", tensors, graph=graph)
+        return Checkpoint(path, "torch-export", tensors, graph=graph)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         reason = str(error) if type(error) is ValueError else repr(error)
         raise FormatError(
-            f"{where}: no exported program, or not of a kind or version that densezoo reads ({reason:.160})"
+            f"{path}: no exported program, or not of a kind or version that densezoo reads ({reason:.160})"
         ) from None
 
 
@@ -51,26 +51,26 @@ def _json(archive: Archive, name: str) -> Any:
 
 
 def _tensor(archive: Archive, root: str, name: str, entry: dict[str, Any]) -> Tensor:
-    what = f"{archive.path}: {name}"
+    error_prefix = f"{archive.path}: {name}"
     if entry["use_pickle"]:
-        raise FormatError(f"{what}: is pickled; save the program with a newer torch")
+        raise FormatError(f"{error_prefix}: is pickled; save the program with a newer torch")
     meta = entry["tensor_meta"]
     dtype = _DTYPES.get(meta["dtype"])
     shape, strides = ([side["as_int"] for side in meta[key]] for key in ("sizes", "strides"))
     if len(shape) > MAX_DIMENSIONS:
-        raise FormatError(f"{what}: has {len(shape):,} sides; expected at most {MAX_DIMENSIONS}")
+        raise FormatError(f"{error_prefix}: has {len(shape):,} sides; expected at most {MAX_DIMENSIONS}")
     contiguous = [prod(shape[i + 1 :]) for i in range(len(shape))]
     if dtype is None or any(a != b for a, b, side in zip(strides, contiguous, shape) if side > 1):
-        raise FormatError(f"{what}: is no contiguous array of numbers")
+        raise FormatError(f"{error_prefix}: is no contiguous array of numbers")
     data = archive.read(f"{root}/data/weights/{entry['path_name']}")
     if min(shape, default=0) < 0:
-        raise FormatError(f"{what}: has a side of {min(shape)}")
+        raise FormatError(f"{error_prefix}: has a side of {min(shape)}")
     start = meta["storage_offset"]["as_int"] * item_size(dtype)
-    return to_tensor(cut(data, start, prod(shape) * item_size(dtype), what), dtype, shape, what)
+    return to_tensor(cut(data, start, prod(shape) * item_size(dtype), error_prefix), dtype, shape, error_prefix)
 
 
 def _graph(module: dict[str, Any]) -> tuple[Node, ...]:
-    """The steps; what an operator changed in place is from then on that operator's result."""
+    """The steps; a tensor that an operator changes in place is that operator's result from then on."""
     weights = {
         spec["arg"]["name"]: spec.get("parameter_name") or spec["buffer_name"]
         for entry in module["signature"]["input_specs"]
@@ -125,16 +125,16 @@ def _step(node: dict[str, Any], current: dict[str, str], weights: dict[str, str]
         if kind in ("as_tensor", "as_tensors"):
             tensors[argument["name"]] = [tensor["name"] for tensor in (value if kind == "as_tensors" else [value])]
     values, tensors = aten.renamed(operator, values), aten.renamed(operator, tensors)
-    op, attributes = aten.describe(operator, values)
+    op, attributes = aten.node_terms(operator, values)
     output = node["outputs"][0]
     name = output["as_tensor"]["name"] if "as_tensor" in output else output["as_tensors"][0]["name"]
-    given = [tensor for names in tensors.values() for tensor in names]
-    inputs = tuple(current[tensor] for tensor in given if tensor in current)
-    taken = tuple(weights[tensor] for tensor in given if tensor in weights)
+    operands = [tensor for names in tensors.values() for tensor in names]
+    inputs = tuple(current[tensor] for tensor in operands if tensor in current)
+    used = tuple(weights[tensor] for tensor in operands if tensor in weights)
     if aten.known(operator):
         matrices = transposed if operator == "addmm" else weights
-        places = {role: weights if role != "weight" else matrices for role in aten.WEIGHTS}
-        strange = [tensor for role in tensors for tensor in tensors[role] if tensor not in places.get(role, current)]
-        taken = tuple(places[role][name] for role in aten.WEIGHTS for name in tensors.get(role, ()) if not strange)
+        sources = {role: weights if role != "weight" else matrices for role in aten.WEIGHTS}
+        strange = [tensor for role in tensors for tensor in tensors[role] if tensor not in sources.get(role, current)]
+        used = tuple(sources[role][name] for role in aten.WEIGHTS for name in tensors.get(role, ()) if not strange)
         op = f"{operator} of values that are computed" if strange else op
-    return Node(op, name, inputs, attributes, taken)
+    return Node(op, name, inputs, attributes, used)

@@ -1,6 +1,6 @@
-"""``torch.save`` files, zip and legacy -> the one state_dict in them, of whatever a training script saved beside it.
+"""``torch.save`` files, zip and legacy -> the network's state_dict, chosen among the entries of a training script.
 
-Format: torch/serialization.py (_save, _legacy_save). Training scripts wrap a state_dict in all sorts of entries.
+Format: torch/serialization.py (_save, _legacy_save). Training scripts wrap a state_dict in entries of many names.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def read_zip(archive: Archive, root: str) -> Checkpoint:
 
     Args:
         archive: the zip archive.
-        root: the folder in the archive that everything lies in.
+        root: the folder of all members in the archive.
 
     Raises:
         FormatError: broken or truncated; a pickled object, which only running code could restore; no tensors.
@@ -60,7 +60,10 @@ def read_zip(archive: Archive, root: str) -> Checkpoint:
 
 
 def read_legacy(data: Bytes) -> Checkpoint:
-    """The same of a file before torch 1.6: five pickles, then a count and the bytes of each storage.
+    """The state_dict of a file before torch 1.6: five pickles, then a count and the bytes of each storage.
+
+    Args:
+        data: the whole file.
 
     Raises:
         FormatError: broken or truncated; a pickled object, which only running code could restore; no tensors.
@@ -75,22 +78,22 @@ def read_legacy(data: Bytes) -> Checkpoint:
 
     _, _, system = (next_pickle() for _ in range(3))
     order = ">" if isinstance(system, dict) and system.get("little_endian") is False else "<"
-    seen: dict[str, TorchStorage] = {}
+    named: dict[str, TorchStorage] = {}  # {key: storage} of the storages that tensors name
 
     def remember(key: Any) -> TorchStorage | Symbol:
         stored = persistent(key)
         if isinstance(stored, TorchStorage):
-            seen.setdefault(stored.key, stored)
+            named.setdefault(stored.key, stored)
         return stored
 
     content, keys = next_pickle(remember), next_pickle()
     storages = {}
     for key in keys if isinstance(keys, list) else ():
-        if key not in seen:
+        if key not in named:
             raise FormatError(broken(path, f"at byte {position:,}: a storage that no tensor names"))
         counted = _cut(path, data, position, 8, key).read()
         count = int.from_bytes(counted, "little" if order == "<" else "big")
-        size = count * item_size(seen[key].dtype)
+        size = count * item_size(named[key].dtype)
         storages[key] = _cut(path, data, position + 8, size, f"the storage {key}")
         position += 8 + size
 
@@ -102,9 +105,9 @@ def read_legacy(data: Bytes) -> Checkpoint:
     return _checkpoint(path, content, Storages(storage_bytes, order))
 
 
-def _cut(path: Path, data: Bytes, start: int, length: int, what: str) -> Bytes:
+def _cut(path: Path, data: Bytes, start: int, length: int, subject: str) -> Bytes:
     try:
-        return cut(data, start, length, what)
+        return cut(data, start, length, subject)
     except FormatError as error:
         raise FormatError(broken(path, str(error))) from None
 
@@ -122,20 +125,20 @@ def _checkpoint(path: Path, content: Any, storages: Storages) -> Checkpoint:
     chosen = f"averaged ones, the entry {entry}" if entry in _averaged(content, state_dicts) else f"entry {entry}"
     hints = (f"the weights are the {chosen}; not used: {others}",) if others else ()
     arguments = content.get("args")
-    given = arguments.state if isinstance(arguments, Inert) else arguments
-    descriptions = (*run_arguments(path, given), *config_beside(path))
+    options = arguments.state if isinstance(arguments, Inert) else arguments
+    descriptions = (*run_arguments(path, options), *config_beside(path))
     return Checkpoint(str(path), "pytorch", built, dropped, {"entry": entry}, hints=hints, descriptions=descriptions)
 
 
-def _choose(path: Path, content: Any, found: list[str]) -> str:
-    """The entry of a training script's wrapper that holds the weights, of those that hold a state_dict.
+def _choose(path: Path, content: Any, entries: list[str]) -> str:
+    """The entry of a training script's wrapper that holds the weights, of the entries that hold a state_dict.
 
     Raises:
-        FormatError: there is none, or which of several is meant can't be known.
+        FormatError: there is none, or there are several and nothing says which is meant.
     """
-    averaged, known = _averaged(content, found), [name for name in STATE_DICT_ENTRIES if name in found]
+    averaged, known = _averaged(content, entries), [name for name in STATE_DICT_ENTRIES if name in entries]
     _refuse_unread(path, content, averaged)
-    chosen = averaged or known or found
+    chosen = averaged or known or entries
     if len(chosen) == 1:
         return chosen[0]
     if chosen:
@@ -146,23 +149,23 @@ def _choose(path: Path, content: Any, found: list[str]) -> str:
     raise FormatError(f"{path}: {_no_state_dict(content)}")
 
 
-def _averaged(content: Any, found: Iterable[str]) -> list[str]:
-    """Those of the entries that hold averaged weights, by a part of their names."""
+def _averaged(content: Any, entries: Iterable[str]) -> list[str]:
+    """The entries that hold averaged weights, by a part of their names."""
     meta = content.get("meta") if isinstance(content, Mapping) else None
     swapped = isinstance(meta, Mapping) and MMENGINE_VERSION in meta and SWAPPED_ENTRY in content
     names = {"state_dict"} if swapped else set(AVERAGED_ENTRIES)
-    return [entry for entry in found if names.intersection(entry.split("."))]
+    return [entry for entry in entries if names.intersection(entry.split("."))]
 
 
 def _refuse_unread(path: Path, content: Any, averaged: list[str]) -> None:
-    """Refuse a file whose averaged weights can't be read (a list without names, a whole model), though others can.
+    """Refuse a file whose averaged weights can't be read (a list without names, a whole model), even if others can.
 
     Raises:
-        FormatError: it has such.
+        FormatError: it has such weights.
     """
     for name, value in content.items() if isinstance(content, Mapping) and not averaged else ():
-        held = _count_tensors(value) or (isinstance(value, Inert) and isinstance(value.state, Mapping))
-        if name in AVERAGED_ENTRIES and held:
+        has_weights = _count_tensors(value) or (isinstance(value, Inert) and isinstance(value.state, Mapping))
+        if name in AVERAGED_ENTRIES and has_weights:
             raise FormatError(
                 f"{path}: its averaged weights, the entry {name}, are no state_dict, and are as a rule those that are "
                 "meant; save the state_dict of one network alone"
@@ -172,7 +175,7 @@ def _refuse_unread(path: Path, content: Any, averaged: list[str]) -> None:
 def _state_dicts(content: Any) -> dict[str, Mapping[str, Stateful]]:
     """{entry: state_dict} of a wrapper's entries, and of the mappings in them.
 
-    Under a name that isn't known, it is one if it holds a convolution's kernel (a loss has weights, too).
+    An entry of an unknown name counts only if it holds a convolution's kernel: a loss has weights, too.
     """
     state_dicts = {}
     for name, value in content.items() if isinstance(content, Mapping) else ():
@@ -194,9 +197,9 @@ def _no_state_dict(content: Any) -> str:
     odd = [str(name) for name, value in values.items() if name and not isinstance(value, (Deferred, Array))]
     if 0 < len(odd) < len(values) - 1:
         return f"expected a state_dict; it has tensors, and beside them {', '.join(odd[:8])}, which are none"
-    alone = "one tensor" if isinstance(content, Deferred) else f"a {type(content).__name__}"
-    found = f"the entries {', '.join(odd[:8])}" if odd else alone
-    return f"expected a state_dict, alone or as one of {names}; found {found}"
+    value_kind = "one tensor" if isinstance(content, Deferred) else f"a {type(content).__name__}"
+    contents = f"the entries {', '.join(odd[:8])}" if odd else value_kind
+    return f"expected a state_dict, alone or as one of {names}; found {contents}"
 
 
 def _sides(item: Stateful) -> tuple[int, ...]:
@@ -217,12 +220,12 @@ def _is_state_dict(value: object) -> TypeGuard[Mapping[str, Stateful]]:
 
 def _count_tensors(value: object) -> int:
     """Tensors in nested mappings and sequences; a loop, for a file may nest deeper than Python recurses."""
-    count, todo, seen = 0, [value], set()
+    count, todo, counted = 0, [value], set()
     while todo:
         item = todo.pop()
-        if id(item) in seen:
+        if id(item) in counted:
             continue
-        seen.add(id(item))
+        counted.add(id(item))
         if isinstance(item, (Deferred, Array, Tensor)):
             count += 1
         elif isinstance(item, Mapping):

@@ -20,7 +20,7 @@ def read_torchscript(archive: Archive, root: str) -> Checkpoint:
 
     Args:
         archive: the zip archive.
-        root: the folder in it that everything lies in.
+        root: the folder of all members in it.
 
     Raises:
         FormatError: broken; frozen (its norms are folded away); code outside the subset that densezoo follows.
@@ -43,7 +43,7 @@ def read_torchscript(archive: Archive, root: str) -> Checkpoint:
 
 
 def _state(module: Any) -> dict[str, Deferred]:
-    """{dotted name: tensor} of a tree of modules; a module that is there twice has its first name."""
+    """{dotted name: tensor} of a tree of modules; a module that occurs twice has its first name."""
     tensors = {}
     todo, seen = [("", module)], set()
     while todo:

@@ -37,9 +37,16 @@ class ScriptFunction:
 class Code:
     """The classes and functions of an archive.
 
+    Args:
+        archive: the zip archive.
+        root: the folder of all members in it.
+        files: {file of the code: its `definitions`}, of those that were read.
+        checked: names of the classes that `body` has checked.
+        size, words: of the code that was read: bytes; words and signs.
+
     Raises:
-        FormatError: there is no such file in the archive. So do all methods.
-        NotFollowed: there is no such thing in it; too much code; code that changes what is loaded.
+        FormatError: there is no such file in the archive. All methods raise it.
+        NotFollowed: no such class or function; too much code; code that changes what is loaded. All methods raise it.
     """
 
     archive: Archive
@@ -50,7 +57,7 @@ class Code:
     words: int = 0
 
     def definitions(self, file: str) -> dict[str, ast.stmt]:
-        """{name: class or function} of a file of the code."""
+        """{name: class or function} of a file of the code, such as ``__torch__.torch.nn``."""
         if file not in self.files:
             stored = self.archive.read(f"{self.root}/code/{file.replace('.', '/')}.py")
             self.size += len(stored)
@@ -70,6 +77,7 @@ class Code:
         return self.files[file]
 
     def function(self, qualified: str) -> ScriptFunction:
+        """The function of this name, the file included: ``__torch__.torch.nn.relu``."""
         file, _, name = qualified.rpartition(".")
         definition = self.definitions(file).get(name)
         if not isinstance(definition, ast.FunctionDef):
@@ -77,7 +85,7 @@ class Code:
         return ScriptFunction(file, definition)
 
     def body(self, module: Inert) -> list[ast.stmt]:
-        """What stands in a module's class; a module that torch would change beside its forward is refused."""
+        """The statements in a module's class; refuses one with code that torch runs beside its methods."""
         file, _, kind = module.name.rpartition(".")
         definition = self.definitions(file).get(kind)
         body = definition.body if isinstance(definition, ast.ClassDef) else []
@@ -91,6 +99,7 @@ class Code:
         return body
 
     def method(self, module: Inert, name: str) -> ScriptFunction:
+        """A module's method of this name."""
         for item in self.body(module):
             if isinstance(item, ast.FunctionDef) and item.name == name:
                 return ScriptFunction(module.name.rpartition(".")[0], item, module)
@@ -98,7 +107,7 @@ class Code:
 
 
 def dotted_name(expression: ast.expr) -> str:
-    """``a.b.c`` as text; empty for anything else."""
+    """The text of an expression ``a.b.c``; empty for any other expression."""
     parts = []
     while isinstance(expression, ast.Attribute):
         parts.append(expression.attr)

@@ -1,6 +1,6 @@
-"""What TorchScript's operators give for what they are given: a step of the computation, or a number, text or list.
+"""The results of TorchScript's operators: steps of the computation, or numbers, texts and lists.
 
-What depends on the image's size is unknown.
+A value that depends on the image's size is UNKNOWN.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from densezoo.formats.torch.script_code import NotFollowed
 from densezoo.formats.torch.tensors import Deferred
 from densezoo.types import Node
 
-UNKNOWN = object()  # a value that only an image would give
+UNKNOWN = object()  # a value that depends on the image
 
 _PURE: dict[str, Callable[..., Any]] = {
     "eq": operator.eq, "ne": operator.ne, "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge,
@@ -23,9 +23,9 @@ _PURE: dict[str, Callable[..., Any]] = {
     "__or__": operator.or_, "__contains__": operator.contains, "__getitem__": operator.getitem, "len": len,
     "add": operator.add, "sub": operator.sub, "mul": operator.mul, "int": int, "float": float, "bool": bool,
 }  # fmt: skip
-#: Questions about a tensor or a list, whose answer is no step.
+#: Operators that ask something of a tensor or a list; their result is no step.
 _ASKED = ("len", "size", "dim", "requires_grad", "__getitem__", "__is__", "__isnot__")
-#: What leaves a list as it is.
+#: Operators that don't change a list.
 _READS = (*_PURE, "size", "slice", "format")
 
 
@@ -34,9 +34,9 @@ class Activation:
     """A tensor that depends on the image.
 
     Args:
-        step: which one makes it; an operator that works in place makes it another one.
-        rank: 4 for a map, 2 for a row an image; UNKNOWN after an operator that `aten` doesn't list.
-        shared: whether another tensor may be a view of it, or it of another.
+        step: name of the step that computes it; an operator that works in place replaces it.
+        rank: 4: a map for each image; 2: a row for each image; UNKNOWN after an operator that `aten` doesn't list.
+        shared: whether it and another tensor may be views of the same numbers.
     """
 
     step: str
@@ -46,7 +46,7 @@ class Activation:
 
 @dataclass(frozen=True)
 class Sizes:
-    """The sides of a tensor that depends on the image: only how many, and which is the number of images, is known."""
+    """The sides of a tensor that depends on the image; only their number is known, and that the first counts images."""
 
     rank: Any
 
@@ -59,27 +59,38 @@ class Transposed:
 
 
 def flat(item: Any) -> Any:
-    """A list's item; lists of lists of the same lists would grow without end when they are compared or printed."""
+    """An item of a list, which must not be a list: nested lists would grow without end when compared or printed.
+
+    Args:
+        item: the item.
+
+    Raises:
+        NotFollowed: it is a list.
+    """
     if isinstance(item, (list, tuple)):
         raise NotFollowed("lists inside lists")
     return item
 
 
-def flattened(given: list[Any]) -> list[Any]:
-    """The arguments of a call, and those in lists."""
-    return [part for value in given for part in (value if isinstance(value, list) else [value])]
+def flattened(operands: list[Any]) -> list[Any]:
+    """The arguments of a call, the items of a list in place of the list.
+
+    Args:
+        operands: the arguments.
+    """
+    return [part for value in operands for part in (value if isinstance(value, list) else [value])]
 
 
 @dataclass
-class Steps:
-    """The steps so far.
+class ScriptSteps:
+    """Collects the steps of a scripted or traced network.
 
     Args:
         names: {id of a tensor of the module: its name}.
-        steps: {name: step}.
+        steps: {name: step}, of the steps so far.
 
     Raises:
-        NotFollowed: an operator that changes what others see. So do all methods.
+        NotFollowed: an operator that changes a tensor or a list that others use. All methods raise it.
     """
 
     names: Mapping[int, str]
@@ -88,58 +99,70 @@ class Steps:
     def add(
         self, op: str, word: str, inputs: tuple[str, ...], attributes: dict[str, Any], weights: tuple[str, ...] = ()
     ) -> str:
+        """Add a step and return its name.
+
+        Args:
+            op, inputs, attributes, weights: as of `Node`.
+            word: TorchScript's name of the operator.
+        """
         name = f"{len(self.steps)} {word}"
         self.steps[name] = Node(op, name, inputs, attributes, weights)
         return name
 
-    def operate(self, word: str, given: list[Any], named: dict[str, Any]) -> Any:
-        """An operator's result: a tensor, if it takes one; else a value.
+    def operate(self, word: str, operands: list[Any], named: dict[str, Any]) -> Any:
+        """The result of an operator: a tensor if it takes one, else a value.
 
-        An operator that `aten` doesn't list is a step of its own name, and refused only if the result depends on it.
+        An operator that `aten` doesn't list becomes a step of its name, which is refused only if the result depends
+        on it.
+
+        Args:
+            word: TorchScript's name of the operator.
+            operands: arguments by position.
+            named: arguments by name.
         """
-        values = aten.arguments(word, given) | aten.renamed(word, named)
+        values = aten.arguments(word, operands) | aten.renamed(word, named)
         if "out" in named:
-            raise NotFollowed(f"{word} changes what it is given")
+            raise NotFollowed(f"{word} changes its arguments")
         if word == "append":
-            given[0].append(flat(given[1]))
-            return given[0]
-        taken = [part for part in flattened(given) if isinstance(part, Activation)]
-        if not taken or word in _ASKED:
-            return answer(word, given)
-        if not values and isinstance(given[0], list):
-            raise NotFollowed(f"{word} changes what it is given")
-        if word == "addmm":  # the weight has to be a transposed one, and nothing else takes such a one
+            operands[0].append(flat(operands[1]))
+            return operands[0]
+        tensors = [part for part in flattened(operands) if isinstance(part, Activation)]
+        if not tensors or word in _ASKED:
+            return answer(word, operands)
+        if not values and isinstance(operands[0], list):
+            raise NotFollowed(f"{word} changes its arguments")
+        if word == "addmm":  # its weight must be transposed, and no other operator takes a transposed one
             values["weight"] = values["weight"].weight if isinstance(values["weight"], Transposed) else UNKNOWN
-        op, attributes = aten.describe(word, values)
+        op, attributes = aten.node_terms(word, values)
         if values and not _followed(values):
             op = f"{word} of values that are computed"
         if op == "identity" and word == "contiguous":  # a copy or not, as the numbers lie
-            taken[0].shared = True
-            return Activation(taken[0].step, taken[0].rank, shared=True)
+            tensors[0].shared = True
+            return Activation(tensors[0].step, tensors[0].rank, shared=True)
         if op == "identity" and word != "clone":
-            return taken[0]
+            return tensors[0]
         weights = (values.get(name) for name in aten.WEIGHTS)
         names = tuple(self.names[id(weight)] for weight in weights if isinstance(weight, Deferred))
-        step = self.add(op, word, tuple(part.step for part in taken), attributes, names)
-        rank = _rank(word, op, values, taken[0])
+        step = self.add(op, word, tuple(part.step for part in tensors), attributes, names)
+        rank = _rank(word, op, values, tensors[0])
         if word.endswith("_"):
-            if taken[0] is not given[0] or taken[0].shared:
+            if tensors[0] is not operands[0] or tensors[0].shared:
                 raise NotFollowed(f"{word} changes what other tensors see")
-            taken[0].step, taken[0].rank = step, rank
-            return taken[0]
-        taken[0].shared = taken[0].shared or op == "flatten"
+            tensors[0].step, tensors[0].rank = step, rank
+            return tensors[0]
+        tensors[0].shared = tensors[0].shared or op == "flatten"
         return Activation(step, rank, shared=op == "flatten")
 
 
 def _rank(word: str, op: str, values: Mapping[str, Any], tensor: Activation) -> Any:
-    """Of an operator's result."""
+    """The rank of an operator's result."""
     if not aten.known(word):
         return UNKNOWN
     return 2 if op == "flatten" or (word == "mean" and not values.get("keepdim")) else tensor.rank
 
 
 def _followed(values: Mapping[str, Any]) -> bool:
-    """Whether an operator is given tensors that depend on the image as its input, and the module's as weights."""
+    """Whether an operator's inputs are tensors that depend on the image, and its weights are the module's."""
     inputs = next((values[name] for name in aten.INPUTS if name in values), None)
     weights = (values.get(name) for name in aten.WEIGHTS)
     return all(isinstance(value, Activation) for value in (inputs if isinstance(inputs, list) else [inputs])) and all(
@@ -147,9 +170,17 @@ def _followed(values: Mapping[str, Any]) -> bool:
     )
 
 
-def answer(word: str, given: list[Any]) -> Any:
-    """What is no tensor: a calculation with numbers, texts and lists, or a question about a tensor."""
-    match word, given:
+def answer(word: str, operands: list[Any]) -> Any:
+    """The result of an operator that computes no tensor: of numbers, texts and lists, or a fact about a tensor.
+
+    Args:
+        word: TorchScript's name of the operator.
+        operands: arguments by position.
+
+    Raises:
+        NotFollowed: an operator that changes a weight or may change a list; a number of more than 63 bits.
+    """
+    match word, operands:
         case "requires_grad", _:
             return False  # as in evaluation
         case "dim", [Activation(rank=rank)]:
@@ -164,27 +195,32 @@ def answer(word: str, given: list[Any]) -> Any:
             return aten.BATCH if index == 0 and type(index) is int else UNKNOWN
         case (("NumToTensor" | "Int" | "int"), [aten.BATCH]):
             return aten.BATCH
-        case (("__is__" | "__isnot__"), _) if all(value is not UNKNOWN for value in given):
-            return _PURE[word](*given)
+        case (("__is__" | "__isnot__"), _) if all(value is not UNKNOWN for value in operands):
+            return _PURE[word](*operands)
         case _, [Deferred() as weight, *sides] if word in aten.TRANSPOSITIONS:
             return Transposed(weight) if aten.transposes(word, sides) else UNKNOWN
     if (word.endswith("_") and not word.endswith("__")) or "batch_norm" in word:
         raise NotFollowed(f"{word} changes a weight, as in training mode")
-    if word not in _READS and any(isinstance(value, list) for value in given):
+    if word not in _READS and any(isinstance(value, list) for value in operands):
         raise NotFollowed(f"{word} may change a list")
     unknown = (Activation, Deferred, Transposed, Sizes)
-    if word not in _PURE or any(value in (UNKNOWN, aten.BATCH) or isinstance(value, unknown) for value in given):
+    if word not in _PURE or any(value in (UNKNOWN, aten.BATCH) or isinstance(value, unknown) for value in operands):
         return UNKNOWN
-    if word in ("add", "sub", "mul") and not all(isinstance(value, (int, float)) for value in given):
+    if word in ("add", "sub", "mul") and not all(isinstance(value, (int, float)) for value in operands):
         return UNKNOWN
-    value = _PURE[word](*given)
+    value = _PURE[word](*operands)
     if isinstance(value, int) and abs(value) >= 1 << 63:
         raise NotFollowed(f"a number of {value.bit_length()} bits")
     return value
 
 
 def is_instance(value: Any, kind: str) -> Any:
-    """Whether a value is of a type that TorchScript's code names."""
+    """Whether a value is of a type; UNKNOWN for an unknown value or another type than tensors and lists of tensors.
+
+    Args:
+        value: the value.
+        kind: the type, as TorchScript's code names it.
+    """
     if value is UNKNOWN or kind not in ("Tensor", "List[Tensor]"):
         return UNKNOWN
     items = value if isinstance(value, list) and kind != "Tensor" else [value]

@@ -1,6 +1,6 @@
-"""TorchScript's code, followed step by step without running it: which operators a module's forward applies to what.
+"""TorchScript's code, followed statement by statement without running it: which operators a module's forward applies.
 
-Tensors are names of steps; a choice that depends on the image's size is refused.
+Tensors are names of steps; a branch that depends on the image's size is refused.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from densezoo.formats.containers.pickle_values import Inert
 from densezoo.formats.containers.zip import Archive
 from densezoo.formats.torch import aten
 from densezoo.formats.torch.script_code import Code, NotFollowed, ScriptFunction, dotted_name
-from densezoo.formats.torch.script_values import UNKNOWN, Activation, Steps, answer, flat, flattened, is_instance
+from densezoo.formats.torch.script_values import UNKNOWN, Activation, ScriptSteps, answer, flat, flattened, is_instance
 from densezoo.types import Node
 
-MAX_WORK = 150_000  # expressions looked at; DenseNet-264's forward takes 60,000
+MAX_WORK = 150_000  # expressions that are followed; DenseNet-264's forward takes 60,000
 MAX_CALLS = 24  # functions inside each other; a scripted DenseNet has 8
 _CONSTANTS = {"inf": float("inf"), "nan": float("nan"), "CONSTANTS": UNKNOWN}
 
 
 class Returned(Exception):
-    """A return statement's value, on its way out of the statements around it."""
+    """Raised at a return statement, to leave the statements around it; ``value`` is what it returns."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
@@ -34,20 +34,22 @@ def follow(archive: Archive, root: str, module: Inert, names: Mapping[int, str])
 
     Args:
         archive: the zip archive.
-        root: the folder in it that everything lies in.
+        root: the folder of all members in it.
+        module: the module, as data.
         names: {id of a tensor of the module: its name}.
 
     Raises:
         FormatError: no such code; code outside the subset that densezoo follows.
     """
-    walk = _CodeWalk(Code(archive, root), Steps(names))
+    walk = _CodeWalk(Code(archive, root), ScriptSteps(names))
     try:
         forward = walk.code.method(module, "forward")
-        taken = [argument.arg for argument in forward.definition.args.args[1:]]
-        returned = walk.call(forward, [Activation(walk.steps.add("input", taken[0] if taken else "", (), {}))], {})
+        names_of_inputs = [argument.arg for argument in forward.definition.args.args[1:]]
+        image = Activation(walk.steps.add("input", "".join(names_of_inputs[:1]), (), {}))
+        returned = walk.call(forward, [image], {})
         if not isinstance(returned, Activation):
-            found = "what can't be followed" if returned is UNKNOWN else f"a {type(returned).__name__}"
-            raise NotFollowed(f"forward returns {found}; expected one tensor")
+            kind = "what can't be followed" if returned is UNKNOWN else f"a {type(returned).__name__}"
+            raise NotFollowed(f"forward returns {kind}; expected one tensor")
         return aten.reached(walk.steps.steps, returned.step)
     except RecursionError:
         reason = "expressions nested too deeply"
@@ -56,37 +58,41 @@ def follow(archive: Archive, root: str, module: Inert, names: Mapping[int, str])
     except (TypeError, ValueError, LookupError, AttributeError, OverflowError) as error:
         reason = f"{error!s:.160}" if type(error) is ValueError else f"{error!r:.100}"
     raise FormatError(
-        f"{archive.path}: {walk.place()}: {reason}; expected a scripted or traced network; save its state_dict"
+        f"{archive.path}: {walk.location()}: {reason}; expected a scripted or traced network; save its state_dict"
     )
 
 
 class _CodeWalk:
-    """Where the walk is, and what it has cost.
+    """Follows the code. ``calls`` and ``line`` are the location in it, ``work`` counts the expressions.
+
+    Args:
+        code: the archive's classes and functions.
+        steps: collects the steps.
 
     Raises:
-        NotFollowed: code outside the supported subset. So do all methods.
+        NotFollowed: code outside the supported subset. All methods raise it.
     """
 
-    def __init__(self, code: Code, steps: Steps) -> None:
+    def __init__(self, code: Code, steps: ScriptSteps) -> None:
         self.code, self.steps = code, steps
         self.calls: list[str] = []
         self.line = self.work = 0
 
-    def place(self) -> str:
+    def location(self) -> str:
         """The function and line, for messages."""
         return f"{self.calls[-1]}, line {self.line}" if self.calls else "its code"
 
-    def call(self, function: ScriptFunction, given: list[Any], named: dict[str, Any]) -> Any:
-        """What the function returns for these arguments."""
+    def call(self, function: ScriptFunction, operands: list[Any], named: dict[str, Any]) -> Any:
+        """What a function returns for arguments by position (``operands``) and by name."""
         if len(self.calls) >= MAX_CALLS:
             raise NotFollowed(f"more than {MAX_CALLS} functions inside each other")
-        taken = function.definition.args
-        names = [argument.arg for argument in taken.args]
-        values = [*([function.owner] if function.owner else []), *given]
+        parameters = function.definition.args
+        names = [argument.arg for argument in parameters.args]
+        values = [*([function.owner] if function.owner else []), *operands]
         if len(values) > len(names):
             raise NotFollowed(f"{function.definition.name} takes {len(names)} arguments, not {len(values)}")
         scope = dict(zip(names, values)) | named
-        for name, default in zip(reversed(names), reversed(taken.defaults)):
+        for name, default in zip(reversed(names), reversed(parameters.defaults)):
             scope.setdefault(name, self.value(default, {}))
         self.calls.append(f"{function.file}.{function.definition.name}")
         line, value = self.line, None
@@ -129,7 +135,7 @@ class _CodeWalk:
         match target:
             case ast.Name(name):
                 scope[name] = value
-            case ast.Tuple(targets) if isinstance(value, Activation):  # a pool and the places of its maxima
+            case ast.Tuple(targets) if isinstance(value, Activation):  # a pool and the positions of its maxima
                 self.assign(target, (value, *[UNKNOWN] * (len(targets) - 1)), scope)
             case ast.Tuple(targets) if isinstance(value, (tuple, list)) and len(targets) == len(value):
                 for part, item in zip(targets, value):
@@ -138,7 +144,7 @@ class _CodeWalk:
                 raise NotFollowed(f"{ast.unparse(target)} is assigned to")
 
     def branch(self, test: Any, body: list[ast.stmt], other: list[ast.stmt]) -> list[ast.stmt]:
-        """The statements that follow; of a choice that depends on the image, those that don't end in an error."""
+        """The statements of the branch that is taken; if that depends on the image, of the one that raises no error."""
         if not isinstance(test, bool):
             alive = [statements for statements in (body, other) if not _raises(statements)]
             if len(alive) != 1:
@@ -203,24 +209,24 @@ class _CodeWalk:
             return UNKNOWN
         if of_torch and word == "isinstance":
             return is_instance(self.value(expression.args[0], scope), ast.unparse(expression.args[1]))
-        given = [self.value(argument, scope) for argument in expression.args]
+        operands = [self.value(argument, scope) for argument in expression.args]
         named = {str(keyword.arg): self.value(keyword.value, scope) for keyword in expression.keywords}
-        self.spend(len(flattened(given)))
+        self.spend(len(flattened(operands)))
         if of_torch and word == "RaiseException":
-            raise NotFollowed("forward ends in an error of its own")
+            raise NotFollowed("forward raises an error")
         if of_torch and word == "getattr":
-            return self.member(given[0], given[1])
+            return self.member(operands[0], operands[1])
         if of_torch:
-            return self.steps.operate(word, given, named)
+            return self.steps.operate(word, operands, named)
         if isinstance(expression.func, ast.Attribute) and not dotted.startswith("__torch__."):
             owner = self.value(expression.func.value, scope)
             if not isinstance(owner, Inert):
                 raise NotFollowed(f"a call of {ast.unparse(expression.func)}")
-            return self.call(self.code.method(owner, expression.func.attr), given, named)
+            return self.call(self.code.method(owner, expression.func.attr), operands, named)
         function = self.value(expression.func, scope)
         if not isinstance(function, ScriptFunction):
             raise NotFollowed(f"a call of {dotted}")
-        return self.call(function, given, named)
+        return self.call(function, operands, named)
 
 
 def _raises(statements: list[ast.stmt]) -> bool:

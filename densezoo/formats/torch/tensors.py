@@ -1,4 +1,4 @@
-"""What torch's files add to a pickle: storages, and tensors on them, still as data.
+"""Storages and tensors of torch's pickles, as data until they are built.
 
 Format: torch/_utils.py (_rebuild_tensor_v2) and torch/serialization.py (persistent ids).
 """
@@ -39,10 +39,10 @@ class TorchStorage:
     """A storage of the file; its bytes are looked up by its key when they are asked for.
 
     Args:
-        dtype: of its numbers, as numpy names it without byte order.
+        dtype: of its numbers, numpy's name without byte order.
         key: its name in the file.
         numel: how many numbers it has.
-        offset: of its first number, where it is a view of another storage.
+        offset: of its first number in another storage, if it is a view of one; numbers.
     """
 
     dtype: str
@@ -53,59 +53,79 @@ class TorchStorage:
 
 @dataclass(frozen=True)
 class Deferred:
-    """A tensor of the file, not built yet: torch._utils._rebuild_tensor_v2's first arguments, in numbers, not bytes."""
+    """A tensor of the file, not built yet: the first arguments of torch._utils._rebuild_tensor_v2.
+
+    Args:
+        storage: of its numbers.
+        offset: of its first number in the storage, numbers.
+        size: its sides.
+        stride: numbers from one element to the next, for each side.
+    """
 
     storage: TorchStorage
     offset: int
     size: tuple[int, ...]
     stride: tuple[int, ...]
 
-    def build(self, storages: Storages, what: str) -> Tensor:
-        """The tensor, on its storage's numbers.
+    def build(self, storages: Storages, error_prefix: str) -> Tensor:
+        """The tensor, a view of its storage's numbers.
+
+        Args:
+            storages: of the file.
+            error_prefix: its name, for messages.
 
         Raises:
-            FormatError: it reaches out of its storage, repeats its numbers, or its storage out of the file.
+            FormatError: it reaches beyond its storage, repeats numbers, or the storage reaches beyond the file.
         """
         stored = self.storage
         if len(self.size) > MAX_DIMENSIONS:
-            raise FormatError(f"{what}: a tensor of {len(self.size):,} sides; expected at most {MAX_DIMENSIONS}")
+            raise FormatError(
+                f"{error_prefix}: a tensor of {len(self.size):,} sides; expected at most {MAX_DIMENSIONS}"
+            )
         first = stored.offset + self.offset
         last = first + sum((side - 1) * step for side, step in zip(self.size, self.stride))
         numbers = (first, *self.size, *self.stride)
         if len(self.size) != len(self.stride) or min(numbers) < 0 or prod(self.size) > stored.numel:
-            raise FormatError(f"{what}: a tensor of size {self.size}, stride {self.stride} on {stored.numel:,} numbers")
+            raise FormatError(
+                f"{error_prefix}: a tensor of size {self.size}, stride {self.stride} on {stored.numel:,} numbers"
+            )
         if prod(self.size) and last >= stored.numel:
-            raise FormatError(f"{what}: reaches number {last:,} of a storage of {stored.numel:,}")
-        flat = storages.numbers(stored, what)
+            raise FormatError(f"{error_prefix}: reaches number {last:,} of a storage of {stored.numel:,}")
+        flat = storages.numbers(stored, error_prefix)
         return torch.as_strided(flat, self.size, self.stride, first) if prod(self.size) else torch.empty(0)
 
 
 @dataclass
 class Storages:
-    """The storages of a file, each read once however many tensors are views of it.
+    """The storages of a file; each is read once, even if several tensors are views of it.
 
     Args:
-        bytes_of: a storage's bytes by its key.
-        byteorder: of their numbers, as numpy's dtypes begin.
+        bytes_of: key of a storage -> its bytes.
+        byteorder: of their numbers, "<" or ">".
+        built: {(key, dtype, numel): numbers} of those that were read.
     """
 
     bytes_of: Callable[[str], Bytes]
     byteorder: str
-    known: dict[tuple[str, str, int], Tensor] = field(default_factory=dict)
+    built: dict[tuple[str, str, int], Tensor] = field(default_factory=dict)
 
-    def numbers(self, stored: TorchStorage, what: str) -> Tensor:
-        """All of a storage's numbers.
+    def numbers(self, stored: TorchStorage, error_prefix: str) -> Tensor:
+        """All numbers of a storage.
+
+        Args:
+            stored: the storage.
+            error_prefix: the tensor's name, for messages.
 
         Raises:
             FormatError: the file doesn't have them.
         """
         key = stored.key, stored.dtype, stored.numel
-        if key not in self.known:
+        if key not in self.built:
             dtype = stored.dtype if stored.dtype == BFLOAT16 else f"{self.byteorder}{stored.dtype}"
             size = stored.numel * item_size(dtype)
-            data = cut(self.bytes_of(stored.key), 0, size, f"{what}: the storage {stored.key}")
-            self.known[key] = to_tensor(data, dtype, (stored.numel,), what)
-        return self.known[key]
+            data = cut(self.bytes_of(stored.key), 0, size, f"{error_prefix}: the storage {stored.key}")
+            self.built[key] = to_tensor(data, dtype, (stored.numel,), error_prefix)
+        return self.built[key]
 
 
 Stateful = Deferred | Array  # what a state_dict holds
@@ -133,13 +153,16 @@ CONSTRUCTORS: dict[str, Constructor] = {
 
 
 class OtherNumbers(UnsupportedPickle):
-    """A storage of numbers that no network of densezoo has: quantised, complex, of 8 bits."""
+    """A storage of numbers that densezoo doesn't read: quantised, complex or 8-bit floats."""
 
 
 def persistent(key: Any) -> TorchStorage | Symbol:
-    """The storage that a persistent id names: ("storage", class, key, device, numel[, (key, offset, numel)]).
+    """The value of a persistent id: ("storage", class, key, device, numel[, (key, offset, numel)]), a storage.
 
-    A class of a whole model, with its source code, is a persistent id, too: ("module", class, file, code).
+    The class of a whole model, with its source code, is a persistent id, too: ("module", class, file, code).
+
+    Args:
+        key: the id.
 
     Raises:
         OtherNumbers: the storage is of none of _DTYPES.
@@ -161,24 +184,28 @@ def persistent(key: Any) -> TorchStorage | Symbol:
 
 
 def harmless(name: str) -> bool:
-    """Whether a name of torch's may stand in a file as inert data."""
+    """Whether the result of a class or function of torch may be inert data.
+
+    Args:
+        name: dotted, such as ``torch.Tensor``.
+    """
     return _INERT_TORCH.fullmatch(name) is not None
 
 
 def byteorder(archive: Archive, root: str) -> str:
-    """Of the numbers in an archive that torch wrote, as numpy's dtypes begin.
+    """The byte order of the numbers in an archive that torch wrote: "<" or ">".
 
     Args:
         archive: the zip archive.
-        root: the folder in it that everything lies in.
+        root: the folder of all members in it.
     """
     member = f"{root}/byteorder"
-    told = archive.read(member) if member in archive.members else b""
-    return ">" if isinstance(told, Bytes) and len(told) == 3 and bytes(told.read()) == b"big" else "<"
+    stated = archive.read(member) if member in archive.members else b""
+    return ">" if isinstance(stated, Bytes) and len(stated) == 3 and bytes(stated.read()) == b"big" else "<"
 
 
 def broken(path: Path, reason: str) -> str:
-    """What to say of a PyTorch file that can't be read to its end.
+    """The message for a PyTorch file that can't be read to its end.
 
     Args:
         path: the file.
@@ -198,11 +225,11 @@ def load_pickle(
 
     Args:
         data: begins with the pickle; what follows it is not read.
-        find: what a persistent id stands for.
-        allows: whether what this name makes may stand as inert data.
+        find: persistent id -> its value.
+        allows: dotted name -> whether its result may be inert data.
 
     Raises:
-        FormatError: the same, with the file's name and what to do.
+        FormatError: as of that function, with the file's name and what to do.
     """
     path = data.path
     data.file.seek(data.start)
@@ -217,15 +244,15 @@ def load_pickle(
 
 
 def build_all(path: Path, deferred: Mapping[str, Stateful], storages: Storages) -> dict[str, Tensor]:
-    """{name: tensor}.
+    """Build the tensors of a state_dict: {name: tensor}.
 
     Args:
         path: the file, for messages.
         deferred: {name: tensor that isn't built yet}.
-        storages: where their numbers are.
+        storages: of the file.
 
     Raises:
-        FormatError: one of them doesn't fit the file.
+        FormatError: a tensor doesn't fit the file.
     """
     try:
         return {

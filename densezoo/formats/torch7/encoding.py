@@ -1,7 +1,7 @@
-"""The two encodings of Torch7 files, binary and ASCII: numbers, strings and arrays, with no idea of objects.
+"""The two encodings of Torch7 files, binary and ASCII: numbers, strings and arrays; objects are in `objects`.
 
-Source: ``lib/TH/THDiskFile.c`` of https://github.com/torch/torch7. Every length is held against the bytes that are
-left before anything is allocated; arrays are skipped, and read only when they are asked for.
+Source: ``lib/TH/THDiskFile.c`` of https://github.com/torch/torch7. Every length is compared with the bytes that are
+left before memory is allocated; arrays are skipped, and read only when a tensor needs them.
 """
 
 from __future__ import annotations
@@ -24,14 +24,20 @@ REAL = re.compile(rb"[+-]?(\d+\.?\d*(e[+-]?\d+)?|inf|nan)")
 
 
 class Broken(Exception):
-    """What was expected at an offset, and what was found."""
+    """A file that doesn't hold what its format demands.
+
+    Args:
+        at: offset in the file, bytes.
+        expected: what should be there.
+        found: what is there.
+    """
 
     def __init__(self, at: int, expected: str, found: object) -> None:
         super().__init__(f"at offset {at:,}: expected {expected}, found {found}")
 
 
 class Unsupported(Broken):
-    """What a file may well hold and densezoo doesn't read."""
+    """A file that is whole, as far as is known, but holds what densezoo doesn't read."""
 
 
 @dataclass(frozen=True)
@@ -45,72 +51,80 @@ class StoredElements:
 
 
 class NumberSource:
-    """The bytes of a file; ``position``: how many of them have been read or skipped."""
+    """The bytes of a file, read from its start on. ``position`` is the number of bytes that were read or skipped.
+
+    Args:
+        data: the whole file.
+        long_size: bytes of a C long.
+
+    In all methods ``expected`` says what is read, for messages, and all but `dtype` raise `Broken`.
+    """
 
     def __init__(self, data: Bytes, long_size: int) -> None:
         self.data, self.file, self.size, self.long_size = data, data.file, len(data), long_size
         self.position = 0
 
-    def check(self, length: int, what: str) -> None:
+    def check(self, length: int, expected: str) -> None:
         """Raises Broken unless ``length`` more bytes are there."""
-        left = self.size - self.position
-        if not 0 <= length <= left:
-            raise Broken(self.position, what, f"a length of {length:,} bytes where {left:,} are left")
+        rest = self.size - self.position
+        if not 0 <= length <= rest:
+            raise Broken(self.position, expected, f"a length of {length:,} bytes where {rest:,} are left")
 
     def check_end(self) -> None:
-        """Raises Broken if there is more."""
+        """Raises Broken unless all bytes were read or skipped."""
         if self.position != self.size:
             raise Broken(self.position, "the end of the file", f"{self.size - self.position:,} more bytes")
 
-    def take(self, length: int, what: str) -> bytes:
-        """The next bytes."""
-        self.check(length, what)
-        found = self.file.read(length)
-        if len(found) != length:
-            raise Broken(self.position, what, "the end of a file that became shorter while it was read")
+    def take(self, length: int, expected: str) -> bytes:
+        """The next ``length`` bytes."""
+        self.check(length, expected)
+        content = self.file.read(length)
+        if len(content) != length:
+            raise Broken(self.position, expected, "the end of a file that became shorter while it was read")
         self.position += length
-        return found
+        return content
 
-    def skip(self, length: int, what: str) -> None:
-        """Goes past the next bytes."""
-        self.check(length, what)
+    def skip(self, length: int, expected: str) -> None:
+        """Skips the next ``length`` bytes."""
+        self.check(length, expected)
         self.position += length
         self.file.seek(self.data.start + self.position)
 
     def dtype(self, kind: str) -> np.dtype[Any]:
+        """numpy's type of a kind of ELEMENTS (`densezoo.formats.torch7.objects`): "f4", or "l" for a C long."""
         return np.dtype(f"<i{self.long_size}" if kind == "l" else f"<{kind}")
 
 
 class BinarySource(NumberSource):
-    """Little-endian numbers; a long has the 8 or 4 bytes that it had where the file was written."""
+    """Little-endian numbers; a C long has 8 or 4 bytes, as on the machine that wrote the file."""
 
-    def integer(self, what: str) -> int:
-        """Most of a file is these, so this is `take` without its calls."""
-        found = self.file.read(4)
-        if len(found) != 4:
-            raise Broken(self.position, what, f"the end of the file's {self.size:,} bytes")
+    def integer(self, expected: str) -> int:
+        """The next integer, of 4 bytes. Most of a file is integers, so this repeats `take` without its calls."""
+        content = self.file.read(4)
+        if len(content) != 4:
+            raise Broken(self.position, expected, f"the end of the file's {self.size:,} bytes")
         self.position += 4
-        return int.from_bytes(found, "little", signed=True)
+        return int.from_bytes(content, "little", signed=True)
 
-    def longs(self, count: int, what: str) -> tuple[int, ...]:
-        data = self.take(count * self.long_size, what)
+    def longs(self, count: int, expected: str) -> tuple[int, ...]:
+        data = self.take(count * self.long_size, expected)
         return struct.unpack(f"<{count}{'q' if self.long_size == 8 else 'i'}", data)
 
-    def number(self, what: str) -> float:
-        number: float = struct.unpack("<d", self.take(8, what))[0]
+    def number(self, expected: str) -> float:
+        number: float = struct.unpack("<d", self.take(8, expected))[0]
         return number
 
-    def text(self, length: int, what: str) -> bytes:
-        return self.take(length, what)
+    def text(self, length: int, expected: str) -> bytes:
+        return self.take(length, expected)
 
-    def elements(self, dtype: np.dtype[Any], count: int, what: str) -> StoredElements:
+    def elements(self, dtype: np.dtype[Any], count: int, expected: str) -> StoredElements:
         """Skips a storage's elements; returns where they are."""
         start = self.position
-        self.skip(count * dtype.itemsize, what)
+        self.skip(count * dtype.itemsize, expected)
         return StoredElements(dtype, count, start, count * dtype.itemsize)
 
     def read(self, stored: StoredElements, first: int, count: int) -> NDArray[Any]:
-        """``count`` of the elements that `elements` skipped, from number ``first`` on, from the file."""
+        """``count`` of the elements that `elements` skipped, beginning with element ``first``."""
         width = stored.dtype.itemsize
         numbers = cut(self.data, stored.start + first * width, count * width, "a tensor").read()
         array: NDArray[Any] = np.frombuffer(numbers, stored.dtype)
@@ -124,66 +138,66 @@ class TextSource(NumberSource):
         super().__init__(data, long_size=8)
         self.shared: dict[StoredElements, NDArray[Any]] = {}  # storages of several tensors, parsed once
 
-    def line(self, count: int, pattern: re.Pattern[bytes], what: str) -> list[bytes]:
+    def line(self, count: int, pattern: re.Pattern[bytes], expected: str) -> list[bytes]:
         at = self.position
         line = self.file.readline(count * DIGITS)
         self.position += len(line)
         words = line.split()
         if not line.endswith(b"\n") or len(words) != count or not all(map(pattern.fullmatch, words)):
-            raise Broken(at, f"{what} as text, on a line", repr(line[:DIGITS]))
+            raise Broken(at, f"{expected} as text, on a line", repr(line[:DIGITS]))
         return words
 
-    def integer(self, what: str) -> int:
+    def integer(self, expected: str) -> int:
         line = self.file.readline(DIGITS)
         if not line.endswith(b"\n") or not WHOLE.fullmatch(line.strip()):
-            raise Broken(self.position, f"{what} as text, on a line", repr(line))
+            raise Broken(self.position, f"{expected} as text, on a line", repr(line))
         self.position += len(line)
         return int(line)
 
-    def longs(self, count: int, what: str) -> tuple[int, ...]:
-        return tuple(map(int, self.line(count, WHOLE, what))) if count else ()
+    def longs(self, count: int, expected: str) -> tuple[int, ...]:
+        return tuple(map(int, self.line(count, WHOLE, expected))) if count else ()
 
-    def number(self, what: str) -> float:
-        return float(self.line(1, REAL, what)[0])
+    def number(self, expected: str) -> float:
+        return float(self.line(1, REAL, expected)[0])
 
-    def text(self, length: int, what: str) -> bytes:
-        text = self.take(length, what)
-        self.newline(length, what)
+    def text(self, length: int, expected: str) -> bytes:
+        text = self.take(length, expected)
+        self.newline(length, expected)
         return text
 
-    def skip(self, length: int, what: str) -> None:
-        super().skip(length, what)
-        self.newline(length, what)
+    def skip(self, length: int, expected: str) -> None:
+        super().skip(length, expected)
+        self.newline(length, expected)
 
-    def newline(self, length: int, what: str) -> None:
-        """What follows a string, unless it is empty."""
-        if length and self.take(1, f"a newline after {what}") != b"\n":
-            raise Broken(self.position - 1, f"a newline after {what}", "something else")
+    def newline(self, length: int, expected: str) -> None:
+        """Takes the newline that follows a string, unless the string is empty."""
+        if length and self.take(1, f"a newline after {expected}") != b"\n":
+            raise Broken(self.position - 1, f"a newline after {expected}", "something else")
 
-    def elements(self, dtype: np.dtype[Any], count: int, what: str) -> StoredElements:
+    def elements(self, dtype: np.dtype[Any], count: int, expected: str) -> StoredElements:
         """Skips a storage's elements; returns where they are. Bytes and chars are written as they are."""
         start = self.position
         if dtype.itemsize == 1 or count == 0:
-            self.skip(count, what)
+            self.skip(count, expected)
             return StoredElements(dtype, count, start, count)
         spaces, chunk = 0, b""
         while not chunk.endswith(b"\n") and spaces < count:
             chunk = self.file.readline(CHUNK)
             if not chunk:
-                raise Broken(start, f"{what}: {count:,} numbers on a line", "the end of the file")
+                raise Broken(start, f"{expected}: {count:,} numbers on a line", "the end of the file")
             self.position += len(chunk)
             spaces += chunk.count(b" ")
             if spaces * DIGITS < self.position - start - CHUNK:
-                raise Broken(start, f"{what}: numbers of at most {DIGITS} digits", "longer ones")
+                raise Broken(start, f"{expected}: numbers of at most {DIGITS} digits", "longer ones")
         if spaces != count - 1:
-            raise Broken(start, f"{what}: {count:,} numbers on a line", f"{spaces} spaces")
+            raise Broken(start, f"{expected}: {count:,} numbers on a line", f"{spaces} spaces")
         return StoredElements(dtype, count, start, self.position - start)
 
     def read(self, stored: StoredElements, first: int, count: int) -> NDArray[Any]:
         """As `BinarySource.read`; several reads of a part of one storage share its array.
 
         Raises:
-            Broken: the text isn't that many numbers.
+            Broken: the text doesn't hold that many numbers.
         """
         array = self.shared.get(stored)
         if array is None:

@@ -13,14 +13,14 @@ class Conv:
     """A convolution.
 
     Args:
-        where: the module, for messages, as in the classes below.
+        label: the module's number, class and offset, for messages, as in the classes below.
         weight: (outputs, inputs, kernel, kernel), or (outputs, inputs * kernel * kernel).
         bias: (outputs,), or None.
         inputs, outputs: channels.
         kernel, stride, padding: pixels, the same for both sides.
     """
 
-    where: str
+    label: str
     weight: Tensor
     bias: Tensor | None
     inputs: int
@@ -40,7 +40,7 @@ class Norm:
         spread: the running variance, (channels,), or 1 / sqrt(variance + eps) where ``inverse``.
     """
 
-    where: str
+    label: str
     weight: Tensor | None
     bias: Tensor | None
     mean: Tensor
@@ -53,14 +53,14 @@ class Norm:
 class Relu:
     """max(x, 0)."""
 
-    where: str
+    label: str
 
 
 @dataclass(frozen=True)
 class Dropout:
-    """What dropout is in evaluation: a factor, 1 unless it is of the first version."""
+    """Dropout in evaluation: multiplication by ``factor``, which is 1 unless the module is of the first version."""
 
-    where: str
+    label: str
     factor: float
 
 
@@ -73,7 +73,7 @@ class Pool:
         ceil_mode: whether a window may reach beyond the edge.
     """
 
-    where: str
+    label: str
     kind: Literal["avg", "max"]
     kernel: int
     stride: int
@@ -85,7 +85,7 @@ class Pool:
 class Flatten:
     """(N, C, 1, 1) -> (N, C); ``channels`` is C, or None: any."""
 
-    where: str
+    label: str
     channels: int | None
 
 
@@ -93,7 +93,7 @@ class Flatten:
 class Linear:
     """A classifier: ``weight`` (classes, features), ``bias`` (classes,) or None."""
 
-    where: str
+    label: str
     weight: Tensor
     bias: Tensor | None
 
@@ -102,27 +102,27 @@ class Linear:
 class Join:
     """The end of a block of layers that pass their features on as a list."""
 
-    where: str
+    label: str
 
 
 @dataclass(frozen=True)
 class Other:
-    """A module that is none of the others, by its class; what is in it is not looked at."""
+    """A module of another class than those above; its contents are not read."""
 
-    where: str
+    label: str
     class_name: str
 
 
 @dataclass(frozen=True)
 class Dense:
-    """A dense layer: its input and what ``layers`` make of it, side by side.
+    """A dense layer: its input and the output of ``layers`` for it, concatenated.
 
     Args:
         new_first: whether the new channels stand before the old ones.
-        joined: False: its output is a list, for a `Join` to put together.
+        joined: False: its output is a list, which a `Join` concatenates.
     """
 
-    where: str
+    label: str
     layers: tuple[Layer, ...]
     new_first: bool
     joined: bool

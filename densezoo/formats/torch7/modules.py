@@ -1,6 +1,6 @@
 """Torch7's modules (``nn``, ``cudnn``) -> the layers that they compute in evaluation, or a refusal.
 
-A module counts only if all its fields are of a kind that a layer here has. The sources are
+A module is read only if a layer here can express all its fields. The sources are
 https://github.com/torch/nn, https://github.com/soumith/cudnn.torch and the authors' own
 ``models/DenseConnectLayer.lua`` in https://github.com/liuzhuang13/DenseNet.
 """
@@ -23,22 +23,28 @@ MAX_NESTING = 64  # modules within modules; back references can nest them deeper
 
 @dataclass(frozen=True)
 class Fields:
-    """A module's fields, with every type checked; all raise FormatError."""
+    """The fields of a module; every method checks the field's type and raises FormatError.
+
+    Args:
+        file: the file.
+        module: the module.
+        label: its number, class and offset, for messages.
+    """
 
     file: Torch7File
     module: Module
-    where: str
+    label: str
 
     def error(self, name: str, expected: str) -> FormatError:
-        """What to raise when a field isn't as expected."""
-        found = describe(self.module.fields.items.get(name))
-        return FormatError(f"{self.file.path}: {self.where}: its {name} is {found}; expected {expected}")
+        """The error for a field that isn't as expected."""
+        value = describe(self.module.fields.items.get(name))
+        return FormatError(f"{self.file.path}: {self.label}: its {name} is {value}; expected {expected}")
 
     def get(self, name: str) -> Value:
         return self.module.fields.items.get(name)
 
     def whole(self, name: str, default: int | None = None) -> int:
-        """A whole number; the default where there is no such field."""
+        """A whole number; the default if there is no such field."""
         value = self.get(name)
         if value is None and default is not None:
             return default
@@ -50,7 +56,7 @@ class Fields:
         """``<letter>W`` and ``<letter>H``, which have to be equal."""
         width, height = self.whole(f"{letter}W", default), self.whole(f"{letter}H", default)
         if width != height:
-            raise self.error(f"{letter}H", f"its {letter}W, {width}: a square window, as every layer that is read has")
+            raise self.error(f"{letter}H", f"its {letter}W, {width}: densezoo reads square windows only")
         return width
 
     def real(self, name: str, default: float | None = None) -> float:
@@ -62,32 +68,34 @@ class Fields:
         return value
 
     def flag(self, name: str) -> bool:
-        """A boolean; what isn't there is false, as in Lua."""
+        """A boolean; an absent field is false, as in Lua."""
         value = self.get(name)
         if value is not None and not isinstance(value, bool):
             raise self.error(name, "true or false")
         return bool(value)
 
     def must_be(self, name: str, *allowed: Value) -> None:
-        """Refuses a field that is neither absent nor one of these."""
+        """Refuses a field that is neither absent nor one of the allowed values."""
         value = self.get(name)
-        if value is not None and not any(type(value) is type(one) and value == one for one in allowed):
+        if value is not None and not any(type(value) is type(other) and value == other for other in allowed):
             raise self.error(name, " or ".join(map(repr, allowed)))
 
     def tensor(self, name: str, *sizes: tuple[int, ...]) -> Tensor | None:
-        """A tensor of floats, of one of these sizes; None where it is absent or empty."""
+        """A tensor of floats, of one of these sizes (any, if none is given); None if it is absent or empty."""
         value = self.get(name)
         if value is None or (isinstance(value, Tensor) and not value.size):
             return None
         if not isinstance(value, Tensor) or value.storage is None or value.storage.stored.dtype.kind != "f":
             raise self.error(name, "a tensor of floating-point numbers")
         if sizes and value.size not in sizes:
-            found = f"its {name} has the size {value.size}"
-            raise FormatError(f"{self.file.path}: {self.where}: {found}; expected {' or '.join(map(str, sizes))}")
+            expected = " or ".join(map(str, sizes))
+            raise FormatError(
+                f"{self.file.path}: {self.label}: its {name} has the size {value.size}; expected {expected}"
+            )
         return value
 
     def needed(self, name: str, *sizes: tuple[int, ...]) -> Tensor:
-        """As `tensor`, and there."""
+        """As `tensor`; refuses one that is absent or empty."""
         tensor = self.tensor(name, *sizes)
         if tensor is None:
             raise self.error(name, "a tensor with elements")
@@ -112,7 +120,7 @@ def _conv(fields: Fields) -> Conv:
     padding = fields.whole("padding") if fields.get("padding") is not None else fields.side("pad", 0)
     sizes = (outputs, inputs, kernel, kernel), (outputs, inputs * kernel * kernel)
     weight, bias = fields.needed("weight", *sizes), fields.tensor("bias", (outputs,))
-    return Conv(fields.where, weight, bias, inputs, outputs, kernel, fields.side("d", 1), padding)
+    return Conv(fields.label, weight, bias, inputs, outputs, kernel, fields.side("d", 1), padding)
 
 
 def _norm(fields: Fields) -> Norm:
@@ -128,14 +136,14 @@ def _norm(fields: Fields) -> Norm:
     eps = fields.real("eps")
     if eps <= 0:
         raise fields.error("eps", "more than 0")
-    return Norm(fields.where, weight, bias, mean, spread, inverse, eps)
+    return Norm(fields.label, weight, bias, mean, spread, inverse, eps)
 
 
 def _relu(fields: Fields) -> Relu:
     fields.must_be("threshold", 0.0)
     fields.must_be("val", 0.0)
     fields.must_be("mode", "CUDNN_ACTIVATION_RELU")
-    return Relu(fields.where)
+    return Relu(fields.label)
 
 
 def _dropout(fields: Fields) -> Dropout:
@@ -144,7 +152,7 @@ def _dropout(fields: Fields) -> Dropout:
         raise fields.error("p", "0 or more and less than 1")
     for name in ("stochastic_inference", "stochasticInference"):
         fields.must_be(name, False)
-    return Dropout(fields.where, 1.0 if fields.flag("v2") else 1 - p)
+    return Dropout(fields.label, 1.0 if fields.flag("v2") else 1 - p)
 
 
 def _max_pool(fields: Fields) -> Pool:
@@ -166,7 +174,7 @@ def _pool(fields: Fields, kind: Literal["avg", "max"]) -> Pool:
     kernel, stride, padding = fields.side("k"), fields.side("d"), fields.side("pad", 0)
     if kernel < 1 or stride < 1:
         raise fields.error("kW", "a window and steps of 1 or more")
-    return Pool(fields.where, kind, kernel, stride, padding, fields.flag("ceil_mode"))
+    return Pool(fields.label, kind, kernel, stride, padding, fields.flag("ceil_mode"))
 
 
 def _flatten(fields: Fields) -> Flatten:
@@ -175,29 +183,29 @@ def _flatten(fields: Fields) -> Flatten:
     fields.must_be("batchMode", True)
     if not isinstance(size, Storage) or not 1 <= size.stored.count <= 2:
         raise fields.error("size", "one or two numbers")
-    whole = Tensor(size.at, "torch.LongTensor", (size.stored.count,), (1,), 0, size)
-    sizes = [int(number) for number in fields.file.array(whole)]
+    numbers = Tensor(size.at, "torch.LongTensor", (size.stored.count,), (1,), 0, size)
+    sizes = [int(number) for number in fields.file.array(numbers)]
     view = fields.module.class_name == "nn.View"
     if view and sizes == [-1] and fields.get("numInputDims") == 3:
-        return Flatten(fields.where, None)
+        return Flatten(fields.label, None)
     if len(sizes) == 2 and (not view or sizes[0] != -1):
-        raise CheckpointError(f"{fields.file.path}: {fields.where}: gives each image the size {sizes}; expected one")
+        raise CheckpointError(f"{fields.file.path}: {fields.label}: gives each image the size {sizes}; expected one")
     fields.must_be("numInputDims", 3.0)
-    return Flatten(fields.where, sizes[-1])
+    return Flatten(fields.label, sizes[-1])
 
 
 def _linear(fields: Fields) -> Linear:
     weight = fields.needed("weight")
-    return Linear(fields.where, weight, fields.tensor("bias", weight.size[:1]))
+    return Linear(fields.label, weight, fields.tensor("bias", weight.size[:1]))
 
 
 def _join(fields: Fields) -> Join:
     fields.must_be("dimension", 2.0)
     fields.must_be("nInputDims", 4.0)
-    return Join(fields.where)
+    return Join(fields.label)
 
 
-#: {class: the layer that it is}; what is in neither table is an `Other`.
+#: {class of a module without children: what makes its layer}; a class in neither LEAVES nor CONTAINERS is an `Other`.
 LEAVES: dict[str, Callable[[Fields], Layer]] = {
     "nn.SpatialConvolution": _conv,
     "nn.SpatialConvolutionMM": _conv,
@@ -219,68 +227,73 @@ LEAVES: dict[str, Callable[[Fields], Layer]] = {
 
 
 class Lowering:
-    """Flattens a tree of modules into layers; no module may be met twice."""
+    """Flattens a tree of modules into layers; refuses a module that is used twice.
+
+    Args:
+        file: the file of the modules.
+    """
 
     def __init__(self, file: Torch7File) -> None:
         self.file = file
         self.met: set[Module] = set()
 
-    def layers(self, module: Module, place: str = "") -> Iterator[Layer]:
-        """The layers of a module, in the order in which the input meets them.
+    def layers(self, module: Module, number: str = "") -> Iterator[Layer]:
+        """The layers of a module, in the order in which the input passes them.
 
         Args:
-            place: the module's number in its parent's, after its parent's own place; empty for the root.
+            module: the module.
+            number: of the module, such as "2.1" for the first child of the second; empty for the root.
 
         Raises:
             CheckpointError: modules that are used twice, nested too deep, or joined otherwise than in a dense layer.
             FormatError: a module that is broken.
         """
-        where = f"module {place or 'at the top'} ({module.class_name}, offset {module.at:,})"
-        if module in self.met or place.count(".") > MAX_NESTING:
+        label = f"module {number or 'at the top'} ({module.class_name}, offset {module.at:,})"
+        if module in self.met or number.count(".") > MAX_NESTING:
             raise CheckpointError(
-                f"{self.file.path}: {where} is used twice, or nested too deep; expected each module once, "
+                f"{self.file.path}: {label} is used twice, or nested too deep; expected each module once, "
                 f"at most {MAX_NESTING} within each other"
             )
         self.met.add(module)
-        fields = Fields(self.file, module, where)
+        fields = Fields(self.file, module, label)
         if module.class_name in LEAVES:
             yield LEAVES[module.class_name](fields)
         elif module.class_name in CONTAINERS:
-            yield from CONTAINERS[module.class_name](self, fields, place)
+            yield from CONTAINERS[module.class_name](self, fields, number)
         elif module.class_name != "nn.Identity":
-            yield Other(where, module.class_name)
+            yield Other(label, module.class_name)
 
-    def _sequential(self, fields: Fields, place: str) -> Iterator[Layer]:
+    def _sequential(self, fields: Fields, number: str) -> Iterator[Layer]:
         for i, child in enumerate(fields.modules(), start=1):
-            yield from self.layers(child, f"{place}.{i}".lstrip("."))
+            yield from self.layers(child, f"{number}.{i}".lstrip("."))
 
-    def _data_parallel(self, fields: Fields, place: str) -> Iterator[Layer]:
+    def _data_parallel(self, fields: Fields, number: str) -> Iterator[Layer]:
         fields.must_be("dimension", 1.0)
         # in files of its first versions, the copies on the other GPUs follow; Torch takes parameters from the first
-        yield from self.layers(fields.modules()[0], f"{place}.1".lstrip("."))
+        yield from self.layers(fields.modules()[0], f"{number}.1".lstrip("."))
 
-    def _concat(self, fields: Fields, place: str) -> Iterator[Layer]:
+    def _concat(self, fields: Fields, number: str) -> Iterator[Layer]:
         fields.must_be("dimension", 2.0)
-        branches = [tuple(self.layers(child, f"{place}.{i}")) for i, child in enumerate(fields.modules(), start=1)]
+        branches = [tuple(self.layers(child, f"{number}.{i}")) for i, child in enumerate(fields.modules(), start=1)]
         if len(branches) != 2 or bool(branches[0]) == bool(branches[1]):
             counts = " and ".join(str(len(branch)) for branch in branches)
             raise CheckpointError(
-                f"{self.file.path}: {fields.where} joins branches of {counts} layers; "
+                f"{self.file.path}: {fields.label} joins branches of {counts} layers; "
                 "expected an nn.Identity and one other"
             )
-        yield Dense(fields.where, branches[0] or branches[1], new_first=bool(branches[0]), joined=True)
+        yield Dense(fields.label, branches[0] or branches[1], new_first=bool(branches[0]), joined=True)
 
-    def _custom(self, fields: Fields, place: str) -> Iterator[Layer]:
+    def _custom(self, fields: Fields, number: str) -> Iterator[Layer]:
         nets = [self._only(fields, name) for name in ("net1", "net2")]
-        layers = tuple(layer for net in nets for layer in self.layers(net, place))
+        layers = tuple(layer for net in nets for layer in self.layers(net, number))
         copies = fields.modules() if fields.get("modules") is not None else nets
         if copies != nets:  # written by a deep copy; what is computed is net1 and net2
-            again = tuple(layer for copy in copies for layer in self.layers(copy, place))
+            again = tuple(layer for copy in copies for layer in self.layers(copy, number))
             if not self._same(layers, again):
                 raise CheckpointError(
-                    f"{self.file.path}: {fields.where}: its net1 and net2 differ from its modules; expected copies"
+                    f"{self.file.path}: {fields.label}: its net1 and net2 differ from its modules; expected copies"
                 )
-        yield Dense(fields.where, layers, new_first=False, joined=False)
+        yield Dense(fields.label, layers, new_first=False, joined=False)
 
     def _only(self, fields: Fields, name: str) -> Module:
         value = fields.get(name)
@@ -288,21 +301,21 @@ class Lowering:
             raise fields.error(name, "a module")
         return value
 
-    def _same(self, one: object, other: object) -> bool:
-        """Whether two layers, or tuples of them, compute the same."""
-        if isinstance(one, Tensor) and isinstance(other, Tensor):
-            same_view = (one.storage, one.size, one.stride, one.offset) == (
-                other.storage, other.size, other.stride, other.offset,
+    def _same(self, first: object, second: object) -> bool:
+        """Whether two layers, or tuples of them, compute the same function."""
+        if isinstance(first, Tensor) and isinstance(second, Tensor):
+            same_view = (first.storage, first.size, first.stride, first.offset) == (
+                second.storage, second.size, second.stride, second.offset,
             )  # fmt: skip
-            return same_view or np.array_equal(self.file.array(one), self.file.array(other))
-        if type(one) is not type(other):
+            return same_view or np.array_equal(self.file.array(first), self.file.array(second))
+        if type(first) is not type(second):
             return False
-        if isinstance(one, tuple) and isinstance(other, tuple):
-            return len(one) == len(other) and all(map(self._same, one, other))
-        if dataclasses.is_dataclass(one):
-            names = (field.name for field in dataclasses.fields(one) if field.name != "where")
-            return all(self._same(getattr(one, name), getattr(other, name)) for name in names)
-        return one == other
+        if isinstance(first, tuple) and isinstance(second, tuple):
+            return len(first) == len(second) and all(map(self._same, first, second))
+        if dataclasses.is_dataclass(first):
+            names = (field.name for field in dataclasses.fields(first) if field.name != "label")
+            return all(self._same(getattr(first, name), getattr(second, name)) for name in names)
+        return first == second
 
 
 CONTAINERS: dict[str, Callable[[Lowering, Fields, str], Iterator[Layer]]] = {

@@ -1,4 +1,4 @@
-"""A Torch7 file -> the `Checkpoint` of the one network in it: its layers in their order, and the tensors they take."""
+"""A Torch7 file -> the `Checkpoint` of its only network: the layers in their order, and the tensors of the layers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from densezoo.formats.torch7.modules import CONTAINERS, Lowering
 from densezoo.formats.torch7.objects import Module, Table, Tensor, Torch7File, Value, describe, open_torch7
 from densezoo.types import Checkpoint
 
-#: {field under which a tensor stands that is no weight: what it is}; a weight's own name is a copy of it.
+#: {field of a tensor that no layer uses: what the tensor is}.
 DROPPED = {
     "gradWeight": "gradients",
     "gradBias": "gradients",
@@ -25,23 +25,30 @@ DROPPED = {
 
 
 def read_torch7(data: Bytes) -> Checkpoint:
-    """The network of a ``.t7`` file, alone or in a table; ``modules`` holds its layers.
+    """The network of a ``.t7`` file, alone or in a table; the checkpoint's ``modules`` are its layers.
+
+    Args:
+        data: the whole file.
 
     Raises:
         FormatError: broken, truncated or hostile.
-        CheckpointError: no network, several, or modules that no row of layers can stand for.
+        CheckpointError: no network, several, or modules that can't be written as a sequence of layers.
     """
     file = open_torch7(data)
     layers = tuple(Lowering(file).layers(_find_network(file)))
-    taken = list(tensors_of(layers))
-    with np.errstate(all="ignore"):  # NaN and infinity are for conversion to refuse
-        tensors = {tensor.name: torch.from_numpy(file.array(tensor)) for tensor in taken}
-    dropped = _dropped(file, set(taken))
+    weights = list(tensors_of(layers))
+    with np.errstate(all="ignore"):  # conversion refuses NaN and infinity
+        tensors = {tensor.name: torch.from_numpy(file.array(tensor)) for tensor in weights}
+    dropped = _dropped(file, set(weights))
     return Checkpoint(str(data.path), "torch7", tensors, dropped, source="torch7", modules=layers)
 
 
 def tensors_of(layers: Iterable[Layer]) -> Iterator[Tensor]:
-    """The tensors that layers take, in their order; one that several layers take comes several times."""
+    """The tensors of layers, in their order; a tensor of several layers comes several times.
+
+    Args:
+        layers: the layers, dense layers among them.
+    """
     for layer in layers:
         if isinstance(layer, Dense):
             yield from tensors_of(layer.layers)
@@ -50,7 +57,7 @@ def tensors_of(layers: Iterable[Layer]) -> Iterator[Tensor]:
 
 
 def _find_network(file: Torch7File) -> Module:
-    """The one container in the file's tables that isn't part of another one; an entry "model" is preferred."""
+    """The only container in the file's tables that isn't part of another one; an entry "model" is preferred."""
     networks: dict[Module, Value] = {}
     todo: list[tuple[Value, Value]] = [(None, file.root)]
     seen: set[Value] = set()
@@ -63,17 +70,17 @@ def _find_network(file: Torch7File) -> Module:
             todo += value.items.items()
     named = [module for module, key in networks.items() if key == "model"]
     if len(networks) != 1 and len(named) != 1:
-        what = ", ".join(sorted(f"{key!r}: {describe(module)}" for module, key in networks.items())[:5])
+        entries = ", ".join(sorted(f"{key!r}: {describe(module)}" for module, key in networks.items())[:5])
         raise CheckpointError(
             f"{file.path}: expected one network ({', '.join(CONTAINERS)}), or one under the key 'model'; "
-            f"found {what or describe(file.root)}"
+            f"found {entries or describe(file.root)}"
         )
     return named[0] if len(named) == 1 else next(iter(networks))
 
 
-def _dropped(file: Torch7File, taken: set[Tensor]) -> dict[str, int]:
-    """{kind: how many} of the tensors with elements that the network's layers don't take; each counts once."""
-    counted = set(taken)
+def _dropped(file: Torch7File, weights: set[Tensor]) -> dict[str, int]:
+    """{kind: number} of the tensors with elements that are no weights of the layers; each counts once."""
+    counted = set(weights)
     kinds: Counter[str] = Counter()
     for table in (value for value in file.objects if isinstance(value, Table)):
         for key, value in table.items.items():

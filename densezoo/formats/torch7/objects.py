@@ -44,7 +44,7 @@ MAX_VALUES = 130_000  # DenseNet-264 has about 50,000; bounds the time and the m
 
 @dataclass(eq=False)
 class Table:
-    """A Lua table; ``at`` is its offset in the file (bytes), as in the classes below."""
+    """A Lua table; ``at`` is its offset in the file, bytes, as in the classes below."""
 
     at: int
     items: dict[Value, Value] = field(default_factory=dict)
@@ -89,7 +89,7 @@ class Tensor:
 
     @property
     def name(self) -> str:
-        """What it is called in a `Checkpoint`: where it is in the file, which names no tensors."""
+        """Its name in a `Checkpoint`; the file itself names no tensors."""
         return f"the tensor at offset {self.at:,}"
 
     @property
@@ -107,18 +107,25 @@ Value: TypeAlias = "float | str | bool | Table | LuaFunction | Module | Storage 
 
 
 class ObjectReader:
-    """Reads one object with all it refers to; ``values`` counts what was read."""
+    """Reads one object with all that it refers to; ``values`` counts the values that were read.
+
+    Args:
+        source: the file's numbers and strings.
+    """
 
     def __init__(self, source: BinarySource | TextSource) -> None:
         self.source = source
-        self.known: dict[int, tuple[int, Value]] = {}
+        self.objects: dict[int, tuple[int, Value]] = {}  # {number of an object: (its type number, the object)}
         self.values = 0
 
     def value(self, depth: int = 0) -> Value:
         """The next value.
 
+        Args:
+            depth: how many values it is nested in.
+
         Raises:
-            Broken: the file holds something else, or less, than it says.
+            Broken: the file ends too early, or holds what its format doesn't allow.
         """
         at = self.source.position
         kind = self.source.integer("the type number of a value (0 to 8)")
@@ -140,17 +147,17 @@ class ObjectReader:
         raise Broken(at, "the type number of a value (0 to 8)", kind)
 
     def _referenced(self, kind: int, at: int, depth: int) -> Value:
-        """A table, object or function: in full where its number is new, or else what had the number before."""
+        """A table, object or function; if its number isn't new, the one that was read before."""
         index = self.source.integer("the number of an object")
-        if index in self.known:
-            known_kind, known = self.known[index]
-            if known_kind != kind:
-                raise Broken(at, f"object {index} again, of type {known_kind}", f"type {kind}")
-            return known
+        if index in self.objects:
+            former_kind, former = self.objects[index]
+            if former_kind != kind:
+                raise Broken(at, f"object {index} again, of type {former_kind}", f"type {kind}")
+            return former
         if kind == OBJECT:
             return self._object(index, at, depth)
         new = Table(at) if kind == TABLE else LuaFunction(at)
-        self.known[index] = kind, new
+        self.objects[index] = kind, new
         return self._table(new, depth) if isinstance(new, Table) else self._function(new, depth)
 
     def _function(self, function: LuaFunction, depth: int) -> LuaFunction:
@@ -176,16 +183,16 @@ class ObjectReader:
         kind = CLASSES.get(name.removesuffix("Tensor").removesuffix("Storage"))
         if kind is not None and name.endswith("Storage"):
             storage = self._storage(at, name, self.source.dtype(kind))
-            self.known[index] = OBJECT, storage
+            self.objects[index] = OBJECT, storage
             return storage
         if kind is not None and name.endswith("Tensor"):
             tensor = Tensor(at, name, (), (), 0, None)
-            self.known[index] = OBJECT, tensor
+            self.objects[index] = OBJECT, tensor
             return self._tensor(tensor, depth)
         if name.startswith(FOREIGN_CLASSES):
             raise Unsupported(at, "tables, tensors and modules", f"a {name}, which only Lua's own package reads")
         module = Module(at, name, version, Table(at))
-        self.known[index] = OBJECT, module
+        self.objects[index] = OBJECT, module
         if name == "nn.DataParallelTable" and version >= 2:
             self.value(depth + 1)  # its GPUs come before its fields
         fields = self.value(depth + 1)
@@ -194,8 +201,8 @@ class ObjectReader:
         module.fields = fields
         return module
 
-    def _name(self, what: str) -> str:
-        return self.source.text(self.source.integer(f"the length of {what}"), what).decode("latin-1")
+    def _name(self, subject: str) -> str:
+        return self.source.text(self.source.integer(f"the length of {subject}"), subject).decode("latin-1")
 
     def _storage(self, at: int, name: str, dtype: np.dtype[Any]) -> Storage:
         (count,) = self.source.longs(1, f"the length of a {name}")
@@ -210,9 +217,9 @@ class ObjectReader:
         tensor.stride = self.source.longs(dimensions, f"the stride of a {name}")
         tensor.offset = self.source.longs(1, f"the storage offset of a {name}")[0] - 1  # Lua counts from 1
         storage = self.value(depth + 1)
-        wanted = name.removesuffix("Tensor") + "Storage"
-        if storage is not None and not (isinstance(storage, Storage) and storage.class_name == wanted):
-            raise Broken(at, f"a {wanted} in a {name}", describe(storage))
+        storage_class = name.removesuffix("Tensor") + "Storage"
+        if storage is not None and not (isinstance(storage, Storage) and storage.class_name == storage_class):
+            raise Broken(at, f"a {storage_class} in a {name}", describe(storage))
         tensor.storage = storage
         if tensor.size:
             self._check_view(tensor, storage.stored.count if storage else 0)
@@ -230,11 +237,13 @@ class ObjectReader:
 
 
 class Torch7File:
-    """A parsed file, still open for its tensors.
+    """A parsed file, still open so that tensors can be read.
 
     Args:
+        path: the file.
         root: the object that was saved.
         objects: every table, object and function in the file, in its order.
+        source: the file's numbers and strings.
     """
 
     def __init__(self, path: Path, root: Value, objects: list[Value], source: BinarySource | TextSource) -> None:
@@ -243,10 +252,13 @@ class Torch7File:
         self._unread = 2 * sum(item.stored.count for item in objects if isinstance(item, Storage))
 
     def array(self, tensor: Tensor) -> NDArray[Any]:
-        """The tensor's numbers; all reads together take at most twice what the file stores.
+        """The numbers of a tensor; all calls together may return at most twice the numbers that the file stores.
+
+        Args:
+            tensor: of this file.
 
         Raises:
-            FormatError: its elements are more than its storage has, or are no numbers, or were read before.
+            FormatError: it has more elements than its storage, or they are no numbers, or were read too often.
         """
         storage = tensor.storage
         if storage is None or not tensor.size:
@@ -279,18 +291,21 @@ def looks_like_torch7(head: bytes, size: int) -> bool:
 
 
 def open_torch7(data: Bytes) -> Torch7File:
-    """The object graph of a file.
+    """Parse a Torch7 file.
+
+    Args:
+        data: the whole file.
 
     Raises:
-        FormatError: broken, truncated, or made to exhaust its reader.
+        FormatError: broken, truncated, or larger than its reader allows.
     """
     text = bytes(cut(data, 0, 2, "its first value").read())[1:] == b"\n"
-    # nothing in a binary file says how wide its longs are, but with the other width no tensor makes sense
+    # a binary file doesn't say how many bytes its longs have, but with the wrong number no tensor can be read
     return _parse(data.path, [TextSource(data)] if text else [BinarySource(data, width) for width in (8, 4)])
 
 
 def _parse(path: Path, sources: list[TextSource] | list[BinarySource]) -> Torch7File:
-    """The object graph by the first source that makes sense of the file."""
+    """The file, read by the first source that can read it whole."""
     errors: dict[int, Broken] = {}
     for source in sources:
         try:
@@ -298,7 +313,7 @@ def _parse(path: Path, sources: list[TextSource] | list[BinarySource]) -> Torch7
             reader = ObjectReader(source)
             root = reader.value()
             source.check_end()
-            return Torch7File(path, root, [value for _, value in reader.known.values()], source)
+            return Torch7File(path, root, [value for _, value in reader.objects.values()], source)
         except Broken as error:
             errors.setdefault(source.position, error)
             if isinstance(error, Unsupported):
@@ -313,7 +328,11 @@ def _parse(path: Path, sources: list[TextSource] | list[BinarySource]) -> Torch7
 
 
 def describe(value: Value) -> str:
-    """What a value is, for messages."""
+    """What a value is, for messages.
+
+    Args:
+        value: of a Torch7 file.
+    """
     if isinstance(value, (Module, Storage, Tensor)):
         return f"a {value.class_name} at offset {value.at:,}"
     if isinstance(value, (Table, LuaFunction)):

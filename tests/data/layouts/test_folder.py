@@ -4,11 +4,11 @@ import io
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from PIL import Image
 
-from densezoo.data.labels import check_labels, label_files
 from densezoo.data.layouts.folder import FolderImages, folder_images, tar_images
 from densezoo.errors import DatasetError, ImageError
 
@@ -30,7 +30,7 @@ def folder(tmp_path: Path, random_image: Callable[..., Image.Image]) -> Maker:
     return make
 
 
-def tarred(root: Path, path: Path, mode: str = "w") -> Path:
+def tarred(root: Path, path: Path, mode: Literal["w", "w:gz"] = "w") -> Path:
     with tarfile.open(path, mode) as tar:
         tar.add(root, arcname=".")
     return path
@@ -91,33 +91,11 @@ def test_known_names_give_their_own_labels_also_when_classes_are_absent(folder: 
     assert list(images.labels) == [3, 1, 1]
 
 
-def test_numbers_are_labels() -> None:
-    files = label_files(["10/a.png", "9/b.png", "2/c.png"], "root", "test", 11, None)
-    assert {file.id: file.label for file in files} == {"10/a.png": 10, "9/b.png": 9, "2/c.png": 2}
-
-
-def test_a_number_out_of_range_is_named() -> None:
-    with pytest.raises(DatasetError, match="root/10: label 10 is out of range; expected 0 to 9"):
-        label_files(["10/a.png", "9/b.png"], "root", "test", 10, None)
-
-
-@pytest.mark.parametrize("label", [-1, 3])
-def test_a_label_out_of_range_is_named(label: int) -> None:
-    with pytest.raises(DatasetError, match=f"b: label {label} is out of range; expected 0 to 2"):
-        check_labels([0, label, 2], ["a", "b", "c"], 3)
-
-
 def test_another_number_of_classes_is_refused(folder: Maker) -> None:
     with pytest.raises(DatasetError, match="expected 5 class folders; found 2: ant, cat"):
         folder_images(folder("", TWO), "test", 5, None)
     with pytest.raises(DatasetError, match="expected 3 class folders or folders named x ... z; found 2: ant, cat"):
         folder_images(folder("", TWO), "test", 3, ["x", "y", "z"])
-
-
-@pytest.mark.parametrize("names", [[], ["readme.txt"], ["a.png"], ["cat/notes.txt"]])
-def test_no_images(names: list[str]) -> None:
-    with pytest.raises(DatasetError, match="root: no images found; expected <class>/<file>"):
-        label_files(names, "root", "test", 2, None)
 
 
 def test_a_compressed_tar_is_refused(folder: Maker, tmp_path: Path) -> None:

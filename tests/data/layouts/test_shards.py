@@ -78,7 +78,7 @@ def test_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     def no_pyarrow(name: str, *args: object, **kwargs: object) -> object:
         if name.startswith("pyarrow"):
             raise ImportError(name)
-        return real(name, *args, **kwargs)
+        return real(name, *args, **kwargs)  # type: ignore[arg-type]
 
     monkeypatch.setattr(builtins, "__import__", no_pyarrow)
     with pytest.raises(MissingDependencyError, match=r"pip install 'densezoo\[parquet\]'"):

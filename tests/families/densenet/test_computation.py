@@ -26,6 +26,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "blur in the stem": {"aa_layer": "blurpool"},
     "blur everywhere": {"aa_layer": "blurpool", "aa_stem_only": False},
     "same padding": {"pool_padding": "same", "ceil_mode": True, "transition_pool": "max"},
+    "same padding of the first convolution": {"stem_padding": "same", "pool_padding": "same"},
     "ceil mode": {"ceil_mode": True},
     "ceil mode but in the stem": {"ceil_mode": True, "stem_ceil_mode": False},
     "ceil mode in the stem": {"stem_ceil_mode": True},

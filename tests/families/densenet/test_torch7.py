@@ -133,7 +133,8 @@ def test_weights_come_back_bit_for_bit(
 def test_semantics(tmp_path: Path) -> None:
     write_network(tmp_path / "x.t7", network(IMAGENET))
     assert read_checkpoint(tmp_path / "x.t7").semantics == {
-        "bn_eps": 1e-3, "transition_pool": "avg", "pool_padding": "torch", "ceil_mode": False, "stem_ceil_mode": None,
+        "bn_eps": 1e-3, "transition_pool": "avg", "stem_padding": "torch", "pool_padding": "torch",
+        "ceil_mode": False, "stem_ceil_mode": None,
     }  # fmt: skip
     with pytest.raises(CheckpointError, match=r"bn_eps was asked to be 1e-05, and the file says 0.001"):
         load_checkpoint(tmp_path / "x.t7", bn_eps=1e-5)

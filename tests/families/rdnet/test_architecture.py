@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from densezoo.errors import ConfigError
-from densezoo.families import family_of
 from densezoo.families.rdnet.architecture import RDNetArchitecture
 
 
@@ -29,6 +28,6 @@ def test_what_no_rdnet_can_be(fields: dict[str, object], message: str) -> None:
 
 def test_what_matters_in_training_alone_is_the_same_function() -> None:
     arch = RDNetArchitecture(drop_rate=0.1, drop_path_rate=0.4)
-    assert family_of(arch).same_function(arch) == family_of(arch).same_function(RDNetArchitecture())
+    assert arch.same_function() == RDNetArchitecture().same_function()
     other = RDNetArchitecture(head_norm_eps=1e-5)
-    assert family_of(arch).same_function(arch) != family_of(arch).same_function(other)
+    assert arch.same_function() != other.same_function()

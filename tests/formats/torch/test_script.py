@@ -166,15 +166,15 @@ def with_forward(path: Path, body: str) -> Path:
         ("return None", "forward returns a NoneType"),
         ("return (x, x)", "forward returns a tuple"),
         ("return torch.relu(nothing)", "KeyError"),
-        ("_0 = torch.insert([x], 0, x)\n    return x", "insert changes what it is given"),
-        ("ops.prim.RaiseException('no')", "an error of its own"),
+        ("_0 = torch.insert([x], 0, x)\n    return x", "insert changes its arguments"),
+        ("ops.prim.RaiseException('no')", "forward raises an error"),
         ("n = [x]\n    for i in range(90):\n      n = [n, n]\n    return x", "lists inside lists"),
         ("n = [x]\n    while True:\n      _0 = torch.append(n, x)\n      y = torch.cat(n, 1)", "expressions"),
         ("torch = x\n    return torch.relu(x)", "a call of torch.relu"),
         ("return torch.cat([x, torch.relu(x)[0]], 1)", "found cat of values that are computed"),
         ("return torch.relu()", "forward returns what"),
         ("n = [1, 1]\n    _0 = torch._set_item(n, 0, 2)", "_set_item may change a list"),
-        ("_0 = torch.mul(self.classifier.weight, 2, out=self.classifier.weight)", "mul changes what it is given"),
+        ("_0 = torch.mul(self.classifier.weight, 2, out=self.classifier.weight)", "mul changes its arguments"),
     ],
 )
 def test_code_that_no_densenet_has(tmp_path: Path, body: str, message: str) -> None:

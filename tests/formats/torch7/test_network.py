@@ -43,7 +43,7 @@ def test_a_module_of_another_class_is_passed_on_by_its_name(tmp_path: Path) -> N
     (other,) = read(tmp_path, Obj("nn.ConcatTable", {"modules": [Obj("nn.Linear", {"weight": 3})]})).modules
     assert isinstance(other, Other)
     assert other.class_name == "nn.ConcatTable"
-    assert other.where.startswith("module 1 (nn.ConcatTable, offset ")
+    assert other.label.startswith("module 1 (nn.ConcatTable, offset ")
 
 
 def test_branches_that_no_dense_layer_has(tmp_path: Path) -> None:

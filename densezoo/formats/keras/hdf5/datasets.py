@@ -1,4 +1,4 @@
-"""The numbers of an HDF5 dataset: in one piece, or in chunks that an index finds and filters make smaller."""
+"""The numbers of an HDF5 dataset: in one piece, or in chunks that an index lists and filters compress."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class Grid(NamedTuple):
     """How a dataset is cut into chunks.
 
     Args:
-        shape: of the dataset.
-        limits: of its shape, where it may grow.
-        sides: of a chunk.
-        size: of a chunk, in bytes, without filters.
+        shape: sides of the dataset, numbers.
+        limits: sides up to which it may grow, numbers.
+        sides: of a chunk, numbers.
+        size: of a chunk without filters, bytes.
     """
 
     shape: list[int]
@@ -49,19 +49,19 @@ class Grid(NamedTuple):
 
     @property
     def num_chunks(self) -> int:
-        """How many have some of the dataset's numbers."""
+        """How many chunks hold numbers of the dataset."""
         return prod(-(-side // step) for side, step in zip(self.shape, self.sides))
 
     def chunks(self) -> Iterator[tuple[int, list[int]]]:
-        """(number, index of its first number in the dataset) of each of them; the limits are numbered throughout."""
+        """(number of the chunk, index of its first number in the dataset) of each chunk; numbers follow the limits."""
         counts = [-(-side // step) for side, step in zip(self.shape, self.sides)]
         most = [-(-limit // step) for limit, step in zip(self.limits, self.sides)]
-        for left in range(self.num_chunks):
+        for rest in range(self.num_chunks):
             number, weight, origin = 0, 1, list[int]()
             for count, limit, step in reversed(list(zip(counts, most, self.sides))):
-                left, rest = divmod(left, count)
-                number, weight = number + rest * weight, weight * limit
-                origin.insert(0, rest * step)
+                rest, index = divmod(rest, count)
+                number, weight = number + index * weight, weight * limit
+                origin.insert(0, index * step)
             yield number, origin
 
 
@@ -69,34 +69,34 @@ class Chunk(NamedTuple):
     """A chunk as it is stored.
 
     Args:
-        origin: the index of its first number.
-        start: of its bytes in the file.
-        size: in bytes.
+        origin: the index of its first number in the dataset.
+        start: offset of its bytes in the file.
+        size: in the file, bytes.
         skipped: a bit for each filter that wasn't applied.
-        place: where the index has it, for messages.
+        entry: offset of its entry in the index, bytes, for messages.
     """
 
     origin: list[int]
     start: int
     size: int
     skipped: int
-    place: int
+    entry: int
 
 
-def read_tensor(file: File, node: HDF5Object, what: str) -> Tensor:
+def read_tensor(file: File, node: HDF5Object, subject: str) -> Tensor:
     """The numbers of a dataset.
 
     Args:
-        file: that the dataset is in.
+        file: the file of the dataset.
         node: the dataset.
-        what: its name, for messages.
+        subject: its name, for messages.
 
     Raises:
-        FormatError: broken, truncated or in another file; no numbers; stored in a way that isn't read.
+        FormatError: broken, truncated or in another file; no numbers; stored in a way that densezoo doesn't read.
     """
     space, kind, layout = (node.message(which) for which in (DATASPACE, DATATYPE, LAYOUT))
     if space is None or kind is None or layout is None or node.message(EXTERNAL) is not None:
-        raise FormatError(f"{file.path}: {what} is no dataset with its numbers in this file")
+        raise FormatError(f"{file.path}: {subject} is no dataset with its numbers in this file")
     (shape, limits), dtype, at = file.shape(space.start), _dtype(file, kind.start), layout.start
     size = prod(shape) * dtype.itemsize
     version, how = file.number(at, 1), file.number(at + 1, 1)
@@ -107,13 +107,13 @@ def read_tensor(file: File, node: HDF5Object, what: str) -> Tensor:
         if file.data.opened.shapes_only and size > SMALL:
             return without_numbers(dtype.str, shape)
         grid, chunks = _cut(file, at, shape, limits, dtype.itemsize)
-        return _assembled(file, grid, chunks, list(_filters(file, node)), dtype, what)
-    start, there = (at + 4, file.number(at + 2, 2)) if how == COMPACT else (file.number(at + 2), file.number(at + 10))
+        return _assembled(file, grid, chunks, list(_filters(file, node)), dtype, subject)
+    start, stored = (at + 4, file.number(at + 2, 2)) if how == COMPACT else (file.number(at + 2), file.number(at + 10))
     if size == 0:  # nothing is stored
-        start, there = at, 0
-    if there != size or start == UNDEFINED:
-        raise file.error(at, f"{size:,} bytes of {what}, of shape {tuple(shape)}", f"{there:,}")
-    return to_tensor(file.piece(start, size, what), dtype.str, shape, f"{file.path}: {what}")
+        start, stored = at, 0
+    if stored != size or start == UNDEFINED:
+        raise file.error(at, f"{size:,} bytes of {subject}, of shape {tuple(shape)}", f"{stored:,}")
+    return to_tensor(file.piece(start, size, subject), dtype.str, shape, f"{file.path}: {subject}")
 
 
 def _dtype(file: File, at: int) -> np.dtype[np.generic]:
@@ -121,13 +121,13 @@ def _dtype(file: File, at: int) -> np.dtype[np.generic]:
     letter = {0: "i" if flags & 8 else "u", 1: "f"}.get(kind, "")
     properties = NUMBERS.get((letter, size))
     if properties is None or file.piece(at + 8, len(properties), "a datatype").read() != properties:
-        found = f"numbers of class {kind} of {size} bytes, flags {flags}"
-        raise file.unsupported(at, found, "float16, 32 or 64, int8, 32 or 64, or uint8")
+        numbers = f"numbers of class {kind} of {size} bytes, flags {flags}"
+        raise file.unsupported(at, numbers, "float16, 32 or 64, int8, 32 or 64, or uint8")
     return np.dtype(f"{'>' if flags & 1 else '<'}{letter}{size}")
 
 
 def _cut(file: File, at: int, shape: list[int], limits: list[int], item: int) -> tuple[Grid, Iterator[Chunk]]:
-    """A chunked layout. One of the sides of a chunk is the bytes of a number."""
+    """The chunks of a chunked layout; the file lists the bytes of a number as a further side of a chunk."""
     older = file.number(at, 1) == 3
     if older:
         rank, width, start = file.number(at + 2, 1), 4, at + 11
@@ -144,15 +144,15 @@ def _cut(file: File, at: int, shape: list[int], limits: list[int], item: int) ->
 
 
 def _chunks_v3(file: File, tree: int, rank: int, grid: Grid) -> Iterator[Chunk]:
-    """A version 1 B-tree; its keys are a chunk's size, filters that were skipped, and origin."""
+    """The chunks that a version 1 B-tree lists; a key holds a chunk's size, its skipped filters and its origin."""
     key_size = 8 + 8 * rank
-    for place in btree_v1(file, tree, kind=1, key_size=key_size):
-        origin = [file.number(place + 8 + 8 * i) for i in range(rank - 1)]
-        yield Chunk(origin, file.number(place + key_size), file.number(place, 4), file.number(place + 4, 4), place)
+    for entry in btree_v1(file, tree, kind=1, key_size=key_size):
+        origin = [file.number(entry + 8 + 8 * i) for i in range(rank - 1)]
+        yield Chunk(origin, file.number(entry + key_size), file.number(entry, 4), file.number(entry + 4, 4), entry)
 
 
 def _chunks_v4(file: File, at: int, flags: int, grid: Grid) -> Iterator[Chunk]:
-    """One of several indexes, none of which has more than it needs."""
+    """The chunks that one of several indexes lists."""
     index = file.number(at, 1)
     if index not in (SINGLE, IMPLICIT, FIXED_ARRAY) or flags & PARTIAL_EDGES:
         raise file.unsupported(at, f"chunks as of a dataset that can grow (index {index}, flags {flags})")
@@ -169,34 +169,34 @@ def _chunks_v4(file: File, at: int, flags: int, grid: Grid) -> Iterator[Chunk]:
         if array.size != 8 and not 12 < array.size <= 20:  # an address; with filters also the size, and what is skipped
             raise file.error(at, "an array of chunks", f"elements of {array.size} bytes")
         for number, origin in grid.chunks():
-            place = array.find(number)
+            entry = array.find(number)
             size, skipped = grid.size, 0
             if array.size > 8:
-                size, skipped = file.number(place + 8, array.size - 12), file.number(place + array.size - 4, 4)
-            yield Chunk(origin, file.number(place), size, skipped, place)
+                size, skipped = file.number(entry + 8, array.size - 12), file.number(entry + array.size - 4, 4)
+            yield Chunk(origin, file.number(entry), size, skipped, entry)
 
 
 def _assembled(
-    file: File, grid: Grid, chunks: Iterator[Chunk], filters: list[int], dtype: np.dtype[np.generic], what: str
+    file: File, grid: Grid, chunks: Iterator[Chunk], filters: list[int], dtype: np.dtype[np.generic], subject: str
 ) -> Tensor:
-    """All chunks; every number has to be in one of them."""
-    out, seen = np.empty(grid.shape, dtype), set[tuple[int, ...]]()
+    """The dataset of all chunks; every number must be in one of them."""
+    out, origins = np.empty(grid.shape, dtype), set[tuple[int, ...]]()
     for chunk in chunks:
-        raw: bytes | memoryview = file.piece(chunk.start, chunk.size, f"a chunk of {what}").read()
+        raw: bytes | memoryview = file.piece(chunk.start, chunk.size, f"a chunk of {subject}").read()
         for i, which in reversed(list(enumerate(filters))):
             if not chunk.skipped >> i & 1:
-                raw = _undone(file, which, raw, grid.size, dtype.itemsize, chunk.place)
+                raw = _undone(file, which, raw, grid.size, dtype.itemsize, chunk.entry)
         aligned = all(
             begin < side and begin % step == 0 for begin, side, step in zip(chunk.origin, grid.shape, grid.sides)
         )
-        if len(raw) != grid.size or not aligned or tuple(chunk.origin) in seen:
+        if len(raw) != grid.size or not aligned or tuple(chunk.origin) in origins:
             expected = f"each chunk of {grid.sides} within {grid.shape} once"
-            raise file.error(chunk.place, expected, f"{len(raw):,} bytes at {chunk.origin}")
-        seen.add(tuple(chunk.origin))
+            raise file.error(chunk.entry, expected, f"{len(raw):,} bytes at {chunk.origin}")
+        origins.add(tuple(chunk.origin))
         target = out[tuple(slice(begin, begin + side) for begin, side in zip(chunk.origin, grid.sides))]
         target[...] = np.frombuffer(raw, dtype).reshape(grid.sides)[tuple(slice(0, side) for side in target.shape)]
-    if len(seen) != grid.num_chunks:
-        raise FormatError(f"{file.path}: {what} should have {grid.num_chunks:,} chunks; there are {len(seen):,}")
+    if len(origins) != grid.num_chunks:
+        raise FormatError(f"{file.path}: {subject} should have {grid.num_chunks:,} chunks; there are {len(origins):,}")
     return torch.from_numpy(out.astype(out.dtype.newbyteorder("="), copy=False))
 
 

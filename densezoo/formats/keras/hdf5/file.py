@@ -1,8 +1,8 @@
-"""HDF5 files, read within their own bytes: https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html
+"""HDF5 files, read without allocating what they merely claim: https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html
 
 The HDF5 library allocates what a broken file claims and can crash on it; this reader knows the parts of the format
 that weights are stored with, as every version of the library writes them. A file is groups and datasets; each is a
-header of messages, which say what it is made of. What is many (links, attributes) may be elsewhere, in "dense" storage.
+header of messages, which describe it. Many links or attributes may be in another part of the file, in "dense" storage.
 """
 
 from __future__ import annotations
@@ -31,7 +31,12 @@ STRING, VARIABLE_LENGTH = 3, 9
 
 
 class Message(NamedTuple):
-    """A part of an object's header: what it describes and where its bytes are."""
+    """A part of an object's header.
+
+    Args:
+        kind: what it describes: DATASPACE, DATATYPE, ...
+        start, size: its offset in the file and its length, bytes.
+    """
 
     kind: int
     start: int
@@ -43,15 +48,15 @@ class HDF5Object:
     """A group or a dataset.
 
     Args:
-        messages: its header's, and its dense links and attributes.
-        members: {name: address of its header}, of a group; soft and external links are left out.
+        messages: of its header, its dense links and attributes included.
+        members: {name: address of its header} of a group's members, without soft and external links.
     """
 
     messages: list[Message]
     members: dict[str, int]
 
     def message(self, kind: int) -> Message | None:
-        """The first message of a kind."""
+        """The first message of a kind; None if there is none."""
         return next((message for message in self.messages if message.kind == kind), None)
 
 
@@ -59,10 +64,10 @@ class File(HDF5Bytes):
     """An HDF5 file.
 
     Args:
-        data: its bytes.
+        data: the whole file.
 
     Raises:
-        FormatError: another version of the format; broken or truncated. So do all methods.
+        FormatError: another version of the format; broken or truncated. All methods raise it.
     """
 
     def __init__(self, data: Bytes) -> None:
@@ -151,30 +156,30 @@ class File(HDF5Bytes):
             yield Message(kind, *heap.find(record + id_at))
 
     def _link(self, at: int) -> dict[str, int]:
-        """{name: address}, or nothing where the link is soft or external."""
+        """{name: address}; empty if the link is soft or external."""
         self.expect(at, b"\1", "a link of version 1")
-        flags, place = self.number(at + 1, 1), at + 2
-        hard = not flags & 8 or self.number(place, 1) == 0
-        place += (flags >> 3 & 1) + 8 * (flags >> 2 & 1) + (flags >> 4 & 1)  # kind, creation order, character set
-        size = self.number(place, 1 << (flags & 3))
-        place += 1 << (flags & 3)
+        flags, position = self.number(at + 1, 1), at + 2
+        hard = not flags & 8 or self.number(position, 1) == 0
+        position += (flags >> 3 & 1) + 8 * (flags >> 2 & 1) + (flags >> 4 & 1)  # kind, creation order, character set
+        size = self.number(position, 1 << (flags & 3))
+        position += 1 << (flags & 3)
         self.reserve(at, size)
-        name = bytes(self.piece(place, size, "a link's name").read()).decode("utf-8", "replace")
-        return {name: self.number(place + size)} if hard else {}
+        name = bytes(self.piece(position, size, "a link's name").read()).decode("utf-8", "replace")
+        return {name: self.number(position + size)} if hard else {}
 
     def texts(self, node: HDF5Object, name: str) -> list[str] | None:
-        """An attribute of strings; None where there is none of this name."""
+        """The strings of an attribute; None if the object has no attribute of this name."""
         for message in node.messages:
             if message.kind == ATTRIBUTE:
-                found, datatype, space, start = self._attribute(message.start)
-                if found == name:
+                attribute, datatype, space, start = self._attribute(message.start)
+                if attribute == name:
                     if self.number(message.start, 1) > 1 and self.number(message.start + 1, 1):
                         raise self.unsupported(message.start, "an attribute whose datatype is in another object")
                     return self._texts(datatype, self.shape(space)[0], start, message.start + message.size)
         return None
 
     def _attribute(self, at: int) -> tuple[str, int, int, int]:
-        """(name, where its datatype is, its dataspace, its values)."""
+        """(name, offset of its datatype, of its dataspace, of its values)."""
         version = self.number(at, 1)
         if version not in (1, 2, 3):
             raise self.error(at, "an attribute of version 1 to 3", f"version {version}")
@@ -196,14 +201,14 @@ class File(HDF5Bytes):
             raise self.error(start, "an attribute of strings", f"kind {kind}, {count:,} of {size:,} bytes")
         out = []
         for at in range(start, start + count * size, size):
-            place, length = self._referred(at) if kind == VARIABLE_LENGTH else (at, size)
+            position, length = self._referred(at) if kind == VARIABLE_LENGTH else (at, size)
             self.reserve(at, length)
-            raw = bytes(self.piece(place, length, "a string").read())
+            raw = bytes(self.piece(position, length, "a string").read())
             out.append(raw.partition(b"\0")[0].decode("utf-8", "replace"))
         return out
 
     def _referred(self, at: int) -> tuple[int, int]:
-        """(where it is, its bytes) of a string that is elsewhere: its length, its collection, its number there."""
+        """(offset, length in bytes) of a string in a collection; the reference is length, collection and number."""
         length, address, number = self.number(at, 4), self.number(at + 4), self.number(at + 12, 4)
         if length == 0:
             return at, 0
@@ -215,7 +220,7 @@ class File(HDF5Bytes):
         return start, min(length, size)
 
     def shape(self, at: int) -> tuple[list[int], list[int]]:
-        """The sides of a dataspace, and how long they may grow."""
+        """The sides of a dataspace, and the sides up to which it may grow."""
         version, rank, flags = self.number(at, 1), self.number(at + 1, 1), self.number(at + 2, 1)
         if version not in (1, 2) or rank > 8:
             raise self.error(at, "a dataspace of version 1 or 2 and up to 8 sides", f"version {version}, {rank} sides")

@@ -1,4 +1,4 @@
-"""How an HDF5 file finds one of many: B-trees, heaps, arrays. Sections III.A to III.G of the format's specification.
+"""The indexes of an HDF5 file: B-trees, heaps, arrays. Sections III.A to III.G of the format's specification.
 
 https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html
 """
@@ -16,7 +16,7 @@ HUGE_RECORD = 1, 24  # kind and bytes of a record of a fractal heap's huge objec
 
 
 def btree_v1(source: HDF5Bytes, address: int, kind: int, key_size: int) -> Iterator[int]:
-    """Where the entries (key, then address) in the leaves of a version 1 B-tree are, in order.
+    """The offsets of the entries (key, then address) in the leaves of a version 1 B-tree, in order.
 
     Args:
         source: the file.
@@ -32,15 +32,15 @@ def btree_v1(source: HDF5Bytes, address: int, kind: int, key_size: int) -> Itera
         if level >= levels:
             raise source.error(at, f"a B-tree's node below level {levels}", f"level {level}")
         source.piece(at + 24, count * (key_size + 8) + key_size, "a B-tree's entries")
-        places = [at + 24 + i * (key_size + 8) for i in range(count)]
+        entries = [at + 24 + i * (key_size + 8) for i in range(count)]
         if level == 0:
-            yield from places
+            yield from entries
         else:
-            todo += [(source.number(place + key_size), level) for place in reversed(places)]
+            todo += [(source.number(entry + key_size), level) for entry in reversed(entries)]
 
 
 def btree_v2(source: HDF5Bytes, address: int, kind: int, record: int) -> Iterator[int]:
-    """Where the records of a version 2 B-tree are, in any order; inner nodes have some, too.
+    """The offsets of the records of a version 2 B-tree, in any order; inner nodes have records, too.
 
     Args:
         source: the file.
@@ -75,7 +75,7 @@ def btree_v2(source: HDF5Bytes, address: int, kind: int, record: int) -> Iterato
 
 
 def _width(most: int) -> int:
-    """Bytes of a number that can be so large."""
+    """Bytes of a number that is at most this large."""
     return (most.bit_length() + 7) // 8
 
 
@@ -100,25 +100,25 @@ class FractalHeap:
         if filters:
             raise source.unsupported(address, "a fractal heap with filters")
         if id_size not in (7, 8) or bits > 64 or self.columns * self.block == 0:
-            found = f"IDs of {id_size} bytes, {bits} bits, rows of {self.columns} blocks of {self.block:,} bytes"
-            raise source.error(address, "a fractal heap for links or attributes", found)
+            heap = f"IDs of {id_size} bytes, {bits} bits, rows of {self.columns} blocks of {self.block:,} bytes"
+            raise source.error(address, "a fractal heap for links or attributes", heap)
         self.id_size, self.offset_size = id_size, (bits + 7) // 8
         self.length_size = min((self.max_direct.bit_length() + 6) // 8, _width(limit))
         records = [] if huge == UNDEFINED else btree_v2(source, huge, *HUGE_RECORD)
         self.huge = {source.number(at + 16): (source.number(at), source.number(at + 8)) for at in records}
 
     def find(self, at: int) -> tuple[int, int]:
-        """(where it is, its bytes) of the object whose ID is at this byte of the file."""
+        """(offset, length in bytes) of the object whose ID is at this offset of the file."""
         kind = self.source.number(at, 1)
         if kind == 0x00:
             size = self.source.number(at + 1 + self.offset_size, self.length_size)
             return self._managed(self.source.number(at + 1, self.offset_size)), size
-        if kind == 0x10 and (found := self.huge.get(self.source.number(at + 1, self.id_size - 1))):
-            return found
+        if kind == 0x10 and (huge := self.huge.get(self.source.number(at + 1, self.id_size - 1))):
+            return huge
         raise self.source.error(at, "the ID of an object in the fractal heap", f"one of kind {kind:#04x}")
 
     def _managed(self, offset: int) -> int:
-        """Down from the root block, which is an indirect one if it has rows."""
+        """The offset in the file of a managed object, found from the root block, which is indirect if it has rows."""
         block, rows = self.root, self.rows
         while rows:
             self.source.expect(block, b"FHIB\0", "an indirect block")
@@ -134,7 +134,7 @@ class FractalHeap:
 
 
 class FixedArray:
-    """Elements of one size, in pages if they are many; whatever is written together ends in a checksum.
+    """Elements of one size, in pages if there are many; each page ends in a checksum.
 
     Args:
         source: the file.
@@ -156,7 +156,7 @@ class FixedArray:
             self.start += (-(-self.count // self.per_page) + 7) // 8 + 4
 
     def find(self, number: int) -> int:
-        """Where an element is."""
+        """The offset of an element in the file."""
         if number >= self.count:
             raise self.source.error(self.start, f"element {number:,} of a fixed array", f"{self.count:,} of them")
         page = number // self.per_page
@@ -175,13 +175,13 @@ def symbol_table(source: HDF5Bytes, tree: int, heap: int) -> Iterator[tuple[str,
     """
     source.expect(heap, b"HEAP", "a heap of names")
     names = source.piece(source.number(heap + 24), source.number(heap + 8), "a heap of names")
-    for place in btree_v1(source, tree, kind=0, key_size=8):
-        table = source.number(place + 8)
+    for leaf in btree_v1(source, tree, kind=0, key_size=8):
+        table = source.number(leaf + 8)
         source.expect(table, b"SNOD", "a symbol table")
         for entry in range(table + 8, table + 8 + 40 * source.number(table + 6, 2), 40):
             start = source.number(entry)
-            there = cut(names, start, min(MAX_NAME, len(names) - start), "a name")
-            name, zero, _ = bytes(there.read()).partition(b"\0")
+            rest = cut(names, start, min(MAX_NAME, len(names) - start), "a name")
+            name, zero, _ = bytes(rest.read()).partition(b"\0")
             if not zero:
                 raise source.error(entry, "a name", f"none at byte {start:,} of its heap")
             source.reserve(entry, len(name))
@@ -190,17 +190,17 @@ def symbol_table(source: HDF5Bytes, tree: int, heap: int) -> Iterator[tuple[str,
 
 
 def global_heap(source: HDF5Bytes, address: int) -> dict[int, tuple[int, int]]:
-    """{number: (where it is, its bytes)} of the objects in a collection of a global heap.
+    """{number: (offset, length in bytes)} of the objects in a collection of a global heap.
 
     Args:
         source: the file.
         address: of the collection.
     """
     source.expect(address, b"GCOL\1", "a collection of strings")
-    place, end = address + 16, address + source.number(address + 8)
+    position, end = address + 16, address + source.number(address + 8)
     strings = {}
-    while place + 16 <= end and (number := source.number(place, 2)):  # 0 is the free space at the end
-        size = source.number(place + 8)
-        strings[number] = (place + 16, size)
-        place += 16 + -(-size // 8) * 8
+    while position + 16 <= end and (number := source.number(position, 2)):  # 0 is the free space at the end
+        size = source.number(position + 8)
+        strings[number] = (position + 16, size)
+        position += 16 + -(-size // 8) * 8
     return strings

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from densezoo.results.weights import has_weights_of
-from densezoo.types import EvalResult, Figure, ModelSpec
+from densezoo.types import Accuracy, EvalResult, ModelSpec
 
 
-def figures(spec: ModelSpec, results: Iterable[EvalResult]) -> list[Figure]:
+def accuracies(spec: ModelSpec, results: Iterable[EvalResult]) -> list[Accuracy]:
     """Every published and every measured accuracy of a model: the published ones in the index's order, then the rest.
 
-    A measurement stands beside the first figure that is published for its dataset and its conditions. One set of a
+    A measurement stands beside the first accuracy that is published for its dataset and its conditions. One set of a
     dataset of several (ImageNet-C's) is left out.
 
     Args:
@@ -24,7 +24,7 @@ def figures(spec: ModelSpec, results: Iterable[EvalResult]) -> list[Figure]:
     }
     published = []
     for reported in spec.reported:
-        figure = Figure(spec, reported)
-        same = measured.pop((str(figure.dataset), str(figure.protocol)), None)
-        published.append(Figure(spec, reported, same))
-    return published + [Figure(spec, None, result) for result in measured.values()]
+        accuracy = Accuracy(spec, reported)
+        same = measured.pop((str(accuracy.dataset), accuracy.label), None)
+        published.append(Accuracy(spec, reported, same))
+    return published + [Accuracy(spec, None, result) for result in measured.values()]

@@ -9,7 +9,7 @@ from densezoo.types.result import EvalResult
 
 
 @dataclass(frozen=True)
-class Figure:
+class Accuracy:
     """A model's accuracy on one dataset under one protocol: published, measured with the same weights, or both.
 
     Args:
@@ -30,8 +30,15 @@ class Figure:
         return self.measured.dataset if self.measured is not None else None
 
     @property
+    def label(self) -> str:
+        """The protocol and what else is unusual in how it was had, such as ``torch7+ten-crop``."""
+        if self.measured is not None:
+            return self.measured.protocol_label
+        return "+".join(filter(None, [self.protocol or "not known", self.reported.tta if self.reported else None]))
+
+    @property
     def protocol(self) -> str | None:
-        """The named preprocessing; of a model without figures the one that its weights are used with."""
+        """The named preprocessing; of a model without accuracies the one that its weights are used with."""
         if self.reported is not None:
             return self.reported.protocol
         return self.measured.protocol if self.measured is not None else self.spec.protocol
