@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from densezoo.api.documents import check_index, make_tables
     from densezoo.api.evaluation import evaluate_checkpoint, evaluate_protocols, report
     from densezoo.api.index import find_models, list_models
+    from densezoo.api.labels import class_names
     from densezoo.api.models import create_model, get_protocol, load_checkpoint
     from densezoo.api.training import train_config
     from densezoo.api.weights import fetch_weights, verify_weights
@@ -26,6 +27,7 @@ __all__ = [
     "analyze",
     "benchmark_formats",
     "check_index",
+    "class_names",
     "convert_checkpoint",
     "create_model",
     "evaluate_checkpoint",
@@ -47,6 +49,7 @@ _MODULES = {
     "analyze": "densezoo.api.analysis",
     "benchmark_formats": "densezoo.api.benchmark",
     "check_index": "densezoo.api.documents",
+    "class_names": "densezoo.api.labels",
     "convert_checkpoint": "densezoo.api.conversion",
     "create_model": "densezoo.api.models",
     "evaluate_checkpoint": "densezoo.api.evaluation",
