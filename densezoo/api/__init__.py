@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from densezoo.api.conversion import convert_checkpoint
     from densezoo.api.documents import check_index, make_tables
     from densezoo.api.evaluation import evaluate_checkpoint, evaluate_protocols, report
-    from densezoo.api.index import find_models, list_models
+    from densezoo.api.index import describe_model, find_models, list_models
     from densezoo.api.labels import class_names
     from densezoo.api.models import create_model, get_protocol, load_checkpoint
     from densezoo.api.training import train_config
@@ -30,6 +30,7 @@ __all__ = [
     "class_names",
     "convert_checkpoint",
     "create_model",
+    "describe_model",
     "evaluate_checkpoint",
     "evaluate_protocols",
     "fetch_weights",
@@ -52,6 +53,7 @@ _MODULES = {
     "class_names": "densezoo.api.labels",
     "convert_checkpoint": "densezoo.api.conversion",
     "create_model": "densezoo.api.models",
+    "describe_model": "densezoo.api.index",
     "evaluate_checkpoint": "densezoo.api.evaluation",
     "evaluate_protocols": "densezoo.api.evaluation",
     "fetch_weights": "densezoo.api.weights",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from densezoo.errors import QueryError
 from densezoo.families import families
 from densezoo.index import select
-from densezoo.index.load import load_index
+from densezoo.index.load import get_spec, load_index, tell_which
 from densezoo.paths import RESULTS, ROOT
 from densezoo.results.accuracies import accuracies
 from densezoo.results.store import read_results
@@ -39,6 +39,43 @@ def find_models(patterns: str | Sequence[str] = "*", *, where: str | None = None
     """
     specs, _ = select.matching(patterns, load_index().values())
     return select.select(_accuracies(specs), where, sort)
+
+
+def describe_model(name: str, width: int | None = None) -> str:
+    """All that is known of one model, as text: architecture, files, every published and measured accuracy, how to use.
+
+    Args:
+        name: of the index, or an alias; case, separators and a slip in a word are forgiven where one model is meant.
+        width: columns to fold long lines at; None: they are not folded.
+
+    Raises:
+        UnknownNameError: no such model; names the nearest one of the same numbers.
+        QueryError: several architectures may be meant.
+    """
+    from densezoo.results.description import describe  # here, because rich takes long to import
+
+    spec = _meant(name)
+    return describe(spec, accuracies(spec, _stored()), width)
+
+
+def _meant(name: str) -> ModelSpec:
+    """The model of a name; of a pattern or a misspelt name the one that it finds, or an architecture's first."""
+    specs = load_index()
+    known = {other for spec in specs.values() for other in (spec.name, *spec.aliases)}
+    found = [] if name in known else select.matching(name, specs.values())[0]
+    architectures = list(dict.fromkeys(spec.arch for spec in found))
+    if len(architectures) > 1:
+        shown = ", ".join(architectures[:5]) + (", ..." if len(architectures) > 5 else "")
+        raise QueryError(
+            f"{name!r} may be one of {len(found)} models of {shown}; densezoo list_models {name!r} lists them"
+        )
+    if not found:
+        return get_spec(name)
+    alias = next((spec.arch for spec in found if len(found) > 1 and spec.arch in known), found[0].name)
+    spec = get_spec(alias)
+    if len(found) > 1 and alias == spec.name:
+        tell_which(spec.arch, spec, specs.values())
+    return spec
 
 
 def explain_empty(patterns: str | Sequence[str], where: str | None) -> QueryError | None:

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from timm.data import ImageNetInfo
+from timm.data.imagenet_info import ImageNetInfo
 from torchvision.models._meta import _IMAGENET_CATEGORIES
 
 from densezoo.data import class_names
@@ -22,7 +22,7 @@ def test_imagenet_s_names_are_torchvision_s_and_its_folders_timm_s() -> None:
     folders, names = imagenet_classes()
     info = ImageNetInfo()
     assert list(names) == _IMAGENET_CATEGORIES
-    assert list(folders) == info.label_names()
+    assert list(folders) == info.label_names()  # type: ignore[no-untyped-call]
 
 
 def test_names_and_folders_belong_together() -> None:
