@@ -21,7 +21,8 @@ test-all: check
 check: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	@# for 3.10 there is no numpy after 2.2, whose types are others; pyproject.toml has mypy check 3.10's syntax anyway
+	if $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then $(BIN)/mypy; fi
 	OMP_NUM_THREADS=1 $(BIN)/python tools/check_index.py
 	$(BIN)/python tools/make_tables.py --check
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import shutil
 import tempfile
@@ -81,6 +82,12 @@ def replacing(path: Path, error: Callable[[str], DensezooError] | None = None, *
     finally:
         with contextlib.suppress(OSError):
             hidden.unlink()
+
+
+def replaced_by(hidden: Path) -> Path | None:
+    """The file that a kill kept a hidden one from replacing; None: it is no hidden file of `replacing`."""
+    name = re.fullmatch(r"\.(.+)\.\d+-[0-9a-f]{6}", hidden.name)
+    return hidden.with_name(name[1]) if name else None
 
 
 def write_atomically(path: Path, text: str) -> None:

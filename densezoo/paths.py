@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
@@ -22,10 +23,12 @@ def cache_folder() -> Path:
 
 
 def relative_to_root(path: Path) -> str:
-    """The path as results and messages show it: relative to the repository if it is inside, else absolute.
+    """The path as it is written in results and messages: relative to the repository where it lies in it."""
+    return _relative_to_root(path.absolute())
 
-    Args:
-        path: of a file or folder.
-    """
+
+@cache
+def _relative_to_root(path: Path) -> str:
+    """The same of an absolute path: the index asks for each metafile and config many times."""
     path = path.resolve()
     return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else str(path)

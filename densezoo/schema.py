@@ -34,14 +34,12 @@ def build(cls: type[T], values: object, error_prefix: str, error: type[DensezooE
     """
     if not isinstance(values, Mapping):
         raise error(f"{error_prefix}: expected a mapping of {cls.__name__} fields, found {values!r}")
-    hints = _hints(cls)  # type: ignore[arg-type]  # classes are hashable
-    fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    hints, required = _fields(cls)  # type: ignore[arg-type]  # classes are hashable
     for key in values:
-        if key not in fields:
-            raise error(f"{error_prefix}: unknown key {key!r}{suggestion(str(key), fields)}")
-    for name, field in fields.items():
-        optional = field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
-        if name not in values and not optional:
+        if key not in hints:
+            raise error(f"{error_prefix}: unknown key {key!r}{suggestion(str(key), hints)}")
+    for name in required:
+        if name not in values:
             raise error(f"{error_prefix}: the key {name!r} is missing")
     arguments = {}
     for key, value in values.items():
@@ -56,12 +54,21 @@ def build(cls: type[T], values: object, error_prefix: str, error: type[DensezooE
 
 
 @cache
-def _hints(cls: type) -> dict[str, Any]:
-    return get_type_hints(cls)
+def _fields(cls: type[Any]) -> tuple[dict[str, Any], list[str]]:
+    """({field of a dataclass: its type}, the fields without a default)."""
+    hints, fields, missing = get_type_hints(cls), dataclasses.fields(cls), dataclasses.MISSING
+    required = [field.name for field in fields if field.default is missing and field.default_factory is missing]
+    return {field.name: hints[field.name] for field in fields}, required
+
+
+@cache
+def _parts(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    """(what a generic type is of, its arguments), which `typing` finds out anew each time."""
+    return get_origin(hint), get_args(hint)
 
 
 def _checked(value: object, hint: Any, error_prefix: str, error: type[DensezooError]) -> object:
-    origin, args = get_origin(hint), get_args(hint)
+    origin, args = _parts(hint)
     if origin is Literal:
         if value not in args:
             raise _Mismatch("one of " + ", ".join(repr(arg) for arg in args))

@@ -34,18 +34,19 @@ def _padded(node: Node, x: Tensor, value: float = 0.0, mode: str = "constant") -
 
 def _conv(node: Node, inputs: list[Tensor], weights: list[Tensor]) -> Tensor:
     stride, groups = node.attributes["stride"], node.attributes.get("groups", 1)
-    return functional.conv2d(_padded(node, *inputs), *weights, stride=stride, groups=groups)
+    weight, bias = weights[0], weights[1] if len(weights) > 1 else None
+    return functional.conv2d(_padded(node, inputs[0]), weight, bias, stride=stride, groups=groups)
 
 
 def _norm(node: Node, inputs: list[Tensor], weights: list[Tensor]) -> Tensor:
     weight, bias, mean, variance = weights
-    return functional.batch_norm(*inputs, mean, variance, weight, bias, eps=node.attributes["eps"])
+    return functional.batch_norm(inputs[0], mean, variance, weight, bias, eps=node.attributes["eps"])
 
 
 def _pool(function: Callable[..., Tensor]) -> Operation:
     def pool(node: Node, inputs: list[Tensor], weights: list[Tensor]) -> Tensor:
         sides, same = (node.attributes["kernel"], node.attributes["stride"]), node.attributes["pads"] == "same"
-        x = _padded(node, *inputs, value=float("-inf")) if same else inputs[0]
+        x = _padded(node, inputs[0], value=float("-inf")) if same else inputs[0]
         padding = 0 if same else node.attributes["pads"][:2]
         return function(x, *sides, padding=padding, ceil_mode=node.attributes["ceil_mode"])
 
@@ -55,13 +56,14 @@ def _pool(function: Callable[..., Tensor]) -> Operation:
 def _blur(node: Node, inputs: list[Tensor], weights: list[Tensor]) -> Tensor:
     row, width = torch.tensor([0.25, 0.5, 0.25]), inputs[0].shape[1]
     kernel = (row[:, None] * row).expand(width, 1, 3, 3)
-    padded = _padded(node, *inputs, mode="reflect")
+    padded = _padded(node, inputs[0], mode="reflect")
     return functional.conv2d(padded, kernel, stride=node.attributes["stride"], groups=width)
 
 
 def _layer_norm(node: Node, inputs: list[Tensor], weights: list[Tensor]) -> Tensor:
-    pixels = inputs[0].permute(0, 2, 3, 1)
-    return functional.layer_norm(pixels, pixels.shape[-1:], *weights, eps=node.attributes["eps"]).permute(0, 3, 1, 2)
+    pixels, (weight, bias) = inputs[0].permute(0, 2, 3, 1), weights
+    normed = functional.layer_norm(pixels, pixels.shape[-1:], weight, bias, eps=node.attributes["eps"])
+    return normed.permute(0, 3, 1, 2)
 
 
 OPERATIONS: dict[str, Operation] = {
@@ -69,15 +71,15 @@ OPERATIONS: dict[str, Operation] = {
     "norm": _norm,
     "layer_norm": _layer_norm,
     "scale": lambda node, inputs, weights: inputs[0] * weights[0].reshape(1, -1, 1, 1),
-    "gelu": lambda node, inputs, weights: functional.gelu(*inputs),
-    "hard_sigmoid": lambda node, inputs, weights: functional.hardsigmoid(*inputs),
+    "gelu": lambda node, inputs, weights: functional.gelu(inputs[0]),
+    "hard_sigmoid": lambda node, inputs, weights: functional.hardsigmoid(inputs[0]),
     "multiply": lambda node, inputs, weights: inputs[0] * inputs[1],
-    "relu": lambda node, inputs, weights: functional.relu(*inputs),
+    "relu": lambda node, inputs, weights: functional.relu(inputs[0]),
     "max_pool": _pool(functional.max_pool2d),
     "avg_pool": _pool(functional.avg_pool2d),
     "blur": _blur,
-    "global_avg_pool": lambda node, inputs, weights: functional.adaptive_avg_pool2d(*inputs, (1, 1)),
+    "global_avg_pool": lambda node, inputs, weights: functional.adaptive_avg_pool2d(inputs[0], (1, 1)),
     "concat": lambda node, inputs, weights: torch.cat(inputs, node.attributes["axis"]),
-    "flatten": lambda node, inputs, weights: torch.flatten(*inputs, 1),
-    "linear": lambda node, inputs, weights: functional.linear(*inputs, *weights),
+    "flatten": lambda node, inputs, weights: torch.flatten(inputs[0], 1),
+    "linear": lambda node, inputs, weights: functional.linear(inputs[0], *weights),
 }

@@ -240,7 +240,8 @@ def references(folder: Path) -> dict[Key, Values]:
         for command in commands:
             case.fault = Fault(command=command, ranks=ranks)
             values = case.undisturbed()
-            case.references[(ranks, *key(values))] = values
+            reference = (ranks, *key(values))
+            case.references[reference] = values
     return case.references
 
 

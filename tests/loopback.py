@@ -14,6 +14,13 @@ from types import TracebackType
 CONTENT = hashlib.shake_256(b"weights").digest(300_000)
 OTHER = hashlib.shake_256(b"other weights").digest(310_000)
 
+# What a test publishes in place of a model's files.
+NAME = "densenet121.tv_in1k"
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+PREFIX = DIGEST[:8]
+PAGE = b"<!DOCTYPE html><html><head><title>Google Drive - Quota\n exceeded</title></head></html>"
+NOWHERE = "https://github.com/x/y (in some folder)"  # words, which no server is asked for
+
 
 @dataclass(frozen=True)
 class Answer:

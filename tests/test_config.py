@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from densenet_sources import as_densenet
 from mmengine.config import Config
 
 from densezoo import schema
@@ -52,13 +53,13 @@ def test_every_config_reads_as_mmengine_reads_it(path: Path) -> None:
 
 @pytest.mark.parametrize(("path", "count"), PARAMETERS.items())
 def test_parameters_are_the_published_ones(path: str, count: int) -> None:
-    assert num_params(load_config(CONFIGS / path).model) == count
+    assert num_params(as_densenet(load_config(CONFIGS / path).model)) == count
 
 
 @pytest.mark.parametrize("row", ["40_12", "100_12", "100_24"])
 def test_the_cifar_rows_have_the_depth_in_their_name(row: str) -> None:
     for name in (f"densenet_{row}_svhn.py",):
-        arch = load_config(CONFIGS / "svhn" / name).model
+        arch = as_densenet(load_config(CONFIGS / "svhn" / name).model)
         depth, growth = map(int, row.split("_"))
         assert arch.growth_rate == growth
         assert 1 + sum(arch.block_config) + (len(arch.block_config) - 1) + 1 == depth  # stem, layers, transitions, head
@@ -138,6 +139,6 @@ def test_an_edited_config_is_read_anew(tmp_path: Path) -> None:
     base, config = tmp_path / "base.py", tmp_path / "small.py"
     base.write_text('model = dict(growth_rate=4)\ndataset = "digits"\nprotocol = "digits"\n')
     config.write_text('_base_ = "base.py"\n')
-    assert load_config(config).model.growth_rate == 4
+    assert as_densenet(load_config(config).model).growth_rate == 4
     base.write_text('model = dict(growth_rate=12)\ndataset = "digits"\nprotocol = "digits"\n')
-    assert load_config(config).model.growth_rate == 12
+    assert as_densenet(load_config(config).model).growth_rate == 12

@@ -80,3 +80,16 @@ def test_listing_the_index_imports_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+#: Modules that are tables, which may be longer.
+TABLES = {"families/densenet/keymaps.py"}
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_functions_and_modules_are_short(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.end_lineno is not None:
+            assert node.end_lineno - node.lineno < 50, f"{node.name} is longer than 50 lines with its docstring"
+    assert path.relative_to(PACKAGE).as_posix() in TABLES or len(text.splitlines()) <= 350

@@ -6,7 +6,6 @@ import pytest
 
 from densezoo.errors import ConfigError
 from densezoo.families.densenet.architecture import DenseNetArchitecture
-from densezoo.types import Protocol, WeightSource
 
 
 @pytest.mark.parametrize(
@@ -28,28 +27,3 @@ from densezoo.types import Protocol, WeightSource
 def test_an_impossible_architecture_is_refused(values: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         DenseNetArchitecture(**values)
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        {"mean": (0.5,)},
-        {"std": (1.0, 1.0)},
-        {"resize": 256},
-        {"interpolation": "bilinear"},
-        {"crop": 224},
-        {"crop": 224, "resize": 200, "interpolation": "bilinear"},
-    ],
-)
-def test_an_impossible_protocol_is_refused(values: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match="protocol 'p'"):
-        Protocol(**{"name": "p", "source": "", "mean": (0.0,) * 3, "std": (1.0,) * 3, **values})
-
-
-def test_a_file_is_recognised_by_its_whole_sha256_or_by_the_published_prefix() -> None:
-    digest = "deaefd08" + "0" * 56
-    assert WeightSource("torch", "pickle", sha256=digest).is_file(digest)
-    assert not WeightSource("torch", "pickle", sha256=digest).is_file("deaefd08" + "1" * 56)
-    assert WeightSource("torch", "pickle", hash_prefix="deaefd08").is_file(digest)
-    assert not WeightSource("torch", "pickle", hash_prefix="deaefd09").is_file(digest)
-    assert not WeightSource("torch", "pickle").is_file(digest)

@@ -51,13 +51,16 @@ def run(module: Obj, x: Any) -> Any:
     if name == "SpatialBatchNormalization":
         return normalise(module, x)
     if name in ("SpatialMaxPooling", "SpatialAveragePooling"):
-        pool = functional.max_pool2d if name == "SpatialMaxPooling" else functional.avg_pool2d
-        sides = [(fields[f"{letter}H"], fields[f"{letter}W"]) for letter in ("k", "d", "pad")]
-        return pool(x, *sides, ceil_mode=fields["ceil_mode"])
+        kernel, stride, padding = ((fields[f"{letter}H"], fields[f"{letter}W"]) for letter in ("k", "d", "pad"))
+        if name == "SpatialMaxPooling":
+            return functional.max_pool2d(x, kernel, stride, padding, ceil_mode=fields["ceil_mode"])
+        return functional.avg_pool2d(x, kernel, stride, padding, ceil_mode=fields["ceil_mode"])
     if name == "Reshape":
         return x.reshape(len(x), *fields["size"].values.tolist())
     if name == "Linear":
-        return functional.linear(x, values(fields["weight"]), values(fields.get("bias")))
+        weight = values(fields["weight"])
+        assert weight is not None
+        return functional.linear(x, weight, values(fields.get("bias")))
     raise NotImplementedError(name)
 
 

@@ -9,11 +9,15 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+
+from densezoo.families.densenet.network import DenseNet
+from densezoo.formats.detect import read_checkpoint
+from densezoo.types import Checkpoint
 
 CODES = {"Float": "f4", "Double": "f8", "Half": "f2", "Long": "i8", "Int": "i4", "Byte": "u1", "Char": "i1"}
 
@@ -206,7 +210,7 @@ class Style:
 class Builder:
     """A `densezoo.families.densenet.network.DenseNet` as Torch's modules."""
 
-    def __init__(self, model: nn.Module, style: Style | None = None) -> None:
+    def __init__(self, model: DenseNet, style: Style | None = None) -> None:
         self.model, self.style = model, style or Style()
         self.state = {name: tensor.detach().numpy() for name, tensor in model.state_dict().items()}
         self.arch = model.arch
@@ -328,6 +332,19 @@ PLAIN = {"Sequential", "Concat", "Identity", "Dropout", "Reshape", "Linear", "Jo
 PLAIN |= {"SpatialConvolutionMM"}
 
 
-def write_network(path: Any, model: nn.Module, style: Style | None = None, **options: Any) -> None:
+def write_network(path: Any, model: DenseNet, style: Style | None = None, **options: Any) -> None:
     with torch.no_grad():
         path.write_bytes(dumps(Builder(model, style).build(), **options))
+
+
+def numbered(*size: int) -> Ten:
+    """A tensor of the numbers 0, 1, 2, ..., rows last."""
+    count = int(np.prod(size))
+    stride = tuple(int(np.prod(size[i + 1 :])) for i in range(len(size)))
+    return Ten("Float", size, stride, 0, Sto("Float", np.arange(count, dtype="f4")))
+
+
+def read_network(path: Path, *modules: Obj) -> Checkpoint:
+    """What densezoo reads of a file with these modules in a sequence."""
+    path.write_bytes(dumps(Obj("nn.Sequential", {"modules": list(modules)})))
+    return read_checkpoint(path)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import io
+import tempfile
+import zipfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import timm
 import torch
+from examples import randomise_statistics
 from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models import DenseNet
@@ -15,7 +21,7 @@ SMALL = {"growth_rate": 4, "block_config": (2, 2), "num_init_features": 8, "num_
 IMAGES = torch.randn(2, 3, 65, 65, generator=torch.Generator().manual_seed(0))
 
 
-class Changed(DenseNet):
+class Changed(DenseNet):  # type: ignore[misc]  # torchvision has no types
     """torchvision's forward, with a place for something else after each of its steps."""
 
     def __init__(self) -> None:
@@ -135,7 +141,8 @@ class SeesAnInPlaceReLU(Changed):
         pooled = functional.adaptive_avg_pool2d(torch.relu(self.features(x)), (1, 1))
         flat = torch.flatten(pooled, 1)
         pooled.mul_(0.5)
-        return self.classifier(flat)
+        logits: Tensor = self.classifier(flat)
+        return logits
 
 
 class AddsWithFactors(Changed):
@@ -148,16 +155,19 @@ class Replaced(Changed):
     """Another first convolution and norm, of the same weights."""
 
     def conv(self, x: Tensor) -> Tensor:
-        return self.features.conv0(x)
+        out: Tensor = self.features.conv0(x)
+        return out
 
     def norm(self, x: Tensor) -> Tensor:
-        return self.features.norm0(x)
+        out: Tensor = self.features.norm0(x)
+        return out
 
     def forward(self, x: Tensor) -> Tensor:
         parts = self.features
         x = parts.pool0(torch.relu(self.norm(self.conv(x))))
         x = parts.denseblock2(parts.transition1(parts.denseblock1(x)))
-        return self.classifier(self.pooled(torch.relu(parts.norm5(x))))
+        logits: Tensor = self.classifier(self.pooled(torch.relu(parts.norm5(x))))
+        return logits
 
 
 class TransposedKernel(Replaced):
@@ -181,7 +191,8 @@ class ChangesStatistics(Replaced):
     def norm(self, x: Tensor) -> Tensor:
         norm = self.features.norm0
         torch.batch_norm(x, None, None, norm.running_mean, norm.running_var, True, 0.5, 1e-5, False)
-        return norm(x)
+        out: Tensor = norm(x)
+        return out
 
 
 class ChangesAPart(Changed):
@@ -220,15 +231,15 @@ def square_transposed() -> nn.Module:
         def forward(self, input: Tensor) -> Tensor:
             return functional.linear(input, self.weight.t(), self.bias)
 
-    model = DenseNet(**SMALL)
+    model: nn.Module = DenseNet(**SMALL)
     model.classifier = Turned(16, 16)
     return model
 
 
 def other_order() -> nn.Module:
     """The features of a block joined back to front, in the second layer of the first block alone."""
-    model = DenseNet(**SMALL)
-    layer = model.features.denseblock1.denselayer2
+    model: nn.Module = DenseNet(**SMALL)
+    layer = model.get_submodule("features.denseblock1.denselayer2")
 
     class Turned(type(layer)):  # type: ignore[misc]
         def forward(self, input: list[Tensor]) -> Any:
@@ -239,8 +250,10 @@ def other_order() -> nn.Module:
 
 
 def another_epsilon() -> nn.Module:
-    model = DenseNet(**SMALL)
-    model.features.denseblock1.denselayer2.norm1.eps = 1e-3
+    model: nn.Module = DenseNet(**SMALL)
+    norm = model.get_submodule("features.denseblock1.denselayer2.norm1")
+    assert isinstance(norm, nn.BatchNorm2d)
+    norm.eps = 1e-3
     return model
 
 
@@ -254,8 +267,8 @@ def crossed_weights() -> nn.Module:
             two = first.conv2(first.relu2(first.norm2(second.bn_function([init_features, one]))))
             return torch.cat([init_features, one, two], 1)
 
-    model = DenseNet(**SMALL)
-    model.features.denseblock1.__class__ = Crossed
+    model: nn.Module = DenseNet(**SMALL)
+    model.get_submodule("features.denseblock1").__class__ = Crossed
     return model
 
 
@@ -284,3 +297,36 @@ OTHER: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "another epsilon": (another_epsilon, "expected one bn_eps for all"),
     "crossed weights": (crossed_weights, "by its names it should take features.denseblock1.denselayer"),
 }
+
+
+def script(path: Path, model: nn.Module) -> Path:
+    """Its scripted module as a file."""
+    torch.jit.script(randomise_statistics(model)).save(str(path))  # type: ignore[no-untyped-call]  # torch's
+    return path
+
+
+def trace(path: Path, model: nn.Module, training: bool = False) -> Path:
+    """Its traced module as a file, traced in evaluation or in training mode."""
+    model = randomise_statistics(model).train(training)
+    traced = torch.jit.trace(model, IMAGES, check_trace=False)  # type: ignore[no-untyped-call]
+    traced.save(str(path))
+    return path
+
+
+@functools.cache
+def _scripted() -> bytes:
+    """The file of a scripted network, made once."""
+    with tempfile.TemporaryDirectory() as folder:
+        return script(Path(folder, "m.pt"), Changed()).read_bytes()
+
+
+def with_forward(path: Path, body: str) -> Path:
+    """A scripted network whose forward's code is another text."""
+    with zipfile.ZipFile(io.BytesIO(_scripted())) as archive, zipfile.ZipFile(path, "w") as changed:
+        for name in archive.namelist():
+            content = archive.read(name)
+            if b"class Changed(" in content:
+                head, _, rest = content.partition(b"x: Tensor) -> Tensor:\n")
+                content = head + b"x: Tensor) -> Tensor:\n    " + body.encode() + b"\n" + rest
+            changed.writestr(name, content)
+    return path

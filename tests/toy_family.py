@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -111,7 +111,7 @@ def computation(arch: ToyArchitecture) -> Computation:
     nodes = [Node("input", "images", (), {"channels": arch.in_chans})]
     window = {"kernel": (3, 3), "stride": (1, 1), "pads": (1, 1, 1, 1)}
     for i, width in enumerate(arch.widths):
-        steps = {
+        steps: dict[str, tuple[str, dict[str, Any], tuple[str, ...]]] = {
             "conv": (f"{i}.conv", {"channels": width, **window}, ("conv.weight", "conv.bias")),
             "layer_norm": (f"{i}.norm", {"eps": arch.norm_eps}, ("norm.weight", "norm.bias")),
             "scale": (f"{i}.gain", {}, ("gamma",)),

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from densezoo.api.evaluation import evaluate_checkpoint, evaluate_protocols, report
     from densezoo.api.index import describe_model, find_models, list_models
     from densezoo.api.labels import class_names
-    from densezoo.api.models import create_model, get_protocol, load_checkpoint
+    from densezoo.api.models import create_model, get_protocol
     from densezoo.api.training import train_config
     from densezoo.api.weights import fetch_weights, verify_weights
+    from densezoo.conversion.load import load_checkpoint
     from densezoo.index.load import get_spec
 
 __all__ = [
@@ -45,7 +46,7 @@ __all__ = [
     "verify_weights",
 ]
 
-#: {public name: the module that has it}.
+#: {public name: its module}.
 _MODULES = {
     "analyze": "densezoo.api.analysis",
     "benchmark_formats": "densezoo.api.benchmark",
@@ -61,7 +62,7 @@ _MODULES = {
     "get_protocol": "densezoo.api.models",
     "get_spec": "densezoo.index.load",
     "list_models": "densezoo.api.index",
-    "load_checkpoint": "densezoo.api.models",
+    "load_checkpoint": "densezoo.conversion.load",
     "make_tables": "densezoo.api.documents",
     "report": "densezoo.api.evaluation",
     "train_config": "densezoo.api.training",
@@ -77,6 +78,9 @@ DEMO = (
 
 def __getattr__(name: str) -> object:
     """The public function of that name, from its module.
+
+    Args:
+        name: of the function.
 
     Raises:
         AttributeError: there is none.

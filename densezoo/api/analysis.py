@@ -1,4 +1,4 @@
-"""Files of predictions: every measure computed anew, and two runs compared."""
+"""Computes every measure of a file of predictions, and compares two runs."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from densezoo.results.plots import reliability_diagram
 def analyze(
     path: str | Path, other: str | Path | None = None, *, topk: Sequence[int] = (1, 5), plot: str | Path | None = None
 ) -> str:
-    """Every measure of a file of predictions, computed anew; and whether it is really better than another run's.
+    """A report on every measure of a file of predictions, and on whether one of two runs is better than the other.
 
     Args:
-        path, other: parquet files of `evaluate_protocols`.
-        topk: accuracies among the first k classes.
+        path, other: parquet files of `evaluate_protocols`; other None: no comparison.
+        topk: the k of the top-k accuracies.
         plot: .png, .pdf or .svg file for the reliability diagram.
 
     Raises:
         EvaluationError: a file can't be read; the two are over different images.
-        ConfigError: a k that is not 1 to the number of classes; an extension of the plot that none has.
+        ConfigError: a k that is not 1 to the number of classes; an unknown extension of the plot.
         ResultError: the diagram can't be drawn.
     """
     if plot:

@@ -1,4 +1,4 @@
-"""Times of things that are run side by side, stored."""
+"""Measures the times of several programs in interleaved runs, and stores them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypedDict
 
-from densezoo.api.models import load_checkpoint
+from densezoo.conversion.load import load_checkpoint
 from densezoo.evaluation.timing import interleaved_medians, load_with_torchfile
 from densezoo.files import write_atomically
 from densezoo.paths import RESULTS, ROOT
@@ -16,7 +16,15 @@ from densezoo.results import provenance
 
 
 class LoadingTime(TypedDict):
-    """How long one file takes to become a model: medians, seconds; torchfile's where it reads the file."""
+    """The time to load one file as a model.
+
+    Args:
+        file: its name.
+        mib: its size.
+        seconds: median.
+        torchfile_seconds: median of PyPI's torchfile; None if it isn't installed or can't read the file.
+        ratio: torchfile_seconds / seconds.
+    """
 
     file: str
     mib: float
@@ -28,14 +36,15 @@ class LoadingTime(TypedDict):
 def benchmark_formats(
     files: Sequence[str | Path], *, rounds: int = 5, folder: str | Path = RESULTS / "benchmarks"
 ) -> tuple[Path, list[LoadingTime]]:
-    """How long checkpoint files take to become models, beside PyPI's torchfile where it is installed and reads them.
+    """Measure how long checkpoint files take to load as models, beside PyPI's torchfile if it is installed.
 
     Args:
+        files: the checkpoint files.
         rounds: interleaved runs of every reader and file.
         folder: of the stored result, formats.json.
 
     Returns:
-        Where it is stored, and a row a file: file, mib, seconds (median), torchfile_seconds and ratio (or None).
+        The path of the stored result, and a row for each file.
 
     Raises:
         FormatError, CheckpointError: a file can't be loaded.

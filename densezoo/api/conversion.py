@@ -1,4 +1,4 @@
-"""A checkpoint of any system, written for another one."""
+"""Converts a checkpoint of any system into a file for another system."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TypedDict
 
 from torch import nn
 
-from densezoo.api.models import load_checkpoint
 from densezoo.conversion.export import TARGETS, export, extensions
+from densezoo.conversion.load import load_checkpoint
 from densezoo.conversion.verify import LARGEST_ERROR, largest_error, probe_images, system_of
 from densezoo.errors import CheckpointError, UnknownNameError
 from densezoo.families import architecture_values, families, family_of
@@ -20,7 +20,14 @@ from densezoo.types import ConversionReport
 
 
 class Written(TypedDict):
-    """What `convert_checkpoint` has written."""
+    """The file that `convert_checkpoint` wrote.
+
+    Args:
+        path: the file.
+        to: the system it is for.
+        sha256, source_sha256: of the file and of the source, 64 hex digits.
+        verified: {file: largest error relative to the largest logit, or why its system did not run it}.
+    """
 
     path: str
     to: str
@@ -32,22 +39,22 @@ class Written(TypedDict):
 def convert_checkpoint(
     source: str | Path, destination: str | Path, *, to: str | None = None, verify: bool = False, **options: object
 ) -> tuple[ConversionReport, Written]:
-    """Write a checkpoint of any system for another one, and read what was written.
+    """Write a checkpoint of any system for another system; the file is read back before it replaces an older one.
 
     Args:
-        destination: the file to write; it is whole or not there at all.
+        source: the checkpoint file.
+        destination: the file to write; it is written whole or not at all.
         to: "densezoo" (safetensors that needs no config), or a system of `densezoo.conversion.export.TARGETS`; None:
-            the one of the destination's extension (`densezoo.files`).
-        verify: run the networks of both files in their systems, where those are installed, against ours.
+            the first one of the destination's extension.
+        verify: also run both files in their systems, if those are installed, and compare the logits with densezoo's.
         options: as for `load_checkpoint`.
 
     Returns:
-        The report, and what was written: {"path", "to", "sha256", "source_sha256", "verified": {which file: largest
-        error relative to the largest logit, or why its system did not run it}}.
+        The report on every tensor, and the file that was written.
 
     Raises:
-        FormatError, CheckpointError: as for `load_checkpoint` and `densezoo.conversion.export.export`; what was
-            written computes another function.
+        FormatError, CheckpointError: as for `load_checkpoint` and `densezoo.conversion.export.export`; the written
+            file computes another function.
         UnknownNameError: no such target.
         ConfigError: the destination's extension is unknown, or another target's.
     """

@@ -1,4 +1,4 @@
-"""What is generated from the index and the stored results, and the index held against the networks."""
+"""Generates documents from the index and the stored results, and checks the index against the networks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def make_tables(results: str | Path | None = None, *, check: bool = False) -> li
 
     Args:
         results: folder of stored results; None: the repository's.
-        check: change nothing.
+        check: write nothing; raise if a document is stale.
 
     Returns:
         The documents that changed.
@@ -40,7 +40,7 @@ def make_tables(results: str | Path | None = None, *, check: bool = False) -> li
     for path in GENERATED:
         if not path.is_file():
             raise ResultError(
-                f"{path}: there is no such document; the tables stand in README.md and docs/models/ of densezoo's "
+                f"{path}: there is no such document; the tables are in README.md and docs/models/ of densezoo's "
                 "repository, which an installed package doesn't have: run tools/make_tables.py in a clone"
             )
     stored, specs = read_results(results or RESULTS), load_index()
@@ -63,14 +63,20 @@ def make_tables(results: str | Path | None = None, *, check: bool = False) -> li
 
 
 def check_index(path: str | Path = INDEX) -> int:
-    """Hold every entry of the index against its format and its network; returns how many models were checked.
+    """Check the format of every entry of the index, and its numbers against the network.
 
     Every network is rebuilt: parameters and the FLOPs of every convention that has a definition must agree exactly.
     Every name (of a key table, a dataset, a test-time augmentation) exists; a dataset that densezoo doesn't know, and a
     file without a key table, say why.
 
+    Args:
+        path: the index, model-index.yml.
+
+    Returns:
+        How many models were checked.
+
     Raises:
-        MetafileError: what is wrong; names file, model and field.
+        MetafileError: something is wrong; names file, model and field of each error.
     """
     specs = load_index(path)
     problems = []

@@ -1,36 +1,35 @@
-"""A checkpoint measured on a dataset, under one protocol or several."""
+"""A checkpoint measured on a dataset, under one protocol or several. Importing this imports no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from densezoo.api.names import check_names
-from densezoo.api.plan import make_plan
-from densezoo.backends.device import choose_device
-from densezoo.data.loading import OnError
-from densezoo.evaluation import distributed
 from densezoo.evaluation.options import ExistingState, LoadOptions, RunOptions, StoreOptions
-from densezoo.evaluation.run import run
 from densezoo.files import PREDICTIONS, written_as
 from densezoo.index.load import load_index
 from densezoo.results.agreement import compare
 from densezoo.results.summary import matrix, summary
 from densezoo.types import EvalResult
 
+if TYPE_CHECKING:
+    from densezoo.data.loading import OnError
+
 
 def evaluate_checkpoint(
     config: str | Path | None, checkpoint: str | Path, *, protocol: str | None = None, **options: Any
 ) -> EvalResult:
-    """Top-1 and top-5 of a checkpoint on its config's dataset, under one protocol.
+    """Measure top-1 and top-5 of a checkpoint on its config's dataset, under one protocol.
 
     Args:
+        config, checkpoint: as for `evaluate_protocols`.
         protocol: its name; None: the protocol of the index's entry for these weights, or else the config's.
-        options: as for `evaluate_protocols`.
+        options: further arguments of `evaluate_protocols`.
 
     Raises:
-        DensezooError: one of its kinds for each thing that a user can mend.
+        DensezooError: a user's mistake; each kind of mistake has its own subclass.
     """
     (result,) = evaluate_protocols(config, checkpoint, names=None if protocol is None else [protocol], **options)
     return result
@@ -63,70 +62,41 @@ def evaluate_protocols(
     predictions: str | Path | None = None,
     show_progress: bool = False,
 ) -> list[EvalResult]:
-    """Top-1 and top-5 of a checkpoint under several protocols, in one pass over the files; one result a protocol.
+    """Measure top-1 and top-5 of a checkpoint under several protocols, in one pass over the files.
 
     Args:
-        config: what is run; None: what the checkpoint file says of itself (`convert_checkpoint` writes it there).
-        model: whose weights they are, a name of the index, if no hash says so (`densezoo.index.known.identify`).
-        dataset: its name; None: the config's, or the one that the file or its entry in the index names.
-        subset: which of a dataset's several sets, such as ImageNet-C's "fog/3"; "all": each of those in data_root, one
-            after the other, or of a dataset that is one set that; None: the only one.
-        names: the protocols; ["all"]: every one of the same kind as the weights' own; None: that one alone.
-        data_root: folder, tar or shards of the dataset; built-in datasets need none.
-        labels, class_map: where the labels stand, if not in the layout (`densezoo.data.datasets.open_dataset`).
-        batch_size: images a step, in each process.
-        workers: processes that decode images; 0: none but this one.
-        device: None: the GPU where there is one.
-        launcher: what started this process among others: "pytorch", "slurm", "mpi" or "none"; None: what its
-            environment says. The images are shared out among all of them, and each returns the whole result.
-        backend, precision: what computes the logits, and in what (`densezoo.backends.base.BACKENDS`).
-        overrides: of config fields, {"model.bn_eps": 1e-4, ...}.
-        tta: test-time augmentation, a name of `densezoo.data.views`; None: each image once.
-        cache: folder where decoded pixels are kept for further runs; None: nowhere.
-        on_error: an image that can't be read ends the run ("stop"), or is counted wrong and listed ("count-wrong").
-        out: folder where the results are stored, and the run's state until then; None: nothing is stored.
-        resume: go on from the state that a run of the same left in ``out`` when it was interrupted, if there is one.
-            Of several subsets, those whose results are stored already are not measured again.
-        restart: drop that state. Without either, a state that holds records is an error.
-        predictions: parquet file for one row an image (`densezoo.evaluation.predictions`), under one protocol.
+        names: of the protocols: `LoadOptions.protocols`.
+        resume, restart: what becomes of an interrupted run's state: `StoreOptions.existing`; neither: "refuse".
+        config, checkpoint, ...: every other one is a field of `densezoo.evaluation.options`, and explained there.
 
     Raises:
-        DensezooError: one of its kinds for each thing that a user can mend.
+        DensezooError: a user's mistake; each kind of mistake has its own subclass.
     """
+    data, label_list, mapping = map(_path, (data_root, labels, class_map))
+    config = None if config is None else Path(config)
     load = LoadOptions(
-        config=None if config is None else Path(config),
-        checkpoint=Path(checkpoint),
-        model=model,
-        dataset=dataset,
-        subset=subset,
-        protocols=names,
-        data_root=_path(data_root),
-        labels=_path(labels),
-        class_map=_path(class_map),
-        overrides=overrides or {},
+        config, Path(checkpoint), model, dataset, subset, names, data, label_list, mapping, overrides or {}
     )
-    options = RunOptions(
-        batch_size, workers, device, launcher, backend, precision, tta=tta, cache=_path(cache), on_error=on_error
-    )
+    run = RunOptions(batch_size, workers, device, launcher, backend, precision, tta, _path(cache), on_error)
     existing: ExistingState = "restart" if restart else "resume" if resume else "refuse"
-    return evaluate(load, options, StoreOptions(_path(out), existing, _path(predictions), show_progress))
+    return evaluate(load, run, StoreOptions(_path(out), existing, _path(predictions), show_progress))
 
 
 def evaluate(load: LoadOptions, options: RunOptions, store: StoreOptions) -> list[EvalResult]:
-    """Top-1 and top-5 of a checkpoint under one protocol or several, in one pass over the files.
+    """Measure top-1 and top-5 of a checkpoint under one protocol or several, in one pass over the files.
 
     Args:
         load: what is measured.
-        options: how.
-        store: where results go.
+        options: how it is measured.
+        store: where results are stored.
 
     Returns:
-        One result a subset and protocol.
+        One result for each subset and protocol.
 
     Raises:
-        DensezooError: one of its kinds for each thing that a user can mend.
+        DensezooError: a user's mistake; each kind of mistake has its own subclass.
     """
-    check_names(
+    experiment = check_names(
         load.config,
         load.checkpoint,
         overrides=load.overrides,
@@ -139,10 +109,15 @@ def evaluate(load: LoadOptions, options: RunOptions, store: StoreOptions) -> lis
     )
     if store.predictions:
         written_as(store.predictions, "predictions", PREDICTIONS)
+    from densezoo.api.plan import make_plan  # here, because these import torch, and a misspelt name takes no time
+    from densezoo.backends.device import choose_device
+    from densezoo.evaluation import distributed
+    from densezoo.evaluation.run import run
+
     device = choose_device(options.device)
-    distributed.start(options.launcher, device)  # before a file is read: what one finds wrong ends all processes
+    distributed.start(options.launcher, device)  # before a file is read, so that an error in one process ends all
     with distributed.watched():
-        return run(make_plan(load, options, device), store)
+        return run(make_plan(load, options, device, experiment), store)
 
 
 def _path(path: str | Path | None) -> Path | None:
@@ -150,7 +125,11 @@ def _path(path: str | Path | None) -> Path | None:
 
 
 def report(results: Sequence[EvalResult]) -> str:
-    """What a person reads after a measurement: the numbers, and whether they agree with the published ones."""
+    """The text after a measurement: the numbers, and whether they agree with the published ones.
+
+    Args:
+        results: of one checkpoint.
+    """
     specs = load_index().values()
     verdicts = [compare(result, specs) for result in results]
     if len(results) > 1 and not any(verdict.nearest for verdict in verdicts):

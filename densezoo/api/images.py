@@ -18,7 +18,15 @@ def open_images(
     class_map: str | Path | None = None,
     subset: str | None = None,
 ) -> ImageSet:
-    """The config's dataset, held against its model's number of classes."""
+    """Open the config's dataset and check its labels against the model's number of classes.
+
+    Args:
+        experiment: the config.
+        data_root, split, labels, class_map, subset: as for `densezoo.data.datasets.open_dataset`.
+
+    Raises:
+        DatasetError: as of that function; a label that the model has no class for.
+    """
     images = open_dataset(experiment.dataset, data_root, split, labels=labels, class_map=class_map, subset=subset)
-    check_labels(images.labels, [images.where(i) for i in range(len(images))], experiment.model.num_classes)
+    check_labels(images.labels, [images.location_of(i) for i in range(len(images))], experiment.model.num_classes)
     return images

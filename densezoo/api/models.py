@@ -1,27 +1,28 @@
-"""Networks: fresh, of published weights, of a file; and the preprocessing that goes with them."""
+"""Creates networks with fresh, published or loaded weights, and their preprocessing."""
 
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 from torch import nn
 
 from densezoo import protocols
 from densezoo.api.weights import fetch_weights
-from densezoo.conversion.load import load_network
+from densezoo.conversion.load import load_checkpoint
 from densezoo.data.preprocess import Preprocess
 from densezoo.errors import ConfigError
 from densezoo.families import build_model, family_of
 from densezoo.index.load import get_spec, load_index, tell_which
-from densezoo.threads import one_thread
-from densezoo.types import Architecture, ConversionReport, ModelSpec
+from densezoo.types import Architecture, ModelSpec
 
 
 def get_protocol(name: str) -> Preprocess:
-    """A named protocol, to call with an image: a path, an encoded file or a Pillow image -> float32 (C, H, W).
+    """A named protocol as a function: a path, an encoded file or a Pillow image -> float32 (C, H, W).
 
-    Its ``protocol`` holds the fields (`densezoo.types.Protocol`).
+    Its attribute ``protocol`` holds the fields (`densezoo.types.Protocol`).
+
+    Args:
+        name: of the protocol, such as ``torchvision``.
 
     Raises:
         UnknownNameError: there is none of that name.
@@ -38,19 +39,20 @@ def create_model(
     in_chans: int | None = None,
     features_only: bool = False,
 ) -> nn.Module:
-    """A network of any family.
+    """Create a network of any family.
 
     Args:
-        architecture: a name or alias of the index, an architecture's name (what is before the dot), or what to build.
-        builder: whose implementation: "densezoo", "timm" or "torchvision"; the weights decide the function, not this.
+        architecture: a name or alias of the index, the part of a name before the dot, or an `Architecture`.
+        builder: the system whose code builds it: "densezoo", "timm" or "torchvision"; with the same weights all compute
+            the same function.
         pretrained: fetch the weights of that name; otherwise they are fresh.
-        num_classes: None: the architecture's. With other ones than the weights have, the classifier is a fresh one.
+        num_classes: None: the architecture's. If the weights have another number, the classifier is fresh.
         in_chans: channels of the image; None: the architecture's.
-        features_only: give the feature maps of every stage in place of logits (timm's ``features_only``).
+        features_only: return the feature maps of every stage in place of logits (timm's ``features_only``).
 
     Raises:
         UnknownNameError: no such model or builder.
-        ConfigError: the builder can't express the architecture; weights are asked for that don't exist or don't fit.
+        ConfigError: the builder can't express the architecture; there are no weights for it, or they don't fit.
         DownloadError, FormatError, CheckpointError: the weights can't be fetched, read or converted.
     """
     arch = architecture if isinstance(architecture, Architecture) else _architecture(architecture)
@@ -59,13 +61,15 @@ def create_model(
     if not pretrained:
         network = build_model(arch, builder)
     elif isinstance(architecture, Architecture) or arch.in_chans != own_chans:
-        what = (
+        network_title = (
             "an Architecture" if isinstance(architecture, Architecture) else f"{architecture} with {in_chans} channels"
         )
-        raise ConfigError(f"there are no weights for {what}; expected a name of the index and in_chans {own_chans}")
+        raise ConfigError(
+            f"there are no weights for {network_title}; expected a name of the index and in_chans {own_chans}"
+        )
     else:
         loaded, stated = _pretrained(get_spec(architecture))
-        network = build_model(stated, builder)  # what the file says of itself, its epsilon for one, included
+        network = build_model(stated, builder)  # with the fields that the file states, such as its epsilon
         network.load_state_dict(loaded.state_dict())
         if arch.num_classes != own_classes:
             network = family_of(arch).with_fresh_classifier(network, arch.num_classes)
@@ -73,7 +77,7 @@ def create_model(
 
 
 def _architecture(name: str) -> Architecture:
-    """Of a model of the index; of an architecture's name that is no model's alias, of its first model."""
+    """The architecture of a model of the index; for a name without a tag, of the first model with that name."""
     specs = load_index().values()
     first = next((spec for spec in specs if spec.arch == name), None)
     if first is None or any(name in spec.aliases for spec in specs):
@@ -86,20 +90,3 @@ def _pretrained(spec: ModelSpec) -> tuple[nn.Module, Architecture]:
     """The network of a model's published weights, and its architecture."""
     network, report = load_checkpoint(fetch_weights(spec.name), spec.architecture)
     return network, report.architecture
-
-
-def load_checkpoint(
-    path: str | Path, architecture: Architecture | None = None, **options: object
-) -> tuple[nn.Module, ConversionReport]:
-    """The network of a checkpoint file, in eval mode, and what became of every tensor.
-
-    Args:
-        architecture: what it has to be; None: what its tensors say.
-        options: fields of `Architecture` that the file doesn't carry (``aa_layer="blurpool"``, ``bn_eps``, ...).
-
-    Raises:
-        FormatError: the file can't be read without running code from it, or not at all.
-        CheckpointError: it holds no network of a known family, another one, or an incomplete one.
-    """
-    with one_thread():
-        return load_network(path, architecture, **options)

@@ -1,4 +1,4 @@
-"""Refuse what doesn't exist before anything is imported or read that takes time. Imports no torch."""
+"""Refuses unknown names before anything that takes time is imported or read. Imports no torch."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from densezoo.config import load_config
 from densezoo.data.datasets import get_dataset
 from densezoo.data.views import get_augmentation
 from densezoo.errors import ConfigError, suggestion
+from densezoo.types import Experiment
 
 DEVICES = ("cpu", "cuda", "xpu", "mps", "hpu", "npu", "mtia")  # those of torch's that compute
 
@@ -26,15 +27,15 @@ def check_names(
     device: str | None = None,
     backend: str = EAGER,
     precision: str = "float32",
-) -> None:
-    """Refuse what doesn't exist before anything is imported or read that takes time.
+) -> Experiment | None:
+    """Refuse what doesn't exist before anything is imported or read that takes time; returns the config's experiment.
 
     Args:
         config, checkpoint, overrides, names, dataset, tta, device, backend, precision: as for `evaluate_protocols`.
 
     Raises:
         UnknownNameError: no such protocol, dataset, test-time augmentation, backend or precision; names the nearest.
-        ConfigError: the config can't be read, or stands in the checkpoint's place; no such kind of device.
+        ConfigError: the config can't be read, or was given as the checkpoint; no such kind of device.
     """
     if checkpoint is not None and Path(checkpoint).suffix == ".py":
         if config is not None and Path(config).suffix != ".py":
@@ -52,3 +53,4 @@ def check_names(
         kind, _, number = device.partition(":")
         if kind not in DEVICES or (number != "" and not number.isdecimal()):
             raise ConfigError(f"--device {device}: expected such as cpu, cuda or cuda:1{suggestion(kind, DEVICES)}")
+    return experiment

@@ -1,4 +1,4 @@
-"""What one evaluation does, decided before an image is read: which weights, which network, which protocols."""
+"""Plans one evaluation before an image is read: its weights, network, protocols and subsets."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from torch import nn
+
 from densezoo import protocols
 from densezoo.api.images import open_images
-from densezoo.api.models import load_checkpoint
 from densezoo.config import load_config
+from densezoo.conversion.load import build_network
 from densezoo.conversion.match import convert, read_network
 from densezoo.data.datasets import find_subsets
 from densezoo.data.views import check_fits, get_augmentation
@@ -25,32 +28,53 @@ from densezoo.formats.safetensors import stated_facts
 from densezoo.index.known import identify
 from densezoo.paths import ROOT
 from densezoo.results import provenance
-from densezoo.types import Architecture, Experiment, ModelSpec, Protocol, RunFacts
+from densezoo.threads import one_thread
+from densezoo.types import (
+    Architecture,
+    Checkpoint,
+    ConversionReport,
+    Experiment,
+    KnownBy,
+    ModelSpec,
+    Protocol,
+    RunFacts,
+)
 
 
-def make_plan(load: LoadOptions, options: RunOptions, device: str) -> Plan:
+@dataclass(frozen=True)
+class _Loaded:
+    """What was read from the file of weights, once.
+
+    Args:
+        network: in eval mode.
+        experiment: the config's, or what the file says.
+        weights_sha256: of the file.
+        spec, known_by: whose weights they are, and how that is known; None where nothing says so.
+    """
+
+    network: nn.Module
+    experiment: Experiment
+    weights_sha256: str
+    spec: ModelSpec | None
+    known_by: KnownBy | None
+
+
+def make_plan(load: LoadOptions, options: RunOptions, device: str, experiment: Experiment | None) -> Plan:
     """Identify and load the weights, and choose protocols and subsets.
 
     Args:
+        load: what is measured.
+        options: how it is measured.
         device: that the network runs on.
+        experiment: the config's; None: there is none, and the checkpoint says what is run.
 
     Raises:
         ConfigError: nothing says how the checkpoint is used; the network is not the named model's, or doesn't fit a
             protocol.
-        DensezooError: config, checkpoint or dataset can't be read.
+        DensezooError: checkpoint or dataset can't be read.
     """
-    checkpoint = load.checkpoint
-    with unchanged(checkpoint) as sha256:
-        spec, known_by = identify(checkpoint, sha256, load.model) if sha256 else (None, None)
-        experiment = _described(checkpoint, spec) if load.config is None else load_config(load.config, load.overrides)
-        experiment = dataclasses.replace(experiment, dataset=load.dataset or experiment.dataset)
-        if not experiment.dataset or not (load.protocols or spec or experiment.protocol):
-            raise ConfigError(f"{checkpoint}: doesn't say how it is used; give a config, or --dataset and --protocol")
-        network, converted = load_checkpoint(checkpoint, experiment.model)
-    if spec and not _is_network_of(spec, checkpoint, experiment.model, converted.architecture):
-        if load.model is not None:
-            raise ConfigError(f"{load.config}: expected the network of {spec.name} ({spec.config}), found another one")
-        spec = known_by = None  # what runs under that config is not what was published
+    loaded = _load(load, experiment)
+    experiment, spec = loaded.experiment, loaded.spec
     chosen = _protocols(load.protocols, spec.protocol if spec else experiment.protocol)
     augmentation = get_augmentation(options.tta)
     for protocol in chosen:
@@ -58,10 +82,10 @@ def make_plan(load: LoadOptions, options: RunOptions, device: str) -> Plan:
         _check_channels(experiment.model, protocol)
     subsets = find_subsets(experiment.dataset, load.data_root) if load.subset == "all" else [load.subset]
     facts = RunFacts(
-        model=spec.name if spec else _own_name(experiment, sha256, load.overrides),
+        model=spec.name if spec else _own_name(experiment, loaded.weights_sha256, load.overrides),
         config=experiment.path,
-        weights_sha256=sha256,
-        weights_known_by=known_by,
+        weights_sha256=loaded.weights_sha256,
+        weights_known_by=loaded.known_by,
         dataset=experiment.dataset,
         backend=options.backend,
         precision=options.precision,
@@ -76,47 +100,90 @@ def make_plan(load: LoadOptions, options: RunOptions, device: str) -> Plan:
         protocol=chosen[0].name if len(chosen) == 1 else "all",
     )
     opening = partial(open_images, experiment, load.data_root, "test", load.labels, load.class_map)
-    return Plan(network, experiment.model, chosen, subsets, opening, facts, options)
+    return Plan(loaded.network, experiment.model, chosen, subsets, opening, facts, options)
 
 
-def _is_network_of(spec: ModelSpec, checkpoint: Path, asked: Architecture, built: Architecture) -> bool:
-    """Whether a checkpoint that was loaded for one architecture computes the same as under the index's config."""
+def _load(load: LoadOptions, experiment: Experiment | None) -> _Loaded:
+    """Identify the weights, read the file and build its network.
+
+    Raises:
+        DensezooError: as for `make_plan`.
+    """
+    checkpoint = load.checkpoint
+    with unchanged(checkpoint) as sha256, one_thread():
+        spec, known_by = identify(checkpoint, sha256, load.model) if sha256 else (None, None)
+        if experiment is not None:
+            experiment = _used(experiment, load, spec)
+            asked: Architecture | None = experiment.model
+        else:
+            asked = spec.architecture if spec else None
+        content = read_network(checkpoint, asked)
+        network, converted = build_network(content, asked)
+        if experiment is None:
+            experiment = _used(_described(checkpoint, content, converted, spec), load, spec)
+        if spec and not _is_network_of(spec, content, experiment.model, converted.architecture):
+            if load.model is not None:
+                raise ConfigError(
+                    f"{load.config}: expected the network of {spec.name} ({spec.config}), found another one"
+                )
+            spec = known_by = None  # what runs under that config is not what was published
+    return _Loaded(network, experiment, sha256, spec, known_by)
+
+
+def _used(experiment: Experiment, load: LoadOptions, spec: ModelSpec | None) -> Experiment:
+    """The experiment with the dataset that was asked for.
+
+    Raises:
+        ConfigError: neither it, the options nor the index say on which images and under which protocol.
+    """
+    experiment = dataclasses.replace(experiment, dataset=load.dataset or experiment.dataset)
+    if not experiment.dataset or not (load.protocols or spec or experiment.protocol):
+        raise ConfigError(f"{load.checkpoint}: doesn't say how it is used; give a config, or --dataset and --protocol")
+    return experiment
+
+
+def _is_network_of(spec: ModelSpec, content: Checkpoint, asked: Architecture, built: Architecture) -> bool:
+    """Whether the network of a file, read for one architecture, computes the same as under the index's config."""
     if asked.same_function() == spec.architecture.same_function():
         return True
-    published = load_checkpoint(checkpoint, spec.architecture)[1].architecture
+    published, _, _ = convert(content, spec.architecture)
     return built.same_function() == published.same_function()
 
 
 def _own_name(experiment: Experiment, sha256: str, overrides: Mapping[str, object]) -> str:
-    """What weights are called that the index doesn't know; with an overridden network a name of its own."""
+    """The name for weights that the index doesn't know; it depends on overrides of the network."""
     changed = {key: value for key, value in overrides.items() if key.partition(".")[0] == "model"}
     digits = hashlib.sha256(json.dumps(changed, sort_keys=True, default=str).encode()).hexdigest()[:4]
     return f"{experiment.name}.{sha256[:8]}" + (f"-{digits}" if changed else "")
 
 
 def _check_channels(architecture: Architecture, protocol: Protocol) -> None:
-    """Hold a network's input against what a protocol gives.
+    """Refuse a network and a protocol with different numbers of channels.
 
     Raises:
-        ConfigError: another number of channels.
+        ConfigError: they differ.
     """
-    given = len(protocol.channel_order)
-    if architecture.in_chans != given:
+    channels = len(protocol.channel_order)
+    if architecture.in_chans != channels:
         raise ConfigError(
-            f"the network takes images of {architecture.in_chans} channels, and protocol {protocol.name} gives {given} "
-            f"({protocol.channel_order}); choose another --protocol or checkpoint"
+            f"the network takes images of {architecture.in_chans} channels, and protocol {protocol.name} gives "
+            f"{channels} ({protocol.channel_order}); choose another --protocol or checkpoint"
         )
 
 
-def _described(checkpoint: Path, spec: ModelSpec | None) -> Experiment:
-    """What a checkpoint file, or its entry in the index, says of how it is used; "" where neither does."""
-    known = spec.architecture if spec else None
-    content = read_network(checkpoint, known)
-    architecture, _, report = convert(content, known)
-    facts = stated_facts(checkpoint, content.metadata)
+def _described(path: Path, content: Checkpoint, converted: ConversionReport, spec: ModelSpec | None) -> Experiment:
+    """What a checkpoint file, or its entry in the index, says of how it is used; "" where neither does.
+
+    Args:
+        path: the file.
+        content: what was read from it.
+        converted: what became of it.
+        spec: its entry.
+    """
+    facts = stated_facts(path, content.metadata)
     dataset = load_config(ROOT / spec.config).dataset if spec else str(facts.get("dataset", ""))
-    protocol = str(facts.get("protocol") or report.protocol or "")
-    return Experiment(checkpoint.stem, spec.config if spec else "", architecture, dataset, protocol)
+    protocol = str(facts.get("protocol") or converted.protocol or "")
+    return Experiment(path.stem, spec.config if spec else "", converted.architecture, dataset, protocol)
 
 
 def _protocols(names: Sequence[str] | None, own: str) -> list[Protocol]:

@@ -1,7 +1,7 @@
-"""The whole zoo, measured: a plan of tasks, each done alone, here or on the machines of a Ray cluster.
+"""Measures many models: a plan of tasks, each done by itself, on this machine or on those of a Ray cluster.
 
 A task is one model on one dataset under one protocol. Tasks that share dataset and protocol follow each other and share
-decoded pixels (`densezoo.data.cache`), so the images are read once. A task that fails is an outcome like any other.
+decoded pixels (`densezoo.data.cache`), so the images are read once. A task that fails has an outcome, too.
 """
 
 from __future__ import annotations
@@ -29,13 +29,18 @@ from densezoo.types import Conditions, EvalResult, ModelSpec
 
 OWN = "own"  # stands for each model's own protocol
 
-#: (model, sha256 of its weights, fingerprint of the images, conditions): what is measured once.
+#: (model, sha256 of its weights, fingerprint of the images, conditions) of a measurement.
 Identity = tuple[str, str, str, Conditions]
 
 
 @dataclass(frozen=True)
 class Task:
-    """One measurement: a model on a dataset, or on one subset of it, under a protocol."""
+    """One measurement: a model on a dataset, or on one subset of it, under a protocol.
+
+    Args:
+        dataset, protocol, model: their names.
+        subset: of the dataset; None: the dataset is one set.
+    """
 
     dataset: str
     protocol: str
@@ -44,11 +49,15 @@ class Task:
 
     @property
     def images(self) -> tuple[str, str | None]:
-        """Which images it is about: (dataset, subset)."""
+        """(dataset, subset)."""
         return self.dataset, self.subset
 
     def conditions(self, settings: Settings) -> Conditions:
-        """Under what it is done."""
+        """The conditions of its result.
+
+        Args:
+            settings: of the sweep.
+        """
         return Conditions(self.dataset, self.protocol, self.subset, settings.tta, settings.backend, settings.precision)
 
     def __str__(self) -> str:
@@ -62,8 +71,8 @@ class Settings:
     Args:
         data_roots: {dataset: folder, tar or shards}.
         out: folder of results.
-        weights: folder of files named ``<model>.<ending>``; what isn't there is fetched.
-        cache: folder of decoded pixels; None: decode for each model anew.
+        weights: folder of files named ``<model>.<ending>``; missing ones are fetched; None: all are.
+        cache: folder of decoded pixels; None: images are decoded for each model.
         batch_size, workers, device, tta, backend, precision: as for `densezoo.api.evaluate_protocols`.
     """
 
@@ -81,7 +90,13 @@ class Settings:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a task: a result, or an error as text, or neither where the result was there already."""
+    """The outcome of a task.
+
+    Args:
+        task: the task.
+        result: None: it failed, or its result was stored already.
+        error: the message, if it failed.
+    """
 
     task: Task
     result: EvalResult | None = None
@@ -96,14 +111,15 @@ class Outcome:
 def plan(
     pattern: str, datasets: Sequence[str], protocols: Sequence[str], data_roots: Mapping[str, Path] | None = None
 ) -> list[Task]:
-    """The tasks for all models that match and have published weights, where network, images and protocol fit.
+    """The tasks for all models that match and have published weights, if network, images and protocol fit.
 
-    They are ordered so that those with the same pixels stand together.
+    Tasks with the same pixels follow each other.
 
     Args:
         pattern: as for `densezoo.api.list_models`.
-        protocols: names, or "own".
-        data_roots: as in `Settings`; a dataset of several subsets (ImageNet-C) has a task for each that is there.
+        datasets: their names.
+        protocols: names, or "own" for each model's own.
+        data_roots: as in `Settings`; a dataset of several subsets (ImageNet-C) has a task for each in its folder.
 
     Raises:
         UnknownNameError: no such dataset or protocol.
@@ -134,12 +150,14 @@ def _fits(spec: ModelSpec, dataset: str, protocol: str) -> bool:
 
 
 def sweep(tasks: Sequence[Task], settings: Settings, ray: str | None = None) -> Iterator[Outcome]:
-    """Do the tasks; each outcome is stored and yielded as soon as it is there.
+    """Do the tasks; store and yield each outcome as soon as it is known.
 
-    A failure is stored as text beside the place of its result, and removed when the task succeeds.
+    A failure is stored as a text file beside the path of its result, and removed when the task succeeds.
 
     Args:
-        ray: address of a Ray cluster; None: here, one after the other.
+        tasks: of `plan`.
+        settings: of all tasks.
+        ray: address of a Ray cluster; None: this process does the tasks one after the other.
 
     Raises:
         DatasetError: a dataset can't be opened; before any task is begun.
@@ -182,7 +200,14 @@ def _fingerprint(dataset: str, subset: str | None, settings: Settings) -> str:
 
 
 def attempt(task: Task, settings: Settings, fingerprint: str, measured: frozenset[Identity]) -> Outcome:
-    """Do one task, unless its result is among those measured; whatever goes wrong is its outcome."""
+    """Do one task, unless it was measured before; an error becomes its outcome.
+
+    Args:
+        task: the task.
+        settings: of the sweep.
+        fingerprint: of the task's images.
+        measured: the identities of the stored results.
+    """
     try:
         spec = get_spec(task.model)
         weights = find_weights(spec, settings.weights)
@@ -207,15 +232,19 @@ def attempt(task: Task, settings: Settings, fingerprint: str, measured: frozense
         )
     except DensezooError as error:
         return Outcome(task, error=str(error))
-    except Exception as error:  # one model's trouble, out of memory for one, is not the others'
+    except Exception as error:  # an error of one model, such as out of memory, must not end the others
         return Outcome(task, error=f"{type(error).__name__}: {error}")
     return Outcome(task, result)
 
 
 def find_weights(spec: ModelSpec, folder: Path | None) -> Path:
-    """The file of a model's weights: the shipped one, the one in ``folder``, or else fetched.
+    """The file of a model's weights: the one that ships with densezoo, the one in ``folder``, or a fetched one.
 
-    A file in ``folder`` is the model's by the user's word, where no hash says whose it is.
+    If no hash tells whose weights a file in ``folder`` holds, its name does.
+
+    Args:
+        spec: the model.
+        folder: of files named ``<model>.<ending>``; None: none.
 
     Raises:
         CheckpointError: the file in ``folder`` is not what was published, or another model's.
@@ -231,7 +260,7 @@ def find_weights(spec: ModelSpec, folder: Path | None) -> Path:
 
 
 def _on_ray(address: str, work: Callable[[Task], Outcome], tasks: Iterable[Task]) -> Iterator[Outcome]:
-    """The outcomes in the order in which they come; a worker that dies is the outcome of its task."""
+    """The outcomes in the order in which tasks end; if a worker dies, its task has failed."""
     try:
         import ray
     except ImportError:

@@ -1,8 +1,9 @@
-"""Train what a config describes."""
+"""Trains the network that a config describes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from mmengine.runner import set_random_seed
@@ -13,18 +14,19 @@ from densezoo.api.images import open_images
 from densezoo.api.models import create_model
 from densezoo.api.names import check_names
 from densezoo.backends.device import choose_device
-from densezoo.config import load_config
+from densezoo.data.images import ImageSet
 from densezoo.errors import ConfigError
-from densezoo.evaluation import distributed, run
+from densezoo.evaluation import distributed
 from densezoo.evaluation.hashing import hashed
+from densezoo.evaluation.run import percentages
 from densezoo.families import architecture_values
 from densezoo.formats.safetensors import write_safetensors
 from densezoo.training import work_folder
-from densezoo.training.augmentations import get_augmentation
+from densezoo.training.augmentations import get_training_augmentation
 from densezoo.training.data import TrainingImages
 from densezoo.training.recipe import check_recipe
 from densezoo.training.run import train
-from densezoo.types import Experiment
+from densezoo.types import Experiment, Recipe
 
 
 def train_config(
@@ -39,64 +41,85 @@ def train_config(
     resume: bool = False,
     overwrite: bool = False,
 ) -> Path:
-    """Train what a config describes; returns the checkpoint, ``<work_dir>/<config>.safetensors``.
+    """Train the network that a config describes; return the checkpoint, ``<work_dir>/<config>.safetensors``.
 
     Args:
-        work_dir: for logs and checkpoints; None: ``work_dirs/<config>``. One that has a run in it is refused.
+        config: the config file.
+        work_dir: folder of logs and checkpoints; None: ``work_dirs/<config>``. One that has a run in it is refused.
         resume: go on after the last whole epoch of the run in ``work_dir``, if there is one. On a CPU in one
-            process with ``workers=0`` the end is the same, bit for bit, as without the interruption; otherwise the
-            augmentation of the epochs left draws other numbers.
-        overwrite: remove the run in ``work_dir``, its files alone, and begin anew.
+            process with ``workers=0`` the result is the same, bit for bit, as without the interruption; otherwise the
+            augmentation of the remaining epochs draws other random numbers.
+        overwrite: remove the files of the run in ``work_dir``, and begin anew.
         data_root, workers, device, launcher, overrides: as for `evaluate_checkpoint`.
 
     Raises:
-        DensezooError: one of its kinds for each thing that a user can mend.
+        DensezooError: a user's mistake; each kind of mistake has its own subclass.
     """
-    check_names(config, overrides=overrides, device=device)
-    experiment = load_config(config, overrides)
-    recipe, protocol = experiment.train, protocols.get_protocol(experiment.protocol)
-    if recipe is None:
-        raise ConfigError(f"{config}: has no 'train' entry; it is for evaluation only")
-    check_recipe(recipe)
+    experiment, recipe = _check_config(config, overrides, device)
     chosen_device = choose_device(device)
     folder = Path(work_dir or Path("work_dirs") / experiment.name)
     _check_folder(folder, experiment.name, resume, overwrite)
-    images, held_out = (open_images(experiment, data_root, split) for split in ("train", "test"))
-    transforms = get_augmentation(recipe.augmentation)(protocol.crop)
+    images, held_out = _open_halves(experiment, recipe, data_root)
     launcher = distributed.start(launcher, chosen_device)
     started_with = work_folder.run_facts(experiment, distributed.world_size())
     resume_from = work_folder.resumable(folder, started_with) if resume else None
     set_random_seed(recipe.seed, deterministic=True)  # before the weights are drawn
-    network, known = create_model(experiment.model), hashed(held_out)
-
-    def evaluate(network: nn.Module) -> Mapping[str, float]:
-        return run.percentages(network, known, protocol, experiment.model, chosen_device, recipe.batch_size)
-
+    network = create_model(experiment.model)
+    measure = _measuring(held_out, experiment, chosen_device, recipe.batch_size)
     if overwrite and distributed.is_main():
         work_folder.remove_run(folder, experiment.name)
-    try:
-        train(
-            network,
-            TrainingImages(images, protocol, transforms),
-            recipe,
-            evaluate=evaluate,
-            work_dir=folder,
-            workers=workers,
-            launcher=launcher,
-            facts=started_with,
-            resume_from=resume_from,
-        )
-    except KeyboardInterrupt as error:
-        error.args = (work_folder.kept(folder),)
-        raise
+    with _saying_what_is_kept(folder):
+        train(network, images, recipe, measure, folder, workers, launcher, started_with, resume_from)
     path = folder / f"{experiment.name}.safetensors"
     if distributed.is_main():
         _write_trained(path, network, experiment, recipe.seed)
     return path
 
 
+def _check_config(
+    config: str | Path, overrides: Mapping[str, object] | None, device: str | None
+) -> tuple[Experiment, Recipe]:
+    """What a config trains, and how.
+
+    Raises:
+        ConfigError, UnknownNameError: it can't be read, names what there is not, or trains nothing.
+    """
+    experiment = check_names(config, overrides=overrides, device=device)
+    if experiment is None or experiment.train is None:
+        raise ConfigError(f"{config}: has no 'train' entry; it is for evaluation only")
+    check_recipe(experiment.train)
+    return experiment, experiment.train
+
+
+def _open_halves(
+    experiment: Experiment, recipe: Recipe, data_root: str | Path | None
+) -> tuple[TrainingImages, ImageSet]:
+    """The images to train on, augmented, and those to measure on."""
+    images, held_out = (open_images(experiment, data_root, split) for split in ("train", "test"))
+    protocol = protocols.get_protocol(experiment.protocol)
+    return TrainingImages(images, protocol, get_training_augmentation(recipe.augmentation)(protocol.crop)), held_out
+
+
+def _measuring(
+    held_out: ImageSet, experiment: Experiment, device: str, batch_size: int
+) -> Callable[[nn.Module], Mapping[str, float]]:
+    """What is measured between epochs: network -> {"top1": percent, "top5": percent}."""
+    known, protocol = hashed(held_out), protocols.get_protocol(experiment.protocol)
+    return lambda network: percentages(network, known, protocol, experiment.model, device, batch_size)
+
+
+@contextmanager
+def _saying_what_is_kept(folder: Path) -> Iterator[None]:
+    """An interruption says what it leaves in the folder."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        error.args = (work_folder.kept_epochs(folder),)
+        raise
+
+
 def _check_folder(folder: Path, name: str, resume: bool, overwrite: bool) -> None:
-    """Refuse a folder that has a run in it, unless the user says what becomes of that.
+    """Refuse a folder that has a run in it, unless the user chose to resume or overwrite it.
 
     Raises:
         ConfigError: both are asked for.
@@ -110,7 +133,7 @@ def _check_folder(folder: Path, name: str, resume: bool, overwrite: bool) -> Non
 
 
 def _write_trained(path: Path, network: nn.Module, experiment: Experiment, seed: int) -> None:
-    """Write the trained weights, with what says how they are used."""
+    """Write the trained weights, with architecture, dataset and protocol."""
     facts = {"architecture": architecture_values(experiment.model), "config": experiment.path, "seed": seed}
     facts |= {"dataset": experiment.dataset, "protocol": experiment.protocol}
     write_safetensors(path, network.state_dict(), facts)

@@ -1,4 +1,4 @@
-"""Published weights in the cache: fetched into it, and checked. Imports no torch."""
+"""Fetches published weights into the cache and checks them. Imports no torch."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ def fetch_weights(name: str, *, mirrors: Sequence[str] = ()) -> Path:
     """The file of a model's published weights, from the cache or fetched into it (`densezoo.index.download`).
 
     The cache is DENSEZOO_HOME, or ``densezoo`` in the user's cache directory. A file is checked at every use: against
-    what its publisher states, and against the sha256 that it had at its first use.
+    the size and hash that its publisher states, and against the sha256 that it had at its first use.
 
     Args:
-        mirrors: base URLs or folders that are asked first; then those of DENSEZOO_MIRRORS, then the publisher.
+        name: a name or alias of the index.
+        mirrors: base URLs or folders to try first; then those of DENSEZOO_MIRRORS, then the publisher.
 
     Raises:
         UnknownNameError: no such model.
-        DownloadError: no place has the file as it was published, the cache can't be written; says what to do by hand.
+        DownloadError: no location has the file as it was published, or the cache can't be written; says what to do.
     """
     return download.fetch_weights(name, mirrors)
 
 
 def verify_weights() -> int:
-    """Check every file of the cache anew; returns how many there are.
+    """Check every file of the cache; return how many there are.
 
     Raises:
-        DownloadError: names every file that is wrong; the next `fetch_weights` moves it aside.
+        DownloadError: a file is wrong; names each. The next `fetch_weights` moves it aside.
     """
     checked, faults = download.verify_cache()
     if faults:

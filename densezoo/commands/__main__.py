@@ -1,6 +1,6 @@
-"""``densezoo COMMAND ...``: each module of this folder that has options of its own is a command.
+"""``densezoo COMMAND ...``: runs the command whose module in this folder has that name.
 
-densezoo test CONFIG CHECKPOINT is python tools/test.py CONFIG CHECKPOINT.
+``densezoo test CONFIG CHECKPOINT`` does the same as ``python tools/test.py CONFIG CHECKPOINT``.
 """
 
 from __future__ import annotations
@@ -20,18 +20,22 @@ _SHARED = ("__main__", "options")  # modules of this folder that are no commands
 
 
 def command_names() -> list[str]:
-    """The names of all commands: of the modules of this folder."""
+    """The names of all commands: the modules of this folder that are no _SHARED ones."""
     return sorted(entry.name for entry in pkgutil.iter_modules([str(_folder())]) if entry.name not in _SHARED)
 
 
 def one_line(command: str) -> str:
-    """What a command does: its module's docstring up to the first stop or colon, read without importing it."""
+    """What a command does: its module's docstring up to the first stop, colon or semicolon; the module isn't imported.
+
+    Args:
+        command: its name.
+    """
     text = ast.get_docstring(ast.parse((_folder() / f"{command}.py").read_text(encoding="utf-8"))) or ""
     return text.partition("\n\n")[0].replace("\n", " ").partition(":")[0].partition(";")[0].rstrip(".")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns its exit status.
+    """Run a command; return its exit status.
 
     Args:
         argv: the command's name and its arguments; None: those of this process.

@@ -1,4 +1,4 @@
-"""Every measure of a file of predictions, computed anew; with a second file: is the first run really better?
+"""Compute every measure of a file of predictions; with a second file, test whether one run is better than the other.
 
 python tools/test.py CONFIG CHECKPOINT --predictions a.parquet
 python tools/analyze.py a.parquet b.parquet --plot reliability.png
@@ -15,7 +15,7 @@ from densezoo.commands import options
 
 
 def make_parser() -> ArgumentParser:
-    """Its options."""
+    """The parser of the command's options."""
     parser = options.make_parser(__doc__)
     parser.add_argument("file", type=Path, help="parquet file of tools/test.py --predictions")
     parser.add_argument("other", type=Path, nargs="?", help="another one over the same images, compared by McNemar")
@@ -25,10 +25,10 @@ def make_parser() -> ArgumentParser:
 
 
 def run(args: Namespace) -> None:
-    """Compute and print."""
+    """Compute the measures and print them."""
     print(api.analyze(args.file, args.other, topk=args.topk, plot=args.plot))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
+    """Run the command; return its exit status."""
     return options.run(run, make_parser(), argv)

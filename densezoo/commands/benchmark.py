@@ -16,7 +16,7 @@ from densezoo.paths import RESULTS
 
 
 def make_parser() -> ArgumentParser:
-    """Its options."""
+    """The parser of the command's options."""
     parser = options.make_parser(__doc__)
     parser.add_argument("--what", choices=["formats"], default="formats", help="formats: loading checkpoint files")
     parser.add_argument("files", type=Path, nargs="+", help="checkpoint files; .t7 is compared with torchfile")
@@ -27,7 +27,7 @@ def make_parser() -> ArgumentParser:
 
 
 def run(args: Namespace) -> None:
-    """Measure, print a line a file, store."""
+    """Measure, print a line for each file, store."""
     check_names(backend=args.backend, precision=args.precision)
     path, rows = api.benchmark_formats(args.files, rounds=args.rounds, folder=args.out)
     for row in rows:
@@ -37,5 +37,5 @@ def run(args: Namespace) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
+    """Run the command; return its exit status."""
     return options.run(run, make_parser(), argv)

@@ -16,17 +16,17 @@ from densezoo.paths import INDEX
 
 
 def make_parser() -> ArgumentParser:
-    """Its options."""
+    """The parser of the command's options."""
     parser = options.make_parser(__doc__)
     parser.add_argument("index", nargs="?", type=Path, default=INDEX, help="(default: densezoo's)")
     return parser
 
 
 def run(args: Namespace) -> None:
-    """Check and say how much was checked."""
+    """Check the index; print how many models were checked."""
     print(f"{api.check_index(args.index)} models checked: fields, parameters and FLOPs are right")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
+    """Run the command; return its exit status."""
     return options.run(run, make_parser(), argv)

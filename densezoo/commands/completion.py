@@ -28,7 +28,7 @@ complete -o default -F _densezoo densezoo"""
 
 
 def make_parser() -> ArgumentParser:
-    """Its options."""
+    """The parser of the command's options."""
     parser = options.make_parser(__doc__)
     parser.add_argument("shell", choices=sorted(SHELLS))
     return parser
@@ -47,23 +47,23 @@ def _options_of(command: str) -> list[str]:
 
 
 def _bash(commands: Mapping[str, Sequence[str]]) -> str:
-    """For bash, which completes files where no option fits."""
-    cases = "\n".join(f'            {name}) words="{" ".join(known)}" ;;' for name, known in commands.items())
+    """The script for bash, which completes file names if no option fits."""
+    cases = "\n".join(f'            {name}) words="{" ".join(words)}" ;;' for name, words in commands.items())
     return _BASH.format(commands=" ".join(commands), cases=cases)
 
 
 def _zsh(commands: Mapping[str, Sequence[str]]) -> str:
-    """For zsh, which runs bash's completions."""
+    """The script for zsh, which runs bash's completions."""
     return f"autoload -U +X compinit bashcompinit && compinit && bashcompinit\n{_bash(commands)}"
 
 
 def _fish(commands: Mapping[str, Sequence[str]]) -> str:
-    """For fish."""
+    """The script for fish."""
     lines = []
-    for name, known in commands.items():
+    for name, words in commands.items():
         text = one_line(name).replace("'", r"\'")
         lines.append(f"complete -c densezoo -n __fish_use_subcommand -f -a {name} -d '{text}'")
-        lines += [f"complete -c densezoo -n '__fish_seen_subcommand_from {name}' -l {option[2:]}" for option in known]
+        lines += [f"complete -c densezoo -n '__fish_seen_subcommand_from {name}' -l {option[2:]}" for option in words]
     return "\n".join(lines)
 
 
@@ -72,5 +72,5 @@ SHELLS = {"bash": _bash, "fish": _fish, "zsh": _zsh}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
+    """Run the command; return its exit status."""
     return options.run(run, make_parser(), argv)

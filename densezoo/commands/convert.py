@@ -28,12 +28,12 @@ TARGETS = (
 
 
 def make_parser() -> ArgumentParser:
-    """Its options."""
+    """The parser of the command's options."""
     parser = options.make_parser(__doc__)
     parser.add_argument("source", type=Path, help="a checkpoint file; its format is recognised by content")
     parser.add_argument("destination", type=Path, help="the file to write: .safetensors, .pth, .onnx, .keras")
     parser.add_argument("--to", choices=TARGETS, help="system to write for (default: the first of the extension's)")
-    parser.add_argument("--verify", action="store_true", help="run both networks in their systems, where installed")
+    parser.add_argument("--verify", action="store_true", help="run both networks in their systems, if installed")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument(
         "--options",
@@ -47,7 +47,7 @@ def make_parser() -> ArgumentParser:
 
 
 def run(args: Namespace) -> None:
-    """Convert, then print what became of every tensor."""
+    """Convert, then print the report."""
     report, written = api.convert_checkpoint(
         args.source, args.destination, to=args.to, verify=args.verify, **(args.options or {})
     )
@@ -62,5 +62,5 @@ def run(args: Namespace) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
+    """Run the command; return its exit status."""
     return options.run(run, make_parser(), argv)

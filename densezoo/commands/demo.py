@@ -1,4 +1,4 @@
-"""The main job on what ships with densezoo: evaluate a small DenseNet on scikit-learn's digits, compare, store."""
+"""Evaluate the small DenseNet that ships with densezoo on scikit-learn's digits, store and compare the result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from densezoo.results.store import compare_with, storing, write_result
 from densezoo.results.summary import summary
 
 OUT = Path("work_dirs/demo")
-SHIPPED = ROOT / "results"  # in a wheel another folder than that of own results
+SHIPPED = ROOT / "results"  # in a wheel this is another folder than RESULTS
 NEXT = """
 next:
   {python} {tools}/list_models.py                      every model of the index
@@ -26,12 +26,12 @@ next:
 
 
 def make_parser() -> ArgumentParser:
-    """Its options."""
+    """The parser of the command's options."""
     return options.make_parser(__doc__)
 
 
 def run(args: Namespace) -> None:
-    """Evaluate, print, store in the current folder, compare with the result that ships."""
+    """Evaluate, print, store in the current folder, compare with the result that ships with densezoo."""
     config, checkpoint = api.DEMO
     print(f"evaluating {relative_to_root(checkpoint)} on scikit-learn's digits")
     result = api.evaluate_checkpoint(config, checkpoint, workers=0)
@@ -42,10 +42,10 @@ def run(args: Namespace) -> None:
 
 
 def _from_here(path: Path) -> str:
-    """The path relative to the current folder where it lies in it."""
+    """The path, relative to the current folder if it is inside."""
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
+    """Run the command; return its exit status."""
     return options.run(run, make_parser(), argv)

@@ -24,7 +24,7 @@ from densezoo.index.select import FIELDS, names_in
 
 
 def make_parser() -> ArgumentParser:
-    """Its options."""
+    """The parser of the command's options."""
     width = max(map(len, FIELDS))
     fields = "\n".join(f"  {name:{width}} {field.text}" for name, field in FIELDS.items())
     parser = options.make_parser((__doc__ or "").format(fields=fields))
@@ -41,7 +41,7 @@ def make_parser() -> ArgumentParser:
 
 
 def run(args: Namespace) -> None:
-    """Print a line a model."""
+    """Print a line for each model."""
     from densezoo.index import listing  # here, because rich takes longer to import than the index to load
 
     patterns = args.patterns or ["*"]
@@ -60,5 +60,5 @@ def run(args: Namespace) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
+    """Run the command; return its exit status."""
     return options.run(run, make_parser(), argv)

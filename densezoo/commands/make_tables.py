@@ -14,18 +14,18 @@ from densezoo.commands import options
 
 
 def make_parser() -> ArgumentParser:
-    """Its options."""
+    """The parser of the command's options."""
     parser = options.make_parser(__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if one is stale")
     return parser
 
 
 def run(args: Namespace) -> None:
-    """Write or check, and say what changed."""
+    """Write or check the tables and print which documents changed."""
     changed = api.make_tables(check=args.check)
     print("\n".join(f"regenerated: {path}" for path in changed) or "the tables are up to date")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
+    """Run the command; return its exit status."""
     return options.run(run, make_parser(), argv)

@@ -1,4 +1,4 @@
-"""What every command shares: an error is one message and exit status 1, ``--debug`` shows where."""
+"""What commands share: options, and errors as one message with exit status 1 (``--debug`` shows the traceback)."""
 
 from __future__ import annotations
 
@@ -41,17 +41,21 @@ class Parser(argparse.ArgumentParser):
 
 
 def make_parser(description: str | None) -> Parser:
-    """A parser with ``--debug``."""
+    """A parser with ``--debug``.
+
+    Args:
+        description: shown by ``--help``.
+    """
     parser = Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
 
 
 def add_run_options(to: argparse.ArgumentParser) -> None:
-    """The options of every command that runs a config."""
+    """Add the options of every command that runs a config."""
     to.add_argument("--data-root", type=Path, help="folder or tar of the dataset")
     to.add_argument("--workers", type=count, default=2, help="processes that decode images (default: %(default)s)")
-    to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU where there is one)")
+    to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU if there is one)")
     to.add_argument("--launcher", choices=LAUNCHERS, help="what started several processes (default: recognised)")
     to.add_argument("--local-rank", type=int, help=argparse.SUPPRESS)  # passed by old versions of torch's launcher
     to.add_argument(
@@ -65,7 +69,7 @@ def add_run_options(to: argparse.ArgumentParser) -> None:
 
 
 def add_evaluation_options(to: argparse.ArgumentParser) -> None:
-    """The options of every command that measures."""
+    """Add the options of every command that measures."""
     to.add_argument("--batch-size", type=positive, default=64, help="images a step and process (default: %(default)s)")
     to.add_argument("--out", type=Path, default=RESULTS, help="folder of results (default: %(default)s)")
     add_backend_options(to)
@@ -73,16 +77,16 @@ def add_evaluation_options(to: argparse.ArgumentParser) -> None:
 
 
 def add_backend_options(to: argparse.ArgumentParser) -> None:
-    """The options of every command that runs a network."""
+    """Add the options of every command that runs a network."""
     to.add_argument("--backend", default=EAGER, help=f"what computes: {', '.join(BACKENDS)} (default: %(default)s)")
     to.add_argument("--precision", default="float32", help="of the computation (default: %(default)s)")
 
 
 def add_test_options(to: argparse.ArgumentParser) -> None:
-    """The options of ``tools/test.py`` alone."""
+    """Add the options of ``tools/test.py`` alone."""
     to.add_argument("--protocol", help=f"preprocessing (default: the weights' own): all, {', '.join(PROTOCOLS)}")
     to.add_argument("--dataset", help="such as imagenet1k, imagenet-real (default: the config's)")
-    to.add_argument("--model", metavar="NAME", help="whose weights they are, where no published hash says so")
+    to.add_argument("--model", metavar="NAME", help="the model that the weights are of, if no published hash tells")
     to.add_argument("--subset", default="all", help="of imagenet-c, such as fog/3 (default: each that --data-root has)")
     to.add_argument("--labels", type=Path, help="list of labels of a flat folder or tar, such as Caffe's val.txt")
     to.add_argument("--class-map", type=Path, help="labels of class folders: lines of 'folder' or 'folder label'")
@@ -96,7 +100,7 @@ def add_test_options(to: argparse.ArgumentParser) -> None:
 
 
 def add_sweep_options(to: argparse.ArgumentParser) -> None:
-    """The options of ``tools/sweep.py`` alone."""
+    """Add the options of ``tools/sweep.py`` alone."""
     to.add_argument("--datasets", type=_names, default=["imagenet1k"], help="such as imagenet1k,imagenet-real")
     to.add_argument("--protocols", type=_names, default=["own"], help="such as own,timm (default: each model's own)")
     to.add_argument("--data-root", nargs="+", type=_assignment, default=[], metavar="NAME=PATH", help="of each dataset")
@@ -108,7 +112,7 @@ def add_sweep_options(to: argparse.ArgumentParser) -> None:
         help="folder that keeps decoded pixels: 7.5 GB for ImageNet at 224; delete it when done (default: %(default)s)",
     )
     to.add_argument("--workers", type=count, default=2, help="processes that decode images (default: %(default)s)")
-    to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU where there is one)")
+    to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU if there is one)")
     to.add_argument("--ray", metavar="ADDRESS", help="of a Ray cluster to share the models out to: auto, HOST:6379")
 
 
@@ -125,23 +129,35 @@ class KeyValues(argparse.Action):
 
 
 def count(text: str) -> int:
-    """A whole number from 0 on."""
+    """A whole number of 0 or more.
+
+    Raises:
+        ArgumentTypeError: the text is none.
+    """
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 on")
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 0 or more")
     return int(text)
 
 
 def positive(text: str) -> int:
-    """A whole number from 1 on."""
+    """A whole number of 1 or more.
+
+    Raises:
+        ArgumentTypeError: the text is none.
+    """
     if count(text) == 0:
         raise argparse.ArgumentTypeError("0 is too few; expected 1 or more")
     return int(text)
 
 
 def key_value(text: str) -> str:
-    """The text, which `KeyValues` then takes apart: without an "=" it can't."""
+    """The text itself, which `KeyValues` then splits.
+
+    Raises:
+        ArgumentTypeError: it has no "=".
+    """
     if not text.partition("=")[1]:
-        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
+        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE, such as model.drop_rate=0.1")
     return text
 
 
@@ -157,19 +173,29 @@ def _assignment(text: str) -> tuple[str, Path]:
 
 
 def _absolute(path: str) -> Path:
-    """What means the same in another process, whose working folder may be another."""
+    """The absolute path, which is the same file in a process with another working folder."""
     return Path(path).expanduser().resolve()
 
 
 def find_config(path: Path) -> Path:
-    """The config as given, or the same path in the repository, so that a command runs from any folder."""
+    """The path if it exists, else the same path in the repository, so that commands run from any folder.
+
+    Args:
+        path: of a config, such as ``configs/densenet121.py``.
+    """
     return path if path.exists() or not (ROOT / path).exists() else ROOT / path
 
 
 def run(
     command: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser, argv: Sequence[str] | None
 ) -> int:
-    """Parse, run the command, print an error as one message on stderr; returns the exit status."""
+    """Parse the arguments, run the command, print an error as one message on stderr; return the exit status.
+
+    Args:
+        command: takes the parsed arguments.
+        parser: of `make_parser`, with the command's options.
+        argv: the arguments; None: those of this process.
+    """
     arguments = parser.parse_args(argv)
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # its warnings of lost connections are pages of C++ frames
     if threading.current_thread() is threading.main_thread():
@@ -181,8 +207,8 @@ def run(
             raise
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except BrokenPipeError:  # the reader, `head` for one, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing left to fail at exit
+    except BrokenPipeError:  # the reader of the output, such as `head`, has ended
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that flushing at exit doesn't fail
     except KeyboardInterrupt as interruption:  # Ctrl-C, or SIGTERM
         print(": ".join(filter(None, ["interrupted", str(interruption)])), file=sys.stderr)
         return 128 + (signal.SIGTERM if isinstance(interruption, Terminated) else signal.SIGINT)
@@ -190,7 +216,7 @@ def run(
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, by which batch systems and containers end a process: it ends as by Ctrl-C, with everything closed."""
+    """Raised at SIGTERM, with which batch systems and containers end a process; it ends as at Ctrl-C."""
 
 
 def _terminate(number: int, frame: object) -> None:

@@ -1,4 +1,4 @@
-r"""Measure every model that matches on every dataset under every protocol; started again, go on where it was.
+r"""Measure every model that matches on every dataset under every protocol; started again, it measures what is missing.
 
 python tools/sweep.py 'densenet*' --datasets imagenet1k,imagenet-real --protocols own,timm \
     --data-root imagenet1k=/data/imagenet imagenet-real=/data/imagenet
@@ -15,7 +15,7 @@ from densezoo.errors import EvaluationError
 
 
 def make_parser() -> ArgumentParser:
-    """Its options."""
+    """The parser of the command's options."""
     parser = options.make_parser(__doc__)
     parser.add_argument("pattern", help="of model names, such as 'densenet1*'")
     options.add_evaluation_options(parser)
@@ -24,7 +24,7 @@ def make_parser() -> ArgumentParser:
 
 
 def run(args: Namespace) -> None:
-    """Plan, measure, say each outcome, and at the end which failed."""
+    """Plan and measure; print each outcome, and at the end the tasks that failed."""
     device = args.device if args.ray is None else None  # Ray's machines have their own
     check_names(tta=args.tta, device=device, backend=args.backend, precision=args.precision)
     from densezoo.api.sweep import Settings, plan, sweep  # here, so that a misspelt name is refused without torch
@@ -55,5 +55,5 @@ def run(args: Namespace) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
+    """Run the command; return its exit status."""
     return options.run(run, make_parser(), argv)

@@ -12,22 +12,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from densezoo import api
-from densezoo.api.names import check_names
 from densezoo.commands import options
 from densezoo.results.agreement import check_expected
 from densezoo.results.store import storing
 
-#: Options that are arguments of the same name of `densezoo.evaluate_protocols`, and of `check_names`, too.
-NAMES = ("dataset", "tta", "device", "backend", "precision")
-#: Those of `densezoo.evaluate_protocols` alone.
+#: Options that are arguments of the same name of `densezoo.evaluate_protocols`.
 OPTIONS = (
-    "data_root", "labels", "class_map", "batch_size", "workers", "launcher", "model", "subset", "on_error", "out",
-    "resume", "restart", "predictions",
+    "dataset", "tta", "device", "backend", "precision", "data_root", "labels", "class_map", "batch_size", "workers",
+    "launcher", "model", "subset", "on_error", "out", "resume", "restart", "predictions",
 )  # fmt: skip
 
 
 def make_parser() -> ArgumentParser:
-    """Its options."""
+    """The parser of the command's options."""
     parser = options.make_parser(__doc__)
     parser.add_argument("config", type=Path, nargs="?", help="what is run (default: what the checkpoint says)")
     parser.add_argument("checkpoint", type=Path, help=".pth, .pth.tar, .safetensors")
@@ -40,16 +37,17 @@ def make_parser() -> ArgumentParser:
 def run(args: Namespace) -> None:
     """Evaluate, store, print."""
     config = args.config and options.find_config(args.config)
-    names = {
-        "names": [args.protocol] if args.protocol else None,
-        "overrides": args.cfg_options,
-        **{name: getattr(args, name) for name in NAMES},
-    }
-    check_names(config, args.checkpoint, **names)
+    given = {name: getattr(args, name) for name in OPTIONS}
+    results = api.evaluate_protocols(
+        config,
+        args.checkpoint,
+        names=[args.protocol] if args.protocol else None,
+        overrides=args.cfg_options,
+        show_progress=True,
+        **given,
+    )
     from densezoo.evaluation.distributed import is_main  # here, so that a misspelt name is refused without torch
 
-    others = {name: getattr(args, name) for name in OPTIONS}
-    results = api.evaluate_protocols(config, args.checkpoint, show_progress=True, **names, **others)
     if is_main():
         print(api.report(results))
         for result in results:
@@ -59,5 +57,5 @@ def run(args: Namespace) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
+    """Run the command; return its exit status."""
     return options.run(run, make_parser(), argv)

@@ -17,7 +17,7 @@ from densezoo.commands import options
 
 
 def make_parser() -> ArgumentParser:
-    """Its options."""
+    """The parser of the command's options."""
     parser = options.make_parser(__doc__)
     parser.add_argument("config", type=Path)
     parser.add_argument("--work-dir", type=Path, help="logs and checkpoints (default: work_dirs/CONFIG)")
@@ -34,7 +34,7 @@ def make_parser() -> ArgumentParser:
 
 
 def run(args: Namespace) -> None:
-    """Train and say where the checkpoint is."""
+    """Train and print the checkpoint's path."""
     config = options.find_config(args.config)
     check_names(config, overrides=args.cfg_options, device=args.device)  # before torch is imported
     checkpoint = api.train_config(
@@ -52,5 +52,5 @@ def run(args: Namespace) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
+    """Run the command; return its exit status."""
     return options.run(run, make_parser(), argv)

@@ -13,15 +13,15 @@ from densezoo.commands import options
 
 
 def make_parser() -> ArgumentParser:
-    """Its options."""
+    """The parser of the command's options."""
     return options.make_parser(__doc__)
 
 
 def run(args: Namespace) -> None:
-    """Check and say how much was checked."""
+    """Check the cache; print how many files were checked."""
     print(f"{api.verify_weights()} files checked: each is what it was published as, and what it was at its first use")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
+    """Run the command; return its exit status."""
     return options.run(run, make_parser(), argv)

@@ -1,22 +1,49 @@
-"""A file's tensors held against those that a network needs: what matches, what is missing, what is left over."""
+"""A file's tensors compared with those that a network needs: which match, which are missing, which are unexpected."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import re
 from collections import Counter
 from collections.abc import Iterator
 
-from densezoo.conversion.names import dropped_kind, is_counter
+import torch
+from torch import Tensor
+
 from densezoo.families.naming import Naming
 from densezoo.types import Architecture, Checkpoint, ConversionReport, Layer
 
 OPTIONAL_PARAMS = ("num_batches_tracked",)  # a counter: absent before torch 0.4.1, and no part of the function
 
+#: (pattern of a name that is no weight of the model, what it is).
+_DROPPED = (
+    (r"(moments|moment[12]|accum|stat|adam_[mv]|velocity)\..+", "optimiser moment"),
+    (r"(.+[./])?(num_batches_tracked|N|n_averaged|steps?|initted)", "counter"),
+    (
+        r"(global_step|epoch_num|step_num|current_iterator_step|last_overflow_iterator_step|learning_rate|lr|momentum|"
+        r"weight_decay|beta[12]_power|loss_scale|scale_sense|growth_(factor|interval|tracker)|best_\w+)",
+        "training counter",
+    ),
+    (r".*seed_generator(_state)?.*", "random state"),
+    (r"(.+\.)?(loss|loss_fn|criterion)\.(pos_)?weight", "loss weight"),
+)
+
 Matches = dict[str, tuple[Layer, str, tuple[str, ...]]]  # {canonical name: layer, parameter, the file's names}
 
 
 def compare(checkpoint: Checkpoint, naming: Naming, arch: Architecture) -> tuple[Matches, ConversionReport]:
-    """Where every tensor that fits belongs, and what doesn't fit."""
+    """Match a file's tensors with a network's.
+
+    Args:
+        checkpoint: the file.
+        naming: the key table as the file uses it.
+        arch: the network.
+
+    Returns:
+        The tensors of the network that the file has, and the report, with those that are missing, unexpected or of
+        another shape.
+    """
     matches: Matches = {}
     missing, mismatched = [], {}
     for layer, param, keys, shape in _expected(arch, naming):
@@ -60,24 +87,39 @@ def _expected(arch: Architecture, naming: Naming) -> Iterator[tuple[Layer, str, 
     """(layer, parameter, the file's names, shape) of every tensor that the network needs."""
     for layer in naming.family.layers(arch):
         for param, shape in layer.shapes.items():
-            # A role that the source can't name is missing under its canonical name.
+            # a parameter that the source has no name for is listed as missing under its canonical name
             keys = naming.keys(layer.role, param, layer.block, layer.index)
             yield layer, param, keys or (f"{naming.prefix}{layer.name}.{param}",), shape
 
 
+def is_counter(tensor: Tensor) -> bool:
+    """Whether a tensor is one whole number."""
+    return tensor.ndim == 0 and not tensor.is_floating_point() and tensor.dtype != torch.bool
+
+
+@functools.lru_cache(1 << 14)
+def dropped_kind(name: str) -> str | None:
+    """What a tensor of this name is that is no weight of the model; None of a name that may be one's."""
+    return next((kind for pattern, kind in _DROPPED if re.fullmatch(pattern, name)), None)
+
+
 def counts_batches(layer: Layer) -> bool:
-    """Whether torch's module of this layer has a counter beside its running statistics."""
+    """Whether torch's module of a layer has a counter beside its running statistics.
+
+    Args:
+        layer: the layer.
+    """
     return "running_mean" in layer.shapes
 
 
 def refusal(checkpoint: Checkpoint, naming: Naming, report: ConversionReport, inferred: Architecture) -> str:
-    """The message of a file that is not exactly the expected network: what differs, and what to do.
+    """The message for a file that is not exactly the expected network: what differs, and what to do.
 
     Args:
         checkpoint: the file.
-        naming: its names.
-        report: what `compare` gave.
-        inferred: what its tensors say.
+        naming: the key table as the file uses it.
+        report: of `compare`.
+        inferred: the architecture that the file's tensors show.
     """
     lines = [f"{checkpoint.path}: does not hold the expected network; nothing was loaded"]
     differing = [
@@ -94,14 +136,14 @@ def refusal(checkpoint: Checkpoint, naming: Naming, report: ConversionReport, in
         for key in naming.keys(layer.role, param, layer.block, layer.index) or ()
     }
     if head == set(report.missing) and not report.mismatched:
-        whose = naming.family.a_title
-        lines.append(f"  these are {whose}'s features without their classifier; the whole network's file is wanted")
+        owner = naming.family.a_title
+        lines.append(f"  these are {owner}'s features without their classifier; expected the whole network's file")
     if differing:
         lines.append(f"  by its tensors ({report.source} names): {'; '.join(differing)}")
     shapes = [f"{key}: expected {want}, found {have}" for key, (want, have) in report.mismatched.items()]
-    for what, items in (("missing", report.missing), ("unexpected", report.unexpected), ("mismatched", shapes)):
+    for kind, items in (("missing", report.missing), ("unexpected", report.unexpected), ("mismatched", shapes)):
         if items:
-            lines.append(f"  {what} ({len(items)}): " + ", ".join(items[:5]) + (", ..." if len(items) > 5 else ""))
+            lines.append(f"  {kind} ({len(items)}): " + ", ".join(items[:5]) + (", ..." if len(items) > 5 else ""))
     lines += [f"  {hint}" for hint in checkpoint.hints]
     lines.append("  use the config of that architecture, or a complete checkpoint of this one")
     return "\n".join(lines)

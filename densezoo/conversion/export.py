@@ -1,4 +1,4 @@
-"""Canonical weights -> files that other systems load themselves, each whole or not there at all."""
+"""Canonical weights -> files that other systems load; each is written whole or not at all."""
 
 from __future__ import annotations
 
@@ -23,14 +23,19 @@ TARGETS = tuple(
 )
 
 
-def extensions(*of: Family[Any]) -> dict[str, tuple[str, ...]]:
-    """{extension of a file: the systems for which it can be written} of some families' networks."""
-    pairs = [(end, name) for family in of for name, system in family.systems.items() for end in system.extensions]
+def extensions(*families_written: Family[Any]) -> dict[str, tuple[str, ...]]:
+    """{extension of a file: the systems for which it can be written}.
+
+    Args:
+        families_written: the families whose networks are written.
+    """
+    rows = (row for family in families_written for row in family.systems.items())
+    pairs = [(end, name) for name, system in rows for end in system.extensions]
     return {end: tuple(dict.fromkeys(name for other, name in pairs if other == end)) for end, _ in pairs}
 
 
 def misfits(to: str, arch: Architecture) -> list[str]:
-    """What a system's file can't have of this network; empty where it can hold it.
+    """The properties of a network that a system's file can't have; empty if it can hold the network.
 
     Args:
         to: a system of the family's table.
@@ -44,17 +49,17 @@ def misfits(to: str, arch: Architecture) -> list[str]:
 def export(
     path: Path, to: str, arch: Architecture, state_dict: Mapping[str, Tensor], facts: Mapping[str, object]
 ) -> None:
-    """Write weights for a system, and read what was written before it takes its place.
+    """Write weights for a system; the file is read back before it replaces an older one.
 
     Args:
-        path: the file; what is there is replaced.
+        path: the file; an existing one is replaced.
         to: one of TARGETS.
         arch: the network.
-        state_dict: canonical names, float32.
-        facts: JSON values that go into the file where its format has room.
+        state_dict: {canonical name: float32 tensor}.
+        facts: JSON values that go into the file if its format has room for them.
 
     Raises:
-        CheckpointError: the system's network can't be this one; the folder can't be written; the file reads back as
+        CheckpointError: the system can't express the network; the folder can't be written; the file reads back as
             another network.
         MissingDependencyError: a package that the writer needs is not installed.
     """
@@ -85,7 +90,9 @@ def export(
 
 
 def _difference(path: Path, arch: Architecture, state_dict: Mapping[str, Tensor]) -> str:
-    """In what a file that was just written holds other weights or another network; empty where it doesn't."""
-    read, again, _ = convert(read_checkpoint(path), arch)
-    names = [name for name in state_dict if "num_batches" not in name and not state_dict[name].equal(again[name])]
-    return ", ".join(names[:4]) or ("" if read.same_function() == arch.same_function() else str(read))
+    """The weights in which a written file differs, or its architecture if that differs; empty if nothing does."""
+    arch_read, weights_read, _ = convert(read_checkpoint(path), arch)
+    names = [
+        name for name in state_dict if "num_batches" not in name and not state_dict[name].equal(weights_read[name])
+    ]
+    return ", ".join(names[:4]) or ("" if arch_read.same_function() == arch.same_function() else str(arch_read))

@@ -1,7 +1,7 @@
-"""The computation that a file describes, held against a family's, step by step from the output to the input.
+"""The computation that a file describes, compared with a family's step by step, from the output to the input.
 
-What may differ between networks of the same tensors (the family's `Freedom`) is returned, and which weights every
-layer takes; whatever else differs is refused: another activation or none, features joined in another order, a pool of
+What may differ between networks of the same tensors (the family's `Freedom`) is returned, together with the weights of
+every layer. Every other difference is refused: another activation or none, features joined in another order, a pool of
 another size, a branch.
 """
 
@@ -22,36 +22,36 @@ ZERO = (0, 0, 0, 0)
 
 @dataclass(frozen=True)
 class Reading:
-    """What a file's computation says of a network.
+    """What a file's computation says of its network.
 
     Args:
-        semantics: {field of the architecture: value} that it fixes beyond what tensors show.
-        weights: `Node.weights` of the file's steps that have some, in the order of the family's computation.
+        semantics: {field of the architecture that no tensor shows: value}.
+        weights: `Node.weights` of the file's steps with weights, in the order of the family's computation.
     """
 
     semantics: dict[str, object]
     weights: list[tuple[str, ...]]
 
 
-def match_graph(graph: Sequence[Node], expected: Computation, freedom: Freedom, where: str) -> Reading:
-    """Hold a file's steps against a family's.
+def match_graph(graph: Sequence[Node], expected: Computation, freedom: Freedom, path: str) -> Reading:
+    """Compare a file's steps with a family's.
 
     Args:
         graph: the file's steps.
-        expected: the family's.
-        freedom: what may differ from them.
-        where: the file, for messages.
+        expected: the family's computation.
+        freedom: what may differ from it.
+        path: the file, for messages.
 
     Raises:
         CheckpointError: the computation is another one; says at which step.
     """
     try:
-        walk = _Walk(graph, freedom, where)
+        walk = _Walk(graph, freedom, path)
         walk.follow(expected)
-        return Reading(freedom.settle(walk.found), walk.weights[::-1])
+        return Reading(freedom.settle(walk.semantics), walk.weights[::-1])
     except (TypeError, ValueError, LookupError, AttributeError) as error:  # attributes of other types than usual
         raise CheckpointError(
-            f"{where}: its computation has an attribute that makes no sense ({error!r:.100})"
+            f"{path}: its computation has an attribute of an unexpected type or value ({error!r:.100})"
         ) from None
 
 
@@ -61,24 +61,24 @@ class _Walk:
     Args:
         graph: the file's steps.
         freedom: what may differ.
-        where: the file, for messages.
+        path: the file, for messages.
     """
 
-    def __init__(self, graph: Sequence[Node], freedom: Freedom, where: str) -> None:
+    def __init__(self, graph: Sequence[Node], freedom: Freedom, path: str) -> None:
         self.nodes = {node.name: node for node in graph}
-        self.freedom, self.where = freedom, where
-        self.found: dict[str, Any] = {}  # {field of the architecture: its value in the file}
+        self.freedom, self.path = freedom, path
+        self.semantics: dict[str, Any] = {}  # {field of the architecture: its value in the file}
         self.weights: list[tuple[str, ...]] = []  # of every layer, last to first
         self.positions: dict[str, str] = {}  # {expected step: the file's step whose output is its}
         self.looked_at = 0
         used = {name for node in graph for name in node.inputs}
         ends = [node.name for node in graph if node.name not in used and node.op != "input"]
         if len(ends) != 1 or len(self.nodes) != len(graph):
-            raise CheckpointError(f"{where}: expected a network with one output; found {len(ends)}: {ends[:3]}")
+            raise CheckpointError(f"{path}: expected a network with one output; found {len(ends)}: {ends[:3]}")
         self.at = ends[0]
 
     def follow(self, expected: Computation) -> None:
-        """Meet every expected step, last to first."""
+        """Compare every expected step with the file's, last to first."""
         self._end(expected.output)
         self.positions[expected.output.name] = self.at
         for node in reversed(expected.nodes[1:]):
@@ -91,12 +91,12 @@ class _Walk:
 
     def _refuse(self, expected: str, found: str) -> CheckpointError:
         return CheckpointError(
-            f"{self.where}: the computation is not {self.freedom.title} that densezoo can express: expected "
+            f"{self.path}: the computation is not {self.freedom.title} that densezoo can express: expected "
             f"{expected}, found {found}; nothing was loaded"
         )
 
     def _node(self) -> Node:
-        """The step at this position; steps that change nothing are passed over."""
+        """The step at this position; steps that change nothing are skipped."""
         for _ in range(len(self.nodes)):
             node = self.nodes.get(self.at)
             if node is None:
@@ -107,7 +107,7 @@ class _Walk:
         raise self._refuse("a step", f"no step {self.at!r}")
 
     def _step(self, *ops: str) -> Node:
-        """The step here, which has to be one of these; then go to its input."""
+        """The step at this position, which must be one of these operations; the position moves on to its input."""
         node = self._node()
         if node.op not in ops or len(node.inputs) != 1:
             raise self._refuse(" or ".join(ops), f"{node.op} with {len(node.inputs)} inputs ({node.name})")
@@ -115,14 +115,14 @@ class _Walk:
         return node
 
     def _agree(self, fields: Mapping[str, Any]) -> None:
-        """What a step says of the architecture has to be what the others say."""
+        """Refuse a step that fixes a field of the architecture to another value than the steps before."""
         for field, value in fields.items():
-            known = self.found.setdefault(field, value)
-            if known != value and not (isinstance(value, float) and math.isclose(known, value, rel_tol=1e-6)):
-                raise self._refuse(f"one {field} for all", f"{known} and {value}")
+            former = self.semantics.setdefault(field, value)
+            if former != value and not (isinstance(value, float) and math.isclose(former, value, rel_tol=1e-6)):
+                raise self._refuse(f"one {field} for all", f"{former} and {value}")
 
     def _enter(self, node: Node) -> None:
-        """Go on to an expected step's inputs: hold them to where they were met before, or keep where they are."""
+        """Note which of the file's steps are an expected step's inputs; refuse others than were noted before."""
         if node.op != "concat" and node.inputs[0] not in self.positions:
             self.positions[node.inputs[0]] = self._node().name
             return
@@ -135,7 +135,7 @@ class _Walk:
             raise self._refuse(f"{title} to join all before it in order", "another order")
 
     def _joined(self) -> list[str]:
-        """The features that come in here, in their order."""
+        """The features that are joined at this position, in their order."""
         out: list[str] = []
         todo = [self.at]
         while todo:
@@ -153,7 +153,7 @@ class _Walk:
         return out
 
     def _end(self, output: Node) -> None:
-        """What may stand behind the logits."""
+        """Skip the steps that may follow the logits."""
         classes = output.attributes["channels"]
         while self._node().op in ("softmax", "flatten") and len(self._node().inputs) == 1:
             columns = self._step("softmax", "flatten").attributes.get("columns", classes)
@@ -164,9 +164,9 @@ class _Walk:
         """The padding of a convolution or pool of the expected size."""
         sides = {"dilation": (1, 1), **expected.attributes}
         for name in ("kernel", "stride", "dilation"):
-            found = node.attributes.get(name) or (sides[name] if name == "kernel" else (1, 1))
-            if tuple(found) != sides[name]:
-                raise self._refuse(f"{name} {sides[name][0]}", f"{tuple(found)} ({node.name})")
+            lengths = node.attributes.get(name) or (sides[name] if name == "kernel" else (1, 1))
+            if tuple(lengths) != sides[name]:
+                raise self._refuse(f"{name} {sides[name][0]}", f"{tuple(lengths)} ({node.name})")
         groups = expected.attributes.get("groups", 1)
         if node.attributes.get("groups", 1) != groups:
             words = "one group" if groups == 1 else f"{groups} groups"
@@ -177,7 +177,7 @@ class _Walk:
         return pads if pads == "same" else tuple(pads)
 
     def same(self, expected: Node) -> None:
-        """The same operation."""
+        """Compare a step that must have the expected operation and epsilon."""
         node = self._step(expected.op)
         eps = expected.attributes.get("eps")
         if eps is not None and not math.isclose(node.attributes.get("eps", eps), eps, rel_tol=1e-6):
@@ -186,7 +186,7 @@ class _Walk:
             self.weights.append(node.weights)
 
     def conv(self, expected: Node) -> None:
-        """A convolution."""
+        """Compare a convolution."""
         node = self._step("conv")
         self.weights.append(node.weights)
         pads, free = self._window(node, expected), self.freedom.conv_pads(expected)
@@ -195,7 +195,7 @@ class _Walk:
         self._agree(free[pads])
 
     def norm(self, expected: Node) -> None:
-        """A batch norm, whose weight and bias may be a step of their own."""
+        """Compare a batch norm; its weight and bias may be a second step."""
         weights = self._step("scale").weights if self._node().op == "scale" else ()
         if self._node().op == "conv":
             raise self._refuse(
@@ -210,15 +210,15 @@ class _Walk:
         self._agree({self.freedom.norm_eps: node.attributes["eps"]})
 
     def concat(self, expected: Node) -> None:
-        """Nothing here: `_enter` follows a file's concatenations, of which one may join what others have joined."""
+        """Nothing to compare: `_enter` follows the file's concatenations, which may be nested."""
 
     def flatten(self, expected: Node) -> None:
-        """May be missing, or be there several times."""
+        """Skip the file's flatten steps, of which there may be none or several."""
         while self._node().op == "flatten" and len(self._node().inputs) == 1:
             self.at = self._node().inputs[0]
 
     def linear(self, expected: Node) -> None:
-        """A classifier, which may be a convolution, or have its bias in a step of its own."""
+        """Compare a classifier, which may be a convolution, or have its bias in a second step."""
         bias = self._step("bias").weights if self._node().op == "bias" else ()
         if self._node().op == "conv":
             self.conv(Node("conv", expected.name, (), {"kernel": (1, 1), "stride": (1, 1), "pads": ZERO}))
@@ -226,7 +226,7 @@ class _Walk:
             self.weights.append(self._step("linear").weights + bias)
 
     def pool(self, expected: Node) -> None:
-        """A pool, as the family lets it differ."""
+        """Compare a pool, which may differ as the family's `Freedom` says."""
         free = self.freedom.pool(expected)
         node = self._step(*free.ops)
         self._agree(free.ops[node.op])
@@ -256,7 +256,7 @@ class _Walk:
             self._agree({free.rounding: ceil_mode})
 
 
-#: {operation of an expected step: what holds the file's to it}; every other has to be the same.
+#: {operation of an expected step: compares the file's step with it}; for all others: `_Walk.same`.
 _STEPS: Mapping[str, Callable[[_Walk, Node], None]] = {
     "conv": _Walk.conv, "norm": _Walk.norm, "concat": _Walk.concat, "flatten": _Walk.flatten,
     "linear": _Walk.linear, **dict.fromkeys(("max_pool", "avg_pool", "global_avg_pool"), _Walk.pool),

@@ -9,24 +9,41 @@ from torch import nn
 
 from densezoo.conversion.match import convert, read_network
 from densezoo.families import family_of
-from densezoo.types import Architecture, ConversionReport
+from densezoo.threads import one_thread
+from densezoo.types import Architecture, Checkpoint, ConversionReport
 
 
-def load_network(
+def load_checkpoint(
     path: str | Path, architecture: Architecture | None = None, **options: object
 ) -> tuple[nn.Module, ConversionReport]:
-    """The network of a checkpoint file, in eval mode, and what became of every tensor.
+    """Load the network of a checkpoint file, in eval mode, with a report on every tensor.
 
     Args:
         path: the file, of any source and format.
         architecture: what it has to be; None: what its tensors say.
-        options: fields of the architecture that the file doesn't carry (``aa_layer="blurpool"``, ``bn_eps``, ...).
+        options: fields of `Architecture` that the file doesn't carry (``aa_layer="blurpool"``, ``bn_eps``, ...).
 
     Raises:
         FormatError: the file can't be read without running code from it, or not at all.
         CheckpointError: it holds no network of a known family, another one, or an incomplete one.
     """
-    arch, state_dict, report = convert(read_network(path, architecture, **options), architecture, **options)
+    with one_thread():
+        return build_network(read_network(path, architecture, **options), architecture, **options)
+
+
+def build_network(
+    checkpoint: Checkpoint, architecture: Architecture | None = None, **options: object
+) -> tuple[nn.Module, ConversionReport]:
+    """The network of what was read from a file, in eval mode, and what became of every tensor.
+
+    Args:
+        checkpoint: with its numbers.
+        architecture, options: as for `load_checkpoint`.
+
+    Raises:
+        CheckpointError: as for `load_checkpoint`.
+    """
+    arch, state_dict, report = convert(checkpoint, architecture, **options)
     with torch.device("meta"):  # the file's weights come in their place
         network = family_of(arch).network(arch, draw_weights=False)
     network.load_state_dict(state_dict, assign=True)

@@ -1,7 +1,7 @@
-"""`Checkpoint` -> canonical state_dict: which source, which architecture, then every tensor in its place or none.
+"""`Checkpoint` -> canonical state_dict: finds the source and the architecture, then converts every tensor, or none.
 
-There is no partial conversion: a tensor too few, too many or of another shape is a `CheckpointError` with the lists,
-and so is a computation that the network can't express.
+There is no partial conversion: missing tensors, unexpected ones and other shapes are a `CheckpointError` that lists
+them, and so is a computation that the network can't express.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from densezoo.families.naming import Naming
 from densezoo.formats.detect import read_checkpoint
 from densezoo.types import Architecture, Checkpoint, ConversionReport, Layer
 
-LARGE_FILE = 64 << 20  # bytes, from which on reading takes noticeably longer than looking at names and shapes
+LARGE_FILE = 64 << 20  # bytes; reading larger files takes noticeably longer than reading names and shapes
 
 
 def convert(
@@ -37,7 +37,8 @@ def convert(
     table, the given architecture, the defaults.
 
     Args:
-        architecture: what it has to be; None: what its tensors say.
+        checkpoint: the file.
+        architecture: the one that the file must have; None: the one that its tensors show.
         options: fields of `Architecture` that no tensor shows (``aa_layer``, ``bn_eps``, ...).
 
     Raises:
@@ -52,11 +53,13 @@ def convert(
     check_family(checkpoint, naming, architecture)
     check_description(checkpoint, naming, inferred)
     stated, weights = statements(checkpoint, naming, inferred)
-    if architecture is not None:  # what tensors show is then held against them, not against the file's own words
+    if (
+        architecture is not None
+    ):  # fields that tensors show are then compared with the tensors, not with the file's text
         stated = {name: value for name, value in stated.items() if name not in naming.family.inferred}
     arch, choices = _decide(checkpoint, naming, architecture or inferred, stated, options)
     if architecture is not None:
-        _check_given(checkpoint, naming, architecture, arch, options)
+        _check_requested(checkpoint, naming, architecture, arch, options)
     matches, report = compare(checkpoint, naming, arch)
     if not report.exact:
         raise CheckpointError(refusal(checkpoint, naming, report, inferred))
@@ -71,16 +74,17 @@ def convert(
     for layer in naming.family.layers(arch):
         if counts_batches(layer):
             state_dict.setdefault(f"{layer.name}.num_batches_tracked", torch.tensor(0))
-    told = checkpoint.graph or checkpoint.semantics or checkpoint.described
-    assumed = () if told else (f"computation: not in the file; taken {naming.keymap.assumes}",)
+    described = checkpoint.graph or checkpoint.semantics or checkpoint.described
+    assumed = () if described else (f"computation: not in the file; taken {naming.keymap.assumes}",)
     hints = (*checkpoint.hints, *assumed, *choices, *_head_notes(checkpoint, naming), *naming.keymap.notes)
     return arch, state_dict, dataclasses.replace(report, hints=hints)
 
 
 def read_network(path: str | Path, architecture: Architecture | None = None, **options: object) -> Checkpoint:
-    """`densezoo.formats.detect.read_checkpoint`, of a large file only once its names and shapes are a network's.
+    """Read a checkpoint; of a large file the names and shapes first, so that a wrong one is refused quickly.
 
     Args:
+        path: the file.
         architecture, options: as for `convert`.
 
     Raises:
@@ -93,10 +97,13 @@ def read_network(path: str | Path, architecture: Architecture | None = None, **o
 
 
 def recognise(checkpoint: Checkpoint) -> Naming:
-    """The source whose names explain most of the file.
+    """The source whose names match most tensors of the file.
+
+    Args:
+        checkpoint: the file.
 
     Raises:
-        CheckpointError: none explains any; says what network it is where the names tell.
+        CheckpointError: no source's names match any tensor; says which other network it is if the names tell.
     """
     other = other_dimensions(checkpoint.tensors)
     if other is not None:
@@ -104,10 +111,10 @@ def recognise(checkpoint: Checkpoint) -> Naming:
     namings = candidates(checkpoint)
     if not namings:
         some = ", ".join(list(checkpoint.tensors)[:4])
-        known = name_network(checkpoint.tensors)
-        if known is not None:
+        network = name_network(checkpoint.tensors)
+        if network is not None:
             raise CheckpointError(
-                f"{checkpoint.path}: by its names this is {known}; densezoo converts whole "
+                f"{checkpoint.path}: by its names this is {network}; densezoo converts whole "
                 f"{_titles('s')} (its {len(checkpoint.tensors)} tensors: {some}, ...)"
             )
         raise CheckpointError(
@@ -126,11 +133,11 @@ def _sources() -> list[str]:
 
 
 def _head_notes(checkpoint: Checkpoint, naming: Naming) -> list[str]:
-    """What a classifier under another name than the source's, or a softmax after it, leaves to say."""
+    """Hints on a classifier under another name than the source's, and on a softmax after it."""
     keys, usual = naming.keys("classifier", "weight"), naming.keymap.templates.get("classifier", ())
     notes = []
-    said = checkpoint.graph or naming.keymap.notes  # what comes after it
-    if keys and len(usual) > 1 and not said and keys[0] != f"{naming.prefix}{usual[0]}.weight":
+    described = checkpoint.graph or naming.keymap.notes  # either says what follows the classifier
+    if keys and len(usual) > 1 and not described and keys[0] != f"{naming.prefix}{usual[0]}.weight":
         name = keys[0].removesuffix(".weight")
         notes.append(f"the classifier is {name}, whose outputs are returned: a sigmoid beside it would be in no tensor")
     if any(node.op == "softmax" for node in checkpoint.graph):
@@ -145,7 +152,7 @@ def _decide(
     stated: Mapping[str, object],
     options: Mapping[str, object],
 ) -> tuple[Architecture, list[str]]:
-    """The architecture, and where each choice that no tensor shows comes from."""
+    """The architecture, and a hint on the origin of each field that no tensor shows."""
     for name in options.keys() & stated.keys():
         if not equal(options[name], stated[name]):
             raise CheckpointError(
@@ -164,28 +171,28 @@ def _decide(
     return arch, hints
 
 
-def _check_given(
-    checkpoint: Checkpoint, naming: Naming, given: Architecture, arch: Architecture, options: Mapping[str, object]
+def _check_requested(
+    checkpoint: Checkpoint, naming: Naming, requested: Architecture, arch: Architecture, options: Mapping[str, object]
 ) -> None:
-    """Hold what was decided to what the caller's architecture says of it, where that isn't the default.
+    """Refuse a file that fixes fields to other values than the caller's architecture, unless that has the default.
 
     Raises:
-        CheckpointError: another function; the result would be recorded as that of the caller's.
+        CheckpointError: another function, whose result would be recorded as that of the caller's architecture.
     """
     family = naming.family
-    for field in dataclasses.fields(given):
-        asked, decided = getattr(given, field.name), getattr(arch, field.name)
-        if field.name in (*family.inferred, *options) or equal(asked, decided) or equal(asked, field.default):
+    for field in dataclasses.fields(requested):
+        expected, decided = getattr(requested, field.name), getattr(arch, field.name)
+        if field.name in (*family.inferred, *options) or equal(expected, decided) or equal(expected, field.default):
             continue
-        if arch.same_function() != dataclasses.replace(arch, **{field.name: asked}).same_function():
+        if arch.same_function() != dataclasses.replace(arch, **{field.name: expected}).same_function():
             raise CheckpointError(
-                f"{checkpoint.path}: {field.name} was asked to be {asked!r} (the config's, or an override's); by the "
-                f"file, or as networks of {naming.keymap.name} names have it, it is {decided!r}; ask for that"
+                f"{checkpoint.path}: {field.name} was asked to be {expected!r} (the config's, or an override's); by "
+                f"the file, or as networks of {naming.keymap.name} names have it, it is {decided!r}; ask for that"
             )
 
 
 def _canonical(checkpoint: Checkpoint, naming: Naming, layer: Layer, param: str, keys: tuple[str, ...]) -> Tensor:
-    """The tensor as the network stores it: float32, every number finite, and in memory of its own."""
+    """The tensor as the network stores it: float32, finite, contiguous, and not in the memory of the file's."""
     stored = [checkpoint.tensors[key] for key in keys]
     if param in OPTIONAL_PARAMS:
         return stored[0].clone()

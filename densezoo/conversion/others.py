@@ -1,4 +1,4 @@
-"""What a file holds that is no network of densezoo's, by names that only such networks have."""
+"""Names the network of a file that densezoo doesn't convert, by tensor names that only such networks have."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from densezoo.families import families
 
-#: (a pattern that a name of such a network has, what it is), asked in this order, after the families' own.
+#: (pattern that a tensor's name of such a network matches, the network), tried in order, after those of the families.
 NETWORKS = (
     (r"(^|\.)stages\.\d+\.blocks\.\d+\.conv_concat\.", "a VoVNet"),
     (r"(^|\.)conv\d_\d+\.c1x1_w", "a dual path network (DPN)"),
@@ -29,13 +29,21 @@ _KERNEL = re.compile(r"conv[^./]*(\.\d+|\.conv)?[./](weight|kernel(:0)?)")
 
 
 def name_network(tensors: Mapping[str, Tensor]) -> str | None:
-    """What the tensors are, where their names tell: "a ResNet"; None where they don't."""
-    known = [*(fragment for family in families() for fragment in family.fragments), *NETWORKS]
-    return next((what for pattern, what in known if any(map(re.compile(pattern).search, tensors))), None)
+    """The network that the tensors are of, such as "a ResNet"; None if their names don't tell.
+
+    Args:
+        tensors: {name in the file: tensor}.
+    """
+    rows = [*(fragment for family in families() for fragment in family.fragments), *NETWORKS]
+    return next((title for pattern, title in rows if any(map(re.compile(pattern).search, tensors))), None)
 
 
 def other_dimensions(tensors: Mapping[str, Tensor]) -> str | None:
-    """What shows that the convolutions are not over two dimensions; None where nothing does."""
+    """What shows that the convolutions are over one or three dimensions; None if nothing does.
+
+    Args:
+        tensors: {name in the file: tensor}.
+    """
     for name, tensor in tensors.items():
         if tensor.ndim == 5 or (tensor.ndim == 3 and _KERNEL.search(name)):
             return f"a network over {_SIDES[tensor.ndim]}: the kernel {name} has the shape {tuple(tensor.shape)}"

@@ -1,4 +1,4 @@
-"""What a file says of its network beside its tensors, held against what they show."""
+"""What a file says of its network beside its tensors, compared with what the tensors show."""
 
 from __future__ import annotations
 
@@ -14,10 +14,15 @@ from densezoo.types import Architecture, Checkpoint
 
 
 def check_family(checkpoint: Checkpoint, naming: Naming, architecture: Architecture | None) -> None:
-    """Hold a file's names to the family that the caller expects, and that the file says it is of.
+    """Refuse a file whose names are of another family than the caller expects or the file states.
+
+    Args:
+        checkpoint: the file.
+        naming: the key table as the file uses it.
+        architecture: of the caller; None: any.
 
     Raises:
-        CheckpointError: they are another family's; names both.
+        CheckpointError: the names are another family's; names both.
     """
     expected = family_of(architecture) if architecture is not None else naming.family
     stated = checkpoint.semantics.get("family", naming.family.name)
@@ -38,23 +43,28 @@ def _fields(arch: Architecture | None) -> str:
 
 
 def check_description(checkpoint: Checkpoint, naming: Naming, inferred: Architecture) -> None:
-    """Hold the network that is named beside the tensors to what they show.
+    """Refuse a file whose tensors show another network than the one that is named beside them.
+
+    Args:
+        checkpoint: the file.
+        naming: the key table as the file uses it.
+        inferred: the architecture that the tensors show.
 
     Raises:
         CheckpointError: they show another network; names both.
     """
     if not checkpoint.described or not compare(checkpoint, naming, inferred)[1].exact:
-        return  # of a file that is incomplete, the list of what is missing says more
+        return  # for an incomplete file, the list of what is missing says more
     shown = naming.family.inferred
     for network in checkpoint.described:
-        said = network.fields or {}
-        wrong = [name for name in shown if name in said and not equal(said[name], getattr(inferred, name))]
+        stated = network.fields or {}
+        wrong = [name for name in shown if name in stated and not equal(stated[name], getattr(inferred, name))]
         if network.fields is None or wrong:
-            known, of = network.fields is not None, f"{network.system}'s"
-            claim = f"{of} {network.name}" if known else f"{network.name}, none of {of} {naming.family.title}s"
+            known, owner = network.fields is not None, f"{network.system}'s"
+            claim = f"{owner} {network.name}" if known else f"{network.name}, none of {owner} {naming.family.title}s"
             raise CheckpointError(
                 f"{network.stated_in}: says that the network is {claim}"
-                + "".join(f", {name} {said[name]}" for name in wrong)
+                + "".join(f", {name} {stated[name]}" for name in wrong)
                 + f"; by its tensors {checkpoint.path} is {naming.family.a_title} of "
                 + ", ".join(f"{name} {getattr(inferred, name)}" for name in wrong or shown)
                 + "; nothing was loaded: replace or remove the one that is wrong"
@@ -64,7 +74,15 @@ def check_description(checkpoint: Checkpoint, naming: Naming, inferred: Architec
 def statements(
     checkpoint: Checkpoint, naming: Naming, inferred: Architecture
 ) -> tuple[dict[str, object], list[tuple[str, ...]]]:
-    """What the file, its graph and its description say of the computation, and which weights a layer takes.
+    """What the file, its graph and its description say of the computation.
+
+    Args:
+        checkpoint: the file.
+        naming: the key table as the file uses it.
+        inferred: the architecture that the tensors show.
+
+    Returns:
+        {field of the architecture: value}, and the weights of every layer as the graph has them (no graph: empty).
 
     Raises:
         CheckpointError: they contradict each other; graph or description are another network's.
@@ -89,12 +107,22 @@ def statements(
 
 
 def check_weights(checkpoint: Checkpoint, naming: Naming, arch: Architecture, weights: list[tuple[str, ...]]) -> None:
-    """That every layer of the computation takes the tensors that its names give it."""
+    """Refuse a file in whose computation a layer takes other tensors than the key table names for it.
+
+    Args:
+        checkpoint: the file.
+        naming: the key table as the file uses it.
+        arch: the network.
+        weights: of every layer, as of `statements`.
+
+    Raises:
+        CheckpointError: a layer takes other tensors; names them.
+    """
     for layer, used in zip(naming.family.layers(arch), weights):
         params = (naming.keys(layer.role, param, layer.block, layer.index) or () for param in layer.shapes)
         expected = [key for keys in params for key in keys]
         inside = tuple(f"{name}{end}" for name in used for end in "./")
-        by_tensor = all(name in checkpoint.tensors for name in used)  # then each in its place, and no other
+        by_tensor = all(name in checkpoint.tensors for name in used)  # then these tensors, in this order
         if list(used) != expected if by_tensor else not all(key.startswith(inside) or key in used for key in expected):
             raise CheckpointError(
                 f"{checkpoint.path}: in its computation {layer.name} takes {', '.join(used) or 'no weights'}; by its "
@@ -102,18 +130,24 @@ def check_weights(checkpoint: Checkpoint, naming: Naming, arch: Architecture, we
             )
 
 
-def ask(checkpoint: Checkpoint, naming: Naming, inferred: Architecture, known: Mapping[str, object]) -> None:
-    """Hold a file to saying what its source's networks with these tensors differ in (`KeyMap.asks`).
+def ask(checkpoint: Checkpoint, naming: Naming, inferred: Architecture, stated: Mapping[str, object]) -> None:
+    """Refuse a file that leaves open in what its source's networks with the same tensors differ (`KeyMap.asks`).
+
+    Args:
+        checkpoint: the file.
+        naming: the key table as the file uses it.
+        inferred: the architecture that the tensors show.
+        stated: {field: value} that the file or the caller states.
 
     Raises:
-        CheckpointError: neither it nor the caller says so.
+        CheckpointError: neither the file nor the caller states the field.
     """
     if checkpoint.graph:
         return
     for (shown, value), (name, values) in naming.keymap.asks.items():
-        if getattr(inferred, shown) != value or name in known:
+        if getattr(inferred, shown) != value or name in stated:
             continue
-        choices = ", or ".join(f"--options {name}={value} ({whose})" for value, whose in values.items())
+        choices = ", or ".join(f"--options {name}={value} ({networks})" for value, networks in values.items())
         sizes = ", ".join(f"{size} {getattr(inferred, size)}" for size in naming.family.sizes)
         raise CheckpointError(
             f"{checkpoint.path}: networks of {naming.keymap.name} names with this {shown} ({value}) differ in {name}, "
@@ -121,9 +155,13 @@ def ask(checkpoint: Checkpoint, naming: Naming, inferred: Architecture, known: M
         )
 
 
-def equal(one: object, other: object) -> bool:
-    """Whether two values of a field are the same, a list and a tuple or two roundings of a float included."""
-    if isinstance(one, float) and isinstance(other, float):
-        return math.isclose(one, other, rel_tol=1e-6)  # written as float32 by some, as decimal by others
-    sequences = isinstance(one, (list, tuple)) and isinstance(other, (list, tuple))
-    return list(one) == list(other) if sequences else one == other  # type: ignore[call-overload]
+def equal(first: object, second: object) -> bool:
+    """Whether two values of a field are the same; a list equals a tuple, and a float its rounding to float32.
+
+    Args:
+        first, second: the values.
+    """
+    if isinstance(first, float) and isinstance(second, float):
+        return math.isclose(first, second, rel_tol=1e-6)  # written as float32 by some, as decimal by others
+    sequences = isinstance(first, (list, tuple)) and isinstance(second, (list, tuple))
+    return list(first) == list(second) if sequences else first == second  # type: ignore[call-overload]

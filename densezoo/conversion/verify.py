@@ -1,4 +1,4 @@
-"""Runs a file in the system that it is for, to hold the converted network against it. Only where that is installed."""
+"""Runs a file in its own system, if that is installed, and compares the converted network with it."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ LARGEST_ERROR = 1e-5  # separated right from wrong in every control that was tri
 
 @dataclass(frozen=True)
 class _File:
-    """A file for a system to run (`densezoo.families.systems.WeightFile`)."""
+    """The file that a system runs (`densezoo.families.systems.WeightFile`)."""
 
     path: Path
     family: Family[Any]
 
     def tensors(self) -> dict[str, Tensor]:
-        """As its system reads it; what that can't (a wrapper, TorchScript), as densezoo does."""
+        """The tensors as torch.load reads them; those of a wrapper or of TorchScript as densezoo reads them."""
         try:
             content = torch.load(self.path, map_location="cpu", weights_only=True)
         except (RuntimeError, pickle.UnpicklingError):
@@ -44,7 +44,7 @@ class _File:
 
 
 def system_of(source: str, path: Path, arch: Architecture) -> str:
-    """The system that runs a source's file: of several, the one that is named beside its tensors, or can have them.
+    """The system that runs a source's file; of several, the one that the file names, or that can express the network.
 
     Args:
         source: a key table's name, or a system's.
@@ -63,15 +63,15 @@ def largest_error(system: str, path: Path, model: torch.nn.Module, arch: Archite
     """The largest difference of the two networks' logits, relative to the largest logit.
 
     Args:
-        system: what runs the file.
+        system: the system that runs the file.
         path: the file.
         model: the converted network.
-        arch: what it was built from.
+        arch: its architecture.
         images: (N, in_chans, H, W), float32.
 
     Returns:
-        Why it was not run, where the system isn't installed, has no such network, doesn't take the file or the
-        images, or isn't one that densezoo can run.
+        The difference; or as text why the file was not run: the system isn't installed, has no such network, doesn't
+        take the file or the images, or densezoo can't run it.
     """
     family = family_of(arch)
     row = family.systems.get(system)
@@ -92,6 +92,10 @@ def largest_error(system: str, path: Path, model: torch.nn.Module, arch: Archite
 
 
 def probe_images(arch: Architecture) -> Tensor:
-    """Two images of noise on which every layer has an effect, the same each time: (2, in_chans, H, W)."""
+    """Two images of noise (2, in_chans, H, W), always the same, so large that every layer has an effect on the logits.
+
+    Args:
+        arch: the network.
+    """
     side = family_of(arch).smallest_side(arch)
     return torch.randn(2, arch.in_chans, side, side, generator=torch.Generator().manual_seed(0))

@@ -1,9 +1,9 @@
-"""Pixels on disk, so that the second model under a protocol neither decodes nor resizes.
+"""Decoded pixels on disk, so that further models under the same protocol neither decode nor resize.
 
-One ``.npy`` file an image set and protocol; a record an image, with the sha256 of the image that its pixels are of and
-the checksum of the record. A record is filled when its image is first asked for, by any process, and counts only if
-both fit: a run that was killed, or two that write the same image, leave nothing wrong behind. Records are read and
-written by calls: in memory that is mapped, a file that becomes shorter ends the process (SIGBUS).
+One ``.npy`` file for each image set and protocol, with a record for each image: its pixels, the image's sha256 and the
+record's checksum. A record is written when its image is first read, by any process, and used only if sha256 and
+checksum fit: killed runs, and two runs that write the same image, leave no wrong pixels. Records are read and written
+by system calls: if the file were mapped into memory and became shorter, a signal (SIGBUS) would end the process.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ class PixelCache:
     """The pixels of one image set under any protocol.
 
     Args:
-        folder: where the files lie; made when needed. They may be deleted whenever no run uses them.
+        folder: of the files; it is made when needed. The files may be deleted while no run uses them.
         images: the set.
-        augmentation: whose views are kept.
+        augmentation: the views that are stored; None: one.
     """
 
     folder: Path
@@ -50,41 +50,50 @@ class PixelCache:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of the image set."""
+        """The image set's."""
         return self.images.fingerprint()
 
     def path(self, protocol: Protocol) -> Path:
-        """The file of a protocol; its name changes with everything that can change a pixel."""
+        """The file for a protocol; its name depends on everything that can change a pixel.
+
+        Args:
+            protocol: of the pixels.
+        """
         versions = decoding_versions()
         identity = repr((_FORMAT, self.fingerprint, len(self.images), protocol, self.augmentation, versions))
         return self.folder / f"{protocol.name}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.npy"
 
     def prepared(self, index: int, protocol: Protocol, make: Callable[[], Prepared]) -> Prepared:
-        """The image as it is stored, or as ``make`` gives it, stored.
+        """The stored image; if it isn't stored, make and store it.
+
+        Args:
+            index: of the image in the set.
+            protocol: of the pixels.
+            make: prepares the image.
 
         Raises:
             DatasetError: no room for the file; an image of another size than the first.
         """
-        path, made = self.path(protocol), None
+        path, image = self.path(protocol), None
         layout = _layout(path)
         if layout is None:
-            made = make()
-            layout = self._create(path, made.pixels.numpy())
-        kept, digest = layout.read(path, index), self.images.digest(index)
-        truncated = bool(kept["truncated"])
-        if kept["sha256"].tobytes() == digest and kept["crc"] == _checksum(kept["pixels"], digest, truncated):
-            return Prepared(torch.from_numpy(kept["pixels"]), truncated)
-        made = make() if made is None else made
-        pixels = made.pixels.numpy()
-        if pixels.shape != kept["pixels"].shape:
-            sizes = f"{kept['pixels'].shape} and {pixels.shape}"
+            image = make()
+            layout = self._create(path, image.pixels.numpy())
+        stored, digest = layout.read(path, index), self.images.digest(index)
+        truncated = bool(stored["truncated"])
+        if stored["sha256"].tobytes() == digest and stored["crc"] == _checksum(stored["pixels"], digest, truncated):
+            return Prepared(torch.from_numpy(stored["pixels"]), truncated)
+        image = make() if image is None else image
+        pixels = image.pixels.numpy()
+        if pixels.shape != stored["pixels"].shape:
+            sizes = f"{stored['pixels'].shape} and {pixels.shape}"
             raise DatasetError(f"{path}: images of several sizes ({sizes}); use a protocol that resizes")
-        checksum = _checksum(pixels, digest, made.truncated)
-        layout.write(path, index, (pixels, np.frombuffer(digest, np.uint8), made.truncated, checksum))
-        return made
+        checksum = _checksum(pixels, digest, image.truncated)
+        layout.write(path, index, (pixels, np.frombuffer(digest, np.uint8), image.truncated, checksum))
+        return image
 
     def _create(self, path: Path, example: NDArray[Any]) -> _Layout:
-        """An empty file with room for all images; keeps the one that another process made meanwhile."""
+        """Create an empty file with room for all images, unless another process has just created it."""
         record = np.dtype(
             [
                 ("pixels", example.dtype, example.shape),
@@ -94,49 +103,49 @@ class PixelCache:
             ]
         )
         size = len(self.images) * record.itemsize
-        with _said(path, size):
+        with _naming_file(path, size):
             self.folder.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=self.folder, suffix=".tmp") as file:
                 header = {"descr": record.descr, "fortran_order": False, "shape": (len(self.images),)}
                 np.lib.format.write_array_header_2_0(file, header)
                 file.flush()
-                made = _Layout(record, file.tell())
-                os.posix_fallocate(file.fileno(), 0, made.start + size)  # or the disk is full in mid-run
+                layout = _Layout(record, file.tell())
+                os.posix_fallocate(file.fileno(), 0, layout.start + size)  # so that the disk can't be full later
                 with suppress(FileExistsError):  # no `files.replacing`: another process's file may hold pixels already
                     os.link(file.name, path)
-        return _layout(path) or made
+        return _layout(path) or layout
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where the records of a file lie.
+    """The position of the records in a file.
 
     Args:
-        record: one.
-        start: byte at which the first one begins.
+        record: type of a record.
+        start: offset of the first one, bytes.
     """
 
     record: np.dtype[Any]
     start: int
 
     def read(self, path: Path, index: int) -> Any:
-        """A record; zeros where the file ends before it, or is gone."""
+        """A record; zeros if the file ends before it or doesn't exist any more."""
         row = bytearray(self.record.itemsize)
-        with suppress(FileNotFoundError), _said(path), path.open("rb", buffering=0) as file:
+        with suppress(FileNotFoundError), _naming_file(path), path.open("rb", buffering=0) as file:
             os.preadv(file.fileno(), [row], self.start + index * len(row))
         return np.frombuffer(row, self.record)[0]
 
     def write(self, path: Path, index: int, values: tuple[Any, ...]) -> None:
-        """Write a record, unless the file is gone."""
+        """Write a record, unless the file doesn't exist any more."""
         row = np.array([values], self.record).tobytes()
-        with suppress(FileNotFoundError), _said(path), path.open("r+b", buffering=0) as file:
+        with suppress(FileNotFoundError), _naming_file(path), path.open("r+b", buffering=0) as file:
             if os.pwrite(file.fileno(), row, self.start + index * len(row)) != len(row):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @contextmanager
-def _said(path: Path, size: int = 0) -> Iterator[None]:
-    """A full disk and the like is an error that names the file; who deletes it does no harm."""
+def _naming_file(path: Path, size: int = 0) -> Iterator[None]:
+    """Turn the system's errors, such as a full disk, into one that names the file; FileNotFoundError passes."""
     try:
         yield
     except FileNotFoundError:
@@ -153,7 +162,7 @@ def _checksum(pixels: NDArray[Any], digest: bytes, truncated: bool) -> int:
 
 
 def _layout(path: Path) -> _Layout | None:
-    """A file's; None where there is none, or not even its header is whole: that one is removed."""
+    """The layout of a file; None if there is no file. A file with a broken header is removed."""
     try:
         return _header(path)
     except FileNotFoundError:

@@ -1,7 +1,7 @@
-"""What an image set holds, image by image: sha256s that are known before a run and held against every image read.
+"""The sha256 of every image of a set, computed before a run and compared with every image that is read.
 
-One pass hashes all images. The digests are kept in the cache folder under the files' stat signatures, so that an
-unchanged tree is read once. A core hashes 1.3 GB a second (AMD EPYC).
+One pass hashes all images. The digests are stored in the cache folder with the files' stat signatures, so that an
+unchanged tree is read only once. A core hashes 1.3 GB a second (AMD EPYC).
 """
 
 from __future__ import annotations
@@ -18,86 +18,79 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from densezoo.data.images import ChosenImages, Content, ImageSet, Listed, digest_of, stat_signature
+from densezoo.data.images import ChosenImages, Content, ImageSet, ImagesOfAnotherSet, digest_of, stat_signature
 from densezoo.errors import DatasetError, ImageError
 from densezoo.files import replacing
 from densezoo.paths import cache_folder
 
-Digests = NDArray[np.uint8]  # (images, 32): the sha256 of each image's content, zeros where it can't be read
+Digests = NDArray[np.uint8]  # (images, 32): the sha256 of each image's content; zeros: the image can't be read
 
 SIZE = hashlib.sha256().digest_size
-SETTLED = 2.0  # seconds; a file that changed later than this may change again under the same time stamp
-THREADS = 4  # that wait for the disk; hashing itself is 1.3 GB/s a core
+SETTLED = 2.0  # seconds; a file that changed less long ago may change again with the same time stamp
+THREADS = 4  # that wait for the disk
 _VERSION = b"densezoo digests 1\n"
 
 
 @dataclass(frozen=True)
-class VerifiedImages(ImageSet):
+class VerifiedImages(ImagesOfAnotherSet):
     """An image set whose contents are known: an image that isn't what it was when it was hashed is an error.
 
     Args:
         images: the set itself.
-        digests: (len(images), 32), of each image.
+        digests: (len(images), 32).
     """
 
-    images: ImageSet
     digests: Digests
 
     def read(self, index: int) -> Content:
-        known = self.digests[index].any()
+        was_readable = self.digests[index].any()
         try:
-            content = self.images.read(index)
+            content = super().read(index)
         except ImageError as error:
-            if known:
+            if was_readable:
                 raise self._changed(index, f"can't be read any more ({error})") from None
             raise
-        if not known:
-            raise DatasetError(f"{self.where(index)}: couldn't be read when the run began, and can be now; start again")
+        if not was_readable:
+            raise DatasetError(
+                f"{self.location_of(index)}: couldn't be read when the run began, and can be now; start again"
+            )
         if digest_of(content) != self.digest(index):
             raise self._changed(index, "is no longer what it was when the run began")
         return content
-
-    def where(self, index: int) -> str:
-        return self.images.where(index)
-
-    def source(self, index: int) -> tuple[object, ...]:
-        return self.images.source(index)
-
-    @property
-    def archives(self) -> Listed:
-        return self.images.archives
-
-    @property
-    def random_access(self) -> bool:
-        return self.images.random_access
 
     def digest(self, index: int) -> bytes:
         return bytes(self.digests[index])
 
     def short_digests(self) -> NDArray[np.uint64]:
-        """(len(images),) the first 8 bytes of each digest, little-endian: what a record keeps of its image."""
+        """(len(images),): the first 8 bytes of each digest as a little-endian number, which records store."""
         return np.ascontiguousarray(self.digests[:, :8]).view("<u8")[:, 0]
 
-    def _changed(self, index: int, what: str) -> DatasetError:
+    def _changed(self, index: int, change: str) -> DatasetError:
         return DatasetError(
-            f"{self.where(index)}: {what} (expected the sha256 {self.digest(index).hex()[:16]}...); a result would be "
-            "over two datasets: let nothing write to the images, then start again"
+            f"{self.location_of(index)}: {change} (expected the sha256 {self.digest(index).hex()[:16]}...); a "
+            "result would be over two datasets: let nothing write to the images, then start again"
         )
 
 
 def verified(images: ImageSet, digests: Digests) -> VerifiedImages:
-    """The set with its digests (`content_digests`)."""
+    """An image set with its digests.
+
+    Args:
+        images: the set.
+        digests: of `content_digests`.
+    """
     common = {entry.name: getattr(images, entry.name) for entry in fields(ImageSet)}
     return VerifiedImages(**common, images=images, digests=digests)
 
 
 def content_digests(images: ImageSet, advance: Callable[[int], None] = lambda _: None) -> Digests:
-    """Every image's digest: remembered, where no file has changed since, or by one pass over all of them.
+    """The digest of every image: the stored ones if no file has changed since, else by one pass over all images.
 
-    Of a part of a set (ReaL's, ImageNet-A's classes) all of the set, which is one tree, and read once.
+    For a part of a set (ReaL's, ImageNet-A's classes) the whole set is hashed, so that its digests are stored once.
 
     Args:
-        advance: is called with how many images more of `hashed_set` are done.
+        images: the set.
+        advance: is called with the number of further images of `hashed_set` that are done.
 
     Raises:
         DatasetError: an archive has changed since its images were listed.
@@ -114,13 +107,17 @@ def content_digests(images: ImageSet, advance: Callable[[int], None] = lambda _:
 
 
 def hashed_set(images: ImageSet) -> ImageSet:
-    """The set that is hashed for this one."""
+    """The whole set, which is hashed for a part of it.
+
+    Args:
+        images: a set or a part of one.
+    """
     return hashed_set(images.images) if isinstance(images, ChosenImages) else images
 
 
 def _digests(images: ImageSet, advance: Callable[[int], None]) -> Digests:
-    kept = _Remembered.of(images)
-    digests = kept.load() if kept else None
+    file = _StoredDigests.of(images)
+    digests = file.load() if file else None
     if digests is not None:
         advance(len(images))
         return digests
@@ -128,8 +125,8 @@ def _digests(images: ImageSet, advance: Callable[[int], None]) -> Digests:
     for index, digest in enumerate(_hashed(images)):
         digests[index] = np.frombuffer(digest, np.uint8)
         advance(1)
-    if kept and digests.any(axis=1).all():  # what couldn't be read now may be readable next time
-        kept.store(digests, images)
+    if file and digests.any(axis=1).all():  # an image that can't be read now may be readable next time
+        file.store(digests, images)
     return digests
 
 
@@ -137,7 +134,7 @@ def _hashed(images: ImageSet) -> Iterator[bytes]:
     def digest(index: int) -> bytes:
         try:
             return images.digest(index)
-        except ImageError:  # counted wrong later, or an error, as the user has it
+        except ImageError:  # later counted wrong, or an error, as --on-error says
             return bytes(SIZE)
 
     if not images.random_access:
@@ -149,13 +146,13 @@ def _hashed(images: ImageSet) -> Iterator[bytes]:
 
 
 @dataclass(frozen=True)
-class _Remembered:
-    """The digests of a set on disk: version, stat signature, digests, and the sha256 of all that.
+class _StoredDigests:
+    """The digests of a set on disk: version, stat signature, digests, and the sha256 of all three.
 
     Args:
-        path: named by where the images lie, so that a changed tree's digests replace the former ones.
+        path: the file; its name depends on the images' paths, so that a changed tree's digests replace the former ones.
         signature: sha256 over size, inode and times of every file.
-        newest: when a file changed last, seconds.
+        newest: time of the last change of a file, seconds since the epoch.
     """
 
     path: Path
@@ -163,29 +160,28 @@ class _Remembered:
     newest: float
 
     @classmethod
-    def of(cls, images: ImageSet) -> _Remembered | None:
-        """Where a set's digests are kept; None: it lies in memory, or a file is missing."""
-        places, stats, newest = hashlib.sha256(), hashlib.sha256(), 0
-        seen: set[str] = set()
+    def of(cls, images: ImageSet) -> _StoredDigests | None:
+        """The file for a set's digests; None: the set is in memory, or a file of it is missing."""
+        sources, stats, newest = hashlib.sha256(), hashlib.sha256(), 0
+        paths: set[str] = set()
         for index in range(len(images)):
             if not (source := images.source(index)):
                 return None
             path = os.path.abspath(str(source[0]))
-            places.update(f"{path} {source[1:]}\0".encode(errors="surrogateescape"))
-            if path in seen:
+            sources.update(f"{path} {source[1:]}\0".encode(errors="surrogateescape"))
+            if path in paths:
                 continue
-            seen.add(path)
+            paths.add(path)
             try:
                 signature = stat_signature(path)
             except OSError:
                 return None
             newest = max(newest, *signature[2:])
             stats.update(f"{signature}\0".encode())
-        kept = cache_folder() / "digests" / places.hexdigest()[:32]
-        return cls(kept, stats.digest(), newest / 1e9)
+        return cls(cache_folder() / "digests" / sources.hexdigest()[:32], stats.digest(), newest / 1e9)
 
     def load(self) -> Digests | None:
-        """What is kept, if it is whole and of the files as they are."""
+        """The stored digests; None if there are none, the file is broken, or an image's file has changed since."""
         try:
             content = self.path.read_bytes()
         except OSError:
@@ -197,8 +193,8 @@ class _Remembered:
         return np.frombuffer(body, np.uint8, offset=len(head)).reshape(-1, SIZE)
 
     def store(self, digests: Digests, images: ImageSet) -> None:
-        """Keep the digests, unless a file changed while they were made or just before; without a place, keep none."""
-        if time.time() - self.newest < SETTLED or _Remembered.of(images) != self:
+        """Store the digests, unless a file changed while they were computed or just before; ignore a full disk."""
+        if time.time() - self.newest < SETTLED or _StoredDigests.of(images) != self:
             return
         body = _VERSION + self.signature + digests.tobytes()
         with contextlib.suppress(OSError):

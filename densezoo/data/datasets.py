@@ -1,4 +1,4 @@
-"""The datasets by name: how many classes, which layouts, and how each opens as an `ImageSet`."""
+"""The datasets by name: their classes and layouts, and how each is opened as an `ImageSet`."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ class Dataset:
     """A dataset that configs name.
 
     Args:
-        name: what a config's ``dataset`` says.
-        num_classes: labels go from 0 to one less; None: as many as there are class folders.
-        wants: what ``--data-root`` has to be, for messages.
-        names: what the classes are called, in label order; None: nobody says.
-        folders: the folder names in label order, where folders are matched by name.
+        name: as in a config's ``dataset``.
+        num_classes: labels go from 0 to num_classes - 1; None: the number of class folders.
+        wants: what ``--data-root`` must be, for messages.
+        names: -> what the classes are called, in label order; None: nobody says.
+        folders: -> the folder names in label order, if folders are matched by name.
         native: (name of a file or folder in the root, opener (root, split)) of the distributor's own layouts.
-        built_in: opener (split) of a dataset that needs no files.
-        subsets: (root) -> {name: the folder or tar it lies in} of a dataset of several sets, each measured by itself.
-        finish: what is done to the opened set: other labels, fewer classes.
+        built_in: split -> the images of a dataset that needs no files.
+        subsets: root -> {name: its folder or tar}, for a dataset of several sets that are measured separately.
+        finish: changes the opened set: other labels, fewer classes.
     """
 
     name: str
@@ -61,7 +61,7 @@ def open_dataset(
     class_map: str | Path | None = None,
     subset: str | None = None,
 ) -> ImageSet:
-    """The images of a dataset, in whichever layout they lie.
+    """Open the images of a dataset, in any of its layouts.
 
     Args:
         name: a key of DATASETS.
@@ -73,7 +73,8 @@ def open_dataset(
 
     Raises:
         UnknownNameError: no such dataset.
-        DatasetError: no such folder, another layout, labels out of range; no such subset, or several and none named.
+        DatasetError: no such folder, another layout, labels out of range; no such subset, or several of which none is
+            chosen.
     """
     dataset = get_dataset(name)
     if dataset.built_in is not None:
@@ -82,11 +83,11 @@ def open_dataset(
     if dataset.subsets is not None:
         subset, root = _choose(dataset.subsets(root), subset, root)
     elif subset is not None:
-        raise DatasetError(f"{name} is one set, found --subset {subset}; leave it away")
+        raise DatasetError(f"{name} is one set, found --subset {subset}; leave out --subset")
     images = _open(
         dataset, root, split, Path(labels) if labels else None, Path(class_map) if class_map else None, subset
     )
-    check_labels(images.labels, [images.where(i) for i in range(len(images))], dataset.num_classes)
+    check_labels(images.labels, [images.location_of(i) for i in range(len(images))], dataset.num_classes)
     if split == "test" and dataset.folders is imagenet.wnids:
         imagenet.refuse_training_images(images)
     images = dataset.finish(images) if dataset.finish else images
@@ -94,7 +95,11 @@ def open_dataset(
 
 
 def find_subsets(name: str, root: str | Path | None) -> Sequence[str | None]:
-    """The sets that a root has of a dataset of several, each measured by itself; of any other dataset: (None,).
+    """The subsets in a root, of a dataset of several sets; (None,) for any other dataset.
+
+    Args:
+        name: of the dataset.
+        root: its folder or tar.
 
     Raises:
         UnknownNameError: no such dataset.
@@ -109,18 +114,18 @@ def _existing(dataset: Dataset, root: str | Path | None) -> Path:
         raise DatasetError(f"{dataset.name} needs --data-root: {dataset.wants}")
     root = Path(root).expanduser()
     if not root.exists():
-        raise DatasetError(f"{root}: there is no such file or folder; --data-root has to be {dataset.wants}")
+        raise DatasetError(f"{root}: there is no such file or folder; --data-root must be {dataset.wants}")
     return root
 
 
-def _choose(places: Mapping[str, Path], subset: str | None, root: Path) -> tuple[str, Path]:
-    """The set that was asked for, or the only one, and where it lies."""
-    chosen = next(iter(places)) if subset is None and len(places) == 1 else subset
-    if chosen is not None and chosen in places:
-        return chosen, places[chosen]
-    found = ", ".join([*places][:5]) + (", ..." if len(places) > 5 else "")
+def _choose(subsets: Mapping[str, Path], subset: str | None, root: Path) -> tuple[str, Path]:
+    """The name and path of the chosen subset; of the only one if none is chosen."""
+    chosen = next(iter(subsets)) if subset is None and len(subsets) == 1 else subset
+    if chosen is not None and chosen in subsets:
+        return chosen, subsets[chosen]
+    names = ", ".join([*subsets][:5]) + (", ..." if len(subsets) > 5 else "")
     raise DatasetError(
-        f"{root}: expected {subset or 'one set'}, found {len(places)}: {found}; each is measured by itself: "
+        f"{root}: expected {subset or 'one set'}, found {len(subsets)}: {names}; each is measured by itself: "
         "choose by --subset, or --subset all"
     )
 
@@ -139,6 +144,9 @@ def called(dataset: str, label: int) -> str:
 def get_dataset(name: str) -> Dataset:
     """The dataset of that name.
 
+    Args:
+        name: a key of DATASETS.
+
     Raises:
         UnknownNameError: there is none; names the nearest.
     """
@@ -148,9 +156,12 @@ def get_dataset(name: str) -> Dataset:
 
 
 def same_classes(trained_on: str, dataset: str) -> bool:
-    """Whether a network for one dataset can be scored on another: the same labels mean the same things.
+    """Whether a network that was trained on one dataset can be measured on another, because labels mean the same.
 
-    A folder of anybody's has whatever classes it has; CIFAR-10.1 is more of CIFAR-10.
+    A user's folder may have any classes, so any network fits; CIFAR-10.1 has the classes of CIFAR-10.
+
+    Args:
+        trained_on, dataset: names of datasets.
 
     Raises:
         UnknownNameError: no such dataset.
@@ -197,7 +208,7 @@ def _label(
     root: Path,
     subset: str | None,
 ) -> list[LabelledFile]:
-    """By a list where one is given or the images lie flat; otherwise by class folders."""
+    """Label the images by a list if one is given or they have no class folders; otherwise by class folders."""
     if subset is not None and root.is_file():
         names = imagenet_c.members_of(subset, root, names)
     flat = is_flat(names, names_of_classes)

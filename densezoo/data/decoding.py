@@ -1,9 +1,8 @@
-"""Bytes -> RGB as each publisher's library decodes them, with the library's own ways for unusual files.
+"""Bytes -> RGB as each publisher's library decodes them, unusual files included.
 
 What differs between them: EXIF orientation, 16-bit files, CMYK, alpha and truncated files. A 16-bit grey PNG is clipped
 at 255 by Pillow, loses its low byte in OpenCV and keeps all 16 bits in Torch7; a CMYK JPEG is converted by three
-formulas; what a truncated JPEG lacks is filled with grey by what reads files through libjpeg's own source, and the
-others refuse it.
+formulas; decoders that read files through libjpeg's own source fill a truncated JPEG with grey, the others refuse it.
 """
 
 from __future__ import annotations
@@ -26,11 +25,11 @@ from densezoo.types import Protocol
 #: A decoded image: Pillow's own, or an array (H, W, 3), uint8 in 0..255 or float32 in 0..1.
 Decoded: TypeAlias = "Image.Image | NDArray[np.uint8] | NDArray[np.float32]"
 
-MAX_PIXELS = 178_956_970  # where Pillow calls a file a decompression bomb by default; 0.5 GB as RGB
+MAX_PIXELS = 178_956_970  # more is a decompression bomb for Pillow by default; 0.5 GB as RGB
 _TORCH7_FORMATS = ("JPEG", "MPO", "PNG", "PPM")  # MPO is a JPEG with further pictures behind it
-#: Decoders that read a JPEG by libjpeg's jpeg_stdio_src, which gives end markers where a file has ended without one:
-#: torch/image's generic/jpeg.c and OpenCV's imread. The source of OpenCV's imdecode has nothing to give, MindSpore's
-#: (minddata/dataset/kernels/image/image_utils.cc) is an error.
+#: Decoders that read a JPEG by libjpeg's jpeg_stdio_src, which appends an end marker if a file has none: torch/image's
+#: generic/jpeg.c and OpenCV's imread. The source of OpenCV's imdecode appends none; MindSpore's
+#: (minddata/dataset/kernels/image/image_utils.cc) raises an error.
 _FILLING = ("cv2.imread", "torch7")
 _SCAN, _END_MARKER = b"\xff\xda", b"\xff\xd9"
 _ENDLESS = _END_MARKER * 2**15  # more than the longest segment, which may begin at the file's last byte
@@ -39,20 +38,21 @@ _PNG_END = b"IEND\xaeB`\x82"
 _MARKER = re.compile(rb"\xff[\x02-\xcf\xd9-\xfe]")
 
 
-def decode(source: bytes | NDArray[np.uint8] | Image.Image, protocol: Protocol, where: str) -> Decoded:
-    """The image in the protocol's channels (BGR as RGB).
+def decode(source: bytes | NDArray[np.uint8] | Image.Image, protocol: Protocol, location: str) -> Decoded:
+    """The image with the protocol's channels (RGB where the protocol has BGR).
 
     Args:
-        source: an encoded file, decoded pixels (H, W, 3) or (H, W), or a Pillow image. Pixels have been decoded
-            already: of the protocol's decoding only EXIF and channels are left to do.
-        where: the file, for messages.
+        source: an encoded file, decoded pixels (H, W, 3) or (H, W), or a Pillow image. To decoded pixels only the
+            protocol's EXIF rule and channels are applied.
+        protocol: how it is decoded.
+        location: of the image, for messages.
 
     Raises:
-        ImageError: the protocol's library can't decode it; it has more than MAX_PIXELS; or it has more after its
-            resize and its crop can't be made without them (`densezoo.data.strips.fits`).
+        ImageError: the protocol's library can't decode it; it has more than MAX_PIXELS pixels; or its resize has more
+            and the crop can't be made from a part of it (`densezoo.data.strips.fits`).
     """
     try:
-        with warnings.catch_warnings():  # Pillow warns of odd metadata, which the libraries here pass over
+        with warnings.catch_warnings():  # Pillow warns of odd metadata, which the libraries here ignore
             warnings.simplefilter("ignore")
             if isinstance(source, bytes):
                 return _DECODERS[protocol.decoder](source, protocol)
@@ -62,20 +62,26 @@ def decode(source: bytes | NDArray[np.uint8] | Image.Image, protocol: Protocol, 
         unknown = isinstance(error, UnidentifiedImageError)
         reason = "no image format that Pillow knows" if unknown else str(error).strip().partition("\n")[0]
         size = f"; {len(source):,} bytes" if isinstance(source, bytes) else ""
-        raise ImageError(f"{where}: can't be decoded ({reason}{size}); replace the file with an intact copy") from None
+        raise ImageError(
+            f"{location}: can't be decoded ({reason}{size}); replace the file with an intact copy"
+        ) from None
 
 
 def is_truncated(data: bytes, protocol: Protocol) -> bool:
-    """Whether the protocol's decoder takes an encoded file to its end without meeting the picture's end marker.
+    """Whether the protocol's decoder fills in the end of an encoded file that is missing, as a rule with grey.
 
-    It then fills in for what is missing, with grey as a rule. Only JPEG files, and only some decoders (`_FILLING`): the
-    others refuse such a file, as `decode` does. Of a file that none can decode it says nothing of use.
+    Only some decoders (`_FILLING`) do so, and only for JPEG files; the others refuse such a file, as `decode` does. For
+    a file that no decoder can read the result is meaningless.
+
+    Args:
+        data: the encoded file.
+        protocol: how it is decoded.
     """
     return protocol.decoder in _FILLING and data.startswith(b"\xff\xd8\xff") and not _has_end(data)
 
 
 def _has_end(data: bytes) -> bool:
-    """Whether a JPEG has an end marker outside its segments, where the one of a thumbnail would be."""
+    """Whether a JPEG has an end marker outside its segments; a thumbnail has one inside."""
     position = 2
     while (marker := _MARKER.search(data, position)) is not None:
         if marker[0] == _END_MARKER or (marker[0] == _SCAN and data.endswith(_END_MARKER)):
@@ -86,19 +92,19 @@ def _has_end(data: bytes) -> bool:
 
 
 def _filled(data: bytes, protocol: Protocol) -> bytes:
-    """The file as its decoder gets to see it."""
+    """The file as its decoder's source gives it: with end markers appended if its own is missing."""
     return data + _ENDLESS if is_truncated(data, protocol) else data
 
 
 def _opened(data: bytes, protocol: Protocol) -> Image.Image:
-    """Pillow's view of the header; no pixel is decoded yet."""
+    """The image with its header read by Pillow; no pixel is decoded yet."""
     image = Image.open(io.BytesIO(data))
     _check_area(image.size, protocol)
     return image
 
 
 def _check_area(size: tuple[int, int], protocol: Protocol) -> None:
-    """Refuse a bomb: also a strip which only its resize makes huge, if its crop can't be made without the whole."""
+    """Refuse an image that is too large, or whose resize is, unless the crop can be made from a part of the resize."""
     sizes = [size]
     if protocol.resize is not None and protocol.interpolation is not None:
         alone = protocol.crop is not None and fits(
@@ -177,7 +183,7 @@ def _mindspore(data: bytes, protocol: Protocol) -> Decoded:
 
 
 def _stored_inks(file: Image.Image) -> NDArray[np.int64]:
-    """CMYK (H, W, 4) as a JPEG stores it; Pillow turns every such file round, as Adobe's are."""
+    """CMYK (H, W, 4) as a JPEG stores it; Pillow inverts every such file, because Adobe's are inverted."""
     return 255 - np.asarray(file).astype(np.int64)
 
 

@@ -1,4 +1,4 @@
-"""What the evaluation sets around ImageNet share: wnids, subsets of classes, the reassessed labels."""
+"""What ImageNet's evaluation sets need: wnids, subsets of classes, the reassessed labels."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def wnids() -> Sequence[str]:
 
 
 def _timm_data(name: str) -> str:
-    """The text of a file that timm carries; timm itself, which takes 1 to 3 s, is not imported."""
+    """The text of a file of the timm package; timm itself, whose import takes 1 to 3 s, is not imported."""
     package = find_spec("timm")
     assert package is not None  # densezoo depends on it
     assert package.origin is not None
@@ -31,17 +31,16 @@ def _timm_data(name: str) -> str:
 
 
 def only_classes(list_name: str) -> Callable[[ImageSet], ImageSet]:
-    """Keeps the images of some classes, and lets only these classes compete for them, as timm's figures have it.
+    """A function that keeps the images of some classes, and only these classes as answers, as timm's figures do.
 
     Args:
-        list_name: a list of wnids that timm carries: "imagenet_a", "imagenet_r".
+        list_name: a list of wnids in the timm package: "imagenet_a", "imagenet_r".
     """
     return partial(_restricted, list_name)
 
 
 def _restricted(list_name: str, images: ImageSet) -> ImageSet:
-    wanted = _timm_data(f"{list_name}_synsets.txt").split()
-    classes = sorted(wnids().index(wnid) for wnid in wanted)
+    classes = sorted(wnids().index(wnid) for wnid in _timm_data(f"{list_name}_synsets.txt").split())
     chosen = set(classes)
     positions = [i for i, label in enumerate(images.labels) if label in chosen]
     if not positions:
@@ -50,24 +49,27 @@ def _restricted(list_name: str, images: ImageSet) -> ImageSet:
 
 
 def real_labels(images: ImageSet) -> ImageSet:
-    """ImageNet-ReaL (https://arxiv.org/abs/2006.07159): each image's set of right answers; those without are left out.
+    """ImageNet-ReaL (https://arxiv.org/abs/2006.07159): each image's set of right answers; images without are left out.
+
+    Args:
+        images: ImageNet's validation set.
 
     Raises:
-        DatasetError: an image that isn't ILSVRC2012_val_<number>, by which ReaL knows it; none that has a label.
+        DatasetError: an image is not named ILSVRC2012_val_<number>, as ReaL's labels need; no image has a label.
     """
-    known = json.loads(_timm_data("imagenet_real_labels.json"))  # right answers of the first image, the second, ...
+    all_answers = json.loads(_timm_data("imagenet_real_labels.json"))  # of the first image, the second, ...
     positions, sets = [], []
     for i, name in enumerate(images.ids):
         number = _VALIDATION_NUMBER.search(name)
         index = int(number[1]) - 1 if number else -1
-        if not 0 <= index < len(known):
+        if not 0 <= index < len(all_answers):
             raise DatasetError(
-                f"{images.where(i)}: ReaL's labels go by the validation set's own file names, "
+                f"{images.location_of(i)}: ReaL's labels go by the validation set's own file names, "
                 "ILSVRC2012_val_00000001 to ILSVRC2012_val_00050000"
             )
-        if known[index]:
+        if all_answers[index]:
             positions.append(i)
-            sets.append(tuple(sorted(known[index])))
+            sets.append(tuple(sorted(all_answers[index])))
     if not positions:
         raise DatasetError(f"{images.location}: none of the {len(images)} images has a label in ReaL")
     return _choose(images, positions, [answers[0] for answers in sets], label_sets=sets)
@@ -79,13 +81,16 @@ def _choose(images: ImageSet, positions: Sequence[int], labels: Sequence[int], *
 
 
 def refuse_training_images(images: ImageSet) -> None:
-    """Training images are called <wnid>_<number>; a validation set of nothing else is none.
+    """Refuse images that are all named <wnid>_<number>, as only training images are.
+
+    Args:
+        images: a validation set.
 
     Raises:
-        DatasetError: all images are.
+        DatasetError: all images are named so.
     """
     if images.ids and all(_TRAINING_NAME.search(name) for name in images.ids):
         raise DatasetError(
-            f"{images.location}: these are training images ({images.ids[0]}), and the validation set was asked for; "
+            f"{images.location}: these are training images ({images.ids[0]}); expected the validation set; "
             "point --data-root at val/"
         )

@@ -1,4 +1,4 @@
-"""A labelled set of images, wherever it lies: what every layout gives, and loading, hashing and evaluation take."""
+"""`ImageSet`, a labelled set of images in any layout, which loading, hashing and evaluation use."""
 
 from __future__ import annotations
 
@@ -20,17 +20,24 @@ Listed: TypeAlias = "Mapping[str, tuple[int, ...]]"  # {archive: its `stat_signa
 
 
 def stat_signature(path: str | Path) -> tuple[int, ...]:
-    """Size, inode and times of a file: as long as they stay, it is taken for the same.
+    """Size, inode and times of a file; while they stay the same, the file counts as unchanged.
+
+    Args:
+        path: the file.
 
     Raises:
-        OSError: it is not there.
+        OSError: there is no such file.
     """
     stat = os.stat(path)
     return stat.st_size, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns
 
 
 def digest_of(content: Content) -> bytes:
-    """The sha256 (32 bytes) of an encoded file, or of pixels and their shape."""
+    """The sha256 (32 bytes) of an encoded file, or of pixels and their shape.
+
+    Args:
+        content: the file or the pixels.
+    """
     if isinstance(content, bytes):
         return hashlib.sha256(content).digest()
     return hashlib.sha256(f"{content.shape}".encode() + content.tobytes()).digest()
@@ -38,14 +45,14 @@ def digest_of(content: Content) -> bytes:
 
 @dataclass(frozen=True)
 class ImageSet(ABC):
-    """Images with ids and labels; `read` gives one, encoded or as pixels.
+    """Images with ids and labels; `read` returns one, encoded or as pixels.
 
     Args:
-        location: file or folder, for messages.
-        ids: one an image, unique, the same wherever the set lies.
+        location: file or folder of the set, for messages.
+        ids: of the images, unique; the same in every copy and layout of the set.
         labels: class indices.
-        label_sets: several right answers an image, where a dataset has them; ``labels`` holds the first of each.
-        classes: the only classes that compete for an image, ascending; None: all of the network's.
+        label_sets: the right answers of each image, if a dataset has several; ``labels`` has the first of each.
+        classes: the only classes that count as answers, ascending; None: all of the network's.
         subset: which of a dataset's several sets this is ("gaussian_noise/3"); None: the dataset is one set.
     """
 
@@ -58,7 +65,10 @@ class ImageSet(ABC):
 
     @abstractmethod
     def read(self, index: int) -> Content:
-        """The encoded file, or pixels.
+        """An image: the encoded file, or pixels.
+
+        Args:
+            index: of the image.
 
         Raises:
             ImageError: it can't be read; names the file.
@@ -66,38 +76,50 @@ class ImageSet(ABC):
 
     @property
     def archives(self) -> Listed:
-        """The archives that labels and images were listed from, as they were then."""
+        """The archives from which the images were listed, with their state at that time."""
         return {}
 
     @property
     def random_access(self) -> bool:
-        """Whether single images can be read in any order, by several threads, at no further cost."""
+        """Whether reading images in any order, or by several threads, costs no more than reading them in order."""
         return True
 
     def source(self, index: int) -> tuple[object, ...]:
-        """The file that an image is read from, and where in it; empty where the images are in memory."""
+        """The file of an image and the position in it; empty if the images are in memory.
+
+        Args:
+            index: of the image.
+        """
         return ()
 
     def digest(self, index: int) -> bytes:
-        """The sha256 (32 bytes) of what `read` gives."""
+        """The sha256 (32 bytes) of an image's content.
+
+        Args:
+            index: of the image.
+        """
         return digest_of(self.read(index))
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def where(self, index: int) -> str:
-        """The image's place, for messages."""
+    def location_of(self, index: int) -> str:
+        """The file of an image, and the position in it, for messages.
+
+        Args:
+            index: of the image.
+        """
         return f"{self.location}: {self.ids[index]}"
 
     def fingerprint(self) -> str:
-        """sha256 over ids, labels and contents: a folder, a tar and a list of the same images have the same."""
+        """The sha256 over ids, labels and contents; the same for the same images in any layout."""
         digest = hashlib.sha256(self.listing().encode())
         for index in range(len(self)):
             digest.update(self.digest(index))
         return digest.hexdigest()
 
     def listing(self) -> str:
-        """sha256 over ids and labels alone."""
+        """The sha256 over ids and labels alone."""
         digest = hashlib.sha256()
         for name, label in zip(self.ids, self.label_sets or self.labels):
             digest.update(f"{name}\0{label}\0".encode(errors="surrogateescape"))
@@ -116,11 +138,14 @@ class ArrayImages(ImageSet):
 
 
 @dataclass(frozen=True)
-class ChosenImages(ImageSet):
-    """Some images of another set, with labels of their own: ``positions`` are places in ``images``."""
+class ImagesOfAnotherSet(ImageSet):
+    """Images that are read from another set, ``images``: each from where `position` says that it stands there."""
 
     images: ImageSet
-    positions: Sequence[int]
+
+    def position(self, index: int) -> int:
+        """Where an image stands in the other set: at the same place."""
+        return index
 
     @property
     def archives(self) -> Listed:
@@ -131,10 +156,20 @@ class ChosenImages(ImageSet):
         return self.images.random_access
 
     def read(self, index: int) -> Content:
-        return self.images.read(self.positions[index])
+        return self.images.read(self.position(index))
 
-    def where(self, index: int) -> str:
-        return self.images.where(self.positions[index])
+    def location_of(self, index: int) -> str:
+        return self.images.location_of(self.position(index))
 
     def source(self, index: int) -> tuple[object, ...]:
-        return self.images.source(self.positions[index])
+        return self.images.source(self.position(index))
+
+
+@dataclass(frozen=True)
+class ChosenImages(ImagesOfAnotherSet):
+    """Some images of another set, with labels of their own: ``positions`` are places in ``images``."""
+
+    positions: Sequence[int]
+
+    def position(self, index: int) -> int:
+        return self.positions[index]

@@ -1,4 +1,4 @@
-"""Which files of a listing are images, and which labels they have: by class folders, or by a list beside them."""
+"""Finds the images in a listing of files and their labels, by class folders or by a class map."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ClassNames: TypeAlias = "Sequence[str] | Mapping[str, int]"  # class folders in 
 
 @dataclass(frozen=True)
 class LabelledFile:
-    """One image of a listing: its place in it, its id and its label."""
+    """One image of a listing of files: its position in the listing, its id and its label."""
 
     position: int
     id: str
@@ -29,22 +29,32 @@ Labeller: TypeAlias = Callable[[Sequence[str], str], list[LabelledFile]]  # (nam
 
 
 def image_files(names: Sequence[str]) -> list[tuple[int, PurePosixPath]]:
-    """(position, path) of those names that are images."""
+    """(position in ``names``, path) of the names that are images'.
+
+    Args:
+        names: of files.
+    """
     return [(i, PurePosixPath(name)) for i, name in enumerate(names) if name.lower().endswith(IMAGE_ENDINGS)]
 
 
 def label_files(
     names: Sequence[str], location: str, split: str, num_classes: int | None, class_names: ClassNames | None
 ) -> list[LabelledFile]:
-    """Which of the files are the split's images, with ids and labels, ordered by id.
+    """The images of a split among files, with ids and labels, ordered by id.
 
-    The folder that a file lies in is its class; what is above is the split. A class has the label of its name in
-    ``class_names`` where all folders are named so; its own number where all folders are numbers; otherwise its
-    place among the sorted names, of which there must be ``num_classes``.
+    The folder of a file is its class, and the folder above is the split. The label of a class is that of its name in
+    ``class_names`` if it has all folders' names; the folder's number if all folders are numbers; otherwise the position
+    among the sorted names, of which there must be ``num_classes``.
+
+    Args:
+        names: paths of the files.
+        location: of the files, for messages.
+        split: "train" or "test".
+        num_classes: None: any number.
+        class_names: class folders in label order, or {class folder: label}; None: folders are not matched by name.
 
     Raises:
-        DatasetError: no images, several splits of which none is the one asked for, unexpected classes, a label out
-            of range.
+        DatasetError: no images, no folder of the split, unexpected classes, a label out of range.
     """
     images = [(i, path) for i, path in image_files(names) if len(path.parts) >= 2]
     if not images:
@@ -54,14 +64,14 @@ def label_files(
         )
     above = {path.parent.parent for _, path in images}
     if len(above) > 1 or above & {PurePosixPath(name) for names in SPLIT_FOLDERS.values() for name in names}:
-        wanted = [folder for folder in above if folder.name in SPLIT_FOLDERS[split]]
-        if len(wanted) != 1:
-            found = ", ".join(sorted(str(folder) for folder in above)[:5])
+        of_split = [folder for folder in above if folder.name in SPLIT_FOLDERS[split]]
+        if len(of_split) != 1:
+            parents = ", ".join(sorted(str(folder) for folder in above)[:5])
             raise DatasetError(
                 f"{location}: expected one folder named {' or '.join(SPLIT_FOLDERS[split])} that holds the class "
-                f"folders; found class folders below: {found}. Point --data-root at the right one"
+                f"folders; found class folders below: {parents}. Point --data-root at the right one"
             )
-        images = [(i, path) for i, path in images if path.parent.parent == wanted[0]]
+        images = [(i, path) for i, path in images if path.parent.parent == of_split[0]]
     labels = _labels({path.parent.name for _, path in images}, location, num_classes, class_names)
     files = [LabelledFile(i, f"{path.parent.name}/{path.name}", labels[path.parent.name]) for i, path in images]
     return sorted(files, key=lambda file: file.id)
@@ -90,17 +100,24 @@ def _labels(
 
 
 def label_of(class_names: ClassNames | None) -> Mapping[str, int]:
-    """{class name: label}."""
+    """{class name: label}; empty for None.
+
+    Args:
+        class_names: as of `label_files`.
+    """
     if isinstance(class_names, Mapping):
         return class_names
     return {name: label for label, name in enumerate(class_names or ())}
 
 
 def read_class_map(path: Path) -> dict[str, int]:
-    """{class folder: label} of a .json of that, or of a text of one folder a line: ``name``, or ``name label``.
+    """{class folder: label} of a .json file, or of a text file of lines ``name`` or ``name label``.
+
+    Args:
+        path: the file.
 
     Raises:
-        DatasetError: no such file, or neither.
+        DatasetError: there is no such file, or it has another format.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -119,17 +136,22 @@ def read_class_map(path: Path) -> dict[str, int]:
     return dict(pairs)
 
 
-def check_labels(labels: Sequence[int], places: Sequence[str], num_classes: int | None) -> None:
-    """Hold every label against the number of classes; None: they are not known yet.
+def check_labels(labels: Sequence[int], locations: Sequence[str], num_classes: int | None) -> None:
+    """Refuse labels that are out of range.
+
+    Args:
+        labels: of the images or classes.
+        locations: of each label, for messages.
+        num_classes: labels go from 0 to num_classes - 1; None: any label is allowed.
 
     Raises:
-        DatasetError: a label out of range, naming the first place; says so where all of them count from 1.
+        DatasetError: a label is out of range; names the first, and says so if the labels seem to count from 1.
     """
     if num_classes is None or not labels:
         return
     cause = "this is not the data for that model, or its classes are numbered otherwise"
     if min(labels) >= 1 and max(labels) == num_classes:
         cause = "no label is 0, so these labels seem to count from 1: take 1 off each"
-    for label, place in zip(labels, places):
+    for label, location in zip(labels, locations):
         if not 0 <= label < num_classes:
-            raise DatasetError(f"{place}: label {label} is out of range; expected 0 to {num_classes - 1}: {cause}")
+            raise DatasetError(f"{location}: label {label} is out of range; expected 0 to {num_classes - 1}: {cause}")

@@ -1,4 +1,4 @@
-"""Versions of what turns a file into pixels: another one may give other pixels."""
+"""Versions of the libraries that decode and resample: another version may give other pixels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 @cache
 def decoding_versions() -> dict[str, str]:
-    """{library: version}: those that decode and resample, and libjpeg-turbo as each of them was built with it."""
+    """{library: version} of the libraries that decode and resample, and of the libjpeg-turbo that each includes."""
     import cv2
     import PIL
     from PIL import features

@@ -25,12 +25,12 @@ from densezoo.data.workers import POLL, Pulse, Travelling, arrived, to_travel, w
 from densezoo.errors import DatasetError, DensezooError, ImageError
 from densezoo.types import Protocol
 
-NO_LABEL = -1  # fills up the shorter of several sets of labels
+NO_LABEL = -1  # pads sets of labels to the same length
 
 OnError = Literal["stop", "count-wrong"]
-View: TypeAlias = "Prepared | ImageError"  # the error where the image can't be read
+View: TypeAlias = "Prepared | ImageError"  # an image, or the error if it can't be read
 
-#: (index, the image under each protocol, the labels that are right)
+#: (index, the image under each protocol, its right labels)
 Item: TypeAlias = "tuple[int, list[View], tuple[int, ...]]"
 
 
@@ -40,10 +40,10 @@ class Batch:
 
     Args:
         indices: (N,) into the image set.
-        pixels: (R, C, H, W) of those that can be read; uint8, or float32 under a protocol that resizes in floats;
-            (R, V, C, H, W) with V views of each image.
-        labels: (N,); or (N, K) where an image may have several right answers, filled up with NO_LABEL.
-        errors: {place in the batch: why that image can't be read}.
+        pixels: (R, C, H, W) of the R images that can be read; uint8, or float32 under a protocol that resizes in
+            floats; (R, V, C, H, W) with V views of each image.
+        labels: (N,); or (N, K) if an image may have several right answers, padded with NO_LABEL.
+        errors: {position in the batch: why that image can't be read}.
         truncated: (N,), whether an image's end is missing and was filled in.
     """
 
@@ -55,15 +55,15 @@ class Batch:
 
     @property
     def unreadable(self) -> Tensor:
-        """(N,), True where the image can't be read."""
+        """(N,), whether each image can't be read."""
         return torch.tensor([i in self.errors for i in range(len(self.indices))], dtype=torch.bool)
 
     def pin_memory(self) -> Batch:
-        """DataLoader's hook: the same batch where a GPU can fetch it."""
+        """DataLoader's hook: the same batch in page-locked memory, from which a GPU can copy it."""
         return replace(self, pixels=self.pixels.pin_memory())
 
     def __reduce__(self) -> tuple[object, ...]:
-        """How a worker sends it: only the pixels may take shared memory."""
+        """Pickle a batch for its way from a worker: only the pixels may take shared memory."""
         small = [tensor.numpy() for tensor in (self.indices, self.labels, self.truncated)]
         return _arrived, (to_travel(self.pixels), small, dict(self.errors))
 
@@ -75,9 +75,18 @@ def _arrived(pixels: Travelling, small: Sequence[NDArray[Any]], errors: Mapping[
 
 @dataclass(frozen=True)
 class ImagePixels(Dataset[object]):
-    """Item i: the i-th of ``indices`` under each protocol, or the DensezooError that it met.
+    """A torch dataset of images under several protocols.
 
-    An error is a value here because DataLoader re-raises exceptions of its workers with their traceback as text.
+    Item i is the image ``indices[i]`` under each protocol, or a DensezooError. Errors are returned as values because
+    DataLoader re-raises exceptions of its workers with their traceback as text.
+
+    Args:
+        images: the set.
+        protocols: how each image is prepared.
+        indices: of the images to read, into the set.
+        augmentation: its views of each image are made; None: one view.
+        cache: of decoded pixels; None: none.
+        pulse: counts the images that each worker reads.
     """
 
     images: ImageSet
@@ -101,26 +110,26 @@ class ImagePixels(Dataset[object]):
             return error
 
     def _views(self, index: int) -> list[View]:
-        """Decoded once for all protocols that decode alike, and not at all where the cache has the pixels.
+        """An image under each protocol, or the error if it can't be read under a protocol.
 
-        An image that can't be read is an error in its place: one library may read what another can't.
+        It is decoded once for all protocols that decode alike, and not at all if the cache has the pixels.
         """
         decoded: dict[object, Decoded] = {}
         read = cache(self.images.read)
 
         def under(protocol: Protocol) -> Prepared:
-            content, way, views = read(index), (protocol.decoder, protocol.exif), self.augmentation
-            if way not in decoded:
-                decoded[way] = decode(content, protocol, self.images.where(index))
-            pixels = to_views(decoded[way], protocol, views) if views else to_pixels(decoded[way], protocol)
+            content, decoding, views = read(index), (protocol.decoder, protocol.exif), self.augmentation
+            if decoding not in decoded:
+                decoded[decoding] = decode(content, protocol, self.images.location_of(index))
+            pixels = to_views(decoded[decoding], protocol, views) if views else to_pixels(decoded[decoding], protocol)
             return Prepared(pixels, isinstance(content, bytes) and is_truncated(content, protocol))
 
-        def kept(protocol: Protocol) -> Prepared:
+        def cached(protocol: Protocol) -> Prepared:
             if self.cache is None:
                 return under(protocol)
             return self.cache.prepared(index, protocol, partial(under, protocol))
 
-        return [_or_error(partial(kept, protocol)) for protocol in self.protocols]
+        return [_or_error(partial(cached, protocol)) for protocol in self.protocols]
 
 
 def _or_error(view: Callable[[], Prepared]) -> View:
@@ -131,7 +140,11 @@ def _or_error(view: Callable[[], Prepared]) -> View:
 
 
 def collate(items: list[Item | DensezooError]) -> list[Batch] | DensezooError:
-    """One batch a protocol, or the first error among the items that isn't one image's."""
+    """One batch for each protocol, or the first item that is an error of more than one image.
+
+    Args:
+        items: of `ImagePixels`.
+    """
     scored = []
     for item in items:
         if isinstance(item, DensezooError):
@@ -140,14 +153,14 @@ def collate(items: list[Item | DensezooError]) -> list[Batch] | DensezooError:
     indices, views, labels = zip(*scored)
     batches = []
     for images in zip(*views):
-        read = [image.pixels for image in images if not isinstance(image, ImageError)]
-        shapes = {tuple(pixels.shape) for pixels in read}
+        readable = [image.pixels for image in images if not isinstance(image, ImageError)]
+        shapes = {tuple(pixels.shape) for pixels in readable}
         if len(shapes) > 1:
             return DatasetError(
                 f"images of several sizes in one batch: {sorted(shapes)[:3]}; use a protocol that resizes"
             )
-        stacked = torch.stack(read) if read else torch.empty(0)
-        errors = {place: image for place, image in enumerate(images) if isinstance(image, ImageError)}
+        stacked = torch.stack(readable) if readable else torch.empty(0)
+        errors = {position: image for position, image in enumerate(images) if isinstance(image, ImageError)}
         truncated = torch.tensor([not isinstance(image, ImageError) and image.truncated for image in images])
         batches.append(Batch(torch.tensor(indices), stacked, _labels(labels), errors, truncated))
     return batches
@@ -162,7 +175,15 @@ def _labels(sets: Sequence[tuple[int, ...]]) -> Tensor:
 def batches(
     images: ImageSet, protocol: Protocol, *, batch_size: int, workers: int, indices: Sequence[int], pin: bool = False
 ) -> Iterator[Batch]:
-    """The images at ``indices``, in that order, in batches of at most ``batch_size``.
+    """Images under one protocol, in batches.
+
+    Args:
+        images: the set.
+        protocol: how they are prepared.
+        batch_size: images in a batch; the last one may have fewer.
+        workers: processes that decode; 0: this process does.
+        indices: of the images, in the order in which they are read.
+        pin: batches are in page-locked memory, for a GPU.
 
     Raises:
         ImageError: an image can't be read or decoded; names its file.
@@ -186,21 +207,23 @@ def batches_by_protocol(
     cache_folder: Path | None = None,
     on_error: OnError = "stop",
 ) -> Generator[list[Batch]]:
-    """The same for several protocols in one pass over the files: each time one batch a protocol, of the same images.
+    """Images under several protocols in one pass over the files; yields one batch for each protocol, of equal images.
 
     Args:
-        augmentation: every batch has its views of each image.
-        cache_folder: where decoded pixels are kept and found again; None: nowhere.
-        on_error: an image that can't be read stops the run, or is left to be counted wrong, with a warning.
+        images, batch_size, workers, indices, pin: as for `batches`.
+        protocols: how the images are prepared.
+        augmentation: the batches have its views of each image; None: one view.
+        cache_folder: decoded pixels are stored there and read from there; None: they are not stored.
+        on_error: an image that can't be read stops the run, or is left out of the pixels, with a warning.
 
     Raises:
-        ImageError, DatasetError: as `batches`.
+        ImageError, DatasetError: as for `batches`.
         EvaluationError: a worker hangs. One that dies is a RuntimeError (`densezoo.data.workers.lost_workers_named`).
     """
     workers = min(workers, len(indices))
-    kept, pulse = PixelCache(cache_folder, images, augmentation) if cache_folder else None, Pulse(workers)
+    pixel_cache, pulse = PixelCache(cache_folder, images, augmentation) if cache_folder else None, Pulse(workers)
     loader: DataLoader[object] = DataLoader(
-        ImagePixels(images, protocols, indices, augmentation, kept, pulse),
+        ImagePixels(images, protocols, indices, augmentation, pixel_cache, pulse),
         batch_size=batch_size,
         num_workers=workers,
         timeout=POLL if workers else 0,
@@ -221,7 +244,7 @@ def batches_by_protocol(
 
 
 def _begin_worker(uses_opencv: bool, worker: int) -> None:
-    """OpenCV's threads would only get in the way of the other workers."""
+    """Prepare a worker process: no tracebacks of lost connections, and one thread for OpenCV."""
     sys.excepthook = without_lost_connections
     if uses_opencv:
         import cv2

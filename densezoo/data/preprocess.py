@@ -1,8 +1,8 @@
-"""What a `Protocol` does to one image: bytes -> RGB -> resize -> crop -> pixels, and pixels -> normalised floats.
+"""Applies a `Protocol` to one image: bytes -> RGB -> resize -> crop -> pixels, and pixels -> normalised floats.
 
-The two halves are apart because images travel as uint8 and are normalised at the model's door (a quarter of the
-memory traffic, and on a GPU the float work is there). Torch7 resizes in floats, so its pixels are float32 in 0..1.
-It normalises before it crops, which gives the same numbers.
+The two halves are separate because images are sent as uint8 and normalised just before the network (a quarter of the
+memory traffic, and a GPU then does the float work). Torch7 resizes in floats, so its pixels are float32 in 0..1. It
+normalises before it crops, which gives the same numbers.
 """
 
 from __future__ import annotations
@@ -37,7 +37,11 @@ class Prepared(NamedTuple):
 
 @dataclass(frozen=True)
 class Preprocess:
-    """A protocol to call: image -> what the network gets."""
+    """A protocol as a function: image -> the network's input.
+
+    Args:
+        protocol: its fields.
+    """
 
     protocol: Protocol
 
@@ -45,19 +49,19 @@ class Preprocess:
         """The float32 tensor (C, H, W).
 
         Args:
-            image: a path, an encoded file, or a Pillow image (whose decoding has been Pillow's, then).
+            image: a path, an encoded file, or a Pillow image, which Pillow has decoded or will decode.
 
         Raises:
             ImageError: it can't be read or decoded; the protocol is for images of another size.
         """
-        where = str(image) if isinstance(image, (str, Path)) else f"this {type(image).__name__}"
+        location = str(image) if isinstance(image, (str, Path)) else f"this {type(image).__name__}"
         source = _read(Path(image)) if isinstance(image, (str, Path)) else image
-        decoded = decode(source, self.protocol, where)
-        _check_size(decoded, self.protocol, where)
+        decoded = decode(source, self.protocol, location)
+        _check_size(decoded, self.protocol, location)
         return normalise(to_pixels(decoded, self.protocol), self.protocol)
 
 
-def _check_size(image: Decoded, protocol: Protocol, where: str) -> None:
+def _check_size(image: Decoded, protocol: Protocol, location: str) -> None:
     """Refuse an image that a network of small images can't have been meant for: a photograph for one of CIFAR.
 
     Raises:
@@ -67,8 +71,8 @@ def _check_size(image: Decoded, protocol: Protocol, where: str) -> None:
     side = protocol.image_size
     if side is not None and (width, height) != (side, side):
         raise ImageError(
-            f"{where}: has {width} x {height} pixels; protocol {protocol.name} takes images of {side} x {side} as they "
-            "are, so a network that it is for can say nothing of this one"
+            f"{location}: has {width} x {height} pixels; protocol {protocol.name} takes images of {side} x {side} as "
+            "they are, so a network that it is for can say nothing of this one"
         )
 
 
@@ -80,12 +84,22 @@ def _read(path: Path) -> bytes:
 
 
 def to_pixels(image: Decoded, protocol: Protocol) -> Tensor:
-    """The pixels (C, H, W) that the protocol cuts out of a decoded image: uint8, or float32 in 0..1 (torch7)."""
+    """The protocol's central crop of a decoded image: (C, H, W) uint8, or float32 in 0..1 (torch7).
+
+    Args:
+        image: of `densezoo.data.decoding.decode`.
+        protocol: the same as for decoding.
+    """
     return crop_planes(resized(image, protocol), None, protocol)
 
 
 def resized(image: Decoded, protocol: Protocol) -> Array | Strip:
-    """The whole image (H, W, C) or (H, W), its short side as the protocol has it; what is too large, as a strip."""
+    """The whole image (H, W, C) or (H, W) after the protocol's resize; as a `Strip` if that is too large.
+
+    Args:
+        image: of `densezoo.data.decoding.decode`.
+        protocol: the same as for decoding.
+    """
     if protocol.resize is not None and protocol.interpolation is not None:
         width, height = image.size if isinstance(image, Image.Image) else image.shape[1::-1]
         size = resized_size(width, height, protocol.resize)
@@ -102,8 +116,9 @@ def crop_planes(
 
     Args:
         pixels: (H, W, C) or (H, W).
-        corner: (top, left) of the crop; None: the centre.
-        mirrored: cut it out of the mirror image.
+        corner: (top, left) of the crop, pixels; None: the central crop.
+        protocol: its crop and its channels are used.
+        mirrored: crop the mirror image.
     """
     if protocol.crop is not None:
         height, width = pixels.shape[:2]
@@ -119,12 +134,13 @@ def crop_planes(
 
 
 def normalise(pixels: Tensor, protocol: Protocol) -> Tensor:
-    """Pixels (..., C, H, W) -> float32 of the same shape on the same device: scaled, mean off, divided by std.
+    """Pixels (..., C, H, W) -> normalised float32 of the same shape on the same device.
 
-    The operations and their order are torchvision's (``convert_image_dtype``, ``normalize``), so the floats are too.
+    The operations and their order are torchvision's (``convert_image_dtype``, ``normalize``), so the floats are equal.
 
     Args:
-        pixels: uint8 in 0..255, or float32 in the protocol's value range already.
+        pixels: uint8 in 0..255, or float32 in the protocol's value range.
+        protocol: its value range, mean and deviation are used.
     """
     x = pixels.to(torch.float32)
     if pixels.dtype == torch.uint8 and protocol.value_range != 255.0:

@@ -1,4 +1,4 @@
-"""Sizes, and how each library resamples: Pillow with antialias, OpenCV and Torch7 without."""
+"""Sizes of resizes and crops, and each library's resampling: Pillow with antialias, OpenCV and Torch7 without."""
 
 from __future__ import annotations
 
@@ -22,10 +22,14 @@ _ROUNDING: dict[str, Callable[[int], int]] = {
 
 
 def resized_size(width: int, height: int, short: int) -> tuple[int, int]:
-    """(width, height) in pixels with the short side at ``short`` and the long side truncated, never rounded up.
+    """(width, height) in pixels after a resize of the short side; the long side is rounded down.
 
-    Torch7 divides before it multiplies and MindSpore does so in single precision: at 256, a power of two, and for
-    photographs that gives the same.
+    Torch7 divides before it multiplies, and MindSpore does so in single precision: at 256, a power of two, and for the
+    sizes of photographs the result is the same.
+
+    Args:
+        width, height: of the image, pixels.
+        short: the short side after the resize, pixels.
     """
     if width <= height:
         return short, int(short * height / width)
@@ -33,12 +37,21 @@ def resized_size(width: int, height: int, short: int) -> tuple[int, int]:
 
 
 def crop_offset(side: int, crop: int, rounding: str) -> int:
-    """Pixels before the central crop of a side."""
+    """Pixels before the central crop of a side.
+
+    Args:
+        side, crop: of the image and of the crop, pixels.
+        rounding: as of `densezoo.types.Protocol`.
+    """
     return _ROUNDING[rounding](side - crop)
 
 
 def as_image(image: Image.Image | Array) -> Image.Image:
-    """The image as Pillow's; floats have no place there."""
+    """The image as a Pillow image.
+
+    Args:
+        image: a Pillow image, or uint8 pixels.
+    """
     return image if isinstance(image, Image.Image) else Image.fromarray(image)
 
 
@@ -63,14 +76,23 @@ def _torch7(image: Image.Image | Array, size: tuple[int, int], interpolation: st
 
 
 def torch7_planes(pixels: Array) -> NDArray[np.float32]:
-    """(H, W, C) -> (C, H, W) in 0..1."""
+    """(H, W, C) -> (C, H, W), float32 in 0..1.
+
+    Args:
+        pixels: uint8 in 0..255, or float32 in 0..1.
+    """
     x = pixels if pixels.dtype == np.float32 else pixels.astype(np.float32) / np.float32(255)
     planes: NDArray[np.float32] = x.transpose(2, 0, 1)
     return planes
 
 
 def cubic_positions(length: int, size: int, samples: slice = slice(None)) -> NDArray[np.float32]:
-    """Where these of ``size`` samples lie among ``length`` of them."""
+    """The positions of an axis's samples after a resize, in samples before it.
+
+    Args:
+        length, size: samples of the axis before and after.
+        samples: the samples after the resize whose positions are returned.
+    """
     step = np.float32(length - 1) / np.float32(size - 1)
     positions: NDArray[np.float32] = np.arange(*samples.indices(size)).astype(np.float32) * step
     return positions
@@ -79,18 +101,21 @@ def cubic_positions(length: int, size: int, samples: slice = slice(None)) -> NDA
 def cubic(
     x: NDArray[np.float32], size: int, samples: slice = slice(None), first: int = 0, length: int | None = None
 ) -> NDArray[np.float32]:
-    """The last axis at ``size`` samples, the first and last of which stay (``Main_scaleCubic_rowcol`` of torch/image).
+    """Resize the last axis; its first and last sample keep their values (``Main_scaleCubic_rowcol`` of torch/image).
 
     Catmull-Rom through four samples, in single precision as the original; a sample beyond the border continues the
     line of the last two.
 
     Args:
-        samples: which of them are made.
-        first, length: where x begins on an axis of this length, of which it is a part; None: it is the whole.
+        x: (..., length), or the part of that axis which the samples need.
+        size: samples of the axis after the resize.
+        samples: the samples after the resize that are returned.
+        first: index of x's first sample on the axis.
+        length: samples of the axis before the resize; None: x has all of it.
     """
     length = length or x.shape[-1]
     if size == length:
-        return x[..., slice(*(place - first for place in samples.indices(size)[:2]))]
+        return x[..., slice(*(index - first for index in samples.indices(size)[:2]))]
     position = cubic_positions(length, size, samples)
     index = position.astype(np.intp)
     t = position - index.astype(np.float32)

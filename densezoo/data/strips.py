@@ -1,10 +1,10 @@
-"""Parts of strips: of an image whose resize is too large to be made whole, what a crop needs, and that bit for bit.
+"""Strips: images whose resize is too large to compute whole. Only the part that a crop needs is computed, bit for bit.
 
-1 x 5,000 pixels with the short side at 256 are 328 million, of which a crop takes 50,000. A sample depends on few
-pixels of the image, so that a part can be made alone, if with the library's own arithmetic: its coefficients, their
-rounding and the order of its sums. Libraries are built in several ways, so before its arithmetic is trusted here, it is
-held to the library on a strip that can be resized whole (`_is_library_s`). OpenCV with Intel's IPP has another one for
-bicubic from 4 pixels on, for example; what it has then is made whole, up to MAX_WHOLE.
+1 x 5,000 pixels with the short side at 256 are 328 million pixels, of which a crop takes 50,000. A sample depends on
+few pixels of the image, so a part can be computed by itself, with the library's own arithmetic: its coefficients, their
+rounding and the order of its sums. Builds of a library differ, so the arithmetic is first compared with the library's
+on a strip that can be resized whole (`_is_library_s`). For example, OpenCV with Intel's IPP uses another arithmetic for
+bicubic from 4 pixels on; such strips are resized whole, up to MAX_WHOLE.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from PIL import Image
 from densezoo.data.resampling import RESIZERS, Array, cubic, cubic_positions, resized_size, torch7_planes
 
 MAX_RATIO = 65_535  # of the sides: no JPEG has more
-MAX_WHOLE = 400_000_000  # pixels of a resize whose parts can't be made alone: 1.2 GB as RGB
+MAX_WHOLE = 400_000_000  # pixels of a resize that must be computed whole: 1.2 GB as RGB
 _TRIAL = 40  # ratio of the strip on which a library's arithmetic is tried
 
 #: (size of an axis before, after, samples after) -> (indices before, whole-number coefficients), each (taps, samples).
@@ -31,12 +31,12 @@ Part: TypeAlias = "Callable[[Array, tuple[int, int], str, slice, slice], Array]"
 
 @dataclass(frozen=True)
 class Strip:
-    """A resized image, of which only what is asked for is made: ``strip[top:bottom, left:right]``.
+    """A resized image of which only parts are computed: ``strip[top:bottom, left:right]``.
 
     Args:
-        image: what is resized; no side shrinks.
-        size: (width, height) in pixels of the whole.
-        backend, interpolation: as a protocol has them.
+        image: the image before the resize, of which no side shrinks.
+        size: (width, height) of the whole after the resize, pixels.
+        backend, interpolation: ``resize_backend`` and ``interpolation`` of a protocol.
     """
 
     image: Image.Image | Array
@@ -46,7 +46,7 @@ class Strip:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(height, width) of the whole."""
+        """(height, width) of the whole, pixels."""
         return self.size[1], self.size[0]
 
     def __getitem__(self, part: tuple[slice, slice]) -> Array:
@@ -58,14 +58,15 @@ class Strip:
 
 
 def fits(size: tuple[int, int], short: int, backend: str, interpolation: str) -> bool:
-    """Whether the crops of an image of this size (width, height) can be made in bounded memory.
+    """Whether the crops of an image can be made in bounded memory.
 
-    That is: its sides have a ratio of at most MAX_RATIO, and its resize has at most MAX_WHOLE pixels, or parts of it
-    can be made alone.
+    They can if its sides have a ratio of at most MAX_RATIO, and its resize has at most MAX_WHOLE pixels or can be
+    computed in parts.
 
     Args:
-        short: its short side after the resize, px.
-        backend, interpolation: as a protocol has them.
+        size: (width, height) of the image, pixels.
+        short: its short side after the resize, pixels.
+        backend, interpolation: as of `Strip`.
     """
     if max(size) > MAX_RATIO * min(size):
         return False
@@ -75,9 +76,9 @@ def fits(size: tuple[int, int], short: int, backend: str, interpolation: str) ->
 
 @cache
 def _is_library_s(backend: str, interpolation: str, upright: bool, short: int, resized: int) -> bool:
-    """Whether a strip of noise, this wide before and after its resize, is the same in parts as the library makes it."""
+    """Whether a strip of noise, resized in parts, equals the library's; short, resized: short side before, after."""
     if backend == "torch7":
-        return True  # its resize here is our own, a part's and the whole's
+        return True  # parts and whole are computed by the same code, our own
     height, width = (_TRIAL * short, short) if upright else (short, _TRIAL * short)
     noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
     size = resized_size(width, height, resized)
@@ -99,13 +100,13 @@ def _torch7(pixels: Array, size: tuple[int, int], interpolation: str, rows: slic
 
 
 def _torch7_needs(before: int, after: int, samples: slice) -> tuple[int, int]:
-    """The part of an axis that these samples are made of."""
+    """(first, last + 1) of the samples before the resize that these samples after it need."""
     index = cubic_positions(before, after, samples).astype(np.intp)
     return max(int(index.min()) - 1, 0), min(int(index.max()) + 3, before)
 
 
 def _pillow(pixels: Array, size: tuple[int, int], interpolation: str, rows: slice, columns: slice) -> Array:
-    """Pillow's src/libImaging/Resample.c where no side shrinks: across, then down, each rounded to bytes."""
+    """Pillow's src/libImaging/Resample.c if no side shrinks: across, then down, each rounded to bytes."""
     (y, down), (x, across) = (
         _pillow_taps(before, after, samples, interpolation)
         for before, after, samples in zip(pixels.shape, reversed(size), (rows, columns))
@@ -156,19 +157,19 @@ def _opencv(pixels: Array, size: tuple[int, int], interpolation: str, rows: slic
     used, y = np.unique(y, return_inverse=True)
     source = pixels[used].astype(np.int64)
     narrow = sum(source[:, i] * c[:, None] for i, c in zip(x, across))
-    taken = [narrow[i] for i in y.reshape(down.shape)]
+    lines = [narrow[i] for i in y.reshape(down.shape)]
     if interpolation == "bilinear":
-        sums = [(c[:, None, None] * (line >> 4)) >> 16 for line, c in zip(taken, down)]
+        sums = [(c[:, None, None] * (line >> 4)) >> 16 for line, c in zip(lines, down)]
         total: NDArray[Any] = (sums[0] + sums[1] + 2) >> 2
     else:
-        parts = [line.astype(np.float32) * _unit(c)[:, None, None] for line, c in zip(taken, down)]
+        parts = [line.astype(np.float32) * _unit(c)[:, None, None] for line, c in zip(lines, down)]
         total = np.rint(parts[0] + (parts[1] + (parts[2] + parts[3])))
     rounded: NDArray[np.uint8] = np.clip(total, 0, 255).astype(np.uint8)
     return rounded
 
 
 def _unit(coefficients: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Coefficients of the second pass, whose sums are in units of 2^-22."""
+    """Coefficients of the second pass in units of 1; its sums are in units of 2^-22."""
     scaled: NDArray[np.float32] = coefficients.astype(np.float32) * np.float32(2**-22)
     return scaled
 
@@ -180,11 +181,11 @@ def _opencv_taps(before: int, after: int, samples: slice, interpolation: str) ->
     if interpolation == "bilinear":
         weights, first = [1 - t, t], 0
     else:
-        a, one = np.float32(-0.75), np.float32(1)
+        a = np.float32(-0.75)
         outer = ((a * (t + 1) - 5 * a) * (t + 1) + 8 * a) * (t + 1) - 4 * a
         near = ((a + 2) * t - (a + 3)) * t * t + 1
         other = ((a + 2) * (1 - t) - (a + 3)) * (1 - t) * (1 - t) + 1
-        weights, first = [outer, near, other, one - outer - near - other], -1
+        weights, first = [outer, near, other, np.float32(1) - outer - near - other], -1
     index = left.astype(np.int64) + first + np.arange(len(weights))[:, None]
     return np.clip(index, 0, before - 1), np.rint(np.stack(weights) * np.float32(2048)).astype(np.int64)
 

@@ -1,4 +1,4 @@
-"""Test-time augmentation: several views of one image, whose logits are summed. Adding one is one entry here."""
+"""Test-time augmentations: several views of one image, whose logits are summed. A new one is one entry here."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:  # a name is checked before torch is imported
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Which views of an image are scored, in this order: sizes, then mirroring, then crops.
+    """The views of an image that are scored, ordered by size, then mirroring, then crop.
 
     Args:
-        name: what ``--tta`` takes, and a result's file name ends with.
-        source: where it comes from.
-        sizes: short sides to resize to, relative to the protocol's; the crop stays as large as it is.
-        mirror: the same of the mirror image (mirrored before it is cropped).
-        crops: where in the resized image they are cut, keys of CROPS.
+        name: as ``--tta`` takes it and a result's file name has it.
+        source: the document or code that defines it.
+        sizes: short sides to resize to, relative to the protocol's; the crop keeps its size.
+        mirror: whether the views of the mirror image are scored, too; it is mirrored before it is cropped.
+        crops: positions of the crops in the resized image, keys of CROPS.
     """
 
     name: str
@@ -67,6 +67,9 @@ AUGMENTATIONS = {
 def get_augmentation(name: str | None) -> Augmentation | None:
     """The augmentation of that name; None for None.
 
+    Args:
+        name: a key of AUGMENTATIONS.
+
     Raises:
         UnknownNameError: there is none; names the nearest.
     """
@@ -78,10 +81,14 @@ def get_augmentation(name: str | None) -> Augmentation | None:
 
 
 def check_fits(augmentation: Augmentation | None, protocol: Protocol) -> None:
-    """Refuse crops and sizes where the protocol takes the image as it is.
+    """Refuse an augmentation of several crops or sizes under a protocol that neither resizes nor crops.
+
+    Args:
+        augmentation: None fits every protocol.
+        protocol: of the run.
 
     Raises:
-        ConfigError: naming both.
+        ConfigError: they don't fit; names both.
     """
     if augmentation and protocol.crop is None and (augmentation.sizes != (1.0,) or len(augmentation.crops) > 1):
         raise ConfigError(
@@ -91,7 +98,13 @@ def check_fits(augmentation: Augmentation | None, protocol: Protocol) -> None:
 
 
 def to_views(image: Decoded, protocol: Protocol, augmentation: Augmentation) -> Tensor:
-    """Every view of a decoded image: (V, C, H, W), uint8 or float32 as the protocol's pixels are."""
+    """Every view of a decoded image: (V, C, H, W), uint8 or float32 as the protocol's pixels are.
+
+    Args:
+        image: of `densezoo.data.decoding.decode`.
+        protocol: the same as for decoding.
+        augmentation: its views are made.
+    """
     import torch
 
     from densezoo.data.preprocess import crop_planes
@@ -103,15 +116,15 @@ def to_views(image: Decoded, protocol: Protocol, augmentation: Augmentation) -> 
 def _views(
     image: Decoded, protocol: Protocol, augmentation: Augmentation
 ) -> Iterator[tuple[Array | Strip, tuple[int, int] | None, bool]]:
-    """(resized image, (top, left) of the crop; None: the centre, whether it is mirrored before it is cropped)."""
+    """(resized image, (top, left) of the crop or None for the centre, whether it is mirrored) of every view."""
     from densezoo.data.preprocess import resized
 
     for size in augmentation.sizes:
         short = None if protocol.resize is None else int(protocol.resize * size)
-        whole = resized(image, replace(protocol, resize=short))
+        picture = resized(image, replace(protocol, resize=short))
         for mirrored in (False, True)[: 1 + augmentation.mirror]:
             for crop in augmentation.crops:
-                yield whole, _corner(whole.shape, CROPS[crop], protocol), mirrored
+                yield picture, _corner(picture.shape, CROPS[crop], protocol), mirrored
 
 
 def _corner(shape: tuple[int, ...], share: tuple[int, int] | None, protocol: Protocol) -> tuple[int, int] | None:

@@ -1,7 +1,7 @@
-"""Processes that load batches, waited for with open eyes: one that is lost ends the run, and never in silence.
+"""Worker processes that load batches, and a watch over them: a worker that dies or hangs ends the run with a message.
 
-PyTorch's DataLoader notices a worker that dies. It waits for ever for a batch that got lost on its way, as happens in
-a container whose /dev/shm is full (64 MB is Docker's default), and for a worker that hangs.
+PyTorch's DataLoader notices a worker that dies. But it waits for ever for a batch that is lost, as in a container whose
+/dev/shm is full (64 MB is Docker's default), and for a worker that hangs.
 """
 
 from __future__ import annotations
@@ -30,14 +30,12 @@ from densezoo.errors import EvaluationError
 
 Travelling: TypeAlias = "Tensor | NDArray[Any]"
 
-POLL = 5.0  # seconds after which a batch that hasn't come is asked about
-PATIENCE = 45.0  # seconds in which no worker has read an image, after which one counts as lost
+POLL = 5.0  # seconds to wait for a batch before the workers are checked
+PATIENCE = 45.0  # seconds without an image read by any worker, after which one counts as lost
 
 
 class Pulse:
-    """How many images each worker has read so far, as the main process sees it.
-
-    In memory that forked processes share, which takes no room in /dev/shm.
+    """Counts the images that each worker has read, in memory that forked processes share outside /dev/shm.
 
     Args:
         workers: how many there are.
@@ -53,15 +51,16 @@ class Pulse:
             self.counts[worker.id] += 1
 
     def total(self) -> int:
-        """Images that all workers have read."""
+        """The number of images that all workers together have read."""
         return int(self.counts.sum())
 
 
 def watched(loader: DataLoader[Any], pulse: Pulse) -> Generator[Any]:
-    """The loader's batches. Close it where it isn't exhausted: its workers end with it.
+    """The loader's batches. A caller that doesn't exhaust this generator must close it, which ends the workers.
 
     Args:
-        loader: with ``timeout=POLL`` where it has workers; its dataset calls ``pulse.beat``.
+        loader: with ``timeout=POLL`` if it has workers; its dataset calls ``pulse.beat``.
+        pulse: counts the images that the workers read.
 
     Raises:
         EvaluationError: no worker has read an image for PATIENCE seconds; one died while its batch was fetched.
@@ -88,7 +87,7 @@ def watched(loader: DataLoader[Any], pulse: Pulse) -> Generator[Any]:
             raise
         raise EvaluationError(
             f"no process that decodes images has read one for {PATIENCE:.0f} s: one hangs, or what it sent is lost; "
-            "see whether the images can still be read, or try --workers 0"
+            "check whether the images can still be read, or try --workers 0"
         ) from None
     finally:
         watch.ended.set()
@@ -98,11 +97,11 @@ def watched(loader: DataLoader[Any], pulse: Pulse) -> Generator[Any]:
 class _WorkerWatch(threading.Thread):
     """Kills all workers when none has read an image for PATIENCE seconds while the main process waits for a batch.
 
-    That wait has an end only then: the main process asks the worker that sent a batch for its shared memory, without
-    a timeout, so that one that stands still right after sending holds it up.
+    Only this ends such a wait: the main process asks the worker that sent a batch for its shared memory, without a
+    timeout, so a worker that stops right after sending would block it.
 
     Args:
-        pulse: what the workers have read.
+        pulse: counts the images that the workers read.
         workers: their processes.
     """
 
@@ -113,11 +112,11 @@ class _WorkerWatch(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        seen, since = -1, time.monotonic()
+        last_total, since = -1, time.monotonic()
         while self.workers and not self.ended.wait(PATIENCE / 45):
             total = self.pulse.total()
-            if total != seen or not self.waiting:
-                seen, since = total, time.monotonic()
+            if total != last_total or not self.waiting:
+                last_total, since = total, time.monotonic()
             elif time.monotonic() - since > PATIENCE:
                 self.expired = True
                 for worker in self.workers:
@@ -127,10 +126,10 @@ class _WorkerWatch(threading.Thread):
 
 @contextmanager
 def lost_workers_named() -> Iterator[None]:
-    """A worker that dies while this lasts is one message; torch raises it wherever the main process happens to be.
+    """Turn torch's error for a worker that died into one message; torch may raise it anywhere in the main process.
 
     Raises:
-        EvaluationError: one did.
+        EvaluationError: a worker died while the block ran.
     """
     try:
         yield
@@ -141,7 +140,7 @@ def lost_workers_named() -> Iterator[None]:
 
 
 def _any_dies(workers: Sequence[BaseProcess]) -> bool:
-    """Whether a worker is dead, or will be in a second: its connections break before the system says that it is."""
+    """Whether a worker is dead, or dies within a second: its connections break before the system reports its death."""
     for worker in workers:
         worker.join(1 / len(workers))
     return not all(worker.is_alive() for worker in workers)
@@ -149,13 +148,13 @@ def _any_dies(workers: Sequence[BaseProcess]) -> bool:
 
 def _gone(reason: str) -> EvaluationError:
     return EvaluationError(
-        f"a process that decodes images is gone ({reason}); where the system ended it for lack of memory, take a "
+        f"a process that decodes images is gone ({reason}); if the system ended it for lack of memory, take a "
         "smaller --batch-size or fewer --workers"
     )
 
 
 def _end(iterator: Iterator[Any]) -> None:
-    """End the workers, one that is stopped or dead among them, and say nothing more of it."""
+    """End the workers, also stopped and dead ones, without further messages."""
     in_main = threading.current_thread() is threading.main_thread()
     before = signal.signal(signal.SIGCHLD, lambda *_: None) if in_main else None  # torch's raises once more
     for worker in getattr(iterator, "_workers", ()):
@@ -166,8 +165,8 @@ def _end(iterator: Iterator[Any]) -> None:
 
 
 def _begun(loader: DataLoader[Any]) -> Iterator[Any]:
-    """The loader's iterator; where there is no room even for its semaphores, one without workers."""
-    # in Python's own work before and after a fork a signal's exception would be dropped, and the run go on
+    """The loader's iterator; if there is no room for its semaphores, an iterator without workers."""
+    # Python drops an exception that a signal raises in its own work before and after a fork; the run would go on
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         return iter(loader)
@@ -176,7 +175,9 @@ def _begun(loader: DataLoader[Any]) -> Iterator[Any]:
             raise EvaluationError(
                 f"the processes that decode images can't be started ({error}); try --workers 0"
             ) from None
-        _MultiProcessingDataLoaderIter._shutdown = True  # or what is left of it prints a traceback when it is dropped
+        _MultiProcessingDataLoaderIter._shutdown = (
+            True  # else the broken iterator prints a traceback when it is deleted
+        )
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     logging.getLogger("densezoo").warning("warning: /dev/shm is full: images are decoded in the main process")
@@ -191,25 +192,37 @@ def _begun(loader: DataLoader[Any]) -> Iterator[Any]:
 
 
 def without_lost_connections(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """A worker's ``sys.excepthook``: its thread that hands shared memory over prints a traceback by it when the main
-    process is interrupted in the middle of fetching some, which has a message of its own.
+    """A worker's ``sys.excepthook``, which prints no traceback of lost connections.
+
+    A worker's thread that hands over shared memory loses its connection when the main process is interrupted, which
+    prints its own message.
+
+    Args:
+        kind, error, trace: as ``sys.excepthook`` takes them.
     """
     if not issubclass(kind, (ConnectionError, EOFError)):
         sys.__excepthook__(kind, error, trace)
 
 
 def to_travel(pixels: Tensor) -> Travelling:
-    """Pixels as a worker sends them: in shared memory where that has room, else as an array, which goes by a pipe.
+    """Pixels as a worker sends them: in shared memory if there is room, else as an array, which is sent by a pipe.
 
-    What lies in shared memory isn't copied again. By a pipe a batch of 64 at 224 px (9.6 MB) takes 12 ms more of the
-    main process's CPU (2-core AMD EPYC, medians of 5).
+    Shared memory isn't copied again. By a pipe a batch of 64 at 224 px (9.6 MB) takes 12 ms more of the main process's
+    CPU time (2-core AMD EPYC, medians of 5).
+
+    Args:
+        pixels: of a batch.
     """
     try:
         return pixels.share_memory_()  # type: ignore[no-untyped-call,no-any-return]
-    except RuntimeError:  # no room: torch reserves it, so that writing later is no SIGBUS
+    except RuntimeError:  # no room: torch reserves it at once, so that writing later raises no SIGBUS
         return pixels.numpy()
 
 
 def arrived(pixels: Travelling) -> Tensor:
-    """The pixels again, in the main process."""
+    """The pixels as a tensor, in the main process.
+
+    Args:
+        pixels: of `to_travel`.
+    """
     return torch.from_numpy(pixels) if isinstance(pixels, np.ndarray) else pixels

@@ -1,4 +1,4 @@
-"""Is A really better than B? Two runs over the same images, compared image by image."""
+"""Compares two runs over the same images, image by image, and tests whether one is better."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from densezoo.evaluation.predictions import Predictions
 
 @dataclass(frozen=True)
 class Comparison:
-    """McNemar's test: only images that one run has right and the other wrong tell the two apart.
+    """The result of McNemar's test, which uses the images that only one of two runs has right.
 
     McNemar, Q. (1947), Note on the sampling error of the difference between correlated proportions, Psychometrika 12.
 
     Args:
-        both, only_first, only_second, neither: images by who has them right.
-        chi2: (only_first - only_second)^2 / (only_first + only_second); 0 where the runs agree everywhere.
-        p_value: how probable a difference this large is between equally good runs, by the exact binomial test.
+        both, only_first, only_second, neither: number of images that both runs have right, only one has, or none.
+        chi2: (only_first - only_second)^2 / (only_first + only_second); 0 if the runs agree on every image.
+        p_value: probability of a difference at least this large between equally good runs, by the exact binomial test.
     """
 
     both: int
@@ -29,7 +29,11 @@ class Comparison:
 
 
 def mcnemar(both: int, only_first: int, only_second: int, neither: int) -> Comparison:
-    """The test of a table of four counts."""
+    """McNemar's test of a table of four counts.
+
+    Args:
+        both, only_first, only_second, neither: as of `Comparison`.
+    """
     from scipy.stats import binomtest
 
     apart = only_first + only_second
@@ -39,16 +43,19 @@ def mcnemar(both: int, only_first: int, only_second: int, neither: int) -> Compa
 
 
 def compare(first: Predictions, second: Predictions) -> Comparison:
-    """Two runs over the same images.
+    """Compare two runs over the same images.
+
+    Args:
+        first, second: the runs.
 
     Raises:
         EvaluationError: the runs are over different images or labels.
     """
-    one, other = (run.facts.dataset_fingerprint for run in (first, second))
-    if one != other:
+    fingerprints = [run.facts.dataset_fingerprint for run in (first, second)]
+    if fingerprints[0] != fingerprints[1]:
         raise EvaluationError(
-            f"{first.path} and {second.path} are over different images or labels "
-            f"(dataset_fingerprint {one[:12]}... and {other[:12]}...); only runs over the same ones can be compared"
+            f"{first.path} and {second.path} are over different images or labels (dataset_fingerprint "
+            f"{fingerprints[0][:12]}... and {fingerprints[1][:12]}...); only runs over the same ones can be compared"
         )
     a, b = first.right(), second.right()
     return mcnemar(int((a & b).sum()), int((a & ~b).sum()), int((~a & b).sum()), int((~a & ~b).sum()))

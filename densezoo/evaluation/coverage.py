@@ -1,4 +1,4 @@
-"""Every image is scored once: the coverage of a run."""
+"""Checks that every image was scored once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from densezoo.types import Coverage
 
 
 def check_coverage(measures: Measures, ids: Sequence[str]) -> Coverage:
-    """What became of every id of the dataset.
+    """The coverage of a run: how many images were scored, and which are unreadable or truncated.
 
     Args:
         measures: of the whole run.
@@ -21,11 +21,11 @@ def check_coverage(measures: Measures, ids: Sequence[str]) -> Coverage:
     Raises:
         EvaluationError: an image was scored twice or not at all.
     """
-    missing, duplicated = np.flatnonzero(measures.seen == 0), np.flatnonzero(measures.seen > 1)
-    for what, indices in (("were not scored", missing), ("were scored more than once", duplicated)):
+    missing, duplicated = np.flatnonzero(measures.times_scored == 0), np.flatnonzero(measures.times_scored > 1)
+    for fault, indices in (("were not scored", missing), ("were scored more than once", duplicated)):
         if len(indices):
             raise EvaluationError(
-                f"{len(ids):,} images were to be scored once each; {len(indices):,} {what}, such as {ids[indices[0]]}"
+                f"{len(ids):,} images were to be scored once each; {len(indices):,} {fault}, such as {ids[indices[0]]}"
             )
     unreadable, truncated = (
         tuple(ids[i] for i in sorted(which)) for which in (measures.unreadable, measures.truncated)

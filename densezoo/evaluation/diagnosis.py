@@ -1,8 +1,7 @@
-"""Why an accuracy is wrong: labels that were counted, ordered or numbered otherwise than the network's.
+"""Explains a low accuracy by labels that are counted, ordered or numbered otherwise than the network's.
 
-A network that does its job on data whose labels are permuted predicts, for each label, mostly one class. The
-permutation that explains the most predictions is an assignment problem; where it explains far more than the labels
-do, it is named.
+If the labels of the data are permuted, a good network predicts for each label mostly one class. Finding the permutation
+that explains most predictions is an assignment problem; if it explains far more than the labels do, it is reported.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ def _by_one(step: int) -> Callable[[int], Permutation]:
     return lambda n: (np.arange(n) + step) % n
 
 
-#: {what is said of it: permutation of n classes}, the usual mistakes.
+#: {explanation of a usual mistake: number of classes -> the permutation}.
 KNOWN: dict[str, Callable[[int], Permutation]] = {
     "the labels are one too high (they count from 1)": _by_one(-1),
     "the labels are one too low": _by_one(1),
@@ -31,11 +30,11 @@ KNOWN: dict[str, Callable[[int], Permutation]] = {
 
 
 def explain_labels(table: NDArray[np.int64], class_names: Sequence[str] | None = None) -> str | None:
-    """What permutation of the classes explains the predictions, if the labels as they are don't; None: nothing does.
+    """Describe the permutation of the classes that explains the predictions; None: the labels do, or nothing does.
 
     Args:
-        table: (num_classes, num_classes) images by label and by the class that the network puts first.
-        class_names: for the message.
+        table: (num_classes, num_classes) number of images by label and by predicted class.
+        class_names: for the message; None: numbers.
     """
     num_classes = len(table)
     total, agreed = int(table.sum()), int(np.trace(table))
@@ -43,15 +42,15 @@ def explain_labels(table: NDArray[np.int64], class_names: Sequence[str] | None =
         return None
     best = _best_permutation(table)
     explained = int(table[np.arange(num_classes), best].sum())
-    seen = np.flatnonzero(table.sum(1))
-    if not _is_convincing(total, agreed, explained, len(seen)):
+    labels = np.flatnonzero(table.sum(1))
+    if not _is_convincing(total, agreed, explained, len(labels)):
         return None
     shares = f"{agreed:,} of {total:,} predictions agree with the labels, {explained:,} with permuted ones"
     for reason, permutation in KNOWN.items():
         if int(table[np.arange(num_classes), permutation(num_classes)].sum()) >= 0.95 * explained:
             return f"{shares}: {reason}"
     names = class_names or [str(i) for i in range(num_classes)]
-    moved = [f"{names[label]} -> {names[int(best[label])]}" for label in seen.tolist() if label != best[label]]
+    moved = [f"{names[label]} -> {names[int(best[label])]}" for label in labels.tolist() if label != best[label]]
     listed = ", ".join(moved[:10]) + (", ..." if len(moved) > 10 else "")
     return f"{shares}: the classes are in another order ({listed})"
 
@@ -63,9 +62,9 @@ def _best_permutation(table: NDArray[np.int64]) -> Permutation:
     return columns
 
 
-def _is_convincing(total: int, agreed: int, explained: int, seen: int) -> bool:
-    """Half of the images explained, twice what the labels explain, and too many images for a fit by chance.
+def _is_convincing(total: int, agreed: int, explained: int, num_labels: int) -> bool:
+    """Whether half of the images are explained, twice as many as by the labels, and too many for a fit by chance.
 
-    With few images a class, some permutation fits random predictions well; hence ten images a class.
+    With few images in a class, some permutation fits random predictions well; hence ten images a class are demanded.
     """
-    return total >= 10 * seen and explained >= total / 2 and explained > 2 * agreed
+    return total >= 10 * num_labels and explained >= total / 2 and explained > 2 * agreed

@@ -1,4 +1,4 @@
-"""One evaluation in several processes: start them, share the images out, add the measures up, notice who is gone."""
+"""One evaluation in several processes: join them, divide the images, sum the measures, notice processes that die."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from densezoo.errors import EvaluationError
 
 T = TypeVar("T")
 
-#: {launcher: pairs of environment variables in which it tells a process its rank and how many there are}. srun alone
-#: sets SLURM_STEP_NUM_TASKS; SLURM_NTASKS stands in every process of an allocation, also where only one is run.
+#: {launcher: (variable of a process's rank, variable of the number of processes)}, of which one pair is set. Only srun
+#: sets SLURM_STEP_NUM_TASKS; SLURM_NTASKS is set in every process of an allocation, even if only one runs.
 _VARIABLES = {
     "pytorch": [("RANK", "WORLD_SIZE")],
     "slurm": [("SLURM_PROCID", "SLURM_STEP_NUM_TASKS")],
@@ -29,16 +29,17 @@ _VARIABLES = {
 }
 _STARTED_BY = {"pytorch": "torchrun --nproc-per-node N tools/...", "slurm": "srun", "mpi": "mpirun"}
 BEAT = 1.0  # seconds between two signs of life of a process
-JOINING = timedelta(minutes=5)  # after which a process that hasn't joined counts as never started
-SILENCE = 20.0  # seconds without one, after which a process counts as dead
+JOINING = timedelta(minutes=5)  # after which a process that hasn't joined counts as not started
+SILENCE = 20.0  # seconds without a sign of life, after which a process counts as dead
 _AGAIN = "start all processes again with --resume to go on"
 
 
 def start(launcher: str | None, device: str) -> str:
-    """Join the processes that a launcher started; returns which one, "none" where this process is alone.
+    """Join the processes that a launcher started; return the launcher, "none" if this process is the only one.
 
     Args:
-        launcher: a key of the launchers' table, or "none"; None: the one whose variables are set.
+        launcher: "pytorch", "slurm", "mpi" or "none"; None: the one whose environment variables are set.
+        device: that this process computes on.
 
     Raises:
         EvaluationError: this process was not started by that launcher; the others can't be reached.
@@ -46,13 +47,13 @@ def start(launcher: str | None, device: str) -> str:
     if launcher == "none":
         return launcher
     if launcher is None:
-        launcher = next((name for name in _VARIABLES if (_place(name) or (0, 1))[1] > 1), None)
+        launcher = next((name for name in _VARIABLES if (_rank_and_size(name) or (0, 1))[1] > 1), None)
         if launcher is None:
             return "none"
     if dist.is_distributed():
         return launcher
-    place = _place(launcher)
-    if place is None:
+    rank_and_size = _rank_and_size(launcher)
+    if rank_and_size is None:
         names = " or ".join(" and ".join(pair) for pair in _VARIABLES[launcher])
         raise EvaluationError(
             f"--launcher {launcher}: {names} are not set; start the processes with {_STARTED_BY[launcher]}"
@@ -60,30 +61,34 @@ def start(launcher: str | None, device: str) -> str:
     try:
         if device.startswith("cuda"):
             dist.init_dist(launcher, backend="nccl")
-        else:  # mmengine 0.10.7 picks a GPU for every process, also where there is none
-            joining = torch.distributed.rendezvous("env://", *place, timeout=JOINING)  # type: ignore[attr-defined]
+        else:  # mmengine 0.10.7 picks a GPU for every process, even if there is none
+            joining = torch.distributed.rendezvous("env://", *rank_and_size, timeout=JOINING)  # type: ignore[attr-defined]
             store = next(joining)[0]
-            store.set_timeout(timedelta(minutes=30))  # torch's own: others wait while the main one hashes the images
-            torch.distributed.init_process_group("gloo", store=store, rank=place[0], world_size=place[1])
+            store.set_timeout(
+                timedelta(minutes=30)
+            )  # torch's default: others wait while the main one hashes the images
+            torch.distributed.init_process_group(
+                "gloo", store=store, rank=rank_and_size[0], world_size=rank_and_size[1]
+            )
         atexit.register(_destroy)
-    except (RuntimeError, ValueError, KeyError) as error:  # a port in use, a rank that nobody has, MASTER_ADDR not set
+    except (RuntimeError, ValueError, KeyError) as error:  # a port in use, a missing rank, MASTER_ADDR not set
         reason = str(error).partition("\n")[0]
         raise EvaluationError(
-            f"rank {place[0]} of {place[1]} can't join the others by {launcher} ({reason}); set MASTER_ADDR to the "
-            "first machine and MASTER_PORT to a free port, the same in all processes, or give --launcher none to "
-            "measure in each process by itself"
+            f"rank {rank_and_size[0]} of {rank_and_size[1]} can't join the others by {launcher} ({reason}); set "
+            "MASTER_ADDR to the first machine and MASTER_PORT to a free port, the same in all processes, or give "
+            "--launcher none to measure in each process by itself"
         ) from None
     return launcher
 
 
 def _destroy() -> None:
-    """End the threads of gloo; a Python that shuts down beside them is ended by SIGABRT in one run of ten."""
+    """End the threads of gloo; if they run while Python shuts down, SIGABRT ends one run in ten."""
     if dist.is_distributed():
         torch.distributed.destroy_process_group()
 
 
-def _place(launcher: str) -> tuple[int, int] | None:
-    """(rank, number of processes) as a launcher's variables have it; None: they are not set."""
+def _rank_and_size(launcher: str) -> tuple[int, int] | None:
+    """(rank, number of processes) of a launcher's environment variables; None: they are not set."""
     for rank, size in _VARIABLES[launcher]:
         if rank in os.environ and size in os.environ:
             try:
@@ -96,7 +101,7 @@ def _place(launcher: str) -> tuple[int, int] | None:
 
 
 def is_main() -> bool:
-    """Whether this process is the one that prints and stores."""
+    """Whether this process is the main one, which prints and stores."""
     return bool(dist.is_main_process())
 
 
@@ -106,17 +111,25 @@ def rank() -> int:
 
 
 def world_size() -> int:
-    """How many processes there are."""
+    """The number of processes."""
     return int(dist.get_world_size())
 
 
 def shard(num_images: int) -> range:
-    """This process's images: every world_size-th from its rank on, so that none is padded or dropped."""
+    """The indices of this process's images: every world_size-th from its rank on; none is repeated or dropped.
+
+    Args:
+        num_images: of the dataset.
+    """
     return range(dist.get_rank(), num_images, dist.get_world_size())
 
 
 def gather(value: T) -> list[T]:
-    """Every process's value, ordered by rank, in each of them."""
+    """The values of all processes, ordered by rank; every process must call this, and gets all of them.
+
+    Args:
+        value: this process's.
+    """
     if world_size() == 1:
         return [value]
     values: list[T | None] = [None] * world_size()
@@ -128,15 +141,15 @@ def gather(value: T) -> list[T]:
 
 
 class _Lost(EvaluationError):
-    """The transport noticed that a process is gone, but not which one."""
+    """Raised when a connection broke, so that a process must be gone, but not known is which."""
 
 
 @contextmanager
 def watched() -> Iterator[None]:
-    """While this lasts, a process that dies ends all the others within a minute, with an error that names its rank.
+    """Until the block ends, a process that dies ends all others within a minute, with an error that names its rank.
 
-    Each process counts in a key-value store and reads the others' counters in a thread of its own, so that it sees
-    what happens also while it waits for a process that will never answer.
+    A thread of each process counts in a key-value store and reads the others' counters, so that the process notices
+    even while it waits for one that will never answer.
     """
     if world_size() == 1:
         yield
@@ -144,13 +157,13 @@ def watched() -> Iterator[None]:
     watch = _RankWatch(_open_store())
     try:
         yield
-        gather(None)  # all are done, nobody is missed from here on
+        gather(None)  # all processes are done; one that ends now is no error
     except _Lost:
-        time.sleep(SILENCE + 10 * BEAT)  # the watch ends this process as soon as it knows whose fault it is
+        time.sleep(SILENCE + 10 * BEAT)  # the watch ends this process as soon as it knows which one is gone
         raise
     except BaseException as error:
         watch.leave(
-            f"rank {rank()} ended with {type(error).__name__}: {error}; mend that, then start all processes again"
+            f"rank {rank()} ended with {type(error).__name__}: {error}; correct that, then start all processes again"
         )
         raise
     finally:
@@ -159,7 +172,7 @@ def watched() -> Iterator[None]:
 
 
 def _open_store() -> TCPStore:
-    """A store of our own beside torch's, whose connection a waiting collective may hold; rank 0 keeps it."""
+    """A second store beside torch's, whose connection a waiting collective may block; rank 0 keeps it."""
     host, wait = os.environ.get("MASTER_ADDR", "127.0.0.1"), timedelta(seconds=SILENCE)
     store = TCPStore(host, 0, None, True, wait, wait_for_workers=False) if is_main() else None
     port = gather(store.port if store else 0)[0]
@@ -167,7 +180,11 @@ def _open_store() -> TCPStore:
 
 
 class _RankWatch(threading.Thread):
-    """Counts for this process and watches the others' counters."""
+    """Counts for this process and watches the others' counters.
+
+    Args:
+        store: of the counters.
+    """
 
     def __init__(self, store: TCPStore) -> None:
         super().__init__(daemon=True, name="watch")
@@ -185,7 +202,7 @@ class _RankWatch(threading.Thread):
                 return
 
     def _beat(self, beat: int) -> str | None:
-        """Give a sign of life; returns what `_lost` says."""
+        """Count once more; return the message of `_lost`."""
         try:
             self.store.set(f"beat{rank()}", str(beat))
             return self._lost()
@@ -193,7 +210,7 @@ class _RankWatch(threading.Thread):
             return f"rank 0, which keeps the store of all processes, is gone; {_AGAIN}"
 
     def _lost(self) -> str | None:
-        """What is said of the first process that left or is silent; None: all are there."""
+        """The message on the first process that left or is silent; None: all are there."""
         if self.store.check(["left"]):
             return str(self.store.get("left").decode())
         for other, (before, since) in self.last.items():
@@ -206,7 +223,7 @@ class _RankWatch(threading.Thread):
         return None
 
     def leave(self, reason: str) -> None:
-        """Tell the others why this process ends; they end, too, and say the same."""
+        """Tell the other processes why this one ends; they end, too, with the same message."""
         try:
             self.store.set("left", reason)
             time.sleep(3 * BEAT if is_main() else 0)  # rank 0 takes the store with it
@@ -215,7 +232,7 @@ class _RankWatch(threading.Thread):
 
 
 def _end(reason: str) -> None:
-    """End this process from a thread while the main one waits for an answer that will not come."""
+    """End this process from a thread, while its main thread waits for an answer that will not come."""
     sys.stderr.write(f"error: {reason}\n")
     sys.stderr.flush()
     os._exit(1)

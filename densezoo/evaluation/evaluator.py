@@ -1,4 +1,4 @@
-"""The one evaluation loop: each step's records go to the log, and nothing else is kept (tools/test.py, training)."""
+"""The evaluation loop of tools/test.py and of training: it appends each step's records to the log."""
 
 from __future__ import annotations
 
@@ -23,9 +23,16 @@ def remaining(
 ) -> range:
     """The images of this process's share that the log doesn't have yet.
 
+    Args:
+        log: this process's records.
+        images: the whole set.
+        shard: indices of this process's images.
+        num_protocols: records of each image.
+        on_error: "stop": an image that was counted wrong is an error.
+
     Raises:
         EvaluationError: the log holds other images than the first of the share, an image that has changed since, or
-            one that couldn't be read, where that is to stop the run.
+            one that couldn't be read if ``on_error`` is "stop".
     """
     done, position, contents = log.num_records // num_protocols, 0, images.short_digests()
     for part in log:
@@ -36,12 +43,12 @@ def remaining(
             raise EvaluationError(f"{log.path}: holds other images than this run scores; {ANEW}")
         changed = first["index"][first["content"] != contents[first["index"]]].tolist()
         if changed:
-            raise EvaluationError(f"{images.where(changed[0])}: has changed since it was scored; {ANEW}")
+            raise EvaluationError(f"{images.location_of(changed[0])}: has changed since it was scored; {ANEW}")
         broken = part["index"][part["rank"] == UNREADABLE].tolist()
         if broken and on_error == "stop":
             raise EvaluationError(
-                f"{images.where(broken[0])}: can't be read and was counted wrong; go on with --on-error count-wrong, "
-                f"or replace the file and {ANEW}"
+                f"{images.location_of(broken[0])}: can't be read and was counted wrong; go on with --on-error "
+                f"count-wrong, or replace the file and {ANEW}"
             )
     return shard[done:]
 
@@ -53,16 +60,17 @@ def evaluate(
     images: VerifiedImages,
     advance: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Score every step's images and log them.
+    """Score the images of every step and log the records.
 
     Args:
-        backends: one a protocol: pixels (N, C, H, W) -> logits (N, num_classes).
-        steps: one batch a protocol each time, of the same images.
-        images: the set that they are of.
-        advance: is called with how many images more are scored.
+        backends: one for each protocol: pixels (N, C, H, W) -> logits (N, num_classes).
+        steps: one batch for each protocol, of the same images.
+        log: takes the records.
+        images: the whole set.
+        advance: is called with the number of further images that are scored.
 
     Raises:
-        EvaluationError: logits that are no numbers; the log can't be written.
+        EvaluationError: NaN or infinite logits; the log can't be written.
     """
     contents = images.short_digests()
     start = time.perf_counter()
@@ -77,11 +85,11 @@ def evaluate(
 
 
 def _records(backend: Backend, batch: Batch, protocol: int, classes: Sequence[int] | None) -> Records:
-    """In the order of the images, those that can't be read among them."""
+    """The records of a batch in the order of the images, with those of images that can't be read."""
     wrong = batch.unreadable
     records = counted_wrong(batch.indices[wrong], batch.labels[wrong], protocol)
     if len(batch.pixels):
-        read = score(backend(batch.pixels), batch.labels[~wrong], batch.indices[~wrong], protocol, classes)
-        read["truncated"] = batch.truncated[~wrong]
-        records = np.concatenate([read, records])
+        scored = score(backend(batch.pixels), batch.labels[~wrong], batch.indices[~wrong], protocol, classes)
+        scored["truncated"] = batch.truncated[~wrong]
+        records = np.concatenate([scored, records])
     return records[np.argsort(records["index"])]

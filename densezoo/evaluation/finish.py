@@ -26,13 +26,15 @@ def finish(
     facts: RunFacts,
     store: StoreOptions,
 ) -> list[EvalResult]:
-    """A whole log's results, one a protocol, stored by the main process; the log is removed after them.
+    """Compute the results, one for each protocol; the main process stores them, then the log is removed.
 
     Args:
         log: this process's records of every image of its share under each protocol.
         images: the whole set.
+        protocols: of the run.
         num_classes: of the network.
         facts: of the run.
+        store: where results and predictions are stored.
     """
     measures = sum_over_processes(log, num_classes, len(images), len(protocols))
     seconds = round(max(distributed.gather(log.seconds)), 3)
@@ -44,7 +46,7 @@ def finish(
         parts = _gathered(log)
         if distributed.is_main():
             write_predictions(store.predictions, parts, images.ids, facts, num_classes)
-        for _ in parts:  # the others send theirs
+        for _ in parts:  # the other processes send theirs
             pass
     if store.out and distributed.is_main():
         for result in results:
@@ -57,11 +59,18 @@ def finish(
 
 
 def sum_over_processes(log: RecordLog, num_classes: int, num_images: int, num_protocols: int) -> list[Measures]:
-    """Each protocol's measures, over the records of all processes."""
+    """The measures of each protocol over the records of all processes.
+
+    Args:
+        log: this process's records.
+        num_classes: of the network.
+        num_images: of the dataset.
+        num_protocols: of the run.
+    """
     parts = distributed.gather(measure(log, num_classes, num_images, num_protocols))
     summed = parts[0]
     for part in parts[1:]:
-        summed = [one + other for one, other in zip(summed, part)]
+        summed = [total + measures for total, measures in zip(summed, part)]
     return summed
 
 
@@ -84,7 +93,7 @@ def _result(facts: RunFacts, measures: Measures, ids: Sequence[str], seconds: fl
 
 
 def _gathered(log: RecordLog) -> Iterator[Records]:
-    """The records of all processes, a step of each at a time, until nobody has more."""
+    """The records of all processes, one step of each process at a time, until no process has more."""
     own = iter(log)
     while parts := [part for part in distributed.gather(next(own, None)) if part is not None]:
         yield from parts

@@ -1,4 +1,4 @@
-"""The digests of all images, made once by one process for all of them."""
+"""Hashes all images of a set in the main process, for all processes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ def hashed(images: ImageSet, show_progress: bool = False) -> VerifiedImages:
     """The set with the digest of every image.
 
     Args:
-        images: of a dataset; of digests that are known already, the same set.
-        show_progress: on stderr, if it takes more than two seconds.
+        images: the set; one that has its digests is returned unchanged.
+        show_progress: show progress on stderr if it takes more than two seconds.
     """
     if isinstance(images, VerifiedImages):
         return images
@@ -21,6 +21,6 @@ def hashed(images: ImageSet, show_progress: bool = False) -> VerifiedImages:
     if distributed.is_main():
         with progress("hashing", len(hashed_set(images)), show=show_progress, patience=2.0) as advance:
             digests = content_digests(images, advance)
-    known = distributed.gather(digests)[0]
-    assert known is not None
-    return verified(images, known)
+    of_main = distributed.gather(digests)[0]
+    assert of_main is not None
+    return verified(images, of_main)

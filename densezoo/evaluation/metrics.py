@@ -1,7 +1,7 @@
-"""Logits -> one record an image -> integer measures -> percent.
+"""Logits -> one record for each image -> integer measures -> percent.
 
-Every sum is a whole number (losses and confidences in steps of 2^-32), so that measures add up in any order: one
-process, many of them, and a run that was killed and resumed give the same to the last digit.
+Every sum is a whole number (losses and confidences in steps of 2^-32), so that the order of summation doesn't matter:
+one process, several, and a run that was killed and resumed give the same result to the last digit.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ NUM_BINS = 15  # of confidence, equally wide; Guo et al. (2017), On calibration 
 UNREADABLE = -1  # the rank of an image that could not be read and is counted wrong
 _STEP = 2.0**-32
 
-#: What is kept of an image under one protocol. ``rank``: how many classes are placed before the label (0: right).
-#: ``classes`` and ``probabilities``: the first five, filled up with -1 and 0. ``loss``: cross-entropy, nats.
+#: The record of an image under one protocol. ``rank``: number of classes with a higher logit than the label (0: right).
+#: ``classes`` and ``probabilities``: the first five, padded with -1 and 0. ``loss``: cross-entropy, nats.
 #: ``content``: the first 8 bytes of the image's sha256. ``truncated``: its end is missing and was filled in.
 RECORD = np.dtype(
     [
@@ -46,15 +46,15 @@ def score(
 ) -> Records:
     """The records of one batch.
 
-    Of equal logits the lower class comes first, on every device, which ``torch.topk`` doesn't promise.
+    Of equal logits the lower class comes first on every device, which ``torch.topk`` doesn't promise.
 
     Args:
         logits: (N, num_classes).
-        labels: (N,), whole numbers; or (N, K) with several right answers, negative where there are fewer: the best
-            placed one counts.
+        labels: (N,), whole numbers; or (N, K) right answers, padded with negative numbers: the one with the highest
+            logit counts.
         indices: (N,) into the image set.
-        protocol: its place among those that are evaluated.
-        classes: the only ones that compete; None: all.
+        protocol: its number among the evaluated protocols.
+        classes: the only classes that count as answers; None: all.
 
     Raises:
         EvaluationError: a logit is NaN or infinite.
@@ -87,7 +87,11 @@ def score(
 
 
 def counted_wrong(indices: Tensor, labels: Tensor, protocol: int = 0) -> Records:
-    """The records of images that can't be read: no class, no loss, not right."""
+    """The records of images that can't be read: no class, no loss, not right.
+
+    Args:
+        indices, labels, protocol: as of `score`.
+    """
     return _empty_records(indices, labels if labels.ndim == 1 else labels[:, 0], protocol)
 
 
@@ -100,7 +104,12 @@ def _empty_records(indices: Tensor, labels: Tensor, protocol: int) -> Records:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many images were scored, and how many had their label first or among the first five."""
+    """Numbers of images.
+
+    Args:
+        num_samples: scored or counted wrong.
+        correct1, correct5: with the label first, or among the first five.
+    """
 
     num_samples: int = 0
     correct1: int = 0
@@ -113,23 +122,23 @@ class Counts:
 
 @dataclass
 class Measures:
-    """Everything that is measured under one protocol, as sums over images; ``a + b`` is that of both.
+    """All measures under one protocol, as sums over images; ``a + b`` are the measures of both sets of images.
 
-    Its size is that of the classes squared, and four bytes an image.
+    They take memory for num_classes squared numbers, and four bytes for each image.
 
     Args:
-        seen: (images of the dataset,) how often each was scored; 1 everywhere in a whole run.
-        totals: (num_classes,) images of each label.
-        placed: (num_classes,) images whose label had that rank.
-        table: (num_classes, num_classes) images by label and predicted class.
-        bins: (NUM_BINS, 2) images and right ones among them by confidence, bin b from b/15, not included, to (b+1)/15.
-        confidence: a bin's sum of confidences, in steps of 2^-32.
-        loss: the sum, in steps of 2^-32.
+        times_scored: (images of the dataset,) how often each was scored; 1 everywhere in a whole run.
+        totals: (num_classes,) number of images by label.
+        placed: (num_classes,) number of images by the rank of their label.
+        table: (num_classes, num_classes) number of images by label and predicted class.
+        bins: (NUM_BINS, 2) number of images and of right ones by confidence; bin b has those above b/15 up to (b+1)/15.
+        confidence: (NUM_BINS,) sums of confidences, in steps of 2^-32.
+        loss: the sum over all images, in steps of 2^-32.
         unreadable: indices of images that were counted wrong because they can't be read.
-        truncated: indices of images whose end is missing, and which the protocol's library read all the same.
+        truncated: indices of images whose end is missing and was filled in.
     """
 
-    seen: NDArray[np.int32]
+    times_scored: NDArray[np.int32]
     totals: NDArray[np.int64]
     placed: NDArray[np.int64]
     table: NDArray[np.int64]
@@ -141,66 +150,83 @@ class Measures:
 
     @classmethod
     def empty(cls, num_classes: int, num_images: int) -> Measures:
-        """Of no image yet."""
+        """The measures of no image.
+
+        Args:
+            num_classes: of the network.
+            num_images: of the dataset.
+        """
         return cls(
-            seen=np.zeros(num_images, np.int32),
+            times_scored=np.zeros(num_images, np.int32),
             totals=np.zeros(num_classes, np.int64),
             placed=np.zeros(num_classes, np.int64),
             table=np.zeros((num_classes, num_classes), np.int64),
         )
 
     def add(self, records: Records) -> None:
-        """Take in the records of some images."""
-        np.add.at(self.seen, records["index"], 1)
+        """Add the records of some images.
+
+        Args:
+            records: under this protocol.
+        """
+        np.add.at(self.times_scored, records["index"], 1)
         np.add.at(self.totals, records["label"], 1)
         unreadable = records["rank"] == UNREADABLE
         self.unreadable += records["index"][unreadable].tolist()
         self.truncated += records["index"][records["truncated"]].tolist()
-        read = records[~unreadable]
-        predicted, confidence = read["classes"][:, 0], read["probabilities"][:, 0].astype(np.float64)
-        np.add.at(self.placed, read["rank"], 1)
-        np.add.at(self.table, (read["label"], predicted), 1)
-        places = np.clip(np.ceil(confidence * NUM_BINS).astype(np.int64) - 1, 0, NUM_BINS - 1)
-        np.add.at(self.bins, (places, 0), 1)
-        np.add.at(self.bins, (places, 1), read["rank"] == 0)
-        np.add.at(self.confidence, places, np.rint(confidence / _STEP).astype(np.int64))
-        self.loss += sum(round(loss / _STEP) for loss in read["loss"].tolist())
+        scored = records[~unreadable]
+        predicted, confidence = scored["classes"][:, 0], scored["probabilities"][:, 0].astype(np.float64)
+        np.add.at(self.placed, scored["rank"], 1)
+        np.add.at(self.table, (scored["label"], predicted), 1)
+        bins = np.clip(np.ceil(confidence * NUM_BINS).astype(np.int64) - 1, 0, NUM_BINS - 1)
+        np.add.at(self.bins, (bins, 0), 1)
+        np.add.at(self.bins, (bins, 1), scored["rank"] == 0)
+        np.add.at(self.confidence, bins, np.rint(confidence / _STEP).astype(np.int64))
+        self.loss += sum(round(loss / _STEP) for loss in scored["loss"].tolist())
 
     def __add__(self, other: Measures) -> Measures:
         return Measures(*(getattr(self, name.name) + getattr(other, name.name) for name in fields(self)))
 
     def correct(self, k: int) -> int:
-        """Images with their label among the first k classes; with k or fewer classes every image that was read."""
+        """The number of images with their label among the first k classes; with k or fewer classes, all readable ones.
+
+        Args:
+            k: 1 or more.
+        """
         return int(self.placed[:k].sum())
 
     def counts(self) -> Counts:
-        """The integers that a result is made of."""
+        """The counts that a result is made of."""
         return Counts(int(self.totals.sum()), self.correct(1), self.correct(5))
 
     def mean_loss(self) -> float | None:
-        """Mean cross-entropy in nats over the images that were read; None: there are none."""
-        read = int(self.placed.sum())
-        return self.loss * _STEP / read if read else None
+        """Mean cross-entropy in nats over the readable images; None: there are none."""
+        readable = int(self.placed.sum())
+        return self.loss * _STEP / readable if readable else None
 
     def reliability(self) -> list[tuple[int, float, float]]:
-        """(images, mean confidence, accuracy), both 0 to 1, of each bin of confidence that has images."""
+        """(images, mean confidence 0 to 1, accuracy 0 to 1) of each bin of confidence that has images."""
         rows = zip(self.bins.tolist(), self.confidence.tolist())
         return [(total, sums * _STEP / total, right / total) for (total, right), sums in rows if total]
 
     def calibration_error(self) -> float | None:
-        """Expected calibration error, percent: |confidence - accuracy| averaged over the images that were read."""
-        read = int(self.placed.sum())
-        if not read:
+        """Expected calibration error, percent: |confidence - accuracy| of the bins, averaged over readable images."""
+        readable = int(self.placed.sum())
+        if not readable:
             return None
-        return 100.0 * math.fsum(total * abs(mean - right) for total, mean, right in self.reliability()) / read
+        return 100.0 * math.fsum(total * abs(mean - right) for total, mean, right in self.reliability()) / readable
 
     def per_class(self) -> list[tuple[int, int, int]]:
-        """(class, right, images) of each class that has images."""
+        """(class, right images, images) of each class that has images."""
         right = np.diagonal(self.table)
         return [(i, int(right[i]), int(self.totals[i])) for i in np.flatnonzero(self.totals).tolist()]
 
     def confusions(self, most: int) -> list[tuple[int, int, int]]:
-        """(label, predicted class, images): the pairs that are taken for each other most often, at most ``most``."""
+        """(label, predicted class, images) of the most frequent confusions.
+
+        Args:
+            most: how many pairs to return at most.
+        """
         wrong = self.table.copy()
         np.fill_diagonal(wrong, 0)
         pairs = np.argwhere(wrong).tolist()
@@ -209,7 +235,14 @@ class Measures:
 
 
 def measure(records: Iterable[Records], num_classes: int, num_images: int, num_protocols: int = 1) -> list[Measures]:
-    """The measures of each protocol, in one pass over records that come in parts."""
+    """The measures of each protocol, in one pass over the records.
+
+    Args:
+        records: of the images, in parts.
+        num_classes: of the network.
+        num_images: of the dataset.
+        num_protocols: whose records there are.
+    """
     measures = [Measures.empty(num_classes, num_images) for _ in range(num_protocols)]
     for part in records:
         for number, measured in enumerate(measures):
@@ -218,14 +251,23 @@ def measure(records: Iterable[Records], num_classes: int, num_images: int, num_p
 
 
 def only_classes(logits: Tensor, classes: Sequence[int]) -> Tensor:
-    """The logits (N, num_classes) with every other class out of the competition, at minus infinity."""
+    """The logits (N, num_classes), minus infinity for all other classes.
+
+    Args:
+        logits: (N, num_classes).
+        classes: whose logits stay.
+    """
     out = torch.full_like(logits, -math.inf)
     out[:, list(classes)] = logits[:, list(classes)]
     return out
 
 
 def percent(correct: int, total: int) -> float:
-    """100 x correct / total."""
+    """100 x correct / total.
+
+    Args:
+        correct, total: number of images.
+    """
     return 100.0 * correct / total
 
 
@@ -233,6 +275,9 @@ def wilson_interval(correct: int, total: int) -> tuple[float, float]:
     """Wilson's 95 % score interval of a proportion, in percent.
 
     Wilson, E. B. (1927), Probable inference, the law of succession, and statistical inference, JASA 22:209-212.
+
+    Args:
+        correct, total: number of images.
     """
     p, z2 = correct / total, Z95 * Z95
     centre = (p + z2 / (2 * total)) / (1 + z2 / total)

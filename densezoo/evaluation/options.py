@@ -18,14 +18,16 @@ class LoadOptions:
     """What is measured.
 
     Args:
-        config: what is run; None: what the checkpoint file says of itself.
+        config: what is run; None: what the checkpoint file says of itself (`densezoo.api.convert_checkpoint` writes it
+            there).
         checkpoint: file of weights.
-        model: whose weights they are, a name of the index, if no hash says so.
+        model: whose weights they are, a name of the index, if no hash says so (`densezoo.index.known.identify`).
         dataset: its name; None: the config's, or the one that the file or its entry in the index names.
-        subset: which of a dataset's several sets; "all": each of those in data_root; None: the only one.
+        subset: which of a dataset's several sets, such as ImageNet-C's "fog/3"; "all": each of those in data_root, one
+            after the other, or of a dataset that is one set that; None: the only one.
         protocols: names; ["all"]: every one of the same kind as the weights' own; None: that one alone.
         data_root: folder, tar or shards of the dataset; built-in datasets need none.
-        labels, class_map: files that say where the labels stand, if not in the layout.
+        labels, class_map: where the labels stand, if not in the layout (`densezoo.data.datasets.open_dataset`).
         overrides: of config fields, {"model.bn_eps": 1e-4, ...}.
     """
 
@@ -50,11 +52,11 @@ class RunOptions:
         workers: processes that decode images; 0: none but this one.
         device: such as "cpu", "cuda:1"; None: the GPU where there is one.
         launcher: what started this process among others: "pytorch", "slurm", "mpi" or "none"; None: what its
-            environment says.
+            environment says. The images are shared out among all of them, and each returns the whole result.
         backend: what computes the logits, a name of `densezoo.backends.base.BACKENDS`.
         precision: one of the backend's.
-        tta: test-time augmentation, a name of `densezoo.data.views`; None: each image once.
-        cache: folder where decoded pixels are kept for further runs; None: nowhere.
+        tta: test-time augmentation, a name of `densezoo.data.views`; None: one view of each image.
+        cache: folder where decoded pixels are stored for further runs; None: they are not stored.
         on_error: an image that can't be read ends the run ("stop"), or is counted wrong and listed ("count-wrong").
     """
 
@@ -71,12 +73,15 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class StoreOptions:
-    """Where results go.
+    """Where results are stored.
 
     Args:
         out: folder of results, and of the state until then; None: nowhere.
-        existing: what becomes of the state that an interrupted run left there.
-        predictions: parquet file for one row an image; None: none.
+        existing: what becomes of the state that an interrupted run left there: "resume" goes on from it (of several
+            subsets, those whose results are stored already are not measured again), "restart" drops it, "refuse" makes
+            one that holds records an error.
+        predictions: parquet file for one row an image (`densezoo.evaluation.predictions`), under one protocol; None:
+            none.
         show_progress: on stderr.
     """
 

@@ -1,8 +1,8 @@
-"""Predictions as a parquet file: one row an image, from which every measure can be computed again.
+"""Predictions as a parquet file of one row for each image, from which every measure can be computed again.
 
-Columns: ``index`` into the dataset, ``id``, ``label``, ``rank`` (classes placed before the label; -1: unreadable),
-``loss`` (nats), ``truncated`` (its end is missing and was filled in), ``classes`` and ``probabilities`` of the first
-five. The schema's metadata names the measurement.
+Columns: ``index`` into the dataset, ``id``, ``label``, ``rank`` (classes with a higher logit than the label; -1: the
+image can't be read), ``loss`` (nats), ``truncated`` (its end is missing and was filled in), ``classes`` and
+``probabilities`` of the first five. The schema's metadata has the facts of the run.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from densezoo.evaluation.metrics import RECORD, Measures, Records, measure
 from densezoo.files import replacing
 from densezoo.types import RunFacts
 
-ROWS = 1024  # of a row group: what is in memory at a time
+ROWS = 1024  # of a row group; so many are in memory at a time
 _KEY = b"densezoo"
 _FLAT = {"index": "int64", "label": "int32", "rank": "int32", "loss": "float32", "truncated": "bool"}
 _FIRST_FIVE = {"classes": "int32", "probabilities": "float32"}
@@ -40,26 +40,32 @@ def _pyarrow() -> tuple[Any, Any]:
 
 
 def check_can_write(path: Path) -> None:
-    """Find out before the work starts.
+    """Refuse a file of predictions that can't be written, before the work starts.
+
+    Args:
+        path: the file.
 
     Raises:
         MissingDependencyError: no pyarrow.
-        EvaluationError: no place to write to.
+        EvaluationError: no file can be written in its folder.
     """
     _pyarrow()
     try:
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
-        raise EvaluationError(f"{path}: predictions can't be written there ({error.strerror})") from None
+        raise EvaluationError(
+            f"{path}: predictions can't be written there ({error.strerror}); choose another file by --predictions"
+        ) from None
 
 
 def write_predictions(
     path: Path, parts: Iterable[Records], ids: Sequence[str], facts: RunFacts, num_classes: int
 ) -> None:
-    """Store records as they come, about ROWS in memory at a time; the file is whole or not there at all.
+    """Write records to a file, about ROWS in memory at a time; the file is written whole or not at all.
 
     Args:
+        path: the file.
         parts: the records of every image, in any order.
         ids: of all images, by index.
         facts: of the run.
@@ -99,15 +105,15 @@ def write_predictions(
 
 
 def _merged(parts: Iterable[Records]) -> Iterator[Records]:
-    """The same in larger parts, of about ROWS."""
-    held: list[Records] = []
+    """The records in larger parts, of about ROWS."""
+    waiting: list[Records] = []
     for part in parts:
-        held.append(part)
-        if sum(map(len, held)) >= ROWS:
-            yield np.concatenate(held)
-            held = []
-    if held:
-        yield np.concatenate(held)
+        waiting.append(part)
+        if sum(map(len, waiting)) >= ROWS:
+            yield np.concatenate(waiting)
+            waiting = []
+    if waiting:
+        yield np.concatenate(waiting)
 
 
 @dataclass(frozen=True)
@@ -132,19 +138,19 @@ class Predictions:
         with parquet.ParquetFile(self.path) as file:
             for batch in file.iter_batches(ROWS):
                 records = np.zeros(len(batch), RECORD)
-                for name in set(_FLAT) & set(batch.schema.names):  # files of before a column have none of it
+                for name in set(_FLAT) & set(batch.schema.names):  # older files lack newer columns
                     records[name] = batch.column(name).to_numpy(zero_copy_only=False)
                 for name in _FIRST_FIVE:
                     records[name] = batch.column(name).flatten().to_numpy().reshape(-1, 5)
                 yield batch.column("id").to_pylist(), records
 
     def measures(self) -> Measures:
-        """Every measure, computed anew."""
+        """Every measure, computed from the records."""
         records = (part for _, part in self.parts())
         return measure(records, self.num_classes, self.num_images)[0]
 
     def right(self) -> NDArray[np.bool_]:
-        """(num_images,) whether each image's label came first."""
+        """(num_images,), whether the network put each image's label first."""
         right = np.zeros(self.num_images, np.bool_)
         for _, records in self.parts():
             right[records["index"]] = records["rank"] == 0
@@ -152,7 +158,10 @@ class Predictions:
 
 
 def read_predictions(path: str | Path) -> Predictions:
-    """Open a file that `write_predictions` made.
+    """Open a file of `write_predictions`.
+
+    Args:
+        path: the file.
 
     Raises:
         EvaluationError: it can't be read, or is another parquet file.

@@ -1,4 +1,4 @@
-"""How far a run is, on stderr."""
+"""Shows the progress of a run on stderr."""
 
 from __future__ import annotations
 
@@ -11,17 +11,21 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 @contextmanager
 def progress(
-    what: str, total: int, done: int = 0, *, show: bool, patience: float = 0.0
+    activity: str, total: int, done: int = 0, *, show: bool, patience: float = 0.0
 ) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr with images/s, or a line every tenth where stderr is a file; yields what to call each batch.
+    """Show a bar on stderr with images/s; if stderr is no terminal, a line after every tenth.
 
     Args:
-        what: is done with the images.
-        total, done: images in all, and those that were done before.
+        activity: what is done with the images, such as "hashing".
+        total, done: number of all images, and of those that were done before.
+        show: False: show nothing.
         patience: seconds before anything is shown.
+
+    Yields:
+        A function to call with the number of further images that are done.
     """
     columns = (
-        TextColumn(what),
+        TextColumn(activity),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[speed]}"),
@@ -40,9 +44,9 @@ def progress(
             bar.update(task, speed=f"{(state.completed - done) / elapsed:.0f} images/s")
         if elapsed < patience or not show:
             return
-        bar.start()  # again is nothing
+        bar.start()  # does nothing if it was started
         if not console.is_terminal and 10 * state.completed // total > tenths:
-            console.print(f"{what} {state.completed:.0f}/{total} {state.fields['speed']}", highlight=False)
+            console.print(f"{activity} {state.completed:.0f}/{total} {state.fields['speed']}", highlight=False)
 
     try:
         yield advance

@@ -1,12 +1,12 @@
-"""The state of a run: an append-only file of what was scored, which an interrupted run leaves for `--resume`.
+"""The state of a run: an append-only file of records, which an interrupted run leaves for `--resume`.
 
-    {"version": ..., "batch_size": ..., ...}\\n    the run, as JSON; the file appears with this line whole
-    (images, CRC-32, seconds) records              one frame a step, written in one call
+    {"version": ..., "batch_size": ..., ...}\\n    the run, as JSON; the file is created with this whole line
+    (images, CRC-32, seconds) records              one frame for each step, written in one call
     (images, CRC-32, seconds) records
     ...
 
-A run that is killed while it writes leaves a broken last frame; it is cut off, and its images are scored again. The
-file is read through the handle that it is written by: who deletes it, or its folder, meanwhile stops nothing.
+A run that is killed while it writes leaves a broken last frame, which is cut off; its images are scored again. The file
+is read through the handle that writes it, so that a run goes on even if the file or its folder is deleted.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ _FRAME = struct.Struct("<IId")  # records, CRC-32 of their bytes, seconds that t
 
 
 class RecordLog:
-    """One process's records on disk; the memory it takes is one step's. ``with`` closes it.
+    """One process's records on disk; one step's records are in memory. ``with`` closes it.
 
     Args:
         path: the file; its folder exists.
-        run: all that the records depend on, as JSON values: a state of another run is refused.
-        existing: what becomes of a state with records: "refuse" it, "resume" it, or "restart", without it.
+        run: all that the records depend on, as JSON values; a state of another run is refused.
+        existing: "refuse" a state that holds records, "resume" it, or "restart" without it.
 
     Raises:
-        EvaluationError: the file is the state of another run, holds what nobody said is to be dropped, or can't be
-            written.
+        EvaluationError: the file is the state of another run, holds records that may neither be resumed nor dropped,
+            or can't be written.
     """
 
     def __init__(self, path: Path, run: Mapping[str, object], existing: ExistingState = "refuse") -> None:
@@ -59,7 +59,7 @@ class RecordLog:
                 )
             if existing != "resume" and self.num_records:
                 raise _refusal(path, self.num_records, difference)
-            if existing != "resume":  # of whatever run, there is nothing to lose
+            if existing != "resume":  # a state without records, of this or another run
                 self._start()
                 self._open()
             os.truncate(self._handle, self._end)
@@ -70,7 +70,7 @@ class RecordLog:
             raise
 
     def _open(self) -> None:
-        """Open the file and count what it holds, up to its end or a broken frame."""
+        """Open the file and count its records, up to its end or a broken frame."""
         self._close()
         self._file = self.path.open("r+b", buffering=0)
         self._first_line = self._file.readline()
@@ -81,10 +81,11 @@ class RecordLog:
             self.seconds += seconds
 
     def append(self, records: Records, seconds: float) -> None:
-        """Write one step's records; they are safe from a kill when this returns.
+        """Write one step's records; when this returns, killing the process doesn't lose them.
 
         Args:
-            seconds: what the step took.
+            records: of the step.
+            seconds: that the step took.
 
         Raises:
             EvaluationError: the disk is full.
@@ -112,11 +113,11 @@ class RecordLog:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._close()
-        if kind is not None and self.num_records == 0:  # there is nothing to go on from
+        if kind is not None and self.num_records == 0:  # there is nothing to resume
             self.remove()
 
     def remove(self) -> None:
-        """Remove the file, once its result is stored."""
+        """Remove the file, after its result was stored."""
         self.path.unlink(missing_ok=True)
 
     @property
@@ -135,17 +136,17 @@ class RecordLog:
             hidden.write_bytes(f"{zlib.crc32(text):08x} ".encode() + text + b"\n")
 
     def _difference(self) -> str | None:
-        """What the first line says otherwise of the run; None: it is this one."""
+        """The first difference between the first line's run and this one; None: they are the same."""
         try:
             checksum, _, text = self._first_line.rstrip(b"\n").partition(b" ")
-            kept = dict(json.loads(text))
-            whole = int(checksum, 16) == zlib.crc32(text)
+            former = dict(json.loads(text))
+            is_whole = int(checksum, 16) == zlib.crc32(text)
         except (ValueError, TypeError, RecursionError):
-            whole = False
-        if not whole:
+            is_whole = False
+        if not is_whole:
             return "its first line is damaged, so that nothing tells what the records are of"
-        differ = (key for key in {**self.run, **kept} if kept.get(key) != self.run.get(key))
-        return next((f"{key} was {kept.get(key)!r}, is {self.run.get(key)!r}" for key in differ), None)
+        differ = (key for key in {**self.run, **former} if former.get(key) != self.run.get(key))
+        return next((f"{key} was {former.get(key)!r}, is {self.run.get(key)!r}" for key in differ), None)
 
     def _unwritable(self, error: OSError) -> EvaluationError:
         return EvaluationError(
@@ -154,7 +155,10 @@ class RecordLog:
 
 
 def check_no_records(path: Path) -> None:
-    """Refuse a state that a `RecordLog` would refuse, before the work that comes before its own.
+    """Refuse a state that `RecordLog` would refuse later, before other work is done.
+
+    Args:
+        path: the state's file; it need not exist.
 
     Raises:
         EvaluationError: it holds records.
@@ -168,14 +172,14 @@ def check_no_records(path: Path) -> None:
 
 def _refusal(path: Path, count: int, difference: str | None) -> EvaluationError:
     other = f" of other settings ({difference})" if difference else ""
-    way = "repeat that one with --resume" if difference else "go on from them with --resume"
+    advice = "repeat that one with --resume" if difference else "go on from them with --resume"
     return EvaluationError(
-        f"{path}: holds {count:,} records of an interrupted run{other}; {way}, or drop them with --restart"
+        f"{path}: holds {count:,} records of an interrupted run{other}; {advice}, or drop them with --restart"
     )
 
 
 def _frames(handle: int, start: int) -> Iterator[tuple[int, float, Records]]:
-    """(where the frame ends, its seconds, its records) from ``start`` on, up to the first broken frame."""
+    """(offset of the frame's end, its seconds, its records) from ``start`` on, up to the first broken frame."""
     size, end = os.fstat(handle).st_size, start
     while len(head := os.pread(handle, _FRAME.size, end)) == _FRAME.size:
         count, checksum, seconds = _FRAME.unpack(head)

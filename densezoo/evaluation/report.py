@@ -1,4 +1,4 @@
-"""Measures, and the comparison of two runs, as a person reads them in a terminal."""
+"""Measures, and the comparison of two runs, as text for a terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ SIGNIFICANT = 0.05
 
 
 def report(facts: RunFacts, measures: Measures, topk: Sequence[int]) -> str:
-    """Accuracies with their intervals, loss, calibration, the worst classes, the most frequent confusions."""
+    """Accuracies with their intervals, loss, calibration, the worst classes, the most frequent confusions.
+
+    Args:
+        facts: of the run.
+        measures: of the run.
+        topk: the k of the accuracies.
+    """
     total = measures.counts().num_samples
     lines = [f"{facts.model} on {facts.dataset}, protocol {facts.protocol}, {total:,} images"]
     for k in topk:
@@ -27,7 +33,7 @@ def report(facts: RunFacts, measures: Measures, topk: Sequence[int]) -> str:
     if measures.unreadable:
         lines.append(f"  {len(measures.unreadable)} images can't be read and are counted wrong")
     if measures.truncated:
-        lines.append(f"  {len(measures.truncated)} images are truncated; what is missing of them was filled in")
+        lines.append(f"  {len(measures.truncated)} images are truncated; their missing ends were filled in")
     worst = sorted(measures.per_class(), key=lambda row: (row[1] / row[2], row[0]))[:SHOWN]
     lines.append("  the worst classes:")
     for label, right, n in worst:
@@ -40,12 +46,17 @@ def report(facts: RunFacts, measures: Measures, topk: Sequence[int]) -> str:
 
 
 def comparison_report(first: RunFacts, second: RunFacts, comparison: Comparison) -> str:
-    """Who is better by how much, and whether that is more than chance."""
+    """The difference of two runs, and whether it is more than chance.
+
+    Args:
+        first, second: facts of the runs.
+        comparison: of the runs.
+    """
     total = comparison.both + comparison.only_first + comparison.only_second + comparison.neither
     difference = percent(comparison.only_first - comparison.only_second, total)
-    sure = comparison.p_value < SIGNIFICANT
+    is_significant = comparison.p_value < SIGNIFICANT
     better = "the first" if difference > 0 else "the second"
-    verdict = f"{better} is really better" if sure else "the difference may be chance"
+    verdict = f"{better} is really better" if is_significant else "the difference may be chance"
     return "\n".join(
         [
             f"first:  {first.model}, protocol {first.protocol}",

@@ -1,6 +1,6 @@
-"""One whole evaluation, read from top to bottom: plan -> images -> backends -> records -> results.
+"""One whole evaluation: plan -> images -> backends -> records -> results.
 
-What was decided before, the network among it, is in the plan; what comes after the records is in `finish`.
+The plan has all that is decided before, the network included; `finish` makes results of the records.
 """
 
 from __future__ import annotations
@@ -36,12 +36,11 @@ from densezoo.evaluation.options import RunOptions, StoreOptions
 from densezoo.evaluation.predictions import check_can_write
 from densezoo.evaluation.progress import progress
 from densezoo.evaluation.record_log import RecordLog
-from densezoo.evaluation.run_lock import run_lock
 from densezoo.files import check_writable
 from densezoo.results.store import check_replaces, find_same, read_results
 from densezoo.types import Architecture, EvalResult, Protocol, RunFacts
 
-SPARE = 1 << 20  # bytes that have to be free beside the state, for results
+SPARE = 1 << 20  # bytes that must be free for results, beside those for the state
 
 
 @dataclass(frozen=True)
@@ -50,9 +49,9 @@ class Plan:
 
     Args:
         network: images (N, C, H, W), normalised -> logits.
-        architecture: the network's, as it was asked for.
-        protocols: each image is scored under every one.
-        subsets: of the dataset, one after the other; (None,): it is one set.
+        architecture: of the network, as the config has it.
+        protocols: each image is scored under all of them.
+        subsets: of the dataset; they are measured one after the other; (None,): the dataset is one set.
         open_images: subset -> its images.
         facts: of the run over the first subset.
         options: how it is measured; the device is chosen.
@@ -68,9 +67,13 @@ class Plan:
 
 
 def run(plan: Plan, store: StoreOptions) -> list[EvalResult]:
-    """One result a subset and protocol, the same in every process; the main one stores them.
+    """Measure: one result for each subset and protocol, the same in every process; the main process stores them.
 
-    Of several subsets that are resumed, those whose results are stored already are not measured again.
+    If several subsets are resumed, those whose results are stored are not measured again.
+
+    Args:
+        plan: of the evaluation.
+        store: where results are stored.
 
     Raises:
         ConfigError: predictions of several subsets or protocols; images that the network can't take.
@@ -91,8 +94,8 @@ def run(plan: Plan, store: StoreOptions) -> list[EvalResult]:
         facts = dataclasses.replace(plan.facts, subset=images.subset)
         if stored:
             images = hashed(images, store.show_progress)
-            known = dataclasses.replace(facts, dataset_fingerprint=images.fingerprint())
-            same = [find_same(stored, dataclasses.replace(known, protocol=each.name)) for each in plan.protocols]
+            hashed_facts = dataclasses.replace(facts, dataset_fingerprint=images.fingerprint())
+            same = [find_same(stored, dataclasses.replace(hashed_facts, protocol=p.name)) for p in plan.protocols]
             if None not in same:
                 results += [result for result in same if result]
                 continue
@@ -101,7 +104,7 @@ def run(plan: Plan, store: StoreOptions) -> list[EvalResult]:
 
 
 def _run_set(plan: Plan, images: ImageSet, facts: RunFacts, store: StoreOptions) -> list[EvalResult]:
-    """One result a protocol over one set of images, stored; then the state is removed."""
+    """Measure one set of images: one result for each protocol, stored; then the state is removed."""
     protocols, options = plan.protocols, plan.options
     if store.predictions and len(protocols) != 1:
         raise ConfigError(f"--predictions takes one protocol, found {len(protocols)}; choose one by --protocol")
@@ -115,22 +118,16 @@ def _run_set(plan: Plan, images: ImageSet, facts: RunFacts, store: StoreOptions)
             check_replaces(folder.parent, dataclasses.replace(facts, protocol=protocol.name))
         if store.predictions:
             check_can_write(store.predictions)
-        path = folder / state.state_name(facts)
-        with run_lock(path.with_suffix(".lock")):
-            identity = state.run_identity(images, protocols, plan.architecture, facts, options.batch_size)
-            state.check_same_run(identity)
-            if store.existing == "restart" and distributed.is_main():
-                state.remove_other_states(path)
-            with RecordLog(path, identity, store.existing) as log:
-                known = hashed(images, store.show_progress)
-                difference = _largest_difference(backends, plan, known)
-                facts = dataclasses.replace(
-                    facts, dataset_fingerprint=known.fingerprint(), backend_difference=difference
-                )
-                left = remaining(log, known, distributed.shard(len(known)), len(protocols), options.on_error)
-                with state.saying_what_is_kept(log, len(images), len(protocols)) if store.out else nullcontext():
-                    _score(backends, known, left, options, log, store.show_progress)
-                    return finish(log, known, protocols, plan.architecture.num_classes, facts, store)
+        with state.opened(
+            folder, images, protocols, plan.architecture, facts, options.batch_size, store.existing
+        ) as log:
+            known = hashed(images, store.show_progress)
+            difference = _largest_difference(backends, plan, known)
+            facts = dataclasses.replace(facts, dataset_fingerprint=known.fingerprint(), backend_difference=difference)
+            left = remaining(log, known, distributed.shard(len(known)), len(protocols), options.on_error)
+            with state.saying_what_is_kept(log, len(images), len(protocols)) if store.out else nullcontext():
+                _score(backends, known, left, options, log, store.show_progress)
+                return finish(log, known, protocols, plan.architecture.num_classes, facts, store)
 
 
 def percentages(
@@ -140,16 +137,17 @@ def percentages(
 
     Args:
         model: images (N, C, H, W), normalised -> logits.
-        images, protocol: what is measured.
-        architecture: the model's.
+        images: the set that is measured.
+        protocol: of the images.
+        architecture: of the model.
         device: "cpu", "cuda", ...
-        batch_size: images a step, in each process.
+        batch_size: images in a step of each process.
     """
-    known = hashed(images)
+    verified_images = hashed(images)
     with tempfile.TemporaryDirectory() as folder, RecordLog(Path(folder) / "state", {}) as log:
-        share, options = distributed.shard(len(known)), RunOptions(batch_size, workers=0)
-        _score([create_backend(EAGER, model, protocol, device, "float32")], known, share, options, log, False)
-        (measures,) = sum_over_processes(log, architecture.num_classes, len(known), 1)
+        share, options = distributed.shard(len(verified_images)), RunOptions(batch_size, workers=0)
+        _score([create_backend(EAGER, model, protocol, device, "float32")], verified_images, share, options, log, False)
+        (measures,) = sum_over_processes(log, architecture.num_classes, len(verified_images), 1)
     return measures.counts().percentages()
 
 
@@ -173,22 +171,22 @@ def _check_size(backends: Sequence[Backend], images: ImageSet) -> None:
 
 
 def _shape(protocol: Protocol, images: ImageSet) -> tuple[int, int, int] | None:
-    """(C, H, W) of the first image that can be read; None: there seems to be none."""
+    """(C, H, W) of the first image that can be read; None: the first hundred can't be read."""
     channels = len(protocol.channel_order)
     if protocol.crop is not None:
         return channels, protocol.crop, protocol.crop
-    for index in range(min(len(images), 100)):  # some may be broken, which is for the run to say
+    for index in range(min(len(images), 100)):  # some may be broken, which the run reports later
         with suppress(ImageError):
-            pixels = to_pixels(decode(images.read(index), protocol, images.where(index)), protocol)
+            pixels = to_pixels(decode(images.read(index), protocol, images.location_of(index)), protocol)
             return channels, pixels.shape[1], pixels.shape[2]
     return None
 
 
 def _largest_difference(backends: Sequence[Backend], plan: Plan, images: VerifiedImages) -> float | None:
-    """Hold each backend to eager on the first batch; None: they are eager.
+    """Compare each backend's logits with eager's on the first batch; return the largest difference, None for eager.
 
     Raises:
-        EvaluationError: one's logits differ by more than the table of backends allows.
+        EvaluationError: a backend's logits differ by more than the table of backends allows.
     """
     if plan.options.backend == EAGER:
         return None
@@ -207,7 +205,7 @@ def _largest_difference(backends: Sequence[Backend], plan: Plan, images: Verifie
 def _steps(
     backends: Sequence[Backend], images: VerifiedImages, indices: Sequence[int], options: RunOptions
 ) -> Generator[list[Batch]]:
-    """Batches of the images at ``indices``, one a backend each time."""
+    """Batches of the images at ``indices``, one for each backend at a time."""
     return batches_by_protocol(
         images,
         [backend.protocol for backend in backends],
@@ -224,13 +222,14 @@ def _steps(
 def _score(
     backends: Sequence[Backend],
     images: VerifiedImages,
-    left: range,
+    unscored: range,
     options: RunOptions,
     log: RecordLog,
     show_progress: bool,
 ) -> None:
-    """Score those of this process's images that the log doesn't have."""
-    steps = _steps(backends, images, left, options)
+    """Score this process's images that the log doesn't have yet."""
+    steps = _steps(backends, images, unscored, options)
     show, total = show_progress and distributed.is_main(), len(distributed.shard(len(images)))
-    with lost_workers_named(), closing(steps), progress("evaluating", total, total - len(left), show=show) as advance:
+    done = total - len(unscored)
+    with lost_workers_named(), closing(steps), progress("evaluating", total, done, show=show) as advance:
         evaluate([partial(sum_over_views, backend) for backend in backends], steps, log, images, advance)

@@ -1,7 +1,7 @@
-"""One run at a time: a locked file beside the run's state, which says who holds it.
+"""Allows one run at a time: a locked file beside the run's state, which names the process that holds it.
 
-The lock is POSIX's (fcntl), which a process's children don't inherit: when a run is killed, its decoding processes,
-which notice some seconds later, don't hold up the one that goes on. (flock, and so filelock, would be inherited.)
+The lock is POSIX's (fcntl), which child processes don't inherit: when a run is killed, its decoding processes, which
+notice some seconds later, don't block the run that resumes it. (flock, and so filelock, would be inherited.)
 """
 
 from __future__ import annotations
@@ -17,15 +17,18 @@ from pathlib import Path
 
 from densezoo.errors import EvaluationError
 
-_held_here: dict[str, bytes] = {}  # {real path: owner}; to open a file and close it again would free its lock
+_held_here: dict[str, bytes] = {}  # {real path: owner}; opening and closing a locked file again would free its lock
 
 
 @contextmanager
 def run_lock(path: Path) -> Iterator[None]:
-    """Hold ``path`` as long as this lasts; the system frees it however the process ends.
+    """Hold a lock until the block ends; the system frees it in any case when the process ends.
+
+    Args:
+        path: the file to lock; it is made, and removed at the end.
 
     Raises:
-        EvaluationError: another process holds it; says which. Or the file can't be written.
+        EvaluationError: another process holds it (names it), or the file can't be written.
     """
     name = os.path.realpath(path)
     if name in _held_here:
@@ -42,13 +45,13 @@ def run_lock(path: Path) -> Iterator[None]:
         yield
     finally:
         del _held_here[name]
-        if _is_at(handle, path):  # a deleted folder's lock is gone, and another run may have made it anew
+        if _is_at(handle, path):  # if the folder was deleted, another run may have made a new file
             path.unlink(missing_ok=True)
         os.close(handle)
 
 
 def _locked(path: Path) -> int:
-    """A handle of the locked file."""
+    """Open and lock a file; return its handle."""
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
@@ -61,7 +64,7 @@ def _locked(path: Path) -> int:
             raise
         if _is_at(handle, path):
             return handle
-        os.close(handle)  # its last holder removed it between the two steps
+        os.close(handle)  # its last holder removed it after it was opened
 
 
 def _is_at(handle: int, path: Path) -> bool:
@@ -74,10 +77,10 @@ def _is_at(handle: int, path: Path) -> bool:
 def _held(path: Path, content: bytes) -> str:
     try:
         owner = json.loads(content)
-        who = f"process {owner['pid']} on {owner['host']} since {owner['since']} UTC"
-    except (ValueError, KeyError, TypeError):  # it has locked the file and not written to it yet
-        who = "another process"
+        holder = f"process {owner['pid']} on {owner['host']} since {owner['since']} UTC"
+    except (ValueError, KeyError, TypeError):  # the file is locked but not written yet
+        holder = "another process"
     return (
-        f"{path}: held by {who}, which measures the same model under the same protocol into the same folder; "
+        f"{path}: held by {holder}, which measures the same model under the same protocol into the same folder; "
         "wait for it, end it, or choose another --out"
     )

@@ -1,9 +1,9 @@
-"""The state of a run: its folder, its name, the run that it belongs to, and what is said of it when a run ends."""
+"""The state of a run: its folder, its name, the identity of its run, and the message on it after an interruption."""
 
 from __future__ import annotations
 
 import dataclasses
-import glob
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -13,21 +13,33 @@ from densezoo.data.images import ImageSet
 from densezoo.errors import DensezooError, EvaluationError
 from densezoo.evaluation import distributed
 from densezoo.evaluation.metrics import RECORD
+from densezoo.evaluation.options import ExistingState
 from densezoo.evaluation.record_log import RecordLog, check_no_records
+from densezoo.evaluation.run_lock import run_lock
 from densezoo.families import architecture_values
+from densezoo.files import replaced_by
 from densezoo.results.store import file_stem
 from densezoo.types import Architecture, Protocol, RunFacts
 
 
 @contextmanager
 def state_folder(out: Path | None, dataset: str) -> Iterator[Path]:
-    """The folder of a dataset's results and states; one that is removed afterwards where nothing is stored."""
+    """The folder of a dataset's results and states.
+
+    Args:
+        out: folder of results; None: nothing is stored, and a temporary folder is made and removed.
+        dataset: its name.
+    """
     with nullcontext(out / dataset) if out else tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
 
 
 def state_name(facts: RunFacts) -> str:
-    """Of this process's state: beside the results, hidden."""
+    """The name of this process's state, a hidden file beside the results.
+
+    Args:
+        facts: of the run.
+    """
     return f".{file_stem(facts.model, facts.conditions)}.rank{distributed.rank()}.state"
 
 
@@ -36,10 +48,10 @@ def check_states(out: Path, runs: Sequence[RunFacts]) -> None:
 
     Args:
         out: folder of results.
-        runs: one a measurement.
+        runs: facts of each measurement.
 
     Raises:
-        EvaluationError: one holds records.
+        EvaluationError: a state holds records.
     """
     for facts in runs:
         check_no_records(out / facts.dataset / state_name(facts))
@@ -52,7 +64,15 @@ def run_identity(
     facts: RunFacts,
     batch_size: int,
 ) -> dict[str, object]:
-    """All that the records of this process depend on, as JSON values; but the images, of which each record tells."""
+    """All that the records of this process depend on, as JSON values, except the images, whose hashes the records hold.
+
+    Args:
+        images: the whole set.
+        protocols: of the run.
+        architecture: of the network.
+        facts: of the run.
+        batch_size: images in a step of each process.
+    """
     fixed = ("weights_sha256", "dataset", "backend", "precision", "device", "versions")
     return {
         **{name: getattr(facts, name) for name in fixed},
@@ -68,8 +88,39 @@ def run_identity(
     }
 
 
+@contextmanager
+def opened(
+    folder: Path,
+    images: ImageSet,
+    protocols: Sequence[Protocol],
+    architecture: Architecture,
+    facts: RunFacts,
+    batch_size: int,
+    existing: ExistingState,
+) -> Iterator[RecordLog]:
+    """This process's records of a run, which no other run adds to meanwhile.
+
+    Args:
+        folder: of the state; it exists.
+        images, protocols, architecture, facts, batch_size: what the records are of.
+        existing: what becomes of the state that an interrupted run left.
+
+    Raises:
+        EvaluationError: another run holds the state, or left it; another process measures another thing.
+    """
+    run = run_identity(images, protocols, architecture, facts, batch_size)
+    path = folder / state_name(facts)
+    with run_lock(path.with_suffix(".lock")):
+        check_same_run(run)
+        remove_beginnings(path)
+        if existing == "restart" and distributed.is_main():
+            remove_other_states(path)
+        with RecordLog(path, run, existing) as log:
+            yield log
+
+
 def check_same_run(run: Mapping[str, object]) -> None:
-    """Hold what all processes measure against what the first one does.
+    """Refuse a process that measures another thing than the first one.
 
     Args:
         run: this process's `run_identity`.
@@ -83,26 +134,34 @@ def check_same_run(run: Mapping[str, object]) -> None:
             if key not in ("rank", "device") and other[key] != runs[0][key]:
                 raise EvaluationError(
                     f"rank {other['rank']} measures another thing than rank 0: {key} is {other[key]!r}, and "
-                    f"{runs[0][key]!r} there; give all of them the same files and options"
+                    f"{runs[0][key]!r} there; give all processes the same files and options"
                 )
 
 
+def remove_beginnings(state: Path) -> None:
+    """Remove the hidden files that kills left while this state began; no other process writes it now."""
+    for path in state.parent.iterdir():
+        if replaced_by(path) == state:
+            path.unlink(missing_ok=True)
+
+
 def remove_other_states(state: Path) -> None:
-    """Remove what former runs in more processes left beside a state."""
-    stem = state.name[: state.name.rindex(".rank")]
-    for path in state.parent.glob(f"{glob.escape(stem)}.rank*.state"):
-        if path.name.removesuffix(".state").rpartition("rank")[2] not in map(str, range(distributed.world_size())):
+    """Remove what former runs in more processes left beside a state, their beginnings included."""
+    name = re.compile(re.escape(state.name[: state.name.rindex(".rank")]) + r"\.rank(\d+)\.state")
+    for path in state.parent.iterdir():
+        found = name.fullmatch((replaced_by(path) or path).name)
+        if found and int(found[1]) >= distributed.world_size():
             path.unlink(missing_ok=True)
 
 
 @contextmanager
 def saying_what_is_kept(log: RecordLog, num_images: int, num_protocols: int) -> Iterator[None]:
-    """Whatever ends a run that has scored something, the error says what is kept and how to go on.
+    """Add to the error that ends a run how many images are kept and how to go on, if any are.
 
     Args:
-        log: of a state that outlives the run.
+        log: this process's records.
         num_images: of the whole set.
-        num_protocols: how many records there are of each image.
+        num_protocols: records of each image.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Times of things that are run side by side: interleaved, so that a busy moment falls on all of them."""
+"""Measures times of several functions in interleaved runs, so that a busy moment slows all of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from pathlib import Path
 
 
 def interleaved_medians(runs: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """{name: median seconds} over the rounds; in each round every one runs once, in turn."""
+    """{name: median seconds} of several functions; in each round every function runs once.
+
+    Args:
+        runs: {name: function}.
+        rounds: of all functions.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
         for name, run in runs.items():
@@ -20,11 +25,15 @@ def interleaved_medians(runs: Mapping[str, Callable[[], object]], rounds: int) -
 
 
 def load_with_torchfile(path: Path) -> object | None:
-    """What PyPI's torchfile makes of a Torch7 file; None where it isn't installed or can't read it."""
+    """A Torch7 file as PyPI's torchfile loads it; None if that isn't installed or can't read it.
+
+    Args:
+        path: the file.
+    """
     try:
         import torchfile
 
         loaded: object = torchfile.load(str(path))
         return loaded
-    except Exception:  # it raises whatever a byte that it didn't expect leads to
+    except Exception:  # torchfile raises many kinds of errors
         return None

@@ -1,4 +1,4 @@
-"""The families of networks. Each is a folder here that holds all that only it knows, and a name in FAMILIES."""
+"""The families of networks. Each has a folder here with all that is particular to it, and a name in FAMILIES."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ if TYPE_CHECKING:
 
 A = TypeVar("A", bound=Architecture)
 
-#: Names of folders; the first is the one that a config or a file means that names none.
+#: Names of folders; the first one is the family of configs and files that name none.
 FAMILIES = ["densenet", "rdnet"]
 
 
 def get_family(name: str) -> Family[Any]:
     """The family of that name.
+
+    Args:
+        name: one of FAMILIES.
 
     Raises:
         UnknownNameError: there is none.
@@ -39,7 +42,11 @@ def families() -> list[Family[Any]]:
 
 
 def family_of(arch: A) -> Family[A]:
-    """The family whose architecture this is."""
+    """The family of an architecture.
+
+    Args:
+        arch: the architecture.
+    """
     return get_family(arch.family)
 
 
@@ -47,35 +54,38 @@ def architecture_values(arch: Architecture) -> dict[str, Any]:
     """The JSON values of an architecture, from which `build_architecture` makes it again.
 
     Those of the first family have no ``family``: files were written before there was another one.
+
+    Args:
+        arch: the architecture.
     """
     family = {} if arch.family == FAMILIES[0] else {"family": arch.family}
     return {**family, **dataclasses.asdict(arch)}
 
 
 def build_architecture(values: object, error_prefix: str, error: type[DensezooError] = ConfigError) -> Architecture:
-    """An architecture from a mapping of its fields, and ``family`` where it isn't the first family's.
+    """An architecture from a mapping of its fields; ``family`` may be absent for the first family.
 
     Args:
         values: the mapping, from a config or a file.
         error_prefix: file and field, for messages.
-        error: what to raise.
+        error: the class of the error that is raised.
 
     Raises:
         error: there is no such family; an unknown field or a value of a wrong type or out of its range.
     """
-    given = dict(values) if isinstance(values, Mapping) else values
-    name = given.pop("family", FAMILIES[0]) if isinstance(given, dict) else FAMILIES[0]
+    fields = dict(values) if isinstance(values, Mapping) else values
+    name = fields.pop("family", FAMILIES[0]) if isinstance(fields, dict) else FAMILIES[0]
     if name not in FAMILIES:
         raise error(f"{error_prefix}: there is no family {name!r}{suggestion(str(name), FAMILIES)}")
     architecture: type[Architecture] = get_family(name).architecture
-    return schema.build(architecture, given, error_prefix, error)
+    return schema.build(architecture, fields, error_prefix, error)
 
 
 def build_model(arch: Architecture, builder: str = "densezoo") -> nn.Module:
     """A network with fresh weights: images (N, in_chans, H, W), float32 and normalised -> logits (N, num_classes).
 
     Args:
-        arch: what to build.
+        arch: the network's architecture.
         builder: the system whose code builds it; with the same weights all compute the same function.
 
     Raises:

@@ -55,54 +55,54 @@ class MakesNetwork(Protocol[A_contra]):
         """The module.
 
         Args:
-            arch: what to build.
-            draw_weights: False where others replace them.
+            arch: its architecture.
+            draw_weights: False if the caller replaces them.
         """
 
 
 class Parts(Generic[A]):
-    """What each module of a family's folder gives, under the names that stand here."""
+    """The parts of a family: functions, classes and tables of the modules of its folder."""
 
-    #: Architecture -> every parametric layer, in the order in which the input meets them.
+    #: Architecture -> every parametric layer, in the order in which the input passes them.
     layers: Part[Callable[[A], Iterable[Layer]]] = Part("layers", "layers")
-    #: Role -> the `Layer.kind` of the layers that play it.
+    #: Role -> the `Layer.kind` of its layers.
     kind_of: Part[Callable[[str], str]] = Part("layers", "kind_of")
-    #: Architecture -> side in pixels of the smallest square image on which every layer of the network has an effect.
+    #: Architecture -> side in pixels of the smallest square image for which every layer has an effect on the logits.
     smallest_side: Part[Callable[[A], int]] = Part("layers", "smallest_side")
-    #: Architecture -> (channels, image side / map side) of every feature map that `feature_maps` gives.
+    #: Architecture -> (channels, image side / map side) of every feature map of `feature_maps`.
     stages: Part[Callable[[A], Sequence[tuple[int, int]]]] = Part("layers", "stages")
     #: The module with fresh weights.
     network: Part[MakesNetwork[A]] = Part("network", "NETWORK")
-    #: Architecture -> the steps from images to logits: writers, the graph checker and the FLOP count go by them.
+    #: Architecture -> the steps from images to logits; writers, the graph checker and the FLOP count all use them.
     computation: Part[Callable[[A], Computation]] = Part("computation", "computation")
-    #: In what the computations of networks with the same tensors may differ.
+    #: How the computations of networks with the same tensors may differ.
     freedom: Part[Freedom] = Part("computation", "FREEDOM")
     #: The key table of every source; the first has the canonical names.
     keymaps: Part[Sequence[KeyMap]] = Part("keymaps", "KEYMAPS")
-    #: (block, layer, rank of the layer among those of its kind, from 0) -> what stands in the braces of a key table's
-    #: templates.
+    #: (block, layer, the layer's number among the layers of its kind, from 0) -> {name in the braces of a key table's
+    #: templates: number}.
     numbers: Part[Callable[[int, int, int], Mapping[str, int]]] = Part("keymaps", "numbers")
-    #: Names and shapes of a file -> its architecture; a field whose tensor isn't there keeps its default.
+    #: Names and shapes of a file -> its architecture; a field whose tensor is absent has its default.
     infer: Part[Callable[[Naming], A]] = Part("infer", "infer_architecture")
-    #: A table whose names are ranks, as a file uses it -> {position: rank among the layers of its kind}.
+    #: A key table whose names are ranks, as a file uses it -> {position: rank among the layers of its kind}.
     ranks: Part[Callable[[Naming], Mapping[Position, int]]] = Part("infer", "ranks", lambda naming: {})
-    #: A checkpoint of layers without names -> the same with named tensors, where the family has files of Torch7.
+    #: A checkpoint of layers without names (Torch7) -> the same checkpoint with named tensors.
     fold_modules: Part[Callable[[Checkpoint], Checkpoint]] = Part(
         "torch7", "fold_modules", lambda checkpoint: checkpoint
     )
-    #: Checkpoint -> the networks that are named beside its tensors, in the family's fields.
+    #: Checkpoint -> the networks that are named beside its tensors, with the family's fields.
     named_networks: Part[Callable[[Checkpoint], tuple[NamedNetwork, ...]]] = Part(
         "timm", "named_networks", lambda checkpoint: checkpoint.described
     )
     #: {name: what the system can express of the family's networks, and how it builds, runs and writes them};
     #: ``densezoo``, whose module is `network`, can express all of them.
     systems: Part[Mapping[str, System[A]]] = Part("capabilities", "SYSTEMS")
-    #: (any system's network of canonical names, what it was built from) -> a module: images -> the feature maps of
-    #: every stage, a list of (N, C, H, W). The network gives up its features.
+    #: (any system's network with canonical names, its architecture) -> a module: images -> the feature maps of every
+    #: stage, a list of (N, C, H, W). The network's modules become the new module's.
     feature_maps: Part[Callable[[nn.Module, A], nn.Module]] = Part("features", "FeatureMaps")
-    #: (any system's network of canonical names, classes) -> the network with a fresh classifier of as many rows.
+    #: (any system's network with canonical names, classes) -> the network with a fresh classifier of as many rows.
     with_fresh_classifier: Part[Callable[[nn.Module, int], nn.Module]] = Part("features", "with_fresh_classifier")
-    #: {name in ``--where`` and listings: (what it is, its value for an architecture)} that the family adds.
+    #: The family's own fields in ``--where`` and listings: {name: (what it is, architecture -> value)}.
     fields: Part[Mapping[str, tuple[str, Callable[[A], Fact]]]] = Part("card", "FIELDS")
     #: Architecture -> the sentences of a model card that say how the network is built.
     summary: Part[Callable[[A], str]] = Part("card", "summary")
@@ -115,15 +115,15 @@ class Family(Parts[A]):
     """One family of networks: a folder of this package, whose ``__init__`` makes the one object of this class.
 
     Args:
-        title: what messages call one network of it: "DenseNet".
-        architecture: the dataclass of what fixes a network's function up to its weights; its ``family`` is the name
-            of the folder, and of ``model = dict(family=...)`` in a config.
-        anchor: a layer that every network of the family has; a file in which a key table names its weight is of that
-            table.
-        inferred: fields of the architecture that tensors show, so that a difference can be named.
-        sizes: those of them that tell one network of the family from another in a message.
+        title: what messages call one of its networks: "DenseNet".
+        architecture: the dataclass whose fields, with the weights, fix a network's function; its ``family`` is the
+            name of the folder, and of ``model = dict(family=...)`` in a config.
+        anchor: a layer that every network of the family has; a key table applies to a file that has the table's name
+            for it.
+        inferred: fields of the architecture that tensors show.
+        sizes: fields of ``inferred`` by which messages tell one network of the family from another.
         head: roles of the layers that a file of the features alone lacks.
-        fragments: (a pattern of a tensor's name, what a file with such a name is where no table applies to it).
+        fragments: (pattern of a tensor's name, what a file with such a name is if no key table applies to it).
     """
 
     title: str

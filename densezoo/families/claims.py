@@ -1,4 +1,4 @@
-"""What the index claims of a network, held against the network itself."""
+"""The parameters and FLOPs that the index states of a network, compared with those of the network itself."""
 
 from __future__ import annotations
 
@@ -14,20 +14,24 @@ from densezoo.types import Architecture, ModelSpec
 
 
 def contradictions(spec: ModelSpec) -> Iterator[str]:
-    """What is wrong with a model's parameters and FLOPs, a message each: field, stated, counted."""
+    """The errors in a model's parameters and FLOPs, one message each: field, stated number, counted number.
+
+    Args:
+        spec: the model.
+    """
     counted = _num_params(spec.architecture)
     if spec.num_params != counted:
         yield f"Metadata: Parameters is {spec.num_params:,}; {spec.config} builds {counted:,}"
     for convention, stated in spec.flops.items():
-        where = f"Metadata: FLOPs: {convention}"
+        error_prefix = f"Metadata: FLOPs: {convention}"
         if convention in UNDEFINED:
             continue
         if convention not in CONVENTIONS:
-            yield f"{where}: expected one of {', '.join((*CONVENTIONS, *UNDEFINED))}"
+            yield f"{error_prefix}: expected one of {', '.join((*CONVENTIONS, *UNDEFINED))}"
         elif spec.image_size is not None:
             counted = flops(_operations(spec.architecture, spec.image_size), convention)
             if stated != counted:
-                yield f"{where} is {stated:,}; {spec.config} takes {counted:,} at {spec.image_size} px"
+                yield f"{error_prefix} is {stated:,}; {spec.config} takes {counted:,} at {spec.image_size} px"
 
 
 def _num_params(arch: Architecture) -> int:
@@ -39,7 +43,7 @@ def _num_params(arch: Architecture) -> int:
 def _operations(arch: Architecture, image_size: int) -> Mapping[str, int]:
     fields = dataclasses.fields(arch)
     free = {field.name: field.default for field in fields if field.name == "drop_rate" or field.name.endswith("eps")}
-    same = dataclasses.replace(arch, **free)  # what counts for nothing is not counted anew
+    same = dataclasses.replace(arch, **free)  # networks that differ only in these have the same operations
     return _cached_operations(same, image_size)
 
 

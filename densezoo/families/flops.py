@@ -13,7 +13,7 @@ from math import prod
 
 from densezoo.types.computation import Computation, Node, channels, same_pads, sides
 
-#: {convention: {what is counted: how often}}.
+#: {convention: {counted operation: operations that it counts for}}.
 CONVENTIONS: Mapping[str, Mapping[str, int]] = {
     # torchvision/models/densenet.py _ops: multiply-adds of convolutions and the classifier
     "torchvision": {"conv": 1, "linear": 1},
@@ -25,7 +25,7 @@ CONVENTIONS: Mapping[str, Mapping[str, int]] = {
 
 UNDEFINED = ("paperswithcode",)
 
-#: {a step's operation: what it is counted as}; what is absent counts for nothing.
+#: {a step's operation: the operation that it is counted as}; absent ones are not counted.
 _COUNTED = {
     "conv": "conv", "blur": "conv", "linear": "linear", "norm": "norm", "layer_norm": "layer_norm",
     "max_pool": "pool", "avg_pool": "pool", "global_avg_pool": "pool",
@@ -36,7 +36,7 @@ def count_operations(computation: Computation, image_size: int) -> Mapping[str, 
     """{"conv", "linear": multiply-adds, "norm", "layer_norm": elements, "pool": inputs} for one square image.
 
     Args:
-        computation: what is counted.
+        computation: of the network.
         image_size: side in pixels.
     """
     widths, maps = channels(computation), sides(computation, image_size, image_size)
@@ -49,14 +49,20 @@ def count_operations(computation: Computation, image_size: int) -> Mapping[str, 
 
 
 def flops(counts: Mapping[str, int], convention: str) -> int:
-    """The FLOPs of `count_operations` by one of CONVENTIONS."""
-    return sum(times * counts.get(what, 0) for what, times in CONVENTIONS[convention].items())
+    """FLOPs by a convention.
+
+    Args:
+        counts: of `count_operations`.
+        convention: one of CONVENTIONS.
+    """
+    return sum(times * counts.get(operation, 0) for operation, times in CONVENTIONS[convention].items())
 
 
 def _operations(node: Node, before: tuple[int, int, int], after: tuple[int, int, int]) -> int:
-    """What one step is counted for.
+    """The number that one step adds to its operation's count.
 
     Args:
+        node: the step.
         before, after: (channels, height, width) of its input and its output.
     """
     if node.op == "linear":

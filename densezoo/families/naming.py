@@ -1,4 +1,4 @@
-"""A key table as one file uses it: the names and shapes that a file has for the roles of a family's layers."""
+"""A key table applied to one file: the file's names and shapes for the roles of a family's layers."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ MAX_LAYERS = 1000  # of all blocks: there is a DenseNet-1001, with two convoluti
 
 @dataclass(frozen=True)
 class Naming:
-    """A key table as one file uses it: with the file's wrapper prefix, and its choice among alternative names.
+    """A key table applied to one file, with the file's prefix and its choice among alternative names.
 
     Args:
-        family: whose table it is.
+        family: of the table.
         keymap: the table.
-        prefix: what the file puts before each of the source's names.
+        prefix: the text before each of the source's names in the file.
         tensors: {name in the file: tensor}.
         ranks: {role, block, layer: rank among the layers of its kind}, for sources that number and don't name.
     """
@@ -36,12 +36,21 @@ class Naming:
     ranks: Mapping[Position, int] = field(default_factory=dict)
 
     def keys(self, role: str, param: str, block: int = 0, layer: int = 0) -> tuple[str, ...] | None:
-        """The file's names for the tensors that a parameter is made of; None where the source has no such role."""
+        """The file's names for the tensors that a parameter is made of; None if the source has no such parameter.
+
+        Args:
+            role, block, layer: `Layer.role`, `Layer.block` and `Layer.index`.
+            param: the parameter or running statistic.
+        """
         names = self.alternatives(role, param, block, layer)
         return next((keys for keys in names if keys[0] in self.tensors), names[0] if names else None)
 
     def alternatives(self, role: str, param: str, block: int = 0, layer: int = 0) -> list[tuple[str, ...]]:
-        """All names that the source may have for these tensors, of which a file uses one."""
+        """All names that the source may have for these tensors, of which a file uses one; empty: no such parameter.
+
+        Args:
+            role, param, block, layer: as of `keys`.
+        """
         params = self.keymap.params.get(self.family.kind_of(role), {})
         if role not in self.keymap.templates or param not in params:
             return []
@@ -53,40 +62,56 @@ class Naming:
         return [tuple(f"{stem}{end}" for end in params[param].ends) for stem in stems]
 
     def _lone_matrix(self, end: str) -> list[str]:
-        """The one layer of the file whose weight is a matrix, whatever its name; none if there are several."""
+        """The only layer of the file whose weight is a matrix, as a list; empty if there are several."""
         matrices = [name for name, tensor in self.tensors.items() if tensor.ndim == 2 and name.endswith(end)]
         return [matrices[0].removesuffix(end)] if len(matrices) == 1 else []
 
     def shape(self, role: str, block: int = 0, layer: int = 0) -> tuple[int, ...] | None:
-        """The shape that a role's weight will have; None where the file lacks it or it can't be made."""
+        """The shape of a layer's canonical weight; None if the file lacks it or it can't be made.
+
+        Args:
+            role, block, layer: `Layer.role`, `Layer.block` and `Layer.index`.
+        """
         keys = self.keys(role, "weight", block, layer)
         if keys is None or any(key not in self.tensors for key in keys):
             return None
         return self.made_shape(role, "weight", keys)
 
     def side(self, role: str, axis: int, default: int, block: int = 0, layer: int = 0) -> int:
-        """The length of one axis of a role's weight; ``default`` where the file has no such axis, or an empty one."""
+        """The length of one axis of a layer's canonical weight.
+
+        Args:
+            role, block, layer: `Layer.role`, `Layer.block` and `Layer.index`.
+            axis: of the weight.
+            default: the result if the file has no such axis, or an empty one.
+        """
         shape = self.shape(role, block, layer)
         return shape[axis] if shape is not None and len(shape) > axis and shape[axis] > 0 else default
 
     def depths(self, role: str) -> tuple[int, ...]:
-        """Consecutive layers that the file names, of each block in turn.
+        """The number of consecutive layers that the file names, for each block.
 
         Args:
-            role: one that every layer of a block has.
+            role: a role that every layer of a block has.
         """
         depths: list[int] = []
         while sum(depths) < MAX_LAYERS:
             numbers = range(1, MAX_LAYERS - sum(depths) + 1)
-            there = (self.shape(role, len(depths) + 1, layer) is not None for layer in numbers)
-            depth = sum(1 for _ in itertools.takewhile(bool, there))
+            present = (self.shape(role, len(depths) + 1, layer) is not None for layer in numbers)
+            depth = sum(1 for _ in itertools.takewhile(bool, present))
             if depth == 0:
                 break
             depths.append(depth)
         return tuple(depths)
 
     def made_shape(self, role: str, param: str, keys: tuple[str, ...]) -> tuple[int, ...] | None:
-        """The shape of what the source's operation makes of these tensors; None where it can't."""
+        """The shape of a parameter that is made from tensors of the file; None if it can't be made.
+
+        Args:
+            role: of the layer.
+            param: the parameter or running statistic.
+            keys: the file's names of the tensors.
+        """
         try:
             tensor = self.make(role, param, [self.tensors[key].to("meta") for key in keys])
         except (RuntimeError, IndexError, ValueError):
@@ -94,9 +119,19 @@ class Naming:
         return tuple(tensor.shape)
 
     def make(self, role: str, param: str, tensors: list[Tensor]) -> Tensor:
-        """A parameter from the source's tensors."""
+        """Make a canonical parameter from the source's tensors.
+
+        Args:
+            role: of the layer.
+            param: the parameter or running statistic.
+            tensors: in the order of `Param.ends`.
+        """
         return OPERATIONS[self.keymap.params[self.family.kind_of(role)][param].op](*tensors)
 
     def ranked(self, ranks: Mapping[Position, int]) -> Naming:
-        """The same with other ranks."""
+        """A copy with other ranks.
+
+        Args:
+            ranks: as of the class.
+        """
         return dataclasses.replace(self, ranks=ranks)

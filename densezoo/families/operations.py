@@ -1,7 +1,7 @@
-"""What has to be done to a source's tensors: a closed set of operations that the key tables name.
+"""The closed set of tensor operations that key tables name.
 
-All are shape-only or exact but the two that fuse a norm with the scale after it; they work on meta tensors too, so
-that shapes can be compared before a number is touched.
+All but the two that fuse a norm with the scale after it only move numbers, or are exact. They also work on tensors on
+the device "meta", so that shapes can be compared before numbers are read.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def _hwio(kernel: Tensor) -> Tensor:
 
 
 def _hwio_rotated(kernel: Tensor) -> Tensor:
-    """The same of a kernel that is applied turned by 180 degrees: Theano's convolution is one, not a correlation."""
+    """(height, width, in, out) -> (out, in, height, width), turned by 180 degrees, as Theano's convolution needs it."""
     return _hwio(kernel).flip(2, 3)
 
 
@@ -49,7 +49,7 @@ def _vector(tensor: Tensor) -> Tensor:
 
 
 def _divided(statistic: Tensor, factor: Tensor) -> Tensor:
-    """Caffe keeps a running sum and the factor to divide it by; where that is 0 it takes 0 for the statistic."""
+    """Caffe's running sum / the factor that it stores beside it; 0 if the factor is 0."""
     factor = factor.reshape(-1)[0]
     return torch.where(factor == 0, torch.zeros_like(factor), _vector(statistic) / factor)
 
@@ -77,7 +77,7 @@ OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "affine": _affine,
 }
 
-#: {operation: its inverse} of those that have one: what writing a source's file needs.
+#: {operation: its inverse}, of those that have one; writers of a source's files use them.
 INVERSES: dict[str, Callable[[Tensor], Tensor]] = {
     "identity": _identity,
     "hwio": lambda kernel: kernel.permute(2, 3, 1, 0),

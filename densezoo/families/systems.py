@@ -1,4 +1,4 @@
-"""What other systems can express of a family's networks: the row type of every family's capability table."""
+"""The row type of every family's capability table: what a system can express, build, run and write of its networks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class WeightFile(Protocol):
 
     @property
     def path(self) -> Path:
-        """Where it is."""
+        """The file's path."""
 
     def tensors(self) -> Mapping[str, Tensor]:
         """Its tensors under its own names, without a wrapper's prefix."""
@@ -40,13 +40,13 @@ class System(Generic[A]):
 
     Args:
         only: {field: the values that its networks can have}; fields that are absent can have any.
-        only_built: the same of what its own code builds, beside `only`: what matters in training alone.
-        only_stored: the same of what is in its files, beside `only`: its code takes these values, and no file says so.
-        cannot: {what else it can't have: whether an architecture has it}.
-        build: an architecture -> its own network, with canonical names; None: it can't be built here.
-        run: (file, architecture, images) -> logits, by the system's own code; None: it can't be run here.
-        sources: key tables whose files it runs, beside the one of its own name.
-        write: (path, architecture, canonical state_dict, facts) -> a file of its own; None: it can't be written.
+        only_built: as `only`, for fields that limit only what its code builds (they matter in training alone).
+        only_stored: as `only`, for fields that limit only its files (its code takes other values; no file states them).
+        cannot: {property that it can't have, in words: whether an architecture has it}.
+        build: architecture -> the system's network, with canonical names; None: densezoo can't build it.
+        run: (file, architecture, images) -> logits, by the system's own code; None: densezoo can't run it.
+        sources: names of the key tables whose files it runs, beside the table of its own name.
+        write: (path, architecture, canonical state_dict, facts): writes its file; None: densezoo can't write it.
         extensions: of the files that are written for it.
     """
 
@@ -61,21 +61,36 @@ class System(Generic[A]):
     extensions: tuple[str, ...] = ()
 
     def cannot_build(self, arch: A) -> list[str]:
-        """What of an architecture the network that it builds can't have; empty where it can have all."""
+        """The fields and properties of an architecture that the system can't build; empty if it can build all.
+
+        Args:
+            arch: the network.
+        """
         return self._misfits(arch, {**self.only_built, **self.only}, "=")
 
     def cannot_store(self, arch: A) -> list[str]:
-        """What of an architecture the network of its file can't have; empty where it can have all."""
+        """The fields and properties of an architecture that the system's file can't have; empty if it can have all.
+
+        Args:
+            arch: the network.
+        """
         return self._misfits(arch, {**self.only_stored, **self.only}, " ")
 
     def _misfits(self, arch: A, only: Values, between: str) -> list[str]:
         wrong = [name for name, values in only.items() if getattr(arch, name) not in values]
         texts = [f"{name}{between}{getattr(arch, name)!r}" for name in wrong]
-        return texts + [text for text, has in self.cannot.items() if has(arch)]
+        return texts + [text for text, applies in self.cannot.items() if applies(arch)]
 
 
 def write_safetensors(path: Path, arch: Architecture, state_dict: Mapping[str, Tensor], facts: Facts) -> None:
-    """Write densezoo's own file: canonical names, and the architecture in its facts."""
+    """Write densezoo's own file: canonical names, and the architecture in the facts.
+
+    Args:
+        path: the file to write.
+        arch: the network; not used, because the facts hold it.
+        state_dict: {canonical name: tensor}.
+        facts: JSON values.
+    """
     from densezoo.formats import safetensors
 
     safetensors.write_safetensors(path, state_dict, facts)
@@ -84,11 +99,11 @@ def write_safetensors(path: Path, arch: Architecture, state_dict: Mapping[str, T
 def computed(
     computation: Callable[[A], Computation], write: Callable[[Path, Computation, Mapping[str, Tensor], Facts], None]
 ) -> Callable[[Path, A, Mapping[str, Tensor], Facts], None]:
-    """A writer of a file that describes the computation.
+    """A `System.write` for a format whose files describe the computation.
 
     Args:
-        computation: of an architecture.
-        write: (path, computation, canonical state_dict, facts) -> a file.
+        computation: architecture -> computation.
+        write: (path, computation, canonical state_dict, facts): writes the file.
     """
     return lambda path, arch, state_dict, facts: write(path, computation(arch), state_dict, facts)
 
@@ -96,12 +111,12 @@ def computed(
 def torch_writer(
     family: Family[A], source: str, wrap: Callable[[dict[str, Tensor]], object] = dict
 ) -> Callable[[Path, A, Mapping[str, Tensor], Facts], None]:
-    """A writer of a ``torch.save`` file under the names of a source whose tensors need no operation.
+    """A `System.write` for ``torch.save`` files under the names of a source whose tensors need no operation.
 
     Args:
-        family: whose key tables have the source.
+        family: of the key table.
         source: the key table's name.
-        wrap: {name: tensor} -> what is saved.
+        wrap: {name: tensor} -> the object that is saved.
     """
 
     def write(path: Path, arch: A, state_dict: Mapping[str, Tensor], facts: Facts) -> None:
@@ -112,7 +127,7 @@ def torch_writer(
         tensors = {key: state_dict[name] for name, key in names}
         try:
             torch.save(wrap(tensors), path)
-        except RuntimeError as error:  # its writer's way to say that the disk is full
+        except RuntimeError as error:  # torch raises it if the disk is full
             raise OSError(f"{error!s:.100}") from None
 
     return write

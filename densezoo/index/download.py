@@ -35,7 +35,13 @@ NO_FILES = (".json", ".part", ".lock")  # ends of what stands beside the files
 
 @dataclass(frozen=True)
 class CachedFile:
-    """A published file's location in the cache, whether it is there or not."""
+    """A published file in the cache; it need not be there.
+
+    Args:
+        model: name of the model.
+        source: the published file.
+        path: of the file in the cache.
+    """
 
     model: str
     source: WeightSource
@@ -43,19 +49,20 @@ class CachedFile:
 
     @property
     def part(self) -> Path:
-        """What is fetched of it so far."""
+        """The file of the bytes that were fetched so far."""
         return self.path.with_name(f"{self.path.name}.part")
 
 
 def fetch_weights(name: str, mirrors: Sequence[str] = ()) -> Path:
     """The file of a model's weights: the shipped one, or the one in the cache, fetched if it is not there yet.
 
-    Of several published files the first one that can be had. Processes that ask for the same model wait for the one
-    that fetches it. A file that was put there by hand is checked like any other.
+    Of several published files the first one that can be fetched is taken. Processes that need the same model wait for
+    the one that fetches it. A file that a user put into the cache is checked like any other.
 
     Args:
-        mirrors: base URLs or folders to ask first, before those of DENSEZOO_MIRRORS; laid out as the cache's
-            ``weights`` folder is, or flat.
+        name: a name or alias of the index.
+        mirrors: base URLs or folders to try first, before those of DENSEZOO_MIRRORS; with the layout of the cache's
+            ``weights`` folder, or flat.
 
     Raises:
         UnknownNameError: no such model.
@@ -96,10 +103,10 @@ def _loadable(spec: ModelSpec) -> list[WeightSource]:
 
 
 def verify_cache() -> tuple[int, list[str]]:
-    """Check every file of the cache anew; changes nothing.
+    """Check every file of the cache; change nothing.
 
     Returns:
-        How many files there are, and what is wrong: one message a file.
+        The number of files, and one message for each file that is wrong.
     """
     specs, checked = load_index(), 0
     faults: list[str] = []
@@ -117,7 +124,11 @@ def verify_cache() -> tuple[int, list[str]]:
 
 
 def recorded_models(sha256: str) -> list[str]:
-    """Names of the models for which the cache got a file with this sha256, whose publisher states no hash."""
+    """The models whose publishers state no hash and for which a file with this sha256 was fetched into the cache.
+
+    Args:
+        sha256: of the file, 64 hex digits.
+    """
     specs = load_index()
     return [
         spec.name
@@ -220,30 +231,36 @@ def _is_checked(file: CachedFile) -> bool:
 
 
 def _fault(path: Path, digest: str, source: WeightSource, name: Path) -> str | None:
-    """What is wrong with a file, held against what its publisher states and what is recorded of it.
+    """What is wrong with a file, by what its publisher states and what was recorded at its first use; None: nothing.
 
     Args:
+        path: the file.
         digest: its sha256.
-        name: what it is called, or will be; its record is beside that.
+        source: the published file that it should be.
+        name: its path in the cache, now or later; its record is beside that.
     """
     with open(path, "rb") as file:
-        what = impostor(file.read(512))
+        no_checkpoint = impostor(file.read(512))
     size = path.stat().st_size
-    if what:
-        return f"this is {what}"
+    if no_checkpoint:
+        return f"this is {no_checkpoint}"
     if size == 0:
         return "it is empty"
     if source.file_size not in (None, size):
         return f"it has {size:,} bytes; expected {_published(source)}"
     digests = FileDigests(path, digest)
     if (stated := digests.first_contradiction(source)) is not None:
-        found = digests.digest(stated.algorithm, stated.of)
-        whose = f"its {stated.algorithm}" if stated.of is None else f"the {stated.algorithm} of {stated.of} in it"
-        return f"{whose} is {found or 'none: there is no such member'}; expected {_published(source)}"
+        digits = digests.digest(stated.algorithm, stated.of)
+        subject = f"its {stated.algorithm}" if stated.of is None else f"the {stated.algorithm} of {stated.of} in it"
+        return f"{subject} is {digits or 'none: there is no such member'}; expected {_published(source)}"
     recorded = _recorded_sha256(name)
-    whole = any(each.is_whole for each in source.stated_hashes)
-    if recorded in (None, digest) or whole or (source.hash_prefix is not None and not source.is_file(str(recorded))):
-        return None  # a record that isn't of the file that is published now says nothing
+    has_whole_hash = any(stated.is_whole for stated in source.stated_hashes)
+    if (
+        recorded in (None, digest)
+        or has_whole_hash
+        or (source.hash_prefix is not None and not source.is_file(str(recorded)))
+    ):
+        return None  # a record of a file that was published before doesn't matter
     return (
         f"its sha256 is {digest}, but was {recorded} at its first use; "
         f"if its publisher has replaced it, remove {_record(name)}"
@@ -262,7 +279,7 @@ def _record(path: Path) -> Path:
 
 
 def _recorded_sha256(path: Path) -> str | None:
-    """What a file's record says; None where there is none, or none that can be read."""
+    """The sha256 in a file's record; None if there is no readable record."""
     try:
         record = json.loads(_record(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -273,7 +290,7 @@ def _recorded_sha256(path: Path) -> str | None:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """One process at a time in a model's folder; the lock ends with its process, however that ends.
+    """Allow one process at a time in a model's folder; the lock ends with its process in any case.
 
     Raises:
         OSError: the folder can't be written.
@@ -292,16 +309,16 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _tell(lines: Sequence[str]) -> None:
-    """What a user wants to know although it went well in the end."""
+    """Print lines on stderr."""
     for line in lines:
         print(line, file=sys.stderr)  # noqa: T201
 
 
 @contextmanager
-def _progress(what: str) -> Iterator[Callable[[int, int | None], None]]:
-    """A bar on stderr, where that is a terminal."""
+def _progress(title: str) -> Iterator[Callable[[int, int | None], None]]:
+    """Show a bar on stderr if that is a terminal."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
+        task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

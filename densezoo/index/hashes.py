@@ -1,4 +1,4 @@
-"""A file held against the hashes that a publisher states: of any kind, of the file or of a member of a zip archive."""
+"""Compares a file with the hashes that a publisher states, of any kind, of the file or of a member of a zip archive."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class FileDigests:
 
     def __init__(self, path: Path, sha256: str | None = None) -> None:
         self.path = path
-        self._known: dict[tuple[str, str | None], str | None] = {("sha256", None): sha256} if sha256 else {}
+        self._digests: dict[tuple[str, str | None], str | None] = {("sha256", None): sha256} if sha256 else {}
 
     def digest(self, algorithm: str, member: str | None = None) -> str | None:
         """Hex digits; None: there is no such member.
@@ -36,9 +36,9 @@ class FileDigests:
             OSError: the file can't be read.
         """
         key = (algorithm, member)
-        if key not in self._known:
-            self._known[key] = self._digest(algorithm) if member is None else self._of_member(algorithm, member)
-        return self._known[key]
+        if key not in self._digests:
+            self._digests[key] = self._digest(algorithm) if member is None else self._of_member(algorithm, member)
+        return self._digests[key]
 
     def has(self, stated: FileHash) -> bool:
         """Whether the file has a stated hash; of a member's hash: its member has it, or it is that member unpacked."""

@@ -1,4 +1,4 @@
-"""Which model of the index a file's weights are, and how that is known."""
+"""Finds the model of the index that a file's weights are of."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from densezoo.types import KnownBy, ModelSpec, WeightSource
 
 
 def identify(path: Path, sha256: str, name: str | None = None) -> tuple[ModelSpec | None, KnownBy | None]:
-    """The model whose weights a file holds, and how that is known; (None, None): nothing says whose they are.
+    """The model whose weights a file holds, and how that is known; (None, None): it is not known.
 
     Args:
         path: the file.
         sha256: of its content, 64 hex digits.
-        name: whose weights they are by the user's word; None: he doesn't say.
+        name: of the model, as the user states it; None: the user states none.
 
     Raises:
         UnknownNameError: there is no model of that name.
-        CheckpointError: the word is wrong: the file is another model's, or not what the publisher states.
+        CheckpointError: the statement is wrong: the file is another model's, or not what the publisher states.
     """
     digests = FileDigests(path, sha256)
     published, recorded = find_by_sha256(sha256) or _find_by_other_hash(digests), recorded_models(sha256)
     if name is not None:
-        return _by_word(digests, sha256, get_spec(name), published, recorded)
+        return _as_stated(digests, sha256, get_spec(name), published, recorded)
     if published is not None:
         return published, "published-hash"
     return (get_spec(recorded[0]), "first-use-hash") if len(recorded) == 1 else (None, None)
@@ -46,7 +46,7 @@ def _has_other_hashes(source: WeightSource) -> bool:
     return source.is_hashed and source.sha256 is None and source.hash_prefix is None
 
 
-def _by_word(
+def _as_stated(
     digests: FileDigests, sha256: str, spec: ModelSpec, published: ModelSpec | None, recorded: list[str]
 ) -> tuple[ModelSpec, KnownBy]:
     path = digests.path
@@ -55,9 +55,9 @@ def _by_word(
     wrong = f"{path}: expected the weights of {spec.name}, found those of"
     if published is not None:
         raise CheckpointError(f"{wrong} {published.name}, as their published hash says; give that name, or none")
-    meant = _meant(path, spec)
-    if meant and all(source.is_hashed for source in meant):
-        expected = " or ".join(" and ".join(map(str, source.stated_hashes)) for source in meant)
+    candidates = _candidates(path, spec)
+    if candidates and all(source.is_hashed for source in candidates):
+        expected = " or ".join(" and ".join(map(str, source.stated_hashes)) for source in candidates)
         raise CheckpointError(f"{path}: expected {expected}, found the sha256 {sha256}; fetch the file again")
     if recorded and spec.name not in recorded:
         raise CheckpointError(
@@ -66,7 +66,7 @@ def _by_word(
     return spec, "first-use-hash" if recorded else "user"
 
 
-def _meant(path: Path, spec: ModelSpec) -> list[WeightSource]:
-    """The published files that this one may be: those whose names end as its does, or else any, converted."""
+def _candidates(path: Path, spec: ModelSpec) -> list[WeightSource]:
+    """The published files that this one may be: those with its extension; if there is none, all."""
     alike = [source for source in spec.weights if Path(file_name(spec.name, source)).suffix == path.suffix]
     return alike or list(spec.weights)

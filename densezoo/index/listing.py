@@ -25,7 +25,11 @@ def columns_for(asked: Iterable[str]) -> list[str]:
 
 
 def print_table(accuracies: Iterable[Accuracy], columns: Sequence[str] = DEFAULT_COLUMNS) -> None:
-    """Print a line a model; what a model lacks is empty. Only a terminal's width folds lines.
+    """Print a line for each model; what a model lacks is empty. Only a terminal's width folds lines.
+
+    Args:
+        accuracies: the models, each with one of its accuracies.
+        columns: names of fields.
 
     Raises:
         UnknownNameError: a column that is no field; names the nearest.
@@ -42,12 +46,22 @@ def print_table(accuracies: Iterable[Accuracy], columns: Sequence[str] = DEFAULT
 
 
 def as_json(accuracies: Iterable[Accuracy], columns: Sequence[str] = tuple(FIELDS)) -> str:
-    """A list of objects, null for what a model lacks."""
+    """A JSON list of objects, with null for what a model lacks.
+
+    Args:
+        accuracies: the models, each with one of its accuracies.
+        columns: names of fields.
+    """
     return json.dumps([dict(zip(columns, row)) for row in _rows(accuracies, columns)], indent=2)
 
 
 def as_csv(accuracies: Iterable[Accuracy], columns: Sequence[str] = tuple(FIELDS)) -> str:
-    """A header and a line a model, empty for what it lacks."""
+    """CSV of a header and a line for each model, with nothing for what it lacks.
+
+    Args:
+        accuracies: the models, each with one of its accuracies.
+        columns: names of fields.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
@@ -61,8 +75,8 @@ def shown(figure: float, decimals: int = 4) -> str:
 
 
 def _rows(accuracies: Iterable[Accuracy], columns: Sequence[str]) -> Iterable[list[Value]]:
-    getters = [field(name).of for name in columns]
-    return ([of(accuracy) for of in getters] for accuracy in accuracies)
+    getters = [field(name).value for name in columns]
+    return ([value(accuracy) for value in getters] for accuracy in accuracies)
 
 
 def _text(name: str, value: Value) -> str:

@@ -25,7 +25,10 @@ T = TypeVar("T")
 
 
 def load_index(path: str | Path = INDEX) -> Mapping[str, ModelSpec]:
-    """Every model of the index, in the metafiles' order.
+    """Every model of the index, {name: model}, in the metafiles' order.
+
+    Args:
+        path: the index, model-index.yml.
 
     Raises:
         MetafileError: an entry that can't be what it should; names file, model and field.
@@ -53,29 +56,33 @@ def _load_index(path: Path) -> Mapping[str, ModelSpec]:
 
 
 def get_spec(name: str) -> ModelSpec:
-    """The model of that name, or with that alias.
+    """The model of that name or alias.
 
-    Of an architecture's name alone (``densenet121``) it logs which of several models it stands for, and why.
+    For an architecture's name (``densenet121``) it logs which of several models is taken, and why.
+
+    Args:
+        name: of the model.
 
     Raises:
         UnknownNameError: there is none; names the nearest one of the same numbers.
     """
     specs = load_index()
     aliases = _aliases(specs.values())
-    known = aliases.get(name, name)
-    if known not in specs:
+    own_name = aliases.get(name, name)
+    if own_name not in specs:
         near = nearest_name(name, (*aliases, *specs))
-        raise UnknownNameError("model", name, [near] if near else [], _OTHERS)
-    tell_which(name, specs[known], specs.values())
-    return specs[known]
+        raise UnknownNameError("model", name, [near] if near else [], _LISTED)
+    tell_which(name, specs[own_name], specs.values())
+    return specs[own_name]
 
 
 def tell_which(name: str, spec: ModelSpec, specs: Iterable[ModelSpec]) -> None:
-    """Log once which model a name stands for, if it is an architecture's and there are several models of that.
+    """Log once which model an architecture's name stands for, if there are several models of that architecture.
 
     Args:
-        name: what a user gave; any other name tells which model it is, and nothing is logged.
+        name: that a user gave; if it is no architecture's name, nothing is logged.
         spec: the model that is taken.
+        specs: all models.
     """
     others = ", ".join(f"{other.name} ({other.protocol})" for other in specs if other.arch == name and other != spec)
     if name != spec.arch or not others:
@@ -89,11 +96,15 @@ def _log_once(message: str) -> None:
     logging.getLogger("densezoo").warning(message)
 
 
-_OTHERS = "densezoo has the DenseNet family; tools/list_models.py lists it"
+_LISTED = "densezoo has the DenseNet family; tools/list_models.py lists it"
 
 
 def find_by_sha256(sha256: str) -> ModelSpec | None:
-    """The model that a weight file with this sha256 (64 hex digits) belongs to."""
+    """The model that a file of weights belongs to; None if no model has a published hash that fits.
+
+    Args:
+        sha256: of the file, 64 hex digits.
+    """
     return next((spec for spec in load_index().values() if any(w.is_file(sha256) for w in spec.weights)), None)
 
 
@@ -108,43 +119,43 @@ def _aliases(specs: Iterable[ModelSpec]) -> dict[str, str]:
     for spec in specs:
         for alias in spec.aliases:
             if alias in owners:
-                where = f"{', '.join(spec.metafiles)}: model {spec.name}: Aliases"
-                raise MetafileError(f"{where}: {alias!r} already stands for {owners[alias]}")
+                error_prefix = f"{', '.join(spec.metafiles)}: model {spec.name}: Aliases"
+                raise MetafileError(f"{error_prefix}: {alias!r} already stands for {owners[alias]}")
             owners[alias] = spec.name
     return {alias: name for alias, name in owners.items() if alias not in names}
 
 
 def _check_port(spec: ModelSpec, specs: Mapping[str, ModelSpec]) -> None:
-    """Every chain of ports ends at a training.
+    """Refuse a chain of ports that doesn't end at a training.
 
     Raises:
-        MetafileError: it leads nowhere, or round in a circle.
+        MetafileError: a port of no model of the index, or of itself.
     """
-    where, seen, port = f"{spec.metafiles[0]}: model {spec.name}: Port Of", {spec.name}, spec.port_of
+    error_prefix, passed, port = f"{spec.metafiles[0]}: model {spec.name}: Port Of", {spec.name}, spec.port_of
     while port is not None:
         if port not in specs:
-            raise MetafileError(f"{where}: there is no model {port!r}{suggestion(port, specs)}")
-        if port in seen:
-            raise MetafileError(f"{where}: {port} is a port of itself")
-        seen.add(port)
+            raise MetafileError(f"{error_prefix}: there is no model {port!r}{suggestion(port, specs)}")
+        if port in passed:
+            raise MetafileError(f"{error_prefix}: {port} is a port of itself")
+        passed.add(port)
         port = specs[port].port_of
 
 
 def _merge(entries: Sequence[Entry]) -> ModelSpec:
-    """What all publishers together say of one model."""
+    """The model that all publishers' entries together describe."""
     first, models = entries[0], [entry.model for entry in entries]
     facts = _united(entries, "", [_facts(entry) for entry in entries])
     required = ["Config", "Metadata: Parameters", *([] if "Not Evaluable" in facts else ["Protocol"])]
     for name in required:
         if name not in facts:
-            raise MetafileError(f"{first.where}: {name} is missing, here and in every other metafile")
+            raise MetafileError(f"{first.error_prefix}: {name} is missing, here and in every other metafile")
     flops = _united(entries, "Metadata: FLOPs: ", [model.metadata.flops for model in models])
     if flops and "Metadata: Image Size" not in facts:
-        raise MetafileError(f"{first.where}: Metadata: Image Size is missing: FLOPs are counted at some size")
+        raise MetafileError(f"{first.error_prefix}: Metadata: Image Size is missing: FLOPs are counted at some size")
     try:
         experiment = load_config(ROOT / str(facts["Config"]))
     except ConfigError as error:
-        raise MetafileError(f"{first.where}: Config: {error}") from None
+        raise MetafileError(f"{first.error_prefix}: Config: {error}") from None
     architecture, classes = experiment.model, facts.get("Metadata: Classes")
     if classes is not None:
         architecture = dataclasses.replace(architecture, num_classes=int(classes))
@@ -199,32 +210,32 @@ def _united(entries: Sequence[Entry], prefix: str, facts: Sequence[Mapping[str, 
         for name, value in stated.items():
             if united.setdefault(name, value) != value:
                 contradiction = f"{prefix}{name} is {value!r}, but {united[name]!r} in {origin[name]}"
-                raise MetafileError(f"{entry.where}: {contradiction}")
+                raise MetafileError(f"{entry.error_prefix}: {contradiction}")
             origin.setdefault(name, entry.metafile)
     return united
 
 
 def _weights(entries: Sequence[Entry]) -> tuple[WeightSource, ...]:
-    seen = set()
+    listed = set()
     for entry in entries:
         for source in entry.model.weight_files:
-            place = source.url or source.path
-            if place is None or place in seen:
-                problem = "states neither URL nor Path" if place is None else f"has {place} twice"
-                raise MetafileError(f"{entry.where}: Weight Files: {problem}")
-            seen.add(place)
+            location = source.url or source.path
+            if location is None or location in listed:
+                problem = "states neither URL nor Path" if location is None else f"has {location} twice"
+                raise MetafileError(f"{entry.error_prefix}: Weight Files: {problem}")
+            listed.add(location)
     return tuple(source for entry in entries for source in entry.model.weight_files)
 
 
 def _reported(entries: Sequence[Entry]) -> tuple[ReportedResult, ...]:
-    seen = set()
+    identities = set()
     for entry in entries:
         for result in entry.model.results:
             identity = (result.dataset, result.protocol, result.published_by, result.where, result.note)
-            if identity in seen:
+            if identity in identities:
                 stated = " / ".join(filter(None, identity))
-                raise MetafileError(f"{entry.where}: Results: {stated} twice")
-            seen.add(identity)
+                raise MetafileError(f"{entry.error_prefix}: Results: {stated} twice")
+            identities.add(identity)
     return tuple(_reported_result(result) for entry in entries for result in entry.model.results)
 
 

@@ -1,4 +1,4 @@
-"""Where the bytes of a published file may be had, and what it is called in the cache."""
+"""The locations of a published file (URLs and paths), and its name in the cache."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from densezoo.types import WeightSource
 
-#: (what a publisher links to, where the same site serves the file itself). The index keeps the publisher's own link.
+#: (pattern of a publisher's link, URL of the file itself on the same site). The index keeps the publisher's own link.
 DIRECT_LINKS = [
     # huggingface_hub's own scheme (its constants.HUGGINGFACE_CO_URL_TEMPLATE); its cache would be a second one
     (r"(https://huggingface\.co/[\w.-]+/[\w.-]+)/?", r"\1/resolve/main/model.safetensors"),
@@ -24,12 +24,16 @@ DIRECT_LINKS = [
 
 
 def stated_mirrors() -> list[str]:
-    """``DENSEZOO_MIRRORS``: base URLs or folders, with spaces or commas between them."""
+    """The base URLs or folders in ``DENSEZOO_MIRRORS``, which spaces or commas separate."""
     return re.findall(r"[^\s,]+", os.environ.get("DENSEZOO_MIRRORS", ""))
 
 
 def direct_url(url: str) -> str | None:
-    """Where a publisher's link serves the file itself; None: it is words, not a link."""
+    """The URL of the file itself for a publisher's link; None: it is text, not a link.
+
+    Args:
+        url: as the publisher states it.
+    """
     for link, direct in DIRECT_LINKS:
         if re.fullmatch(link, url):
             return re.sub(link, direct, url)
@@ -37,18 +41,25 @@ def direct_url(url: str) -> str | None:
 
 
 def file_name(model: str, source: WeightSource) -> str:
-    """What a file is called in the cache and on a mirror: as its URL ends, or ``<model>.<format>``."""
+    """The name of a file in the cache and on mirrors: the last part of its URL, or ``<model>.<format>``.
+
+    Args:
+        model: name of the model.
+        source: the published file.
+    """
     name = PurePosixPath(urlsplit(direct_url(source.url or "") or "").path).name
     return name if PurePosixPath(name).suffix else f"{model}.{source.format.split()[0]}"
 
 
 def locations(model: str, source: WeightSource, mirrors: Sequence[str]) -> list[str]:
-    """URLs and paths to ask for a file, in this order: mirrors, the publisher's URL unless withdrawn, its own mirrors.
+    """URLs and paths to try for a file, in order: mirrors, the publisher's URL unless withdrawn, its own mirrors.
 
     A mirror has ``<model>/<file>``, as the cache has. A flat one (``<file>``) is asked only for files with a published
     hash: many files are called model.safetensors.
 
     Args:
+        model: name of the model.
+        source: the published file.
         mirrors: base URLs (https, http, file) or folders.
     """
     name = file_name(model, source)

@@ -160,13 +160,13 @@ class Entry:
 
     Args:
         metafile: relative to the repository.
-        where: metafile and model, for messages.
+        error_prefix: metafile and model, for messages.
     """
 
     model: Model
     collection: Collection
     metafile: str
-    where: str
+    error_prefix: str
 
 
 def read_metafile(path: Path) -> list[Entry]:
@@ -186,12 +186,12 @@ def read_metafile(path: Path) -> list[Entry]:
         collections[collection.name] = collection
     entries: dict[str, Entry] = {}
     for raw in content["Models"] or ():
-        where = f"{path}: model {_name(raw)}"
-        model = _build(Model, raw, where)
+        error_prefix = f"{path}: model {_name(raw)}"
+        model = _build(Model, raw, error_prefix)
         if model.name in entries:
-            raise MetafileError(f"{where}: twice in this file")
-        _check_references(model, collections, where)
-        entries[model.name] = Entry(model, collections[model.in_collection], relative_to_root(path), where)
+            raise MetafileError(f"{error_prefix}: twice in this file")
+        _check_references(model, collections, error_prefix)
+        entries[model.name] = Entry(model, collections[model.in_collection], relative_to_root(path), error_prefix)
     return list(entries.values())
 
 
@@ -201,57 +201,59 @@ def recipe_fields(recipe: StatedRecipe) -> dict[str, object]:
     return {name.replace("_", " ").replace("lr", "LR"): value for name, value in stated.items() if value}
 
 
-def _check_references(model: Model, collections: Mapping[str, Collection], where: str) -> None:
+def _check_references(model: Model, collections: Mapping[str, Collection], error_prefix: str) -> None:
     """Hold the names in a model against what they name.
 
     Raises:
         MetafileError: a name that is in no table, a first weight file that isn't the first.
     """
     if not _NAME.fullmatch(model.name):
-        raise MetafileError(f"{where}: Name: expected arch.tag in lower case, such as densenet169.tv_in1k")
+        raise MetafileError(f"{error_prefix}: Name: expected arch.tag in lower case, such as densenet169.tv_in1k")
     if model.in_collection not in collections:
-        raise MetafileError(f"{where}: In Collection: there is no {model.in_collection!r} in this file")
+        raise MetafileError(f"{error_prefix}: In Collection: there is no {model.in_collection!r} in this file")
     for protocol in (model.protocol, *(result.protocol for result in model.results)):
         if protocol is not None and protocol not in PROTOCOLS:
-            raise MetafileError(f"{where}: Protocol: there is no {protocol!r}{suggestion(protocol, PROTOCOLS)}")
+            raise MetafileError(f"{error_prefix}: Protocol: there is no {protocol!r}{suggestion(protocol, PROTOCOLS)}")
     first = model.weight_files[0].url if model.weight_files else None
     if model.weights != first:
-        raise MetafileError(f"{where}: Weights is {model.weights!r}; expected the first weight file's URL, {first!r}")
+        raise MetafileError(
+            f"{error_prefix}: Weights is {model.weights!r}; expected the first weight file's URL, {first!r}"
+        )
 
 
-def _build(cls: type[Any], raw: object, where: str) -> Any:
+def _build(cls: type[Any], raw: object, error_prefix: str) -> Any:
     values = _snake_case(raw)
-    _check_strings(values, where)
-    return schema.build(cls, values, where, MetafileError)
+    _check_strings(values, error_prefix)
+    return schema.build(cls, values, error_prefix, MetafileError)
 
 
-def _check_strings(value: object, where: str, key: str = "") -> None:
+def _check_strings(value: object, error_prefix: str, key: str = "") -> None:
     """No text is empty, and what is a URL begins with https://."""
     if isinstance(value, Mapping):
         for name, item in value.items():
-            _check_strings(item, f"{where}: {name}", str(name))
+            _check_strings(item, f"{error_prefix}: {name}", str(name))
     elif isinstance(value, Sequence) and not isinstance(value, str):
         for i, item in enumerate(value):
-            _check_strings(item, f"{where}[{i}]", key)
+            _check_strings(item, f"{error_prefix}[{i}]", key)
     elif isinstance(value, str):
         if not value.strip():
-            raise MetafileError(f"{where}: is empty; leave out what isn't known")
-        schemes = FILE_SCHEMES if key == "weights" or "weight_files" in where else SCHEMES
+            raise MetafileError(f"{error_prefix}: is empty; leave out what isn't known")
+        schemes = FILE_SCHEMES if key == "weights" or "weight_files" in error_prefix else SCHEMES
         if key in URL_FIELDS and not value.startswith(schemes):
-            raise MetafileError(f"{where}: is {value!r}; expected a URL that begins with {' or '.join(schemes)}")
+            raise MetafileError(f"{error_prefix}: is {value!r}; expected a URL that begins with {' or '.join(schemes)}")
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # C: ten times as fast
     """A safe loader that keeps the digits of numbers, and refuses the same key twice, which PyYAML lets pass."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
-        seen = set()
+        keys = set()
         for key, _ in node.value:
-            if key.value in seen:
+            if key.value in keys:
                 raise yaml.constructor.ConstructorError(None, None, f"the key {key.value!r} twice", key.start_mark)
-            seen.add(key.value)
-        made: dict[object, object] = super().construct_mapping(node, deep)
-        return made
+            keys.add(key.value)
+        mapping: dict[object, object] = super().construct_mapping(node, deep)
+        return mapping
 
     def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
         value = float(super().construct_yaml_float(node))

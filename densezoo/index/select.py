@@ -30,42 +30,42 @@ class Field:
     """A fact of a model, or of one of its accuracies, that expressions, sorting and columns can name.
 
     Args:
-        text: what it is.
-        of: its value; None where there is none.
+        text: its description.
+        value: accuracy -> the fact; None if it has none.
     """
 
     text: str
-    of: Callable[[Accuracy], Value]
+    value: Callable[[Accuracy], Value]
 
 
-def _of_model(text: str, of: Callable[[ModelSpec], Value]) -> Field:
-    return Field(text, lambda accuracy: of(accuracy.spec))
+def _of_model(text: str, value: Callable[[ModelSpec], Value]) -> Field:
+    return Field(text, lambda accuracy: value(accuracy.spec))
 
 
-def _published(text: str, of: Callable[[ReportedResult], Value]) -> Field:
-    return Field(text, lambda accuracy: None if accuracy.reported is None else of(accuracy.reported))
+def _published(text: str, value: Callable[[ReportedResult], Value]) -> Field:
+    return Field(text, lambda accuracy: None if accuracy.reported is None else value(accuracy.reported))
 
 
-def _measured(text: str, of: Callable[[EvalResult], Value]) -> Field:
-    return Field(text, lambda accuracy: None if accuracy.measured is None else of(accuracy.measured))
+def _measured(text: str, value: Callable[[EvalResult], Value]) -> Field:
+    return Field(text, lambda accuracy: None if accuracy.measured is None else value(accuracy.measured))
 
 
 def _recipe(name: str) -> Callable[[ModelSpec], Value]:
-    def of(spec: ModelSpec) -> Value:
-        value = spec.recipe.get(name)
-        return value if isinstance(value, (str, int, float)) else None
+    def value(spec: ModelSpec) -> Value:
+        stated = spec.recipe.get(name)
+        return stated if isinstance(stated, (str, int, float)) else None
 
-    return of
+    return value
 
 
 def _of_family(name: str, text: str) -> Field:
-    """A fact that some families give of an architecture."""
+    """A fact of an architecture that some families have."""
 
-    def of(spec: ModelSpec) -> Value:
+    def value(spec: ModelSpec) -> Value:
         fields = family_of(spec.architecture).fields
         return fields[name][1](spec.architecture) if name in fields else None
 
-    return _of_model(text, of)
+    return _of_model(text, value)
 
 
 def _flops(accuracy: Accuracy) -> Value:
@@ -151,12 +151,12 @@ def select(models: Iterable[Sequence[Accuracy]], where: str | None = None, sort:
     holds = compile_where(where) if where is not None else lambda _: True
     named = set(names_in(where)) if where is not None else set()
     candidates = (_considered(accuracies, named) for accuracies in models)
-    found = [first for accuracies in candidates if (first := next(filter(holds, accuracies), None)) is not None]
-    of = field(sort.removeprefix("-")).of
-    found.sort(key=lambda accuracy: accuracy.spec.name)
-    present = [accuracy for accuracy in found if of(accuracy) is not None]
-    present.sort(key=lambda accuracy: of(accuracy), reverse=sort.startswith("-"))  # type: ignore[arg-type,return-value]
-    return present + [accuracy for accuracy in found if of(accuracy) is None]
+    chosen = [first for accuracies in candidates if (first := next(filter(holds, accuracies), None)) is not None]
+    value = field(sort.removeprefix("-")).value
+    chosen.sort(key=lambda accuracy: accuracy.spec.name)
+    present = [accuracy for accuracy in chosen if value(accuracy) is not None]
+    present.sort(key=lambda accuracy: value(accuracy), reverse=sort.startswith("-"))  # type: ignore[arg-type,return-value]
+    return present + [accuracy for accuracy in chosen if value(accuracy) is None]
 
 
 def _considered(accuracies: Sequence[Accuracy], named: set[str]) -> list[Accuracy]:
@@ -192,7 +192,7 @@ def advice(models: Iterable[Sequence[Accuracy]], where: str) -> str:
     for node in ast.walk(tree):
         match node:
             case ast.Compare(left=ast.Name(id=name), ops=[ast.Eq()], comparators=[ast.Constant(value=str(value))]):
-                values = {str(of) for accuracy in accuracies if (of := field(name).of(accuracy)) is not None}
+                values = {str(own) for accuracy in accuracies if (own := field(name).value(accuracy)) is not None}
                 if value not in values:
                     return f"; no model's {name} is {value!r}{suggestion(value, values)}"
     return ""
@@ -200,6 +200,9 @@ def advice(models: Iterable[Sequence[Accuracy]], where: str) -> str:
 
 def field(name: str) -> Field:
     """The field of that name.
+
+    Args:
+        name: a key of FIELDS.
 
     Raises:
         UnknownNameError: there is none; names the nearest.
@@ -216,10 +219,13 @@ def names_in(expression: str) -> list[str]:
 
 
 def compile_where(expression: str) -> Callable[[Accuracy], bool]:
-    """An expression as a predicate.
+    """Compile an expression into a function: accuracy -> whether the expression holds.
+
+    Args:
+        expression: such as ``top1 > 76 and params < 10e6``.
 
     Raises:
-        QueryError: it is none of those; names the part.
+        QueryError: it is no such expression; names the part that is wrong.
         UnknownNameError: a name that is no field.
     """
     if len(expression) > MAX_LENGTH:
@@ -254,15 +260,15 @@ def _predicate(node: ast.expr, expression: str) -> Callable[[Accuracy], bool]:
 def _operand(node: ast.expr, expression: str) -> Callable[[Accuracy], object]:
     match node:
         case ast.Name(id=name):
-            return field(name).of
+            return field(name).value
         case ast.List() | ast.Tuple() | ast.Set() | ast.Constant() | ast.UnaryOp(op=ast.USub()):
             try:
                 value = ast.literal_eval(node)
             except (ValueError, TypeError):
                 raise QueryError(f"{expression!r}: {_part(node, expression)} is no constant{_EXAMPLE}") from None
             return lambda _: value
-    what = "expected a field, a number, a text in quotes or a list"
-    raise QueryError(f"{expression!r}: {_part(node, expression)} can't be compared; {what}{_EXAMPLE}")
+    expected = "expected a field, a number, a text in quotes or a list"
+    raise QueryError(f"{expression!r}: {_part(node, expression)} can't be compared; {expected}{_EXAMPLE}")
 
 
 def _compare(op: ast.cmpop, left: object, right: object, expression: str) -> bool:

@@ -1,7 +1,7 @@
-"""One location, a URL or a local path -> its bytes in a file; over HTTP, on from where an earlier attempt was cut off.
+"""Copies a file from a URL or a local path; over HTTP it continues an attempt that was cut off.
 
-By urllib: it is in every Python, and this is one GET with two headers. httpx is here only as long as others bring it,
-and huggingface_hub serves its own hub alone.
+With urllib, which every Python has: this is one GET with two headers. httpx is no dependency of densezoo's own, and
+huggingface_hub fetches from its own hub only.
 """
 
 from __future__ import annotations
@@ -52,10 +52,13 @@ class _Interrupted(Exception):
 
 
 def transfer(location: str, part: Path, expected: Expected, progress: Progress) -> None:
-    """Fill ``part`` with what a location holds; what it holds already from the same URL is kept and continued.
+    """Copy a file from a location into ``part``; bytes that ``part`` has from the same URL are kept and continued.
 
     Args:
         location: a URL (https, http, file) or a path.
+        part: the file to fill.
+        expected: what is known of the file.
+        progress: is called with the bytes that are there, and the size of the file or None.
 
     Raises:
         DownloadError: the location doesn't give the file; names the location.
@@ -108,14 +111,14 @@ def _attempt(url: str, part: Path, expected: Expected, progress: Progress) -> No
         have, cut = _receive(url, response, part, start, expected, lambda done: progress(done, expected.size or total))
     if have == expected.size:
         return  # whatever the server announced: size and hash are the publisher's
-    whole = expected.size if total is None else total
-    if cut or (whole is not None and have < whole):
-        of = "" if whole is None else f" of {whole:,}"
-        raise _Interrupted(f"the connection broke off ({cut or 'closed'}) after {have:,}{of} bytes")
-    if whole is None and not response.chunked and not expected.hashed:
+    size = expected.size if total is None else total
+    if cut or (size is not None and have < size):
+        of_size = "" if size is None else f" of {size:,}"
+        raise _Interrupted(f"the connection broke off ({cut or 'closed'}) after {have:,}{of_size} bytes")
+    if size is None and not response.chunked and not expected.hashed:
         raise DownloadError(
             f"{url}: the server doesn't say how long the file is, and its publisher states neither size nor hash: "
-            f"whether the {have:,} bytes that came are all of it can't be told"
+            f"whether the {have:,} bytes that came are the whole file is not known"
         )
 
 
@@ -129,12 +132,12 @@ def _request(url: str, part: Path, start: int, validator: str | None) -> HTTPRes
         return response
     except urllib.error.HTTPError as error:
         error.close()
-        what = f"the server answers HTTP {error.code} ({error.reason})"
+        answer = f"the server answers HTTP {error.code} ({error.reason})"
         if error.code == 416:  # the file has become shorter than what is here
             discard(part)
         if error.code == 416 or error.code in PASSING:
-            raise _Interrupted(what) from None
-        raise DownloadError(f"{url}: {what}") from None
+            raise _Interrupted(answer) from None
+        raise DownloadError(f"{url}: {answer}") from None
     except urllib.error.URLError as error:  # no connection: neither soon, most likely
         raise DownloadError(f"{url}: no connection ({error.reason})") from None
     except (InvalidURL, ValueError) as error:
@@ -144,7 +147,7 @@ def _request(url: str, part: Path, start: int, validator: str | None) -> HTTPRes
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows a server to another one, but not from https to where anybody can change the bytes on their way."""
+    """Follows redirects, but not from https to http, where the bytes could be changed on their way."""
 
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
@@ -157,7 +160,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 def _receive(
     url: str, response: HTTPResponse, part: Path, have: int, expected: Expected, progress: Callable[[int], None]
 ) -> tuple[int, Exception | None]:
-    """Append what comes; returns how many bytes are there, and what ended it before its end, if anything did.
+    """Append the answer's bytes; return how many bytes are there, and the error that cut the answer off, if any.
 
     Raises:
         DownloadError: a page in place of the file, or more bytes than it can have.
@@ -183,16 +186,16 @@ def _receive(
 
 
 def _refuse_page(url: str, response: HTTPResponse, head: bytes) -> None:
-    """Quota, login and error pages come with status 200.
+    """Refuse a page (quota, login, error), which servers send with status 200.
 
     Raises:
-        DownloadError: with the page's title.
+        DownloadError: it is a page; says its title.
     """
-    what = "an HTML page" if response.headers.get_content_type() == "text/html" else impostor(head)
-    if what:
+    page = "an HTML page" if response.headers.get_content_type() == "text/html" else impostor(head)
+    if page:
         title = re.search(rb"<title[^>]*>([^<]{1,200})", head, re.IGNORECASE)
         named = f" ({' '.join(title[1].decode('utf-8', 'replace').split())!r})" if title else ""
-        raise DownloadError(f"{url}: this is {what}{named}; expected the file itself")
+        raise DownloadError(f"{url}: this is {page}{named}; expected the file itself")
 
 
 # What a part belongs to stands beside it: it is continued only from the same URL, and only while the file there is
@@ -200,7 +203,11 @@ def _refuse_page(url: str, response: HTTPResponse, head: bytes) -> None:
 
 
 def discard(part: Path) -> None:
-    """Drop a part and what is noted of it."""
+    """Remove a part and the note beside it.
+
+    Args:
+        part: the file.
+    """
     part.unlink(missing_ok=True)  # first: a note without a part says nothing
     _note(part).unlink(missing_ok=True)
 
@@ -215,7 +222,7 @@ def _begin(url: str, part: Path, response: HTTPResponse) -> None:
 
 
 def _kept(url: str, part: Path) -> tuple[int, str | None]:
-    """Bytes that are there and can be continued, and what to ask with."""
+    """(bytes that are there and can be continued, the validator to send with the request)."""
     try:
         note, size = json.loads(_note(part).read_text(encoding="utf-8")), part.stat().st_size
     except (OSError, ValueError):
@@ -226,7 +233,7 @@ def _kept(url: str, part: Path) -> tuple[int, str | None]:
 
 
 def _validator(response: HTTPResponse) -> str | None:
-    """A strong one: a weak ETag stands for files that need not be the same bytes."""
+    """A strong validator; a weak ETag may be of files with other bytes."""
     etag = response.headers.get("ETag")
     if etag:
         return None if etag.startswith("W/") else str(etag)
@@ -234,9 +241,9 @@ def _validator(response: HTTPResponse) -> str | None:
 
 
 def _continues(response: HTTPResponse, start: int, validator: str | None) -> bool:
-    """Whether a partial answer goes from the part's end to the file's, and is of the same file."""
-    given = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", response.headers.get("Content-Range", ""))
-    if given is None or start == 0:
+    """Whether a partial answer has the bytes from the part's end to the file's end, of the same file."""
+    sent = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", response.headers.get("Content-Range", ""))
+    if sent is None or start == 0:
         return False
-    first, last, length = map(int, given.groups())
+    first, last, length = map(int, sent.groups())
     return first == start and last + 1 == length and _validator(response) in (validator, None)

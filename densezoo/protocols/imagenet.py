@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from densezoo.types import Protocol
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+#: A protocol that resizes as OpenCV does: short side 256 without antialiasing, then a crop of 224.
+OPENCV = partial(Protocol, resize=256, antialias=False, resize_backend="cv2", crop=224)
 
 TORCHVISION = Protocol(
     name="torchvision",
@@ -36,17 +39,20 @@ TIMM_288 = replace(
     crop=288,
 )
 
-MMPRETRAIN = Protocol(
+TIMM_235 = replace(
+    TIMM,
+    name="timm-235",
+    source="the same: 224, crop_pct 0.95 (short side floor(224 / 0.95)), of timm's table of 2024-08-13 alone",
+    resize=235,
+)
+
+MMPRETRAIN = OPENCV(
     name="mmpretrain",
     source="mmpretrain configs/_base_/datasets/imagenet_bs32.py: LoadImageFromFile (cv2), ResizeEdge, CenterCrop; "
     "data_preprocessor of the same file",
     decoder="cv2.imdecode",
     exif=True,
-    resize=256,
     interpolation="bilinear",
-    antialias=False,
-    resize_backend="cv2",
-    crop=224,
     mean=(123.675, 116.28, 103.53),
     std=(58.395, 57.12, 57.375),
     value_range=255.0,
@@ -83,4 +89,4 @@ RDNET_384 = replace(
     crop=384,
 )
 
-PROTOCOLS = (TORCHVISION, TIMM, TIMM_288, RDNET, RDNET_384, MMPRETRAIN, TORCH7)
+PROTOCOLS = (TORCHVISION, TIMM, TIMM_288, TIMM_235, RDNET, RDNET_384, MMPRETRAIN, TORCH7)

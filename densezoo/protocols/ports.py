@@ -3,58 +3,42 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
-from densezoo.protocols.imagenet import MEAN, STD
-from densezoo.types import Protocol
+from densezoo.protocols.imagenet import MEAN, OPENCV, STD
 
 _MEAN_255, _STD_255 = tuple(255 * value for value in MEAN), tuple(255 * value for value in STD)
+_OPENCV = partial(OPENCV, crop_rounding="floor")
+#: What is assumed of who uses OpenCV and doesn't say otherwise.
+_BY_IMREAD = partial(_OPENCV, decoder="cv2.imread", exif=True)
 
-CAFFE = Protocol(
+CAFFE = _BY_IMREAD(
     name="caffe",
     source="https://github.com/shicai/DenseNet-Caffe README and issue 25: short side 256, centre crop 224, BGR means, "
     "scale 0.017. Not stated, OpenCV's defaults assumed: imread, bilinear, EXIF applied; nor the crop's rounding",
-    decoder="cv2.imread",
-    exif=True,
-    resize=256,
     interpolation="bilinear",
-    antialias=False,
-    resize_backend="cv2",
-    crop=224,
-    crop_rounding="floor",
     mean=(103.94, 116.78, 123.68),
     std=(1 / 0.017,) * 3,
     value_range=255.0,
     channel_order="BGR",
 )
 
-KERAS = Protocol(
+KERAS = _BY_IMREAD(
     name="keras",
     source="https://github.com/keras-team/keras-applications/issues/88: short side 256, cv2.INTER_CUBIC, crop 224; "
     "preprocess_input with mode 'torch'. Not published: the script; cv2.imread's EXIF and floor assumed",
-    decoder="cv2.imread",
-    exif=True,
-    resize=256,
     interpolation="bicubic",
-    antialias=False,
-    resize_backend="cv2",
-    crop=224,
-    crop_rounding="floor",
     mean=MEAN,
     std=STD,
 )
 
-MINDCV = Protocol(
+MINDCV = _OPENCV(
     name="mindcv",
     source="mindcv/data/transforms_factory.py transforms_imagenet_eval: Decode, Resize(256), CenterCrop(224), "
     "Normalize. Rules as in minddata/dataset/kernels/image of MindSpore. Its published figures come from MindSpore's "
     "own builds of libjpeg-turbo and OpenCV on Ascend, which are not here: single pixels may differ",
     decoder="mindspore",
-    resize=256,
     interpolation="bilinear",
-    antialias=False,
-    resize_backend="cv2",
-    crop=224,
-    crop_rounding="floor",
     mean=_MEAN_255,
     std=_STD_255,
     value_range=255.0,
@@ -81,4 +65,36 @@ FLYYUFELIX = replace(
     "input. Its demo (test_inference.py) normalises likewise, but squeezes the whole image to 224 x 224",
 )
 
-PROTOCOLS = (CAFFE, KERAS, MINDCV, MINDVISION, MXNET, FLYYUFELIX)
+GLUON = _OPENCV(
+    name="gluon",
+    source="mxnet.gluon.data.vision.transforms: Resize(256, keep_ratio=True), which is OpenCV's bilinear "
+    "(apache/mxnet src/operator/image/resize-inl.h), CenterCrop(224), ToTensor, Normalize; as GluonCV and "
+    "osmr/imgclsmob gluon/datasets/imagenet1k_cls_dataset.py use them. Not stated: that EXIF is applied, as by OpenCV",
+    decoder="cv2.imdecode",
+    exif=True,
+    interpolation="bilinear",
+    mean=MEAN,
+    std=STD,
+)
+
+GLUON_RECORD = replace(
+    GLUON,
+    name="gluon-record",
+    source="mxnet.io.ImageRecordIter(resize=256, data_shape=224) with the means and deviations of osmr/imgclsmob "
+    "keras_/utils.py get_data_rec. Assumed: that its record file holds the images' own bytes, unpacked and unresized",
+    mean=(123.68, 116.779, 103.939),
+    std=(58.393, 57.12, 57.375),
+    value_range=255.0,
+)
+
+TF2CV = OPENCV(
+    name="tf2cv",
+    source="osmr/imgclsmob tensorflow2/datasets/imagenet1k_cls_dataset.py load_image_imagenet1k_val: Pillow decodes, "
+    "cv2.resize with INTER_LINEAR, the crop's offset rounded half to even; cls_dataset.py img_normalization",
+    interpolation="bilinear",
+    mean=_MEAN_255,
+    std=_STD_255,
+    value_range=255.0,
+)
+
+PROTOCOLS = (CAFFE, KERAS, MINDCV, MINDVISION, MXNET, FLYYUFELIX, GLUON, GLUON_RECORD, TF2CV)

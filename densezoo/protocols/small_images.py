@@ -29,9 +29,42 @@ CIFAR100 = Protocol(
 CIFAR_DICE = Protocol(
     name="cifar-dice",
     image_size=32,
-    source="https://github.com/deeplearning-wisc/dice, the statistics that DICE trained its CIFAR networks with",
+    source="https://github.com/deeplearning-wisc/dice, the statistics that DICE trained its CIFAR networks with; "
+    "also of pytorchcv (https://github.com/osmr/imgclsmob: CIFAR-10, CIFAR-100 and SVHN), of bearpaw's "
+    "pytorch-classification and of detectors' CIFAR-10",
     mean=(0.4914, 0.4822, 0.4465),
     std=(0.2023, 0.1994, 0.2010),
+)
+
+CIFAR_HUYVNPHAN = replace(
+    CIFAR_DICE,
+    name="cifar-huyvnphan",
+    source="https://github.com/huyvnphan/PyTorch_CIFAR10, data.py: ToTensor, Normalize",
+    std=(0.2471, 0.2435, 0.2616),
+)
+
+CIFAR_HYSTS = replace(
+    CIFAR_DICE,
+    name="cifar-hysts",
+    source="https://github.com/hysts/pytorch_image_classification, transforms/__init__.py: CIFAR-10's statistics",
+    std=(0.2470, 0.2435, 0.2616),
+)
+
+CIFAR100_DETECTORS = Protocol(
+    name="cifar100-detectors",
+    image_size=32,
+    source="https://github.com/edadaltocg/detectors, models/densenet.py and data/constants.py: crop_pct 1, CIFAR-100's "
+    "statistics",
+    mean=(0.5071, 0.4867, 0.4408),
+    std=(0.2675, 0.2565, 0.2761),
+)
+
+SVHN_DETECTORS = replace(
+    CIFAR100_DETECTORS,
+    name="svhn-detectors",
+    source="https://github.com/edadaltocg/detectors, the same with SVHN's statistics",
+    mean=(0.4377, 0.4438, 0.4728),
+    std=(0.1980, 0.2010, 0.1970),
 )
 
 SVHN = Protocol(
@@ -58,4 +91,15 @@ DIGITS = Protocol(
     channel_order="L",
 )
 
-PROTOCOLS = (CIFAR10, CIFAR100, CIFAR_DICE, SVHN, NONE, DIGITS)
+PROTOCOLS = (
+    CIFAR10,
+    CIFAR100,
+    CIFAR_DICE,
+    CIFAR_HUYVNPHAN,
+    CIFAR_HYSTS,
+    CIFAR100_DETECTORS,
+    SVHN_DETECTORS,
+    SVHN,
+    NONE,
+    DIGITS,
+)

@@ -1,9 +1,9 @@
-"""Does a measured top-1 agree with the published one, and if it doesn't, what was done otherwise?
+"""Compares a measured top-1 with the published one, and names what was done otherwise if they can't be compared.
 
-The rule: a published figure stands for everything that rounds to it, at the most decimals that its publisher gives
-for the model (75.6 beside a top-5 of 92.806 is 75.600). One image in ROUNDING_SHARE may fall to the other side of that,
-because float32 sums in another order on every device; nothing else is forgiven. Only a figure for the same weights,
-protocol, precision and number of images can agree; with any other the differences are named.
+The rule: a measured number agrees with a published figure if it rounds to it, at the most decimals that the publisher
+gives for the model (75.6 beside a top-5 of 92.806 is 75.600). One image in ROUNDING_SHARE may differ, because every
+device sums float32 in another order; nothing else may. Only a figure for the same weights, protocol, precision and
+number of images is compared; for any other the differences are named.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from densezoo.protocols import PROTOCOLS
 from densezoo.results.weights import has_weights_of
 from densezoo.types import EvalResult, ModelSpec, ReportedResult
 
-ROUNDING_SHARE = 10_000  # images; of as many, one may be scored otherwise
+ROUNDING_SHARE = 10_000  # images, of which one may be scored otherwise
 RULE = "the same figure at its published precision, give or take 1 image in 10,000 for float rounding"
 
 #: {dataset: images that published figures are over}.
@@ -55,13 +55,13 @@ class Published:
 
 @dataclass(frozen=True)
 class Agreement:
-    """A measurement beside the published figure that is nearest to it in how it was made.
+    """A measurement compared with the published figure whose conditions are most like its own.
 
     Args:
-        nearest: None: nothing is published for this network on this dataset.
-        differences: what was done otherwise: {fact: "theirs, here ours"}.
-        images_apart: how many images lie between the measured number and what rounds to the published one.
-        agrees: None where something was done otherwise, so that the numbers needn't be equal.
+        nearest: the figure; None: nothing is published for this network on this dataset.
+        differences: between the conditions: {fact: "theirs, here ours"}.
+        images_apart: difference, in images, between the measured number and the nearest that rounds to the figure.
+        agrees: None: the conditions differ, so that the numbers needn't be equal.
     """
 
     nearest: Published | None
@@ -70,7 +70,7 @@ class Agreement:
     agrees: bool | None
 
     def __str__(self) -> str:
-        """One line with the verdict, and one line a difference."""
+        """One line with the verdict, and one line for each difference."""
         if self.nearest is None:
             return "  published: nothing for this network on this dataset"
         if self.agrees is None:
@@ -93,8 +93,8 @@ def _weights(result: EvalResult, published: Published) -> tuple[str, str]:
     if has_weights_of(result, published.spec):
         return "", ""
     sources = published.spec.weights
-    known = [stated for source in sources for stated in source.stated_hashes]
-    theirs = f"{known[0].algorithm} {known[0].digits[:8]}..." if known else "of unknown sha256"
+    hashes = [stated for source in sources for stated in source.stated_hashes]
+    theirs = f"{hashes[0].algorithm} {hashes[0].digits[:8]}..." if hashes else "of unknown sha256"
     return f"{published.spec.name}, {theirs}", f"sha256 {result.weights_sha256[:8]}..."
 
 
@@ -103,7 +103,7 @@ def _crop(protocol: str | None) -> str:
     return f"{crop} px" if crop else "as it is"
 
 
-#: {fact: (result, published) -> (theirs, ours)}; nearest is the figure for which the fewest differ.
+#: {fact: (result, published) -> (theirs, ours)}; the nearest figure is the one with the fewest differences.
 FACTS: dict[str, Callable[[EvalResult, Published], tuple[object, object]]] = {
     "weights": _weights,
     "protocol": lambda result, published: (published.reported.protocol, result.protocol),
@@ -116,7 +116,12 @@ FACTS: dict[str, Callable[[EvalResult, Published], tuple[object, object]]] = {
 
 
 def compare(result: EvalResult, specs: Iterable[ModelSpec]) -> Agreement:
-    """A measurement held against what is published for its weights, or else for the same network."""
+    """Compare a measurement with the figures that are published for its weights, or else for the same network.
+
+    Args:
+        result: the measurement.
+        specs: the models of the index.
+    """
     candidates = _candidates(result, list(specs))
     if not candidates:
         return Agreement(None, {}, 0.0, None)
@@ -131,18 +136,19 @@ def compare(result: EvalResult, specs: Iterable[ModelSpec]) -> Agreement:
 
 
 def check_expected(results: Sequence[EvalResult], top1: float, tolerance: float) -> None:
-    """Hold every result against an expected top-1.
+    """Compare every result with an expected top-1.
 
     Args:
+        results: of one checkpoint.
         top1, tolerance: percent.
 
     Raises:
-        ResultError: one is further from it than the tolerance.
+        ResultError: a result differs by more than the tolerance.
     """
     outside = [r for r in results if not abs(r.top1 - top1) <= tolerance + 1e-9]  # 1e-9: 94.54 - 94.52 > 0.02 in floats
     if outside:
-        found = ", ".join(f"{r.top1:.4f} under {r.protocol} ({r.correct1} of {r.num_samples})" for r in outside)
-        raise ResultError(f"expected a top-1 of {top1:g} within {tolerance:g}; found {found}")
+        measured = ", ".join(f"{r.top1:.4f} under {r.protocol} ({r.correct1} of {r.num_samples})" for r in outside)
+        raise ResultError(f"expected a top-1 of {top1:g} within {tolerance:g}; found {measured}")
 
 
 def _candidates(result: EvalResult, specs: Sequence[ModelSpec]) -> list[Published]:
@@ -164,7 +170,7 @@ def _candidates(result: EvalResult, specs: Sequence[ModelSpec]) -> list[Publishe
 
 
 def _differences(result: EvalResult, published: Published) -> dict[str, str]:
-    pairs = {fact: of(result, published) for fact, of in FACTS.items()}
+    pairs = {fact: values(result, published) for fact, values in FACTS.items()}
     return {fact: f"{theirs}, here {ours}" for fact, (theirs, ours) in pairs.items() if theirs != ours}
 
 
@@ -176,7 +182,7 @@ def _images_apart(result: EvalResult, published: Published) -> float:
 
 
 def _decimals(published: Published) -> int:
-    """The most that this publisher gives for the model: some tables drop zeros at the end of a number."""
+    """The most decimals that this publisher gives for the model: some tables drop zeros at the end of a number."""
     figures = [r for r in published.spec.reported if r.published_by == published.reported.published_by]
     numbers = [value for r in figures for value in (r.top1, r.top5) if value is not None]
     return max(len(str(value).partition(".")[2]) for value in numbers)

@@ -1,4 +1,4 @@
-"""Model cards: one page an architecture, ``docs/models/<arch>.md``, made from the index and the stored results."""
+"""Model cards: a page for each architecture, ``docs/models/<arch>.md``, made from the index and the stored results."""
 
 from __future__ import annotations
 
@@ -77,18 +77,25 @@ $citation
 
 
 def model_cards(specs: Iterable[ModelSpec], results: Sequence[EvalResult]) -> dict[str, str]:
-    """{architecture's name: its card}."""
+    """{architecture's name: its card}.
+
+    Args:
+        specs: all models of the index.
+        results: all stored results.
+    """
     by_arch: dict[str, list[ModelSpec]] = {}
     for spec in specs:
         by_arch.setdefault(spec.arch, []).append(spec)
-    return {arch: model_card(arch, found, results) for arch, found in by_arch.items()}
+    return {arch: model_card(arch, models, results) for arch, models in by_arch.items()}
 
 
 def model_card(arch: str, specs: Sequence[ModelSpec], results: Sequence[EvalResult]) -> str:
     """The card of an architecture.
 
     Args:
-        specs: all its models, the one that the examples use first.
+        arch: its name.
+        specs: all its models; the examples use the first one.
+        results: all stored results.
     """
     first = specs[0]
     family = family_of(first.architecture)
@@ -135,14 +142,14 @@ def _results(specs: Sequence[ModelSpec], results: Sequence[EvalResult]) -> str:
     names = {spec.name for spec in specs}
     reported = [result.dataset.rstrip("+") for spec in specs for result in spec.reported]
     datasets = dict.fromkeys(reported + [result.dataset for result in results if result.model in names])
-    about = ("weights", "parameters", "FLOPs (counted as)")  # stand in the table above
+    shown_above = ("weights", "parameters", "FLOPs (counted as)")  # in the table of facts
     rows, measured = [], []
     for dataset in datasets:
         for row in dataset_rows(dataset, specs, results):
             measured.append(row.measured)
-            cells = {name: text for name, text in row.cells().items() if name not in about}
-            where = row.reported.where if row.reported else ""
-            rows.append({"model": cells.pop("model"), "dataset": dataset, **cells, "where": where})
+            cells = {name: text for name, text in row.cells().items() if name not in shown_above}
+            stated_in = row.reported.where if row.reported else ""
+            rows.append({"model": cells.pop("model"), "dataset": dataset, **cells, "where": stated_in})
     tables = [markdown(rows) + legend(measured)] if rows else []
     if corrupted := corruption_table(specs, results):
         tables.append(f"ImageNet-C:\n\n{corrupted}")

@@ -33,7 +33,7 @@ ALEXNET_ERRORS = {
 
 
 def corruption_errors(results: Iterable[EvalResult]) -> dict[str, float]:
-    """{corruption: top-1 error, percent, mean over the five severities}, of those of which all five are there.
+    """{corruption: top-1 error, percent, mean over the five severities} of the corruptions with all five severities.
 
     Args:
         results: of one network under one protocol; those of other datasets are left out.
@@ -46,32 +46,43 @@ def corruption_errors(results: Iterable[EvalResult]) -> dict[str, float]:
     by_corruption = {
         name: [errors.get(f"{name}/{severity}") for severity in SEVERITIES] for name in CORRUPTIONS + EXTRA
     }
-    found = {name: [error for error in five if error is not None] for name, five in by_corruption.items()}
-    return {name: fmean(five) for name, five in found.items() if len(five) == len(SEVERITIES)}
+    measured = {name: [error for error in five if error is not None] for name, five in by_corruption.items()}
+    return {name: fmean(five) for name, five in measured.items() if len(five) == len(SEVERITIES)}
 
 
 def mean_error(errors: Mapping[str, float]) -> float | None:
-    """The mean over the 15 corruptions, percent; None where one is missing."""
+    """The mean error over the 15 corruptions, percent; None if one is missing.
+
+    Args:
+        errors: of `corruption_errors`.
+    """
     return fmean(errors[name] for name in CORRUPTIONS) if errors.keys() >= {*CORRUPTIONS} else None
 
 
 def mean_corruption_error(errors: Mapping[str, float]) -> float | None:
-    """mCE: the mean over the 15 corruptions of the error in percent of AlexNet's; None where one is missing.
+    """mCE: the mean over the 15 corruptions of the error in percent of AlexNet's error; None if one is missing.
 
-    As the paper has it: errors are summed over the severities before they are divided.
+    As in the paper, errors are summed over the severities before they are divided.
+
+    Args:
+        errors: of `corruption_errors`.
     """
-    whole = mean_error(errors) is not None
-    return fmean(100 * errors[name] / ALEXNET_ERRORS[name] for name in CORRUPTIONS) if whole else None
+    is_complete = mean_error(errors) is not None
+    return fmean(100 * errors[name] / ALEXNET_ERRORS[name] for name in CORRUPTIONS) if is_complete else None
 
 
 def corruption_rows(results: Sequence[EvalResult]) -> list[dict[str, str]]:
-    """{column: text} a model, protocol and file of weights: mCE, mean error, error by corruption, percent."""
+    """A row {column: text} for each model, protocol and file of weights: mCE, mean error, error by corruption, percent.
+
+    Args:
+        results: of any dataset; only ImageNet-C's count.
+    """
     groups: dict[tuple[str, str, str], list[EvalResult]] = {}
     for result in results:
         if result.dataset == NAME:
             conditions = str(dataclasses.replace(result.conditions, subset=None))
             groups.setdefault((result.model, conditions, result.weights_sha256), []).append(result)
-    errors = {key: corruption_errors(found) for key, found in groups.items()}
+    errors = {key: corruption_errors(group) for key, group in groups.items()}
     columns = [
         name for name in CORRUPTIONS + EXTRA if name in CORRUPTIONS or any(name in row for row in errors.values())
     ]
@@ -90,7 +101,7 @@ def corruption_rows(results: Sequence[EvalResult]) -> list[dict[str, str]]:
 
 
 def _counting(results: Sequence[EvalResult]) -> int:
-    """How many of them are of one of the 15 corruptions."""
+    """The number of results of one of the 15 corruptions."""
     return sum(str(result.subset).partition("/")[0] in CORRUPTIONS for result in results)
 
 

@@ -10,10 +10,12 @@ from densezoo.files import PLOT, replacing, written_as
 
 
 def reliability_diagram(path: Path, bins: Sequence[tuple[int, float, float]], title: str) -> None:
-    """Accuracy over confidence, against the diagonal on which a calibrated network lies.
+    """Draw accuracy over confidence, and the diagonal of a calibrated network.
 
     Args:
-        bins: (images, mean confidence, accuracy), 0 to 1, of each bin that has images; a dot's area grows with them.
+        path: the file to write; its extension chooses the format.
+        bins: (images, mean confidence 0 to 1, accuracy 0 to 1) of each bin that has images; dots show how many.
+        title: of the diagram.
 
     Raises:
         MissingDependencyError: no matplotlib.

@@ -1,4 +1,4 @@
-"""What a measurement has to name so that it can be repeated: package versions, commit, time."""
+"""The facts that are needed to repeat a measurement: package versions, commit, time."""
 
 from __future__ import annotations
 
@@ -10,25 +10,29 @@ from pathlib import Path
 
 from densezoo.data.libraries import decoding_versions
 
-PACKAGES = ("densezoo", "torch", "torchvision")  # those that can move a logit
+PACKAGES = ("densezoo", "torch", "torchvision")  # whose versions can change a logit
 
 
 def versions() -> dict[str, str]:
-    """{package: version} of all that can move a pixel or a logit, and Python's."""
+    """{package: version} of all packages that can change a pixel or a logit, and of Python."""
     packages = {name: metadata.version(name) for name in PACKAGES}
     return {"python": platform.python_version(), **packages, **decoding_versions()}
 
 
 def commit(repository: Path) -> str | None:
-    """The commit that a repository is at, ``+dirty`` with changed tracked files; None where it is no clone."""
-    found = _git(repository, "rev-parse", "HEAD")
-    if found is None:
+    """The current commit of a repository, with ``+dirty`` if tracked files are changed; None if it is no clone.
+
+    Args:
+        repository: its folder.
+    """
+    head = _git(repository, "rev-parse", "HEAD")
+    if head is None:
         return None
-    return found + ("+dirty" if _git(repository, "status", "--porcelain", "--untracked-files=no") else "")
+    return head + ("+dirty" if _git(repository, "status", "--porcelain", "--untracked-files=no") else "")
 
 
 def now() -> str:
-    """UTC, ISO 8601, to the second."""
+    """The time in UTC, ISO 8601, to the second."""
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 

@@ -1,4 +1,4 @@
-"""One measurement, one JSON file: ``<folder>/<dataset>/<model>@<conditions>.json`` (`densezoo.types.Conditions`)."""
+"""Stores each measurement as a JSON file, ``<folder>/<dataset>/<model>@<conditions>.json``."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from densezoo.results.weights import strength
 from densezoo.types import Conditions, EvalResult, RunFacts
 
 COUNTS = ("num_samples", "correct1", "correct5")
-CIRCUMSTANCES = ("date", "seconds", "commit")  # of a measurement, which say nothing of what was found
-#: The keys of a stored result, in their order in the file; the last one only where a backend was held to eager.
+CIRCUMSTANCES = ("date", "seconds", "commit")  # of a measurement; they are ignored when results are compared
+#: The keys of a stored result, in their order in the file; the last one only if the backend isn't eager.
 KEYS = (
     "model", "config", "weights_sha256", "dataset", "dataset_fingerprint", "protocol", "num_samples", "correct1",
     "correct5", "top1", "top5", "interval95", "interval95_top5", "backend", "precision", "device", "versions", "commit",
@@ -29,19 +29,32 @@ KEYS = (
 
 
 def result_path(folder: Path, result: RunFacts) -> Path:
-    """Where a result is stored; measuring the same again replaces it."""
+    """The file of a result; a repeated measurement has the same file.
+
+    Args:
+        folder: of results.
+        result: the result, or the facts of its run.
+    """
     return folder / result.dataset / f"{file_stem(result.model, result.conditions)}.json"
 
 
 def file_stem(model: str, conditions: Conditions) -> str:
-    """What the files of a measurement are called before their ending: its result, its failure, its state."""
+    """The name, without extension, of the files of a measurement: its result, its failure, its state.
+
+    Args:
+        model: its name.
+        conditions: of the measurement.
+    """
     return re.sub(r"[^\w.@+-]", "_", f"{model}@{conditions}")
 
 
 def differences(result: EvalResult, other: EvalResult) -> list[str]:
-    """In which fields two results differ, as "field: value, other value": counts, measures and the facts of the run.
+    """The fields in which two results differ, as "field: value, other value".
 
-    When they were measured, how long it took and at which commit is no difference, nor are roundings of the loss.
+    CIRCUMSTANCES are ignored, and roundings of floats.
+
+    Args:
+        result, other: the results.
     """
     values, others = (_values(each) for each in (result, other))
     return [
@@ -52,32 +65,37 @@ def differences(result: EvalResult, other: EvalResult) -> list[str]:
 
 
 def _values(facts: RunFacts) -> dict[str, object]:
-    """The fields of a result, or of a run that will have one, as JSON has them: with lists for tuples."""
+    """The fields of a result, or of the facts of a run, as JSON values, with lists for tuples."""
     values = dataclasses.asdict(facts)
     plain: dict[str, object] = json.loads(json.dumps({key: values[key] for key in KEYS if key in values}))
     return plain
 
 
 def find_same(stored: Iterable[EvalResult], facts: RunFacts) -> EvalResult | None:
-    """The stored result of a run with these facts, whenever and from whichever commit it was made.
+    """The stored result of a run with the same facts, CIRCUMSTANCES excepted; None if there is none.
 
     Args:
-        stored: results to look among.
-        facts: of one protocol, with the fingerprint of the images.
+        stored: the results to search.
+        facts: of a run under one protocol, with the fingerprint of the images.
     """
     ignored = (*CIRCUMSTANCES, "backend_difference")  # the latter is known when the run has begun
     fixed = {key: value for key, value in _values(facts).items() if key not in ignored}
     return next((each for each in stored if fixed == {key: _values(each)[key] for key in fixed}), None)
 
 
-def _equal(one: object, other: object) -> bool:
-    if isinstance(one, float) and isinstance(other, float):
-        return math.isclose(one, other, rel_tol=1e-6)
-    return one == other
+def _equal(first: object, second: object) -> bool:
+    if isinstance(first, float) and isinstance(second, float):
+        return math.isclose(first, second, rel_tol=1e-6)
+    return first == second
 
 
 def storing(folder: str | Path, result: EvalResult) -> str:
-    """What `write_result` has done, for people: the file, and whether it held the same before."""
+    """A line on what `write_result` has done: the file, and whether it held the same result before.
+
+    Args:
+        folder: of results.
+        result: that was stored.
+    """
     path = result_path(Path(folder), result)
     stored = _read_result(path)
     same = f"already stored, the same, on {stored.date}: " if stored.date != result.date else "stored: "
@@ -85,21 +103,33 @@ def storing(folder: str | Path, result: EvalResult) -> str:
 
 
 def compare_with(folder: str | Path, result: EvalResult) -> str:
-    """Whether a folder's result of the same measurement has the same counts, and if not, what differs; for people."""
+    """A text on whether a stored result of the same measurement has the same counts, and on the differences.
+
+    Args:
+        folder: of results.
+        result: the measurement.
+    """
     path = result_path(Path(folder), result)
-    where = relative_to_root(path)
+    shown_path = relative_to_root(path)
     if not path.is_file():
-        return f"nothing to compare with: there is no {where}"
+        return f"nothing to compare with: there is no {shown_path}"
     stored = _read_result(path)
     if all(getattr(result, name) == getattr(stored, name) for name in COUNTS):
-        return f"the same counts as in {where}"
-    return "\n    ".join([f"differs from {where} (here, there):", *differences(result, stored)])
+        return f"the same counts as in {shown_path}"
+    return "\n    ".join([f"differs from {shown_path} (here, there):", *differences(result, stored)])
 
 
 def write_result(folder: str | Path, result: EvalResult) -> Path:
-    """Store a result, unless the same is there already; the file is whole or not there at all.
+    """Store a result; the file is written whole or not at all.
 
-    What is stored stays where only date, seconds or commit would change (`differences`).
+    A stored result stays if only CIRCUMSTANCES would change.
+
+    Args:
+        folder: of results.
+        result: to store.
+
+    Returns:
+        The file.
 
     Raises:
         ResultError: the folder can't be written.
@@ -122,12 +152,22 @@ def write_result(folder: str | Path, result: EvalResult) -> Path:
 
 
 def failure_path(folder: Path, model: str, conditions: Conditions) -> Path:
-    """Where a sweep says why it has no result, beside the place of the result."""
+    """The file in which a sweep stores why a measurement failed, beside the file of its result.
+
+    Args:
+        folder: of results.
+        model: its name.
+        conditions: of the measurement.
+    """
     return folder / conditions.dataset / f"{file_stem(model, conditions)}.error.txt"
 
 
 def record_failure(path: Path, error: str) -> None:
     """Store why a measurement failed.
+
+    Args:
+        path: of `failure_path`.
+        error: the message.
 
     Raises:
         ResultError: the folder can't be written.
@@ -140,14 +180,14 @@ def record_failure(path: Path, error: str) -> None:
 
 
 def check_replaces(folder: Path, facts: RunFacts) -> None:
-    """Find out before the work starts whether its result would replace that of weights which are known more surely.
+    """Refuse, before the work starts, a run whose result would replace one of weights that are known more surely.
 
     Args:
         folder: of results.
         facts: of the run, under one protocol.
 
     Raises:
-        ResultError: it would.
+        ResultError: it would replace one.
     """
     path = result_path(folder, facts)
     if not path.is_file():
@@ -155,7 +195,7 @@ def check_replaces(folder: Path, facts: RunFacts) -> None:
     try:
         stored = _read_result(path)
     except ResultError:
-        return  # nothing is lost of a broken one
+        return  # a broken file may be replaced
     sha256, known_by = facts.weights_sha256, facts.weights_known_by
     if stored.weights_sha256 != sha256 and strength(stored.weights_known_by) > strength(known_by):
         raise ResultError(
@@ -165,7 +205,10 @@ def check_replaces(folder: Path, facts: RunFacts) -> None:
 
 
 def read_results(folder: str | Path) -> list[EvalResult]:
-    """Every evaluation stored below a folder, ordered by file name.
+    """Every result that is stored below a folder, ordered by file name.
+
+    Args:
+        folder: of results.
 
     Raises:
         ResultError: a file is no result; names file and field.

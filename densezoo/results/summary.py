@@ -1,4 +1,4 @@
-"""A result as a person reads it in a terminal."""
+"""Results as text for a terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ _KNOWN_BY = {"first-use-hash": "the hash of their first use", "user": "the user'
 
 
 def summary(result: EvalResult) -> str:
-    """A few lines: what was measured, under what, and how sure it is."""
+    """A few lines on a result: model, dataset, protocol, accuracies with their intervals, speed.
+
+    Args:
+        result: the result.
+    """
     return "\n".join(
         [
             f"{_model(result)} on {result.dataset}, protocol {result.protocol_label}",
@@ -24,11 +28,15 @@ def summary(result: EvalResult) -> str:
 
 
 def matrix(results: Sequence[EvalResult]) -> str:
-    """One line a protocol: the same weights on the same images; or a line a subset, and ImageNet-C's means."""
+    """A line for each protocol or subset of one checkpoint, and ImageNet-C's means.
+
+    Args:
+        results: of the same weights.
+    """
     first = results[0]
     names = [result.protocol_label for result in results]
     width = max(map(len, names))
-    sets = {result.subset: result for result in results}.values()  # under every protocol the same images, in one pass
+    sets = {result.subset: result for result in results}.values()  # all protocols share images and time
     images, seconds = sum(result.num_samples for result in sets), sum(result.seconds for result in sets)
     return "\n".join(
         [f"{_model(first)} on {first.dataset}, {images:,} images in {seconds:.1f} s"]
@@ -38,13 +46,13 @@ def matrix(results: Sequence[EvalResult]) -> str:
 
 
 def _model(result: EvalResult) -> str:
-    """The model, and how its weights are known where no published hash says so."""
+    """The model, and how its weights are known if not by a published hash."""
     known_by = result.weights_known_by
     return result.model + (f" (weights known by {_KNOWN_BY[known_by]})" if known_by in _KNOWN_BY else "")
 
 
 def _corruption_means(results: Sequence[EvalResult]) -> list[str]:
-    """A line a protocol of which all 75 sets of ImageNet-C were measured."""
+    """A line for each protocol under which all 75 sets of ImageNet-C were measured."""
     lines = []
     for protocol in dict.fromkeys(result.protocol for result in results):
         errors = corruption_errors([result for result in results if result.protocol == protocol])

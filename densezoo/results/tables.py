@@ -23,7 +23,14 @@ _MARKER = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end of table -->)", re.
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a table: a model under a protocol, with a published figure, a measured one, or both."""
+    """One line of a table: a model under a protocol, with a published figure, a measured one, or both.
+
+    Args:
+        spec: the model.
+        protocol: the protocol's name, or the conditions of a result; None: not known.
+        reported: the published figure.
+        measured: the result.
+    """
 
     spec: ModelSpec
     protocol: str | None
@@ -31,7 +38,7 @@ class Row:
     measured: EvalResult | None
 
     def cells(self) -> dict[str, str]:
-        """{column: text}; what isn't there is empty."""
+        """{column: text}; absent facts are empty."""
         reported, measured = self.reported, self.measured
         return {
             "model": self.spec.name,
@@ -57,7 +64,15 @@ class Row:
 def dataset_table(dataset: str, specs: Iterable[ModelSpec], results: Iterable[EvalResult]) -> str:
     """One dataset's table in Markdown: every published figure, beside what was measured with the same weights.
 
-    A published ``cifar10+`` is CIFAR-10's test set too: the plus names the training data.
+    A published ``cifar10+`` is CIFAR-10's test set, too: the plus stands for augmented training images.
+
+    Args:
+        dataset: its name.
+        specs: the models.
+        results: of any dataset.
+
+    Raises:
+        ResultError: nothing was published or measured.
     """
     rows = dataset_rows(dataset, specs, results)
     if not rows:
@@ -66,7 +81,11 @@ def dataset_table(dataset: str, specs: Iterable[ModelSpec], results: Iterable[Ev
 
 
 def dataset_rows(dataset: str, specs: Iterable[ModelSpec], results: Iterable[EvalResult]) -> list[Row]:
-    """The rows of one dataset, model by model; empty where nobody published or measured anything."""
+    """The rows of one dataset, model by model; empty if nothing was published or measured.
+
+    Args:
+        dataset, specs, results: as for `dataset_table`.
+    """
     measured = {(r.model, str(r.conditions)): r for r in results if r.dataset == dataset and r.subset is None}
     rows = []
     for spec in specs:
@@ -78,7 +97,12 @@ def dataset_rows(dataset: str, specs: Iterable[ModelSpec], results: Iterable[Eva
 
 
 def corruption_table(specs: Iterable[ModelSpec], results: Iterable[EvalResult]) -> str:
-    """ImageNet-C in Markdown: a row for each model and protocol; "" where nothing was measured."""
+    """ImageNet-C's table in Markdown: a row for each model and protocol; "" if nothing was measured.
+
+    Args:
+        specs: the models.
+        results: of any dataset.
+    """
     by_model: dict[str, list[EvalResult]] = {}
     for result in results:
         by_model.setdefault(result.model, []).append(result)
@@ -94,10 +118,14 @@ _CORRUPTED_LEGEND = (
 
 
 def published_by_protocol(dataset: str, specs: Mapping[str, ModelSpec]) -> str:
-    """The same weights under every protocol that somebody published a top-1 for, in Markdown.
+    """The published top-1 of the same weights under several protocols, in Markdown.
 
-    A row is a training of which there are ports: the weights and all their conversions. Where one protocol has
-    several figures, the first in the index stands.
+    A row is a training that has ports: its weights with all their conversions. Of several figures for one protocol the
+    first in the index is shown.
+
+    Args:
+        dataset: its name.
+        specs: all models of the index.
     """
     trainings: dict[str, dict[str, float]] = {}
     for spec in specs.values():
@@ -115,16 +143,24 @@ def published_by_protocol(dataset: str, specs: Mapping[str, ModelSpec]) -> str:
 def measured_by_protocol(dataset: str, specs: Iterable[ModelSpec], results: Iterable[EvalResult]) -> str:
     """The same weights measured under several protocols, top-1 with its interval, in Markdown.
 
-    A row is a model, and what else is unusual in how it was measured: the backend, the precision, views of an image.
-    One that was measured under a single protocol says nothing here and is left out.
+    A row is a model, with the backend, precision and views if they are unusual. A model that was measured under a
+    single protocol is left out.
+
+    Args:
+        dataset: its name.
+        specs: the models.
+        results: of any dataset.
+
+    Raises:
+        ResultError: no model was measured under two protocols.
     """
-    found: dict[str, dict[str, EvalResult]] = {}
+    by_row: dict[str, dict[str, EvalResult]] = {}
     stored = [r for r in results if r.dataset == dataset and r.subset is None]
     for spec in specs:
         for result in (r for r in stored if _is_of(r, spec, r.model)):
             row = str(replace(result.conditions, protocol=spec.name))
-            found.setdefault(row, {})[result.protocol] = result
-    rows = {name: own for name, own in found.items() if len(own) > 1}
+            by_row.setdefault(row, {})[result.protocol] = result
+    rows = {name: own for name, own in by_row.items() if len(own) > 1}
     if not rows:
         raise ResultError(f"there are no weights measured under two protocols for a table of {dataset + _MATRIX!r}")
     protocols = [name for name in PROTOCOLS if any(name in own for own in rows.values())]
@@ -137,7 +173,11 @@ def measured_by_protocol(dataset: str, specs: Iterable[ModelSpec], results: Iter
 
 
 def markdown(rows: Sequence[Mapping[str, str]]) -> str:
-    """Rows of {column: text} as a Markdown table."""
+    """A Markdown table.
+
+    Args:
+        rows: {column: text} of each row.
+    """
     return str(pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)) + "\n"
 
 
@@ -153,21 +193,24 @@ def _is_of(result: EvalResult, spec: ModelSpec, model: str) -> bool:
     return model == spec.name and has_weights_of(result, spec)
 
 
-def fill_tables(text: str, where: str, specs: Mapping[str, ModelSpec], results: Iterable[EvalResult]) -> str:
-    """A document with the table between every ``<!-- table: NAME -->`` and ``<!-- end of table -->`` made anew.
+def fill_tables(text: str, path: str, specs: Mapping[str, ModelSpec], results: Iterable[EvalResult]) -> str:
+    """A document with a new table between every ``<!-- table: NAME -->`` and ``<!-- end of table -->``.
 
     NAME is a dataset (of ``imagenet-c`` the errors by corruption), ``DATASET/by-protocol`` (published) or
     ``DATASET/protocols`` (measured).
 
     Args:
-        where: the document, for messages.
+        text: of the document.
+        path: the document, for messages.
+        specs: all models of the index.
+        results: all stored results.
 
     Raises:
         ResultError: a marker without its end, or of a dataset without results.
     """
     results = list(results)
     if len(_MARKER.findall(text)) != text.count("<!-- table: "):
-        raise ResultError(f"{where}: a '<!-- table: ... -->' without its '<!-- end of table -->'")
+        raise ResultError(f"{path}: a '<!-- table: ... -->' without its '<!-- end of table -->'")
 
     def table(name: str) -> str:
         if name.endswith(_BY_PROTOCOL):
@@ -182,7 +225,7 @@ def fill_tables(text: str, where: str, specs: Mapping[str, ModelSpec], results: 
 
 
 def _publisher(reported: ReportedResult) -> str:
-    """Who, and "(+)" where the weights were trained with augmentation: ``cifar10+`` is CIFAR-10's test set too."""
+    """The publisher, with "(+)" if the weights were trained with augmentation, as the plus of ``cifar10+`` says."""
     return reported.published_by + (" (+)" if reported.dataset.endswith("+") else "")
 
 

@@ -1,4 +1,4 @@
-"""Whose weights a result was measured with, and how a table shows how that is known."""
+"""The model whose weights a result was measured with, and the marks in tables for how that is known."""
 
 from __future__ import annotations
 
@@ -32,22 +32,38 @@ def has_weights_of(result: EvalResult, spec: ModelSpec) -> bool:
 
 
 def mark(result: EvalResult) -> str:
-    """What a table shows after a measured number; "" where a published hash says whose weights they are."""
+    """The mark after a measured number in a table; "" if a published hash tells whose weights they are.
+
+    Args:
+        result: the measurement.
+    """
     return f" {MARKS[result.weights_known_by][0]}" if result.weights_known_by in MARKS else ""
 
 
 def strength(known_by: str | None) -> int:
-    """How surely weights are known: the higher, the surer."""
+    """How surely weights are known to be a model's; higher is surer.
+
+    Args:
+        known_by: as of `densezoo.types.RunFacts`.
+    """
     return ["user", "first-use-hash"].index(known_by) if known_by in MARKS else len(MARKS)
 
 
 def weakest_mark(results: Iterable[EvalResult]) -> str:
-    """The mark of what is made of several results."""
+    """The mark of a number that is made of several results: that of the least sure one.
+
+    Args:
+        results: at least one.
+    """
     return mark(min(results, key=lambda result: strength(result.weights_known_by)))
 
 
 def legend(results: Iterable[EvalResult | None]) -> str:
-    """The meanings of the marks in a table, below it; "" where it has none."""
+    """The lines below a table that explain its marks; "" if it has none.
+
+    Args:
+        results: of the table's rows; None: a row without a measurement.
+    """
     used = {result.weights_known_by for result in results if result is not None}
     lines = [f"\n{sign} {meaning}\n" for known_by, (sign, meaning) in MARKS.items() if known_by in used]
     return "".join(lines)

@@ -1,4 +1,4 @@
-"""What is done to training images, by name. Adding an augmentation is one function and one line of the table here."""
+"""Augmentations of training images, by name. A new one is one function and one line of the table here."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Transforms:
 
 
 def unchanged(crop: int | None) -> Transforms:
-    """The image as it is.
+    """No change.
 
     Args:
-        crop: the protocol's crop in pixels, or None where it takes the whole image; not used.
+        crop: the protocol's crop in pixels, or None if it takes the whole image; not used.
     """
     return Transforms()
 
@@ -70,19 +70,19 @@ def resized_crop_flip(crop: int | None) -> Transforms:
     from torchvision.transforms import v2
 
     if crop is None:
-        raise ConfigError("train.augmentation 'resized_crop_flip' needs a protocol with a crop")
+        raise ConfigError("train.augmentation 'resized_crop_flip' needs a protocol with a crop; choose another one")
     return Transforms(on_image=v2.Compose([v2.RandomResizedCrop(crop, antialias=True), v2.RandomHorizontalFlip()]))
 
 
 def _pad_and_crop(image: Tensor, padding: int) -> Tensor:
-    """A random window of the image's own size from the image with zeros around it."""
+    """A random crop of the image's size from the image padded with zeros."""
     from torchvision.transforms import v2
 
     cropped: Tensor = v2.RandomCrop(list(image.shape[-2:]), padding=padding)(image)
     return cropped
 
 
-#: {what a config's ``train.augmentation`` says: crop of the protocol -> its transforms}
+#: {name, as in a config's ``train.augmentation``: crop of the protocol -> its transforms}
 AUGMENTATIONS: dict[str, Callable[[int | None], Transforms]] = {
     "none": unchanged,
     "shift": shift,
@@ -91,7 +91,7 @@ AUGMENTATIONS: dict[str, Callable[[int | None], Transforms]] = {
 }
 
 
-def get_augmentation(name: str) -> Callable[[int | None], Transforms]:
+def get_training_augmentation(name: str) -> Callable[[int | None], Transforms]:
     """The augmentation of that name: crop of the protocol in pixels, or None -> its transforms.
 
     Args:

@@ -33,7 +33,7 @@ class TrainingImages(Dataset[tuple[Tensor, int]]):
         return len(self.images)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        image = decode(self.images.read(index), self.protocol, self.images.where(index))
+        image = decode(self.images.read(index), self.protocol, self.images.location_of(index))
         if self.transforms.on_image is not None:
             image = self.transforms.on_image(as_image(image))
         floats = normalise(to_pixels(image, self.protocol), self.protocol)

@@ -1,4 +1,4 @@
-"""Optimisers, by name. Adding one is one function and one line of the table here."""
+"""Optimisers, by name. A new one is one function and one line of the table here."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def sgd(recipe: Recipe) -> dict[str, object]:
     }
 
 
-#: {what a config's ``train.optimiser`` says: recipe -> mmengine's configuration of an optimiser}
+#: {name, as in a config's ``train.optimiser``: recipe -> mmengine's configuration of an optimiser}
 OPTIMISERS: dict[str, Callable[[Recipe], dict[str, object]]] = {"sgd": sgd}
 
 

@@ -1,4 +1,4 @@
-"""A `Recipe` as an mmengine Runner, with an evaluation after each epoch."""
+"""Trains a network by a `Recipe`, with mmengine's Runner and an evaluation after each epoch."""
 
 from __future__ import annotations
 
@@ -28,7 +28,11 @@ _NUMBERS = itertools.count(1)  # of the runs in this process
 
 
 class Classifier(BaseModel):  # type: ignore[misc]  # mmengine is untyped
-    """What the Runner trains: a network and its cross-entropy."""
+    """The model that the Runner trains: a network with its cross-entropy.
+
+    Args:
+        network: images (N, C, H, W) -> logits (N, classes).
+    """
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -41,11 +45,10 @@ class Classifier(BaseModel):  # type: ignore[misc]  # mmengine is untyped
 
 
 class EvaluateHook(Hook):  # type: ignore[misc]
-    """Calls ``evaluate(network)`` every ``interval`` epochs and after the last; stops a run whose loss is lost."""
+    """Calls ``evaluate(network)`` after every epoch; stops a run whose loss is lost."""
 
-    def __init__(self, evaluate: Callable[[nn.Module], Mapping[str, float]], interval: int) -> None:
+    def __init__(self, evaluate: Callable[[nn.Module], Mapping[str, float]]) -> None:
         self.evaluate = evaluate
-        self.interval = interval
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None
@@ -54,12 +57,11 @@ class EvaluateHook(Hook):  # type: ignore[misc]
             raise TrainingError(f"the loss is {loss} at iteration {runner.iter + 1}; lower train.lr")
 
     def after_train_epoch(self, runner: Runner) -> None:
-        if self.every_n_epochs(runner, self.interval) or self.is_last_train_epoch(runner):
-            network = self._network(runner)
-            measures = self.evaluate(network)
-            network.train()
-            line = ", ".join(f"{name} {value:.2f}" for name, value in measures.items())
-            runner.logger.info(f"epoch {runner.epoch + 1}: {line}")
+        network = self._network(runner)
+        measures = self.evaluate(network)
+        network.train()
+        line = ", ".join(f"{name} {value:.2f}" for name, value in measures.items())
+        runner.logger.info(f"epoch {runner.epoch + 1}: {line}")
 
     def _network(self, runner: Runner) -> nn.Module:
         model = runner.model.module if hasattr(runner.model, "module") else runner.model
@@ -68,13 +70,12 @@ class EvaluateHook(Hook):  # type: ignore[misc]
 
 
 class ResumeHook(Hook):  # type: ignore[misc]
-    """Writes what mmengine leaves out into each checkpoint, and takes it from the one that the run goes on from.
+    """Adds torch's random state and the run's facts to each checkpoint, and restores the random state on resuming.
 
-    That is torch's random numbers, and what the run was started with. Of what mmengine has to log only the list of
-    checkpoints that it keeps goes in, since ``torch.load`` refuses the rest.
+    Of mmengine's message hub only the list of kept checkpoints is written, because ``torch.load`` refuses the rest.
 
     Args:
-        facts: what the run was started with (`densezoo.training.work_folder.run_facts`).
+        facts: of the run (`densezoo.training.work_folder.run_facts`).
     """
 
     def __init__(self, facts: Mapping[str, Any]) -> None:
@@ -82,8 +83,8 @@ class ResumeHook(Hook):  # type: ignore[misc]
         self.random: Mapping[str, Tensor] = {}
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        kept = {"keep_ckpt_ids": checkpoint["message_hub"]["runtime_info"]["keep_ckpt_ids"]}
-        checkpoint["message_hub"] = {"log_scalars": {}, "runtime_info": kept, "resumed_keys": {}}
+        kept_checkpoints = {"keep_ckpt_ids": checkpoint["message_hub"]["runtime_info"]["keep_ckpt_ids"]}
+        checkpoint["message_hub"] = {"log_scalars": {}, "runtime_info": kept_checkpoints, "resumed_keys": {}}
         checkpoint["run"] = dict(self.facts)
         gpu = {"cuda": torch.cuda.get_rng_state()} if torch.cuda.is_available() else {}
         checkpoint["random"] = {"cpu": torch.get_rng_state(), **gpu}
@@ -91,7 +92,7 @@ class ResumeHook(Hook):  # type: ignore[misc]
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         self.random = checkpoint["random"]
         if not all(tensor.is_contiguous() for tensor in checkpoint["state_dict"].values()):
-            runner.model.to(memory_format=torch.channels_last)  # as an evaluation leaves it; dropout draws by it
+            runner.model.to(memory_format=torch.channels_last)  # as an evaluation leaves it; dropout depends on it
 
     def before_train_epoch(self, runner: Runner) -> None:
         if "cpu" in self.random:
@@ -105,39 +106,31 @@ def train(
     network: nn.Module,
     images: TrainingImages,
     recipe: Recipe,
-    *,
     evaluate: Callable[[nn.Module], Mapping[str, float]],
     work_dir: str | Path,
     workers: int,
     launcher: str,
     facts: Mapping[str, Any],
     resume_from: Path | None = None,
-    eval_interval: int = 1,
 ) -> None:
-    """Train the network in place; logs and mmengine's checkpoints go to ``work_dir``.
+    """Train the network in place, measured after each epoch; logs and mmengine's checkpoints go to ``work_dir``.
 
     Args:
         evaluate: what to measure between epochs: network -> {name: value}.
+        workers: processes that decode images; 0: none but this one.
         launcher: "none", "pytorch", "slurm" or "mpi" (mmengine's).
-        facts: what the run is started with (`densezoo.training.work_folder.run_facts`), for its checkpoints.
+        facts: of the run (`densezoo.training.work_folder.run_facts`), for its checkpoints.
         resume_from: the checkpoint of such a run to go on from; None: begin at epoch 1.
+        eval_interval: epochs between evaluations, and between checkpoints.
 
     Raises:
         TrainingError: the loss is not finite.
     """
-    per_process = max(1, recipe.batch_size // dist.get_world_size())
-    loader: DataLoader[tuple[Tensor, int]] = DataLoader(
-        images,
-        batch_size=per_process,
-        sampler=DefaultSampler(images, shuffle=True, seed=recipe.seed),
-        num_workers=workers,
-        drop_last=False,
-        persistent_workers=workers > 0,
-    )
+    loader = _loader(images, recipe, workers)
     Runner(
         model=Classifier(network),
         work_dir=str(work_dir),
-        experiment_name=f"{Path(work_dir).name}_{next(_NUMBERS)}",  # two that begin in one second are two to mmengine
+        experiment_name=f"{Path(work_dir).name}_{next(_NUMBERS)}",  # mmengine refuses equal names in one process
         train_dataloader=loader,
         train_cfg={"by_epoch": True, "max_epochs": recipe.epochs},
         optim_wrapper={"optimizer": get_optimiser(recipe.optimiser)(recipe)},
@@ -145,11 +138,23 @@ def train(
         default_hooks={
             "logger": {"type": "LoggerHook", "interval": max(1, len(loader) // 4)},
             # two, because mmengine removes the oldest before it writes: a run that is killed then keeps one
-            "checkpoint": {"type": "CheckpointHook", "interval": eval_interval, "max_keep_ckpts": 2},
+            "checkpoint": {"type": "CheckpointHook", "interval": 1, "max_keep_ckpts": 2},
         },
-        custom_hooks=[EvaluateHook(evaluate, eval_interval), ResumeHook(facts)],
+        custom_hooks=[EvaluateHook(evaluate), ResumeHook(facts)],
         load_from=None if resume_from is None else str(resume_from),
         resume=resume_from is not None,
         randomness={"seed": recipe.seed, "deterministic": True},
         launcher=launcher,
     ).train()
+
+
+def _loader(images: TrainingImages, recipe: Recipe, workers: int) -> DataLoader[tuple[Tensor, int]]:
+    """Batches of this process's share of the images, in the order that the recipe's seed draws."""
+    return DataLoader(
+        images,
+        batch_size=max(1, recipe.batch_size // dist.get_world_size()),
+        sampler=DefaultSampler(images, shuffle=True, seed=recipe.seed),
+        num_workers=workers,
+        drop_last=False,
+        persistent_workers=workers > 0,
+    )

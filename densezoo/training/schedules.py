@@ -1,4 +1,4 @@
-"""Schedules of the learning rate, by name. Adding one is one function and one line of the table here."""
+"""Schedules of the learning rate, by name. A new one is one function and one line of the table here."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def steps(recipe: Recipe, iterations: int) -> list[dict[str, object]]:
 
 
 def cosine(recipe: Recipe, iterations: int) -> list[dict[str, object]]:
-    """A cosine to zero over the whole run, stepped each iteration as the tech report has it.
+    """A cosine to zero over the whole run, updated after each iteration, as in the technical report.
 
     Args:
         recipe: gives epochs.
@@ -31,7 +31,7 @@ def cosine(recipe: Recipe, iterations: int) -> list[dict[str, object]]:
     return [{"type": "CosineAnnealingLR", "T_max": total, "eta_min": 0.0, "by_epoch": False, "end": total}]
 
 
-#: {what a config's ``train.schedule`` says: recipe, iterations an epoch -> mmengine's configuration of schedulers}
+#: {name, as in a config's ``train.schedule``: recipe, iterations an epoch -> mmengine's configuration of schedulers}
 SCHEDULES: dict[str, Schedule] = {"steps": steps, "cosine": cosine}
 
 
@@ -39,7 +39,7 @@ def get_schedule(name: str | None, recipe: Recipe) -> Schedule:
     """The schedule of that name: recipe, iterations an epoch -> mmengine's configuration of schedulers.
 
     Args:
-        name: as in `densezoo.types.Recipe`; None: steps where the recipe has milestones, otherwise a cosine.
+        name: as in `densezoo.types.Recipe`; None: steps if the recipe has milestones, else a cosine.
         recipe: gives milestones.
 
     Raises:

@@ -46,9 +46,9 @@ class FileHash:
     of: str | None = None
 
     def __post_init__(self) -> None:
-        given = [name for name in HASH_DIGITS if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise MetafileError(f"expected one of {', '.join(HASH_DIGITS)}, found {', '.join(given) or 'none'}")
+        stated = [name for name in HASH_DIGITS if getattr(self, name) is not None]
+        if len(stated) != 1:
+            raise MetafileError(f"expected one of {', '.join(HASH_DIGITS)}, found {', '.join(stated) or 'none'}")
         if not re.fullmatch(rf"[0-9a-f]{{1,{HASH_DIGITS[self.algorithm]}}}", self.digits):
             expected = f"up to {HASH_DIGITS[self.algorithm]} hex digits in lower case"
             raise MetafileError(f"{self.algorithm} is {self.digits!r}; expected {expected}")

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,12 +9,12 @@ from torch import nn
 
 import densezoo
 from densezoo import api
-from densezoo.api import documents, models
-from densezoo.errors import ConfigError, MetafileError, UnknownNameError
+from densezoo.api import models
+from densezoo.errors import ConfigError, UnknownNameError
+from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.features import FeatureMaps
 from densezoo.families.densenet.network import DenseNet
 from densezoo.formats.safetensors import write_safetensors
-from densezoo.types import ReportedResult, WeightSource
 
 
 @pytest.fixture
@@ -71,52 +68,21 @@ def test_weights_that_don_t_fit(weights: nn.Module) -> None:
         densezoo.create_model(DIGITS, pretrained=True)
 
 
-def test_listing_with_a_filter() -> None:
-    names = densezoo.list_models("densenet*", where="top1 > 76 and params < 10e6", sort="-top1")
-    assert "densenet121.ra_in1k" in names
-    figures = [spec.headline.top1 for spec in map(densezoo.get_spec, names) if spec.headline and spec.headline.top1]
-    assert figures == sorted(figures, reverse=True)
+def test_weights_are_drawn_as_they_always_were() -> None:
+    """torch's own draw of every layer in the order in which it is made, then He's for convolutions."""
+    torch.manual_seed(0)
+    drawn = api.create_model(DenseNetArchitecture(4, (1,), 8, num_classes=3))
+    torch.manual_seed(0)
+    by_torch = DenseNet(DenseNetArchitecture(4, (1,), 8, num_classes=3), draw_weights=False)
+    for module in by_torch.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(module.weight)
+    torch.nn.init.zeros_(by_torch.classifier.bias)
+    assert all(torch.equal(tensor, by_torch.state_dict()[name]) for name, tensor in drawn.state_dict().items())
 
 
-def test_a_filter_imports_no_torch() -> None:
-    program = (
-        "import sys, densezoo; assert densezoo.list_models(where='top1 > 76', sort='-top1');"
-        "print([name for name in ('torch', 'timm', 'pandas', 'mmengine', 'rich') if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
-def test_check_index_names_file_model_and_field(monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = densezoo.get_spec("densenet_bc_22_8.densezoo_digits")
-    (source,) = spec.weights
-    wrong = dataclasses.replace(
-        spec,
-        num_params=1,
-        flops={"torchvision": 2},
-        weights=(
-            dataclasses.replace(source, keymap="torchvison"),
-            WeightSource("torch", "pickle", url="https://example.org/f.pth", hash_prefix="abcd"),
-        ),
-        reported=(
-            ReportedResult("cifr10", "digits", 1.0, None, "p", "w"),
-            ReportedResult("radimagenet", None, 1.0, None, "p", "w", not_evaluable="densezoo can't read RadImageNet"),
-            ReportedResult("imagenet1k", "digits", 1.0, None, "p", "w", tta="tencrop"),
-        ),
-    )
-    monkeypatch.setattr(documents, "load_index", lambda path: {spec.name: wrong})
-    with pytest.raises(MetafileError) as caught:
-        api.check_index()
-    assert str(caught.value).splitlines() == [
-        f"metafiles/digits.yml: model {spec.name}: {problem}"
-        for problem in (
-            f"Metadata: Parameters is 1; {spec.config} builds 32,318",
-            f"Metadata: FLOPs: torchvision is 2; {spec.config} takes 858,956 at 8 px",
-            "Weight Files: Keymap: there is no 'torchvison'; did you mean 'torchvision'?",
-            "Weight Files: https://example.org/f.pth: states neither Keymap nor why it is Not Loadable",
-            "Weight Files: https://example.org/f.pth: the hash abcd has less than 8 digits",
-            "Results: Dataset: there is no 'cifr10' that isn't Not Evaluable; did you mean 'cifar10'?",
-            f"Results: imagenet1k has 1000 classes; {spec.config} has 10",
-            "Results: Test Time Augmentation: there is no 'tencrop'; did you mean 'ten-crop'?",
-        )
-    ]
+@torch.inference_mode()
+def test_create_model_takes_the_published_weights() -> None:
+    model = densezoo.create_model("densenet_bc_22_8.densezoo_digits", pretrained=True).eval()
+    image = torch.rand(1, 1, 8, 8)
+    assert torch.equal(model(image), densezoo.load_checkpoint(api.DEMO[1])[0](image))

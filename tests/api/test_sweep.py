@@ -171,21 +171,26 @@ def test_started_again_it_measures_what_is_not_there(
     assert evaluated == ["timm", "timm"]
 
 
+@pytest.fixture(scope="module")
+def digits(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> EvalResult:
+    """What a sweep measures of the network that ships."""
+    elsewhere = dataclasses.replace(settings, out=tmp_path_factory.mktemp("digits"))
+    (outcome,) = sweep.sweep(plan("densenet_bc_22_8*", ["digits"], ["own"]), elsewhere)
+    assert outcome.result is not None
+    return outcome.result
+
+
 @pytest.mark.parametrize(
     "other",
     [{"backend": "openvino"}, {"precision": "bfloat16"}, {"subset": "fog/1"}, {"model": "densenet121.01234567"}],
 )
 def test_what_was_measured_under_other_conditions_or_without_its_name_is_not_measured(
-    fresh: Settings, monkeypatch: pytest.MonkeyPatch, other: dict[str, str]
+    fresh: Settings, monkeypatch: pytest.MonkeyPatch, other: dict[str, str], digits: EvalResult
 ) -> None:
     tasks = plan("densenet_bc_22_8*", ["digits"], ["own"])
-    (done,) = sweep.sweep(tasks, fresh)
-    assert done.result is not None
-    (stored,) = fresh.out.glob("digits/*.json")
-    stored.unlink()
-    write_result(fresh.out, dataclasses.replace(done.result, **other))  # type: ignore[arg-type]
-    monkeypatch.setattr(sweep, "evaluate_checkpoint", lambda *_, **__: done.result)
-    assert [outcome.result for outcome in sweep.sweep(tasks, fresh)] == [done.result]
+    write_result(fresh.out, dataclasses.replace(digits, **other))  # type: ignore[arg-type]
+    monkeypatch.setattr(sweep, "evaluate_checkpoint", lambda *_, **__: digits)
+    assert [outcome.result for outcome in sweep.sweep(tasks, fresh)] == [digits]
     assert [outcome.result for outcome in sweep.sweep(tasks, fresh)] == [None]
 
 
@@ -237,24 +242,6 @@ def test_weights_in_the_folder_have_to_be_those_published(tmp_path: Path) -> Non
     (tmp_path / "densenet_bc_100_12.dice_cifar10.pth.tar").write_bytes(b"others")
     with pytest.raises(CheckpointError, match="expected sha256 deaefd08.*, found [0-9a-f]{64}; fetch the file again"):
         find_weights(api.get_spec("densenet_bc_100_12.dice_cifar10"), tmp_path)
-
-
-def test_the_command(tool: Callable[..., int], fresh: Settings, capsys: pytest.CaptureFixture[str]) -> None:
-    options = [
-        "--datasets", "imagenet1k,digits", "--protocols", "own", "--workers", 0, "--device", "cpu", "--out", fresh.out,
-        "--data-root", f"imagenet1k={fresh.data_roots['imagenet1k']}", "--weights-dir", fresh.weights,
-        "--cache", fresh.cache,
-    ]  # fmt: skip
-    assert tool("sweep", "densenet161.lua_in1k", *options) == 1
-    shown = capsys.readouterr()
-    assert shown.out.startswith(f"[1/1] {BROKEN} on imagenet1k, protocol torch7: FAILED: ")
-    assert shown.err.startswith(f"error: 1 of 1 failed; run the same again to retry: {BROKEN} on imagenet1k")
-    assert tool("sweep", "densenet_bc_22_8*", *options) == 0
-    assert capsys.readouterr().out.endswith("on digits, protocol digits: top-1 98.554 %\n")
-    assert json.loads(next(fresh.out.glob("digits/*.json")).read_text())["correct1"] == 886
-    with pytest.raises(SystemExit):
-        tool("sweep", "*", "--data-root", "imagenet1k")
-    assert "'imagenet1k' is not NAME=PATH" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +13,6 @@ import torch
 import torchvision
 from PIL import Image
 
-from densezoo import api
-from densezoo.families.densenet.architecture import DenseNetArchitecture
-from densezoo.families.densenet.network import DenseNet
 from densezoo.paths import ROOT
 
 #: Packages and what they cost: torch's compiler 2.4 s of CPU, timm 2.9 s, torchvision 1 s.
@@ -90,42 +86,3 @@ finally:
     assert done.stderr.startswith("error: ")
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
-
-
-def test_a_sweep_refuses_a_misspelt_name_before_its_first_image(
-    tool: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    root = ("--data-root", f"imagenet1k={tmp_path / 'nowhere'}", "--out", tmp_path)
-    assert tool("sweep", "densenet121.tv*", *root, "--tta", "flop") == 1
-    assert capsys.readouterr().err == "error: there is no test-time augmentation 'flop'; did you mean 'flip'?\n"
-    assert tool("sweep", "densenet121.tv*", *root, "--device", "cupid") == 1
-    assert "--device cupid: expected such as" in capsys.readouterr().err
-
-
-def test_weights_are_drawn_as_they_always_were() -> None:
-    """torch's own draw of every layer in the order in which it is made, then He's for convolutions."""
-    torch.manual_seed(0)
-    drawn = api.create_model(DenseNetArchitecture(4, (1,), 8, num_classes=3))
-    torch.manual_seed(0)
-    by_torch = DenseNet(DenseNetArchitecture(4, (1,), 8, num_classes=3), draw_weights=False)
-    for module in by_torch.modules():
-        if isinstance(module, torch.nn.Conv2d):
-            torch.nn.init.kaiming_normal_(module.weight)
-    torch.nn.init.zeros_(by_torch.classifier.bias)
-    assert all(torch.equal(tensor, by_torch.state_dict()[name]) for name, tensor in drawn.state_dict().items())
-
-
-@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
-def test_config_and_checkpoint_swapped(
-    tool: Callable[..., int], tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    config, checkpoint = api.DEMO
-    copy = (tmp_path / "weights").with_suffix(suffix)
-    copy.write_bytes(checkpoint.read_bytes())
-    assert tool("test", copy, config) == 1
-    expected = f"error: config and checkpoint are swapped: expected {config} {copy}, the config first\n"
-    assert capsys.readouterr().err == expected
-    assert tool("test", config) == 1
-    assert f"{config}: is a config; a checkpoint goes after it: CONFIG.py CHECKPOINT" in capsys.readouterr().err
-    assert tool("train", copy) == 1
-    assert f"{copy}: expected a config, a .py file such as" in capsys.readouterr().err

@@ -23,7 +23,7 @@ def test_imagenet_folders_are_known_by_their_wnid(tmp_path: Path) -> None:
 
 
 def test_a_root_that_isn_t_there(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="missing: there is no such file or folder; --data-root has to be a folder"):
+    with pytest.raises(DatasetError, match="missing: there is no such file or folder; --data-root must be a folder"):
         open_dataset("cifar10", tmp_path / "missing")
     with pytest.raises(DatasetError, match="cifar10 needs --data-root: a folder with cifar-10-batches-py/"):
         open_dataset("cifar10", None)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import struct
+import tracemalloc
+import zlib
 from collections.abc import Callable
 
 import numpy as np
@@ -10,12 +13,12 @@ import pytest
 import torch
 import torchvision
 from PIL import Image
-from unusual_images import encoded
+from unusual_images import encoded, photograph
 
-from densezoo.data.decoding import decode
+from densezoo.data.decoding import MAX_PIXELS, decode
 from densezoo.data.preprocess import normalise, to_pixels
 from densezoo.errors import ImageError
-from densezoo.protocols import get_protocol
+from densezoo.protocols import PROTOCOLS, get_protocol
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "LA", "1", "I;16"])
@@ -56,3 +59,59 @@ def test_a_truncated_image_is_refused(kind: str, random_image: Callable[..., Ima
     data = encoded(random_image(64, 64), kind)
     with pytest.raises(ImageError, match="truncated"):
         decode(data[: len(data) // 2], get_protocol("torchvision"), "half.jpg")
+
+
+ONE_A_DECODER = ["torchvision", "mmpretrain", "torch7", "mindcv"]
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A PNG of a few hundred bytes that says it is huge."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    pixels = zlib.compress(bytes(1000))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("name", ONE_A_DECODER)
+@pytest.mark.parametrize("size", [(60_000, 60_000), (MAX_PIXELS + 1, 1), (20_000, 9_000)])
+def test_a_decompression_bomb(name: str, size: tuple[int, int]) -> None:
+    tracemalloc.start()
+    with pytest.raises(ImageError, match=r"^bomb\.png: can't be decoded \(.*; \d+ bytes\)"):
+        decode(bomb(*size), get_protocol(name), "bomb.png")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5e6
+
+
+@pytest.mark.parametrize("name", ONE_A_DECODER)
+def test_a_strip_that_only_the_resize_makes_huge(name: str) -> None:
+    """Up to JPEG's longest it is read (test_strips.py)."""
+    data = encoded(Image.new("RGB", (1, 65_536)), "PNG")
+    with pytest.raises(ImageError, match=r"1 x 65536 becomes 4,294,967,296 pixels, more than 178,956,970"):
+        decode(data, get_protocol(name), "strip.png")
+    assert decode(data, get_protocol("cifar10"), "strip.png").size == (1, 65_536)
+
+
+def test_a_strip_as_a_pillow_image() -> None:
+    with pytest.raises(ImageError, match=r"4,294,967,296 pixels"):
+        decode(Image.new("RGB", (1, 65_536)), get_protocol("timm"), "this Image")
+
+
+@pytest.mark.parametrize("name", ONE_A_DECODER)
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_half_a_file(name: str, kind: str) -> None:
+    if (name, kind) == ("torch7", "JPEG"):
+        pytest.skip("is read: test_truncated_images.py")
+    data = encoded(photograph(200, 200), kind)
+    with pytest.raises(ImageError, match=r"half: can't be decoded \(.*truncated"):
+        decode(data[: len(data) // 2], get_protocol(name), "half")
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+@pytest.mark.parametrize("data", [b"", b"<html>", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n" + bytes(30)])
+def test_no_image(name: str, data: bytes) -> None:
+    with pytest.raises(ImageError, match=rf"x: can't be decoded \(.*; {len(data)} bytes\); replace the file"):
+        decode(data, PROTOCOLS[name], "x")

@@ -48,7 +48,11 @@ def test_the_clean_subsets_are_chosen_from_the_validation_set(tmp_path: Path) ->
     assert list(clean.labels) == [1, 2]
     for i, name in enumerate(clean.ids):
         j = list(whole.ids).index(name)
-        assert (clean.read(i), clean.where(i), clean.source(i)) == (whole.read(j), whole.where(j), whole.source(j))
+        assert (clean.read(i), clean.location_of(i), clean.source(i)) == (
+            whole.read(j),
+            whole.location_of(j),
+            whole.source(j),
+        )
     with pytest.raises(DatasetError, match="no image is of one of the 200 classes of imagenet_a"):
         open_dataset("imagenet-a-clean", tmp_path)
 

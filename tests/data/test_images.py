@@ -36,7 +36,7 @@ def test_chosen_images_are_the_same_set_as_their_own() -> None:
     alone = ArrayImages("alone", ["c", "a"], [0, 0], PIXELS[[2, 0]])
     assert len(chosen) == 2
     assert np.array_equal(chosen.read(0), PIXELS[2])
-    assert chosen.where(1) == "three: a"
+    assert chosen.location_of(1) == "three: a"
     assert chosen.fingerprint() == alone.fingerprint() != IMAGES.fingerprint()
 
 

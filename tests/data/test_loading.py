@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import connection, reduction, resource_sharer
@@ -10,13 +9,18 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from small_imagenet import write
+from unusual_images import encoded, photograph
 
+from densezoo.data import decoding, loading
 from densezoo.data.datasets import open_dataset
 from densezoo.data.images import ArrayImages
 from densezoo.data.layouts.folder import folder_images
-from densezoo.data.loading import batches
+from densezoo.data.loading import batches, batches_by_protocol
+from densezoo.data.preprocess import Preprocess
 from densezoo.errors import DatasetError, ImageError
-from densezoo.protocols import get_protocol
+from densezoo.protocols import get_protocol, same_kind
+from densezoo.types import Protocol
 
 
 @dataclass(frozen=True)
@@ -40,23 +44,12 @@ def test_every_image_once_in_order(numbers: Numbers) -> None:
     assert np.array_equal(pixels[2, 0].numpy(), images.read(7))
 
 
-def write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-
-
-def png(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
-
-
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_broken_image_is_an_error_that_names_it(
     tmp_path: Path, workers: int, random_image: Callable[..., Image.Image]
 ) -> None:
     for i in range(5):
-        write(tmp_path / str(i % 2) / f"{i}.png", png(random_image(32, 32)))
+        write(tmp_path / str(i % 2) / f"{i}.png", encoded(random_image(32, 32), "PNG"))
     write(tmp_path / "1" / "3.png", b"broken")
     images = folder_images(tmp_path, "test", 2, None)
     with pytest.raises(ImageError) as caught:
@@ -66,8 +59,8 @@ def test_a_broken_image_is_an_error_that_names_it(
 
 
 def test_images_of_several_sizes_need_a_resize(tmp_path: Path, random_image: Callable[..., Image.Image]) -> None:
-    write(tmp_path / "0" / "a.png", png(random_image(32, 32)))
-    write(tmp_path / "1" / "b.png", png(random_image(40, 32)))
+    write(tmp_path / "0" / "a.png", encoded(random_image(32, 32), "PNG"))
+    write(tmp_path / "1" / "b.png", encoded(random_image(40, 32), "PNG"))
     images = folder_images(tmp_path, "test", 2, None)
     with pytest.raises(DatasetError, match="images of several sizes in one batch.*use a protocol that resizes"):
         list(batches(images, get_protocol("cifar10"), batch_size=2, workers=0, indices=range(2)))
@@ -91,3 +84,48 @@ def test_a_worker_says_nothing_of_a_lost_connection(capfd: pytest.CaptureFixture
     images = Hangup("", ["a"], [0], np.zeros((1, 8, 8), np.uint8))
     list(batches(images, get_protocol("digits"), batch_size=1, workers=1, indices=range(1)))
     assert capfd.readouterr().err == ""
+
+
+def photographs(root: Path) -> Path:
+    for i in range(5):
+        write(root / str(i % 2) / f"{i}.png", encoded(photograph(300 + i, 260, seed=i), "PNG"))
+    return root
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_each_protocol_s_batch_is_what_it_would_be_alone(tmp_path: Path, workers: int) -> None:
+    images = folder_images(photographs(tmp_path), "test", 2, None)
+    protocols = same_kind(get_protocol("timm"))
+    loaded = list(batches_by_protocol(images, protocols, batch_size=3, workers=workers, indices=range(5)))
+    assert [len(batch.indices) for batch in loaded[0]] == [3] * len(protocols)
+    for i, protocol in enumerate(protocols):
+        alone = list(batches(images, protocol, batch_size=3, workers=0, indices=range(5)))
+        for one, several in zip(alone, loaded):
+            for field in ("indices", "pixels", "labels"):
+                assert torch.equal(getattr(one, field), getattr(several[i], field)), protocol.name
+        assert alone[0].pixels.dtype == (torch.float32 if protocol.name == "torch7" else torch.uint8)
+        assert Preprocess(protocol)(images.read(0)).shape[-1] == protocol.crop
+
+
+def test_a_file_is_decoded_once_a_decoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    def noted(data: bytes, protocol: Protocol, where: str) -> decoding.Decoded:
+        seen.append(where)
+        return decoding.decode(data, protocol, where)
+
+    monkeypatch.setattr(loading, "decode", noted)
+    images = folder_images(photographs(tmp_path), "test", 2, None)
+    protocols = same_kind(get_protocol("timm"))
+    list(batches_by_protocol(images, protocols, batch_size=3, workers=0, indices=[2, 4]))
+    decoders = len({(protocol.decoder, protocol.exif) for protocol in protocols})
+    assert decoders == 5
+    assert seen == [images.location_of(2)] * decoders + [images.location_of(4)] * decoders
+
+
+def test_sets_of_labels_are_filled_up() -> None:
+    pixels = np.zeros((4, 8, 8), np.uint8)
+    sets = [(3,), (1, 4), (2, 5, 6), (7,)]
+    images = ArrayImages("x", list("abcd"), [3, 1, 2, 7], pixels, label_sets=sets)
+    loaded = batches(images, get_protocol("digits"), batch_size=3, workers=0, indices=range(4))
+    assert [batch.labels.tolist() for batch in loaded] == [[[3, -1, -1], [1, 4, -1], [2, 5, 6]], [7]]

@@ -1,8 +1,7 @@
-"""Predictions there and back, and two runs compared image by image."""
+"""Two runs compared image by image."""
 
 from __future__ import annotations
 
-import builtins
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +9,9 @@ import pytest
 import torch
 from examples import example_facts
 
-from densezoo.errors import EvaluationError, MissingDependencyError
+from densezoo.errors import EvaluationError
 from densezoo.evaluation.comparison import compare, mcnemar
-from densezoo.evaluation.metrics import Records, measure, score
+from densezoo.evaluation.metrics import Records, score
 from densezoo.evaluation.predictions import read_predictions, write_predictions
 
 IDS = [f"image {i}" for i in range(10_000)]
@@ -27,18 +26,6 @@ def predictions(path: Path, seed: int, fingerprint: str = "f" * 64, shuffled: bo
     facts = example_facts(dataset_fingerprint=fingerprint)
     write_predictions(path, np.array_split(records, 100), IDS, facts, 7)
     return records
-
-
-def test_every_measure_from_the_file(tmp_path: Path) -> None:
-    records = predictions(tmp_path / "a.parquet", 1)
-    (expected,) = measure([records], 7, len(IDS))
-    found = read_predictions(tmp_path / "a.parquet")
-    for name, value in vars(expected).items():
-        assert np.array_equal(getattr(found.measures(), name), value), name
-    parts = list(found.parts())
-    assert [name for ids, _ in parts for name in ids] == IDS
-    assert np.array_equal(np.concatenate([part for _, part in parts]), records)
-    assert [path.name for path in tmp_path.iterdir()] == ["a.parquet"]
 
 
 def test_two_runs_in_different_orders(tmp_path: Path) -> None:
@@ -69,27 +56,3 @@ def test_other_images_can_t_be_compared(tmp_path: Path) -> None:
 def test_mcnemar_by_hand(only_first: int, only_second: int, chi2: float, p_value: float) -> None:
     found = mcnemar(50, only_first, only_second, 3)
     assert (found.chi2, found.p_value) == pytest.approx((chi2, p_value))
-
-
-def test_what_is_no_predictions_file(tmp_path: Path) -> None:
-    import pyarrow
-    import pyarrow.parquet
-
-    (tmp_path / "text").write_text("hello")
-    pyarrow.parquet.write_table(pyarrow.table({"x": [1]}), tmp_path / "other")
-    for name, message in (("text", "not a parquet file"), ("other", "not densezoo's"), ("none", "not a parquet file")):
-        with pytest.raises(EvaluationError, match=f"{name}: {message}.*tools/test.py --predictions"):
-            read_predictions(tmp_path / name)
-
-
-def test_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = builtins.__import__
-
-    def missing(name: str, *args: object, **kwargs: object) -> object:
-        if name.startswith("pyarrow"):
-            raise ImportError(name)
-        return real(name, *args, **kwargs)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(builtins, "__import__", missing)
-    with pytest.raises(MissingDependencyError, match=r"pip install 'densezoo\[parquet\]'"):
-        read_predictions(tmp_path / "a")

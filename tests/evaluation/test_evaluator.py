@@ -51,36 +51,6 @@ def test_counts_over_batches(log: RecordLog, capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr() == ("", "")
 
 
-def test_the_progress_shows_images_a_second(log: RecordLog, capsys: pytest.CaptureFixture[str]) -> None:
-    evaluated(log, [batch([0, 1], [0, 1])], 2, show_progress=True)
-    shown = capsys.readouterr()
-    assert "2/2" in shown.err
-    assert "images/s" in shown.err
-    assert shown.out == ""
-
-
-def test_where_no_terminal_is_the_progress_is_a_line_every_tenth(
-    log: RecordLog, capsys: pytest.CaptureFixture[str]
-) -> None:
-    evaluated(log, [batch([i], [i % 7]) for i in range(40)], 40, show_progress=True)
-    lines = capsys.readouterr().err.splitlines()
-    assert [line.split()[1] for line in lines] == [f"{4 * tenth}/40" for tenth in range(1, 11)]
-
-
-@pytest.mark.parametrize(
-    ("indices", "message"),
-    [
-        ([0, 1], "1 were not scored, such as c"),
-        ([0, 1, 1], "1 were not scored, such as c"),
-        ([0, 1, 2, 2], "1 were scored more than once, such as c"),
-    ],
-)
-def test_every_image_once_or_an_error(log: RecordLog, indices: list[int], message: str) -> None:
-    measures = evaluated(log, [batch(indices, [i % 7 for i in indices])], 3)
-    with pytest.raises(EvaluationError, match=f"3 images were to be scored once each; {message}"):
-        check_coverage(measures, "abc")
-
-
 def test_unreadable_images_stay_in_their_place(log: RecordLog) -> None:
     measures = evaluated(log, [batch([0, 1, 2], [0, 1, 2], (1,)), batch([3, 4], [3, 4], (0, 1))], 5)
     assert [part["index"].tolist() for part in log] == [[0, 1, 2], [3, 4]]
@@ -115,8 +85,3 @@ def test_what_was_counted_wrong_is_so_only_where_that_is_asked_for(log: RecordLo
     assert remaining(log, example_images(5), range(5), on_error="count-wrong") == range(2, 5)
     with pytest.raises(EvaluationError, match="examples: b: can't be read and was counted wrong; go on with"):
         remaining(log, example_images(5), range(5))
-
-
-def test_truncated_images_are_named(log: RecordLog) -> None:
-    cut = Batch(torch.tensor([0, 1]), torch.zeros(2, 1, 1, 1), torch.tensor([0, 0]), {}, torch.tensor([False, True]))
-    assert check_coverage(evaluated(log, [cut], 2), "ab") == Coverage(2, 2, (), 0, ("b",))

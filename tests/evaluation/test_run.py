@@ -17,51 +17,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
+from small_run import BROKEN, Evaluate, numbers, small_run
 
 from densezoo import api
-from densezoo.api import conversion, plan
-from densezoo.config import load_config
 from densezoo.data.contents import content_digests
-from densezoo.errors import CheckpointError, ConfigError, DatasetError, EvaluationError, ImageError, ResultError
+from densezoo.errors import EvaluationError, ImageError, ResultError
 from densezoo.evaluation import hashing
-from densezoo.evaluation.finish import finish
-from densezoo.families.densenet.network import DenseNet
-from densezoo.formats.safetensors import write_safetensors
-from densezoo.types import Coverage, EvalResult
+from densezoo.types import Coverage
 
-CONFIG = """
-model = dict(growth_rate=4, block_config=(1, 1), num_init_features=8, num_classes=3)
-dataset = "imagefolder"
-protocol = "torchvision"
-"""
-BROKEN = "c/8.png"
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def evaluate(tmp_path: Path) -> Callable[..., list[EvalResult]]:
-    """evaluate(**options): a small network on 12 images of 3 classes."""
-    torch.manual_seed(0)
-    (tmp_path / "small.py").write_text(CONFIG)
-    network = api.create_model(load_config(tmp_path / "small.py").model)
-    write_safetensors(tmp_path / "small.safetensors", network.state_dict(), {})
-    for i in range(12):
-        path = tmp_path / "val" / "abc"[i // 4] / f"{i}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.random.default_rng(i).integers(0, 256, (30, 40, 3), np.uint8)).save(path)
-
-    def run(**options: Any) -> list[EvalResult]:
-        fixed: dict[str, Any] = {"data_root": tmp_path / "val", "out": tmp_path / "out", "workers": 0, "device": "cpu"}
-        given = {**fixed, "batch_size": 2, **options}
-        return api.evaluate_protocols(tmp_path / "small.py", tmp_path / "small.safetensors", **given)
-
-    return run
-
-
-def numbers(result: EvalResult) -> dict[str, object]:
-    return {key: value for key, value in vars(result).items() if key not in ("date", "seconds")}
+def evaluate(tmp_path: Path) -> Evaluate:
+    return small_run(tmp_path)
 
 
 def state(tmp_path: Path) -> Path:
@@ -69,7 +39,7 @@ def state(tmp_path: Path) -> Path:
     return found
 
 
-def test_an_unreadable_file_stops_the_run(evaluate: Callable[..., list[EvalResult]], tmp_path: Path) -> None:
+def test_an_unreadable_file_stops_the_run(evaluate: Evaluate, tmp_path: Path) -> None:
     (tmp_path / "val" / BROKEN).write_bytes(b"no image")
     with pytest.raises(ImageError, match=f"{BROKEN}: can't be decoded"):
         evaluate()
@@ -77,7 +47,7 @@ def test_an_unreadable_file_stops_the_run(evaluate: Callable[..., list[EvalResul
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_or_it_is_counted_wrong_and_listed(
-    evaluate: Callable[..., list[EvalResult]], tmp_path: Path, workers: int, caplog: pytest.LogCaptureFixture
+    evaluate: Evaluate, tmp_path: Path, workers: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     evaluate(predictions=tmp_path / "whole.parquet")
     (tmp_path / "val" / BROKEN).write_bytes(b"no image")
@@ -89,9 +59,7 @@ def test_or_it_is_counted_wrong_and_listed(
     assert "1 images can't be read and are counted wrong" in api.analyze(tmp_path / "broken.parquet", topk=[1])
 
 
-def test_each_protocol_has_what_its_own_library_can_read(
-    evaluate: Callable[..., list[EvalResult]], tmp_path: Path
-) -> None:
+def test_each_protocol_has_what_its_own_library_can_read(evaluate: Evaluate, tmp_path: Path) -> None:
     path = tmp_path / "val" / BROKEN
     Image.fromarray(np.zeros((30, 40), np.uint8)).save(path.with_suffix(".gif"))
     path.with_suffix(".gif").rename(path)  # a GIF, which Pillow reads
@@ -103,7 +71,7 @@ def test_each_protocol_has_what_its_own_library_can_read(
 
 @pytest.mark.parametrize("cached", [False, True])
 def test_a_truncated_image_is_read_as_its_library_does_and_named(
-    evaluate: Callable[..., list[EvalResult]], tmp_path: Path, cached: bool
+    evaluate: Evaluate, tmp_path: Path, cached: bool
 ) -> None:
     """``cv2.imread``, by which the keras protocol goes, fills in what is missing; Pillow refuses it."""
     whole = io.BytesIO()
@@ -121,9 +89,7 @@ def test_a_truncated_image_is_read_as_its_library_does_and_named(
     assert "1 images are truncated; what is missing" in api.analyze(tmp_path / "p.parquet", topk=[1])
 
 
-def test_resumed_where_it_was_it_gives_the_numbers_of_an_undisturbed_run(
-    evaluate: Callable[..., list[EvalResult]], tmp_path: Path
-) -> None:
+def test_resumed_where_it_was_it_gives_the_numbers_of_an_undisturbed_run(evaluate: Evaluate, tmp_path: Path) -> None:
     (whole,) = evaluate(out=tmp_path / "undisturbed")
     intact = (tmp_path / "val" / BROKEN).read_bytes()
     (tmp_path / "val" / BROKEN).write_bytes(b"broken")
@@ -144,9 +110,7 @@ def test_resumed_where_it_was_it_gives_the_numbers_of_an_undisturbed_run(
     assert os.listdir(tmp_path / "out" / "imagefolder") == os.listdir(tmp_path / "undisturbed" / "imagefolder")
 
 
-def test_what_stopped_a_run_can_be_counted_wrong_by_the_next(
-    evaluate: Callable[..., list[EvalResult]], tmp_path: Path
-) -> None:
+def test_what_stopped_a_run_can_be_counted_wrong_by_the_next(evaluate: Evaluate, tmp_path: Path) -> None:
     last = tmp_path / "val" / "c/11.png"
     last.write_bytes(b"broken")
     with pytest.raises(ImageError):
@@ -156,7 +120,7 @@ def test_what_stopped_a_run_can_be_counted_wrong_by_the_next(
     assert numbers(resumed) == numbers(whole)
 
 
-def test_a_changed_image_is_not_resumed(evaluate: Callable[..., list[EvalResult]], tmp_path: Path) -> None:
+def test_a_changed_image_is_not_resumed(evaluate: Evaluate, tmp_path: Path) -> None:
     (tmp_path / "val" / BROKEN).write_bytes(b"broken")
     with pytest.raises(ImageError):
         evaluate()
@@ -168,63 +132,7 @@ def test_a_changed_image_is_not_resumed(evaluate: Callable[..., list[EvalResult]
     assert numbers(restarted) == numbers(whole)
 
 
-def test_an_overridden_network_is_another_measurement(
-    evaluate: Callable[..., list[EvalResult]], tmp_path: Path
-) -> None:
-    (plain,) = evaluate()
-    (other,) = evaluate(overrides={"model.bn_eps": 0.5})
-    assert other.model.startswith(f"{plain.model}-")
-    assert (plain.architecture or {})["bn_eps"] == 1e-5
-    assert (other.architecture or {})["bn_eps"] == 0.5
-    assert other.loss != plain.loss
-    assert len(list(tmp_path.glob("out/*/*.json"))) == 2
-
-
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("how", ["replaced", "removed"])
-def test_an_image_that_changes_in_mid_run_stops_it(
-    evaluate: Callable[..., list[EvalResult]], tmp_path: Path, workers: int, how: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-
-    def hash_then_change(*arguments: Any) -> object:
-        digests = content_digests(*arguments)
-        if how == "replaced":  # by another of the same size
-            content = bytearray((tmp_path / "val" / BROKEN).read_bytes())
-            content[60] ^= 1
-            (tmp_path / "val" / BROKEN).write_bytes(content)
-        else:
-            (tmp_path / "val" / BROKEN).unlink()
-        return digests
-
-    monkeypatch.setattr(hashing, "content_digests", hash_then_change)
-    with pytest.raises(DatasetError, match=f"{BROKEN}: (is no longer what it was|can't be read any more)"):
-        evaluate(workers=workers, on_error="count-wrong")
-    assert not list(tmp_path.glob("out/*/*.json"))
-
-
-@pytest.mark.parametrize("what", ["evaluate", "convert"])
-def test_a_checkpoint_that_is_replaced_while_it_is_read(
-    evaluate: Callable[..., list[EvalResult]], tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Or one file's numbers would be stored under the other's sha256."""
-    load, path = api.load_checkpoint, tmp_path / "small.safetensors"
-
-    def replace_then_load(*arguments: Any, **options: Any) -> object:
-        other = api.create_model(load_config(tmp_path / "small.py").model)
-        assert isinstance(other, DenseNet)
-        write_safetensors(path, other.state_dict(), {})
-        loaded = load(*arguments, **options)
-        if what == "convert":  # reads its sha256 afterwards, or did
-            write_safetensors(path, api.create_model(other.arch).state_dict(), {})
-        return loaded
-
-    monkeypatch.setattr(plan if what == "evaluate" else conversion, "load_checkpoint", replace_then_load)
-    with pytest.raises(CheckpointError, match="small.safetensors: was replaced while it was read .* start again"):
-        evaluate() if what == "evaluate" else api.convert_checkpoint(path, tmp_path / "converted.safetensors")
-    assert not (tmp_path / "out").exists()
-
-
-def test_two_datasets_of_equal_names_and_sizes(evaluate: Callable[..., list[EvalResult]], tmp_path: Path) -> None:
+def test_two_datasets_of_equal_names_and_sizes(evaluate: Evaluate, tmp_path: Path) -> None:
     """Uncompressed pictures: neither the fingerprint nor the cache of pixels takes one for the other."""
     results = {}
     for name, seed in (("one", 0), ("other", 100)):
@@ -239,9 +147,7 @@ def test_two_datasets_of_equal_names_and_sizes(evaluate: Callable[..., list[Eval
     assert results["one"].loss != results["other"].loss
 
 
-def test_two_runs_on_one_folder(
-    evaluate: Callable[..., list[EvalResult]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_runs_on_one_folder(evaluate: Evaluate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second, in another process, is told who holds it; the first goes on."""
     seen = []
 
@@ -268,7 +174,9 @@ def test_two_runs_on_one_folder(
     assert "Traceback" not in second.stderr
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)]
+)
 def test_an_interrupted_run_says_what_is_kept_and_how_to_go_on(tmp_path: Path, number: int, status: int) -> None:
     config, checkpoint = map(str, api.DEMO)
     command = [sys.executable, str(REPOSITORY / "tools/test.py"), config, checkpoint, "--out", str(tmp_path)]
@@ -287,40 +195,8 @@ def test_an_interrupted_run_says_what_is_kept_and_how_to_go_on(tmp_path: Path, n
     assert "886 of 899" in done.stdout
 
 
-def test_a_deleted_output_folder_loses_no_number(
-    evaluate: Callable[..., list[EvalResult]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (whole,) = evaluate(out=None)
-
-    def deleted(*arguments: Any) -> list[EvalResult]:
-        shutil.rmtree(tmp_path / "out")
-        return finish(*arguments)
-
-    monkeypatch.setattr("densezoo.evaluation.run.finish", deleted)
-    (result,) = evaluate()
-    assert numbers(result) == numbers(whole)
-    assert len(list(tmp_path.glob("out/*/*.json"))) == 1
-
-
-@pytest.mark.parametrize(
-    ("protocol", "message"),
-    [
-        ("digits", r"takes images of 3 channels, and protocol digits gives 1 \(L\)"),
-        ("none", "can't take an image of 2 x 2 px and 3 channels, as protocol none gives it"),
-    ],
-)
-def test_a_network_that_the_protocol_does_not_fit(
-    evaluate: Callable[..., list[EvalResult]], tmp_path: Path, protocol: str, message: str
-) -> None:
-    for path in tmp_path.glob("val/*/*.png"):
-        Image.new("RGB", (2, 2)).save(path)
-    with pytest.raises(ConfigError, match=message):
-        evaluate(names=[protocol])
-    assert not (tmp_path / "out").exists()
-
-
 def test_no_room_is_an_error_before_the_work(
-    evaluate: Callable[..., list[EvalResult]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    evaluate: Evaluate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))

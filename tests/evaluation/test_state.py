@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from examples import example_facts
+from examples import example_facts, example_images
 
 from densezoo.errors import EvaluationError
 from densezoo.evaluation import distributed, state
 from densezoo.evaluation.metrics import RECORD
 from densezoo.evaluation.record_log import RecordLog
+from densezoo.families.densenet.architecture import DenseNetArchitecture
 
 
 def test_the_name_has_all_that_tells_measurements_apart() -> None:
@@ -25,6 +26,25 @@ def test_states_of_more_processes_are_removed_and_others_stay(tmp_path: Path) ->
         (tmp_path / name).touch()
     state.remove_other_states(tmp_path / names[0])
     assert {path.name for path in tmp_path.iterdir()} == set(names) - {names[1]}
+
+
+def test_what_kills_left_of_a_state_s_beginning_is_removed(tmp_path: Path) -> None:
+    own, of_more = "..a@timm.rank0.state.1234-0a1b2c", "..a@timm.rank1.state.1235-0a1b2c"
+    others = ["..a@timm+flip.rank0.state.1-ffffff", ".a@timm.rank0.state.1234-0a1b2c", "..a@timm.rank0.state.x-0a1b2c"]
+    for name in (own, of_more, *others):
+        (tmp_path / name).touch()
+    state.remove_beginnings(tmp_path / ".a@timm.rank0.state")
+    assert {path.name for path in tmp_path.iterdir()} == {of_more, *others}
+    state.remove_other_states(tmp_path / ".a@timm.rank0.state")
+    assert {path.name for path in tmp_path.iterdir()} == set(others)
+
+
+def test_a_run_that_begins_removes_what_a_kill_left_of_its_own(tmp_path: Path) -> None:
+    facts, images = example_facts(), example_images(2)
+    beginning = tmp_path / f".{state.state_name(facts)}.4321-abcdef"
+    beginning.touch()
+    with state.opened(tmp_path, images, (), DenseNetArchitecture(), facts, 2, "resume"):
+        assert not beginning.exists()
 
 
 def test_processes_that_measure_different_things_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

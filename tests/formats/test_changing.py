@@ -80,7 +80,7 @@ def cut_off(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, i
             path.write_bytes((FOLDER / name).read_bytes())
         read_checkpoint(path)  # whole, it is read
         files[name] = path, path.stat().st_size
-    command = [sys.executable, "-c", CHILD, *(path for path, _ in files.values())]
+    command = [sys.executable, "-c", CHILD, *(str(path) for path, _ in files.values())]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     printed = re.findall(r"(.*?^status -?\d+\n)", done.stdout, re.DOTALL | re.MULTILINE)

@@ -8,74 +8,24 @@ import io
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 import zipfile
-from collections.abc import Callable, Iterator
-from http.client import HTTPMessage
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
-from loopback import CONTENT, OTHER, Answer, Server
+from loopback import CONTENT, DIGEST, NAME, NOWHERE, OTHER, PAGE, PREFIX, Answer, Server
 
 import densezoo
 from densezoo import api
-from densezoo.errors import DownloadError, UnknownNameError
+from densezoo.errors import DownloadError
 from densezoo.index import download, transfer
 from densezoo.index.load import get_spec
 from densezoo.types import FileHash, WeightSource
 
-NAME = "densenet121.tv_in1k"
-DIGEST = hashlib.sha256(CONTENT).hexdigest()
-PREFIX = DIGEST[:8]
-PAGE = b"<!DOCTYPE html><html><head><title>Google Drive - Quota\n exceeded</title></head></html>"
-NOWHERE = "https://github.com/x/y (in some folder)"  # words, which no server is asked for
-
-
-@pytest.fixture(autouse=True)
-def loopback_only(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Hosts that were connected to; any but this machine fails the test."""
-    hosts: list[str] = []
-    connect = socket.socket.connect
-
-    def checked(self: socket.socket, address: tuple[str, int]) -> None:
-        hosts.append(address[0])
-        assert address[0] == "127.0.0.1", address
-        connect(self, address)
-
-    monkeypatch.setattr(socket.socket, "connect", checked)
-    return hosts
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache; the model's folder in it."""
-    monkeypatch.setenv("DENSEZOO_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("DENSEZOO_MIRRORS", raising=False)
-    monkeypatch.setattr(transfer, "PAUSES", (0.0,) * 5)
-    return tmp_path / "home" / "weights" / NAME
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as running:
-        yield running
-
-
-@pytest.fixture
-def publish(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """publish(url, hash_prefix=...): makes that the only file of the model; of several URLs, one file each."""
-
-    def change(*urls: str, **facts: object) -> None:
-        sources = tuple(WeightSource("torch", "pickle", url=url, **facts) for url in urls)  # type: ignore[arg-type]
-        spec = dataclasses.replace(get_spec(NAME), weights=sources)
-        monkeypatch.setattr(download, "get_spec", lambda name: spec)
-
-    return change
+pytestmark = pytest.mark.usefixtures("loopback_only", "cache")
 
 
 def digest(path: Path) -> str:
@@ -106,241 +56,6 @@ def test_shipped_files_are_returned_as_they_are(cache: Path, loopback_only: list
     assert densezoo.fetch_weights("densenet_bc_22_8.densezoo_digits") == api.DEMO[1]
     assert not cache.parent.exists()
     assert loopback_only == []
-
-
-@torch.inference_mode()
-def test_create_model_takes_the_published_weights() -> None:
-    model = densezoo.create_model("densenet_bc_22_8.densezoo_digits", pretrained=True).eval()
-    image = torch.rand(1, 1, 8, 8)
-    assert torch.equal(model(image), densezoo.load_checkpoint(api.DEMO[1])[0](image))
-
-
-def test_names_without_weights() -> None:
-    with pytest.raises(UnknownNameError, match="did you mean"):
-        densezoo.fetch_weights("densenet121.tv_in1")
-    with pytest.raises(DownloadError, match="offers no weights"):
-        densezoo.fetch_weights("densenet_40_12.lua_cifar10")
-
-
-# Cut connections and what a part may be continued with
-
-
-def test_a_cut_connection_is_continued(server: Server, publish: Callable[..., None]) -> None:
-    server.answers = [Answer(send=100_000), Answer(send=50_000), Answer()]
-    publish(f"{server.url}/net.pth")
-    assert densezoo.fetch_weights(NAME).read_bytes() == CONTENT
-    assert [asked for _, *asked in server.requests] == [
-        [None, None],
-        ["bytes=100000-", '"one"'],
-        ["bytes=150000-", '"one"'],
-    ]
-
-
-def test_a_later_run_continues(
-    server: Server, publish: Callable[..., None], cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(transfer, "PAUSES", ())
-    server.answers = [Answer(send=100_000), Answer()]
-    publish(f"{server.url}/net.pth")
-    with pytest.raises(DownloadError, match=r"broke off \(closed\) after 100,000 of 300,000 bytes; gave up after 1 "):
-        densezoo.fetch_weights(NAME)
-    assert names(cache) == {"net.pth.part", "net.pth.part.json"}
-    assert densezoo.fetch_weights(NAME).read_bytes() == CONTENT
-    assert server.requests[1][1] == "bytes=100000-"
-    assert names(cache) == {"net.pth", "net.pth.json"}
-
-
-def test_a_part_of_another_url_is_not_continued(
-    server: Server, publish: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(transfer, "PAUSES", ())
-    server.answers = [Answer(body=OTHER, send=100_000), Answer()]
-    publish(f"{server.url}/one/net.pth", mirrors=(f"{server.url}/two/net.pth",))
-    assert densezoo.fetch_weights(NAME).read_bytes() == CONTENT
-    assert [path for path, *_ in server.requests] == ["/one/net.pth", "/two/net.pth"]
-    assert server.requests[1][1] is None
-
-
-@pytest.mark.parametrize(
-    "second",
-    [
-        Answer(ranges="no"),
-        Answer(ranges="shifted"),
-        Answer(body=OTHER, etag='"two"'),
-        Answer(body=OTHER, etag='"two"', ranges="careless"),
-        Answer(body=OTHER[:50_000], etag='"one"', ranges="careless"),
-    ],
-    ids=["ignores Range", "gives another range", "changed", "changed, ignores If-Range", "became shorter"],
-)
-def test_a_part_that_can_t_be_continued_is_begun_anew(
-    second: Answer, server: Server, publish: Callable[..., None]
-) -> None:
-    server.answers = [Answer(send=100_000), second]
-    publish(f"{server.url}/net.pth")
-    assert densezoo.fetch_weights(NAME).read_bytes() == second.body
-    assert server.requests[1][1:] == ("bytes=100000-", '"one"')
-
-
-@pytest.mark.parametrize("etag", ['W/"one"', None])
-def test_without_a_strong_validator_nothing_is_continued(
-    etag: str | None, server: Server, publish: Callable[..., None]
-) -> None:
-    server.answers = [Answer(body=OTHER, etag=etag, send=100_000), Answer(etag=etag, ranges="careless")]
-    publish(f"{server.url}/net.pth")
-    assert densezoo.fetch_weights(NAME).read_bytes() == CONTENT
-    assert server.requests[1][1] is None
-
-
-def test_a_server_that_falls_silent(
-    server: Server, publish: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(transfer, "TIMEOUT", 0.2)
-    server.answers = [Answer(stall=1), Answer()]
-    publish(f"{server.url}/net.pth")
-    assert densezoo.fetch_weights(NAME).read_bytes() == CONTENT
-    assert server.requests[1][1] == f"bytes={len(CONTENT) - 1}-"
-    server.answers = [Answer(body=OTHER, stall=1)]
-    publish(f"{server.url}/other.pth")
-    monkeypatch.setattr(transfer, "PAUSES", ())
-    with pytest.raises(DownloadError, match=r"other.pth: the connection broke off \(timed out\) after 309,999 of 310"):
-        densezoo.fetch_weights(NAME)
-
-
-def test_silence_is_no_end_where_no_length_is_announced(
-    server: Server, publish: Callable[..., None], cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(transfer, "TIMEOUT", 0.2)
-    server.answers = [Answer(announce=None, stall=1), Answer()]
-    publish(f"{server.url}/net.pth", hash_prefix=PREFIX)
-    assert densezoo.fetch_weights(NAME).read_bytes() == CONTENT
-    assert names(cache) == {"net.pth", "net.pth.json"}
-
-
-# Lengths
-
-
-@pytest.mark.parametrize("announce", [100, None])
-@pytest.mark.parametrize("facts", [{"file_size": len(CONTENT)}, {"file_size": len(CONTENT), "sha256": DIGEST}])
-def test_the_published_size_tells_the_end(
-    announce: int | None, facts: dict[str, object], server: Server, publish: Callable[..., None]
-) -> None:
-    server.answers = [Answer(announce=announce)]
-    publish(f"{server.url}/net.pth", **facts)
-    assert densezoo.fetch_weights(NAME).read_bytes() == CONTENT
-    assert len(server.requests) == 1
-
-
-@pytest.mark.parametrize(
-    ("answer", "facts", "message"),
-    [
-        (
-            Answer(announce=100, ranges="no"),
-            {},
-            r"broke off .* after 300,000 of 300,100 bytes; gave up after 6 a",
-        ),
-        (Answer(announce=-100), {"file_size": len(CONTENT)}, "it has 299,900 bytes; expected 300,000 bytes"),
-        (
-            Answer(announce=-100),
-            {"hash_prefix": PREFIX},
-            r"its sha256 is \w{64}; expected a sha256 that begins with " + PREFIX,
-        ),
-        (Answer(announce=None), {}, "whether the 300,000 bytes that came are all of it can't be told"),
-        (Answer(announce=None, send=1000), {"hash_prefix": PREFIX}, r"its sha256 is \w{64}; expected"),
-        (Answer(announce=None, send=1000, ranges="no"), {"file_size": 300_000}, r"after 1,000 of 300,000 bytes"),
-        (Answer(body=CONTENT * 2), {"file_size": len(CONTENT)}, "gives more than 300,000 bytes"),
-        (Answer(body=b""), {}, "it is empty"),
-    ],
-)
-def test_a_file_of_another_length_is_never_used(
-    answer: Answer, facts: dict[str, object], message: str, server: Server, publish: Callable[..., None], cache: Path
-) -> None:
-    server.answers = [answer]
-    publish(f"{server.url}/net.pth", **facts)
-    with pytest.raises(DownloadError, match=message):
-        densezoo.fetch_weights(NAME)
-    assert "net.pth" not in names(cache)
-
-
-def test_an_absent_length_with_a_published_hash(server: Server, publish: Callable[..., None]) -> None:
-    server.answers = [Answer(announce=None)]
-    publish(f"{server.url}/net.pth", hash_prefix=PREFIX)
-    assert densezoo.fetch_weights(NAME).read_bytes() == CONTENT
-
-
-def test_a_body_without_end(
-    server: Server, publish: Callable[..., None], cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(transfer, "LIMIT", 200_000)
-    publish(f"{server.url}/net.pth")
-    with pytest.raises(DownloadError, match="gives more than 200,000 bytes"):
-        densezoo.fetch_weights(NAME)
-    assert names(cache) == set()
-
-
-# Statuses and pages
-
-
-@pytest.mark.parametrize(("status", "requests"), [(404, 1), (403, 1), (410, 1), (500, 6), (503, 6), (429, 6)])
-def test_only_what_may_pass_is_asked_again(
-    status: int, requests: int, server: Server, publish: Callable[..., None]
-) -> None:
-    server.answers = [Answer(body=PAGE, status=status)]
-    publish(f"{server.url}/net.pth")
-    with pytest.raises(DownloadError, match=f"{server.url}/net.pth: the server answers HTTP {status} "):
-        densezoo.fetch_weights(NAME)
-    assert len(server.requests) == requests
-
-
-def test_a_server_that_comes_back(server: Server, publish: Callable[..., None]) -> None:
-    server.answers = [Answer(status=503, body=b""), Answer()]
-    publish(f"{server.url}/net.pth")
-    assert densezoo.fetch_weights(NAME).read_bytes() == CONTENT
-
-
-def test_a_redirect_is_followed_and_continued_there(server: Server, publish: Callable[..., None]) -> None:
-    to = Answer(status=302, body=b"", location="/elsewhere")
-    server.answers = [to, Answer(send=100_000), to, Answer()]
-    publish(f"{server.url}/net.pth")
-    assert densezoo.fetch_weights(NAME).read_bytes() == CONTENT
-    assert server.requests[3] == ("/elsewhere", "bytes=100000-", '"one"')
-
-
-@pytest.mark.parametrize(("origin", "to"), [("https", "http://b.example/x"), ("http", "ftp://b.example/x")])
-def test_a_redirect_to_where_bytes_may_be_changed_is_refused(origin: str, to: str) -> None:
-    request = urllib.request.Request(f"{origin}://a.example/x")
-    with pytest.raises(DownloadError, match=f"{origin}://a.example/x: redirects to {to}; expected {origin} there too"):
-        transfer._Redirects().redirect_request(request, io.BytesIO(), 302, "Found", HTTPMessage(), to)
-
-
-def test_no_server_at_all(publish: Callable[..., None]) -> None:
-    with Server() as gone:
-        url = gone.url
-    publish(f"{url}/net.pth")
-    with pytest.raises(DownloadError, match=f"{url}/net.pth: no connection"):
-        densezoo.fetch_weights(NAME)
-
-
-@pytest.mark.parametrize("mirror", ["http:///x", "http://[bad", "http://127.0.0.1:port"])
-def test_a_mirror_that_is_no_url(mirror: str, publish: Callable[..., None]) -> None:
-    publish(NOWHERE)
-    with pytest.raises(DownloadError, match=r"(not a URL|no connection)"):
-        densezoo.fetch_weights(NAME, mirrors=[mirror])
-
-
-@pytest.mark.parametrize(
-    ("content_type", "start"), [("text/html; charset=utf-8", b"<!-- hello -->"), ("application/octet-stream", b"\n")]
-)
-def test_a_page_in_place_of_the_file(
-    content_type: str, start: bytes, server: Server, publish: Callable[..., None], cache: Path
-) -> None:
-    server.answers = [Answer(body=start + PAGE, content_type=content_type)]
-    publish(f"{server.url}/net.pth")
-    with pytest.raises(DownloadError, match=r"this is an HTML page.* \('Google Drive - Quota exceeded'\)") as raised:
-        densezoo.fetch_weights(NAME)
-    assert f"by hand from {server.url}/net.pth\nand put them at {cache / 'net.pth'}, where they are " in str(
-        raised.value
-    )
-    assert "net.pth" not in names(cache)
 
 
 # Wrong files
@@ -467,7 +182,8 @@ def test_what_can_t_be_read_is_not_fetched(
     publish(f"{server.url}/net.tar", not_loadable="a static graph")
     with pytest.raises(DownloadError, match=r"can't read its published weights\n  .*net.tar: a static graph"):
         densezoo.fetch_weights(NAME)
-    sources = (*get_spec(NAME).weights, WeightSource("torch", "pickle", url=f"{server.url}/net.pth"))
+    names = {"net.tar": "a static graph", "net.pth": None}
+    sources = tuple(WeightSource("torch", "pickle", url=f"{server.url}/{n}", not_loadable=names[n]) for n in names)
     monkeypatch.setattr(download, "get_spec", lambda _: dataclasses.replace(get_spec(NAME), weights=sources))
     assert densezoo.fetch_weights(NAME).name == "net.pth"
     assert [request[0] for request in server.requests] == ["/net.pth"]
@@ -630,42 +346,6 @@ def test_a_whole_cache_needs_no_writing(
     path.unlink()
     with pytest.raises(DownloadError, match=r"the cache can't be written \(Read-only file system\)"):
         densezoo.fetch_weights(NAME)
-
-
-# The commands
-
-
-def test_fetch_and_verify(
-    tool: Callable[..., int],
-    server: Server,
-    publish: Callable[..., None],
-    cache: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    assert tool("verify_weights") == 0
-    assert capsys.readouterr().out.startswith("0 files checked")
-    publish(NOWHERE)
-    assert tool("fetch_weights", NAME, "--mirror", f"{server.url}/gone", "--mirror", server.url) == 0
-    path = cache / f"{NAME}.pickle"
-    out, err = capsys.readouterr()
-    assert (out, err) == (f"{path}\n", "")  # no bar: this is no terminal
-    assert tool("verify_weights") == 0
-    assert capsys.readouterr().out.startswith("1 files checked")
-    path.write_bytes(OTHER)
-    stray = cache / "stray.pth"
-    stray.write_bytes(OTHER)
-    page = (
-        cache.parent / "densenet169.tv_in1k" / "densenet169-b2777c0a.pth"
-    )  # by its publisher's hash, without a record
-    page.parent.mkdir()
-    page.write_bytes(PAGE)
-    assert tool("verify_weights") == 1
-    err = capsys.readouterr().err
-    assert err.startswith("error: 3 of 3 files are wrong\n")
-    assert f"{path}: its sha256 is {digest(path)}, but was {DIGEST} at its first use" in err
-    assert f"{stray}: it is neither in the index nor recorded" in err
-    assert f"{page}: this is an HTML page" in err
-    assert path.exists()
 
 
 def test_a_terminal_shows_how_far_it_is(

@@ -159,7 +159,7 @@ def test_a_word_that_is_no_name(file: Callable[..., Path]) -> None:
 
 def test_an_alias_is_a_word_too(file: Callable[..., Path]) -> None:
     assert found(file("a.safetensors"), "tv_densenet121") == (TV, "user")
-    assert known._meant(Path("a.pth"), get_spec(TV)) == [
+    assert known._candidates(Path("a.pth"), get_spec(TV)) == [
         source for source in get_spec(TV).weights if source.format == "pickle"
     ]
     assert WeightSource("torch", "pickle", hash_prefix="0").is_hashed

@@ -115,7 +115,7 @@ def test_what_was_measured() -> None:
 
 def test_flops_are_those_at_the_size_of_the_accuracy() -> None:
     (at_288,), (at_224,) = (found("densenet121.ra_in1k", f"protocol == {name!r}") for name in ("timm-288", "timm"))
-    assert (FIELDS["flops"].of(at_288), FIELDS["flops"].of(at_224)) == (4_684_374_016, 2_834_161_664)
+    assert (FIELDS["flops"].value(at_288), FIELDS["flops"].value(at_224)) == (4_684_374_016, 2_834_161_664)
 
 
 @pytest.mark.parametrize(

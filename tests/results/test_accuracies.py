@@ -24,9 +24,3 @@ def test_of_other_weights_or_another_model_nothing_is_taken() -> None:
     assert accuracies(SPEC, [*others, example_result(subset="fog/1")]) == [
         Accuracy(SPEC, each) for each in SPEC.reported
     ]
-
-
-def test_dataset_and_protocol() -> None:
-    plus = get_spec("densenet_bc_100_12.lua_cifar10plus")
-    assert [(accuracy.dataset, accuracy.protocol) for accuracy in accuracies(plus, [])] == [("cifar10", "cifar10")]
-    assert (Accuracy(plus).dataset, Accuracy(plus).protocol) == (None, "cifar10")

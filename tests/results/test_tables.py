@@ -1,13 +1,10 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import pytest
 from examples import example_result
 
-from densezoo import api
-from densezoo.api import documents
 from densezoo.errors import ResultError
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.index.load import load_index
@@ -83,23 +80,6 @@ def test_only_what_is_between_the_markers_changes() -> None:
 def test_bad_markers(text: str, message: str) -> None:
     with pytest.raises(ResultError, match=message):
         fill_tables(text, "README.md", {SPEC.name: SPEC}, [])
-
-
-def test_the_readme_is_what_index_and_results_say() -> None:
-    assert api.make_tables(check=True) == []
-
-
-def test_a_cell_typed_by_hand_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (document,) = documents.GENERATED
-    text = document.read_text()
-    assert "74.434" in text
-    copy = tmp_path / "README.md"
-    monkeypatch.setattr(documents, "GENERATED", (copy,))
-    copy.write_text(text.replace("74.434", "74.435", 1))
-    with pytest.raises(ResultError, match="README.md: not what index and results say; run tools/make_tables.py"):
-        api.make_tables(check=True)
-    assert api.make_tables() == [copy]
-    assert copy.read_text() == text
 
 
 def test_an_unmeasured_cell_is_empty() -> None:

@@ -13,7 +13,7 @@ from densezoo.errors import ConfigError, UnknownNameError
 from densezoo.training.augmentations import (
     AUGMENTATIONS,
     Transforms,
-    get_augmentation,
+    get_training_augmentation,
     pad_crop_flip,
     resized_crop_flip,
     shift,
@@ -63,7 +63,7 @@ def test_a_shift_is_by_one_pixel() -> None:
 
 def test_an_unknown_name() -> None:
     with pytest.raises(UnknownNameError, match="there is no augmentation 'pad_crop'; did you mean 'pad_crop_flip'"):
-        get_augmentation("pad_crop")
+        get_training_augmentation("pad_crop")
 
 
 def test_another_one_is_a_function_and_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

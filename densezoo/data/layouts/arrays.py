@@ -1,4 +1,4 @@
-"""Small images that come as arrays: CIFAR in three packings, SVHN, scikit-learn's digits."""
+"""Datasets of small images that are published as arrays: CIFAR in three formats, SVHN, scikit-learn's digits."""
 
 from __future__ import annotations
 
@@ -25,8 +25,11 @@ CIFAR100_FILES = {"train": ("cifar-100-binary/train.bin",), "test": ("cifar-100-
 def digits(split: str) -> ArrayImages:
     """scikit-learn's 1,797 scans of digits (UCI, CC BY 4.0), 8x8, in the halves of scikit-learn's own example.
 
-    The scans are ordered by writer, so the second half has other hands than the first:
+    The scans are ordered by writer, so the second half is of other writers than the first:
     https://scikit-learn.org/stable/auto_examples/classification/plot_digits_classification.html
+
+    Args:
+        split: "train", the first half, or "test".
     """
     from sklearn.datasets import load_digits
 
@@ -38,9 +41,12 @@ def digits(split: str) -> ArrayImages:
 
 
 def cifar_python(class_name: str) -> Opener:
-    """An opener of the pickled batches, by torchvision's class of that name.
+    """An opener of the pickled batches, which uses a class of torchvision.
 
     torchvision checks the md5 of every batch file before it unpickles it.
+
+    Args:
+        class_name: of ``torchvision.datasets``.
     """
 
     def opener(root: Path, split: str) -> ArrayImages:
@@ -53,10 +59,11 @@ def cifar_python(class_name: str) -> Opener:
 
 
 def cifar_binary(files: Mapping[str, Sequence[str]], label_bytes: int) -> Opener:
-    """An opener of the binary version: records of ``label_bytes`` labels (the last one is used) and 3x32x32 pixels.
+    """An opener of the binary version: records of labels and 3x32x32 pixels.
 
     Args:
         files: {split: its files, relative to the root}.
+        label_bytes: labels of a record, a byte each; the last one is used.
     """
 
     def opener(root: Path, split: str) -> ArrayImages:
@@ -80,7 +87,15 @@ def _bytes(path: Path, length: int) -> bytes:
 
 
 def cifar10_1(root: Path, split: str) -> ArrayImages:
-    """CIFAR-10.1 v6, or v4 where that is all there is: https://github.com/modestyachts/CIFAR-10.1, datasets/."""
+    """CIFAR-10.1 v6, or v4 if v6 isn't there: https://github.com/modestyachts/CIFAR-10.1, datasets/.
+
+    Args:
+        root: folder of the .npy files.
+        split: not used; there is one set.
+
+    Raises:
+        DatasetError: a file is missing, broken or of another shape.
+    """
     version = next(v for v in ("v6", "v4") if (root / f"cifar10.1_{v}_data.npy").exists())
     paths = [root / f"cifar10.1_{version}_{kind}.npy" for kind in ("data", "labels")]
     try:
@@ -96,7 +111,15 @@ def cifar10_1(root: Path, split: str) -> ArrayImages:
 
 
 def svhn(root: Path, split: str) -> ArrayImages:
-    """SVHN's cropped digits, .mat; torchvision checks the md5 and writes the digit 0 as 0."""
+    """SVHN's cropped digits, .mat; torchvision checks the md5 and changes the label of the digit 0 from 10 to 0.
+
+    Args:
+        root: folder of the files.
+        split: "train" or "test".
+
+    Raises:
+        DatasetError: a file is missing or broken.
+    """
     import torchvision.datasets
 
     data = _checked(root, lambda: torchvision.datasets.SVHN(str(root), split=split))

@@ -1,7 +1,4 @@
-"""Images in class folders, or in a tar of class folders.
-
-Both share one rule for which folder is a class and which label it has (`densezoo.data.labels`).
-"""
+"""Images in class folders, or in a tar of class folders; `densezoo.data.labels` finds classes and labels of both."""
 
 from __future__ import annotations
 
@@ -29,7 +26,7 @@ class FolderImages(ImageSet):
         except OSError as error:
             raise ImageError(f"{self.paths[index]}: can't be read ({error.strerror})") from None
 
-    def where(self, index: int) -> str:
+    def location_of(self, index: int) -> str:
         return self.paths[index]
 
     def source(self, index: int) -> tuple[object, ...]:
@@ -67,13 +64,15 @@ def folder_images(
     class_names: ClassNames | None,
     labeller: Labeller | None = None,
 ) -> FolderImages:
-    """The images of ``root``: ``<class>/<file>``, or the same below ``train/``, ``val/`` or ``test/``.
+    """The images of a folder: ``<class>/<file>``, or the same below ``train/``, ``val/`` or ``test/``.
 
     Args:
-        labeller: finds the labels otherwise than by class folders.
+        root: the folder.
+        split, num_classes, class_names: as for `label_files`.
+        labeller: chooses and labels the images; None: `label_files`.
 
     Raises:
-        DatasetError: no images, or not the classes that are expected (`label_files`).
+        DatasetError: no images, or not the expected classes (`label_files`).
     """
     names = sorted(
         Path(folder, name).relative_to(root).as_posix()
@@ -97,12 +96,16 @@ def tar_images(
     class_names: ClassNames | None,
     labeller: Labeller | None = None,
 ) -> TarImages:
-    """The images of an uncompressed tar, laid out as `folder_images` has it.
+    """The images of an uncompressed tar, with the same layout as a folder.
+
+    Args:
+        path: the tar.
+        split, num_classes, class_names, labeller: as for `folder_images`.
 
     Raises:
         DatasetError: no tar, a compressed or truncated one, or not the classes that are expected.
     """
-    listed = {str(path): stat_signature(path)} if path.exists() else {}  # before it is: what isn't there is refused
+    listed = {str(path): stat_signature(path)} if path.exists() else {}  # before it is read; a missing one is refused
     members = sorted(tar_members(path), key=lambda member: member.name)
     labeller = labeller or partial(label_files, split=split, num_classes=num_classes, class_names=class_names)
     chosen = labeller([member.name for member in members], str(path))
@@ -118,6 +121,9 @@ def tar_images(
 
 def tar_members(path: Path) -> list[tarfile.TarInfo]:
     """The files in an uncompressed tar, in its order.
+
+    Args:
+        path: the tar.
 
     Raises:
         DatasetError: no tar, a compressed or truncated one.

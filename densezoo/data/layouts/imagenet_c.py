@@ -1,6 +1,6 @@
-"""ImageNet-C (https://arxiv.org/abs/1903.12261): which of its sets a folder or tar holds, by the folders' names.
+"""ImageNet-C (https://arxiv.org/abs/1903.12261): finds its sets in a folder or tar by the folders' names.
 
-Each corruption at each severity is a validation set of its own: ``<corruption>/<severity>/<wnid>/<image>``.
+Each corruption at each severity is a separate validation set: ``<corruption>/<severity>/<wnid>/<image>``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from densezoo.data.layouts.folder import tar_members
 from densezoo.errors import DatasetError, suggestion
 
 NAME = "imagenet-c"
-#: The 15 of the mean corruption error, in the paper's order.
+#: The 15 corruptions of the mean corruption error, in the paper's order.
 CORRUPTIONS = (
     "gaussian_noise",
     "shot_noise",
@@ -32,7 +32,7 @@ CORRUPTIONS = (
     "pixelate",
     "jpeg_compression",
 )
-EXTRA = ("speckle_noise", "gaussian_blur", "spatter", "saturate")  # for validation; no part of that mean
+EXTRA = ("speckle_noise", "gaussian_blur", "spatter", "saturate")  # for validation; not in that mean
 SEVERITIES = ("1", "2", "3", "4", "5")
 _KNOWN = CORRUPTIONS + EXTRA
 _LAYOUT = "expected <corruption>/<severity>/<wnid>/<image>"
@@ -46,19 +46,25 @@ def find_subsets(root: Path) -> Mapping[str, Path]:
             those, or a folder of such tars.
 
     Raises:
-        DatasetError: none is there; a corruption or severity that ImageNet-C doesn't have.
+        DatasetError: it has no set; a corruption or severity that ImageNet-C doesn't have.
     """
-    found = _in_tar(root) if root.is_file() else _in_folder(root)
-    if not found:
+    sets = _in_tar(root) if root.is_file() else _in_folder(root)
+    if not sets:
         raise DatasetError(
             f"{root}: {_LAYOUT}, or one of these folders, found no corruption's name; they are {', '.join(_KNOWN)}. "
             "Name the folders so, or evaluate other images as --dataset imagenet1k"
         )
-    return {subset: found[subset] for c in _KNOWN for s in SEVERITIES if (subset := f"{c}/{s}") in found}
+    return {subset: sets[subset] for c in _KNOWN for s in SEVERITIES if (subset := f"{c}/{s}") in sets}
 
 
 def members_of(subset: str, tar: Path, names: Sequence[str]) -> list[str]:
-    """The names of a tar's members, those of other sets replaced by "", so that places stay the same."""
+    """The names of a tar's members, with "" for those of other sets, so that positions stay the same.
+
+    Args:
+        subset: "<corruption>/<severity>".
+        tar: the tar.
+        names: of its members.
+    """
     return [name if "/".join(_above_class(tar, name)) == subset else "" for name in names]
 
 
@@ -93,12 +99,12 @@ def _in_tar(tar: Path) -> dict[str, Path]:
 
 
 def _above_class(tar: Path, member: str) -> tuple[str, ...]:
-    """(corruption, severity) of an image; the tar's own place counts as a folder: ``fog/3.tar`` has ``<wnid>/``."""
+    """(corruption, severity) of an image; the tar's own path counts as folders: ``fog/3.tar`` has ``<wnid>/``."""
     return (PurePosixPath(tar.absolute().with_suffix("")) / member).parts[-4:-2]
 
 
-def _checked(names: tuple[str, ...], where: object) -> str:
+def _checked(names: tuple[str, ...], location: object) -> str:
     for kind, name, known in zip(("corruption", "severity"), names, (_KNOWN, SEVERITIES)):
         if name not in known:
-            raise DatasetError(f"{where}: {_LAYOUT}, found the {kind} {name!r}{suggestion(name, known)}")
+            raise DatasetError(f"{location}: {_LAYOUT}, found the {kind} {name!r}{suggestion(name, known)}")
     return "/".join(names)

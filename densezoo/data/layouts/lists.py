@@ -1,4 +1,4 @@
-"""Labels of a flat folder (or tar) of images, from the lists that ImageNet's users keep beside it."""
+"""Labels of images without class folders, from the lists that ImageNet's users keep beside them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from densezoo.data.labels import ClassNames, LabelledFile, check_labels, image_files, label_of
 from densezoo.errors import DatasetError
 
-#: Where a list is looked for when none is given: beside the images or one folder up.
+#: Lists that are looked for when none is given, beside the images or one folder up.
 KNOWN_LISTS = (
     "val.txt",  # Caffe: name and label a line
     "LOC_val_solution.csv",  # Kaggle: name, then wnid and boxes
@@ -22,7 +22,12 @@ KNOWN_LISTS = (
 
 @dataclass(frozen=True)
 class ListFormat:
-    """One kind of line: how it is known, and the name (or None) and the class that it gives."""
+    """One kind of line.
+
+    Args:
+        matches: the line's words -> whether they are of this kind.
+        entry: the line's words -> (name of the image or None, its class).
+    """
 
     matches: Callable[[list[str]], bool]
     entry: Callable[[list[str]], tuple[str | None, str]]
@@ -38,13 +43,22 @@ _FORMATS = (
 
 
 def find_list(root: Path) -> Path | None:
-    """The first of KNOWN_LISTS in the folder, or in the folder of the folder or tar."""
+    """The first of KNOWN_LISTS in a folder, or in the folder above it; None if there is none.
+
+    Args:
+        root: the folder or tar of the images.
+    """
     folders = [root, root.parent] if root.is_dir() else [root.parent]
     return next((folder / name for folder in folders for name in KNOWN_LISTS if (folder / name).is_file()), None)
 
 
 def is_flat(names: Sequence[str], class_names: ClassNames | None) -> bool:
-    """Whether all images lie in one folder, which is no class."""
+    """Whether all images are in one folder, which is no class.
+
+    Args:
+        names: paths of the files.
+        class_names: as for `densezoo.data.labels.label_files`.
+    """
     folders = {path.parent for _, path in image_files(names)}
     name = next(iter(folders)).name if len(folders) == 1 else None
     return name is not None and not name.isdecimal() and name not in label_of(class_names)
@@ -53,9 +67,15 @@ def is_flat(names: Sequence[str], class_names: ClassNames | None) -> bool:
 def label_listed(
     names: Sequence[str], location: str, path: Path, num_classes: int | None, class_names: ClassNames | None
 ) -> list[LabelledFile]:
-    """The images that a list names; a list without names goes by the images' sorted names.
+    """The images of a list, with ids and labels; a list without names has one line for each image, sorted by name.
 
-    An id is ``<class>/<file>`` where the classes' names are known, as in class folders: the fingerprint is the same.
+    An id is ``<class>/<file>`` if the classes' names are known, as in class folders, so that fingerprints are the same.
+
+    Args:
+        names: paths of the files.
+        location: of the files, for messages.
+        path: the list.
+        num_classes, class_names: as for `densezoo.data.labels.label_files`.
 
     Raises:
         DatasetError: no list, an image without a line or a line without its image, labels out of range.
@@ -72,7 +92,7 @@ def label_listed(
         first += f"; first image that is not in the list: {extra[0]}" if extra else ""
         raise DatasetError(
             f"{location}: {path} has {len(entries):,} lines for {len(images):,} images{first}. "
-            "Each image needs one line: fetch what is missing, or give the right list with --labels"
+            "Each image needs one line: fetch the missing images, or give the right list with --labels"
         )
     folders = {label: f"{name}/" for name, label in label_of(class_names).items()}
     files = [LabelledFile(i, folders.get(listed[name], "") + name, listed[name]) for name, i in images]
@@ -98,7 +118,7 @@ def _read(path: Path) -> list[tuple[str | None, str]]:
 def _labels(
     classes: Sequence[str], path: Path, num_classes: int | None, class_names: ClassNames | None, *, named: bool
 ) -> list[int]:
-    """Labels of what a list has for classes: their names, their labels, or the devkit's numbers from 1."""
+    """The labels of a list's classes, which are names, labels, or the devkit's numbers from 1."""
     if all(name.isdecimal() for name in classes):
         numbers = [int(name) for name in classes]
         if named or 0 in numbers:
@@ -109,12 +129,14 @@ def _labels(
     known = label_of(class_names)
     for i, name in enumerate(classes):
         if name not in known:
-            raise DatasetError(f"{path}, line {i + 1}: {name!r} is no class of this dataset")
+            raise DatasetError(
+                f"{path}, line {i + 1}: {name!r} is no class of this dataset; give the right list with --labels"
+            )
     return [known[name] for name in classes]
 
 
 def _devkit_wnids(ground_truth: Path) -> Mapping[int, str]:
-    """{class number of the devkit: wnid}: its order is its own, neither alphabetical nor the networks'.
+    """{class number of the devkit: wnid}; its order is neither alphabetical nor that of the networks' labels.
 
     Raises:
         DatasetError: there is no readable meta.mat beside the ground truth.

@@ -19,7 +19,13 @@ _LABEL_COLUMNS = ("label", "fine_label", "labels")  # fine_label: CIFAR-100's cl
 
 @dataclass(frozen=True)
 class ParquetImages(ImageSet):
-    """Rows of parquet files: ``rows`` are (file, row group, row in it). Two row groups at most are in memory."""
+    """Rows of parquet files; at most two row groups are in memory.
+
+    Args:
+        column: of the images.
+        rows: (file, row group, row in it) of each image.
+        listed: the files' state when their rows were listed.
+    """
 
     column: str
     rows: Sequence[tuple[str, int, int]]
@@ -38,12 +44,12 @@ class ParquetImages(ImageSet):
         try:
             content = _row_group(file, stat_signature(file), group, self.column)[row]["bytes"].as_py()
         except (OSError, ValueError, IndexError) as error:  # pyarrow's own errors are OSErrors and ValueErrors
-            raise ImageError(f"{self.where(index)}: can't be read ({error})") from None
+            raise ImageError(f"{self.location_of(index)}: can't be read ({error})") from None
         if not isinstance(content, bytes):
-            raise ImageError(f"{file}, row group {group}, row {row}: holds no image but only its path")
+            raise ImageError(f"{file}, row group {group}, row {row}: holds only an image's path; expected its bytes")
         return content
 
-    def where(self, index: int) -> str:
+    def location_of(self, index: int) -> str:
         file, group, row = self.rows[index]
         return f"{file}, row group {group}, row {row} ({self.ids[index]})"
 
@@ -61,14 +67,19 @@ def _parquet() -> Any:
 
 @lru_cache(maxsize=2)
 def _row_group(file: str, state: tuple[int, ...], group: int, column: str) -> Any:
-    """A column of a row group of a file in this state: another one under the same name is read anew."""
+    """A column of a row group; a file that has changed has another state, and is read anew."""
     return _parquet().ParquetFile(file).read_row_group(group, columns=[column]).column(column)
 
 
 def shard_files(root: Path, ending: str, split: str) -> list[Path]:
-    """The split's shards in ``root`` or ``root/data``: ``validation-00000-of-00014.parquet``, ``x-train-01.tar``.
+    """The shards of a split in ``root`` or ``root/data``: ``validation-00000-of-00014.parquet``, ``x-train-01.tar``.
 
-    Where no name tells a split, all shards are the set.
+    If no shard's name has a split, all shards belong to the set.
+
+    Args:
+        root: the folder.
+        ending: of the files, such as ``.tar``.
+        split: "train" or "test".
 
     Raises:
         DatasetError: there are shards of other splits only.
@@ -89,6 +100,11 @@ def shard_files(root: Path, ending: str, split: str) -> list[Path]:
 def parquet_images(root: Path, split: str, class_names: ClassNames | None) -> ParquetImages:
     """The images of parquet shards with a column of {bytes, path} and one of labels, as Hugging Face writes them.
 
+    Args:
+        root: a folder of shards, or one shard.
+        split: "train" or "test".
+        class_names: as for `densezoo.data.labels.label_files`.
+
     Raises:
         MissingDependencyError: no pyarrow.
         DatasetError: a broken shard, other columns.
@@ -107,7 +123,7 @@ def parquet_images(root: Path, split: str, class_names: ClassNames | None) -> Pa
             labels.append(label)
             rows.append((str(file), group, row))
     if not ids:
-        raise DatasetError(f"{root}: holds no image")
+        raise DatasetError(f"{root}: holds no image; expected parquet files with one image in each row")
     return ParquetImages(str(root), ids, labels, column, rows, listed)
 
 
@@ -130,7 +146,7 @@ def _columns(file: Path) -> tuple[str, str]:
 
 
 def _rows(file: Path, column: str, label_column: str) -> Iterator[tuple[int, int, str | None, int]]:
-    """(row group, row, path, label) without the images themselves, which are most of the file."""
+    """(row group, row, path, label) of every image; the images' bytes, most of the file, are not read."""
     shard = _parquet().ParquetFile(file)
     for group in range(shard.num_row_groups):
         table = shard.read_row_group(group, columns=[f"{column}.path", label_column])
@@ -142,19 +158,28 @@ def _rows(file: Path, column: str, label_column: str) -> Iterator[tuple[int, int
             try:
                 yield group, row, path, int(label)
             except (TypeError, ValueError):
-                where = f"{file}, row group {group}, row {row}"
-                raise DatasetError(f"{where}: the label is {label!r}; expected a whole number") from None
+                location = f"{file}, row group {group}, row {row}"
+                raise DatasetError(f"{location}: the label is {label!r}; expected a whole number") from None
 
 
 def is_webdataset(path: Path) -> bool:
-    """Whether a tar's members are samples with their labels beside them: ``key.jpg``, ``key.cls``."""
+    """Whether the members of a tar are images with their labels beside them: ``key.jpg``, ``key.cls``.
+
+    Args:
+        path: the tar.
+    """
     files = [PurePosixPath(member.name) for member in tar_members(path)]
     labels = {file.with_suffix("") for file in files if file.suffix in (".cls", ".json")}
     return any(file.suffix.lower() in IMAGE_ENDINGS and file.with_suffix("") in labels for file in files)
 
 
 def webdataset_images(root: Path, split: str, class_names: ClassNames | None) -> TarImages:
-    """The images of WebDataset tars: members of one key are one sample, its label in ``.cls`` or in ``.json``.
+    """The images of WebDataset tars: the members of one key are one sample, with its label in ``.cls`` or ``.json``.
+
+    Args:
+        root: a folder of shards, or one shard.
+        split: "train" or "test".
+        class_names: as for `densezoo.data.labels.label_files`.
 
     Raises:
         DatasetError: a broken tar, an image without a label.
@@ -180,7 +205,7 @@ def webdataset_images(root: Path, split: str, class_names: ClassNames | None) ->
     return TarImages(str(root), ids, labels, spans, listed)
 
 
-def _sample_label(file: Any, parts: dict[str, tuple[int, int]], where: str) -> int:
+def _sample_label(file: Any, parts: dict[str, tuple[int, int]], location: str) -> int:
     ending = ".cls" if ".cls" in parts else ".json"
     try:
         offset, size = parts[ending]
@@ -188,4 +213,4 @@ def _sample_label(file: Any, parts: dict[str, tuple[int, int]], where: str) -> i
         content = file.read(size)
         return int(content) if ending == ".cls" else int(json.loads(content)["label"])
     except (KeyError, ValueError, TypeError) as error:
-        raise DatasetError(f'{where}: expected its label in a .cls or in a .json\'s "label" ({error!r})') from None
+        raise DatasetError(f'{location}: expected its label in a .cls or in a .json\'s "label" ({error!r})') from None

@@ -1,4 +1,4 @@
-"""What a DenseNet is built from."""
+"""The architecture of a DenseNet."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Stem = Literal["imagenet", "cifar", "cifar_norm", "cifar_pool", "deep"]  # what 
 
 @dataclass(frozen=True)
 class StemLayout:
-    """What comes before the first dense block.
+    """The layers before the first dense block.
 
     Args:
-        convs: (side of the kernel, stride) of each convolution; all but the last have growth_rate channels.
-        norms: whether each convolution has a norm and a ReLU after it.
-        pool: whether a 3x3 max pool of stride 2 ends it.
-        words: it in a sentence.
+        convs: (side of the kernel, stride) of each convolution, px; all but the last have growth_rate channels.
+        norms: whether a norm and a ReLU follow each convolution.
+        pool: whether it ends with a 3x3 max pool of stride 2.
+        words: how a model card describes it.
     """
 
     convs: tuple[tuple[int, int], ...]
@@ -54,7 +54,7 @@ STEMS: Mapping[Stem, StemLayout] = {
 
 @dataclass(frozen=True)
 class DenseNetArchitecture(Architecture):
-    """What fixes a DenseNet's function up to its weights. Defaults are densenet121's.
+    """The fields that, with the weights, fix a DenseNet's function. Defaults are densenet121's.
 
     Args:
         growth_rate: channels that each dense layer adds (k in the paper).
@@ -67,10 +67,10 @@ class DenseNetArchitecture(Architecture):
             ``cifar_pool``: that with the max pool, too (huyvnphan);
             ``deep``: three 3x3 convolutions, the first with stride 2, norm after each, max pool (timm's "d").
         aa_layer: ``blurpool``: pooling in the stem is max pool with stride 1, then a blur with stride 2.
-        aa_stem_only: False: the transitions blur too, in place of their average pooling.
+        aa_stem_only: False: the transitions blur, too, in place of their average pooling.
         drop_rate: dropout after every convolution but the stem's (paper, section 4.2), in training only.
         bn_eps: epsilon of every batch norm.
-        transition_pool: what halves the resolution in a transition (``max``: mindvision).
+        transition_pool: the pooling in a transition (``max``: mindvision).
         stem_padding: of the stem's first convolution: ``torch``: half the kernel's side on every side; ``same``: as
             many zeros that ceil(side / stride) pixels come out, the odd one after (KerasCV, pudae).
         pool_padding: of the stem's pool: ``torch``: 1 on every side; ``same``: 1 after and, where the map is odd,
@@ -129,7 +129,7 @@ class DenseNetArchitecture(Architecture):
 
     @property
     def stem_layout(self) -> StemLayout:
-        """What comes before the first dense block."""
+        """The layers before the first dense block."""
         return STEMS[self.stem]
 
     def same_function(self) -> DenseNetArchitecture:

@@ -102,9 +102,9 @@ def _run_torchvision(file: WeightFile, arch: DenseNetArchitecture, images: Tenso
 
 
 def _run_timm(file: WeightFile, arch: DenseNetArchitecture, images: Tensor) -> Tensor:
-    """By the name that stands beside the file, or else that of timm's network with these tensors.
+    """Run the network that the file names, or else timm's network with the same tensors.
 
-    What no tensor shows is then timm's own word. Where timm has no such network, it is the conversion's.
+    What no tensor shows is then as in timm. If timm has no such network, it is as the conversion decided.
     """
     import timm
 
@@ -209,8 +209,8 @@ _TORCH: Values = {
     "transition_pool": ("avg",), "stem_padding": ("torch",), "pool_padding": ("torch",),
     "ceil_mode": (False,), "stem_ceil_mode": (None, False), "head_pool": (None,),
 }  # fmt: skip
-_USUAL_EPS: Values = {"bn_eps": (1e-5,)}  # built by another one, too; a file doesn't say which
-#: Their dropout is after a layer's last convolution alone, ours after every one.
+_USUAL_EPS: Values = {"bn_eps": (1e-5,)}  # networks with other epsilons can be built, but no file states the epsilon
+#: Their dropout is only after a layer's last convolution; densezoo's is after every convolution.
 _NO_DROPOUT: Values = {"drop_rate": (0.0,)}
 _PLAIN = {"layers without bottleneck": lambda arch: arch.bn_size is None}
 
@@ -237,7 +237,7 @@ SYSTEMS: Mapping[str, System[DenseNetArchitecture]] = {
         },
         build=_build_timm,
         run=_run_timm,
-        sources=("torchvision", "torchvision-legacy"),  # its names; torchvision's own networks are fewer
+        sources=("torchvision", "torchvision-legacy"),  # timm uses their names, for more networks than torchvision
         write=torch_writer(FAMILY, "torchvision"),
         extensions=TORCH_EXTENSIONS,
     ),

@@ -1,4 +1,4 @@
-"""What a model card and a listing say of a DenseNet."""
+"""The texts of model cards and listings on DenseNets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,11 @@ CITATION = """\
 
 
 def summary(arch: DenseNetArchitecture) -> str:
-    """How the network is built, a sentence a line."""
+    """How the network is built, one sentence on each line.
+
+    Args:
+        arch: the network.
+    """
     blocks = ", ".join(map(str, arch.block_config[:-1])) + f" and {arch.block_config[-1]}"
     text = [
         f"A DenseNet of growth rate {arch.growth_rate}: dense blocks of {blocks} layers after "

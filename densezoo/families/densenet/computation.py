@@ -9,14 +9,18 @@ from typing import Any
 
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.layers import layers
-from densezoo.families.steps import Steps
+from densezoo.families.steps import ComputationBuilder
 from densezoo.types import Layer
 from densezoo.types.computation import Computation, Freedom, PoolFreedom
 
 
 def computation(arch: DenseNetArchitecture) -> Computation:
-    """What the network computes in evaluation, where dropout does nothing; named by torchvision's modules."""
-    steps, todo = _Steps(), layers(arch)
+    """The steps of a DenseNet in evaluation, where dropout does nothing, named after torchvision's modules.
+
+    Args:
+        arch: the network.
+    """
+    steps, todo = _Builder(), layers(arch)
     steps.add("input", "images", channels=arch.in_chans)
     for i in range(len(arch.stem_layout.convs)):
         same = {"pads": "same"} if i == 0 and arch.same_function().stem_padding == "same" else {}
@@ -42,8 +46,8 @@ def computation(arch: DenseNetArchitecture) -> Computation:
     return Computation("densenet", tuple(steps.nodes))
 
 
-class _Steps(Steps):
-    """The steps of a DenseNet so far."""
+class _Builder(ComputationBuilder):
+    """Collects the steps of a DenseNet."""
 
     def norm_relu(self, layer: Layer, arch: DenseNetArchitecture) -> None:
         self.add("norm", layer.name, layer, eps=arch.bn_eps)
@@ -58,7 +62,7 @@ def _window(kernel: int, stride: int, pad: int = 0) -> dict[str, Any]:
     return {"kernel": (kernel, kernel), "stride": (stride, stride), "pads": (pad,) * 4}
 
 
-def _stem_pool(steps: _Steps, arch: DenseNetArchitecture) -> None:
+def _stem_pool(steps: _Builder, arch: DenseNetArchitecture) -> None:
     if arch.aa_layer:
         steps.add("max_pool", "features.pool0.0", **_window(3, 1, 1), ceil_mode=False)
         steps.add("blur", "features.pool0.1", **_window(3, 2, 1))
@@ -69,14 +73,14 @@ def _stem_pool(steps: _Steps, arch: DenseNetArchitecture) -> None:
         steps.add("max_pool", "features.pool0", **_window(3, 2, 1), ceil_mode=ceil_mode)
 
 
-def _transition_pool(steps: _Steps, arch: DenseNetArchitecture, name: str) -> None:
+def _transition_pool(steps: _Builder, arch: DenseNetArchitecture, name: str) -> None:
     if arch.aa_layer and not arch.aa_stem_only:
         steps.add("blur", name, **_window(3, 2, 1))
     else:
         steps.add(f"{arch.transition_pool}_pool", name, **_window(2, 2), ceil_mode=arch.ceil_mode)
 
 
-def _head(steps: _Steps, arch: DenseNetArchitecture, classifier: Layer) -> None:
+def _head(steps: _Builder, arch: DenseNetArchitecture, classifier: Layer) -> None:
     if arch.head_pool:
         steps.add("avg_pool", "pool", **_window(arch.head_pool, arch.head_pool), ceil_mode=False)
     else:
@@ -85,13 +89,13 @@ def _head(steps: _Steps, arch: DenseNetArchitecture, classifier: Layer) -> None:
     steps.add("linear", classifier.name, classifier, channels=arch.num_classes)
 
 
-def _settle(found: dict[str, object]) -> dict[str, object]:
-    """A stem that rounds as the transitions do needs no field of its own."""
-    if "stem_ceil_mode" in found:
-        found.setdefault("ceil_mode", found["stem_ceil_mode"])
-        if found["stem_ceil_mode"] == found["ceil_mode"]:
-            found["stem_ceil_mode"] = None
-    return found
+def _settle(fields: dict[str, object]) -> dict[str, object]:
+    """Set ``stem_ceil_mode`` to None if the stem rounds as the transitions do."""
+    if "stem_ceil_mode" in fields:
+        fields.setdefault("ceil_mode", fields["stem_ceil_mode"])
+        if fields["stem_ceil_mode"] == fields["ceil_mode"]:
+            fields["stem_ceil_mode"] = None
+    return fields
 
 
 #: What may differ between DenseNets of the same tensors; the names are those of `computation`.

@@ -1,4 +1,4 @@
-"""A DenseNet's feature maps, and another classifier on top of them, whichever system's module it is."""
+"""Feature maps and fresh classifiers of any system's DenseNet module."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from densezoo.families.densenet.layers import stages
 
 
 def with_fresh_classifier(network: nn.Module, num_classes: int) -> nn.Module:
-    """Replace the classifier of any builder's network: to fine-tune it on other classes."""
+    """Replace the classifier of a network by a fresh one, to fine-tune it on other classes.
+
+    Args:
+        network: any builder's.
+        num_classes: rows of the new classifier.
+    """
     classifier = network.classifier
     assert isinstance(classifier, nn.Linear)
     network.classifier = nn.Linear(classifier.in_features, num_classes)
@@ -26,8 +31,8 @@ class FeatureMaps(nn.Module):
     The tensors keep their names.
 
     Args:
-        network: any builder's; it gives up its features.
-        arch: what it was built from.
+        network: any builder's; its modules become this module's.
+        arch: its architecture.
     """
 
     def __init__(self, network: nn.Module, arch: DenseNetArchitecture) -> None:

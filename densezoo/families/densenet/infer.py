@@ -13,7 +13,11 @@ from densezoo.families.naming import Naming
 
 
 def ranks(naming: Naming) -> dict[Position, int]:
-    """Which layer of its kind each role is, read off the sequence of the convolutions' kernels."""
+    """{position: rank among the layers of its kind}, found by the sequence of the convolutions' kernels.
+
+    Args:
+        naming: a key table whose names are ranks, as the file uses it.
+    """
     shapes = []
     for rank in itertools.count():
         shape = naming.ranked({("stem.conv0", 0, 0): rank}).shape("stem.conv0")
@@ -31,13 +35,13 @@ def ranks(naming: Naming) -> dict[Position, int]:
 
 
 def _count(naming: Naming, role: str) -> int:
-    """How many layers of this role's kind the file numbers."""
+    """The number of layers of a role's kind in the file."""
     counted = (naming.ranked({(role, 0, 0): rank}).shape(role) for rank in itertools.count())
     return sum(1 for _ in itertools.takewhile(lambda shape: shape is not None, counted))
 
 
 def _deep(shapes: Sequence[tuple[int, ...]]) -> bool:
-    """Whether the stem is three 3x3 convolutions; a dense layer's would see the features before it, too."""
+    """Whether the stem is three 3x3 convolutions; a dense layer's would also take the features before it."""
     return len(shapes) > 3 and [shape[2] for shape in shapes[:4]] == [3, 3, 3, 1] and shapes[1][0] == shapes[0][0]
 
 
@@ -66,7 +70,11 @@ def _plain(sides: list[int], stem: int) -> bool:
 
 
 def infer_architecture(naming: Naming) -> DenseNetArchitecture:
-    """What the tensors' names and shapes say; a field whose tensor isn't there keeps its default."""
+    """The architecture that the tensors' names and shapes show; a field whose tensor is absent has its default.
+
+    Args:
+        naming: the key table as the file uses it.
+    """
     block_config = naming.depths("layer.conv1")
     default = DenseNetArchitecture(block_config=block_config or (1,))
     stem = _stem(naming)
@@ -94,7 +102,7 @@ def _stem(naming: Naming) -> Stem:
 
 
 def _reduction(naming: Naming, blocks: int) -> float:
-    """The factor that every transition agrees with: 0.5 or 1 where they do, as in every published network."""
+    """The factor of all transitions: 0.5 or 1 if they agree with it, as in every published network."""
     shapes = (naming.shape("transition.conv", block) for block in range(1, blocks))
     sides = [(shape[1], shape[0]) for shape in shapes if shape is not None and len(shape) > 1 and min(shape[:2]) > 0]
     exact = [0.5, 1.0] + [min(1.0, (reduced + 0.5) / channels) for channels, reduced in sides]

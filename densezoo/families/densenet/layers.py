@@ -1,7 +1,7 @@
 """The ordered parametric layers of a DenseNet, as plain data.
 
-Whatever has to name, count or shape the tensors of a DenseNet asks here and needs no torch: the index (parameters),
-the converter (every name and shape), the tests (which hold `densezoo.families.densenet.network` to it).
+The index (parameters), the converter (names and shapes) and the tests (which compare
+`densezoo.families.densenet.network` with it) use this list, which needs no torch.
 """
 
 from __future__ import annotations
@@ -32,14 +32,22 @@ CANONICAL_TEMPLATES = {
 
 
 def kind_of(role: str) -> str:
-    """The kind of layer that plays this role."""
+    """The `Layer.kind` of the layers of a role.
+
+    Args:
+        role: a key of CANONICAL_TEMPLATES.
+    """
     if role == "classifier":
         return "linear"
     return "norm" if ".norm" in role else "conv"
 
 
 def layers(arch: DenseNetArchitecture) -> Iterator[Layer]:
-    """Every parametric layer of the network, in the order in which the input meets them."""
+    """Every parametric layer of the network, in the order in which the input passes them.
+
+    Args:
+        arch: the network.
+    """
     yield from _stem(arch)
     channels, growth = arch.num_init_features, arch.growth_rate
     for block, depth in enumerate(arch.block_config, start=1):
@@ -79,12 +87,21 @@ def _name(role: str, block: int = 0, index: int = 0) -> str:
 
 
 def transition_channels(channels: int, reduction: float) -> int:
-    """Channels after a transition: floor(channels x reduction) in double precision, as the authors' code has it."""
+    """Channels after a transition: floor(channels x reduction) in double precision, as in the authors' code.
+
+    Args:
+        channels: before the transition.
+        reduction: of the architecture.
+    """
     return int(channels * reduction)
 
 
 def stages(arch: DenseNetArchitecture) -> list[tuple[int, int]]:
-    """(channels, image side / map side) after the stem, before its pooling, and after every dense block."""
+    """(channels, image side / map side) after the stem, before its pooling, and after every dense block.
+
+    Args:
+        arch: the network.
+    """
     stem, width = arch.stem_layout, arch.num_init_features
     side, maps = stem.reduction, [(width, stem.stride)]
     for depth in arch.block_config:
@@ -95,7 +112,11 @@ def stages(arch: DenseNetArchitecture) -> list[tuple[int, int]]:
 
 
 def smallest_side(arch: DenseNetArchitecture) -> int:
-    """Side in pixels of the smallest square image of which the last dense block sees two by two pixels or its pool."""
+    """Side in pixels of the smallest square image whose last map is as large as the head's pool, or two by two pixels.
+
+    Args:
+        arch: the network.
+    """
     before = arch.stem_layout.reduction << len(arch.block_config) - 1  # every transition halves the map
     return before * (arch.head_pool or 2)
 
@@ -111,6 +132,10 @@ def _stem(arch: DenseNetArchitecture) -> Iterator[Layer]:
 
 
 def num_params(arch: DenseNetArchitecture) -> int:
-    """Trainable parameters: everything but the running statistics."""
+    """The number of trainable parameters, without the running statistics.
+
+    Args:
+        arch: the network.
+    """
     shapes = (item for layer in layers(arch) for item in layer.shapes.items())
     return sum(prod(shape) for name, shape in shapes if not name.startswith("running_"))

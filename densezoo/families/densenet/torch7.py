@@ -1,8 +1,8 @@
-"""A Torch7 file's layers -> the tensors of the one DenseNet that they are, under canonical names.
+"""A Torch7 file's layers -> the tensors of a DenseNet, under canonical names.
 
-The layers are held against the grammar of a DenseNet, one by one; what differs from the canonical network in a way that
-weights can make up for (order of channels, biases of convolutions, dropout that scales, several epsilons) is folded
-into them exactly, and named in the hints. Anything else is refused.
+The layers are compared one by one with those of a DenseNet. Differences that weights can express (order of channels,
+biases of convolutions, dropout that scales, several epsilons) are folded into the weights exactly, and named in the
+hints. All other differences are refused.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Floats = NDArray[Any]
 #: {kernel of the first convolution: (its stride, its padding, side of the images it is made for)}, in pixels.
 STEMS = {7: (2, 3, 224), 3: (1, 1, 32)}
 
-#: {class: why it is refused}, where more can be said than that it is none of the above.
+#: {class of a module: why it is refused}, for classes with a better reason than that no DenseNet has it.
 REFUSED = {
     "nn.ConcatTable": "is what ResNets are made of",
     "nn.CAddTable": "is what ResNets are made of",
@@ -40,13 +40,16 @@ REFUSED = {
 
 
 def fold_modules(checkpoint: Checkpoint) -> Checkpoint:
-    """A Torch7 file's checkpoint with canonical tensors in place of its modules.
+    """Replace the modules of a Torch7 file's checkpoint by canonical tensors.
+
+    Args:
+        checkpoint: the file.
 
     Raises:
         CheckpointError: the modules are no DenseNet's.
     """
     modules = cast("tuple[Layer, ...]", checkpoint.modules)
-    with np.errstate(all="ignore"):  # NaN and infinity are for conversion to refuse
+    with np.errstate(all="ignore"):  # conversion refuses NaN and infinity
         network = Network(checkpoint.path, checkpoint.tensors, modules)
         network.read()
         return dataclasses.replace(
@@ -60,34 +63,51 @@ def fold_modules(checkpoint: Checkpoint) -> Checkpoint:
 
 @dataclass(frozen=True)
 class Features:
-    """How a feature map of the file differs from the canonical one: file[order[i]] = canonical[i] + offset[i]."""
+    """How the channels of a feature map in the file differ from the canonical ones.
+
+    Args:
+        order, offset: (channels,): file[order[i]] = canonical[i] + offset[i].
+    """
 
     order: NDArray[np.intp]
     offset: NDArray[np.float64]
 
     @classmethod
     def plain(cls, channels: int) -> Features:
-        """No difference."""
+        """Equal channels.
+
+        Args:
+            channels: how many.
+        """
         return cls(np.arange(channels), np.zeros(channels))
 
     @property
     def channels(self) -> int:
-        """How many there are."""
+        """The number of channels."""
         return len(self.order)
 
     def sorted(self, values: Floats) -> Floats:
-        """Values a channel (along axis 0) in canonical order."""
+        """Values in canonical order.
+
+        Args:
+            values: (channels, ...) in the file's order.
+        """
         return values if np.array_equal(self.order, np.arange(len(values))) else values[self.order]
 
     def beside(self, new: Features, new_first: bool) -> Features:
-        """The canonical order is old before new, whatever the file's."""
+        """These channels concatenated with new ones; in canonical order the new ones come last.
+
+        Args:
+            new: the new channels.
+            new_first: whether the file has them first.
+        """
         shift_old, shift_new = (new.channels, 0) if new_first else (0, self.channels)
         order = np.concatenate([self.order + shift_old, new.order + shift_new])
         return Features(order, np.concatenate([self.offset, new.offset]))
 
 
 class Network:
-    """The layers' way from the image to the logits; every method consumes the layers it names.
+    """Reads the layers from the image to the logits; every method removes the layers that it reads from ``todo``.
 
     Args:
         path: the file, for messages.
@@ -139,7 +159,7 @@ class Network:
         }
         if head != side:
             self.semantics["head_pool"] = head
-        else:  # left to the caller: the same for the images it is made for, and only so can other systems take it
+        else:  # head_pool is left to the caller: only without it can other systems take the network
             self.hints.append(
                 f"the file's last pool, {head}x{head}, is taken as one of the whole map, which it is for the images it "
                 f"is made for; in larger ones Torch7 leaves the rest out, as head_pool={head} does"
@@ -156,14 +176,16 @@ class Network:
                 raise CheckpointError(f"{self.path}: no DenseNet that densezoo can express: {layer.label} {reason}")
 
     def _error(self, expected: str, found: Layer | None) -> CheckpointError:
-        what = f"{found.label}: {_summary(found)}" if found else "the end of the network"
-        return CheckpointError(f"{self.path}: no DenseNet that densezoo can express: expected {expected}; found {what}")
+        layer = f"{found.label}: {_summary(found)}" if found else "the end of the network"
+        return CheckpointError(
+            f"{self.path}: no DenseNet that densezoo can express: expected {expected}; found {layer}"
+        )
 
     def _next(self, kind: type[L], expected: str) -> L:
-        found = self.todo.pop() if self.todo else None
-        if not isinstance(found, kind):
-            raise self._error(expected, found)
-        return found
+        layer = self.todo.pop() if self.todo else None
+        if not isinstance(layer, kind):
+            raise self._error(expected, layer)
+        return layer
 
     def _peek(self, *kinds: type[Layer]) -> bool:
         """Whether the next layers are of these kinds."""
@@ -173,7 +195,7 @@ class Network:
         return self._peek(Norm, Relu, Conv)
 
     def _stem(self) -> tuple[Features, int]:
-        """The features of the first block, and the kernel of the first convolution."""
+        """Read the stem; return the features of the first block, and the side of the first kernel."""
         conv = self.todo[-1] if self._peek(Conv) else None
         if not isinstance(conv, Conv) or (conv.stride, conv.padding) != STEMS.get(conv.kernel, (0, 0))[:2]:
             stems = " or ".join(f"{k}x{k} with stride {s} and padding {p}" for k, (s, p, _) in STEMS.items())
@@ -185,7 +207,7 @@ class Network:
         return features, conv.kernel
 
     def _block(self, features: Features, block: int) -> Features:
-        """The dense layers of a block, one or more."""
+        """Read the dense layers of a block, one or more."""
         joined = layer = 0
         while layer == 0 or self._peek(Dense):
             dense = self._next(Dense, f"a dense layer of block {block}")
@@ -223,7 +245,7 @@ class Network:
         return features
 
     def _head(self, features: Features) -> int:
-        """Returns the side of the average pooling's window, pixels."""
+        """Read the head; return the side of the average pooling's window, pixels."""
         features = self._norm_relu("final.norm", features)
         pool = self._next(Pool, "an average pooling of the whole map, without padding")
         if (pool.kind, pool.padding) != ("avg", 0):
@@ -240,14 +262,14 @@ class Network:
         return pool.kernel
 
     def _pool(self, expected: str, kind: str, kernel: int, stride: int, padding: int) -> bool:
-        """Returns its ceil mode."""
+        """Read a pool; return its ceil mode."""
         pool = self._next(Pool, expected)
         if (pool.kind, pool.kernel, pool.stride, pool.padding) != (kind, kernel, stride, padding):
             raise self._error(expected, pool)
         return pool.ceil_mode
 
     def _norm_relu(self, role: str, features: Features, block: int = 0, layer: int = 0) -> Features:
-        """A norm takes off any offset, so that what follows it has none."""
+        """Read a norm and a ReLU; the norm's running mean takes the offset of the features."""
         name = _name(role, block, layer)
         norm = self._next(Norm, f"a batch norm ({name})")
         if norm.mean.size != (features.channels,):
@@ -270,14 +292,13 @@ class Network:
     def _conv(
         self, role: str, features: Features, kernel: int, stride: int, padding: int, block: int = 0, layer: int = 0
     ) -> Features:
-        """A convolution, with the dropout that may follow it."""
+        """Read a convolution, and the dropout that may follow it."""
         name = _name(role, block, layer)
         expected = (
             f"a convolution of {features.channels} channels, {kernel}x{kernel}, stride {stride}, padding {padding}"
         )
         conv = self._next(Conv, f"{expected} ({name})")
-        found = (conv.inputs, conv.kernel, conv.stride, conv.padding)
-        if found != (features.channels, kernel, stride, padding):
+        if (conv.inputs, conv.kernel, conv.stride, conv.padding) != (features.channels, kernel, stride, padding):
             raise self._error(f"{expected} ({name})", conv)
         weight = self._array(conv.weight).reshape(conv.outputs, conv.inputs, kernel, kernel)
         weight = features.sorted(weight.swapaxes(0, 1)).swapaxes(0, 1)
@@ -297,11 +318,11 @@ class Network:
         return self.stored[tensor.name].numpy()
 
     def _keep(self, name: str, values: Floats) -> None:
-        """Stores a tensor as float32; a number that is too large becomes infinite."""
+        """Store a tensor as float32; a number that is too large becomes infinite."""
         self.tensors[name] = np.ascontiguousarray(values, dtype=np.float32)
 
     def _settle_eps(self) -> None:
-        """One epsilon, the smallest; where a norm's is larger, the rest goes into its variances."""
+        """Use the smallest epsilon for all norms; the difference to a larger one is added to the norm's variances."""
         smallest = min(self.eps.values())
         for name, eps in self.eps.items():
             if eps != smallest:

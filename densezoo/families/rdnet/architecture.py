@@ -1,4 +1,4 @@
-"""What an RDNet is built from."""
+"""The architecture of an RDNet."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from densezoo.types import Architecture
 
 @dataclass(frozen=True)
 class RDNetArchitecture(Architecture):
-    """What fixes an RDNet's function up to its weights. Defaults are rdnet_tiny's.
+    """The fields that, with the weights, fix an RDNet's function. Defaults are rdnet_tiny's.
 
     Source: https://github.com/naver-ai/rdnet rdnet/rdnet.py; stages and their indexes count from 0.
 
@@ -81,5 +81,9 @@ class RDNetArchitecture(Architecture):
         return dataclasses.replace(self, drop_rate=0.0, drop_path_rate=0.0)
 
     def transition_stride(self, stage: int) -> int:
-        """Side and stride of the convolution before a stage, px: 2 where it halves the map."""
+        """Side and stride of the convolution before a stage, px: 2 if it halves the map, else 1.
+
+        Args:
+            stage: its index, from 0.
+        """
         return 2 if stage in self.downsample else 1

@@ -1,4 +1,4 @@
-"""What a model card and a listing say of an RDNet."""
+"""The texts of model cards and listings on RDNets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,11 @@ CITATION = """\
 
 
 def summary(arch: RDNetArchitecture) -> str:
-    """How the network is built, a sentence a line."""
+    """How the network is built, one sentence on each line.
+
+    Args:
+        arch: the network.
+    """
     rates = sorted(set(arch.growth_rates))
     halving = len(arch.downsample)
     return "\n".join(

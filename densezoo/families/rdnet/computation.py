@@ -9,16 +9,20 @@ from collections.abc import Iterator
 
 from densezoo.families.rdnet.architecture import RDNetArchitecture
 from densezoo.families.rdnet.layers import layers
-from densezoo.families.steps import Steps
+from densezoo.families.steps import ComputationBuilder
 from densezoo.types import Computation, Freedom, Layer, Node
 
-#: No pool is free, and no batch norm is there: a file's graph has to be the family's, epsilons included.
+#: RDNets have no pools that may differ and no batch norms: a file's graph must equal the family's, epsilons included.
 FREEDOM = Freedom(title="an RDNet's", norm_eps="norm_eps", pools={}, titles={})
 
 
 def computation(arch: RDNetArchitecture) -> Computation:
-    """What the network computes in evaluation; named by timm's modules."""
-    steps, todo = _Steps(arch), layers(arch)
+    """The steps of an RDNet in evaluation, named after timm's modules.
+
+    Args:
+        arch: the network.
+    """
+    steps, todo = _Builder(arch), layers(arch)
     steps.add("input", "images", channels=arch.in_chans)
     steps.conv(next(todo))
     steps.norm(next(todo), arch.norm_eps)
@@ -39,8 +43,8 @@ def computation(arch: RDNetArchitecture) -> Computation:
     return Computation("rdnet", tuple(steps.nodes))
 
 
-class _Steps(Steps):
-    """The steps of an RDNet so far."""
+class _Builder(ComputationBuilder):
+    """Collects the steps of an RDNet."""
 
     def __init__(self, arch: RDNetArchitecture) -> None:
         super().__init__()
@@ -55,18 +59,18 @@ class _Steps(Steps):
         self.add("layer_norm", layer.name, layer, eps=eps)
 
     def layer(self, todo: Iterator[Layer], attention: bool) -> None:
-        """A dense layer: what it makes of its input, its gate and its gain."""
+        """Append a dense layer: its convolutions, its gate if it has one, and its gain."""
         self.conv(next(todo))
         self.norm(next(todo), self.arch.norm_eps)
         self.conv(next(todo))
         self.add("gelu", f"{self.at}.gelu")
         self.conv(next(todo))
         if attention:
-            made, gate = self.at, next(todo)
+            ungated, gate = self.at, next(todo)
             self.add("global_avg_pool", f"{gate.name}.pool")
             self.conv(gate)
             self.add("hard_sigmoid", f"{gate.name}.gate")
-            self.nodes.append(Node("multiply", f"{gate.name}.gated", (made, self.at)))
+            self.nodes.append(Node("multiply", f"{gate.name}.gated", (ungated, self.at)))
             self.at = f"{gate.name}.gated"
         gain = next(todo)
         self.add("scale", f"{gain.name}.gain", gain)

@@ -1,4 +1,4 @@
-"""An RDNet's feature maps, and another classifier on top of them, whichever system's module it is."""
+"""Feature maps and fresh classifiers of any system's RDNet module."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from densezoo.families.rdnet.layers import stage_ends, stages
 
 
 def with_fresh_classifier(network: Any, num_classes: int) -> nn.Module:
-    """Replace the classifier of any builder's network: to fine-tune it on other classes."""
+    """Replace the classifier of a network by a fresh one, to fine-tune it on other classes.
+
+    Args:
+        network: any builder's.
+        num_classes: rows of the new classifier.
+    """
     network.head.fc = nn.Linear(network.head.fc.in_features, num_classes)
     nn.init.zeros_(network.head.fc.bias)
     module: nn.Module = network
@@ -25,8 +30,8 @@ class FeatureMaps(nn.Module):
     names.
 
     Args:
-        network: any builder's; it gives up its features.
-        arch: what it was built from.
+        network: any builder's; its modules become this module's.
+        arch: its architecture.
     """
 
     def __init__(self, network: Any, arch: RDNetArchitecture) -> None:

@@ -8,7 +8,11 @@ from densezoo.families.rdnet.layers import rounded_down
 
 
 def infer_architecture(naming: Naming) -> RDNetArchitecture:
-    """What the tensors' names and shapes say; a field whose tensor isn't there keeps its default."""
+    """The architecture that the tensors' names and shapes show; a field whose tensor is absent has its default.
+
+    Args:
+        naming: the key table as the file uses it.
+    """
     default = RDNetArchitecture()
     depths = naming.depths("layer.depthwise") or (1,)
     blocks = range(1, len(depths) + 1)
@@ -27,7 +31,7 @@ def infer_architecture(naming: Naming) -> RDNetArchitecture:
 
 
 def _factor(naming: Naming, role: str, positions: list[tuple[int, int]], default: float) -> float:
-    """Channels after / channels before, which all convolutions of a role agree with: the default where they do."""
+    """Channels after / channels before of all convolutions of a role; the default if they agree with it."""
     shapes = (naming.shape(role, *position) for position in positions)
     sides = [(shape[1], shape[0]) for shape in shapes if shape is not None and len(shape) == 4 and shape[1] > 0]
     factors = [default] + [max(after, 1) / before for before, after in sides]

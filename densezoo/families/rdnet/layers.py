@@ -27,23 +27,31 @@ KINDS = {"layer": "gain", "classifier": "linear"}  # of the roles that are neith
 
 
 def kind_of(role: str) -> str:
-    """The kind of layer that plays this role."""
+    """The `Layer.kind` of the layers of a role.
+
+    Args:
+        role: a key of CANONICAL_TEMPLATES.
+    """
     return KINDS.get(role, "layer_norm" if role.endswith("norm") else "conv")
 
 
 def numbers(block: int, layer: int, rank: int) -> dict[str, int]:
-    """What stands in the braces of a template.
+    """{name in the braces of a template: number}.
 
     Args:
         block: the stage, from 1.
-        layer: in its stage, from 1.
-        rank: of no use here: every source names its layers.
+        layer: its number in the stage, from 1.
+        rank: not used: every source names its layers.
     """
     return {"stage": block - 1, "position": 0 if block == 1 else 2, "layer0": layer - 1}
 
 
 def layers(arch: RDNetArchitecture) -> Iterator[Layer]:
-    """Every parametric layer of the network, in the order in which the input meets them."""
+    """Every parametric layer of the network, in the order in which the input passes them.
+
+    Args:
+        arch: the network.
+    """
     channels = arch.num_init_features
     yield _conv("stem.conv", channels, arch.in_chans, arch.patch_size, stride=arch.patch_size)
     yield _norm("stem.norm", channels)
@@ -69,17 +77,29 @@ def layers(arch: RDNetArchitecture) -> Iterator[Layer]:
 
 
 def rounded_down(channels: float) -> int:
-    """The next multiple of 8 that is not more, as the authors' code has it."""
+    """The largest multiple of 8 that is not more, as in the authors' code.
+
+    Args:
+        channels: any number.
+    """
     return int(channels / 8) * 8
 
 
 def stages(arch: RDNetArchitecture) -> list[tuple[int, int]]:
-    """(channels, image side / map side) at the end of every resolution, which timm's ``features_only`` gives."""
+    """(channels, image side / map side) at the end of every resolution, as timm's ``features_only`` has it.
+
+    Args:
+        arch: the network.
+    """
     return [(channels, reduction) for _, channels, reduction in stage_ends(arch)]
 
 
 def stage_ends(arch: RDNetArchitecture) -> Iterator[tuple[int, int, int]]:
-    """(stage, channels, image side / map side) of the stages after which the map is halved, and of the last."""
+    """(stage, channels, image side / map side) of the stages after which the map is halved, and of the last one.
+
+    Args:
+        arch: the network.
+    """
     channels, reduction, last = arch.num_init_features, arch.patch_size, len(arch.growth_rates) - 1
     for stage, (depth, growth_rate) in enumerate(zip(arch.block_config, arch.growth_rates)):
         if stage:
@@ -90,7 +110,11 @@ def stage_ends(arch: RDNetArchitecture) -> Iterator[tuple[int, int, int]]:
 
 
 def smallest_side(arch: RDNetArchitecture) -> int:
-    """Side in pixels of the smallest square image of which the last stage sees two by two pixels."""
+    """Side in pixels of the smallest square image whose last map has two by two pixels.
+
+    Args:
+        arch: the network.
+    """
     return arch.patch_size << len(arch.downsample) + 1
 
 

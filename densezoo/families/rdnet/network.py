@@ -15,7 +15,7 @@ from torch.nn import functional
 from densezoo.families.rdnet.architecture import RDNetArchitecture
 from densezoo.families.rdnet.layers import rounded_down
 
-GAIN = 1e-6  # of a layer whose weights are drawn: it begins as almost nothing
+GAIN = 1e-6  # of a fresh layer
 
 
 class ChannelNorm(nn.LayerNorm):
@@ -100,8 +100,8 @@ class RDNet(nn.Module):
     """An RDNet: images (N, in_chans, H, W), float32 and normalised -> logits (N, num_classes).
 
     Args:
-        arch: what to build.
-        draw_weights: draw them as the authors do; False where others replace them.
+        arch: its architecture.
+        draw_weights: draw them as the authors do; False if the caller replaces them.
     """
 
     def __init__(self, arch: RDNetArchitecture, *, draw_weights: bool = True) -> None:

@@ -1,4 +1,4 @@
-"""What timm says of an RDNet beside its tensors: the arguments in a training checkpoint, Hugging Face's config.json."""
+"""What timm states of an RDNet beside its tensors: a training checkpoint's arguments, Hugging Face's config.json."""
 
 from __future__ import annotations
 
@@ -27,8 +27,11 @@ _KNOWN = ("in_chans", "num_classes", "drop_rate", "drop_path_rate")  # arguments
 def named_networks(checkpoint: Checkpoint) -> tuple[NamedNetwork, ...]:
     """The networks that a checkpoint's descriptions name by timm's names.
 
+    Args:
+        checkpoint: the file.
+
     Raises:
-        CheckpointError: a description makes of the network another function than densezoo's can be.
+        CheckpointError: a description has arguments that densezoo's network doesn't take.
     """
     return tuple(network for description in checkpoint.descriptions for network in _networks(description))
 
@@ -41,14 +44,14 @@ def _networks(description: Description) -> tuple[NamedNetwork, ...]:
     name = str(stated or "").rpartition("/")[2].partition(".")[0].lower()
     if name not in NETWORKS:
         return (NamedNetwork(description.stated_in, name),) if _is_timm_s(name) else ()
-    given = facts.get(arguments) or {}
-    if not isinstance(given, Mapping) or not set(given) <= set(_KNOWN):
+    options = facts.get(arguments) or {}
+    if not isinstance(options, Mapping) or not set(options) <= set(_KNOWN):
         raise CheckpointError(
-            f"{description.stated_in}: says that the network has {arguments} {given!r:.80}; densezoo's RDNet takes "
+            f"{description.stated_in}: says that the network has {arguments} {options!r:.80}; densezoo's RDNet takes "
             f"{', '.join(_KNOWN)}; nothing was loaded"
         )
-    sizes = {key: value for key in _KNOWN[:2] if (value := given.get(key, facts.get(key))) is not None}
-    return (NamedNetwork(description.stated_in, name, dict(given), {**NETWORKS[name], **sizes}),)
+    sizes = {key: value for key in _KNOWN[:2] if (value := options.get(key, facts.get(key))) is not None}
+    return (NamedNetwork(description.stated_in, name, dict(options), {**NETWORKS[name], **sizes}),)
 
 
 def _is_timm_s(name: str) -> bool:

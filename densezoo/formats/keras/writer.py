@@ -147,7 +147,7 @@ class _Model:
         below_zero = node.op != "max_pool" or self.nodes[node.inputs[0]].op != "relu"
         if (padded and (same or below_zero)) or (same and pads != "same" and kernel != stride):
             raise FormatError(
-                f"the pool {node.name} has a padding or rounding that no layer of Keras has; use another format"
+                f"the pool {node.name} has a padding or rounding that has no layer in Keras; use another format"
             )
         kind = {"max_pool": "MaxPooling2D", "avg_pool": "AveragePooling2D"}[node.op]
         padding = "same" if same else "valid"

@@ -56,7 +56,7 @@ class Fields:
         """``<letter>W`` and ``<letter>H``, which have to be equal."""
         width, height = self.whole(f"{letter}W", default), self.whole(f"{letter}H", default)
         if width != height:
-            raise self.error(f"{letter}H", f"its {letter}W, {width}: densezoo reads square windows only")
+            raise self.error(f"{letter}H", f"its {letter}W, {width}: a square window")
         return width
 
     def real(self, name: str, default: float | None = None) -> float:

@@ -47,7 +47,7 @@ def test_a_folder_of_classes(folder: Maker, prefix: str) -> None:
     assert list(images.ids) == ["ant/c.jpeg", "cat/a.PNG", "cat/b.png"]
     assert list(images.labels) == [0, 1, 1]
     assert images.read(0) == (root / prefix / "ant" / "c.jpeg").read_bytes()
-    assert images.where(0) == str(root / prefix / "ant" / "c.jpeg")
+    assert images.location_of(0) == str(root / prefix / "ant" / "c.jpeg")
 
 
 def test_a_tar_is_the_same_set_as_its_folder(folder: Maker, tmp_path: Path) -> None:

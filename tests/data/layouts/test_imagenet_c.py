@@ -69,7 +69,7 @@ def test_no_mixture_and_no_unknown_set_of_imagenet_c_opens(tmp_path: Path) -> No
         open_dataset("imagenet-c", tmp_path / "c")
     with pytest.raises(DatasetError, match="expected fog/2, found 1: fog/1"):
         open_dataset("imagenet-c", tmp_path / "c" / "fog", subset="fog/2")
-    with pytest.raises(DatasetError, match="imagenet1k is one set, found --subset fog/1; leave it away"):
+    with pytest.raises(DatasetError, match="imagenet1k is one set, found --subset fog/1; leave out --subset"):
         open_dataset("imagenet1k", tmp_path / "c" / "fog" / "1", subset="fog/1")
     with pytest.raises(DatasetError, match="found no corruption's name; .* Name the folders so, or evaluate other im"):
         open_dataset("imagenet-c", corrupted(tmp_path / "mine", "", "deep/er"))

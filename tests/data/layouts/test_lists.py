@@ -71,7 +71,7 @@ def test_the_tar_of_the_validation_set_as_it_is(tmp_path: Path) -> None:
     assert facts(from_tar) == EXPECTED
     assert facts(open_dataset("imagenet1k", tmp_path)) == EXPECTED  # and the folder that it lies in
     assert from_tar.fingerprint() == open_dataset("imagenet1k", class_folders(tmp_path / "x")).fingerprint()
-    assert "ILSVRC2012_img_val.tar" in from_tar.where(0)
+    assert "ILSVRC2012_img_val.tar" in from_tar.location_of(0)
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def test_parquet_shards_of_one_split(tmp_path: Path, folder: str) -> None:
     images = open_dataset("imagenet1k", tmp_path)
     assert sorted(facts(images)) == EXPECTED
     assert list(images.labels) == LABELS
-    assert "validation-00001-of-00002-bb.parquet, row group 0, row 1" in images.where(4)
+    assert "validation-00001-of-00002-bb.parquet, row group 0, row 1" in images.location_of(4)
     assert len(open_dataset("imagenet1k", tmp_path, "train")) == 1
     before = images.fingerprint()
     assert before == open_dataset("imagenet1k", tmp_path).fingerprint()
@@ -67,7 +67,7 @@ def test_a_row_without_its_image(tmp_path: Path) -> None:
          "label": [3]}
     )  # fmt: skip
     pyarrow.parquet.write_table(table, tmp_path / "val.parquet")
-    with pytest.raises(ImageError, match="holds no image but only its path"):
+    with pytest.raises(ImageError, match="holds only an image's path"):
         open_dataset("imagenet1k", tmp_path).read(0)
 
 

@@ -10,10 +10,8 @@ from torch import Tensor, nn
 
 from densezoo.errors import ConfigError, UnknownNameError
 from densezoo.families import build_model
-from densezoo.families.densenet.architecture import STEMS, DenseNetArchitecture, Stem
+from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.capabilities import SYSTEMS
-from densezoo.families.densenet.features import FeatureMaps
-from densezoo.families.densenet.layers import stages
 
 SMALL = DenseNetArchitecture(growth_rate=8, num_init_features=16, block_config=(2, 3, 2, 2), num_classes=7, bn_eps=1e-3)
 DEEP = dataclasses.replace(SMALL, stem="deep")
@@ -41,44 +39,6 @@ def test_every_builder_gives_the_same_function(builder: str, arch: DenseNetArchi
     theirs.load_state_dict(ours.state_dict())
     assert torch.equal(theirs(images(arch)), ours(images(arch)))
     assert type(theirs) is not type(ours)
-
-
-@pytest.mark.parametrize(("builder", "arch"), CASES)
-@torch.inference_mode()
-def test_feature_maps_are_timm_s(builder: str, arch: DenseNetArchitecture) -> None:
-    network = randomise_statistics(build_model(arch, builder))
-    maps = FeatureMaps(network, arch)
-    found = maps(images(arch))
-    for got, channels, reduction in zip(found, maps.channels, maps.reductions):
-        assert got.shape == (2, channels, 64 // reduction, 64 // reduction)
-    if builder == "timm":
-        expected = network.forward_intermediates(images(arch), intermediates_only=True)  # type: ignore[operator]
-        assert len(found) == len(expected)
-        assert all(torch.equal(got, want) for got, want in zip(found, expected))
-    names = {name for name in network.state_dict() if not name.startswith("classifier")}
-    assert set(maps.state_dict()) == names
-
-
-@pytest.mark.parametrize("stem", STEMS)
-@torch.inference_mode()
-def test_feature_maps_of_every_stem_have_the_sizes_that_are_said(stem: Stem) -> None:
-    arch = DenseNetArchitecture(stem=stem, growth_rate=4, num_init_features=12, block_config=(2, 1, 2))
-    maps = FeatureMaps(build_model(arch).eval(), arch)
-    found = [tuple(tensor.shape[1:]) for tensor in maps(torch.zeros(1, 3, 64, 32))]
-    assert found == [(width, 64 // side, 32 // side) for width, side in stages(arch)]
-    assert (maps.channels, maps.reductions) == tuple(zip(*stages(arch)))
-
-
-@torch.inference_mode()
-def test_feature_maps_of_a_cifar_network() -> None:
-    arch = DenseNetArchitecture(stem="cifar", growth_rate=4, num_init_features=8, block_config=(2, 2, 2))
-    maps = FeatureMaps(build_model(arch).eval(), arch)
-    assert [tuple(found.shape[1:]) for found in maps(torch.zeros(1, 3, 32, 32))] == [
-        (8, 32, 32),
-        (16, 32, 32),
-        (16, 16, 16),
-        (16, 8, 8),
-    ]
 
 
 @pytest.mark.parametrize(

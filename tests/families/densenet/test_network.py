@@ -8,7 +8,9 @@ import pytest
 import timm
 import torch
 import torchvision
+from densenet_sources import as_densenet
 from examples import randomise_statistics
+from timm.layers.blur_pool import BlurPool2d
 from torch.nn import functional
 
 from densezoo.config import load_config
@@ -32,12 +34,12 @@ def assert_same_bits(theirs: torch.nn.Module, arch: DenseNetArchitecture) -> Non
 
 @pytest.mark.parametrize("name", ["densenet121", "densenet161", "densenet169", "densenet201"])
 def test_bit_identical_to_torchvision(name: str) -> None:
-    assert_same_bits(torchvision.models.get_model(name), load_config(CONFIGS / f"{name}.py").model)
+    assert_same_bits(torchvision.models.get_model(name), as_densenet(load_config(CONFIGS / f"{name}.py").model))
 
 
 @pytest.mark.parametrize("name", ["densenet121", "densenet161", "densenet169", "densenet201", "densenetblur121d"])
 def test_bit_identical_to_timm(name: str) -> None:
-    assert_same_bits(timm.create_model(name), load_config(CONFIGS / f"{name}.py").model)
+    assert_same_bits(timm.create_model(name), as_densenet(load_config(CONFIGS / f"{name}.py").model))
 
 
 def test_bit_identical_to_timm_264d_in_small() -> None:
@@ -48,7 +50,7 @@ def test_bit_identical_to_timm_264d_in_small() -> None:
 
 def test_bit_identical_to_timm_with_blur_everywhere() -> None:
     theirs = timm.models.densenet.DenseNet(
-        growth_rate=8, block_config=(2, 2), stem_type="deep", aa_layer=timm.layers.BlurPool2d, aa_stem_only=False
+        growth_rate=8, block_config=(2, 2), stem_type="deep", aa_layer=BlurPool2d, aa_stem_only=False
     )
     assert_same_bits(theirs, DenseNetArchitecture(8, (2, 2), 16, stem="deep", aa_layer="blurpool", aa_stem_only=False))
 
@@ -56,7 +58,7 @@ def test_bit_identical_to_timm_with_blur_everywhere() -> None:
 @pytest.mark.parametrize("name", ["densenet264", "densenet264d", "densenet232_k48", "densenet264_k48"])
 def test_the_giants_have_the_right_shapes(name: str) -> None:
     with torch.device("meta"):
-        model = DenseNet(load_config(CONFIGS / f"{name}.py").model).eval()
+        model = DenseNet(as_densenet(load_config(CONFIGS / f"{name}.py").model)).eval()
         assert model(torch.empty(1, 3, 224, 224)).shape == (1, 1000)
         assert model.features(torch.empty(1, 3, 224, 224)).shape[-2:] == (7, 7)
 
@@ -78,8 +80,8 @@ def test_a_cifar_network_by_its_definition() -> None:
     weights = model.state_dict()
 
     def norm(x: torch.Tensor, name: str) -> torch.Tensor:
-        parts = [weights[f"{name}.{k}"] for k in ("running_mean", "running_var", "weight", "bias")]
-        return functional.relu(functional.batch_norm(x, *parts, eps=1e-5))
+        mean, var, weight, bias = (weights[f"{name}.{k}"] for k in ("running_mean", "running_var", "weight", "bias"))
+        return functional.relu(functional.batch_norm(x, mean, var, weight, bias, eps=1e-5))
 
     images = torch.randn(2, 3, 8, 8)
     stem = functional.conv2d(images, weights["features.conv0.weight"], padding=1)

@@ -28,9 +28,9 @@ from densezoo.formats.safetensors import write_safetensors
 from densezoo.types import Checkpoint
 
 TENSORS = {"features.conv0.weight": torch.zeros(2, 3, 7, 7)}
-PLAIN = {"model": "densenet121", "gp": None, "bn_eps": None, "model_kwargs": {}}
+PLAIN: dict[str, Any] = {"model": "densenet121", "gp": None, "bn_eps": None, "model_kwargs": {}}
 SMALL = {"growth_rate": 8, "block_config": [2, 3], "num_classes": 5}  # arguments with which a test takes no minute
-BLUR = {"architecture": "densenetblur121d", "model_args": SMALL}
+BLUR: dict[str, Any] = {"architecture": "densenetblur121d", "model_args": SMALL}
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -72,7 +72,7 @@ def unseen(path: Path) -> dict[str, object]:
         ({"model": "densenetblur121d", "model_kwargs": {"aa_stem_only": False}}, ("blurpool", False, None)),
     ],
 )
-def test_arguments_of_a_training_run(tmp_path: Path, arguments: dict[str, object], stated: tuple[object, ...]) -> None:
+def test_arguments_of_a_training_run(tmp_path: Path, arguments: dict[str, Any], stated: tuple[object, ...]) -> None:
     assert tuple(unseen(trained(tmp_path, **arguments)).values()) == stated
 
 
@@ -94,7 +94,7 @@ def test_arguments_of_another_script_and_of_a_folder_s_name_are_not_timm_s(tmp_p
         ({"model_kwargs": {"of_tomorrow": 1}}, "says that the network has of_tomorrow 1"),
     ],
 )
-def test_another_function_is_refused(tmp_path: Path, arguments: dict[str, object], message: str) -> None:
+def test_another_function_is_refused(tmp_path: Path, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(CheckpointError, match=message):
         read_checkpoint(trained(tmp_path, **arguments))
 
@@ -104,7 +104,7 @@ def test_a_name_of_a_user_s_own_claims_nothing_but_its_arguments(tmp_path: Path)
         path = trained(tmp_path, plain_weights(), model=name, num_classes=5)
         assert densezoo.load_checkpoint(path)[1].exact
         written = densezoo.convert_checkpoint(path, tmp_path / "out.safetensors", verify=True)[1]
-        (error,) = dict(written["verified"]).values()  # type: ignore[call-overload]
+        (error,) = dict(written["verified"]).values()
         assert error == 0.0
     with pytest.raises(CheckpointError, match="says that the network is timm's densenet_small, num_classes 6; by its"):
         densezoo.load_checkpoint(trained(tmp_path, plain_weights(), model="densenet_small", num_classes=6))
@@ -270,7 +270,7 @@ def test_verification_by_the_tensors_alone_takes_timm_s_network_of_them(
     create_model = timm.create_model
     monkeypatch.setattr(timm, "create_model", lambda name, **sizes: create_model(name, **SMALL | sizes))
     torch.save(deep_weights(), tmp_path / "m.pth")
-    arguments = {"aa_layer": aa_layer, "verify": True}
+    arguments: dict[str, Any] = {"aa_layer": aa_layer, "verify": True}
     if aa_layer is None:
         with pytest.raises(CheckpointError, match="in timm its logits differ"):
             densezoo.convert_checkpoint(tmp_path / "m.pth", tmp_path / "out.safetensors", **arguments)

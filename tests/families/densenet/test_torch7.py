@@ -69,10 +69,11 @@ def image(arch: DenseNetArchitecture = TINY, side: int | None = None) -> torch.T
     return torch.randn(2, arch.in_chans, side, side, generator=torch.Generator().manual_seed(1))
 
 
-def check_outputs(path: Path, root: Obj, tolerance: float = 2e-6, side: int | None = None, **options: object) -> Any:
+def check_outputs(path: Path, root: Obj, tolerance: float = 2e-6, side: int | None = None, **options: Any) -> Any:
     """The file's network computes what its modules do; returns the report."""
     save(path, root)
     model, report = load_checkpoint(path, **options)
+    assert isinstance(model, DenseNet)
     x = image(model.arch, side)
     with torch.inference_mode():
         assert error(model(x), run(root, x.double())) < tolerance

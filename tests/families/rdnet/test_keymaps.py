@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 
 import pytest
 import torch
 
 import densezoo
-from densezoo.config import load_config
 from densezoo.conversion.export import export
 from densezoo.errors import CheckpointError
 from densezoo.families import architecture_values
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.rdnet.architecture import RDNetArchitecture
 from densezoo.families.rdnet.network import RDNet
-from densezoo.families.rdnet.timm import NETWORKS
 from densezoo.formats.safetensors import write_safetensors
-from densezoo.paths import ROOT
 
 SMALL = RDNetArchitecture((8, 16, 24), (2, 1, 3), 16, downsample=(2,), attention=(1,), in_chans=2, num_classes=5)
 NAVER = dataclasses.replace(SMALL, head_norm_eps=1e-5)
@@ -128,24 +124,3 @@ def test_verification_says_what_timm_has_not(tmp_path: Path) -> None:
     assert written["verified"] == {
         "timm a.safetensors": "timm doesn't take it: its head's norm has an epsilon of 1e-06; this network's has 1e-05"
     }
-
-
-@pytest.mark.parametrize(
-    ("facts", "message"),
-    [
-        ({"architecture": "densenet121"}, "says that the network is densenet121, none of timm's RDNets"),
-        ({"architecture": "rdnet_tiny"}, r"says that the network is timm's rdnet_tiny, growth_rates \(64, 104"),
-        ({"architecture": "rdnet_tiny", "model_args": {"act_layer": "relu"}}, "has model_args {'act_layer': 'relu'}"),
-    ],
-)
-def test_a_config_that_the_tensors_disprove(tmp_path: Path, facts: dict[str, object], message: str) -> None:
-    torch.save(weights(), tmp_path / "pytorch_model.bin")
-    (tmp_path / "config.json").write_text(json.dumps(facts))
-    with pytest.raises(CheckpointError, match=message):
-        densezoo.load_checkpoint(tmp_path / "pytorch_model.bin")
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_timm_s_names_are_the_configs(name: str) -> None:
-    arch = load_config(ROOT / f"configs/{name}.py").model
-    assert all(getattr(arch, field) == value for field, value in NETWORKS[name].items())

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from densenet_sources import as_densenet
 from oversized import field, varint
 
 import densezoo
@@ -47,7 +48,7 @@ def test_the_prototxt_is_honoured_or_the_file_refused(tmp_path: Path, old: str, 
         with pytest.raises((CheckpointError, FormatError), match=message):
             densezoo.load_checkpoint(tmp_path / "small.caffemodel")
         return
-    arch = densezoo.load_checkpoint(tmp_path / "small.caffemodel")[1].architecture
+    arch = as_densenet(densezoo.load_checkpoint(tmp_path / "small.caffemodel")[1].architecture)
     assert (arch.bn_eps, arch.transition_pool, arch.ceil_mode) != (1e-5, "avg", True)
 
 
@@ -55,11 +56,11 @@ def test_a_caffemodel_alone_says_how_its_pools_round(tmp_path: Path) -> None:
     """Where the field is absent, every Caffe rounds up; where it is there, Caffes differ in what it means."""
     data = (FOLDER / "caffe/small.caffemodel").read_bytes()
     (tmp_path / "m.caffemodel").write_bytes(data)
-    assert densezoo.load_checkpoint(tmp_path / "m.caffemodel")[1].architecture.stem_ceil_mode is False
+    assert as_densenet(densezoo.load_checkpoint(tmp_path / "m.caffemodel")[1].architecture).stem_ceil_mode is False
     field = b"\x18\x02\x20\x01\x68\x00"  # stride 2, pad 1, field 13: 0
     assert data.count(field) == 1
     (tmp_path / "m.caffemodel").write_bytes(data.replace(field, b"\x18\x02\x20\x01\x70\x00"))  # field 14: torch_pooling
-    arch = densezoo.load_checkpoint(tmp_path / "m.caffemodel")[1].architecture
+    arch = as_densenet(densezoo.load_checkpoint(tmp_path / "m.caffemodel")[1].architecture)
     assert (arch.ceil_mode, arch.stem_ceil_mode) == (True, None)
 
 

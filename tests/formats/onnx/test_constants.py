@@ -24,7 +24,7 @@ def stored(numbers: list[int], **more: Any) -> dict[str, Any]:
 
 
 def whole(*numbers: int) -> Constant:
-    return Constant((len(numbers),), whole=numbers)
+    return Constant((len(numbers),), computed=numbers)
 
 
 def made(op: str, *given: Constant | None, **attributes: dict[str, Any]) -> Constant | None:
@@ -40,7 +40,7 @@ def made(op: str, *given: Constant | None, **attributes: dict[str, Any]) -> Cons
 def test_constants_of_every_attribute() -> None:
     assert made("Constant", value={"t": stored([3, 4])}) == stored_constant(stored([3, 4]))
     assert made("Constant", value_ints={"ints": [3, 4]}) == whole(3, 4)
-    assert made("Constant", value_int={"i": 3}) == Constant((), whole=(3,))
+    assert made("Constant", value_int={"i": 3}) == Constant((), computed=(3,))
     assert made("Constant", value_float={"f": 0.5}) == Constant((), value=0.5)
     assert made("Constant", value_string={}) is None
 
@@ -121,7 +121,7 @@ def test_numbers_where_they_lie() -> None:
     listed = {"dims": [2], "dtype": 7, "int64_data": [5, 6], "external_data": []}
     assert stored_constant(listed).numbers() == (5, 6)
     assert stored_constant(stored([3, 4])).tensor("w").tolist() == [3, 4]
-    assert Constant((2, 1), whole=(3, 4)).tensor("w").tolist() == [[3], [4]]
+    assert Constant((2, 1), computed=(3, 4)).tensor("w").tolist() == [[3], [4]]
     repeated = Constant((1000, 1000), value=0.5).tensor("w")
     assert (repeated.shape, repeated.untyped_storage().nbytes()) == ((1000, 1000), 4)
 

@@ -14,7 +14,7 @@ CONV = {"stride": (2, 2), "dilation": (1, 1), "pads": (3, 3, 3, 3), "groups": 1}
 
 
 def described(operator: str, *given: Any, **named: Any) -> tuple[str, dict[str, Any]]:
-    return aten.describe(operator, aten.arguments(operator, given) | aten.renamed(operator, named))
+    return aten.node_terms(operator, aten.arguments(operator, given) | aten.renamed(operator, named))
 
 
 @pytest.mark.parametrize("operator", [*aten._OPERATORS, *aten._SAME])

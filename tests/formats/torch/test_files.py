@@ -102,7 +102,7 @@ def test_averaged_weights_come_before_raw_ones(tmp_path: Path, case: str) -> Non
     torch.save(content, tmp_path / "model.pth")
     checkpoint = read_checkpoint(tmp_path / "model.pth")
     (kernel,) = (tensor for tensor in checkpoint.tensors.values() if tensor.ndim == 4)
-    assert kernel.unique().tolist() == [1]
+    assert set(kernel.flatten().tolist()) == {1}
     assert checkpoint.hints[0].startswith(f"the weights are the averaged ones, the entry {entry}; not used: ")
 
 
@@ -132,19 +132,6 @@ def test_what_is_no_tensor_is_named(tmp_path: Path) -> None:
     torch.save({**TENSORS, "note": "text"}, tmp_path / "model.pth")
     with pytest.raises(FormatError, match="it has tensors, and beside them note, which are none"):
         read_checkpoint(tmp_path / "model.pth")
-
-
-@pytest.mark.parametrize("kind", ["QInt8Storage", "ComplexFloatStorage", "UntypedStorage"])
-@pytest.mark.filterwarnings("ignore:.*quantiz")
-def test_other_numbers_are_no_broken_file(tmp_path: Path, kind: str) -> None:
-    tensor = {
-        "QInt8Storage": lambda: torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8),
-        "ComplexFloatStorage": lambda: torch.ones(2, dtype=torch.complex64),
-        "UntypedStorage": lambda: torch.ones(2).to(torch.float8_e4m3fn),
-    }[kind]()
-    torch.save({"w": tensor}, tmp_path / "m.pth")
-    with pytest.raises(FormatError, match=f"{kind}: quantised, complex or 8-bit numbers; expected floating point$"):
-        read_checkpoint(tmp_path / "m.pth")
 
 
 @pytest.mark.parametrize("zipped", [True, False])

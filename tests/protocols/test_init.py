@@ -24,3 +24,11 @@ def test_an_unknown_name() -> None:
 def test_the_same_kind_resizes_if_it_does_and_has_as_many_channels() -> None:
     assert same_kind(get_protocol("digits")) == [get_protocol("digits")]
     assert same_kind(get_protocol("keras")) == [*imagenet.PROTOCOLS, *ports.PROTOCOLS]
+
+
+def test_protocols_of_a_kind() -> None:
+    assert {protocol.name for protocol in same_kind(get_protocol("cifar10"))} == {
+        "cifar10", "cifar100", "cifar-dice", "svhn", "none",
+    }  # fmt: skip
+    assert [protocol.name for protocol in same_kind(get_protocol("digits"))] == ["digits"]
+    assert "torch7" in {protocol.name for protocol in same_kind(get_protocol("torchvision"))}

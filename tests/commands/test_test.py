@@ -169,119 +169,14 @@ def test_one_message_and_status_1(
     assert shown.out == ""
 
 
-def test_debug_shows_the_traceback(tmp_path: Path) -> None:
-    command = [sys.executable, str(ROOT / "tools/test.py"), DIGITS, str(tmp_path / "missing.pth"), "--debug"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 1
-    assert "Traceback" in done.stderr
-    assert "FormatError" in done.stderr
-
-
 def test_more_classes_than_logits(tool: Tool, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--cfg-options", "model.num_classes=7", "--out", tmp_path]
     assert tool("test", CONFIG, CHECKPOINT, *options) == 1
     assert "num_classes is 10, expected 7" in capsys.readouterr().err
 
 
-def test_the_demo_writes_into_work_dirs_and_compares(
-    tool: Tool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    name = "digits/densenet_bc_22_8.densezoo_digits@digits.json"
-    monkeypatch.chdir(tmp_path)
-    before = {
-        path: path.read_bytes() for path in [*ROOT.glob("*.md"), *ROOT.glob("results/*/*"), *ROOT.glob("docs/*/*")]
-    }
-    assert tool("demo") == 0
-    shown = capsys.readouterr().out
-    assert "top-1" in shown
-    assert "95 % interval" in shown
-    assert f"  stored: work_dirs/demo/{name}\n  the same counts as in results/{name}\n" in shown
-    assert f" {ROOT}/tools/list_models.py " in shown
-    assert (tmp_path / "work_dirs/demo" / name).is_file()
-    assert {path: path.read_bytes() for path in before} == before
-    stored = json.loads((tmp_path / "work_dirs/demo" / name).read_text())
-    (tmp_path / "work_dirs/demo" / name).write_text(json.dumps({**stored, "date": "2001-01-01T00:00:00+00:00"}))
-
-    altered = json.loads((ROOT / "results" / name).read_text())
-    (tmp_path / "results/digits").mkdir(parents=True)
-    (tmp_path / "results" / name).write_text(json.dumps({**altered, "correct1": 885}))
-    monkeypatch.setattr("densezoo.commands.demo.SHIPPED", tmp_path / "results")
-    assert tool("demo") == 0
-    shown = capsys.readouterr().out
-    assert "  already stored, the same, on 2001" in shown
-    assert f"{name} (here, there):\n    correct1: 886, 885\n" in shown
-
-
-def test_listing(tool: Tool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "100")
-    filters = ("--where", "top1 > 75 and params < 20e6", "--sort", "top1", "--reverse")
-    assert tool("list_models", "densenet1*.tv_in1k", *filters, "--columns", "name,top1,params") == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split() for line in lines] == [
-        ["name", "top1", "params"],
-        ["densenet169.tv_in1k", "75.60", "14.15", "M"],
-    ]
-    assert tool("list_models", "densenet1*.tv_in1k", "--json", "--columns", "name,top5") == 0
-    assert json.loads(capsys.readouterr().out)[0] == {"name": "densenet121.tv_in1k", "top5": 91.972}
-    assert tool("list_models", "tv_densenet121", "--csv", "--columns", "name,params") == 0
-    assert capsys.readouterr().out == "name,params\ndensenet121.tv_in1k,7978856\n"
-
-
-def test_listing_by_a_field_that_is_none(tool: Tool, capsys: pytest.CaptureFixture[str]) -> None:
-    assert tool("list_models", "--where", "parms > 3") == 1
-    assert capsys.readouterr().err == "error: there is no field 'parms'; did you mean 'params'?\n"
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        (
-            "torchvision: 858956",
-            "torchvision: 858957",
-            "model densenet_bc_22_8.densezoo_digits: Metadata: FLOPs: torchvi",
-        ),
-        ("Parameters: 32318", "Parameters: 32319", "Metadata: Parameters is 32,319"),
-        ("  Protocol: digits\n", "  Protocol: digits\n  Protocol: timm\n", "the key 'Protocol' twice"),
-    ],
-)
-def test_checking_an_index(
-    tool: Tool, tmp_path: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, message: str
-) -> None:
-    text = (ROOT / "metafiles/digits.yml").read_text()
-    for folder, content in (("right", text), ("wrong", text.replace(old, new))):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "digits.yml").write_text(content)
-        (tmp_path / folder / "model-index.yml").write_text("Import: [digits.yml]\n")
-    assert tool("check_index", tmp_path / "right" / "model-index.yml") == 0
-    assert capsys.readouterr().out == "1 models checked: fields, parameters and FLOPs are right\n"
-    assert tool("check_index", tmp_path / "wrong" / "model-index.yml") == 1
-    error = capsys.readouterr().err
-    assert "wrong/digits.yml" in error
-    assert message in error
-
-
-def test_tables_are_up_to_date(tool: Tool, capsys: pytest.CaptureFixture[str]) -> None:
-    assert tool("make_tables", "--check") == 0
-    assert capsys.readouterr().out == "the tables are up to date\n"
-
-
-@pytest.mark.parametrize("name", ["test", "train", "list_models", "make_tables", "check_index", "demo"])
-def test_help(tool: Tool, name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        tool(name, "--help")
-    assert caught.value.code == 0
-    assert "--debug" in capsys.readouterr().out
-
-
 def test_executable_from_the_shell() -> None:
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
-
-
-def test_a_reader_that_has_seen_enough() -> None:
-    command = f"{sys.executable} {ROOT / 'tools/list_models.py'} | head -1"
-    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, timeout=300)
-    assert "Traceback" not in done.stderr
-    assert done.stdout.split()[0] == "name"
 
 
 def test_a_converted_file_needs_no_config(
@@ -299,3 +194,28 @@ def test_a_converted_file_needs_no_config(
 def test_weights_of_the_index_need_no_config(tool: Tool, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert tool("test", CHECKPOINT, "--out", tmp_path, "--workers", 0, "--device", "cpu") == 0
     assert "densenet_bc_22_8.densezoo_digits on digits, protocol digits" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_config_and_checkpoint_swapped(
+    tool: Callable[..., int], tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, checkpoint = api.DEMO
+    copy = (tmp_path / "weights").with_suffix(suffix)
+    copy.write_bytes(checkpoint.read_bytes())
+    assert tool("test", copy, config) == 1
+    expected = f"error: config and checkpoint are swapped: expected {config} {copy}, the config first\n"
+    assert capsys.readouterr().err == expected
+    assert tool("test", config) == 1
+    assert f"{config}: is a config; a checkpoint goes after it: CONFIG.py CHECKPOINT" in capsys.readouterr().err
+    assert tool("train", copy) == 1
+    assert f"{copy}: expected a config, a .py file such as" in capsys.readouterr().err
+
+
+def test_predictions_of_another_extension_are_refused_before_any_work(
+    tool: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tool("test", CONFIG, tmp_path / "there is no such file.pth", "--predictions", tmp_path / "a.csv") == 1
+    assert "a.csv: the extension says what is written: expected, for a predictions file, .parquet; found .csv" in (
+        capsys.readouterr().err
+    )

@@ -1,0 +1,63 @@
+"""One conversion as a function: what it says of the file, what it writes, what it refuses before it reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from densezoo import api
+from densezoo.api import conversion
+from densezoo.errors import CheckpointError, ConfigError, UnknownNameError
+from densezoo.formats.detect import read_checkpoint
+from densezoo.formats.identity import file_sha256
+from densezoo.formats.safetensors import stated_facts
+from densezoo.paths import ROOT
+
+SOURCE = ROOT / "tests/fixtures/formats/mindvision/small.ckpt"
+
+
+def test_what_is_written_says_what_it_is_and_where_it_is_from(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    report, written = api.convert_checkpoint(SOURCE, path)
+    assert report.exact
+    assert written == {
+        "path": str(path),
+        "to": "densezoo",
+        "sha256": file_sha256(path),
+        "source_sha256": file_sha256(SOURCE),
+        "verified": {},
+    }
+    facts = stated_facts(path, read_checkpoint(path).metadata)
+    assert facts["origin"] == {"file": "small.ckpt", "format": report.format, "source": "mindvision"}
+    assert (facts["protocol"], facts["sha256"]) == ("mindvision", file_sha256(SOURCE))
+    again, repeated = api.load_checkpoint(path)
+    assert repeated.architecture == report.architecture  # max pools included, which no tensor shows
+    first = api.load_checkpoint(SOURCE)[0].state_dict()
+    assert all(torch.equal(tensor, first[name]) for name, tensor in again.state_dict().items())
+
+
+def test_the_index_knows_the_protocol_of_its_own_files(tmp_path: Path) -> None:
+    api.convert_checkpoint(api.DEMO[1], tmp_path / "m.safetensors")
+    facts = stated_facts(tmp_path / "m.safetensors", read_checkpoint(tmp_path / "m.safetensors").metadata)
+    assert facts["protocol"] == "digits"
+
+
+def test_names_and_extensions_are_refused_before_a_file_is_read(tmp_path: Path) -> None:
+    nowhere = tmp_path / "nowhere.pth"
+    with pytest.raises(UnknownNameError, match="there is no target 'onxx'; did you mean 'onnx'"):
+        api.convert_checkpoint(nowhere, tmp_path / "m.onnx", to="onxx")
+    with pytest.raises(ConfigError, match="m.onnx: .onnx is for onnx, not for keras"):
+        api.convert_checkpoint(nowhere, tmp_path / "m.onnx", to="keras")
+
+
+def test_a_conversion_that_computes_something_else_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = ROOT / "tests/fixtures/formats/torchvision/small_legacy.pth"
+    monkeypatch.setattr(conversion, "largest_error", lambda *_: 2e-3)
+    with pytest.raises(CheckpointError) as caught:
+        api.convert_checkpoint(source, tmp_path / "m.safetensors", verify=True)
+    assert str(caught.value).startswith(f"{source}: in torchvision its logits differ from densezoo's by 2.0e-03 of the")
+    monkeypatch.setattr(conversion, "largest_error", lambda *_: float("nan"))
+    with pytest.raises(CheckpointError, match="differ from densezoo's by nan"):
+        api.convert_checkpoint(source, tmp_path / "m.safetensors", verify=True)

@@ -1,0 +1,47 @@
+"""Conversion as a command: what a person reads of it, and what a program does."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from densezoo.commands.convert import TARGETS
+from densezoo.conversion import export
+from densezoo.formats.identity import file_sha256
+from densezoo.paths import ROOT
+
+SOURCE = ROOT / "tests/fixtures/formats/torchvision/small_legacy.pth"
+
+
+def test_the_targets_are_those_of_export() -> None:
+    """They stand in the command a second time, because torch isn't imported for its help."""
+    assert list(TARGETS) == list(export.TARGETS)
+
+
+def test_the_report_ends_with_what_was_written_and_verified(
+    tool: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tool("convert", SOURCE, tmp_path / "m.safetensors", "--verify") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"{SOURCE}: torchvision-legacy names in a pytorch file"
+    at = lines.index(f"written: {tmp_path}/m.safetensors (densezoo), read back bit for bit")
+    assert len(lines) > at + 1
+    for line in lines[at + 1 :]:  # a system each, and that it ran here: torchvision is a dependency
+        assert re.fullmatch(r"  .+: largest relative error \d\.\de[-+]\d\d", line), line
+
+
+def test_as_json(tool: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert tool("convert", SOURCE, tmp_path / "m.pth", "--to", "timm", "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["missing"] == report["unexpected"] == []
+    assert report["written"] == {
+        "path": str(tmp_path / "m.pth"),
+        "to": "timm",
+        "sha256": file_sha256(tmp_path / "m.pth"),
+        "source_sha256": file_sha256(SOURCE),
+        "verified": {},
+    }

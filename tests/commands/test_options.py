@@ -1,0 +1,124 @@
+"""What every command shares: parsers of options, one message an error, the exit status."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from densezoo.commands import options
+from densezoo.errors import ConfigError
+from densezoo.paths import ROOT
+
+Tool = Callable[..., int]
+CONFIG = "configs/digits/densenet_bc_22_8_digits.py"
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "tools/test.py"), CONFIG, str(tmp_path / "missing.pth"), "--debug"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "FormatError" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["test", "train", "list_models", "make_tables", "check_index", "demo"])
+def test_help(tool: Tool, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        tool(name, "--help")
+    assert caught.value.code == 0
+    assert "--debug" in capsys.readouterr().out
+
+
+@given(st.integers(0, 10**9))
+def test_whole_numbers(number: int) -> None:
+    assert options.count(str(number)) == number
+    if number:
+        assert options.positive(str(number)) == number
+
+
+@given(st.integers(max_value=-1).map(str) | st.floats().map(str) | st.text().filter(lambda text: not text.isdecimal()))
+def test_what_is_no_whole_number_is_refused(text: str) -> None:
+    for parse in (options.count, options.positive):
+        with pytest.raises(argparse.ArgumentTypeError, match="is no whole number from 0 on"):
+            parse(text)
+
+
+def test_nothing_at_all_is_too_few_images_a_step() -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="0 is too few; expected 1 or more"):
+        options.positive("0")
+
+
+def parsed(*arguments: str) -> argparse.Namespace:
+    parser = options.make_parser("d")
+    options.add_evaluation_options(parser)
+    options.add_sweep_options(parser)
+    return parser.parse_args(arguments)
+
+
+def test_fields_of_a_config_are_literals() -> None:
+    parser = options.make_parser("d")
+    options.add_run_options(parser)
+    given = ("model.growth_rate=8", "model.block_config=(1,2)", "train.lr=1e-3", "dataset=cifar10")
+    assert parser.parse_args(["--cfg-options", *given]).cfg_options == {
+        "model.growth_rate": 8,
+        "model.block_config": (1, 2),
+        "train.lr": 1e-3,
+        "dataset": "cifar10",
+    }
+
+
+def test_roots_of_datasets_mean_the_same_in_every_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = parsed("--data-root", "imagenet1k=val", "digits=a=b", "--datasets", "imagenet1k,,digits", "--cache", "p")
+    assert dict(found.data_root) == {"imagenet1k": tmp_path / "val", "digits": tmp_path / "a=b"}
+    assert (found.datasets, found.cache) == (["imagenet1k", "digits"], tmp_path / "p")
+
+
+@pytest.mark.parametrize("text", ["imagenet1k", "=val", "imagenet1k="])
+def test_a_root_without_its_dataset(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parsed("--data-root", text)
+    assert f"{text!r} is not NAME=PATH, such as imagenet1k=/data/imagenet" in capsys.readouterr().err
+
+
+def test_a_config_of_the_repository_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert options.find_config(Path(CONFIG)) == ROOT / CONFIG
+    assert options.find_config(Path("configs/mine.py")) == Path("configs/mine.py")
+    (tmp_path / CONFIG).parent.mkdir(parents=True)
+    (tmp_path / CONFIG).touch()  # the one that lies here comes first
+    assert options.find_config(Path(CONFIG)) == Path(CONFIG)
+
+
+def test_an_error_of_ours_is_one_message_and_any_other_is_a_fault(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(error: Exception) -> None:
+        raise error
+
+    parser = options.make_parser("d")
+    assert options.run(lambda _: fail(ConfigError("expected a, found b")), parser, []) == 1
+    assert capsys.readouterr() == ("", "error: expected a, found b\n")
+    with pytest.raises(ConfigError):
+        options.run(lambda _: fail(ConfigError("expected a, found b")), parser, ["--debug"])
+    with pytest.raises(ZeroDivisionError):
+        options.run(lambda _: fail(ZeroDivisionError()), parser, [])
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_an_interruption_ends_with_the_signal_s_status(
+    number: signal.Signals, status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert options.run(lambda _: os.kill(os.getpid(), number), options.make_parser("d"), []) == status
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert capsys.readouterr().err == "interrupted\n"

@@ -1,0 +1,64 @@
+"""Predictions there and back."""
+
+from __future__ import annotations
+
+import builtins
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from examples import example_facts
+
+from densezoo.errors import EvaluationError, MissingDependencyError
+from densezoo.evaluation.metrics import Records, measure, score
+from densezoo.evaluation.predictions import read_predictions, write_predictions
+
+IDS = [f"image {i}" for i in range(10_000)]
+
+
+def predictions(path: Path, seed: int, fingerprint: str = "f" * 64, shuffled: bool = False) -> Records:
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(len(IDS)) % 7
+    logits = torch.randn(len(IDS), 7, generator=generator) + 2 * torch.nn.functional.one_hot(labels, 7)
+    order = torch.randperm(len(IDS), generator=generator) if shuffled else torch.arange(len(IDS))
+    records = score(logits[order], labels[order], order)
+    facts = example_facts(dataset_fingerprint=fingerprint)
+    write_predictions(path, np.array_split(records, 100), IDS, facts, 7)
+    return records
+
+
+def test_every_measure_from_the_file(tmp_path: Path) -> None:
+    records = predictions(tmp_path / "a.parquet", 1)
+    (expected,) = measure([records], 7, len(IDS))
+    found = read_predictions(tmp_path / "a.parquet")
+    for name, value in vars(expected).items():
+        assert np.array_equal(getattr(found.measures(), name), value), name
+    parts = list(found.parts())
+    assert [name for ids, _ in parts for name in ids] == IDS
+    assert np.array_equal(np.concatenate([part for _, part in parts]), records)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.parquet"]
+
+
+def test_what_is_no_predictions_file(tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    (tmp_path / "text").write_text("hello")
+    pyarrow.parquet.write_table(pyarrow.table({"x": [1]}), tmp_path / "other")
+    for name, message in (("text", "not a parquet file"), ("other", "not densezoo's"), ("none", "not a parquet file")):
+        with pytest.raises(EvaluationError, match=f"{name}: {message}.*tools/test.py --predictions"):
+            read_predictions(tmp_path / name)
+
+
+def test_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def missing(name: str, *args: object, **kwargs: object) -> object:
+        if name.startswith("pyarrow"):
+            raise ImportError(name)
+        return real(name, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(builtins, "__import__", missing)
+    with pytest.raises(MissingDependencyError, match=r"pip install 'densezoo\[parquet\]'"):
+        read_predictions(tmp_path / "a")

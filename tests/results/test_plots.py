@@ -1,0 +1,64 @@
+"""Diagrams as files: the extension's format, drawn from the bins."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from densezoo.errors import ConfigError, MissingDependencyError, ResultError
+from densezoo.results.plots import reliability_diagram
+
+BINS = [(10, 0.55, 0.3), (90, 0.95, 0.9)]
+
+
+@pytest.mark.parametrize(
+    ("end", "start"), [("png", b"\x89PNG"), ("pdf", b"%PDF-"), ("svg", b"<?xml"), ("PDF", b"%PDF-")]
+)
+def test_the_extension_decides_the_format(tmp_path: Path, end: str, start: bytes) -> None:
+    reliability_diagram(tmp_path / f"plot.{end}", BINS, "a title")
+    assert (tmp_path / f"plot.{end}").read_bytes().startswith(start)
+    assert [path.name for path in tmp_path.iterdir()] == [f"plot.{end}"]
+
+
+def test_what_is_written_says_what_is_drawn(tmp_path: Path) -> None:
+    reliability_diagram(tmp_path / "p.svg", BINS, "densenet121, timm")
+    text = (tmp_path / "p.svg").read_text()
+    for words in ("densenet121, timm", "confidence, %", "accuracy, %", "calibrated", "measured"):
+        assert f"<!-- {words} -->" in text
+
+
+def blue(path: Path) -> tuple[float, float]:
+    """The centre (right, up) of what is drawn in blue, as shares of the picture."""
+    pixels = np.asarray(Image.open(path).convert("RGB")).astype(int)
+    y, x = np.nonzero(pixels[..., 2] - pixels[..., 0] > 60)
+    return x.mean() / pixels.shape[1], 1 - y.mean() / pixels.shape[0]
+
+
+def test_confidence_goes_right_and_accuracy_up(tmp_path: Path) -> None:
+    for name, point in (("right", (9, 0.7, 0.2)), ("up", (9, 0.2, 0.7))):
+        reliability_diagram(tmp_path / f"{name}.png", [point] * 2, "t")
+    right, up = blue(tmp_path / "right.png"), blue(tmp_path / "up.png")
+    assert right[0] > up[0] + 0.1
+    assert right[1] < up[1] - 0.1
+
+
+def test_without_a_bin_there_is_the_diagonal(tmp_path: Path) -> None:
+    reliability_diagram(tmp_path / "p.svg", [], "t")
+    text = (tmp_path / "p.svg").read_text()
+    assert "<!-- calibrated -->" in text
+    assert "<!-- measured -->" not in text
+
+
+def test_diagrams_that_can_t_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ResultError, match=r"x.png: the diagram can't be written \(No such file"):
+        reliability_diagram(tmp_path / "nowhere" / "x.png", BINS, "t")
+    with pytest.raises(ConfigError, match="x.tiff: the extension says what is written: .* found .tiff"):
+        reliability_diagram(tmp_path / "x.tiff", BINS, "t")
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(MissingDependencyError, match=r"drawing diagrams .*pip install 'densezoo\[plots\]'"):
+        reliability_diagram(tmp_path / "x.png", BINS, "t")
+    assert not list(tmp_path.iterdir())
