@@ -13,6 +13,7 @@ from densezoo.families import family_of
 from densezoo.index.flops import flops_under
 from densezoo.index.listing import PIPE_WIDTH
 from densezoo.protocols import PROTOCOLS
+from densezoo.results.provenance import measured_on
 from densezoo.results.weights import MARKS, mark
 from densezoo.types import Accuracy, ModelSpec, Protocol, ReportedResult, WeightSource
 
@@ -127,8 +128,10 @@ def _accuracies(accuracies: Sequence[Accuracy], width: int | None) -> str:
     rows = [_row(accuracy, references) for accuracy in accuracies]
     if not rows:
         return "Nothing is published, and nothing was measured."
-    known_by = {accuracy.measured.weights_known_by for accuracy in accuracies if accuracy.measured}
+    measured = [accuracy.measured for accuracy in accuracies if accuracy.measured]
+    known_by = {result.weights_known_by for result in measured}
     below = [f"{number}  {reference}" for number, reference in enumerate(references, 1)]
+    below += [f"measured on {measured_on(measured)}"] if measured else []
     below += [f"{sign} {meaning}" for known, (sign, meaning) in MARKS.items() if known in known_by]
     return "\n".join([*_table(rows, width), "", *(_fold(line, width, hanging=3) for line in below)]).rstrip()
 
