@@ -28,7 +28,10 @@ PARAMETERS = {
     "densenet264.py": 33_337_704,
     "densenet232_k48.py": 55_570_984,
     "densenet264_k48.py": 72_686_632,
-    "cifar/densenet_40_12_cifar10.py": 1_059_298,
+    "cifar/densenet_40_12_cifar10.py": 1_019_722,  # 1.0M, 7.0M and 27.2M as published, with 16 initial channels
+    "cifar/densenet_100_12_cifar10.py": 6_979_642,
+    "cifar/densenet_100_24_cifar10.py": 27_249_082,
+    "cifar/densenet_100_12_2k_cifar10plus.py": 7_083_538,
     "cifar/densenet_bc_100_12_cifar10.py": 769_162,
     "cifar/densenet_c_40_12_cifar10plus.py": 599_050,
     "cifar/densenet_c_100_12_cifar10plus.py": 4_068_490,

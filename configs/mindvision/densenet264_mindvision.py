@@ -1,6 +1,5 @@
-_base_ = "../_base_/imagenet1k.py"
+_base_ = "../_base_/mindvision.py"
 
 model = dict(
     growth_rate=32, num_init_features=64, block_config=(6, 12, 64, 48), transition_pool="max", pool_padding="same"
 )
-protocol = "mindvision"

@@ -1,3 +1,3 @@
 _base_ = "../_base_/svhn.py"
 
-model = dict(growth_rate=12, num_init_features=24, block_config=(32, 32, 32), bn_size=None, reduction=1.0)
+model = dict(growth_rate=12, num_init_features=16, block_config=(32, 32, 32), bn_size=None, reduction=1.0)

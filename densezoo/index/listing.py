@@ -34,7 +34,7 @@ def print_table(accuracies: Iterable[Accuracy], columns: Sequence[str] = DEFAULT
     Raises:
         UnknownNameError: a column that is no field; names the nearest.
     """
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
     rows = list(_rows(accuracies, columns))
     for i, name in enumerate(columns):
         number = any(isinstance(row[i], (int, float)) for row in rows)

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from densezoo.errors import ConfigError, UnknownNameError
+from densezoo.protocols.imagenet import STD
 
 if TYPE_CHECKING:  # a name is checked before torch is imported
     from PIL import Image
@@ -19,7 +20,7 @@ class Transforms:
     """The random changes of one augmentation.
 
     Args:
-        on_image: of the decoded image, before the protocol's own resize and crop; None: no change.
+        on_image: of the decoded image, in place of the protocol's own resize and crop; None: those.
         on_floats: of the normalised image, float32 (C, H, W); None: no change.
     """
 
@@ -27,7 +28,7 @@ class Transforms:
     on_floats: Callable[[Tensor], Tensor] | None = None
 
 
-def unchanged(crop: int | None) -> Transforms:
+def no_change(crop: int | None) -> Transforms:
     """No change.
 
     Args:
@@ -40,7 +41,7 @@ def shift(crop: int | None) -> Transforms:
     """1-pixel zero padding, random crop.
 
     Args:
-        crop: as for `unchanged`; not used.
+        crop: as for `no_change`; not used.
     """
     return Transforms(on_floats=partial(_pad_and_crop, padding=1))
 
@@ -51,7 +52,7 @@ def pad_crop_flip(crop: int | None) -> Transforms:
     Padding comes after the normalisation, as in the authors' code: its zeros are the mean colour, not black.
 
     Args:
-        crop: as for `unchanged`; not used.
+        crop: as for `no_change`; not used.
     """
     from torchvision.transforms import v2
 
@@ -74,6 +75,46 @@ def resized_crop_flip(crop: int | None) -> Transforms:
     return Transforms(on_image=v2.Compose([v2.RandomResizedCrop(crop, antialias=True), v2.RandomHorizontalFlip()]))
 
 
+def resized_crop_colour_flip(crop: int | None) -> Transforms:
+    """What the authors train ImageNet with: a random area, colour jitter 0.4, lighting 0.1, mirror.
+
+    Theirs (https://github.com/liuzhuang13/DenseNet, datasets/imagenet.lua) scales by bicubic, here bilinear, and
+    jitters floats, here bytes.
+
+    Args:
+        crop: as for `resized_crop_flip`.
+
+    Raises:
+        ConfigError: the protocol has no crop.
+    """
+    from torchvision.transforms import v2
+
+    if crop is None:
+        raise ConfigError("train.augmentation 'resized_crop_colour_flip' needs a protocol with a crop")
+    jitter = v2.ColorJitter(brightness=JITTER, contrast=JITTER, saturation=JITTER)
+    cropped = v2.RandomResizedCrop(crop, antialias=True)
+    return Transforms(on_image=v2.Compose([cropped, jitter, v2.RandomHorizontalFlip()]), on_floats=lighting)
+
+
+JITTER, LIGHTING = 0.4, 0.1  # shares of the colour; standard deviation of the noise along each principal axis
+#: Of the colours (red, green, blue in 0..1) of ImageNet's training images: variances, and axes in columns.
+EIGENVALUES = (0.2175, 0.0188, 0.0045)
+EIGENVECTORS = ((-0.5675, 0.7192, 0.4009), (-0.5808, -0.0045, -0.8140), (-0.5836, -0.6948, 0.4203))
+
+
+def lighting(image: Tensor) -> Tensor:
+    """Add to all pixels one random colour along the principal axes of ImageNet's (AlexNet's noise).
+
+    Args:
+        image: float32 (3, H, W), red, green and blue, less the mean and divided by ImageNet's deviation.
+    """
+    import torch
+
+    scales = torch.tensor(EIGENVALUES) * torch.randn(3) * LIGHTING
+    colour = torch.tensor(EIGENVECTORS) @ scales / torch.tensor(STD)
+    return image + colour.view(3, 1, 1)
+
+
 def _pad_and_crop(image: Tensor, padding: int) -> Tensor:
     """A random crop of the image's size from the image padded with zeros."""
     from torchvision.transforms import v2
@@ -84,10 +125,11 @@ def _pad_and_crop(image: Tensor, padding: int) -> Tensor:
 
 #: {name, as in a config's ``train.augmentation``: crop of the protocol -> its transforms}
 AUGMENTATIONS: dict[str, Callable[[int | None], Transforms]] = {
-    "none": unchanged,
+    "none": no_change,
     "shift": shift,
     "pad_crop_flip": pad_crop_flip,
     "resized_crop_flip": resized_crop_flip,
+    "resized_crop_colour_flip": resized_crop_colour_flip,
 }
 
 

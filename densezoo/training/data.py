@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -21,7 +21,7 @@ class TrainingImages(Dataset[tuple[Tensor, int]]):
 
     Args:
         images: encoded images and their labels.
-        protocol: decodes, resizes, crops and normalises each.
+        protocol: decodes and normalises each; resizes and crops those that no transform has cut out.
         transforms: the augmentation's random changes.
     """
 
@@ -34,9 +34,11 @@ class TrainingImages(Dataset[tuple[Tensor, int]]):
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         image = decode(self.images.read(index), self.protocol, self.images.location_of(index))
+        rest = self.protocol
         if self.transforms.on_image is not None:
             image = self.transforms.on_image(as_image(image))
-        floats = normalise(to_pixels(image, self.protocol), self.protocol)
+            rest = replace(rest, resize=None, interpolation=None, crop=None)
+        floats = normalise(to_pixels(image, rest), rest)
         if self.transforms.on_floats is not None:
             floats = self.transforms.on_floats(floats)
         return floats, self.images.labels[index]

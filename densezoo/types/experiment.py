@@ -21,7 +21,8 @@ class Recipe:
         gamma: that factor.
         momentum, nesterov, weight_decay: of SGD.
         augmentation: ``none``; ``pad_crop_flip``: 4-pixel zero padding, random crop, mirror (the paper's "+");
-            ``resized_crop_flip``: random area and aspect ratio, mirror; ``shift``: 1-pixel zero padding, random crop.
+            ``resized_crop_flip``: random area and aspect ratio, mirror; ``resized_crop_colour_flip``: that with colour
+            jitter and lighting (the authors' for ImageNet); ``shift``: 1-pixel zero padding, random crop.
         seed: of weights, order and augmentation.
         optimiser: ``sgd``.
         schedule: ``steps`` or ``cosine``; None: steps where there are milestones, otherwise a cosine.

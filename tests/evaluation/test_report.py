@@ -9,7 +9,7 @@ from examples import example_facts
 
 from densezoo.evaluation.comparison import mcnemar
 from densezoo.evaluation.metrics import RECORD, Measures, measure, score
-from densezoo.evaluation.report import SHOWN, comparison_report, report
+from densezoo.evaluation.report import SHOWN, comparison_report, measures_report
 
 
 def measured(rows: list[tuple[int, int, int]], num_classes: int, cut: int = 0) -> Measures:
@@ -26,7 +26,8 @@ def measured(rows: list[tuple[int, int, int]], num_classes: int, cut: int = 0) -
 
 def test_a_run_by_hand() -> None:
     """Of four images two are right, one is third, one can't be read; the three that answer are sure: |2/3 - 1|."""
-    text = report(example_facts(), measured([(0, 0, 0), (0, 0, 0), (1, 2, 0), (2, -1, -1)], 3, cut=1), [1, 2, 3])
+    measures = measured([(0, 0, 0), (0, 0, 0), (1, 2, 0), (2, -1, -1)], 3, cut=1)
+    text = measures_report(example_facts(), measures, [1, 2, 3])
     assert text.splitlines() == [
         "densenet121.tv_in1k on imagenet1k, protocol torchvision, 4 images",
         "  top-1 50.00 %  (95 % interval 15.00 to 85.00)  2 of 4 images",
@@ -45,7 +46,7 @@ def test_a_run_by_hand() -> None:
 
 
 def test_at_most_ten_classes_are_shown() -> None:
-    text = report(example_facts(), measured([(i, 1, (i + 1) % 20) for i in range(20)], 20), [1])
+    text = measures_report(example_facts(), measured([(i, 1, (i + 1) % 20) for i in range(20)], 20), [1])
     assert text.count("    class ") == 2 * SHOWN == 20
     assert "    class 9 (ostrich): " in text
     assert "    class 10 " not in text
@@ -79,7 +80,7 @@ def test_classes_are_called_by_their_names() -> None:
     logits = torch.nn.functional.one_hot(torch.tensor([8, 3]), 10).float()
     records = score(logits, torch.tensor([8, 5]), torch.arange(2))
     (measures,) = measure([records], 10, 2)
-    shown = report(example_facts(dataset="cifar10"), measures, [1])
+    shown = measures_report(example_facts(dataset="cifar10"), measures, [1])
     assert "    class 5 (dog): 0.00 %, 0 of 1 images\n" in shown
     assert "    class 5 (dog) taken for 3 (cat): 1 images" in shown
-    assert "    class 5 taken for 3: 1 images" in report(example_facts(dataset="imagefolder"), measures, [1])
+    assert "    class 5 taken for 3: 1 images" in measures_report(example_facts(dataset="imagefolder"), measures, [1])

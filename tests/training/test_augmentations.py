@@ -1,23 +1,33 @@
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from densezoo import api
+from densezoo.data.images import ArrayImages
+from densezoo.data.preprocess import Preprocess
 from densezoo.errors import ConfigError, UnknownNameError
+from densezoo.protocols import get_protocol
 from densezoo.training.augmentations import (
     AUGMENTATIONS,
+    EIGENVALUES,
+    EIGENVECTORS,
     Transforms,
     get_training_augmentation,
+    lighting,
     pad_crop_flip,
+    resized_crop_colour_flip,
     resized_crop_flip,
     shift,
 )
+from densezoo.training.data import TrainingImages
 
 
 def test_padding_is_zero_after_normalisation() -> None:
@@ -51,6 +61,43 @@ def test_imagenet_crops(random_image: Callable[..., Image.Image]) -> None:
         assert augment.on_image(random_image(300, 260)).size == (224, 224)
     with pytest.raises(ConfigError, match="'resized_crop_flip' needs a protocol with a crop"):
         resized_crop_flip(None)
+
+
+def test_a_random_area_is_not_resized_again() -> None:
+    """What an augmentation cuts out is what the network gets: the protocol's resize would enlarge it, and cut again."""
+    pixels = np.random.default_rng(0).integers(0, 256, (300, 260, 3), np.uint8)
+    images = ArrayImages("noise", ["a"], [0], pixels[None])
+    cut = Image.fromarray(pixels[:224, :224])
+    seen, _ = TrainingImages(images, get_protocol("torchvision"), Transforms(on_image=lambda _: cut))[0]
+    bare = dataclasses.replace(get_protocol("torchvision"), resize=None, interpolation=None, crop=None)
+    assert torch.equal(seen, Preprocess(bare)(cut))
+
+
+def test_the_authors_colours(random_image: Callable[..., Image.Image]) -> None:
+    augment = resized_crop_colour_flip(224)
+    assert augment.on_image is not None
+    with pytest.raises(ConfigError, match="'resized_crop_colour_flip' needs a protocol with a crop"):
+        resized_crop_colour_flip(None)
+    grey = Image.new("RGB", (300, 260), (128, 128, 128))
+    torch.manual_seed(0)
+    drawn = [augment.on_image(grey) for _ in range(300)]
+    assert {image.size for image in drawn} == {(224, 224)}
+    levels = [float(np.asarray(image)[0, 0, 0]) / 128 for image in drawn]
+    assert min(levels) == pytest.approx(0.6, abs=0.03)  # brightness 0.4; contrast and saturation leave an even grey
+    assert max(levels) == pytest.approx(1.4, abs=0.03)
+
+
+def test_lighting_is_along_the_principal_axes_of_imagenet_s_colours() -> None:
+    """One colour for all pixels; in 0..1 its covariance is V diag(0.1 x eigenvalue)^2 V'."""
+    torch.manual_seed(0)
+    blank = torch.zeros(3, 2, 2)
+    drawn = [lighting(blank) for _ in range(4000)]
+    assert all(torch.equal(image, image[:, :1, :1].expand(3, 2, 2)) for image in drawn)
+    colours = torch.stack([image[:, 0, 0] * torch.tensor([0.229, 0.224, 0.225]) for image in drawn])
+    vectors, values = torch.tensor(EIGENVECTORS), 0.1 * torch.tensor(EIGENVALUES)
+    assert torch.allclose(vectors.T @ vectors, torch.eye(3), atol=2e-3)
+    assert torch.allclose(colours.std(0) ** 2, ((vectors * values) ** 2).sum(1), rtol=0.1)
+    assert torch.allclose((colours @ vectors).std(0), values, rtol=0.1)
 
 
 def test_a_shift_is_by_one_pixel() -> None:

@@ -1,0 +1,6 @@
+_base_ = "../_base_/cifar10plus.py"
+
+model = dict(
+    stem="cifar_pool", growth_rate=32, num_init_features=64, block_config=(6, 12, 32, 32), bn_size=4, reduction=0.5
+)
+protocol = "cifar-huyvnphan"
