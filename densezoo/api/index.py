@@ -52,10 +52,11 @@ def describe_model(name: str, width: int | None = None) -> str:
         UnknownNameError: no such model; names the nearest one of the same numbers.
         QueryError: several architectures may be meant.
     """
+    from densezoo.api.labels import known_names
     from densezoo.results.description import describe  # here, because rich takes long to import
 
     spec = _meant(name)
-    return describe(spec, accuracies(spec, _stored()), width)
+    return describe(spec, accuracies(spec, _stored()), width, known_names(spec))
 
 
 def _meant(name: str) -> ModelSpec:

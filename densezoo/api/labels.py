@@ -23,11 +23,21 @@ def class_names(model: str | ModelSpec) -> Sequence[str]:
         ConfigError: nobody names the classes of what it was trained on.
     """
     spec = get_spec(model) if isinstance(model, str) else model
-    dataset = get_dataset(load_config(ROOT / spec.config).dataset)
-    names = dataset.names() if dataset.names is not None else ()
-    if len(names) != spec.architecture.num_classes:
+    names = known_names(spec)
+    if not names:
         raise ConfigError(
-            f"{spec.name}: expected names of {spec.architecture.num_classes} classes, found {len(names)} for "
-            f"{dataset.name}, its config's dataset; outputs can only be told by their number"
+            f"{spec.name}: nobody names its {spec.architecture.num_classes} classes; they are not those of its "
+            f"config's dataset ({spec.config}); its outputs can only be told by their number"
         )
     return names
+
+
+def known_names(spec: ModelSpec) -> Sequence[str]:
+    """What a model's outputs stand for, in their order; empty if nobody says.
+
+    Args:
+        spec: the model.
+    """
+    dataset = get_dataset(load_config(ROOT / spec.config).dataset)
+    names = dataset.names() if dataset.names is not None else ()
+    return names if len(names) == spec.architecture.num_classes else ()

@@ -23,7 +23,8 @@ densezoo test {config} CHECKPOINT --data-root DATA
 
 import densezoo
 model = densezoo.create_model("{name}", pretrained=True).eval()
-inputs = densezoo.get_protocol("{protocol}")("image.png")[None]  # float32 (1, C, H, W)
+inputs = densezoo.get_protocol("{protocol}")("image.png")[None]  # float32 (1, C, H, W)"""
+_NAMES = """
 names = densezoo.class_names("{name}")  # of the {classes:,} outputs"""
 _NO_WEIGHTS = """\
 No file of it can be had and read; create_model gives it random weights.
@@ -33,19 +34,23 @@ import densezoo
 model = densezoo.create_model("{name}")  # fresh weights"""
 
 
-def describe(spec: ModelSpec, accuracies: Sequence[Accuracy], width: int | None = None) -> str:
+def describe(
+    spec: ModelSpec, accuracies: Sequence[Accuracy], width: int | None = None, classes: Sequence[str] = ()
+) -> str:
     """All that is known of a model.
 
     Args:
+        spec: the model.
         accuracies: published and measured ones.
+        classes: what its outputs stand for; empty: nobody says.
         width: columns to fold at; None: no line is folded.
     """
     usable = any(source.not_loadable is None and source.withdrawn is None for source in spec.weights)
-    use = (_USE if usable else _NO_WEIGHTS).format(
+    use = (_USE + (_NAMES if classes else "") if usable else _NO_WEIGHTS).format(
         name=spec.name, config=spec.config, protocol=spec.protocol, classes=spec.architecture.num_classes
     )
     sections = {
-        "Architecture": _fold(_architecture(spec), width, hanging=2),
+        "Architecture": _fold(_architecture(spec, classes), width, hanging=2),
         "Files": "\n\n".join(_file(source, width) for source in spec.weights) or "None is published.",
         "Accuracy": _accuracies(accuracies, width),
         "How it was trained": _fold(_recipe(spec.recipe), width, hanging=2),
@@ -86,15 +91,23 @@ def _steps(protocol: Protocol) -> str:
     return f"short side to {protocol.resize} px, {protocol.interpolation}{crop}"
 
 
-def _architecture(spec: ModelSpec) -> str:
-    lines = [family_of(spec.architecture).summary(spec.architecture)]
-    lines.append(f"{spec.num_params:,} parameters, {spec.architecture.num_classes:,} classes.")
+def _architecture(spec: ModelSpec, classes: Sequence[str]) -> str:
+    summary = family_of(spec.architecture).summary(spec.architecture).splitlines()
+    lines = [line for line in summary if line and not line.startswith(">")]  # without the card's quotation
+    lines.append(f"{spec.num_params:,} parameters, {spec.architecture.num_classes:,} classes{_some(classes)}.")
     for protocol in dict.fromkeys([spec.protocol, *(r.protocol for r in spec.reported)]):
         side, counts = flops_under(spec, protocol)
         stated = ", ".join(f"{count:,} ({convention})" for convention, count in counts.items())
         if stated and (line := f"FLOPs at {side} px: {stated}.") not in lines:
             lines.append(line)
     return "\n".join(lines)
+
+
+def _some(classes: Sequence[str]) -> str:
+    """The first names of classes and the last one, after a colon."""
+    if len(classes) <= 10:
+        return ": " + ", ".join(classes) if classes else ""
+    return f": {', '.join(classes[:3])}, ... {classes[-1]}"
 
 
 def _file(source: WeightSource, width: int | None) -> str:

@@ -13,7 +13,8 @@ from densezoo.index.load import load_index
 
 def test_every_model_of_the_index_has_its_classes_named() -> None:
     for spec in load_index().values():
-        assert len(densezoo.class_names(spec)) == spec.architecture.num_classes, spec.name
+        if spec.not_evaluable is None:
+            assert len(densezoo.class_names(spec)) == spec.architecture.num_classes, spec.name
 
 
 @pytest.mark.parametrize(
@@ -33,9 +34,7 @@ def test_what_outputs_stand_for(model: str, label: int, name: str) -> None:
 def test_of_other_classes_nobody_knows_the_names() -> None:
     spec = densezoo.get_spec("densenet121.tv_in1k")
     other = dataclasses.replace(spec, architecture=dataclasses.replace(spec.architecture, num_classes=37))
-    with pytest.raises(
-        ConfigError, match="expected names of 37 classes, found 1000 for imagenet1k, its config's datas"
-    ):
+    with pytest.raises(ConfigError, match=r"nobody names its 37 classes; they are not those of its config's dataset"):
         densezoo.class_names(other)
     with pytest.raises(UnknownNameError):
         densezoo.class_names("densenet122")

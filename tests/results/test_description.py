@@ -53,7 +53,7 @@ def test_flops_are_those_of_each_figure_s_image_size() -> None:
     spec = get_spec("densenet121.ra_in1k")
     text = describe(spec, accuracies(spec, []))
     gflops = {line.split()[1]: line.split()[-1] for line in section(text, "Accuracy") if "imagenet1k" in line}
-    assert gflops == {"timm-288": "4.68", "timm": "2.83"}
+    assert (gflops["timm-288"], gflops["timm"]) == ("4.68", "2.83")
     assert "  FLOPs at 288 px: 4,684,374,016 (torchvision), 4,736,172,544 (timm).\n" in text
 
 
@@ -99,6 +99,22 @@ def test_without_a_file_that_can_be_had_it_says_so() -> None:
     assert use[0] == "No file of it can be had and read; create_model gives it random weights."
     assert not any("pretrained=True" in line for line in use)
     assert any("pretrained=True" in line for line in section(describe(SPEC, []), "How to use it"))
+
+
+def test_the_card_s_quotation_is_left_out() -> None:
+    assert section(describe(SPEC, []), "Architecture")[0].startswith(
+        "A DenseNet of growth rate 32: dense blocks of 6, 12"
+    )
+
+
+def test_what_the_outputs_stand_for() -> None:
+    text = describe(SPEC, [], None, ["tench", "goldfish", "shark", *"abcdefgh", "toilet tissue"])
+    assert ", 1,000 classes: tench, goldfish, shark, ... toilet tissue.\n" in text
+    assert 'names = densezoo.class_names("densenet121.tv_in1k")' in text
+    assert "classes: cat, dog." in describe(SPEC, [], None, ["cat", "dog"])
+    nameless = describe(SPEC, [])
+    assert ", 1,000 classes.\n" in nameless
+    assert "class_names" not in nameless
 
 
 @pytest.mark.parametrize("width", [80, 120])
