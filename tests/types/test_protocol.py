@@ -41,6 +41,7 @@ SAMPLED = {"resize_backend": "torch7", "antialias": False, "resize": 256}
             {"decoder": "cv2.imread", "mean": (0.0,), "std": (1.0,), "channel_order": "L"},
             "cv2.imread has no grey channel alone",
         ),
+        ({"long_side": "same", "resize": None, "interpolation": None, "crop": None}, "long_side is same, and nothing"),
         ({"antialias": False}, "antialias is False, and pil can't"),
         ({"resize_backend": "cv2"}, "antialias is True, and cv2 can't"),
         (
