@@ -89,6 +89,7 @@ def published_table(
         {
             **_published_cells(row.spec, row.reported, folder, whole=shared_notes is None),
             "files": file_links(row.spec, folder) if shared_notes is None else "",
+            "stated in": "" if shared_notes is None else row.reported.where,
             "note": notes.number(remarks(row.reported)),
         }
         for row in published_rows(dataset, specs)[0]

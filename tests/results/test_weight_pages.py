@@ -36,6 +36,7 @@ def test_a_page_has_every_current_figure_file_licence_and_note() -> None:
             figure = "" if result.top1 is None else f" {shown(result.top1)} |"
             assert any(protocol in line and figure in line for line in lines), (spec.name, result)
             assert (result.note or "") in page
+            assert base_dataset(result.dataset) != "imagenet1k" or result.where.replace("|", "\\|") in page
         for source in spec.weights:
             assert (source.url or source.path or "") in page
             assert source.license is None or f"| {source.license} |" in page
