@@ -94,8 +94,8 @@ def check_index(path: str | Path = INDEX) -> int:
     problems = []
     for spec in specs.values():
         error_prefix = f"{', '.join(spec.metafiles)}: model {spec.name}"
-        found = [*contradictions(spec), *_wrong_weight_files(spec), *_wrong_results(spec)]
-        problems += [f"{error_prefix}: {problem}" for problem in found]
+        faults = [*contradictions(spec), *_wrong_weight_files(spec), *_wrong_results(spec)]
+        problems += [f"{error_prefix}: {fault}" for fault in faults]
     if problems:
         raise MetafileError("\n".join(problems))
     return len(specs)

@@ -16,9 +16,8 @@ from densezoo.api.names import check_names
 from densezoo.backends.device import choose_device
 from densezoo.data.images import ImageSet
 from densezoo.errors import ConfigError
-from densezoo.evaluation import distributed
+from densezoo.evaluation import distributed, run
 from densezoo.evaluation.hashing import hashed
-from densezoo.evaluation.run import percentages
 from densezoo.families import architecture_values
 from densezoo.formats.safetensors import write_safetensors
 from densezoo.training import work_folder
@@ -104,8 +103,8 @@ def _measuring(
     held_out: ImageSet, experiment: Experiment, device: str, batch_size: int
 ) -> Callable[[nn.Module], Mapping[str, float]]:
     """What is measured between epochs: network -> {"top1": percent, "top5": percent}."""
-    known, protocol = hashed(held_out), protocols.get_protocol(experiment.protocol)
-    return lambda network: percentages(network, known, protocol, experiment.model, device, batch_size)
+    test_images, protocol = hashed(held_out), protocols.get_protocol(experiment.protocol)
+    return lambda network: run.percentages(network, test_images, protocol, experiment.model, device, batch_size)
 
 
 @contextmanager

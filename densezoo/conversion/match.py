@@ -15,11 +15,19 @@ import torch
 from torch import Tensor
 
 from densezoo import schema
-from densezoo.conversion.compare import OPTIONAL_PARAMS, compare, counts_batches, refusal
+from densezoo.conversion.compare import OPTIONAL_PARAMS, counts_batches, match_tensors, refusal
 from densezoo.conversion.names import candidates
 from densezoo.conversion.others import name_network, other_dimensions
-from densezoo.conversion.statements import ask, check_description, check_family, check_weights, equal, statements
-from densezoo.errors import CheckpointError
+from densezoo.conversion.statements import (
+    ask,
+    check_description,
+    check_family,
+    check_layers,
+    check_weights,
+    equal,
+    statements,
+)
+from densezoo.errors import CheckpointError, ConfigError
 from densezoo.families import families
 from densezoo.families.naming import Naming
 from densezoo.formats.detect import read_checkpoint
@@ -33,8 +41,7 @@ def convert(
 ) -> tuple[Architecture, dict[str, Tensor], ConversionReport]:
     """The canonical float32 state_dict that a checkpoint holds; an empty one if its numbers were not read.
 
-    What no tensor shows (epsilon, pools) comes, first to last, from the file itself, the caller, the source's
-    table, the given architecture, the defaults.
+    What no tensor shows comes, first to last, from file, the caller, the source's table, ``architecture``, defaults.
 
     Args:
         checkpoint: the file.
@@ -49,8 +56,9 @@ def convert(
         checkpoint = family.fold_modules(checkpoint)
     naming = recognise(checkpoint)
     checkpoint = dataclasses.replace(checkpoint, described=naming.family.named_networks(checkpoint))
-    inferred: Architecture = naming.family.infer(naming)
+    inferred = _infer(checkpoint, naming)
     check_family(checkpoint, naming, architecture)
+    check_layers(checkpoint, naming)
     check_description(checkpoint, naming, inferred)
     stated, weights = statements(checkpoint, naming, inferred)
     if (
@@ -60,7 +68,7 @@ def convert(
     arch, choices = _decide(checkpoint, naming, architecture or inferred, stated, options)
     if architecture is not None:
         _check_requested(checkpoint, naming, architecture, arch, options)
-    matches, report = compare(checkpoint, naming, arch)
+    matches, report = match_tensors(checkpoint, naming, arch)
     if not report.exact:
         raise CheckpointError(refusal(checkpoint, naming, report, inferred))
     check_weights(checkpoint, naming, arch, weights)
@@ -121,7 +129,20 @@ def recognise(checkpoint: Checkpoint) -> Naming:
             f"{checkpoint.path}: not a {_titles()} under any naming that densezoo knows ({', '.join(_sources())}); it "
             f"holds {len(checkpoint.tensors)} tensors: {some}, ..."
         )
-    return max(namings, key=lambda naming: compare(checkpoint, naming, naming.family.infer(naming))[1].matched)
+    return max(namings, key=lambda naming: match_tensors(checkpoint, naming, _infer(checkpoint, naming))[1].matched)
+
+
+def _infer(checkpoint: Checkpoint, naming: Naming) -> Architecture:
+    """The architecture that the tensors' names and shapes say.
+
+    Raises:
+        CheckpointError: it is of a size that no network has.
+    """
+    try:
+        arch: Architecture = naming.family.infer(naming)
+    except ConfigError as error:
+        raise CheckpointError(f"{checkpoint.path}: by its tensors ({naming.keymap.name} names): {error}") from None
+    return arch
 
 
 def _titles(plural: str = "") -> str:

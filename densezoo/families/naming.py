@@ -13,8 +13,7 @@ from torch import Tensor
 from densezoo.families.base import Family, Position
 from densezoo.families.operations import OPERATIONS
 from densezoo.types import LONE_MATRIX, KeyMap
-
-MAX_LAYERS = 1000  # of all blocks: there is a DenseNet-1001, with two convolutions a layer
+from densezoo.types.architecture import MAX_LAYERS
 
 
 @dataclass(frozen=True)

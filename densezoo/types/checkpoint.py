@@ -64,6 +64,7 @@ class Checkpoint:
         hints: what the reader used beside the tensors, in words.
         descriptions: what else describes the network: a config.json beside the file, a run's arguments in it.
         described: the networks that the descriptions name; empty until a family has read them.
+        undescribed_layers: names of layers of a file that doesn't say what they compute (Keras's weights alone).
         modules: the layers, where a file says of its tensors nothing but which layer takes them
             (`densezoo.formats.torch7.layers`); a family makes named tensors of them.
     """
@@ -80,6 +81,7 @@ class Checkpoint:
     descriptions: tuple[Description, ...] = ()
     modules: tuple[object, ...] = ()
     described: tuple[NamedNetwork, ...] = ()
+    undescribed_layers: tuple[str, ...] = ()
 
 
 LONE_MATRIX = "*"  # in place of a template: the only layer whose weight is a matrix, whatever its name

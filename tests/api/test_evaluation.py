@@ -13,7 +13,7 @@ from densezoo.api.evaluation import report
 from densezoo.errors import ConfigError, UnknownNameError
 from densezoo.evaluation.options import LoadOptions, RunOptions, StoreOptions
 from densezoo.evaluation.run import Plan
-from densezoo.types import EvalResult
+from densezoo.types import EvalResult, Experiment
 
 CONFIG, CHECKPOINT = api.DEMO
 Travelled = tuple[LoadOptions, RunOptions, StoreOptions]
@@ -73,12 +73,12 @@ def test_nothing_is_read_or_written_where_a_name_is_wrong(tmp_path: Path) -> Non
 def test_the_device_is_the_one_that_the_plan_gets(monkeypatch: pytest.MonkeyPatch) -> None:
     devices: list[str] = []
 
-    def make_plan(load: LoadOptions, options: RunOptions, device: str) -> Plan:
+    def make_plan(load: LoadOptions, options: RunOptions, device: str, experiment: Experiment | None) -> Plan:
         devices.append(device)
         raise ConfigError("enough")
 
-    monkeypatch.setattr(evaluation, "choose_device", lambda name: f"chosen for {name}")
-    monkeypatch.setattr(evaluation, "make_plan", make_plan)
+    monkeypatch.setattr("densezoo.backends.device.choose_device", lambda name: f"chosen for {name}")
+    monkeypatch.setattr("densezoo.api.plan.make_plan", make_plan)
     with pytest.raises(ConfigError, match="enough"):
         api.evaluate_checkpoint(CONFIG, CHECKPOINT, device="cpu", launcher="none")
     assert devices == ["chosen for cpu"]

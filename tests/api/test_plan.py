@@ -46,7 +46,9 @@ def test_a_checkpoint_that_is_replaced_while_it_is_read(
     evaluate: Evaluate, tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Or one file's numbers would be stored under the other's sha256."""
-    load, path = api.load_checkpoint, tmp_path / "small.safetensors"
+    path = tmp_path / "small.safetensors"
+    module, name = (plan, "read_network") if what == "evaluate" else (conversion, "load_checkpoint")
+    load = getattr(module, name)
 
     def replace_then_load(*arguments: Any, **options: Any) -> object:
         other = api.create_model(load_config(tmp_path / "small.py").model)
@@ -57,7 +59,7 @@ def test_a_checkpoint_that_is_replaced_while_it_is_read(
             write_safetensors(path, api.create_model(other.arch).state_dict(), {})
         return loaded
 
-    monkeypatch.setattr(plan if what == "evaluate" else conversion, "load_checkpoint", replace_then_load)
+    monkeypatch.setattr(module, name, replace_then_load)
     with pytest.raises(CheckpointError, match="small.safetensors: was replaced while it was read .* start again"):
         evaluate() if what == "evaluate" else api.convert_checkpoint(path, tmp_path / "converted.safetensors")
     assert not (tmp_path / "out").exists()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from pathlib import Path
 
@@ -56,17 +55,6 @@ def test_broken_numbers_are_refused(value: float) -> None:
     tensors = state_dict(SMALL)
     tensors["features.norm5.running_var"][3] = value
     assert "features.norm5.running_var holds numbers that are not finite" in refusal(tensors)
-
-
-def test_a_small_stem_may_have_kept_its_pool() -> None:
-    """A torchvision network changed for small images: conv0 is 3x3, and pool0 is or isn't there."""
-    arch = dataclasses.replace(SMALL, stem="cifar_norm")
-    assert refusal(state_dict(arch)).endswith(
-        "--options stem=cifar_norm (3x3 convolution and norm, and no pool after them), or --options stem=cifar_pool "
-        "(the same with torchvision's pool, as huyvnphan's for CIFAR-10)"
-    )
-    for stem in ("cifar_norm", "cifar_pool"):
-        assert convert(checkpoint(state_dict(arch)), stem=stem)[0] == dataclasses.replace(arch, stem=stem)
 
 
 def test_options_say_what_tensors_can_t() -> None:

@@ -13,6 +13,7 @@ from densenet_sources import DEEP, SMALL, as_densenet, as_source, checkpoint, re
 from densezoo.conversion.match import convert, recognise
 from densezoo.conversion.statements import check_description, check_family, check_weights, equal, statements
 from densezoo.errors import CheckpointError
+from densezoo.families.densenet.architecture import Stem
 from densezoo.families.densenet.keymaps import KEYMAPS
 from densezoo.families.rdnet.architecture import RDNetArchitecture
 from densezoo.types import NamedNetwork
@@ -36,9 +37,12 @@ def test_a_small_stem_may_have_kept_its_pool() -> None:
     """A torchvision network changed for small images: conv0 is 3x3, and pool0 is or isn't there."""
     arch = dataclasses.replace(SMALL, stem="cifar_norm")
     assert refusal(state_dict(arch)).endswith(
-        "--options stem=cifar_norm (3x3 convolution and norm, and no pool after them)"
+        "--options stem=cifar_norm (3x3 convolution and norm, and no pool after them), or --options stem=cifar_pool "
+        "(the same with torchvision's pool, as huyvnphan's for CIFAR-10)"
     )
-    assert convert(checkpoint(state_dict(arch)), stem="cifar_norm")[0] == arch
+    stems: tuple[Stem, ...] = ("cifar_norm", "cifar_pool")
+    for stem in stems:
+        assert convert(checkpoint(state_dict(arch)), stem=stem)[0] == dataclasses.replace(arch, stem=stem)
 
 
 def test_what_the_file_states_beats_the_table_and_an_option_may_not_contradict_it() -> None:

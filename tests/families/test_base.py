@@ -13,9 +13,8 @@ from typing import Any
 
 import pytest
 import torch
-import toy_family
 from computation_interpreter import run
-from toy_family import Toy, ToyArchitecture
+from toy_family import Toy, ToyArchitecture, register
 
 import densezoo
 from densezoo.config import load_config
@@ -32,7 +31,6 @@ from densezoo.families import (
     family_of,
     get_family,
 )
-from densezoo.families.base import Part, Parts
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.network import DenseNet
 from densezoo.families.operations import INVERSES, OPERATIONS
@@ -48,11 +46,7 @@ SMALL = ToyArchitecture(norm_eps=1e-4)
 
 @pytest.fixture(autouse=True)
 def second_family(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Register the toy family, as a folder and one name in FAMILIES would: one file in place of each of its modules."""
-    parts = {part.module for part in vars(Parts).values() if isinstance(part, Part)}
-    for module in {"", *(f".{name}" for name in parts - {"torch7", "timm"})}:
-        monkeypatch.setitem(sys.modules, f"densezoo.families.toy{module}", toy_family)
-    monkeypatch.setattr("densezoo.families.FAMILIES", [*FAMILIES, "toy"])
+    register(monkeypatch)
 
 
 def defaults(name: str) -> Any:
@@ -315,6 +309,50 @@ def test_its_model_card_and_listing() -> None:
 
     value: Value = field("growth_rate").value(spec)
     assert value is None
+
+
+HUGE = 10**9
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"block_config": [HUGE]}, "block_config is of 1,000,000,000 layers; expected 1,000 at the most"),
+        ({"block_config": [501, 500]}, "block_config is of 1,001 layers"),
+        (
+            {"growth_rate": HUGE},
+            "num_init_features, growth_rate and block_config: 58,000,000,064 channels; expected",
+        ),
+        ({"num_init_features": HUGE}, "num_init_features, growth_rate and block_config: 1,000,001,856 channels"),
+        ({"bn_size": HUGE}, "bn_size and growth_rate: 32,000,000,000 channels"),
+        ({"in_chans": HUGE}, "in_chans: 1,000,000,000 channels"),
+        ({"num_classes": 10**400}, "num_classes: "),
+        ({"family": "rdnet", "block_config": [1, 1, 1, 1, 1, 1, HUGE]}, "block_config is of 1,000,000,006 layers"),
+        ({"family": "rdnet", "growth_rates": [HUGE] * 7}, "num_init_features, growth_rates and block_config: 21,"),
+        ({"family": "rdnet", "expansion": 1e300}, "the same times expansion: "),
+        ({"family": "rdnet", "patch_size": HUGE}, "patch_size is 1000000000; expected 256 at the most"),
+        ({"family": "rdnet", "num_init_features": 10**400}, "num_init_features, growth_rates and block_config: "),
+    ],
+)
+def test_a_size_that_no_network_has_is_refused(values: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=f"m.py: model: {message}"):
+        build_architecture(values, "m.py: model")
+
+
+def test_a_file_that_claims_a_size_that_no_network_has_is_refused(tmp_path: Path) -> None:
+    claimed = {"growth_rate": 4, "block_config": [HUGE, 1]}
+    network = DenseNet(DenseNetArchitecture(4, (1, 1), 8, num_classes=3))
+    write_safetensors(tmp_path / "m.safetensors", network.state_dict(), {"architecture": claimed})
+    with pytest.raises(CheckpointError, match="m.safetensors: options: block_config is of 1,000,000,001 layers"):
+        densezoo.load_checkpoint(tmp_path / "m.safetensors")
+
+
+def test_tensors_of_a_size_that_no_network_has_are_refused() -> None:
+    tensors = DenseNet(DenseNetArchitecture(4, (1, 1), 8, num_classes=3)).state_dict()
+    tensors["classifier.weight"] = torch.empty(HUGE, 9, device="meta")
+    message = r"m: by its tensors \(torchvision names\): num_classes: 1,000,000,000 channels; expected 1,048,576 at"
+    with pytest.raises(CheckpointError, match=message):
+        convert(Checkpoint("m", "pytorch", tensors))
 
 
 def test_what_a_folder_lacks_has_a_default_and_a_missing_package_is_no_lack(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from densezoo.families import get_family
 from densezoo.families.densenet.keymaps import KEYMAPS
-from densezoo.families.naming import MAX_LAYERS, Naming
+from densezoo.families.naming import Naming
 from densezoo.types import LONE_MATRIX, KeyMap
+from densezoo.types.architecture import MAX_LAYERS
 
 TABLES = {keymap.name: keymap for keymap in KEYMAPS}
 

@@ -21,4 +21,9 @@ FAMILY = Family(
             "a DenseNet's features without their classifier",
         ),
     ),
+    # by the names that Keras makes of their classes; a DenseNet's own are max_pooling2d and average_pooling2d
+    foreign_layers=(
+        r"(max_pool|global_max_pooling2d|rescaling|resizing|center_crop|lambda|leaky_re_lu|p_re_lu|elu|thresholded_re_lu|"
+        r"add|subtract|multiply|average|maximum|minimum|up_sampling2d|tf\..+|tf_op_layer_.+)(_\d+)?"
+    ),
 )  # fmt: skip

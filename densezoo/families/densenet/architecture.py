@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 
 from densezoo.errors import ConfigError
 from densezoo.types import Architecture
+from densezoo.types.architecture import check_size
 
 Stem = Literal["imagenet", "cifar", "cifar_norm", "cifar_pool", "deep"]  # what configs and files call each of STEMS
 
@@ -114,6 +115,7 @@ class DenseNetArchitecture(Architecture):
             raise ConfigError(f"block_config is {self.block_config}; expected one or more blocks of 1 or more layers")
         if self.bn_size is not None and self.bn_size < 1:
             raise ConfigError(f"bn_size is {self.bn_size}; expected 1 or more, or None for no bottleneck")
+        self._check_size()
         if not 0 < self.reduction <= 1:
             raise ConfigError(f"reduction is {self.reduction}; expected more than 0 and at most 1")
         if not 0 <= self.drop_rate < 1:
@@ -126,6 +128,13 @@ class DenseNetArchitecture(Architecture):
             raise ConfigError(f"aa_layer with stem {self.stem!r} needs aa_stem_only=False: it has no pooling to blur")
         if self.aa_layer and (self.ceil_mode or self.pool_padding == "same"):
             raise ConfigError("aa_layer replaces the pools that ceil_mode and pool_padding are about; give one of them")
+
+    def _check_size(self) -> None:
+        depth = sum(self.block_config)
+        channels = {"in_chans": self.in_chans, "num_classes": self.num_classes}
+        channels["num_init_features, growth_rate and block_config"] = self.num_init_features + depth * self.growth_rate
+        channels["bn_size and growth_rate"] = (self.bn_size or 1) * self.growth_rate
+        check_size(depth, channels)
 
     @property
     def stem_layout(self) -> StemLayout:

@@ -27,7 +27,7 @@ from densezoo.families.systems import (
     WeightFile,
     computed,
     torch_writer,
-    write_safetensors,
+    write_densezoo,
 )
 from densezoo.formats.detect import read_checkpoint
 from densezoo.formats.keras.writer import write_keras
@@ -133,22 +133,22 @@ def _namesakes(state: Mapping[str, Tensor], sizes: Mapping[str, Any]) -> Iterato
 
 
 def _run_mmpretrain(file: WeightFile, arch: DenseNetArchitecture, images: Tensor) -> Tensor:
+    from mmengine.registry import DefaultScope
     from mmengine.runner import load_checkpoint
     from mmpretrain.models import ImageClassifier
 
     sides = {"growth_rate": arch.growth_rate, "depths": arch.block_config, "init_channels": arch.num_init_features}
     channels = [layer.in_channels for layer in layers(arch)][-1]
-    model = ImageClassifier(
-        backbone={
-            "type": "DenseNet",
-            "arch": sides,
-            "in_channels": arch.in_chans,
-            "bn_size": arch.bn_size,
-            "compression_factor": arch.reduction,
-        },
-        neck={"type": "GlobalAveragePooling"},
-        head={"type": "LinearClsHead", "num_classes": arch.num_classes, "in_channels": channels},
-    )
+    backbone = {
+        "type": "DenseNet",
+        "arch": sides,
+        "in_channels": arch.in_chans,
+        "bn_size": arch.bn_size,
+        "compression_factor": arch.reduction,
+    }
+    head = {"type": "LinearClsHead", "num_classes": arch.num_classes, "in_channels": channels}
+    with DefaultScope.overwrite_default_scope("mmpretrain"):  # a training in this process has set mmengine's own
+        model = ImageClassifier(backbone=backbone, neck={"type": "GlobalAveragePooling"}, head=head)
     try:
         load_checkpoint(model, str(file.path), map_location="cpu", strict=True, logger="silent")
     except pickle.UnpicklingError:  # its own Runner's file, since torch 2.6
@@ -215,7 +215,7 @@ _NO_DROPOUT: Values = {"drop_rate": (0.0,)}
 _PLAIN = {"layers without bottleneck": lambda arch: arch.bn_size is None}
 
 SYSTEMS: Mapping[str, System[DenseNetArchitecture]] = {
-    "densezoo": System(build=DenseNet, write=write_safetensors, extensions=(".safetensors",)),
+    "densezoo": System(build=DenseNet, write=write_densezoo, extensions=(".safetensors",)),
     "torchvision": System(
         only={**_TORCH, "stem": ("imagenet",), "reduction": (0.5,), "aa_layer": (None,), "in_chans": (3,)},
         only_built=_NO_DROPOUT,

@@ -9,6 +9,9 @@ from typing import ClassVar
 
 from densezoo.errors import ConfigError
 from densezoo.types import Architecture
+from densezoo.types.architecture import check_size
+
+MAX_PATCH = 256  # px
 
 
 @dataclass(frozen=True)
@@ -70,11 +73,22 @@ class RDNetArchitecture(Architecture):
         for name in ("expansion", "norm_eps", "head_norm_eps"):
             if not (getattr(self, name) > 0 and math.isfinite(getattr(self, name))):
                 raise ConfigError(f"{name} is {getattr(self, name)}; expected a positive number")
+        self._check_size()
         if not 0 < self.reduction <= 1:
             raise ConfigError(f"reduction is {self.reduction}; expected more than 0 and at most 1")
         for name in ("drop_rate", "drop_path_rate"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; expected 0 or more and less than 1")
+
+    def _check_size(self) -> None:
+        layers = sum(self.block_config)
+        added = sum(depth * growth_rate for depth, growth_rate in zip(self.block_config, self.growth_rates))
+        widest = self.num_init_features + added
+        channels = {"in_chans": self.in_chans, "num_classes": self.num_classes}
+        check_size(layers, {**channels, "num_init_features, growth_rates and block_config": widest})
+        check_size(layers, {"the same times expansion": widest * self.expansion})
+        if self.patch_size > MAX_PATCH:
+            raise ConfigError(f"patch_size is {self.patch_size}; expected {MAX_PATCH} at the most")
 
     def same_function(self) -> RDNetArchitecture:
         """The same network as far as its outputs go: without dropout and stochastic depth."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from torch import Tensor
 
@@ -32,12 +32,7 @@ _VARIABLES = {
 _LAYERS = ("layers", "_layer_checkpoint_dependencies")  # the group of a model's layers; the latter: Keras 2.12, 2.13
 _FACTS = ("backend", "keras_version")
 _OPTIMISERS = ("optimizer_weights", "optimizer")
-#: Layers without weights that change the function, by the names that Keras makes of their classes. A file of weights
-#: alone lists their names, and not what they compute; where there is a configuration, a family reads that.
-_OTHERS = re.compile(
-    r"(max_pool|global_max_pooling2d|rescaling|resizing|center_crop|lambda|leaky_re_lu|p_re_lu|elu|thresholded_re_lu|"
-    r"add|subtract|multiply|average|maximum|minimum|up_sampling2d|tf\..+|tf_op_layer_.+)(_\d+)?"
-)
+
 WEIGHTS_MEMBER, CONFIG_MEMBER = "model.weights.h5", "config.json"
 
 
@@ -94,17 +89,16 @@ def _by_name(file: File) -> Checkpoint:
                 raise FormatError(f"{file.path}: {name} is there twice; expected it once")
             tensors[name] = read_tensor(file, file.find(stored, weight), name)
     graph = read_graph("".join(file.texts(file.root, "model_config") or []), str(file.path))
-    _refuse_others(file, graph, layers)
     facts = {name: "".join(file.texts(group, name) or file.texts(file.root, name) or []) for name in _FACTS}
-    return Checkpoint(str(file.path), "keras-h5", tensors, _dropped(file), metadata=facts, graph=graph)
-
-
-def _refuse_others(file: File, graph: Sequence[Node], layers: Iterable[str]) -> None:
-    others = [] if graph else [name for name in layers if _OTHERS.fullmatch(name)]
-    if others:
-        raise FormatError(
-            f"{file.path}: lists the layer {others[0]!r}, and not what it computes; save the whole model, as .keras"
-        )
+    return Checkpoint(
+        str(file.path),
+        "keras-h5",
+        tensors,
+        _dropped(file),
+        metadata=facts,
+        graph=graph,
+        undescribed_layers=() if graph else tuple(layers),
+    )
 
 
 def _listed(file: File, node: HDF5Object, name: str) -> list[str]:
@@ -122,8 +116,9 @@ def _by_rank(file: File, config: str) -> Checkpoint:
     """A file of Keras 3, which numbers the layers of a class in the model's order: conv2d, conv2d_1, ... with gaps."""
     graph = read_graph(config, str(file.path))
     tensors: dict[str, Tensor] = {}
+    names: list[str] = []
     for path, layers in _models(file):
-        _refuse_others(file, graph, layers.members)
+        names += layers.members
         variables = dict([*_ranked(file, layers), *_others(file, layers, path)])
         twice = [name for name in variables if name in tensors]
         if twice:
@@ -131,7 +126,14 @@ def _by_rank(file: File, config: str) -> Checkpoint:
                 f"{file.path}: {twice[0]} is in {path} and in another model of the file; expected it once"
             )
         tensors |= variables
-    return Checkpoint(str(file.path), "keras3", tensors, _dropped(file), graph=tuple(_numbered(graph)))
+    return Checkpoint(
+        str(file.path),
+        "keras3",
+        tensors,
+        _dropped(file),
+        graph=tuple(_numbered(graph)),
+        undescribed_layers=() if graph else tuple(names),
+    )
 
 
 def _numbered(graph: Sequence[Node]) -> Iterator[Node]:
