@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from densezoo.families import family_of
+from densezoo.families import families, family_of
 from densezoo.families.flops import count_operations, flops
 from densezoo.index.listing import shown
 from densezoo.protocols import PROTOCOLS
@@ -185,6 +185,13 @@ def counts(specs: Iterable[ModelSpec], results: Iterable[EvalResult]) -> str:
         f"The index has {len({spec.arch for spec in specs})} architectures, {len(specs)} sets of weights of them with "
         f"{files} published files, and {len(figures)} published accuracies under {len(protocols)} "
         f"protocols. {len(measured)} of these sets were measured by us.\n"
+    )
+
+
+def key_tables() -> str:
+    """The names of every family's key tables: an item a family."""
+    return "".join(
+        f"- {family.title}: {', '.join(f'`{keymap.name}`' for keymap in family.keymaps)}\n" for family in families()
     )
 
 
