@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from densezoo.families import families, family_of
-from densezoo.families.flops import count_operations, flops
+from densezoo.families import families
 from densezoo.index.listing import shown
 from densezoo.protocols import PROTOCOLS
 from densezoo.protocols.words import resampling
+from densezoo.results.cells import (
+    Notes,
+    base_dataset,
+    file_links,
+    giga_flops,
+    model_link,
+    percent,
+    protocol_label,
+    remarks,
+    with_interval,
+)
 from densezoo.results.corruptions import corruption_rows
 from densezoo.results.markdown import markdown
 from densezoo.results.weights import has_weights_of, legend, mark
 from densezoo.types import EvalResult, ModelSpec, ReportedResult
-
-_FLOPS = "torchvision"  # the convention of all tables: multiply-adds of convolutions and the classifier
-_SUFFIXES = {"pickle": "pth"}  # how a file link is named where the format's own name says less
 
 
 @dataclass(frozen=True)
@@ -28,11 +34,6 @@ class Row:
     protocol: str
     reported: ReportedResult | None
     measured: EvalResult | None
-
-
-def protocol_label(reported: ReportedResult) -> str:
-    """The protocol of a published figure, "not known", and its test-time augmentation."""
-    return "+".join(filter(None, [reported.protocol or "not known", reported.tta]))
 
 
 def dataset_rows(dataset: str, specs: Iterable[ModelSpec], results: Iterable[EvalResult]) -> list[Row]:
@@ -48,11 +49,6 @@ def dataset_rows(dataset: str, specs: Iterable[ModelSpec], results: Iterable[Eva
         rows += [Row(spec, protocol_label(r), r, own.pop(protocol_label(r), None)) for r in reported]
         rows += [Row(spec, label, None, r) for label, r in own.items()]
     return rows
-
-
-def base_dataset(dataset: str) -> str:
-    """The test set of a published dataset's name: ``cifar10+`` is CIFAR-10 after training with augmentation."""
-    return dataset.rstrip("+")
 
 
 def published_rows(dataset: str, specs: Iterable[ModelSpec]) -> tuple[list[Row], list[Row]]:
@@ -167,7 +163,7 @@ def measured_table(
             "dataset": name if dataset is None else "",
             "model": model_link(row.spec, folder),
             **_measured_cells(row.measured),
-            "published top-1": _percent(row.reported.top1) if row.reported else "",
+            "published top-1": percent(row.reported.top1) if row.reported else "",
         }
         for name, row in rows
         if row.measured is not None
@@ -233,7 +229,7 @@ def _by_protocol(trainings: Mapping[str, Mapping[str, ReportedResult]]) -> str:
         {
             "protocol": f"`{protocol}`",
             "how it resizes": resampling(PROTOCOLS[protocol]),
-            **{name: _percent(own[protocol].top1) if protocol in own else "" for name, own in trainings.items()},
+            **{name: percent(own[protocol].top1) if protocol in own else "" for name, own in trainings.items()},
         }
         for protocol in sorted(protocols, key=rank)
     ]
@@ -277,28 +273,6 @@ _CORRUPTED_LEGEND = (
 )
 
 
-def remarks(reported: ReportedResult) -> str | None:
-    """What is to be known of a published figure."""
-    why_not = f"can't be measured with densezoo: {reported.not_evaluable}" if reported.not_evaluable else None
-    return "; ".join(filter(None, [reported.note, why_not])) or None
-
-
-class Notes:
-    """The notes of a table, numbered; the same text has one number."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-
-    def number(self, text: str | None) -> str:
-        """The number that stands in the table; "" without a note."""
-        return "" if text is None else f"{self._numbers.setdefault(text, len(self._numbers) + 1)}"
-
-    def text(self) -> str:
-        """What stands below the table."""
-        lines = [f"{number}. {text}\n" for text, number in self._numbers.items()]
-        return "\nNotes:\n\n" + "".join(lines) if lines else ""
-
-
 def by_architecture(specs: Iterable[ModelSpec]) -> dict[str, list[ModelSpec]]:
     """{architecture's name: its models}."""
     by_arch: dict[str, list[ModelSpec]] = {}
@@ -314,45 +288,6 @@ def origin(spec: ModelSpec, specs: Mapping[str, ModelSpec]) -> str:
     return spec.name
 
 
-def model_link(spec: ModelSpec, folder: str) -> str:
-    """A model's name, linked to its card."""
-    return f"[{spec.name}]({link(f'docs/models/{spec.arch}.md', folder)})"
-
-
-def file_links(spec: ModelSpec, folder: str) -> str:
-    """A link to each of a model's files, named by its format; those that their publisher withdrew are left out."""
-    links = [
-        (_SUFFIXES.get(s.format, s.format), s.url or link(str(s.path), folder)) for s in spec.weights if not s.withdrawn
-    ]
-    return " ".join(f"[{name}]({url})" for name, url in links)
-
-
-def giga_flops(spec: ModelSpec, protocol: str) -> str:
-    """Multiply-adds in units of 10^9, at the image size of a protocol; "" where nothing says the size.
-
-    Args:
-        protocol: its name, with what else is unusual in a measurement after a plus.
-    """
-    known = PROTOCOLS.get(protocol.partition("+")[0])
-    size = known.crop if known is not None and known.crop is not None else spec.image_size
-    if size is None:
-        return ""
-    counted = spec.flops.get(_FLOPS) if size == spec.image_size else None
-    if counted is None:
-        counted = flops(count_operations(family_of(spec.architecture).computation(spec.architecture), size), _FLOPS)
-    return f"{counted / 1e9:.2f}"
-
-
-def with_interval(result: EvalResult) -> str:
-    """Measured top-1 with its 95 % interval."""
-    return f"{result.top1:.2f} ({result.interval95[0]:.2f} to {result.interval95[1]:.2f})"
-
-
-def link(path: str, folder: str) -> str:
-    """A link to a file of the repository from a document in a folder of it, both relative to the repository."""
-    return posixpath.relpath(path, folder or ".")
-
-
 def _published_cells(spec: ModelSpec, reported: ReportedResult, folder: str, *, whole: bool = True) -> dict[str, str]:
     """{column: text} of one published accuracy.
 
@@ -360,8 +295,8 @@ def _published_cells(spec: ModelSpec, reported: ReportedResult, folder: str, *, 
         whole: with the network's size.
     """
     return {
-        "top-1": _percent(reported.top1),
-        "top-5": _percent(reported.top5),
+        "top-1": percent(reported.top1),
+        "top-5": percent(reported.top5),
         "model": model_link(spec, folder) if whole else spec.name,
         "protocol": protocol_label(reported),
         "published by": reported.published_by,
@@ -388,8 +323,3 @@ def _is_of(result: EvalResult, spec: ModelSpec, model: str) -> bool:
 def _top1(reported: ReportedResult | None) -> float:
     """To sort by; lowest of all without a figure."""
     return -1.0 if reported is None or reported.top1 is None else reported.top1
-
-
-def _percent(value: float | None) -> str:
-    """A published percentage."""
-    return "" if value is None else shown(value)

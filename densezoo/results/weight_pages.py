@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from densezoo.results.cells import Notes, base_dataset, link
 from densezoo.results.markdown import markdown
 from densezoo.results.pages import DATASETS, FOLDER, MADE, About
-from densezoo.results.tables import (
-    Notes,
-    base_dataset,
-    by_architecture,
-    corruption_table,
-    link,
-    measured_table,
-    published_table,
-    top1_by_dataset,
-)
+from densezoo.results.tables import by_architecture, corruption_table, measured_table, published_table, top1_by_dataset
 from densezoo.types import EvalResult, FileHash, ModelSpec, WeightSource
 
 WEIGHTS = "docs/weights"

@@ -10,7 +10,7 @@ from densezoo.families.densenet.architecture import Stem
 from densezoo.index.listing import shown
 from densezoo.index.load import load_index
 from densezoo.results.cards import model_card, model_cards
-from densezoo.results.tables import protocol_label
+from densezoo.results.cells import protocol_label
 
 SPECS = load_index()
 FILES = model_cards(SPECS.values())

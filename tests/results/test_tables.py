@@ -6,12 +6,11 @@ from examples import example_result
 
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.index.load import load_index
+from densezoo.results.cells import Notes
 from densezoo.results.tables import (
-    Notes,
     best_table,
     counts,
     dataset_rows,
-    giga_flops,
     measured_by_protocol,
     measured_table,
     older_table,
@@ -96,14 +95,6 @@ def test_a_figure_that_nobody_can_measure_says_why() -> None:
     assert "top-1" not in header
     assert dict(zip(header, row))["protocol"] == "not known"
     assert "1. can't be measured with densezoo: nobody knows the protocol\n" in published_table("imagenet-a", [SPEC])
-
-
-def test_flops_are_those_at_the_protocols_image_size() -> None:
-    assert giga_flops(SPECS["densenet121.ra_in1k"], "timm") == "2.83"
-    assert giga_flops(SPECS["densenet121.ra_in1k"], "timm-288") == "4.68"
-    assert giga_flops(SPECS["densenet_bc_100_12.dice_cifar10"], "none") == "0.29"
-    unsized = dataclasses.replace(SPECS["densenet_bc_100_12.dice_cifar10"], image_size=None)
-    assert giga_flops(unsized, "none") == ""
 
 
 def test_the_highest_figure_of_each_architecture() -> None:

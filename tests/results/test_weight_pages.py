@@ -6,7 +6,8 @@ from examples import example_result
 
 from densezoo.index.listing import shown
 from densezoo.index.load import load_index
-from densezoo.results.tables import base_dataset, protocol_label, published_rows
+from densezoo.results.cells import base_dataset, protocol_label
+from densezoo.results.tables import published_rows
 from densezoo.results.weight_pages import weight_pages
 from densezoo.types import ModelSpec, ReportedResult
 
