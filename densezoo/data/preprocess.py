@@ -52,11 +52,28 @@ class Preprocess:
             image: a path, an encoded file, or a Pillow image, which Pillow has decoded or will decode.
 
         Raises:
-            ImageError: it can't be read or decoded.
+            ImageError: it can't be read or decoded; the protocol is for images of another size.
         """
         location = str(image) if isinstance(image, (str, Path)) else f"this {type(image).__name__}"
         source = _read(Path(image)) if isinstance(image, (str, Path)) else image
-        return normalise(to_pixels(decode(source, self.protocol, location), self.protocol), self.protocol)
+        decoded = decode(source, self.protocol, location)
+        _check_size(decoded, self.protocol, location)
+        return normalise(to_pixels(decoded, self.protocol), self.protocol)
+
+
+def _check_size(image: Decoded, protocol: Protocol, location: str) -> None:
+    """Refuse an image that a network of small images can't have been meant for: a photograph for one of CIFAR.
+
+    Raises:
+        ImageError: the protocol takes images as they are, and this one has another size than those it is for.
+    """
+    width, height = image.size if isinstance(image, Image.Image) else image.shape[1::-1]
+    side = protocol.image_size
+    if side is not None and (width, height) != (side, side):
+        raise ImageError(
+            f"{location}: has {width} x {height} pixels; protocol {protocol.name} takes images of {side} x {side} as "
+            "they are, so a network that it is for can say nothing of this one"
+        )
 
 
 def _read(path: Path) -> bytes:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import posixpath
 
-from densezoo.families import family_of
-from densezoo.families.flops import count_operations, flops
+from densezoo.index.flops import flops_under
 from densezoo.index.listing import shown
-from densezoo.protocols import PROTOCOLS
 from densezoo.types import EvalResult, ModelSpec, ReportedResult
 
 _FLOPS = "torchvision"  # the convention of all tables: multiply-adds of convolutions and the classifier
@@ -60,19 +58,13 @@ def file_links(spec: ModelSpec, folder: str) -> str:
 
 
 def giga_flops(spec: ModelSpec, protocol: str) -> str:
-    """Multiply-adds in units of 10^9, at the image size of a protocol; "" where nothing says the size.
+    """Multiply-adds in units of 10^9, at the image size of a protocol; "" where nobody states FLOPs.
 
     Args:
         protocol: its name, with what else is unusual in a measurement after a plus.
     """
-    known = PROTOCOLS.get(protocol.partition("+")[0])
-    size = known.crop if known is not None and known.crop is not None else spec.image_size
-    if size is None:
-        return ""
-    counted = spec.flops.get(_FLOPS) if size == spec.image_size else None
-    if counted is None:
-        counted = flops(count_operations(family_of(spec.architecture).computation(spec.architecture), size), _FLOPS)
-    return f"{counted / 1e9:.2f}"
+    _, counts = flops_under(spec, protocol.partition("+")[0])
+    return f"{counts[_FLOPS] / 1e9:.2f}" if _FLOPS in counts else ""
 
 
 def with_interval(result: EvalResult) -> str:

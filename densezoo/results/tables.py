@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from densezoo.families import families
 from densezoo.index.listing import shown
 from densezoo.protocols import PROTOCOLS
 from densezoo.protocols.words import resampling
+from densezoo.results.accuracies import accuracies
 from densezoo.results.cells import (
     Notes,
     base_dataset,
@@ -22,53 +23,35 @@ from densezoo.results.cells import (
 )
 from densezoo.results.corruptions import corruption_rows
 from densezoo.results.markdown import markdown
+from densezoo.results.provenance import measured_on
 from densezoo.results.weights import has_weights_of, legend, mark
-from densezoo.types import EvalResult, ModelSpec, ReportedResult
+from densezoo.types import Accuracy, EvalResult, ModelSpec, ReportedResult
 
 
-@dataclass(frozen=True)
-class Row:
-    """One line of a table: a model under a protocol, with a published figure, a measured one, or both."""
-
-    spec: ModelSpec
-    protocol: str
-    reported: ReportedResult | None
-    measured: EvalResult | None
+def dataset_rows(dataset: str, specs: Iterable[ModelSpec], results: Iterable[EvalResult]) -> list[Accuracy]:
+    """Every accuracy on one dataset, model by model; empty where nobody published or measured anything."""
+    stored = list(results)
+    return [found for spec in specs for found in accuracies(spec, stored) if found.dataset == dataset]
 
 
-def dataset_rows(dataset: str, specs: Iterable[ModelSpec], results: Iterable[EvalResult]) -> list[Row]:
-    """The rows of one dataset, model by model; empty where nobody published or measured anything.
-
-    A published ``cifar10+`` is CIFAR-10's test set too: the plus names the training data.
-    """
-    measured = {(r.model, str(r.conditions)): r for r in results if r.dataset == dataset and r.subset is None}
-    rows = []
-    for spec in specs:
-        reported = [r for r in spec.reported if base_dataset(r.dataset) == dataset]
-        own = {protocol: r for (model, protocol), r in measured.items() if _is_of(r, spec, model)}
-        rows += [Row(spec, protocol_label(r), r, own.pop(protocol_label(r), None)) for r in reported]
-        rows += [Row(spec, label, None, r) for label, r in own.items()]
-    return rows
-
-
-def published_rows(dataset: str, specs: Iterable[ModelSpec]) -> tuple[list[Row], list[Row]]:
+def published_rows(dataset: str, specs: Iterable[ModelSpec]) -> tuple[list[Accuracy], list[Accuracy]]:
     """The published accuracies on one dataset, the highest first: the current ones, and older ones.
 
     Of several figures that a publisher states for the same weights under one protocol, the first in the index is the
     current one.
     """
-    current: dict[tuple[str, ...], Row] = {}
+    current: dict[tuple[str, ...], Accuracy] = {}
     older = []
     for row in dataset_rows(dataset, specs, []):
         assert row.reported is not None  # nothing was measured
-        key = (row.spec.name, row.protocol, row.reported.published_by, row.reported.dataset)
+        key = (row.spec.name, row.label, row.reported.published_by, row.reported.dataset)
         if current.setdefault(key, row) is not row:
             older.append(row)
     return _highest_first(current.values()), _highest_first(older)
 
 
-def _highest_first(rows: Iterable[Row]) -> list[Row]:
-    return sorted(rows, key=lambda row: (-_top1(row.reported), row.spec.name, row.protocol))
+def _highest_first(rows: Iterable[Accuracy]) -> list[Accuracy]:
+    return sorted(rows, key=lambda row: (-_top1(row.reported), row.spec.name, row.label))
 
 
 def published_table(
@@ -157,7 +140,7 @@ def measured_table(
     names = dict.fromkeys(r.dataset for r in results if dataset in (None, r.dataset))
     specs = list(specs)
     rows = [(name, row) for name in names for row in dataset_rows(name, specs, results) if row.measured is not None]
-    rows.sort(key=lambda pair: (pair[0], -pair[1].measured.top1 if pair[1].measured else 0.0, pair[1].protocol))
+    rows.sort(key=lambda pair: (pair[0], -pair[1].measured.top1 if pair[1].measured else 0.0, pair[1].label))
     cells = [
         {
             "dataset": name if dataset is None else "",
@@ -168,7 +151,8 @@ def measured_table(
         for name, row in rows
         if row.measured is not None
     ]
-    return markdown(cells) + legend(row.measured for _, row in rows) if cells else ""
+    shown = [row.measured for _, row in rows if row.measured is not None]
+    return f"{markdown(cells)}{legend(shown)}\nMeasured on: {measured_on(shown)}.\n" if cells else ""
 
 
 def counts(specs: Iterable[ModelSpec], results: Iterable[EvalResult]) -> str:

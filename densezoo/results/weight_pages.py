@@ -118,6 +118,7 @@ def _file(spec: ModelSpec, source: WeightSource, notes: Notes) -> dict[str, str]
         "format": f"{source.framework} {source.format}",
         "bytes": "" if source.file_size is None else f"{source.file_size:,}",
         "hash": "; ".join(map(_hash, source.stated_hashes)),
+        "checked against": source.checks,
         "licence": source.license or "",
         "note": notes.number("; ".join(filter(None, remarks)) or None),
     }

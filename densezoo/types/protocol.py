@@ -22,6 +22,8 @@ class Protocol:
         antialias: whether shrinking widens the filter.
         resize_backend: library that resamples (`densezoo.data.resampling`).
         crop: side of the central square in pixels; None: no crop.
+        image_size: side in pixels that the square images have to have as they come; None: any, as it resizes them or
+            nobody says.
         crop_rounding: how (side - crop) / 2 becomes a whole offset: ``half_even`` is Python's ``round``.
         mean, std: one number a channel, in the units of value_range and the order of channel_order.
         value_range: what a pixel of 255 is before the mean is taken off, 1.0 or 255.0.
@@ -42,6 +44,7 @@ class Protocol:
     antialias: bool = True
     resize_backend: Literal["pil", "cv2", "torch7"] = "pil"
     crop: int | None = None
+    image_size: int | None = None
     crop_rounding: Literal["half_even", "floor", "ceil"] = "half_even"
     value_range: float = 1.0
     channel_order: Literal["RGB", "BGR", "L"] = "RGB"
@@ -52,6 +55,7 @@ class Protocol:
             f"expected {channels} means and deviations": {len(self.mean), len(self.std)} != {channels},
             "resize and interpolation come together": (self.resize is None) != (self.interpolation is None),
             f"crop {self.crop} needs a resize of at least that": (self.crop or 0) > (self.resize or 0),
+            "what it resizes need not have a size": self.image_size is not None and self.resize is not None,
             f"{self.decoder} knows no EXIF": self.exif and self.decoder in ("torch7", "mindspore"),
             f"{self.decoder} has no grey channel alone": channels == 1 and self.decoder != "pil",
             f"antialias is {self.antialias}, and {sampler} can't": self.antialias != (sampler == "pil"),
