@@ -1,4 +1,4 @@
-"""densezoo: every published DenseNet found, converted, measured and compared. Importing it imports no torch."""
+"""densezoo: DenseNet weights found, converted, measured and compared. Importing it imports no torch."""
 
 from __future__ import annotations
 

@@ -72,7 +72,8 @@ class MissingDependencyError(DensezooError):
     """
 
     def __init__(self, purpose: str, package: str, extra: str) -> None:
-        super().__init__(f"{purpose} needs {package}, which is not installed: pip install 'densezoo[{extra}]'")
+        install = f"pip install {package.lower()}, or in a clone of densezoo pip install -e '.[{extra}]'"
+        super().__init__(f"{purpose} needs {package}, which is not installed: {install}")
 
 
 class DownloadError(DensezooError): ...

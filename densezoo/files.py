@@ -90,18 +90,18 @@ def replaced_by(hidden: Path) -> Path | None:
     return hidden.with_name(name[1]) if name else None
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a text file whole, and wait until it is on the disk.
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Replace a file whole, and wait until it is on the disk.
 
     Args:
         path: the file; its folder exists.
-        text: its new content.
+        content: its new content; a text is written as UTF-8.
 
     Raises:
         OSError: no such folder, no room, no permission.
     """
     with replacing(path, sync=True) as hidden:
-        hidden.write_text(text, encoding="utf-8")
+        hidden.write_bytes(content.encode() if isinstance(content, str) else content)
         hidden.chmod(0o644)  # results and documents are for all to read, whoever measured them
 
 

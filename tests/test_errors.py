@@ -41,7 +41,9 @@ def missing_dependencies() -> list[tuple[str, str]]:
 
 
 def test_a_missing_package_is_named_with_its_extra() -> None:
-    message = "--ray needs Ray, which is not installed: pip install 'densezoo[ray]'"
+    message = (
+        "--ray needs Ray, which is not installed: pip install ray, or in a clone of densezoo pip install -e '.[ray]'"
+    )
     assert str(MissingDependencyError("--ray", "Ray", "ray")) == message
 
 

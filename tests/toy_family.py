@@ -7,16 +7,19 @@ TensorFlow's layout.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import pytest
 import torch
 from torch import Tensor, nn
 
-from densezoo.families.base import Family
+from densezoo.families import FAMILIES
+from densezoo.families.base import Family, Part, Parts
 from densezoo.families.naming import Naming
-from densezoo.families.systems import System, torch_writer, write_safetensors
+from densezoo.families.systems import System, torch_writer, write_densezoo
 from densezoo.types import Architecture, Computation, Freedom, KeyMap, Layer, Node, Param
 
 
@@ -163,7 +166,7 @@ def with_fresh_classifier(network: nn.Module, num_classes: int) -> nn.Module:
 FREEDOM = Freedom("a Toy's", "norm_eps", {}, {})
 
 SYSTEMS = {
-    "densezoo": System(build=Toy, write=write_safetensors, extensions=(".safetensors",)),
+    "densezoo": System(build=Toy, write=write_densezoo, extensions=(".safetensors",)),
     "timm": System(
         only={"in_chans": (3,)},
         only_stored={"norm_eps": (1e-6,)},
@@ -179,3 +182,11 @@ CITATION = "@misc{toy,\n  title = {A toy}\n}"
 
 def summary(arch: ToyArchitecture) -> str:
     return f"A toy of {len(arch.widths)} stages."
+
+
+def register(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Register the toy family, as a folder and one name in FAMILIES would: one file in place of each of its modules."""
+    parts = {part.module for part in vars(Parts).values() if isinstance(part, Part)}
+    for module in {"", *(f".{name}" for name in parts - {"torch7", "timm"})}:
+        monkeypatch.setitem(sys.modules, f"densezoo.families.toy{module}", sys.modules[__name__])
+    monkeypatch.setattr("densezoo.families.FAMILIES", [*FAMILIES, "toy"])

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from densezoo.errors import ConfigError
-from densezoo.evaluation.comparison import compare
+from densezoo.evaluation.comparison import compare_runs
 from densezoo.evaluation.predictions import read_predictions
-from densezoo.evaluation.report import comparison_report, report
+from densezoo.evaluation.report import comparison_report, measures_report
 from densezoo.files import PLOT, written_as
 from densezoo.results.plots import reliability_diagram
 
@@ -34,10 +34,10 @@ def analyze(
     measures, num_classes = first.measures(), first.num_classes
     if not all(1 <= k <= num_classes for k in topk):
         raise ConfigError(f"--topk is {list(topk)}; expected numbers from 1 to {num_classes}, the number of classes")
-    text = report(first.facts, measures, topk)
+    text = measures_report(first.facts, measures, topk)
     if plot:
         reliability_diagram(Path(plot), measures.reliability(), f"{first.facts.model}, {first.facts.protocol}")
     if other:
         second = read_predictions(other)
-        text += "\n\n" + comparison_report(first.facts, second.facts, compare(first, second))
+        text += "\n\n" + comparison_report(first.facts, second.facts, compare_runs(first, second))
     return text

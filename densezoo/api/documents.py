@@ -13,18 +13,24 @@ from densezoo.files import write_atomically
 from densezoo.index.load import load_index
 from densezoo.paths import INDEX, RESULTS, ROOT, relative_to_root
 from densezoo.results.cards import model_cards
+from densezoo.results.documents import fill_tables
 from densezoo.results.openmim import openmim_index
+from densezoo.results.pages import result_pages
+from densezoo.results.pictures import PICTURES, drawn, facts_of, is_current
 from densezoo.results.store import read_results
-from densezoo.results.tables import fill_tables
+from densezoo.results.weight_pages import weight_pages
 from densezoo.types import ModelSpec
 
-GENERATED = (ROOT / "README.md",)  # documents with tables in them
-CARDS = ROOT / "docs/models"  # a page an architecture, generated whole
-OPENMIM = ROOT / "docs/openmim.yml"  # the index for `mim search`, which a wheel carries as .mim/model-index.yml
+README = ROOT / "README.md"
+DOCS = ROOT / "docs"
+CARDS = DOCS / "models"  # a page an architecture and its picture, generated whole
+WEIGHTS = DOCS / "weights"  # a page an architecture, generated whole
+PAGES = DOCS / "results"  # a page a dataset, generated whole
+OPENMIM = DOCS / "openmim.yml"  # the index for `mim search`, which a wheel carries as .mim/model-index.yml
 
 
 def make_tables(results: str | Path | None = None, *, check: bool = False) -> list[Path]:
-    """Regenerate the README's tables and the model cards from the index and the stored results.
+    """Regenerate result pages, model cards, pictures and the documents' tables from the index and the stored results.
 
     Args:
         results: folder of stored results; None: the repository's.
@@ -37,26 +43,32 @@ def make_tables(results: str | Path | None = None, *, check: bool = False) -> li
         ResultError: with ``check``, a document is stale; a stored result or a marker is broken; there is no document,
             as in an installed wheel.
     """
-    for path in GENERATED:
-        if not path.is_file():
-            raise ResultError(
-                f"{path}: there is no such document; the tables are in README.md and docs/models/ of densezoo's "
-                "repository, which an installed package doesn't have: run tools/make_tables.py in a clone"
-            )
+    if not README.is_file():
+        raise ResultError(
+            f"{README}: there is no such document; the tables are in README.md and docs/ of densezoo's repository, "
+            "which an installed package doesn't have: run tools/make_tables.py in a clone"
+        )
     stored, specs = read_results(results or RESULTS), load_index()
-    documents = {CARDS / f"{arch}.md": text for arch, text in model_cards(specs.values(), stored).items()}
+    documents = {CARDS / name: text for name, text in model_cards(specs.values()).items()}
+    documents |= {WEIGHTS / f"{arch}.md": text for arch, text in weight_pages(specs.values(), stored).items()}
+    documents |= {PAGES / f"{name}.md": text for name, text in result_pages(specs, stored).items()}
     documents[OPENMIM] = openmim_index(specs.values())
-    for path in GENERATED:
-        documents[path] = fill_tables(path.read_text(encoding="utf-8"), str(path), specs, stored)
-    orphans = set(CARDS.glob("*.md")) - set(documents)
+    orphans = {path for folder in (CARDS, WEIGHTS, PAGES) for path in folder.glob("*")} - set(documents)
+    for path in (README, *sorted(DOCS.glob("*.md"))):
+        documents[path] = fill_tables(path.read_text(encoding="utf-8"), relative_to_root(path), specs, stored)
     stale = [path for path, text in documents.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
-    changed = sorted([*stale, *orphans])
+    facts = {ROOT / name: facts_of(picture, specs) for name, picture in PICTURES.items()}
+    undrawn = [path for path in facts if not is_current(path, facts[path])]
+    changed = sorted([*stale, *orphans, *undrawn])
     if changed and check:
         names = ", ".join(relative_to_root(path) for path in changed)
         raise ResultError(f"{names}: not what index and results say; run tools/make_tables.py")
     for path in stale:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, documents[path])
+    for path in undrawn:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, drawn(PICTURES[relative_to_root(path)], facts[path]))
     for path in orphans:
         path.unlink()
     return changed
@@ -82,8 +94,8 @@ def check_index(path: str | Path = INDEX) -> int:
     problems = []
     for spec in specs.values():
         error_prefix = f"{', '.join(spec.metafiles)}: model {spec.name}"
-        found = [*contradictions(spec), *_wrong_weight_files(spec), *_wrong_results(spec)]
-        problems += [f"{error_prefix}: {problem}" for problem in found]
+        faults = [*contradictions(spec), *_wrong_weight_files(spec), *_wrong_results(spec)]
+        problems += [f"{error_prefix}: {fault}" for fault in faults]
     if problems:
         raise MetafileError("\n".join(problems))
     return len(specs)

@@ -10,7 +10,7 @@ from densezoo.api.names import check_names
 from densezoo.evaluation.options import ExistingState, LoadOptions, RunOptions, StoreOptions
 from densezoo.files import PREDICTIONS, written_as
 from densezoo.index.load import load_index
-from densezoo.results.agreement import compare
+from densezoo.results.agreement import compare_with_published
 from densezoo.results.summary import matrix, summary
 from densezoo.types import EvalResult
 
@@ -116,7 +116,7 @@ def evaluate(load: LoadOptions, options: RunOptions, store: StoreOptions) -> lis
 
     device = choose_device(options.device)
     distributed.start(options.launcher, device)  # before a file is read, so that an error in one process ends all
-    with distributed.watched():
+    with distributed.processes_watched():
         return run(make_plan(load, options, device, experiment), store)
 
 
@@ -131,7 +131,7 @@ def report(results: Sequence[EvalResult]) -> str:
         results: of one checkpoint.
     """
     specs = load_index().values()
-    verdicts = [compare(result, specs) for result in results]
+    verdicts = [compare_with_published(result, specs) for result in results]
     if len(results) > 1 and not any(verdict.nearest for verdict in verdicts):
         return f"{matrix(results)}\n{verdicts[0]}"
     if len(results) == 1:

@@ -103,8 +103,8 @@ def _measuring(
     held_out: ImageSet, experiment: Experiment, device: str, batch_size: int
 ) -> Callable[[nn.Module], Mapping[str, float]]:
     """What is measured between epochs: network -> {"top1": percent, "top5": percent}."""
-    known, protocol = hashed(held_out), protocols.get_protocol(experiment.protocol)
-    return lambda network: run.percentages(network, known, protocol, experiment.model, device, batch_size)
+    test_images, protocol = hashed(held_out), protocols.get_protocol(experiment.protocol)
+    return lambda network: run.percentages(network, test_images, protocol, experiment.model, device, batch_size)
 
 
 @contextmanager

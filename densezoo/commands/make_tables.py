@@ -1,4 +1,4 @@
-"""Regenerate the README's tables and the model cards (docs/models/) from the index and the stored results.
+"""Regenerate the tables, pages, cards and pictures of README.md and docs/ from the index and the stored results.
 
 python tools/make_tables.py            # write
 python tools/make_tables.py --check    # exit 1 if one of them is stale

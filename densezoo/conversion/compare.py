@@ -32,7 +32,7 @@ _DROPPED = (
 Matches = dict[str, tuple[Layer, str, tuple[str, ...]]]  # {canonical name: layer, parameter, the file's names}
 
 
-def compare(checkpoint: Checkpoint, naming: Naming, arch: Architecture) -> tuple[Matches, ConversionReport]:
+def match_tensors(checkpoint: Checkpoint, naming: Naming, arch: Architecture) -> tuple[Matches, ConversionReport]:
     """Match a file's tensors with a network's.
 
     Args:
@@ -118,7 +118,7 @@ def refusal(checkpoint: Checkpoint, naming: Naming, report: ConversionReport, in
     Args:
         checkpoint: the file.
         naming: the key table as the file uses it.
-        report: of `compare`.
+        report: of `match_tensors`.
         inferred: the architecture that the file's tensors show.
     """
     lines = [f"{checkpoint.path}: does not hold the expected network; nothing was loaded"]

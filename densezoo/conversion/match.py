@@ -15,10 +15,19 @@ import torch
 from torch import Tensor
 
 from densezoo import schema
-from densezoo.conversion.compare import OPTIONAL_PARAMS, compare, counts_batches, refusal
+from densezoo.conversion.compare import OPTIONAL_PARAMS, counts_batches, match_tensors, refusal
 from densezoo.conversion.names import candidates
 from densezoo.conversion.others import name_network, other_dimensions
-from densezoo.conversion.statements import ask, check_description, check_family, check_weights, equal, statements
+from densezoo.conversion.statements import (
+    ask,
+    check_description,
+    check_family,
+    check_layers,
+    check_weights,
+    equal,
+    explained_layers,
+    statements,
+)
 from densezoo.errors import CheckpointError, ConfigError
 from densezoo.families import families
 from densezoo.families.naming import Naming
@@ -33,8 +42,7 @@ def convert(
 ) -> tuple[Architecture, dict[str, Tensor], ConversionReport]:
     """The canonical float32 state_dict that a checkpoint holds; an empty one if its numbers were not read.
 
-    What no tensor shows (epsilon, pools) comes, first to last, from the file itself, the caller, the source's
-    table, the given architecture, the defaults.
+    What no tensor shows comes, first to last, from file, the caller, the source's table, ``architecture``, defaults.
 
     Args:
         checkpoint: the file.
@@ -51,6 +59,7 @@ def convert(
     checkpoint = dataclasses.replace(checkpoint, described=naming.family.named_networks(checkpoint))
     inferred = _infer(checkpoint, naming)
     check_family(checkpoint, naming, architecture)
+    check_layers(checkpoint, naming)
     check_description(checkpoint, naming, inferred)
     stated, weights = statements(checkpoint, naming, inferred)
     if (
@@ -60,7 +69,7 @@ def convert(
     arch, choices = _decide(checkpoint, naming, architecture or inferred, stated, options)
     if architecture is not None:
         _check_requested(checkpoint, naming, architecture, arch, options)
-    matches, report = compare(checkpoint, naming, arch)
+    matches, report = match_tensors(checkpoint, naming, arch)
     if not report.exact:
         raise CheckpointError(refusal(checkpoint, naming, report, inferred))
     check_weights(checkpoint, naming, arch, weights)
@@ -74,10 +83,15 @@ def convert(
     for layer in naming.family.layers(arch):
         if counts_batches(layer):
             state_dict.setdefault(f"{layer.name}.num_batches_tracked", torch.tensor(0))
+    return arch, state_dict, dataclasses.replace(report, hints=_hints(checkpoint, naming, choices))
+
+
+def _hints(checkpoint: Checkpoint, naming: Naming, choices: list[str]) -> tuple[str, ...]:
+    """What a report says of what no tensor shows; ``choices`` are those of `_decide`."""
     described = checkpoint.graph or checkpoint.semantics or checkpoint.described
     assumed = () if described else (f"computation: not in the file; taken {naming.keymap.assumes}",)
-    hints = (*checkpoint.hints, *assumed, *choices, *_head_notes(checkpoint, naming), *naming.keymap.notes)
-    return arch, state_dict, dataclasses.replace(report, hints=hints)
+    explained = explained_layers(checkpoint, naming)
+    return (*checkpoint.hints, *assumed, *choices, *_head_notes(checkpoint, naming), *explained, *naming.keymap.notes)
 
 
 def read_network(path: str | Path, architecture: Architecture | None = None, **options: object) -> Checkpoint:
@@ -121,7 +135,7 @@ def recognise(checkpoint: Checkpoint) -> Naming:
             f"{checkpoint.path}: not a {_titles()} under any naming that densezoo knows ({', '.join(_sources())}); it "
             f"holds {len(checkpoint.tensors)} tensors: {some}, ..."
         )
-    return max(namings, key=lambda naming: compare(checkpoint, naming, _infer(checkpoint, naming))[1].matched)
+    return max(namings, key=lambda naming: match_tensors(checkpoint, naming, _infer(checkpoint, naming))[1].matched)
 
 
 def _infer(checkpoint: Checkpoint, naming: Naming) -> Architecture:
@@ -150,8 +164,8 @@ def _head_notes(checkpoint: Checkpoint, naming: Naming) -> list[str]:
     keys, usual = naming.keys("classifier", "weight"), naming.keymap.templates.get("classifier", ())
     notes = []
     described = checkpoint.graph or naming.keymap.notes  # either says what follows the classifier
-    if keys and len(usual) > 1 and not described and keys[0] != f"{naming.prefix}{usual[0]}.weight":
-        name = keys[0].removesuffix(".weight")
+    name = keys[0].removesuffix(naming.params("classifier")["weight"].ends[0]) if keys else ""
+    if keys and len(usual) > 1 and not described and name != f"{naming.prefix}{usual[0]}":
         notes.append(f"the classifier is {name}, whose outputs are returned: a sigmoid beside it would be in no tensor")
     if any(node.op == "softmax" for node in checkpoint.graph):
         notes.append("the file's network ends in a softmax; densezoo returns the logits before it")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 
-from densezoo.conversion.compare import compare
+from densezoo.conversion.compare import match_tensors
 from densezoo.conversion.graphs import match_graph
 from densezoo.errors import CheckpointError
 from densezoo.families import family_of
@@ -42,6 +43,42 @@ def _fields(arch: Architecture | None) -> str:
     return "" if arch is None else ", ".join(f"{name} {getattr(arch, name)}" for name in family_of(arch).inferred)
 
 
+def check_layers(checkpoint: Checkpoint, naming: Naming) -> None:
+    """Refuse a file that names a layer without weights, and not what it computes, if the family has no such layer.
+
+    Args:
+        checkpoint: the file.
+        naming: the key table as the file uses it.
+
+    Raises:
+        CheckpointError: it names such a layer.
+    """
+    explained = {name for name in checkpoint.undescribed_layers if _kind(name) in naming.keymap.explains}
+    names = (name for name in checkpoint.undescribed_layers if name not in explained)
+    foreign = [name for name in names if re.fullmatch(naming.family.foreign_layers, name)]
+    if foreign:
+        raise CheckpointError(
+            f"{checkpoint.path}: lists the layer {foreign[0]!r}, and not what it computes; save the whole model, as "
+            ".keras"
+        )
+
+
+def explained_layers(checkpoint: Checkpoint, naming: Naming) -> list[str]:
+    """Hints on the layers that the file doesn't describe and the source's key table does.
+
+    Args:
+        checkpoint: the file.
+        naming: the key table as the file uses it.
+    """
+    explains = naming.keymap.explains
+    return [f"{name}: {explains[_kind(name)]}" for name in checkpoint.undescribed_layers if _kind(name) in explains]
+
+
+def _kind(layer: str) -> str:
+    """A layer's name without the number that Keras gives it."""
+    return re.sub(r"_\d+$", "", layer)
+
+
 def check_description(checkpoint: Checkpoint, naming: Naming, inferred: Architecture) -> None:
     """Refuse a file whose tensors show another network than the one that is named beside them.
 
@@ -53,7 +90,7 @@ def check_description(checkpoint: Checkpoint, naming: Naming, inferred: Architec
     Raises:
         CheckpointError: they show another network; names both.
     """
-    if not checkpoint.described or not compare(checkpoint, naming, inferred)[1].exact:
+    if not checkpoint.described or not match_tensors(checkpoint, naming, inferred)[1].exact:
         return  # for an incomplete file, the list of what is missing says more
     shown = naming.family.inferred
     for network in checkpoint.described:

@@ -21,7 +21,7 @@ from densezoo.data.decoding import Decoded, decode, is_truncated
 from densezoo.data.images import ImageSet
 from densezoo.data.preprocess import Prepared, to_pixels
 from densezoo.data.views import Augmentation, to_views
-from densezoo.data.workers import POLL, Pulse, Travelling, arrived, to_travel, watched, without_lost_connections
+from densezoo.data.workers import POLL, Pulse, Travelling, arrived, to_travel, watched_batches, without_lost_connections
 from densezoo.errors import DatasetError, DensezooError, ImageError
 from densezoo.types import Protocol
 
@@ -232,7 +232,7 @@ def batches_by_protocol(
         pin_memory=pin,
         worker_init_fn=partial(_begin_worker, any(protocol.resize_backend == "cv2" for protocol in protocols)),
     )
-    with closing(watched(loader, pulse)) as loaded_batches:
+    with closing(watched_batches(loader, pulse)) as loaded_batches:
         for loaded in loaded_batches:
             if isinstance(loaded, DensezooError):
                 raise loaded

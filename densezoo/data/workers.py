@@ -55,7 +55,7 @@ class Pulse:
         return int(self.counts.sum())
 
 
-def watched(loader: DataLoader[Any], pulse: Pulse) -> Generator[Any]:
+def watched_batches(loader: DataLoader[Any], pulse: Pulse) -> Generator[Any]:
     """The loader's batches. A caller that doesn't exhaust this generator must close it, which ends the workers.
 
     Args:

@@ -42,7 +42,7 @@ def mcnemar(both: int, only_first: int, only_second: int, neither: int) -> Compa
     return Comparison(both, only_first, only_second, neither, chi2, p_value)
 
 
-def compare(first: Predictions, second: Predictions) -> Comparison:
+def compare_runs(first: Predictions, second: Predictions) -> Comparison:
     """Compare two runs over the same images.
 
     Args:

@@ -145,7 +145,7 @@ class _Lost(EvaluationError):
 
 
 @contextmanager
-def watched() -> Iterator[None]:
+def processes_watched() -> Iterator[None]:
     """Until the block ends, a process that dies ends all others within a minute, with an error that names its rank.
 
     A thread of each process counts in a key-value store and reads the others' counters, so that the process notices

@@ -53,7 +53,7 @@ def remaining(
     return shard[done:]
 
 
-def evaluate(
+def score_steps(
     backends: Sequence[Backend],
     steps: Iterable[Sequence[Batch]],
     log: RecordLog,

@@ -65,7 +65,7 @@ def score(
             "the model's output holds NaN or infinity: its weights or the device's arithmetic are broken"
         )
     if classes is not None:
-        logits = only_classes(logits, classes)
+        logits = mask_other_classes(logits, classes)
     if labels.ndim == 2:
         placed = logits.gather(1, labels.clamp(min=0)).masked_fill(labels < 0, -math.inf)
         labels = labels.gather(1, placed.argmax(1, keepdim=True)).squeeze(1)
@@ -250,7 +250,7 @@ def measure(records: Iterable[Records], num_classes: int, num_images: int, num_p
     return measures
 
 
-def only_classes(logits: Tensor, classes: Sequence[int]) -> Tensor:
+def mask_other_classes(logits: Tensor, classes: Sequence[int]) -> Tensor:
     """The logits (N, num_classes), minus infinity for all other classes.
 
     Args:

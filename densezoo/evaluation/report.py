@@ -12,7 +12,7 @@ SHOWN = 10  # classes and pairs of classes at most
 SIGNIFICANT = 0.05
 
 
-def report(facts: RunFacts, measures: Measures, topk: Sequence[int]) -> str:
+def measures_report(facts: RunFacts, measures: Measures, topk: Sequence[int]) -> str:
     """Accuracies with their intervals, loss, calibration, the worst classes, the most frequent confusions.
 
     Args:

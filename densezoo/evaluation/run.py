@@ -28,7 +28,7 @@ from densezoo.data.views import get_augmentation
 from densezoo.data.workers import lost_workers_named
 from densezoo.errors import ConfigError, ImageError
 from densezoo.evaluation import distributed, state
-from densezoo.evaluation.evaluator import evaluate, remaining
+from densezoo.evaluation.evaluator import remaining, score_steps
 from densezoo.evaluation.finish import finish, sum_over_processes
 from densezoo.evaluation.hashing import hashed
 from densezoo.evaluation.metrics import RECORD
@@ -232,4 +232,4 @@ def _score(
     show, total = show_progress and distributed.is_main(), len(distributed.shard(len(images)))
     done = total - len(unscored)
     with lost_workers_named(), closing(steps), progress("evaluating", total, done, show=show) as advance:
-        evaluate([partial(sum_over_views, backend) for backend in backends], steps, log, images, advance)
+        score_steps([partial(sum_over_views, backend) for backend in backends], steps, log, images, advance)

@@ -124,6 +124,8 @@ class Family(Parts[A]):
         sizes: fields of ``inferred`` by which messages tell one network of the family from another.
         head: roles of the layers that a file of the features alone lacks.
         fragments: (pattern of a tensor's name, what a file with such a name is if no key table applies to it).
+        foreign_layers: pattern of the names of layers without weights that none of its networks has
+            (`Checkpoint.undescribed_layers`).
     """
 
     title: str
@@ -133,6 +135,7 @@ class Family(Parts[A]):
     sizes: tuple[str, ...]
     head: tuple[str, ...] = ("classifier",)
     fragments: tuple[tuple[str, str], ...] = ()
+    foreign_layers: str = r"(?!)"
 
     @property
     def name(self) -> str:

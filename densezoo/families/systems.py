@@ -82,7 +82,7 @@ class System(Generic[A]):
         return texts + [text for text, applies in self.cannot.items() if applies(arch)]
 
 
-def write_safetensors(path: Path, arch: Architecture, state_dict: Mapping[str, Tensor], facts: Facts) -> None:
+def write_densezoo(path: Path, arch: Architecture, state_dict: Mapping[str, Tensor], facts: Facts) -> None:
     """Write densezoo's own file: canonical names, and the architecture in the facts.
 
     Args:

@@ -115,7 +115,7 @@ FACTS: dict[str, Callable[[EvalResult, Published], tuple[object, object]]] = {
 }
 
 
-def compare(result: EvalResult, specs: Iterable[ModelSpec]) -> Agreement:
+def compare_with_published(result: EvalResult, specs: Iterable[ModelSpec]) -> Agreement:
     """Compare a measurement with the figures that are published for its weights, or else for the same network.
 
     Args:

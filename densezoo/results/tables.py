@@ -1,108 +1,260 @@
-"""Tables in Markdown, made from the index and the stored results. No number in a table is typed by hand."""
+"""Tables of published and measured accuracies, made from the index and the stored results."""
 
 from __future__ import annotations
 
-import re
+import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import pandas as pd
-
-from densezoo.data.layouts.imagenet_c import NAME as CORRUPTED
-from densezoo.errors import ResultError
+from densezoo.families import family_of
+from densezoo.families.flops import count_operations, flops
 from densezoo.index.listing import shown
 from densezoo.protocols import PROTOCOLS
+from densezoo.protocols.words import resampling
 from densezoo.results.corruptions import corruption_rows
+from densezoo.results.markdown import markdown
 from densezoo.results.weights import has_weights_of, legend, mark
 from densezoo.types import EvalResult, ModelSpec, ReportedResult
 
-_BY_PROTOCOL = "/by-protocol"  # after a dataset's name in a marker: published_by_protocol instead of dataset_table
-_MATRIX = "/protocols"  # measured_by_protocol
-_MARKER = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+_FLOPS = "torchvision"  # the convention of all tables: multiply-adds of convolutions and the classifier
+_SUFFIXES = {"pickle": "pth"}  # how a file link is named where the format's own name says less
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a table: a model under a protocol, with a published figure, a measured one, or both.
-
-    Args:
-        spec: the model.
-        protocol: the protocol's name, or the conditions of a result; None: not known.
-        reported: the published figure.
-        measured: the result.
-    """
+    """One line of a table: a model under a protocol, with a published figure, a measured one, or both."""
 
     spec: ModelSpec
-    protocol: str | None
+    protocol: str
     reported: ReportedResult | None
     measured: EvalResult | None
 
-    def cells(self) -> dict[str, str]:
-        """{column: text}; absent facts are empty."""
-        reported, measured = self.reported, self.measured
-        return {
-            "model": self.spec.name,
-            "weights": f"[{self.spec.publisher}]({self.spec.code})",
-            "parameters": f"{self.spec.num_params:,}",
-            "FLOPs (counted as)": next((f"{n:,} ({name})" for name, n in self.spec.flops.items()), ""),
-            "protocol": self._label(),
-            "published top-1": _percent(reported.top1) if reported else "",
-            "published top-5": _percent(reported.top5) if reported else "",
-            "published by": _publisher(reported) if reported else "",
-            "measured top-1": _measured(measured.top1, measured.interval95) + mark(measured) if measured else "",
-            "measured top-5": _measured(measured.top5, measured.interval95_top5) if measured else "",
-            "images": f"{measured.num_samples:,}" if measured else "",
-            "date": measured.date[:10] if measured else "",
-        }
 
-    def _label(self) -> str:
-        """The protocol, "not known", and the test-time augmentation of a published figure."""
-        tta = self.reported.tta if self.reported else None
-        return "+".join(filter(None, [self.protocol or "not known", tta]))
-
-
-def dataset_table(dataset: str, specs: Iterable[ModelSpec], results: Iterable[EvalResult]) -> str:
-    """One dataset's table in Markdown: every published figure, beside what was measured with the same weights.
-
-    A published ``cifar10+`` is CIFAR-10's test set, too: the plus stands for augmented training images.
-
-    Args:
-        dataset: its name.
-        specs: the models.
-        results: of any dataset.
-
-    Raises:
-        ResultError: nothing was published or measured.
-    """
-    rows = dataset_rows(dataset, specs, results)
-    if not rows:
-        raise ResultError(f"there is no published and no measured result for a table of {dataset!r}")
-    return markdown([row.cells() for row in rows]) + legend(row.measured for row in rows)
+def protocol_label(reported: ReportedResult) -> str:
+    """The protocol of a published figure, "not known", and its test-time augmentation."""
+    return "+".join(filter(None, [reported.protocol or "not known", reported.tta]))
 
 
 def dataset_rows(dataset: str, specs: Iterable[ModelSpec], results: Iterable[EvalResult]) -> list[Row]:
-    """The rows of one dataset, model by model; empty if nothing was published or measured.
+    """The rows of one dataset, model by model; empty where nobody published or measured anything.
 
-    Args:
-        dataset, specs, results: as for `dataset_table`.
+    A published ``cifar10+`` is CIFAR-10's test set too: the plus names the training data.
     """
     measured = {(r.model, str(r.conditions)): r for r in results if r.dataset == dataset and r.subset is None}
     rows = []
     for spec in specs:
-        reported = [r for r in spec.reported if r.dataset.rstrip("+") == dataset]
+        reported = [r for r in spec.reported if base_dataset(r.dataset) == dataset]
         own = {protocol: r for (model, protocol), r in measured.items() if _is_of(r, spec, model)}
-        rows += [Row(spec, r.protocol, r, own.pop("+".join(filter(None, [r.protocol, r.tta])), None)) for r in reported]
-        rows += [Row(spec, protocol, None, r) for protocol, r in own.items()]
+        rows += [Row(spec, protocol_label(r), r, own.pop(protocol_label(r), None)) for r in reported]
+        rows += [Row(spec, label, None, r) for label, r in own.items()]
     return rows
 
 
-def corruption_table(specs: Iterable[ModelSpec], results: Iterable[EvalResult]) -> str:
-    """ImageNet-C's table in Markdown: a row for each model and protocol; "" if nothing was measured.
+def base_dataset(dataset: str) -> str:
+    """The test set of a published dataset's name: ``cifar10+`` is CIFAR-10 after training with augmentation."""
+    return dataset.rstrip("+")
+
+
+def published_rows(dataset: str, specs: Iterable[ModelSpec]) -> tuple[list[Row], list[Row]]:
+    """The published accuracies on one dataset, the highest first: the current ones, and older ones.
+
+    Of several figures that a publisher states for the same weights under one protocol, the first in the index is the
+    current one.
+    """
+    current: dict[tuple[str, ...], Row] = {}
+    older = []
+    for row in dataset_rows(dataset, specs, []):
+        assert row.reported is not None  # nothing was measured
+        key = (row.spec.name, row.protocol, row.reported.published_by, row.reported.dataset)
+        if current.setdefault(key, row) is not row:
+            older.append(row)
+    return _highest_first(current.values()), _highest_first(older)
+
+
+def _highest_first(rows: Iterable[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: (-_top1(row.reported), row.spec.name, row.protocol))
+
+
+def published_table(
+    dataset: str, specs: Iterable[ModelSpec], folder: str = "", shared_notes: Notes | None = None
+) -> str:
+    """Every current published accuracy on one dataset, the highest first; "" where there is none.
 
     Args:
-        specs: the models.
-        results: of any dataset.
+        folder: of the document, relative to the repository, for links.
+        shared_notes: of a page that lists sizes and files by itself; None: of this table alone, below it.
     """
+    notes = shared_notes or Notes()
+    cells = [
+        {
+            **_published_cells(row.spec, row.reported, folder, whole=shared_notes is None),
+            "files": file_links(row.spec, folder) if shared_notes is None else "",
+            "note": notes.number(remarks(row.reported)),
+        }
+        for row in published_rows(dataset, specs)[0]
+        if row.reported is not None
+    ]
+    return markdown(cells) + (notes.text() if shared_notes is None else "") if cells else ""
+
+
+def older_table(dataset: str, specs: Iterable[ModelSpec]) -> str:
+    """The figures that newer ones of the same publisher stand beside, the highest first; "" where there is none."""
+    cells = [
+        {
+            **_published_cells(row.spec, row.reported, "", whole=False),
+            "FLOPs (G)": "",
+            "note": remarks(row.reported) or "",
+        }
+        for row in published_rows(dataset, specs)[1]
+        if row.reported is not None
+    ]
+    return markdown(cells)
+
+
+def top1_by_dataset(datasets: Sequence[str], specs: Iterable[ModelSpec], notes: Notes) -> str:
+    """Published top-1: a row a model, protocol and note, a column a dataset; "" where there is none.
+
+    Of several figures for one cell the second begins another row.
+    """
+    rows: list[dict[str, str]] = []
+    for spec in specs:
+        for reported in spec.reported:
+            name = base_dataset(reported.dataset)
+            if name in datasets and reported.top1 is not None:
+                head = {
+                    "model": spec.name,
+                    "protocol": protocol_label(reported),
+                    "note": notes.number(remarks(reported)),
+                }
+                row = next((row for row in rows if head.items() <= row.items() and name not in row), None)
+                if row is None:
+                    rows.append(row := head)
+                row[name] = shown(reported.top1)
+    columns = ("model", "protocol", *datasets, "note")
+    return markdown([{column: row.get(column, "") for column in columns} for row in rows])
+
+
+def best_table(dataset: str, specs: Iterable[ModelSpec], folder: str = "", number: int = 10) -> str:
+    """The highest published top-1 of every architecture on one dataset, the highest first.
+
+    Args:
+        folder: of the document, relative to the repository.
+        number: rows at most.
+    """
+    best: dict[str, tuple[ModelSpec, ReportedResult]] = {}
+    for row in published_rows(dataset, specs)[0]:
+        if row.reported is not None:
+            best.setdefault(row.spec.arch, (row.spec, row.reported))
+    highest = list(best.values())[:number]
+    return markdown([{**_published_cells(spec, reported, folder), "published by": ""} for spec, reported in highest])
+
+
+def measured_table(
+    specs: Iterable[ModelSpec], results: Sequence[EvalResult], dataset: str | None = None, folder: str = ""
+) -> str:
+    """Everything that was measured on one dataset or on all, the highest first, beside what is published of it.
+
+    Returns:
+        "" where nothing was measured.
+    """
+    names = dict.fromkeys(r.dataset for r in results if dataset in (None, r.dataset))
+    specs = list(specs)
+    rows = [(name, row) for name in names for row in dataset_rows(name, specs, results) if row.measured is not None]
+    rows.sort(key=lambda pair: (pair[0], -pair[1].measured.top1 if pair[1].measured else 0.0, pair[1].protocol))
+    cells = [
+        {
+            "dataset": name if dataset is None else "",
+            "model": model_link(row.spec, folder),
+            **_measured_cells(row.measured),
+            "published top-1": _percent(row.reported.top1) if row.reported else "",
+        }
+        for name, row in rows
+        if row.measured is not None
+    ]
+    return markdown(cells) + legend(row.measured for _, row in rows) if cells else ""
+
+
+def counts(specs: Iterable[ModelSpec], results: Iterable[EvalResult]) -> str:
+    """A sentence: what the index has, and how much of it was measured."""
+    specs = list(specs)
+    figures = [reported for spec in specs for reported in spec.reported]
+    measured = {r.model for r in results for spec in specs if r.model == spec.name and has_weights_of(r, spec)}
+    files, protocols = sum(len(spec.weights) for spec in specs), {r.protocol for r in figures} - {None}
+    return (
+        f"The index has {len({spec.arch for spec in specs})} architectures, {len(specs)} sets of weights of them with "
+        f"{files} published files, and {len(figures)} published accuracies under {len(protocols)} "
+        f"protocols. {len(measured)} of these sets were measured by us.\n"
+    )
+
+
+def published_by_protocol(dataset: str, specs: Mapping[str, ModelSpec], tag: str | None = None) -> str:
+    """The top-1 of the same weights under every protocol that somebody published one for; "" where there is none.
+
+    A column is a training of which there are ports: the weights and all their conversions. Where one protocol has
+    several figures, the first in the index stands.
+
+    Args:
+        tag: only trainings of that name after the dot; None: a table for each.
+    """
+    trainings: dict[str, dict[str, ReportedResult]] = {}
+    for spec in specs.values():
+        figures = trainings.setdefault(origin(spec, specs), {})
+        for result in spec.reported:
+            if result.dataset == dataset and result.protocol and result.top1 is not None and result.tta is None:
+                figures.setdefault(result.protocol, result)
+    ported = {origin(spec, specs) for spec in specs.values() if spec.port_of is not None}
+    by_tag: dict[str, dict[str, Mapping[str, ReportedResult]]] = {}
+    for name in sorted(ported):
+        if len(trainings[name]) > 1 and tag in (None, specs[name].tag):
+            by_tag.setdefault(specs[name].tag, {})[specs[name].arch] = trainings[name]
+    heading = "" if tag is not None else "`{}`:\n\n"
+    return "\n".join(heading.format(name) + _by_protocol(own) for name, own in by_tag.items())
+
+
+def _by_protocol(trainings: Mapping[str, Mapping[str, ReportedResult]]) -> str:
+    """One table of {architecture: its training's figures}: protocols down, the highest figure first.
+
+    The order is the first training's, then the next one's where that has no figure.
+    """
+    protocols = {protocol for figures in trainings.values() for protocol in figures}
+
+    def rank(protocol: str) -> list[float]:
+        return [-_top1(figures.get(protocol)) for figures in trainings.values()]
+
+    rows = [
+        {
+            "protocol": f"`{protocol}`",
+            "how it resizes": resampling(PROTOCOLS[protocol]),
+            **{name: _percent(own[protocol].top1) if protocol in own else "" for name, own in trainings.items()},
+        }
+        for protocol in sorted(protocols, key=rank)
+    ]
+    return markdown(rows)
+
+
+def measured_by_protocol(dataset: str, specs: Iterable[ModelSpec], results: Iterable[EvalResult]) -> str:
+    """The same weights measured under several protocols, top-1; "" where there are no such weights.
+
+    A row is a model, and what else is unusual in how it was measured: the backend, the precision, views of an image.
+    One that was measured under a single protocol says nothing here and is left out.
+    """
+    measured: dict[str, dict[str, EvalResult]] = {}
+    stored = [r for r in results if r.dataset == dataset and r.subset is None]
+    for spec in specs:
+        for result in (r for r in stored if _is_of(r, spec, r.model)):
+            row = str(replace(result.conditions, protocol=spec.name))
+            measured.setdefault(row, {})[result.protocol] = result
+    rows = {name: own for name, own in measured.items() if len(own) > 1}
+    protocols = [name for name in PROTOCOLS if any(name in own for own in rows.values())]
+    cells = [
+        {"weights": name, **{p: f"{r.top1:.2f}{mark(r)}" if (r := own.get(p)) else "" for p in protocols}}
+        for name, own in rows.items()
+    ]
+    return markdown(cells) + legend(result for own in rows.values() for result in own.values()) if cells else ""
+
+
+def corruption_table(specs: Iterable[ModelSpec], results: Iterable[EvalResult]) -> str:
+    """ImageNet-C: a row for each model and protocol; "" where nothing was measured."""
     by_model: dict[str, list[EvalResult]] = {}
     for result in results:
         by_model.setdefault(result.model, []).append(result)
@@ -117,75 +269,107 @@ _CORRUPTED_LEGEND = (
 )
 
 
-def published_by_protocol(dataset: str, specs: Mapping[str, ModelSpec]) -> str:
-    """The published top-1 of the same weights under several protocols, in Markdown.
-
-    A row is a training that has ports: its weights with all their conversions. Of several figures for one protocol the
-    first in the index is shown.
-
-    Args:
-        dataset: its name.
-        specs: all models of the index.
-    """
-    trainings: dict[str, dict[str, float]] = {}
-    for spec in specs.values():
-        figures = trainings.setdefault(_origin(spec, specs), {})
-        for result in spec.reported:
-            if result.dataset == dataset and result.protocol and result.top1 is not None and result.tta is None:
-                figures.setdefault(result.protocol, result.top1)
-    ported = {_origin(spec, specs) for spec in specs.values() if spec.port_of is not None}
-    rows = {name: figures for name, figures in sorted(trainings.items()) if name in ported}
-    protocols = [name for name in PROTOCOLS if any(name in figures for figures in rows.values())]
-    cells = [{"weights": n, **{p: _percent(figures.get(p)) for p in protocols}} for n, figures in rows.items()]
-    return markdown(cells)
+def remarks(reported: ReportedResult) -> str | None:
+    """What is to be known of a published figure."""
+    why_not = f"can't be measured with densezoo: {reported.not_evaluable}" if reported.not_evaluable else None
+    return "; ".join(filter(None, [reported.note, why_not])) or None
 
 
-def measured_by_protocol(dataset: str, specs: Iterable[ModelSpec], results: Iterable[EvalResult]) -> str:
-    """The same weights measured under several protocols, top-1 with its interval, in Markdown.
+class Notes:
+    """The notes of a table, numbered; the same text has one number."""
 
-    A row is a model, with the backend, precision and views if they are unusual. A model that was measured under a
-    single protocol is left out.
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
 
-    Args:
-        dataset: its name.
-        specs: the models.
-        results: of any dataset.
+    def number(self, text: str | None) -> str:
+        """The number that stands in the table; "" without a note."""
+        return "" if text is None else f"{self._numbers.setdefault(text, len(self._numbers) + 1)}"
 
-    Raises:
-        ResultError: no model was measured under two protocols.
-    """
-    by_row: dict[str, dict[str, EvalResult]] = {}
-    stored = [r for r in results if r.dataset == dataset and r.subset is None]
+    def text(self) -> str:
+        """What stands below the table."""
+        lines = [f"{number}. {text}\n" for text, number in self._numbers.items()]
+        return "\nNotes:\n\n" + "".join(lines) if lines else ""
+
+
+def by_architecture(specs: Iterable[ModelSpec]) -> dict[str, list[ModelSpec]]:
+    """{architecture's name: its models}."""
+    by_arch: dict[str, list[ModelSpec]] = {}
     for spec in specs:
-        for result in (r for r in stored if _is_of(r, spec, r.model)):
-            row = str(replace(result.conditions, protocol=spec.name))
-            by_row.setdefault(row, {})[result.protocol] = result
-    rows = {name: own for name, own in by_row.items() if len(own) > 1}
-    if not rows:
-        raise ResultError(f"there are no weights measured under two protocols for a table of {dataset + _MATRIX!r}")
-    protocols = [name for name in PROTOCOLS if any(name in own for own in rows.values())]
-    shown = {
-        name: {p: _measured(r.top1, r.interval95) + mark(r) if (r := own.get(p)) else "" for p in protocols}
-        for name, own in rows.items()
-    }
-    cells = [{"weights": name, **by_protocol} for name, by_protocol in shown.items()]
-    return markdown(cells) + legend(result for own in rows.values() for result in own.values())
+        by_arch.setdefault(spec.arch, []).append(spec)
+    return by_arch
 
 
-def markdown(rows: Sequence[Mapping[str, str]]) -> str:
-    """A Markdown table.
-
-    Args:
-        rows: {column: text} of each row.
-    """
-    return str(pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)) + "\n"
-
-
-def _origin(spec: ModelSpec, specs: Mapping[str, ModelSpec]) -> str:
+def origin(spec: ModelSpec, specs: Mapping[str, ModelSpec]) -> str:
     """The name of the training that a port's weights come from."""
     while spec.port_of is not None:
         spec = specs[spec.port_of]
     return spec.name
+
+
+def model_link(spec: ModelSpec, folder: str) -> str:
+    """A model's name, linked to its card."""
+    return f"[{spec.name}]({link(f'docs/models/{spec.arch}.md', folder)})"
+
+
+def file_links(spec: ModelSpec, folder: str) -> str:
+    """A link to each of a model's files, named by its format; those that their publisher withdrew are left out."""
+    links = [
+        (_SUFFIXES.get(s.format, s.format), s.url or link(str(s.path), folder)) for s in spec.weights if not s.withdrawn
+    ]
+    return " ".join(f"[{name}]({url})" for name, url in links)
+
+
+def giga_flops(spec: ModelSpec, protocol: str) -> str:
+    """Multiply-adds in units of 10^9, at the image size of a protocol; "" where nothing says the size.
+
+    Args:
+        protocol: its name, with what else is unusual in a measurement after a plus.
+    """
+    known = PROTOCOLS.get(protocol.partition("+")[0])
+    size = known.crop if known is not None and known.crop is not None else spec.image_size
+    if size is None:
+        return ""
+    counted = spec.flops.get(_FLOPS) if size == spec.image_size else None
+    if counted is None:
+        counted = flops(count_operations(family_of(spec.architecture).computation(spec.architecture), size), _FLOPS)
+    return f"{counted / 1e9:.2f}"
+
+
+def with_interval(result: EvalResult) -> str:
+    """Measured top-1 with its 95 % interval."""
+    return f"{result.top1:.2f} ({result.interval95[0]:.2f} to {result.interval95[1]:.2f})"
+
+
+def link(path: str, folder: str) -> str:
+    """A link to a file of the repository from a document in a folder of it, both relative to the repository."""
+    return posixpath.relpath(path, folder or ".")
+
+
+def _published_cells(spec: ModelSpec, reported: ReportedResult, folder: str, *, whole: bool = True) -> dict[str, str]:
+    """{column: text} of one published accuracy.
+
+    Args:
+        whole: with the network's size.
+    """
+    return {
+        "top-1": _percent(reported.top1),
+        "top-5": _percent(reported.top5),
+        "model": model_link(spec, folder) if whole else spec.name,
+        "protocol": protocol_label(reported),
+        "published by": reported.published_by,
+        "trained on": reported.dataset if reported.dataset.endswith("+") else "",
+        "params (M)": f"{spec.num_params / 1e6:.2f}" if whole else "",
+        "FLOPs (G)": giga_flops(spec, reported.protocol or ""),
+    }
+
+
+def _measured_cells(result: EvalResult) -> dict[str, str]:
+    return {
+        "protocol": str(result.conditions),
+        "top-1 (95 % interval)": with_interval(result) + mark(result),
+        "top-5": f"{result.top5:.2f}",
+        "images": f"{result.num_samples:,}",
+    }
 
 
 def _is_of(result: EvalResult, spec: ModelSpec, model: str) -> bool:
@@ -193,45 +377,11 @@ def _is_of(result: EvalResult, spec: ModelSpec, model: str) -> bool:
     return model == spec.name and has_weights_of(result, spec)
 
 
-def fill_tables(text: str, path: str, specs: Mapping[str, ModelSpec], results: Iterable[EvalResult]) -> str:
-    """A document with a new table between every ``<!-- table: NAME -->`` and ``<!-- end of table -->``.
-
-    NAME is a dataset (of ``imagenet-c`` the errors by corruption), ``DATASET/by-protocol`` (published) or
-    ``DATASET/protocols`` (measured).
-
-    Args:
-        text: of the document.
-        path: the document, for messages.
-        specs: all models of the index.
-        results: all stored results.
-
-    Raises:
-        ResultError: a marker without its end, or of a dataset without results.
-    """
-    results = list(results)
-    if len(_MARKER.findall(text)) != text.count("<!-- table: "):
-        raise ResultError(f"{path}: a '<!-- table: ... -->' without its '<!-- end of table -->'")
-
-    def table(name: str) -> str:
-        if name.endswith(_BY_PROTOCOL):
-            return published_by_protocol(name.removesuffix(_BY_PROTOCOL), specs)
-        if name.endswith(_MATRIX):
-            return measured_by_protocol(name.removesuffix(_MATRIX), specs.values(), results)
-        if name == CORRUPTED and (corrupted := corruption_table(specs.values(), results)):
-            return corrupted
-        return dataset_table(name, specs.values(), results)
-
-    return _MARKER.sub(lambda match: match[1] + table(match[2]) + match[3], text)
-
-
-def _publisher(reported: ReportedResult) -> str:
-    """The publisher, with "(+)" if the weights were trained with augmentation, as the plus of ``cifar10+`` says."""
-    return reported.published_by + (" (+)" if reported.dataset.endswith("+") else "")
+def _top1(reported: ReportedResult | None) -> float:
+    """To sort by; lowest of all without a figure."""
+    return -1.0 if reported is None or reported.top1 is None else reported.top1
 
 
 def _percent(value: float | None) -> str:
+    """A published percentage."""
     return "" if value is None else shown(value)
-
-
-def _measured(value: float, interval: tuple[float, float]) -> str:
-    return f"{value:.2f} ({interval[0]:.2f} to {interval[1]:.2f})"

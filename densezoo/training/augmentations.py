@@ -28,7 +28,7 @@ class Transforms:
     on_floats: Callable[[Tensor], Tensor] | None = None
 
 
-def unchanged(crop: int | None) -> Transforms:
+def no_change(crop: int | None) -> Transforms:
     """No change.
 
     Args:
@@ -41,7 +41,7 @@ def shift(crop: int | None) -> Transforms:
     """1-pixel zero padding, random crop.
 
     Args:
-        crop: as for `unchanged`; not used.
+        crop: as for `no_change`; not used.
     """
     return Transforms(on_floats=partial(_pad_and_crop, padding=1))
 
@@ -52,7 +52,7 @@ def pad_crop_flip(crop: int | None) -> Transforms:
     Padding comes after the normalisation, as in the authors' code: its zeros are the mean colour, not black.
 
     Args:
-        crop: as for `unchanged`; not used.
+        crop: as for `no_change`; not used.
     """
     from torchvision.transforms import v2
 
@@ -125,7 +125,7 @@ def _pad_and_crop(image: Tensor, padding: int) -> Tensor:
 
 #: {name, as in a config's ``train.augmentation``: crop of the protocol -> its transforms}
 AUGMENTATIONS: dict[str, Callable[[int | None], Transforms]] = {
-    "none": unchanged,
+    "none": no_change,
     "shift": shift,
     "pad_crop_flip": pad_crop_flip,
     "resized_crop_flip": resized_crop_flip,

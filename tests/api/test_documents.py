@@ -12,6 +12,9 @@ from densezoo import api
 from densezoo.api import documents
 from densezoo.errors import MetafileError, ResultError
 from densezoo.index.load import load_index
+from densezoo.paths import ROOT
+from densezoo.results.cards import model_cards
+from densezoo.results.pictures import PICTURES
 from densezoo.types import ReportedResult, WeightSource
 
 
@@ -50,12 +53,51 @@ def test_check_index_names_file_model_and_field(monkeypatch: pytest.MonkeyPatch)
     ]
 
 
+def test_the_documents_are_what_index_and_results_say() -> None:
+    assert api.make_tables(check=True) == []
+
+
+def test_a_cell_typed_by_hand_is_found_and_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "PAGES", tmp_path)
+    assert tmp_path / "imagenet1k.md" in api.make_tables()
+    assert api.make_tables(check=True) == []
+    page = tmp_path / "imagenet1k.md"
+    text = page.read_text(encoding="utf-8")
+    assert text == (ROOT / "docs/results/imagenet1k.md").read_text(encoding="utf-8")
+    page.write_text(text.replace("| 74.434 |", "| 74.435 |", 1), encoding="utf-8")
+    (tmp_path / "imagenet2k.md").write_text("of a dataset that was renamed", encoding="utf-8")
+    with pytest.raises(ResultError, match=r"imagenet1k.md, .*imagenet2k.md: not what index and results say; run"):
+        api.make_tables(check=True)
+    assert api.make_tables() == [page, tmp_path / "imagenet2k.md"]
+    assert page.read_text(encoding="utf-8") == text
+    assert not (tmp_path / "imagenet2k.md").exists()
+
+
+def test_a_document_with_another_table_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "DOCS", tmp_path)
+    (tmp_path / "openmim.yml").write_text((ROOT / "docs/openmim.yml").read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "some.md").write_text("<!-- table: by-protocol -->\n<!-- end of table -->\n", encoding="utf-8")
+    with pytest.raises(ResultError, match=r"some.md: not what index and results say"):
+        api.make_tables(check=True)
+    assert tmp_path / "some.md" in api.make_tables()
+    assert "| 74.434 |" in (tmp_path / "some.md").read_text(encoding="utf-8")
+
+
+def test_a_picture_of_other_figures_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, picture = "docs/pictures/crops.png", PICTURES["docs/pictures/crops.png"]
+    monkeypatch.setattr(documents, "PICTURES", {str(tmp_path / "crops.png"): picture})
+    with pytest.raises(ResultError, match=r"crops.png: not what"):
+        api.make_tables(check=True)
+    assert api.make_tables() == [tmp_path / "crops.png"]
+    assert (tmp_path / "crops.png").read_bytes()[:8] == (ROOT / path).read_bytes()[:8]
+    assert api.make_tables(check=True) == []
+
+
 def test_stale_missing_and_orphaned_cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(documents, "CARDS", tmp_path)
-    monkeypatch.setattr(documents, "GENERATED", ())
     with pytest.raises(ResultError, match="densenet121.md.*: not what index and results say; run tools/make_tables.py"):
         api.make_tables(check=True)
-    assert len(api.make_tables()) == len({spec.arch for spec in load_index().values()})
+    assert len(api.make_tables()) == len(model_cards(load_index().values()))
     assert api.make_tables(check=True) == []
     (tmp_path / "densenet122.md").write_text("of a model that was renamed")
     (tmp_path / "densenet121.md").write_text("typed by hand")
@@ -64,20 +106,3 @@ def test_stale_missing_and_orphaned_cards(tmp_path: Path, monkeypatch: pytest.Mo
     assert [path.name for path in api.make_tables()] == ["densenet121.md", "densenet122.md"]
     assert api.make_tables(check=True) == []
     assert not (tmp_path / "densenet122.md").exists()
-
-
-def test_the_readme_is_what_index_and_results_say() -> None:
-    assert api.make_tables(check=True) == []
-
-
-def test_a_cell_typed_by_hand_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (document,) = documents.GENERATED
-    text = document.read_text()
-    assert "74.434" in text
-    copy = tmp_path / "README.md"
-    monkeypatch.setattr(documents, "GENERATED", (copy,))
-    copy.write_text(text.replace("74.434", "74.435", 1))
-    with pytest.raises(ResultError, match="README.md: not what index and results say; run tools/make_tables.py"):
-        api.make_tables(check=True)
-    assert api.make_tables() == [copy]
-    assert copy.read_text() == text

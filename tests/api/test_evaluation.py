@@ -8,9 +8,8 @@ import pytest
 from examples import example_result
 
 from densezoo import api
-from densezoo.api import evaluation, plan
+from densezoo.api import evaluation
 from densezoo.api.evaluation import report
-from densezoo.backends import device as devices_module
 from densezoo.errors import ConfigError, UnknownNameError
 from densezoo.evaluation.options import LoadOptions, RunOptions, StoreOptions
 from densezoo.evaluation.run import Plan
@@ -78,8 +77,8 @@ def test_the_device_is_the_one_that_the_plan_gets(monkeypatch: pytest.MonkeyPatc
         devices.append(device)
         raise ConfigError("enough")
 
-    monkeypatch.setattr(devices_module, "choose_device", lambda name: f"chosen for {name}")
-    monkeypatch.setattr(plan, "make_plan", make_plan)
+    monkeypatch.setattr("densezoo.backends.device.choose_device", lambda name: f"chosen for {name}")
+    monkeypatch.setattr("densezoo.api.plan.make_plan", make_plan)
     with pytest.raises(ConfigError, match="enough"):
         api.evaluate_checkpoint(CONFIG, CHECKPOINT, device="cpu", launcher="none")
     assert devices == ["chosen for cpu"]

@@ -46,8 +46,9 @@ def test_a_checkpoint_that_is_replaced_while_it_is_read(
     evaluate: Evaluate, tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Or one file's numbers would be stored under the other's sha256."""
+    path = tmp_path / "small.safetensors"
     module, name = (plan, "read_network") if what == "evaluate" else (conversion, "load_checkpoint")
-    load, path = getattr(module, name), tmp_path / "small.safetensors"
+    load = getattr(module, name)
 
     def replace_then_load(*arguments: Any, **options: Any) -> object:
         other = api.create_model(load_config(tmp_path / "small.py").model)

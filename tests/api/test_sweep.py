@@ -26,7 +26,7 @@ from densezoo.formats.safetensors import write_safetensors
 from densezoo.index.load import load_index
 from densezoo.index.locations import file_name
 from densezoo.results.store import read_results, write_result
-from densezoo.results.tables import dataset_table
+from densezoo.results.tables import measured_table
 from densezoo.types import EvalResult, Protocol
 
 PATTERN = "densenet1[26]1.lua_in1k"  # published without hashes
@@ -82,10 +82,8 @@ def test_a_failure_is_an_outcome_and_the_rest_goes_on(fresh: Settings) -> None:
     assert stored == outcomes[GOOD].result
     assert (stored.protocol, stored.num_samples) == ("timm", 5)
     assert (stored.model, stored.weights_known_by) == (GOOD, "user")
-    row = next(
-        line for line in dataset_table("imagenet1k", load_index().values(), [stored]).splitlines() if "[b]" in line
-    )
-    assert row.startswith(f"| {GOOD} ")
+    row = next(line for line in measured_table(load_index().values(), [stored]).splitlines() if "[b]" in line)
+    assert f"| [{GOOD}](" in row
 
 
 def test_a_fetched_file_without_a_published_hash_fills_its_model_s_cell(
@@ -109,8 +107,8 @@ def test_a_fetched_file_without_a_published_hash_fills_its_model_s_cell(
         "configs/densenet121.py", cached, protocol="timm", data_root=root, workers=0, device="cpu"
     )
     assert (alone.model, alone.weights_known_by) == (GOOD, "first-use-hash")
-    rows = dataset_table("imagenet1k", load_index().values(), [alone]).splitlines()
-    assert [line.split("|")[1].strip() for line in rows if "[a]" in line and line.startswith("|")] == [GOOD]
+    rows = measured_table(load_index().values(), [alone]).splitlines()
+    assert [GOOD in line for line in rows if "[a]" in line and line.startswith("|")] == [True]
     assert rows[-1] == (
         "[a] the publisher states no hash; the weights are the file that was first fetched for this name."
     )
@@ -241,7 +239,7 @@ def test_a_dataset_that_is_not_there_stops_the_sweep_before_it_starts(fresh: Set
 def test_weights_in_the_folder_have_to_be_those_published(tmp_path: Path) -> None:
     (tmp_path / "densenet_bc_100_12.dice_cifar10.pth.tar").write_bytes(b"others")
     with pytest.raises(
-        CheckpointError, match="expected the sha256 deaefd08.*, found [0-9a-f]{64}; fetch the file again"
+        CheckpointError, match="expected the sha256 deaefd08.*, found the sha256 [0-9a-f]{64}; fetch the file again"
     ):
         find_weights(api.get_spec("densenet_bc_100_12.dice_cifar10"), tmp_path)
 
@@ -249,7 +247,7 @@ def test_weights_in_the_folder_have_to_be_those_published(tmp_path: Path) -> Non
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:
     """The address of a local Ray cluster of two workers, a CPU each."""
-    pytest.importorskip("ray", reason="needs Ray: pip install 'densezoo[ray]'")
+    pytest.importorskip("ray", reason="needs Ray: pip install ray")
     import ray
     from ray.cluster_utils import Cluster
 
@@ -302,6 +300,6 @@ def test_without_ray(fresh: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(
-        MissingDependencyError, match=r"--ray needs Ray, which is not installed: pip install 'densezoo\[ray\]'"
+        MissingDependencyError, match="--ray needs Ray, which is not installed: pip install ray, or in a clone"
     ):
         next(sweep.sweep(plan("densenet_bc_22_8*", ["digits"], ["own"]), fresh, "auto"))

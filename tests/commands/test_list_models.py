@@ -21,7 +21,7 @@ def test_listing(tool: Tool, capsys: pytest.CaptureFixture[str], monkeypatch: py
     lines = capsys.readouterr().out.splitlines()
     assert [line.split() for line in lines] == [
         ["name", "top1", "params"],
-        ["densenet169.tv_in1k", "75.60", "14.15", "M"],
+        ["densenet169.tv_in1k", "75.600", "14.15", "M"],
     ]
     assert tool("list_models", "densenet1*.tv_in1k", "--json", "--columns", "name,top5") == 0
     assert json.loads(capsys.readouterr().out)[0] == {"name": "densenet121.tv_in1k", "top5": 91.972}

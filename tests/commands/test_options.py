@@ -48,7 +48,7 @@ def test_whole_numbers(number: int) -> None:
 @given(st.integers(max_value=-1).map(str) | st.floats().map(str) | st.text().filter(lambda text: not text.isdecimal()))
 def test_what_is_no_whole_number_is_refused(text: str) -> None:
     for parse in (options.count, options.positive):
-        with pytest.raises(argparse.ArgumentTypeError, match="is no whole number from 0 on"):
+        with pytest.raises(argparse.ArgumentTypeError, match="is no whole number of 0 or more"):
             parse(text)
 
 

@@ -1,4 +1,4 @@
-"""The commands as a user runs them: what they print, what they store, what they say when something is wrong."""
+"""An evaluation as a user runs it: what it prints and stores, what it says when something is wrong."""
 
 from __future__ import annotations
 
@@ -158,12 +158,12 @@ def test_one_message_and_status_1(
     tool: Tool, broken: Path, densenet169: Path, case: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments, message = WRONG[case]
-    places = {"dir": str(broken), "weights": str(densenet169)}
-    arguments = [argument.format(**places) for argument in arguments]
+    paths = {"dir": str(broken), "weights": str(densenet169)}
+    arguments = [argument.format(**paths) for argument in arguments]
     assert tool("test", *arguments, "--workers", 0, "--out", broken / "results") == 1
     shown = capsys.readouterr()
     error = shown.err[shown.err.index("error: ") :]
-    assert message.format(**places) in error
+    assert message.format(**paths) in error
     assert "Traceback" not in shown.err
     assert shown.err.count("error: ") == 1
     assert shown.out == ""

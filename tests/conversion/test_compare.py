@@ -10,7 +10,7 @@ from densenet_sources import refusal as refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from densezoo.conversion.compare import Matches, compare, refusal
+from densezoo.conversion.compare import Matches, match_tensors, refusal
 from densezoo.conversion.match import convert, recognise
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.keymaps import KEYMAPS
@@ -59,7 +59,7 @@ def test_another_architecture_is_refused_and_named() -> None:
 def compared(tensors: dict[str, torch.Tensor], **facts: Any) -> tuple[Matches, ConversionReport]:
     """The tensors against those of SMALL."""
     file = checkpoint(tensors, **facts)
-    return compare(file, recognise(file), SMALL)
+    return match_tensors(file, recognise(file), SMALL)
 
 
 def test_every_tensor_is_in_its_place_and_counted_once() -> None:
@@ -89,7 +89,7 @@ def test_the_refusal_lists_at_most_five_of_each_and_says_what_the_tensors_show()
     tensors = {name: tensor for name, tensor in state_dict(SMALL).items() if "denselayer2" not in name}
     file = checkpoint(tensors, hints=("computation: from a file beside",))
     naming = recognise(file)
-    lines = refusal(file, naming, compare(file, naming, SMALL)[1], naming.family.infer(naming)).splitlines()
+    lines = refusal(file, naming, match_tensors(file, naming, SMALL)[1], naming.family.infer(naming)).splitlines()
     assert lines == [
         "model.pth: does not hold the expected network; nothing was loaded",
         "  by its tensors (torchvision names): block_config is (1, 1), expected (2, 3)",

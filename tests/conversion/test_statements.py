@@ -13,6 +13,7 @@ from densenet_sources import DEEP, SMALL, as_densenet, as_source, checkpoint, re
 from densezoo.conversion.match import convert, recognise
 from densezoo.conversion.statements import check_description, check_family, check_weights, equal, statements
 from densezoo.errors import CheckpointError
+from densezoo.families.densenet.architecture import Stem
 from densezoo.families.densenet.keymaps import KEYMAPS
 from densezoo.families.rdnet.architecture import RDNetArchitecture
 from densezoo.types import NamedNetwork
@@ -39,7 +40,8 @@ def test_a_small_stem_may_have_kept_its_pool() -> None:
         "--options stem=cifar_norm (3x3 convolution and norm, and no pool after them), or --options stem=cifar_pool "
         "(the same with torchvision's pool, as huyvnphan's for CIFAR-10)"
     )
-    for stem in ("cifar_norm", "cifar_pool"):
+    stems: tuple[Stem, ...] = ("cifar_norm", "cifar_pool")
+    for stem in stems:
         assert convert(checkpoint(state_dict(arch)), stem=stem)[0] == dataclasses.replace(arch, stem=stem)
 
 

@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 from densezoo import api
 from densezoo.config import load_config
 from densezoo.data import workers
-from densezoo.data.workers import Pulse, lost_workers_named, watched
+from densezoo.data.workers import Pulse, lost_workers_named, watched_batches
 from densezoo.errors import EvaluationError
 from densezoo.formats.safetensors import write_safetensors
 
@@ -73,7 +73,7 @@ def loaded(fault: str, collate: Callable[[list[int]], object] = torch.tensor) ->
     loader: DataLoader[int] = DataLoader(
         Numbers(fault, pulse), batch_size=5, num_workers=2, timeout=0.2, collate_fn=collate
     )
-    return watched(loader, pulse)
+    return watched_batches(loader, pulse)
 
 
 def test_all_batches_come_in_order() -> None:

@@ -10,7 +10,7 @@ import torch
 from examples import example_facts
 
 from densezoo.errors import EvaluationError
-from densezoo.evaluation.comparison import compare, mcnemar
+from densezoo.evaluation.comparison import compare_runs, mcnemar
 from densezoo.evaluation.metrics import Records, score
 from densezoo.evaluation.predictions import read_predictions, write_predictions
 
@@ -30,7 +30,7 @@ def predictions(path: Path, seed: int, fingerprint: str = "f" * 64, shuffled: bo
 
 def test_two_runs_in_different_orders(tmp_path: Path) -> None:
     first, second = predictions(tmp_path / "a", 1), predictions(tmp_path / "b", 2, shuffled=True)
-    found = compare(read_predictions(tmp_path / "a"), read_predictions(tmp_path / "b"))
+    found = compare_runs(read_predictions(tmp_path / "a"), read_predictions(tmp_path / "b"))
     right = {int(r["index"]): r["rank"] == 0 for r in second}
     pairs = [(bool(r["rank"] == 0), bool(right[int(r["index"])])) for r in first]
     expected = [pairs.count(pair) for pair in ((True, True), (True, False), (False, True), (False, False))]
@@ -41,7 +41,7 @@ def test_other_images_can_t_be_compared(tmp_path: Path) -> None:
     predictions(tmp_path / "a", 1)
     predictions(tmp_path / "b", 2, "e" * 64)
     with pytest.raises(EvaluationError, match="are over different images or labels"):
-        compare(read_predictions(tmp_path / "a"), read_predictions(tmp_path / "b"))
+        compare_runs(read_predictions(tmp_path / "a"), read_predictions(tmp_path / "b"))
 
 
 @pytest.mark.parametrize(

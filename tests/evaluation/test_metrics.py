@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from timm.data.real_labels import RealLabelsImagenet
 
 from densezoo.errors import EvaluationError
-from densezoo.evaluation.metrics import Counts, counted_wrong, measure, only_classes, percent, score, wilson_interval
+from densezoo.evaluation.metrics import (
+    Counts,
+    counted_wrong,
+    mask_other_classes,
+    measure,
+    percent,
+    score,
+    wilson_interval,
+)
 
 
 def test_counts_by_hand() -> None:
@@ -192,7 +200,7 @@ def test_only_some_classes_compete() -> None:
     logits, classes = torch.randn(200, 50), [3, 7, 8, 20, 41, 42, 49]
     places = torch.randint(0, 7, (200,))
     assert count(logits, torch.tensor(classes)[places], classes) == count(logits[:, classes], places)
-    assert torch.isinf(only_classes(logits, classes)).sum() == 200 * 43
+    assert torch.isinf(mask_other_classes(logits, classes)).sum() == 200 * 43
 
 
 def test_nan_is_still_seen() -> None:

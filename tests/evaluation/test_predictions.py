@@ -12,7 +12,7 @@ from examples import example_facts
 
 from densezoo.errors import EvaluationError, MissingDependencyError
 from densezoo.evaluation.metrics import Records, measure, score
-from densezoo.evaluation.predictions import read_predictions, write_predictions
+from densezoo.evaluation.predictions import ROWS, read_predictions, write_predictions
 
 IDS = [f"image {i}" for i in range(10_000)]
 
@@ -60,5 +60,17 @@ def test_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         return real(name, *args, **kwargs)  # type: ignore[arg-type]
 
     monkeypatch.setattr(builtins, "__import__", missing)
-    with pytest.raises(MissingDependencyError, match=r"pip install 'densezoo\[parquet\]'"):
+    with pytest.raises(MissingDependencyError, match="pip install pyarrow, or"):
         read_predictions(tmp_path / "a")
+
+
+def test_rows_are_written_in_groups_of_what_may_be_in_memory(tmp_path: Path) -> None:
+    """Parts of 100 rows, as steps give them, are put together until there are ROWS."""
+    import pyarrow.parquet
+
+    predictions(tmp_path / "a", 1)
+    with pyarrow.parquet.ParquetFile(tmp_path / "a") as file:
+        groups = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+    assert groups == [1100] * 9 + [100]
+    assert ROWS <= 1100 < ROWS + 100
+    assert max(len(records) for _, records in read_predictions(tmp_path / "a").parts()) == ROWS

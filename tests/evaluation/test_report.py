@@ -8,7 +8,7 @@ from examples import example_facts
 
 from densezoo.evaluation.comparison import mcnemar
 from densezoo.evaluation.metrics import RECORD, Measures, measure
-from densezoo.evaluation.report import SHOWN, comparison_report, report
+from densezoo.evaluation.report import SHOWN, comparison_report, measures_report
 
 
 def measured(rows: list[tuple[int, int, int]], num_classes: int, cut: int = 0) -> Measures:
@@ -25,7 +25,8 @@ def measured(rows: list[tuple[int, int, int]], num_classes: int, cut: int = 0) -
 
 def test_a_run_by_hand() -> None:
     """Of four images two are right, one is third, one can't be read; the three that answer are sure: |2/3 - 1|."""
-    text = report(example_facts(), measured([(0, 0, 0), (0, 0, 0), (1, 2, 0), (2, -1, -1)], 3, cut=1), [1, 2, 3])
+    measures = measured([(0, 0, 0), (0, 0, 0), (1, 2, 0), (2, -1, -1)], 3, cut=1)
+    text = measures_report(example_facts(), measures, [1, 2, 3])
     assert text.splitlines() == [
         "densenet121.tv_in1k on imagenet1k, protocol torchvision, 4 images",
         "  top-1 50.00 %  (95 % interval 15.00 to 85.00)  2 of 4 images",
@@ -33,7 +34,7 @@ def test_a_run_by_hand() -> None:
         "  top-3 75.00 %  (95 % interval 30.06 to 95.44)  3 of 4 images",
         "  loss 0.6931 nats, expected calibration error 33.33 %",
         "  1 images can't be read and are counted wrong",
-        "  1 images are truncated; what is missing of them was filled in",
+        "  1 images are truncated; their missing ends were filled in",
         "  the worst classes:",
         "    class 1: 0.00 %, 0 of 1 images",
         "    class 2: 0.00 %, 0 of 1 images",
@@ -44,7 +45,7 @@ def test_a_run_by_hand() -> None:
 
 
 def test_at_most_ten_classes_are_shown() -> None:
-    text = report(example_facts(), measured([(i, 1, (i + 1) % 20) for i in range(20)], 20), [1])
+    text = measures_report(example_facts(), measured([(i, 1, (i + 1) % 20) for i in range(20)], 20), [1])
     assert text.count("    class ") == 2 * SHOWN == 20
     assert "    class 9: " in text
     assert "    class 10: " not in text

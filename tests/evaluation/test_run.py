@@ -86,7 +86,7 @@ def test_a_truncated_image_is_read_as_its_library_does_and_named(
     for _ in range(2):
         (result,) = evaluate(names=["keras"], predictions=tmp_path / "p.parquet", **options)
         assert result.coverage == Coverage(12, 12, (), 0, ("c/8.jpg",))
-    assert "1 images are truncated; what is missing" in api.analyze(tmp_path / "p.parquet", topk=[1])
+    assert "1 images are truncated; their missing ends" in api.analyze(tmp_path / "p.parquet", topk=[1])
 
 
 def test_resumed_where_it_was_it_gives_the_numbers_of_an_undisturbed_run(evaluate: Evaluate, tmp_path: Path) -> None:

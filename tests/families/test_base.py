@@ -13,9 +13,8 @@ from typing import Any
 
 import pytest
 import torch
-import toy_family
 from computation_interpreter import run
-from toy_family import Toy, ToyArchitecture
+from toy_family import Toy, ToyArchitecture, register
 
 import densezoo
 from densezoo.config import load_config
@@ -32,7 +31,6 @@ from densezoo.families import (
     family_of,
     get_family,
 )
-from densezoo.families.base import Part, Parts
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.network import DenseNet
 from densezoo.families.operations import INVERSES, OPERATIONS
@@ -48,11 +46,7 @@ SMALL = ToyArchitecture(norm_eps=1e-4)
 
 @pytest.fixture(autouse=True)
 def second_family(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Register the toy family, as a folder and one name in FAMILIES would: one file in place of each of its modules."""
-    parts = {part.module for part in vars(Parts).values() if isinstance(part, Part)}
-    for module in {"", *(f".{name}" for name in parts - {"torch7", "timm"})}:
-        monkeypatch.setitem(sys.modules, f"densezoo.families.toy{module}", toy_family)
-    monkeypatch.setattr("densezoo.families.FAMILIES", [*FAMILIES, "toy"])
+    register(monkeypatch)
 
 
 def defaults(name: str) -> Any:
@@ -304,7 +298,7 @@ def test_a_file_that_says_another_family_than_its_names(tmp_path: Path) -> None:
 
 def test_its_model_card_and_listing() -> None:
     spec = dataclasses.replace(densezoo.get_spec("densenet121.tv_in1k"), architecture=SMALL)
-    card = model_card("toy", [spec], [])
+    card = model_card("toy", [spec])
     assert "A toy of 2 stages." in card
     assert "@misc{toy," in card
     assert "4, 6 channels at 1/1, 1/1 of" in card

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from toy_family import FAMILY, Toy, ToyArchitecture, computation
+from toy_family import FAMILY, Toy, ToyArchitecture, computation, register
 
 from densezoo.families.systems import System, computed, torch_writer
 from densezoo.types import Computation
@@ -35,6 +35,12 @@ def test_what_a_system_can_t_have(fields: dict[str, Any], built: list[str], stor
     assert (SYSTEM.cannot_build(arch), SYSTEM.cannot_store(arch)) == (built, stored)
 
 
+@pytest.fixture(autouse=True)
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The family's folder is there."""
+    register(monkeypatch)
+
+
 def test_a_torch_file_has_the_source_s_names_and_the_wrapper(tmp_path: Path) -> None:
     arch = ToyArchitecture((2,), in_chans=1, num_classes=3)
     weights = dict(Toy(arch).state_dict())
@@ -48,7 +54,7 @@ def test_a_torch_file_has_the_source_s_names_and_the_wrapper(tmp_path: Path) -> 
     assert saved["foo1.scale"].equal(weights["stages.0.gamma"])
 
 
-def test_a_disk_s_error_is_an_error_of_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_s_error_is_an_error_of_the_disk(tmp_path: Path) -> None:
     arch = ToyArchitecture()
     with pytest.raises(OSError, match="."):
         torch_writer(FAMILY, "toy")(tmp_path / "no folder" / "m.pth", arch, Toy(arch).state_dict(), {})

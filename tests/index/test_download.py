@@ -1,4 +1,4 @@
-"""Weights from a server that misbehaves, from mirrors and by hand: the file as it was published, or one clear error."""
+"""Published weights in the cache: fetched once, checked at every use, put there by hand or taken from mirrors."""
 
 from __future__ import annotations
 

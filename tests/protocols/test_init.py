@@ -28,7 +28,7 @@ def test_the_same_kind_resizes_if_it_does_and_has_as_many_channels() -> None:
 
 def test_protocols_of_a_kind() -> None:
     assert {protocol.name for protocol in same_kind(get_protocol("cifar10"))} == {
-        "cifar10", "cifar100", "cifar-dice", "cifar-hysts", "cifar-huyvnphan", "cifar100-detectors", "svhn-detectors",
+        "cifar10", "cifar100", "cifar-dice", "cifar-huyvnphan", "cifar-hysts", "cifar100-detectors", "svhn-detectors",
         "svhn", "none",
     }  # fmt: skip
     assert [protocol.name for protocol in same_kind(get_protocol("digits"))] == ["digits"]

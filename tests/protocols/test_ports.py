@@ -8,26 +8,19 @@ from densezoo.protocols import get_protocol, ports
 
 RGB = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 1.0, "RGB")
 RGB_255 = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375), 255.0, "RGB")
+RECORD = ((123.68, 116.779, 103.939), (58.393, 57.12, 57.375), 255.0, "RGB")
 SHICAI = ((103.94, 116.78, 123.68), (1 / 0.017,) * 3, 255.0, "BGR")
-#: {name: (interpolation, decoder, EXIF applied, mean, std, range, order)}
+#: {name: (interpolation, decoder, EXIF applied, rounding of the crop, mean, std, range, order)}
 FIGURES = {
-    "caffe": ("bilinear", "cv2.imread", True, *SHICAI),
-    "mxnet": ("bilinear", "cv2.imread", True, *SHICAI),
-    "flyyufelix": ("bilinear", "cv2.imread", True, *SHICAI),
-    "keras": ("bicubic", "cv2.imread", True, *RGB),
-    "mindcv": ("bilinear", "mindspore", False, *RGB_255),
-    "mindvision": ("bilinear", "mindspore", False, *RGB_255),
-    "gluon": ("bilinear", "cv2.imdecode", True, *RGB),
-    "gluon-record": (
-        "bilinear",
-        "cv2.imdecode",
-        True,
-        (123.68, 116.779, 103.939),
-        (58.393, 57.12, 57.375),
-        255.0,
-        "RGB",
-    ),
-    "tf2cv": ("bilinear", "pil", False, *RGB_255),
+    "caffe": ("bilinear", "cv2.imread", True, "floor", *SHICAI),
+    "mxnet": ("bilinear", "cv2.imread", True, "floor", *SHICAI),
+    "flyyufelix": ("bilinear", "cv2.imread", True, "floor", *SHICAI),
+    "keras": ("bicubic", "cv2.imread", True, "floor", *RGB),
+    "mindcv": ("bilinear", "mindspore", False, "floor", *RGB_255),
+    "mindvision": ("bilinear", "mindspore", False, "floor", *RGB_255),
+    "gluon": ("bilinear", "cv2.imdecode", True, "floor", *RGB),
+    "gluon-record": ("bilinear", "cv2.imdecode", True, "floor", *RECORD),
+    "tf2cv": ("bilinear", "pil", False, "half_even", *RGB_255),
 }
 
 
@@ -37,14 +30,12 @@ def test_every_port_is_here() -> None:
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_figures(name: str) -> None:
-    """All of them: short side 256 by OpenCV without antialias, the central 224 with its offset rounded."""
+    """All of them: short side 256 by OpenCV without antialias, the central 224."""
     protocol = get_protocol(name)
-    assert (protocol.resize, protocol.crop, protocol.resize_backend) == (256, 224, "cv2")
-    rounding = "half_even" if name == "tf2cv" else "floor"  # by Python's round
-    assert (protocol.antialias, protocol.crop_rounding) == (False, rounding)
-    interpolation, decoder, exif, mean, std, value_range, order = FIGURES[name]
+    assert (protocol.resize, protocol.crop, protocol.resize_backend, protocol.antialias) == (256, 224, "cv2", False)
+    interpolation, decoder, exif, rounding, mean, std, value_range, order = FIGURES[name]
     assert (protocol.interpolation, protocol.decoder, protocol.exif) == (interpolation, decoder, exif)
-    assert (protocol.value_range, protocol.channel_order) == (value_range, order)
+    assert (protocol.crop_rounding, protocol.value_range, protocol.channel_order) == (rounding, value_range, order)
     assert protocol.mean == pytest.approx(mean, rel=1e-12)
     assert protocol.std == pytest.approx(std, rel=1e-12)
 

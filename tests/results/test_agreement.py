@@ -7,7 +7,7 @@ from examples import example_result
 
 from densezoo.errors import ResultError
 from densezoo.families.densenet.architecture import DenseNetArchitecture
-from densezoo.results.agreement import Agreement, check_expected, compare
+from densezoo.results.agreement import Agreement, check_expected, compare_with_published
 from densezoo.types import ModelSpec, ReportedResult, WeightSource
 
 SPEC = ModelSpec(
@@ -35,7 +35,7 @@ LUA = dataclasses.replace(
 
 def measured(correct: int, **values: object) -> Agreement:
     total = values.get("num_samples", 50000)
-    return compare(example_result(correct1=correct, top1=100 * correct / total, **values), [SPEC, LUA])  # type: ignore[operator]
+    return compare_with_published(example_result(correct1=correct, top1=100 * correct / total, **values), [SPEC, LUA])  # type: ignore[operator]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_the_publishers_other_figures_count_and_other_publishers_do_not() -> Non
     def under(*others: ReportedResult) -> bool | None:
         reported = (ReportedResult("imagenet1k", "timm", 74.7, None, "timm", "results.csv"), *others)
         spec = dataclasses.replace(SPEC, reported=reported)
-        return compare(example_result(protocol="timm", correct1=37360, top1=74.72), [spec]).agrees
+        return compare_with_published(example_result(protocol="timm", correct1=37360, top1=74.72), [spec]).agrees
 
     assert under() is True
     assert under(ReportedResult("imagenet1k", "caffe", 75.123, None, "shicai", "README")) is True
@@ -69,7 +69,8 @@ def test_one_decimal_is_a_wide_range() -> None:
     lua = dataclasses.replace(LUA, weights=SPEC.weights)
 
     def under(correct: int) -> bool | None:
-        return compare(example_result(protocol="torch7", correct1=correct, top1=correct / 500), [lua]).agrees
+        result = example_result(protocol="torch7", correct1=correct, top1=correct / 500)
+        return compare_with_published(result, [lua]).agrees
 
     assert [under(n) for n in (37469, 37470, 37530, 37531)] == [False, True, True, False]
 
@@ -138,5 +139,5 @@ def test_weights_that_are_known_by_word_are_compared_with_their_model_s_figures(
     values = {"model": LUA.name, "weights_sha256": "b" * 64, "protocol": "torch7"}
     lua = dataclasses.replace(LUA, weights=(WeightSource("torch7", "t7"),))
     result = example_result(correct1=37500, top1=75.0, **values)
-    assert compare(result, [SPEC, lua]).agrees is None
-    assert compare(dataclasses.replace(result, weights_known_by="user"), [SPEC, lua]).agrees is True
+    assert compare_with_published(result, [SPEC, lua]).agrees is None
+    assert compare_with_published(dataclasses.replace(result, weights_known_by="user"), [SPEC, lua]).agrees is True

@@ -2,14 +2,24 @@ from __future__ import annotations
 
 import dataclasses
 
-import pytest
 from examples import example_result
 
-from densezoo.errors import ResultError
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.index.load import load_index
-from densezoo.results.tables import dataset_table, fill_tables
-from densezoo.types import ModelSpec, ReportedResult, WeightSource
+from densezoo.results.tables import (
+    Notes,
+    best_table,
+    counts,
+    dataset_rows,
+    giga_flops,
+    measured_by_protocol,
+    measured_table,
+    older_table,
+    published_by_protocol,
+    published_table,
+    top1_by_dataset,
+)
+from densezoo.types import EvalResult, ModelSpec, ReportedResult, WeightSource
 
 SPEC = ModelSpec(
     name="densenet121.tv_in1k",
@@ -20,96 +30,139 @@ SPEC = ModelSpec(
     num_params=7_978_856,
     flops={"torchvision": 2_834_161_664},
     metafiles=("metafiles/torchvision.yml",),
-    weights=(WeightSource("torch", "pickle", hash_prefix="a639ec97"),),
+    image_size=224,
+    weights=(
+        WeightSource("torch", "pickle", url="https://example.org/a.pth", hash_prefix="a639ec97"),
+        WeightSource("torch7", "t7", url="https://example.org/b.t7", hash_prefix="b0b0b0b0", withdrawn="2024: gone"),
+    ),
     reported=(
-        ReportedResult("imagenet1k", "torchvision", 74.434, 91.972, "torchvision", "densenet.py"),
+        ReportedResult("imagenet1k", "torchvision", 74.434, 91.972, "torchvision", "densenet.py", note="on one GPU"),
         ReportedResult("imagenet1k", "timm", 74.75, None, "timm", "results.csv"),
         ReportedResult("cifar10+", "cifar10", 95.49, None, "somebody", "README"),
+        ReportedResult("cifar10", "cifar10", 94.08, None, "somebody", "README"),
+        ReportedResult("imagenet-a", None, None, 22.5, "else", "a paper", not_evaluable="nobody knows the protocol"),
     ),
     code="https://example.org",
 )
+SPECS = load_index()
 
 
-def rows(dataset: str, *results: object) -> list[list[str]]:
-    lines = dataset_table(dataset, [SPEC], results).splitlines()  # type: ignore[arg-type]
+def cells(table: str) -> list[list[str]]:
+    """The header and the rows of a table in Markdown; what stands below it is left out."""
+    lines = [line for line in table.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in (lines[0], *lines[2:])]
 
 
-def test_published_and_measured_side_by_side() -> None:
-    header, torchvision, timm, mmpretrain = rows(
-        "imagenet1k", example_result(), example_result(protocol="mmpretrain", top1=75.0)
-    )
+def measured(*results: EvalResult) -> list[list[str]]:
+    return cells(measured_table([SPEC], results, "imagenet1k"))
+
+
+def test_published_figures_are_sorted_with_links_to_card_and_files() -> None:
+    header, timm, torchvision = cells(published_table("imagenet1k", [SPEC], "docs/results"))
     assert header == [
-        "model", "weights", "parameters", "FLOPs (counted as)", "protocol", "published top-1", "published top-5",
-        "published by", "measured top-1", "measured top-5", "images", "date",
+        "top-1", "top-5", "model", "protocol", "published by", "params (M)", "FLOPs (G)", "files", "note",
     ]  # fmt: skip
-    about = ["densenet121.tv_in1k", "[torchvision](https://example.org)", "7,978,856", "2,834,161,664 (torchvision)"]
-    measured = ["74.43 (74.05 to 74.81)", "91.97 (91.73 to 92.21)", "50,000", "2026-11-20"]
-    assert torchvision == [*about, "torchvision", "74.434", "91.972", "torchvision", *measured]
-    assert timm == [*about, "timm", "74.75", "", "timm", "", "", "", ""]
-    assert mmpretrain == [*about, "mmpretrain", "", "", "", "75.00 (74.05 to 74.81)", *measured[1:]]
+    model, file = "[densenet121.tv_in1k](../models/densenet121.md)", "[pth](https://example.org/a.pth)"
+    assert timm == ["74.75", "", model, "timm", "timm", "7.98", "2.83", file, ""]
+    assert torchvision == ["74.434", "91.972", model, "torchvision", "torchvision", "7.98", "2.83", file, "1"]
+    assert published_table("imagenet1k", [SPEC]).endswith("\nNotes:\n\n1. on one GPU\n")
+    assert published_table("imagenet-r", [SPEC]) == ""
+
+
+def test_older_figures_of_a_publisher_stand_apart() -> None:
+    older = dataclasses.replace(SPEC.reported[0], top1=99.0, note="older table, 2020")
+    elsewhere = dataclasses.replace(older, published_by="somebody else", note=None)
+    spec = dataclasses.replace(SPEC, reported=(*SPEC.reported, older, elsewhere))
+    assert [row[0] for row in cells(published_table("imagenet1k", [spec]))[1:]] == ["99.0", "74.75", "74.434"]
+    assert cells(older_table("imagenet1k", [spec])) == [
+        ["top-1", "top-5", "model", "protocol", "published by", "note"],
+        ["99.0", "91.972", SPEC.name, "torchvision", "torchvision", "older table, 2020"],
+    ]
+    assert older_table("imagenet1k", [SPEC]) == ""
+    assert (
+        cells(best_table("imagenet1k", [dataclasses.replace(spec, reported=(SPEC.reported[0], older))]))[1][0]
+        == "74.434"
+    )
 
 
 def test_a_plus_is_the_same_test_set() -> None:
-    assert [row[7] for row in rows("cifar10")[1:]] == ["somebody (+)"]
+    header, plus, plain = cells(published_table("cifar10", [SPEC]))
+    assert "top-5" not in header  # nobody published one
+    assert [dict(zip(header, row))["trained on"] for row in (plus, plain)] == ["cifar10+", ""]
+
+
+def test_a_figure_that_nobody_can_measure_says_why() -> None:
+    header, row = cells(published_table("imagenet-a", [SPEC]))
+    assert "top-1" not in header
+    assert dict(zip(header, row))["protocol"] == "not known"
+    assert "1. can't be measured with densezoo: nobody knows the protocol\n" in published_table("imagenet-a", [SPEC])
+
+
+def test_flops_are_those_at_the_protocols_image_size() -> None:
+    assert giga_flops(SPECS["densenet121.ra_in1k"], "timm") == "2.83"
+    assert giga_flops(SPECS["densenet121.ra_in1k"], "timm-288") == "4.68"
+    assert giga_flops(SPECS["densenet_bc_100_12.dice_cifar10"], "none") == "0.29"
+    unsized = dataclasses.replace(SPECS["densenet_bc_100_12.dice_cifar10"], image_size=None)
+    assert giga_flops(unsized, "none") == ""
+
+
+def test_the_highest_figure_of_each_architecture() -> None:
+    other = dataclasses.replace(
+        SPEC, name="densenet121.other", reported=(dataclasses.replace(SPEC.reported[0], top1=80.0),)
+    )
+    small = dataclasses.replace(SPEC, name="densenet169.x", reported=(SPEC.reported[0],))
+    rows = cells(best_table("imagenet1k", [SPEC, small, other]))[1:]
+    assert [row[:3] for row in rows] == [
+        ["80.0", "91.972", "[densenet121.other](docs/models/densenet121.md)"],
+        ["74.434", "91.972", "[densenet169.x](docs/models/densenet169.md)"],
+    ]
+    assert len(cells(best_table("imagenet1k", [SPEC, small, other], number=1))) == 2
+
+
+def test_top1_of_several_datasets_side_by_side() -> None:
+    notes = Notes()
+    header, *rows = cells(top1_by_dataset(["imagenet1k", "cifar10"], [SPEC], notes))
+    assert header == ["model", "protocol", "imagenet1k", "cifar10", "note"]
+    assert rows == [
+        [SPEC.name, "torchvision", "74.434", "", "1"],
+        [SPEC.name, "timm", "74.75", "", ""],
+        [SPEC.name, "cifar10", "", "95.49", ""],
+        [SPEC.name, "cifar10", "", "94.08", ""],
+    ]
+    assert notes.text() == "\nNotes:\n\n1. on one GPU\n"
+
+
+def test_measured_beside_published() -> None:
+    header, mmpretrain, torchvision = measured(example_result(), example_result(protocol="mmpretrain", top1=75.0))
+    assert header == ["model", "protocol", "top-1 (95 % interval)", "top-5", "images", "published top-1"]
+    again = dataclasses.replace(SPEC, reported=(SPEC.reported[0], dataclasses.replace(SPEC.reported[0], top1=74.65)))
+    assert len(cells(measured_table([again], [example_result()]))) == 2  # beside the first of several figures alone
+    link = "[densenet121.tv_in1k](docs/models/densenet121.md)"
+    assert torchvision == [link, "torchvision", "74.43 (74.05 to 74.81)", "91.97", "50,000", "74.434"]
+    assert mmpretrain == [link, "mmpretrain", "75.00 (74.05 to 74.81)", "91.97", "50,000", ""]
+    everywhere = cells(measured_table([SPEC], [example_result(), example_result(dataset="imagenet-r")]))
+    assert [row[0] for row in everywhere] == ["dataset", "imagenet-r", "imagenet1k"]
 
 
 def test_other_weights_under_the_same_name_are_left_out() -> None:
-    assert rows("imagenet1k", example_result(weights_sha256="0" * 64))[1][8] == ""
-    assert rows("imagenet1k", example_result(model="densenet169.tv_in1k"))[1][8] == ""
-
-
-DOCUMENT = "# Results\n\n<!-- table: imagenet1k -->\nstale\n<!-- end of table -->\n\nend\n"
-
-
-def test_only_what_is_between_the_markers_changes() -> None:
-    filled = fill_tables(DOCUMENT, "README.md", {SPEC.name: SPEC}, [example_result()])
-    assert filled.startswith("# Results\n\n<!-- table: imagenet1k -->\n| model ")
-    assert filled.endswith("|\n<!-- end of table -->\n\nend\n")
-    assert "stale" not in filled
-    assert fill_tables(filled, "README.md", {SPEC.name: SPEC}, [example_result()]) == filled
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("<!-- table: imagenet1k -->\n", "README.md: a '<!-- table: ... -->' without its"),
-        (DOCUMENT.replace("imagenet1k", "mnist"), "no measured result for a table of 'mnist'"),
-    ],
-)
-def test_bad_markers(text: str, message: str) -> None:
-    with pytest.raises(ResultError, match=message):
-        fill_tables(text, "README.md", {SPEC.name: SPEC}, [])
-
-
-def test_an_unmeasured_cell_is_empty() -> None:
-    unreported = dataclasses.replace(SPEC, reported=())
-    with pytest.raises(ResultError):
-        dataset_table("imagenet1k", [unreported], [])
-
-
-def test_one_file_of_weights_under_several_protocols() -> None:
-    results = [
-        example_result(protocol="timm", top1=74.75),
-        example_result(),
-        example_result(tta="flip", top1=80.0),
-        example_result(protocol="caffe", weights_sha256="0" * 64),
-        example_result(dataset="imagenet-real", protocol="caffe"),
-    ]
-    text = "<!-- table: imagenet1k/protocols -->\nold\n<!-- end of table -->\n"
-    header, _, row = fill_tables(text, "README.md", {SPEC.name: SPEC}, results).splitlines()[1:-1]
-    assert [cell.strip() for cell in header.strip("|").split("|")] == ["weights", "torchvision", "timm"]
-    cells = [SPEC.name, "74.43 (74.05 to 74.81)", "74.75 (74.05 to 74.81)"]
-    assert [cell.strip() for cell in row.strip("|").split("|")] == cells
-    with pytest.raises(ResultError, match="no weights measured under two protocols .* 'imagenet1k/protocols'"):
-        fill_tables(text, "README.md", {SPEC.name: SPEC}, results[1:])
+    assert measured_table([SPEC], [example_result(weights_sha256="0" * 64)]) == ""
+    assert measured_table([SPEC], [example_result(model="densenet169.tv_in1k")]) == ""
 
 
 def test_augmented_results_are_rows_of_their_own() -> None:
-    found = rows("imagenet1k", example_result(), example_result(tta="ten-crop", top1=75.5))
-    assert [row[4] for row in found[1:]] == ["torchvision", "timm", "torchvision+ten-crop"]
-    assert found[1][8].startswith("74.43")
-    assert found[3][8].startswith("75.50")
+    found = measured(example_result(), example_result(tta="ten-crop", top1=75.5))
+    assert [row[1:3] for row in found[1:]] == [
+        ["torchvision+ten-crop", "75.50 (74.05 to 74.81)"],
+        ["torchvision", "74.43 (74.05 to 74.81)"],
+    ]
+    crops = dataclasses.replace(SPEC.reported[0], tta="ten-crop", top1=76.0)
+    spec = dataclasses.replace(SPEC, reported=(*SPEC.reported, crops))
+    rows = dataset_rows("imagenet1k", [spec], [example_result(tta="ten-crop", top1=75.5)])
+    assert [(row.protocol, row.measured is not None) for row in rows] == [
+        ("torchvision", False),
+        ("timm", False),
+        ("torchvision+ten-crop", True),
+    ]
 
 
 def test_another_backend_or_precision_hides_nothing() -> None:
@@ -121,25 +174,39 @@ def test_another_backend_or_precision_hides_nothing() -> None:
         example_result(precision="bfloat16", top1=62.0),
     ]
     for results in (reference + others, others + reference):
-        found = {row[4]: row[8][:5] for row in rows("imagenet1k", *results)[1:]}
-        assert found == {
+        assert {row[1]: row[2][:5] for row in measured(*results)[1:]} == {
             "torchvision": "74.43",
             "timm": "74.75",
             "torchvision+openvino": "60.00",
             "timm+openvino": "61.00",
             "torchvision+bfloat16": "62.00",
         }
-        text = "<!-- table: imagenet1k/protocols -->\nold\n<!-- end of table -->\n"
-        lines = fill_tables(text, "README.md", {SPEC.name: SPEC}, results).splitlines()[3:-1]
-        cells = {line.split("|")[1].strip(): [cell.strip()[:5] for cell in line.split("|")[2:4]] for line in lines}
-        assert cells == {SPEC.name: ["74.43", "74.75"], f"{SPEC.name}+openvino": ["60.00", "61.00"]}
+        rows = {
+            row[0]: [cell[:5] for cell in row[1:]]
+            for row in cells(measured_by_protocol("imagenet1k", [SPEC], results))[1:]
+        }
+        assert rows == {SPEC.name: ["74.43", "74.75"], f"{SPEC.name}+openvino": ["60.00", "61.00"]}
+
+
+def test_one_file_of_weights_under_several_protocols() -> None:
+    results = [
+        example_result(protocol="timm", top1=74.75),
+        example_result(),
+        example_result(tta="flip", top1=80.0),
+        example_result(protocol="caffe", weights_sha256="0" * 64),
+        example_result(dataset="imagenet-real", protocol="caffe"),
+    ]
+    header, row = cells(measured_by_protocol("imagenet1k", [SPEC], results))
+    assert header == ["weights", "torchvision", "timm"]
+    assert row == [SPEC.name, "74.43", "74.75"]
+    assert measured_by_protocol("imagenet1k", [SPEC], results[1:]) == ""
 
 
 def test_how_weights_are_known_is_shown_where_no_hash_is_published() -> None:
     unhashed = dataclasses.replace(SPEC, weights=(*SPEC.weights, WeightSource("torch", "safetensors")))
 
     def table(spec: ModelSpec, **values: object) -> str:
-        return dataset_table("imagenet1k", [spec], [example_result(**values)])
+        return measured_table([spec], [example_result(**values)])
 
     other = {"weights_sha256": "0" * 64}
     assert "] " not in table(unhashed, weights_known_by="published-hash").replace("](", "")
@@ -159,7 +226,7 @@ def test_how_weights_are_known_is_shown_where_no_hash_is_published() -> None:
 
 
 def test_every_model_with_weights_can_fill_its_cell() -> None:
-    specs = {name: spec for name, spec in load_index().items() if spec.weights}
+    specs = {name: spec for name, spec in SPECS.items() if spec.weights}
     assert len(specs) > 50
     for name, spec in specs.items():
         stated = [source.stated_hashes for source in spec.weights]
@@ -167,4 +234,34 @@ def test_every_model_with_weights_can_fill_its_cell() -> None:
         sha256 = next((each for hashes in stated for each in hashes if each.sha256 and not each.of), None)
         digits = sha256.digits if sha256 and all(stated) else ""
         result = example_result(model=name, weights_sha256=f"{digits:0<64}", weights_known_by=known_by)
-        assert "74.43 (" in dataset_table("imagenet1k", [spec], [result]), name
+        assert "74.43 (" in measured_table([spec], [result]), name
+
+
+def test_the_seven_published_accuracies_of_one_training() -> None:
+    header, *rows = cells(published_by_protocol("imagenet1k", SPECS, "lua_in1k"))
+    assert header == ["protocol", "how it resizes", "densenet121", "densenet161", "densenet169", "densenet201"]
+    figures = {row[0].strip("`"): row[2] for row in rows}
+    seven = {
+        "torch7": "75.0",
+        "keras": "74.972",
+        "mmpretrain": "74.96",
+        "caffe": "74.91",
+        "mxnet": "74.84",
+        "timm": "74.750",
+        "torchvision": "74.434",
+    }
+    assert {name: figure for name, figure in figures.items() if name in seven} == seven
+    listed = [float(figure) for figure in figures.values() if figure]
+    assert listed == sorted(listed, reverse=True)
+    assert {row[0].strip("`"): row[1] for row in rows}["timm"] == "bicubic, Pillow, antialias"
+    assert published_by_protocol("imagenet1k", {SPEC.name: SPEC}) == ""
+
+
+def test_the_sentence_on_what_the_index_has() -> None:
+    text = counts(
+        [SPEC, dataclasses.replace(SPEC, name="densenet121.other", weights=(), reported=())], [example_result()]
+    )
+    assert text == (
+        "The index has 1 architectures, 2 sets of weights of them with 2 published files, and 5 published accuracies "
+        "under 3 protocols. 1 of these sets were measured by us.\n"
+    )

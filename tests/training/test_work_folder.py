@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from densezoo import api
-from densezoo.api import training
 from densezoo.errors import ConfigError, TrainingError
+from densezoo.evaluation import run
 from densezoo.formats.identity import file_sha256
 
 CONFIG = api.DEMO[0]
@@ -42,7 +42,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the same run, ended in its third epoch."""
     folder: Path = tmp_path_factory.mktemp("runs") / "interrupted"
-    real, calls = training.percentages, []
+    real, calls = run.percentages, []
 
     def percentages(*arguments: object) -> Mapping[str, float]:
         calls.append(0)
@@ -51,7 +51,7 @@ def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return real(*arguments)  # type: ignore[arg-type]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "percentages", percentages)
+        patch.setattr(run, "percentages", percentages)
         with pytest.raises(KeyboardInterrupt, match="epoch 2 is kept in .*: the same command with --resume goes on"):
             train(folder)
     return folder

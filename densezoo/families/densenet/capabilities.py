@@ -27,7 +27,7 @@ from densezoo.families.systems import (
     WeightFile,
     computed,
     torch_writer,
-    write_safetensors,
+    write_densezoo,
 )
 from densezoo.formats.detect import read_checkpoint
 from densezoo.formats.keras.writer import write_keras
@@ -215,7 +215,7 @@ _NO_DROPOUT: Values = {"drop_rate": (0.0,)}
 _PLAIN = {"layers without bottleneck": lambda arch: arch.bn_size is None}
 
 SYSTEMS: Mapping[str, System[DenseNetArchitecture]] = {
-    "densezoo": System(build=DenseNet, write=write_safetensors, extensions=(".safetensors",)),
+    "densezoo": System(build=DenseNet, write=write_densezoo, extensions=(".safetensors",)),
     "torchvision": System(
         only={**_TORCH, "stem": ("imagenet",), "reduction": (0.5,), "aa_layer": (None,), "in_chans": (3,)},
         only_built=_NO_DROPOUT,

@@ -23,14 +23,21 @@ CITATION = """\
 }"""
 
 
+ABSTRACT = (
+    "> Every layer of a block is connected to every later one, so that features are reused and fewer parameters are "
+    "needed. [Densely Connected Convolutional Networks](https://arxiv.org/abs/1608.06993), CVPR 2017.\n"
+)
+
+
 def summary(arch: DenseNetArchitecture) -> str:
-    """How the network is built, one sentence on each line.
+    """What its paper says in one line, and how the network is built, one sentence on each line.
 
     Args:
         arch: the network.
     """
     blocks = ", ".join(map(str, arch.block_config[:-1])) + f" and {arch.block_config[-1]}"
     text = [
+        ABSTRACT,
         f"A DenseNet of growth rate {arch.growth_rate}: dense blocks of {blocks} layers after "
         f"{arch.stem_layout.words}.",
         "A layer reads the feature maps of every layer before it in its block and adds "

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from densezoo.families.rdnet import FAMILY
 from densezoo.families.rdnet.architecture import RDNetArchitecture
 from densezoo.families.rdnet.network import RDNet
-from densezoo.families.systems import TORCH_EXTENSIONS, System, WeightFile, torch_writer, write_safetensors
+from densezoo.families.systems import TORCH_EXTENSIONS, System, WeightFile, torch_writer, write_densezoo
 
 TIMM_EPS = 1e-6  # of every norm of timm's network
 
@@ -52,7 +52,7 @@ def _run_timm(file: WeightFile, arch: RDNetArchitecture, images: Tensor) -> Tens
 
 
 SYSTEMS: Mapping[str, System[RDNetArchitecture]] = {
-    "densezoo": System(build=RDNet, write=write_safetensors, extensions=(".safetensors",)),
+    "densezoo": System(build=RDNet, write=write_densezoo, extensions=(".safetensors",)),
     "timm": System(
         only={"norm_eps": (TIMM_EPS,)},
         only_stored={"head_norm_eps": (TIMM_EPS,)},

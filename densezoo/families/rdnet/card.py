@@ -22,8 +22,14 @@ CITATION = """\
 }"""
 
 
+ABSTRACT = (
+    "> Wider dense layers of modern parts and more transitions: networks that concatenate beat networks that add, "
+    "again. [DenseNets Reloaded](https://arxiv.org/abs/2403.19588), ECCV 2024.\n"
+)
+
+
 def summary(arch: RDNetArchitecture) -> str:
-    """How the network is built, one sentence on each line.
+    """What its paper says in one line, and how the network is built, one sentence on each line.
 
     Args:
         arch: the network.
@@ -32,6 +38,7 @@ def summary(arch: RDNetArchitecture) -> str:
     halving = len(arch.downsample)
     return "\n".join(
         [
+            ABSTRACT,
             f"An RDNet of {len(arch.block_config)} stages of dense layers, {sum(arch.block_config)} in all, after a "
             f"{arch.patch_size}x{arch.patch_size} convolution of stride {arch.patch_size}.",
             "A layer reads the feature maps of every layer before it in its stage: a depthwise 7x7 convolution, a "

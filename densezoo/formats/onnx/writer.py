@@ -34,7 +34,7 @@ def write_onnx(
         import onnx
         from onnx import TensorProto, helper, numpy_helper
     except ImportError:
-        raise MissingDependencyError(f"{path}: writing ONNX", "the package onnx", "formats") from None
+        raise MissingDependencyError(f"{path}: writing ONNX", "onnx", "formats") from None
     start, end = computation.input, computation.output
     names = {start.name: start.name}  # {step: its name in the file}
     nodes: list[Any] = []

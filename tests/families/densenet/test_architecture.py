@@ -51,7 +51,7 @@ def test_the_edges_of_what_one_can_be(fields: dict[str, Any]) -> None:
 
 #: {stem: (image side / map side before its pool, in the first block)}, counted by hand.
 REDUCTIONS: dict[Stem, tuple[int, int]] = {
-    "imagenet": (2, 4), "deep": (2, 4), "cifar": (1, 1), "cifar_norm": (1, 1)
+    "imagenet": (2, 4), "deep": (2, 4), "cifar": (1, 1), "cifar_norm": (1, 1), "cifar_pool": (1, 2)
 }  # fmt: skip
 
 

@@ -71,9 +71,9 @@ def test_what_is_written_is_read(tmp_path: Path, tree: dict[str, object]) -> Non
         ("a: 1\n}", "line 2: a closing bracket too many"),
         ('a: "no end', "line 1: expected a name or a value; found '\"no end'"),
         ("a\n\n%", "line 3: expected a name or a value; found '%'"),
-        ("a {" * (MAX_NESTING + 1), f"messages nested more than {MAX_NESTING} deep"),
+        ("a {" * (MAX_NESTING + 1), f"messages nested {MAX_NESTING} deep; expected fewer levels"),
         ("a " * (MAX_WORDS + 2), f"more than {MAX_WORDS:,} words"),
-        ("#" * (MAX_BYTES + 1), f"{MAX_BYTES + 1:,} bytes; no network description is that long"),
+        ("#" * (MAX_BYTES + 1), f"{MAX_BYTES + 1:,} bytes; expected at most {MAX_BYTES:,} in a network description"),
     ],
     ids=["cut off", "closed twice", "text", "sign", "deep", "words", "bytes"],
 )

@@ -54,6 +54,10 @@ def test_fillings_and_expansions_stay_one_number() -> None:
     same = stored_constant(stored([3, 4]))
     assert made("Expand", same, whole(1)) is same
     assert made("Expand", same, whole(2, 2)) is None  # two numbers, repeated in turn
+    table = stored_constant(stored([1, 2, 3, 4, 5, 6], dims=[2, 3]))
+    assert made("Expand", table, whole(3)) is table  # sides are held against each other from the last one on
+    assert made("Expand", table, whole(2, 3)) is table
+    assert made("Expand", table, whole(3, 2)) is made("Expand", table, whole(2)) is None
 
 
 @given(sides, st.integers(-3, 3), st.integers(-3, 3))
