@@ -184,7 +184,6 @@ def check_file(row: Row, source: WeightSource) -> None:
         assert stated == {"md5": row["hash_prefix"]}, row
 
 
-
 @pytest.mark.parametrize(
     ("alias", "name"),
     [
