@@ -59,13 +59,15 @@ def test_a_plan_is_what_fits_in_the_order_of_the_pixels() -> None:
         Task("imagenet1k", "torch7", BROKEN),
     ]
     assert {task.dataset for task in plan("*", ["digits", "cifar100"], ["own"])} == {"digits", "cifar100"}
-    assert {task.model for task in plan("*", ["cifar10.1"], ["own"])} == {"densenet_bc_100_12.dice_cifar10"}
+    models = {task.model for task in plan("*", ["cifar10.1"], ["own"])}
+    assert "densenet_bc_100_12.dice_cifar10" in models
+    assert {model.partition("_cifar10")[1] for model in models} == {"_cifar10"}
     assert {task.model for task in plan("*", ["digits"], ["own"])} == {"densenet_bc_22_8.densezoo_digits"}
 
 
 def test_what_cannot_be_planned() -> None:
-    with pytest.raises(ConfigError, match=r"no model with weights matches 'densenet121\*' and fits cifar10 under own"):
-        plan("densenet121*", ["cifar10"], ["own"])
+    with pytest.raises(ConfigError, match=r"no model with weights matches 'densenet201\*' and fits cifar10 under own"):
+        plan("densenet201*", ["cifar10"], ["own"])
     with pytest.raises(UnknownNameError, match="there is no protocol 'tim'"):
         plan("*", ["imagenet1k"], ["tim"])
     with pytest.raises(UnknownNameError, match="there is no dataset 'imagenet'"):
@@ -109,9 +111,8 @@ def test_a_fetched_file_without_a_published_hash_fills_its_model_s_cell(
     assert (alone.model, alone.weights_known_by) == (GOOD, "first-use-hash")
     rows = measured_table(load_index().values(), [alone]).splitlines()
     assert [GOOD in line for line in rows if "[a]" in line and line.startswith("|")] == [True]
-    assert rows[-1] == (
-        "[a] the publisher states no hash; the weights are the file that was first fetched for this name."
-    )
+    legend = "[a] the publisher states no hash; the weights are the file that was first fetched for this name."
+    assert legend in rows
 
 
 def test_the_outcome_is_that_of_a_test_alone_with_and_without_the_cache(settings: Settings, fresh: Settings) -> None:
