@@ -21,7 +21,7 @@ from densezoo.evaluation.hashing import hashed
 from densezoo.formats.identity import file_sha256
 from densezoo.index.known import identify
 from densezoo.index.load import get_spec, load_index
-from densezoo.index.select import select
+from densezoo.index.select import matching
 from densezoo.paths import ROOT
 from densezoo.protocols import get_protocol, same_kind
 from densezoo.results.store import failure_path, read_results, record_failure, write_result
@@ -126,7 +126,7 @@ def plan(
         DatasetError: a dataset of several subsets can't be opened.
         ConfigError: nothing fits.
     """
-    specs = [spec for spec in select(load_index().values(), pattern) if spec.weights]
+    specs = [spec for spec in matching(pattern, load_index().values())[0] if spec.weights]
     named = [name if name == OWN else get_protocol(name).name for name in protocols]
     tasks = {
         Task(dataset, spec.protocol if name == OWN else name, spec.name, subset)
