@@ -50,16 +50,6 @@ CORRECTED = {
         "configs/densenet/README.md @6e2a4c7 (2024-07-25) and later; benchmark_results.md:70-71 @51b0636",
     ),
 }
-#: Publishers that no metafile has yet. Empty when the index is complete.
-MISSING = {
-    "osmr/imgclsmob chainer_",
-    "osmr/imgclsmob gluon",
-    "osmr/imgclsmob keras_",
-    "osmr/imgclsmob pytorch",
-    "osmr/imgclsmob tensorflow2",
-    "osmr/imgclsmob tensorflow_",
-    "osmr/pytorchcv",
-}
 
 Row = dict[str, str]
 
@@ -121,7 +111,7 @@ def protocol(row: Row) -> str:
     return OF_PUBLISHER[row["published_by"]]
 
 
-@pytest.mark.parametrize("publisher", sorted({row["published_by"] for row in MORE_FIGURES} - MISSING))
+@pytest.mark.parametrize("publisher", sorted({row["published_by"] for row in MORE_FIGURES}))
 def test_every_further_accuracy_to_the_last_digit(publisher: str) -> None:
     rows = [row for row in MORE_FIGURES if row["published_by"] == publisher]
     for row in rows:
@@ -168,7 +158,7 @@ def test_every_published_file() -> None:
         check_file(row, source)
 
 
-@pytest.mark.parametrize("publisher", sorted({row["published_by"] for row in MORE_FILES} - MISSING))
+@pytest.mark.parametrize("publisher", sorted({row["published_by"] for row in MORE_FILES}))
 def test_every_further_file(publisher: str) -> None:
     for row in MORE_FILES:
         if row["published_by"] == publisher:
@@ -192,19 +182,6 @@ def check_file(row: Row, source: WeightSource) -> None:
         assert stated[algorithm] == whole, row
     if "md5 in full" in row["note"]:
         assert stated == {"md5": row["hash_prefix"]}, row
-
-
-def test_a_publisher_is_missing_only_while_it_is() -> None:
-    incomplete = {row["published_by"] for row in MORE_FIGURES if not reported(row)}
-    for row in MORE_FILES:
-        source = source_of(row)
-        try:
-            assert source is not None
-            if source.url == row["url"]:
-                check_file(row, source)
-        except AssertionError:
-            incomplete.add(row["published_by"])
-    assert incomplete == MISSING
 
 
 @pytest.mark.parametrize(

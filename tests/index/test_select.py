@@ -37,7 +37,7 @@ def names(pattern: str = "*", where: str | None = None, sort: str = "name") -> l
 
 def test_a_filter() -> None:
     chosen = names(where="top1 > 76 and params < 10e6 and dataset == 'imagenet1k'", sort="-top1")
-    assert chosen == ["densenetblur121d.ra_in1k", "densenet121.ra_in1k"]
+    assert chosen == ["densenetblur121d.ra_in1k", "densenet121.pcv_in1k", "densenet121.ra_in1k"]
 
 
 @pytest.mark.parametrize(
