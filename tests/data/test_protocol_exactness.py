@@ -128,7 +128,7 @@ def open_model_zoo(mean: list[float], std: float | list[float], rgb: bool) -> Ca
 
     def pipeline(data: bytes) -> torch.Tensor:
         image = squeezed(data)[..., ::-1] if rgb else squeezed(data)
-        return torch.from_numpy(((image - np.float32(mean)) / np.float32(std)).transpose(2, 0, 1))
+        return torch.from_numpy(((image - np.array(mean, np.float32)) / np.array(std, np.float32)).transpose(2, 0, 1))
 
     return pipeline
 
