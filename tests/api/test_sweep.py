@@ -59,13 +59,19 @@ def test_a_plan_is_what_fits_in_the_order_of_the_pixels() -> None:
         Task("imagenet1k", "torch7", BROKEN),
     ]
     assert {task.dataset for task in plan("*", ["digits", "cifar100"], ["own"])} == {"digits", "cifar100"}
-    assert {task.model for task in plan("*", ["cifar10.1"], ["own"])} == {"densenet_bc_100_12.dice_cifar10"}
+    small = {task.model for task in plan("*", ["cifar10.1"], ["own"])}
+    assert "densenet_bc_100_12.dice_cifar10" in small
+    assert {load_index()[name].architecture.num_classes for name in small} == {10}
+    assert not {name for name in small if "hysts" in name}  # figures without files
+    every = {task.model for task in plan("*", ["imagenet1k"], ["torchvision"])}
+    assert "densenet121.tv_in1k" in every
+    assert not {name for name in every if load_index()[name].not_evaluable}  # camelyon17's has 2 classes
     assert {task.model for task in plan("*", ["digits"], ["own"])} == {"densenet_bc_22_8.densezoo_digits"}
 
 
 def test_what_cannot_be_planned() -> None:
-    with pytest.raises(ConfigError, match=r"no model with weights matches 'densenet121\*' and fits cifar10 under own"):
-        plan("densenet121*", ["cifar10"], ["own"])
+    with pytest.raises(ConfigError, match=r"no model with weights matches 'densenet201\*' and fits cifar10 under own"):
+        plan("densenet201*", ["cifar10"], ["own"])
     with pytest.raises(UnknownNameError, match="there is no protocol 'tim'"):
         plan("*", ["imagenet1k"], ["tim"])
     with pytest.raises(UnknownNameError, match="there is no dataset 'imagenet'"):
