@@ -39,7 +39,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 IMAGES, BATCH = 200, 4
 STATE = (62 + 16 / BATCH) * IMAGES  # bytes of all records
 PHASES = {"start-up": 1, "hashing": 1, "scoring": 4, "storing": 2}  # {phase: how often it is hit}
-CIRCUMSTANCES = ("date", "seconds", "commit")
+CIRCUMSTANCES = ("date", "seconds", "commit", "machine")
 CONFIG = """
 model = dict(growth_rate=4, block_config=(1, 1), num_init_features=8, num_classes=3)
 dataset = "imagefolder"

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from densezoo.api.conversion import convert_checkpoint
     from densezoo.api.documents import check_index, make_tables
     from densezoo.api.evaluation import evaluate_checkpoint, evaluate_protocols, report
-    from densezoo.api.index import list_models
+    from densezoo.api.index import describe_model, find_models, list_models
+    from densezoo.api.labels import class_names
     from densezoo.api.models import create_model, get_protocol
     from densezoo.api.training import train_config
     from densezoo.api.weights import fetch_weights, verify_weights
@@ -27,11 +28,14 @@ __all__ = [
     "analyze",
     "benchmark_formats",
     "check_index",
+    "class_names",
     "convert_checkpoint",
     "create_model",
+    "describe_model",
     "evaluate_checkpoint",
     "evaluate_protocols",
     "fetch_weights",
+    "find_models",
     "get_protocol",
     "get_spec",
     "list_models",
@@ -47,11 +51,14 @@ _MODULES = {
     "analyze": "densezoo.api.analysis",
     "benchmark_formats": "densezoo.api.benchmark",
     "check_index": "densezoo.api.documents",
+    "class_names": "densezoo.api.labels",
     "convert_checkpoint": "densezoo.api.conversion",
     "create_model": "densezoo.api.models",
+    "describe_model": "densezoo.api.index",
     "evaluate_checkpoint": "densezoo.api.evaluation",
     "evaluate_protocols": "densezoo.api.evaluation",
     "fetch_weights": "densezoo.api.weights",
+    "find_models": "densezoo.api.index",
     "get_protocol": "densezoo.api.models",
     "get_spec": "densezoo.index.load",
     "list_models": "densezoo.api.index",

@@ -1,21 +1,116 @@
-"""Lists the models of the index. Imports no torch."""
+"""What the index lists, and what is known of one model. Imports no torch."""
 
 from __future__ import annotations
 
-from densezoo.index.load import load_index
-from densezoo.index.select import select
+import re
+from collections.abc import Sequence
+
+from densezoo.errors import QueryError
+from densezoo.families import families
+from densezoo.index import select
+from densezoo.index.load import get_spec, load_index, tell_which
+from densezoo.paths import RESULTS, ROOT
+from densezoo.results.accuracies import accuracies
+from densezoo.results.store import read_results
+from densezoo.types import Accuracy, EvalResult, ModelSpec
 
 
-def list_models(pattern: str = "*", *, where: str | None = None, sort: str = "name") -> list[str]:
-    """The names of the models in the index that fit a query.
+def list_models(patterns: str | Sequence[str] = "*", *, where: str | None = None, sort: str = "name") -> list[str]:
+    """Names of the index: of the models that `find_models` finds.
 
     Args:
-        pattern: shell pattern that the name or an alias matches.
-        where: expression such as ``top1 > 76 and params < 10e6`` (`densezoo.index.select`); None: all.
-        sort: a field of `densezoo.index.select.FIELDS`; ``-top1`` sorts from high to low.
+        patterns, where, sort: as there.
+    """
+    return [accuracy.spec.name for accuracy in find_models(patterns, where=where, sort=sort)]
+
+
+def find_models(patterns: str | Sequence[str] = "*", *, where: str | None = None, sort: str = "name") -> list[Accuracy]:
+    """Models of the index, each with one accuracy: the one that the expression is about, or under its own protocol.
+
+    Args:
+        patterns: shell patterns, of which one matches the name, an alias or the architecture's name; case, separators
+            and a slip in a word are forgiven (`densezoo.index.search`).
+        where: such as ``top1 > 76 and params < 10e6`` (`densezoo.index.select`).
+        sort: a field of `densezoo.index.select.FIELDS`, ``-top1`` from high to low.
 
     Raises:
-        QueryError: ``where`` is no such expression.
+        QueryError: ``where`` can't be read.
         UnknownNameError: a field that doesn't exist; names the nearest.
     """
-    return [spec.name for spec in select(load_index().values(), pattern, where, sort)]
+    specs, _ = select.matching(patterns, load_index().values())
+    return select.select(_accuracies(specs), where, sort)
+
+
+def describe_model(name: str, width: int | None = None) -> str:
+    """All that is known of one model, as text: architecture, files, every published and measured accuracy, how to use.
+
+    Args:
+        name: of the index, or an alias; case, separators and a slip in a word are forgiven where one model is meant.
+        width: columns to fold long lines at; None: they are not folded.
+
+    Raises:
+        UnknownNameError: no such model; names the nearest one of the same numbers.
+        QueryError: several architectures may be meant.
+    """
+    from densezoo.api.labels import known_names
+    from densezoo.results.description import describe  # here, because rich takes long to import
+
+    spec = _meant(name)
+    return describe(spec, accuracies(spec, _stored()), width, known_names(spec))
+
+
+def _meant(name: str) -> ModelSpec:
+    """The model of a name; of a pattern or a misspelt name the one that it finds, or an architecture's first."""
+    specs = load_index()
+    known = {other for spec in specs.values() for other in (spec.name, *spec.aliases)}
+    found = [] if name in known else select.matching(name, specs.values())[0]
+    architectures = list(dict.fromkeys(spec.arch for spec in found))
+    if len(architectures) > 1:
+        shown = ", ".join(architectures[:5]) + (", ..." if len(architectures) > 5 else "")
+        raise QueryError(
+            f"{name!r} may be one of {len(found)} models of {shown}; densezoo list_models {name!r} lists them"
+        )
+    if not found:
+        return get_spec(name)
+    alias = next((spec.arch for spec in found if len(found) > 1 and spec.arch in known), found[0].name)
+    spec = get_spec(alias)
+    if len(found) > 1 and alias == spec.name:
+        tell_which(spec.arch, spec, specs.values())
+    return spec
+
+
+def explain_empty(patterns: str | Sequence[str], where: str | None) -> QueryError | None:
+    """Why `find_models` finds nothing for a pattern, or nothing at all, and what may have been meant; None: it does.
+
+    Args:
+        patterns, where: as there.
+    """
+    specs, vain = select.matching(patterns, load_index().values())
+    if vain:
+        kinds = " and ".join(f"{family.title}s" for family in families())
+        return QueryError(f"no model matches {' or '.join(map(repr, vain))}; {_nearby(vain[0], kinds)}")
+    if where is not None and not select.select(_accuracies(specs), where):
+        hint = select.advice(_accuracies(specs), where)
+        return QueryError(f"of {len(specs)} models none has {where}{hint}")
+    return None
+
+
+def _nearby(pattern: str, kinds: str) -> str:
+    """What to list in place of a pattern that matches nothing: those whose names begin with its first word, or all."""
+    word = re.match("[a-z]*", pattern.lower())
+    start = f"{word[0]}*" if word and word[0] else "*"
+    if start != "*" and select.matching(start, load_index().values())[0]:
+        return f"densezoo list_models {start!r} lists those there are"
+    return f"densezoo has {kinds}, listed without a pattern"
+
+
+def _accuracies(specs: Sequence[ModelSpec]) -> list[list[Accuracy]]:
+    """Every accuracy of each model, published and measured."""
+    results = _stored()
+    return [accuracies(spec, results) or [Accuracy(spec)] for spec in specs]
+
+
+def _stored() -> list[EvalResult]:
+    """The measurements that ship with densezoo, and in an installed package those of the current folder."""
+    folders = dict.fromkeys([ROOT / "results", RESULTS])
+    return [result for folder in folders for result in read_results(folder)]

@@ -98,6 +98,7 @@ def make_plan(load: LoadOptions, options: RunOptions, device: str, experiment: E
         subset=subsets[0],
         dataset_fingerprint="",
         protocol=chosen[0].name if len(chosen) == 1 else "all",
+        machine=provenance.machine(device),
     )
     opening = partial(open_images, experiment, load.data_root, "test", load.labels, load.class_map)
     return Plan(loaded.network, experiment.model, chosen, subsets, opening, facts, options)

@@ -21,7 +21,7 @@ from densezoo.evaluation.hashing import hashed
 from densezoo.formats.identity import file_sha256
 from densezoo.index.known import identify
 from densezoo.index.load import get_spec, load_index
-from densezoo.index.select import select
+from densezoo.index.select import matching
 from densezoo.paths import ROOT
 from densezoo.protocols import get_protocol, same_kind
 from densezoo.results.store import failure_path, read_results, record_failure, write_result
@@ -128,8 +128,8 @@ def plan(
         DatasetError: a dataset of several subsets can't be opened.
         ConfigError: nothing fits.
     """
-    matching = select(load_index().values(), pattern)
-    specs = [spec for spec in matching if spec.readable_weights and spec.not_evaluable is None]
+    chosen, _ = matching(pattern, load_index().values())
+    specs = [spec for spec in chosen if spec.readable_weights and spec.not_evaluable is None]
     named = [name if name == OWN else get_protocol(name).name for name in protocols]
     tasks = {
         Task(dataset, spec.protocol if name == OWN else name, spec.name, subset)

@@ -1,10 +1,13 @@
 """List the models of the index.
 
 python tools/list_models.py 'densenet1*'
-python tools/list_models.py --where 'top1 > 76 and params < 10e6' --sort top1 --reverse
-python tools/list_models.py --where "dataset == 'cifar10+'" --columns name,top1,config
+python tools/list_models.py DenseNet-121 densenet161 --sort -top1
+python tools/list_models.py --where 'top1 > 76 and params < 10e6' --sort -top1
+python tools/list_models.py --where "dataset == 'imagenet1k' and protocol == 'timm'" --columns name,top1,measured_top1
 
-top1 and top5 are what is published under the weights' own protocol. If no model matches, --json and --csv print an
+A pattern is one of names, aliases and architectures; case, separators and a slip in a word are forgiven, a number is
+not. A model has one line, with one of its accuracies: the first for which --where holds. Where that names neither
+dataset nor protocol, it is the one under the weights' own protocol. Where no model matches, --json and --csv print an
 empty list or the header alone, and the exit status is 1. Fields for --where, --sort and --columns:
 {fields}
 """
@@ -15,19 +18,21 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
 from densezoo import api
+from densezoo.api.index import explain_empty
 from densezoo.commands import options
-from densezoo.errors import QueryError
-from densezoo.index.select import FIELDS
+from densezoo.index.select import FIELDS, names_in
 
 
 def make_parser() -> ArgumentParser:
     """The parser of the command's options."""
-    fields = "\n".join(f"  {name:12} {field.text}" for name, field in FIELDS.items())
+    width = max(map(len, FIELDS))
+    fields = "\n".join(f"  {name:{width}} {field.text}" for name, field in FIELDS.items())
     parser = options.make_parser((__doc__ or "").format(fields=fields))
-    parser.add_argument("pattern", nargs="?", default="*", help="shell pattern of names and aliases (default: all)")
-    parser.add_argument("--where", metavar="EXPRESSION", help="only models that satisfy it")
-    parser.add_argument("--sort", metavar="FIELD", default="name", help="(default: %(default)s)")
-    parser.add_argument("--reverse", action="store_true", help="sort from high to low")
+    parser.minus = ("--sort",)
+    parser.add_argument("patterns", nargs="*", metavar="pattern", help="shell pattern of names (default: all)")
+    parser.add_argument("--where", metavar="EXPRESSION", help="only models for which it holds")
+    parser.add_argument("--sort", metavar="FIELD", default="name", help="-FIELD: high to low (default: %(default)s)")
+    parser.add_argument("--reverse", action="store_true", help="sort the other way round")
     parser.add_argument("--columns", metavar="FIELD,...", type=lambda text: text.split(","), help="what to show")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", dest="form", action="store_const", const="json", help="a list of objects")
@@ -39,18 +44,19 @@ def run(args: Namespace) -> None:
     """Print a line for each model."""
     from densezoo.index import listing  # here, because rich takes longer to import than the index to load
 
-    names = api.list_models(args.pattern, where=args.where, sort=f"-{args.sort}" if args.reverse else args.sort)
-    specs = [api.get_spec(name) for name in names]
-    columns = {"columns": args.columns} if args.columns else {}
+    patterns = args.patterns or ["*"]
+    by = args.sort.removeprefix("-")
+    falling = args.sort.startswith("-") != args.reverse
+    found = api.find_models(patterns, where=args.where, sort=f"-{by}" if falling else by)
     if args.form == "json":
-        print(listing.as_json(specs, **columns))
+        print(listing.as_json(found, args.columns or tuple(FIELDS)))
     elif args.form == "csv":
-        print(listing.as_csv(specs, **columns), end="")
-    elif specs:
-        listing.print_table(specs, **columns)
-    if not specs:
-        query = f"{args.pattern!r}" + (f" and {args.where}" if args.where else "")
-        raise QueryError(f"no model matches {query}; densezoo has the DenseNet family, listed without a pattern")
+        print(listing.as_csv(found, args.columns or tuple(FIELDS)), end="")
+    elif found:
+        asked = [by, *(names_in(args.where) if args.where else ())]
+        listing.print_table(found, args.columns or listing.columns_for(asked))
+    if problem := explain_empty(patterns, args.where):
+        raise problem
 
 
 def main(argv: Sequence[str] | None = None) -> int:

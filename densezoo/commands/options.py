@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import sys
 import threading
@@ -19,13 +20,33 @@ from densezoo.protocols import PROTOCOLS
 LAUNCHERS = ("none", "pytorch", "slurm", "mpi")
 
 
-def make_parser(description: str | None) -> argparse.ArgumentParser:
+class Parser(argparse.ArgumentParser):
+    """A parser that reads ``--sort -top1`` as ``--sort=-top1``, where argparse takes the value for an option.
+
+    Args:
+        minus: options whose value may begin with a minus.
+    """
+
+    minus: tuple[str, ...] = ()
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # argparse's own overloads need Any
+        """As argparse does, after each such option is joined with its value."""
+        joined: list[str] = []
+        for argument in sys.argv[1:] if args is None else args:
+            if joined and joined[-1] in self.minus and re.match("-[a-z]", argument):
+                joined[-1] += f"={argument}"
+            else:
+                joined.append(argument)
+        return super().parse_known_args(joined, namespace)
+
+
+def make_parser(description: str | None) -> Parser:
     """A parser with ``--debug``.
 
     Args:
         description: shown by ``--help``.
     """
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
 

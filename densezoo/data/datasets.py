@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from densezoo.data import imagenet
+from densezoo.data.class_names import DIGITS, cifar_classes, imagenet_classes
 from densezoo.data.images import ArrayImages, ImageSet
 from densezoo.data.labels import (
     SPLIT_FOLDERS,
@@ -32,7 +33,8 @@ class Dataset:
         name: as in a config's ``dataset``.
         num_classes: labels go from 0 to num_classes - 1; None: the number of class folders.
         wants: what ``--data-root`` must be, for messages.
-        class_names: -> the folder names in label order, if folders are matched by name.
+        names: -> what the classes are called, in label order; None: nobody says.
+        folders: -> the folder names in label order, if folders are matched by name.
         native: (name of a file or folder in the root, opener (root, split)) of the distributor's own layouts.
         built_in: split -> the images of a dataset that needs no files.
         subsets: root -> {name: its folder or tar}, for a dataset of several sets that are measured separately.
@@ -42,7 +44,8 @@ class Dataset:
     name: str
     num_classes: int | None
     wants: str
-    class_names: Callable[[], Sequence[str]] | None = None
+    names: Callable[[], Sequence[str]] | None = None
+    folders: Callable[[], Sequence[str]] | None = None
     native: tuple[tuple[str, arrays.Opener], ...] = ()
     built_in: Callable[[str], ArrayImages] | None = None
     subsets: Callable[[Path], Mapping[str, Path]] | None = None
@@ -85,7 +88,7 @@ def open_dataset(
         dataset, root, split, Path(labels) if labels else None, Path(class_map) if class_map else None, subset
     )
     check_labels(images.labels, [images.location_of(i) for i in range(len(images))], dataset.num_classes)
-    if split == "test" and dataset.class_names is imagenet.wnids:
+    if split == "test" and dataset.folders is imagenet.wnids:
         imagenet.refuse_training_images(images)
     images = dataset.finish(images) if dataset.finish else images
     return replace(images, subset=subset)
@@ -127,6 +130,17 @@ def _choose(subsets: Mapping[str, Path], subset: str | None, root: Path) -> tupl
     )
 
 
+def called(dataset: str, label: int) -> str:
+    """What a class of a dataset is called beside its number, "8 (ship)"; the number alone where nobody says.
+
+    Args:
+        dataset: its name, of any dataset.
+        label: the class.
+    """
+    names = DATASETS[dataset].names if dataset in DATASETS else None
+    return f"{label} ({names()[label]})" if names is not None and names()[label] != str(label) else str(label)
+
+
 def get_dataset(name: str) -> Dataset:
     """The dataset of that name.
 
@@ -153,7 +167,7 @@ def same_classes(trained_on: str, dataset: str) -> bool:
         UnknownNameError: no such dataset.
     """
     own, other = get_dataset(trained_on), get_dataset(dataset)
-    by_name = own.class_names is not None and own.class_names is other.class_names
+    by_name = own.folders is not None and own.folders is other.folders
     return by_name or other.num_classes is None or own.name == other.name.removesuffix(".1")
 
 
@@ -164,7 +178,7 @@ def _open(
         home = root.parent if root.name == marker else root
         if (home / marker).exists():
             return opener(home, split)
-    names: ClassNames | None = dataset.class_names() if dataset.class_names else None
+    names: ClassNames | None = dataset.folders() if dataset.folders else None
     if class_map is not None:
         names = read_class_map(class_map)
     if root.suffix == ".parquet" or (root.is_dir() and shard_files(root, ".parquet", split)):
@@ -216,7 +230,7 @@ _VALIDATION = (
 
 
 def _imagenet(name: str, wants: str, **more: object) -> Dataset:
-    return Dataset(name, 1000, wants, class_names=imagenet.wnids, **more)  # type: ignore[arg-type]
+    return Dataset(name, 1000, wants, lambda: imagenet_classes()[1], imagenet.wnids, **more)  # type: ignore[arg-type]
 
 
 DATASETS = {
@@ -240,6 +254,7 @@ DATASETS = {
             10,
             "a folder with cifar-10-batches-py/ or cifar-10-batches-bin/, a folder or tar of test/<class>/*.png, or "
             "Hugging Face's parquet files",
+            names=partial(cifar_classes, 10),
             native=(
                 ("cifar-10-batches-py", arrays.cifar_python("CIFAR10")),
                 ("cifar-10-batches-bin", arrays.cifar_binary(arrays.CIFAR10_FILES, label_bytes=1)),
@@ -250,6 +265,7 @@ DATASETS = {
             100,
             "a folder with cifar-100-python/ or cifar-100-binary/, a folder or tar of test/<class>/*.png, or Hugging "
             "Face's parquet files",
+            names=partial(cifar_classes, 100),
             native=(
                 ("cifar-100-python", arrays.cifar_python("CIFAR100")),
                 ("cifar-100-binary", arrays.cifar_binary(arrays.CIFAR100_FILES, label_bytes=2)),
@@ -259,15 +275,17 @@ DATASETS = {
             "cifar10.1",
             10,
             "a folder with cifar10.1_v6_data.npy and cifar10.1_v6_labels.npy",
+            names=partial(cifar_classes, 10),
             native=(("cifar10.1_v6_data.npy", arrays.cifar10_1), ("cifar10.1_v4_data.npy", arrays.cifar10_1)),
         ),
         Dataset(
             "svhn",
             10,
             "a folder with test_32x32.mat, or a folder or tar of test/<digit>/*.png",
+            names=lambda: DIGITS,
             native=(("test_32x32.mat", arrays.svhn),),
         ),
-        Dataset("digits", 10, "nothing: it comes with scikit-learn", built_in=arrays.digits),
+        Dataset("digits", 10, "nothing: it comes with scikit-learn", names=lambda: DIGITS, built_in=arrays.digits),
         Dataset("imagefolder", None, "a folder or tar of <class>/<file>, or the same below val/ or test/"),
     )
 }

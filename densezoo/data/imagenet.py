@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
+from densezoo.data.class_names import imagenet_classes
 from densezoo.data.images import ChosenImages, ImageSet
 from densezoo.errors import DatasetError
 
@@ -16,10 +17,9 @@ _VALIDATION_NUMBER = re.compile(r"ILSVRC2012_val_(\d{8})")
 _TRAINING_NAME = re.compile(r"(n\d{8})_\d+\.[A-Za-z]+$")
 
 
-@lru_cache(maxsize=1)
 def wnids() -> Sequence[str]:
     """The folder names of ImageNet's 1,000 classes, in label order."""
-    return _timm_data("imagenet_synsets.txt").split()
+    return imagenet_classes()[0]
 
 
 def _timm_data(name: str) -> str:

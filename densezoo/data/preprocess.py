@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from densezoo.data.decoding import MAX_PIXELS, Decoded, decode
-from densezoo.data.resampling import RESIZERS, Array, crop_offset, resized_size
+from densezoo.data.resampling import RESIZERS, Array, central_square, crop_offset, resized_size
 from densezoo.data.strips import Strip
 from densezoo.errors import ImageError
 from densezoo.types import Protocol
@@ -52,11 +52,28 @@ class Preprocess:
             image: a path, an encoded file, or a Pillow image, which Pillow has decoded or will decode.
 
         Raises:
-            ImageError: it can't be read or decoded.
+            ImageError: it can't be read or decoded; the protocol is for images of another size.
         """
         location = str(image) if isinstance(image, (str, Path)) else f"this {type(image).__name__}"
         source = _read(Path(image)) if isinstance(image, (str, Path)) else image
-        return normalise(to_pixels(decode(source, self.protocol, location), self.protocol), self.protocol)
+        decoded = decode(source, self.protocol, location)
+        _check_size(decoded, self.protocol, location)
+        return normalise(to_pixels(decoded, self.protocol), self.protocol)
+
+
+def _check_size(image: Decoded, protocol: Protocol, location: str) -> None:
+    """Refuse an image that a network of small images can't have been meant for: a photograph for one of CIFAR.
+
+    Raises:
+        ImageError: the protocol takes images as they are, and this one has another size than those it is for.
+    """
+    width, height = image.size if isinstance(image, Image.Image) else image.shape[1::-1]
+    side = protocol.image_size
+    if side is not None and (width, height) != (side, side):
+        raise ImageError(
+            f"{location}: has {width} x {height} pixels; protocol {protocol.name} takes images of {side} x {side} as "
+            "they are, so a network that it is for can say nothing of this one"
+        )
 
 
 def _read(path: Path) -> bytes:
@@ -84,8 +101,9 @@ def resized(image: Decoded, protocol: Protocol) -> Array | Strip:
         protocol: the same as for decoding.
     """
     if protocol.resize is not None and protocol.interpolation is not None:
+        image = central_square(image) if protocol.long_side == "cut" else image
         width, height = image.size if isinstance(image, Image.Image) else image.shape[1::-1]
-        size = resized_size(width, height, protocol.resize)
+        size = resized_size(width, height, protocol.resize, protocol.long_side)
         if size[0] * size[1] > MAX_PIXELS and protocol.crop is not None:
             return Strip(image, size, protocol.resize_backend, protocol.interpolation)
         image = RESIZERS[protocol.resize_backend](image, size, protocol.interpolation)

@@ -22,6 +22,7 @@ from densezoo import schema
 from densezoo.errors import EvaluationError, MissingDependencyError
 from densezoo.evaluation.metrics import RECORD, Measures, Records, measure
 from densezoo.files import replacing
+from densezoo.results.store import OPTIONAL
 from densezoo.types import RunFacts
 
 ROWS = 1024  # of a row group; so many are in memory at a time
@@ -77,8 +78,7 @@ def write_predictions(
     """
     pa, parquet = _pyarrow()
     metadata = {**dataclasses.asdict(facts), "num_classes": num_classes, "num_images": len(ids)}
-    if facts.backend_difference is None:
-        del metadata["backend_difference"]
+    metadata = {key: value for key, value in metadata.items() if value is not None or key not in OPTIONAL}
     schema = pa.schema(
         {
             **{name: pa.type_for_alias(alias) for name, alias in _FLAT.items()},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from densezoo.data.datasets import called
 from densezoo.evaluation.comparison import Comparison
 from densezoo.evaluation.metrics import Measures, percent, wilson_interval
 from densezoo.types import RunFacts
@@ -35,9 +36,12 @@ def measures_report(facts: RunFacts, measures: Measures, topk: Sequence[int]) ->
         lines.append(f"  {len(measures.truncated)} images are truncated; their missing ends were filled in")
     worst = sorted(measures.per_class(), key=lambda row: (row[1] / row[2], row[0]))[:SHOWN]
     lines.append("  the worst classes:")
-    lines += [f"    class {label}: {percent(right, n):.2f} %, {right} of {n} images" for label, right, n in worst]
+    for label, right, n in worst:
+        lines.append(f"    class {called(facts.dataset, label)}: {percent(right, n):.2f} %, {right} of {n} images")
     lines.append("  the most frequent confusions:")
-    lines += [f"    class {a} taken for {b}: {n} images" for a, b, n in measures.confusions(SHOWN)]
+    for label, other, n in measures.confusions(SHOWN):
+        meant, taken_for = called(facts.dataset, label), called(facts.dataset, other)
+        lines.append(f"    class {meant} taken for {taken_for}: {n} images")
     return "\n".join(lines)
 
 

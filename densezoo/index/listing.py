@@ -12,25 +12,30 @@ from rich.console import Console
 from rich.table import Table
 
 from densezoo.index.select import FIELDS, Value, field
-from densezoo.types import Figure, ModelSpec
+from densezoo.types import Accuracy, Figure
 
 PIPE_WIDTH = 100_000  # characters: where no terminal sets the width, no line is folded
 DEFAULT_COLUMNS = ("name", "dataset", "protocol", "top1", "top5", "params", "flops")
 _SCALED = {"params": (1e6, "M"), "flops": (1e9, "G")}  # shown so in the terminal, whole in JSON and CSV
 
 
-def print_table(specs: Iterable[ModelSpec], columns: Sequence[str] = DEFAULT_COLUMNS) -> None:
+def columns_for(asked: Iterable[str]) -> list[str]:
+    """The usual columns, and the fields that somebody asked by."""
+    return list(dict.fromkeys([*DEFAULT_COLUMNS, *asked]))
+
+
+def print_table(accuracies: Iterable[Accuracy], columns: Sequence[str] = DEFAULT_COLUMNS) -> None:
     """Print a line for each model; what a model lacks is empty. Only a terminal's width folds lines.
 
     Args:
-        specs: the models.
+        accuracies: the models, each with one of its accuracies.
         columns: names of fields.
 
     Raises:
         UnknownNameError: a column that is no field; names the nearest.
     """
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
-    rows = list(_rows(specs, columns))
+    rows = list(_rows(accuracies, columns))
     for i, name in enumerate(columns):
         number = any(isinstance(row[i], (int, float)) for row in rows)
         table.add_column(name, justify="right" if number else "left", overflow="fold")
@@ -40,27 +45,27 @@ def print_table(specs: Iterable[ModelSpec], columns: Sequence[str] = DEFAULT_COL
     console.print(table)
 
 
-def as_json(specs: Iterable[ModelSpec], columns: Sequence[str] = tuple(FIELDS)) -> str:
+def as_json(accuracies: Iterable[Accuracy], columns: Sequence[str] = tuple(FIELDS)) -> str:
     """A JSON list of objects, with null for what a model lacks.
 
     Args:
-        specs: the models.
+        accuracies: the models, each with one of its accuracies.
         columns: names of fields.
     """
-    return json.dumps([dict(zip(columns, row)) for row in _rows(specs, columns)], indent=2)
+    return json.dumps([dict(zip(columns, row)) for row in _rows(accuracies, columns)], indent=2)
 
 
-def as_csv(specs: Iterable[ModelSpec], columns: Sequence[str] = tuple(FIELDS)) -> str:
+def as_csv(accuracies: Iterable[Accuracy], columns: Sequence[str] = tuple(FIELDS)) -> str:
     """CSV of a header and a line for each model, with nothing for what it lacks.
 
     Args:
-        specs: the models.
+        accuracies: the models, each with one of its accuracies.
         columns: names of fields.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows(_rows(specs, columns))
+    writer.writerows(_rows(accuracies, columns))
     return text.getvalue()
 
 
@@ -69,9 +74,9 @@ def shown(figure: float, decimals: int = 4) -> str:
     return str(figure) if len(str(figure).partition(".")[2]) <= decimals else f"{figure:.{decimals}f}"
 
 
-def _rows(specs: Iterable[ModelSpec], columns: Sequence[str]) -> Iterable[list[Value]]:
+def _rows(accuracies: Iterable[Accuracy], columns: Sequence[str]) -> Iterable[list[Value]]:
     getters = [field(name).value for name in columns]
-    return ([value(spec) for value in getters] for spec in specs)
+    return ([value(accuracy) for value in getters] for accuracy in accuracies)
 
 
 def _text(name: str, value: Value) -> str:

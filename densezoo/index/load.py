@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import SequenceMatcher
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +17,7 @@ from typing import TypeVar
 from densezoo.config import load_config
 from densezoo.errors import ConfigError, MetafileError, UnknownNameError, suggestion
 from densezoo.index.metafile import Entry, Result, read_metafile, read_yaml, recipe_fields
+from densezoo.index.search import nearest_name
 from densezoo.paths import INDEX, ROOT
 from densezoo.types import ModelSpec, ReportedResult, WeightSource
 
@@ -65,13 +64,14 @@ def get_spec(name: str) -> ModelSpec:
         name: of the model.
 
     Raises:
-        UnknownNameError: there is none; names the nearest.
+        UnknownNameError: there is none; names the nearest one of the same numbers.
     """
     specs = load_index()
     aliases = _aliases(specs.values())
     own_name = aliases.get(name, name)
     if own_name not in specs:
-        raise UnknownNameError("model", name, [k for k in (*specs, *aliases) if _is_near(name, k)], _LISTED)
+        near = nearest_name(name, (*aliases, *specs))
+        raise UnknownNameError("model", name, [near] if near else [], _LISTED)
     tell_which(name, specs[own_name], specs.values())
     return specs[own_name]
 
@@ -97,15 +97,6 @@ def _log_once(message: str) -> None:
 
 
 _LISTED = "densezoo has the DenseNet family; tools/list_models.py lists it"
-
-
-def _is_near(name: str, known: str) -> bool:
-    """Whether one name may be a misspelling of the other: the letters before the dot are nearly the same.
-
-    Digits are ignored: by them resnet50 would be as near to densenet201 as densenet50 is.
-    """
-    ours, theirs = (re.sub("[^a-z]", "", text.lower().partition(".")[0]) for text in (name, known))
-    return SequenceMatcher(None, ours, theirs).ratio() >= 0.85
 
 
 def find_by_sha256(sha256: str) -> ModelSpec | None:
@@ -158,7 +149,7 @@ def _merge(entries: Sequence[Entry]) -> ModelSpec:
     for name in required:
         if name not in facts:
             raise MetafileError(f"{first.error_prefix}: {name} is missing, here and in every other metafile")
-    flops = _united(entries, "Metadata: FLOPs: ", [model.metadata.flops for model in models])
+    flops = _united(entries, "Metadata: FLOPs: ", [model.metadata.all_flops for model in models])
     if flops and "Metadata: Image Size" not in facts:
         raise MetafileError(f"{first.error_prefix}: Metadata: Image Size is missing: FLOPs are counted at some size")
     try:
@@ -184,9 +175,9 @@ def _merge(entries: Sequence[Entry]) -> ModelSpec:
         reported=_reported(entries),
         port_of=None if port_of is None else str(port_of),
         paper=first.collection.paper.url,
-        code=code or first.collection.code.url,
+        code=(code or first.collection.code).url,
         license=first.collection.license,
-        recipe=_united(entries, "Metadata: Recipe: ", [recipe_fields(model.metadata.recipe) for model in models]),
+        recipe=_united(entries, "Metadata: ", [recipe_fields(model.metadata) for model in models]),
         named_by={alias: entry.collection.name for entry in entries for alias in entry.model.aliases},
         not_evaluable=None if "Not Evaluable" not in facts else str(facts["Not Evaluable"]),
     )

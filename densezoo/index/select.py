@@ -3,40 +3,51 @@
 An expression is read as Python's syntax and computed here, never executed: names of fields, numbers, strings, lists,
 comparisons (``<``, ``<=``, ``==``, ``!=``, ``>=``, ``>``, ``in``, ``not in``), ``and``, ``or``, ``not``, brackets.
 A comparison with a field that a model lacks is false.
+
+A model has several accuracies: on several datasets, under several protocols, published and measured. Unless an
+expression names dataset or protocol, only the one under the weights' own protocol counts; see `_considered`.
 """
 
 from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any
 
-from densezoo.errors import QueryError, UnknownNameError
+from densezoo.errors import QueryError, UnknownNameError, suggestion
 from densezoo.families import families, family_of
-from densezoo.index.load import tell_which
-from densezoo.types import ModelSpec, ReportedResult
+from densezoo.index.flops import flops_under
+from densezoo.index.search import search
+from densezoo.types import Accuracy, EvalResult, ModelSpec, ReportedResult
 
 Value = str | float | int | None
 
 
 @dataclass(frozen=True)
 class Field:
-    """A fact of a model that expressions, sorting and columns can name.
+    """A fact of a model, or of one of its accuracies, that expressions, sorting and columns can name.
 
     Args:
         text: its description.
-        value: model -> the fact; None if the model lacks it.
+        value: accuracy -> the fact; None if it has none.
     """
 
     text: str
-    value: Callable[[ModelSpec], Value]
+    value: Callable[[Accuracy], Value]
 
 
-def _headline(value: Callable[[ReportedResult], Value]) -> Callable[[ModelSpec], Value]:
-    return lambda spec: None if spec.headline is None else value(spec.headline)
+def _of_model(text: str, value: Callable[[ModelSpec], Value]) -> Field:
+    return Field(text, lambda accuracy: value(accuracy.spec))
+
+
+def _published(text: str, value: Callable[[ReportedResult], Value]) -> Field:
+    return Field(text, lambda accuracy: None if accuracy.reported is None else value(accuracy.reported))
+
+
+def _measured(text: str, value: Callable[[EvalResult], Value]) -> Field:
+    return Field(text, lambda accuracy: None if accuracy.measured is None else value(accuracy.measured))
 
 
 def _recipe(name: str) -> Callable[[ModelSpec], Value]:
@@ -54,34 +65,45 @@ def _of_family(name: str, text: str) -> Field:
         fields = family_of(spec.architecture).fields
         return fields[name][1](spec.architecture) if name in fields else None
 
-    return Field(text, value)
+    return _of_model(text, value)
+
+
+def _flops(accuracy: Accuracy) -> Value:
+    return flops_under(accuracy.spec, accuracy.protocol)[1].get("torchvision")
 
 
 FIELDS: Mapping[str, Field] = {
-    "name": Field("arch.tag", lambda spec: spec.name),
-    "arch": Field("the name before the dot", lambda spec: spec.arch),
-    "tag": Field("the name after the dot: whose training", lambda spec: spec.tag),
-    "publisher": Field("who published it first", lambda spec: spec.publisher),
-    "dataset": Field("of top1 and top5", _headline(lambda result: result.dataset)),
-    "protocol": Field(
-        "the named preprocessing of top1 and top5",
-        lambda spec: (spec.headline and spec.headline.protocol) or spec.protocol,
-    ),
-    "top1": Field("published under the weights' own protocol, percent", _headline(lambda result: result.top1)),
-    "top5": Field("the same for the first five", _headline(lambda result: result.top5)),
-    "params": Field("trainable parameters", lambda spec: spec.num_params),
-    "flops": Field("multiply-adds, torchvision's convention", lambda spec: spec.flops.get("torchvision")),
+    "name": _of_model("arch.tag", lambda spec: spec.name),
+    "arch": _of_model("the name before the dot", lambda spec: spec.arch),
+    "tag": _of_model("the name after the dot: whose training", lambda spec: spec.tag),
+    "publisher": _of_model("who published it first", lambda spec: spec.publisher),
+    "dataset": Field("of top1, top5 and measured_*", lambda accuracy: accuracy.dataset),
+    "protocol": Field("the named preprocessing of top1, top5 and measured_*", lambda accuracy: accuracy.protocol),
+    "top1": _published("published, percent", lambda result: result.top1),
+    "top5": _published("the same for the first five", lambda result: result.top5),
+    "published_by": _published("who published top1 and top5", lambda result: result.published_by),
+    "measured_top1": _measured("measured here, percent", lambda result: result.top1),
+    "measured_top5": _measured("the same for the first five", lambda result: result.top5),
+    "measured_images": _measured("how many images were measured", lambda result: result.num_samples),
+    "measured_on": _measured("the day of the measurement, such as 2026-11-21", lambda result: result.date[:10]),
+    "params": _of_model("trainable parameters", lambda spec: spec.num_params),
+    "flops": Field("multiply-adds at the protocol's image size, torchvision's convention", _flops),
     **{name: _of_family(name, text) for family in families() for name, (text, _) in family.fields.items()},
-    "num_classes": Field("outputs", lambda spec: spec.architecture.num_classes),
-    "epochs": Field("of the training", _recipe("epochs")),
-    "batch_size": Field("of the training", _recipe("batch size")),
-    "framework": Field("of the first weight file", lambda spec: spec.weights[0].framework if spec.weights else None),
-    "format": Field("of the first weight file", lambda spec: spec.weights[0].format if spec.weights else None),
-    "files": Field("how many weight files are published", lambda spec: len(spec.weights)),
-    "license": Field("of the publisher's code", lambda spec: spec.license),
-    "port_of": Field("the model whose weights these are", lambda spec: spec.port_of),
-    "config": Field("the config file", lambda spec: spec.config),
+    "num_classes": _of_model("outputs", lambda spec: spec.architecture.num_classes),
+    "epochs": _of_model("of the training", _recipe("epochs")),
+    "batch_size": _of_model("of the training", _recipe("batch size")),
+    "framework": _of_model(
+        "of the first weight file", lambda spec: spec.weights[0].framework if spec.weights else None
+    ),
+    "format": _of_model("of the first weight file", lambda spec: spec.weights[0].format if spec.weights else None),
+    "files": _of_model("how many weight files are published", lambda spec: len(spec.weights)),
+    "license": _of_model("of the publisher's code", lambda spec: spec.license),
+    "port_of": _of_model("the model whose weights these are", lambda spec: spec.port_of),
+    "config": _of_model("the config file", lambda spec: spec.config),
 }
+
+#: Fields that speak of one accuracy among several: an expression with one of them is tried on each under any protocol.
+_OF_ONE_ACCURACY = ("protocol", "published_by", "measured_top1", "measured_top5", "measured_images", "measured_on")
 
 _COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Lt: operator.lt,
@@ -95,33 +117,85 @@ _COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
 }
 
 
-def select(
-    specs: Iterable[ModelSpec], pattern: str = "*", where: str | None = None, sort: str = "name"
-) -> list[ModelSpec]:
-    """The models whose name or alias matches a shell pattern and for which an expression holds.
+def matching(patterns: str | Sequence[str], specs: Iterable[ModelSpec]) -> tuple[list[ModelSpec], list[str]]:
+    """The models whose name, alias or architecture's name one of several shell patterns matches, and who matches none.
 
-    For an architecture's name it logs which of several models is taken (`densezoo.index.load.tell_which`).
+    Case, separators and slips in a word are forgiven, numbers are not (`densezoo.index.search`).
+
+    Returns:
+        The models in the index's order, and the patterns that match nothing.
+    """
+    specs = list(specs)
+    known = {spec.name: (spec.name, *spec.aliases, spec.arch) for spec in specs}
+    names = [name for own in known.values() for name in own]
+    matches = {each: set(search(each, names)) for each in ([patterns] if isinstance(patterns, str) else patterns)}
+    chosen = set().union(*matches.values())
+    return (
+        [spec for spec in specs if chosen.intersection(known[spec.name])],
+        [each for each, found in matches.items() if not found],
+    )
+
+
+def select(models: Iterable[Sequence[Accuracy]], where: str | None = None, sort: str = "name") -> list[Accuracy]:
+    """The models for which an expression holds, each with the accuracy for which it does.
 
     Args:
-        specs: the models to choose from.
-        pattern: shell pattern.
-        where: the expression, over FIELDS; None: it holds for all.
-        sort: a field, with a minus before it to sort from high to low; models without it come last.
+        models: every accuracy of each model, at least one without any.
+        where: over FIELDS; None: all models, each with the accuracy under its weights' own protocol.
+        sort: a field, with a minus before it from high to low; models without it come last.
 
     Raises:
         QueryError: ``where`` is no such expression, or compares a number with a text.
         UnknownNameError: a field that isn't one of FIELDS; names the nearest.
     """
     holds = compile_where(where) if where is not None else lambda _: True
-    specs = list(specs)
-    chosen = [s for s in specs if any(fnmatchcase(name, pattern) for name in (s.name, *s.aliases)) and holds(s)]
-    for spec in chosen:
-        tell_which(pattern, spec, specs)
+    named = set(names_in(where)) if where is not None else set()
+    candidates = (_considered(accuracies, named) for accuracies in models)
+    chosen = [first for accuracies in candidates if (first := next(filter(holds, accuracies), None)) is not None]
     value = field(sort.removeprefix("-")).value
-    chosen.sort(key=lambda spec: spec.name)
-    present = [spec for spec in chosen if value(spec) is not None]
-    present.sort(key=lambda spec: value(spec), reverse=sort.startswith("-"))  # type: ignore[arg-type,return-value]
-    return present + [spec for spec in chosen if value(spec) is None]
+    chosen.sort(key=lambda accuracy: accuracy.spec.name)
+    present = [accuracy for accuracy in chosen if value(accuracy) is not None]
+    present.sort(key=lambda accuracy: value(accuracy), reverse=sort.startswith("-"))  # type: ignore[arg-type,return-value]
+    return present + [accuracy for accuracy in chosen if value(accuracy) is None]
+
+
+def _considered(accuracies: Sequence[Accuracy], named: set[str]) -> list[Accuracy]:
+    """The accuracies of a model on which an expression is tried, the one under the weights' own protocol first.
+
+    All of them where it names the dataset and the protocol; where it names one of the two, those that have the other
+    as the first one has it; otherwise the first one.
+
+    Args:
+        named: the fields in the expression.
+    """
+    ordered = sorted(accuracies, key=_precedence)
+    by_dataset: dict[str | None, Accuracy] = {}
+    for accuracy in ordered:
+        by_dataset.setdefault(accuracy.dataset, accuracy)
+    any_protocol = not named.isdisjoint(_OF_ONE_ACCURACY)
+    if "dataset" in named:
+        return ordered if any_protocol else list(by_dataset.values())
+    same_dataset = [accuracy for accuracy in ordered if accuracy.dataset == ordered[0].dataset]
+    return same_dataset if any_protocol else same_dataset[:1]
+
+
+def _precedence(accuracy: Accuracy) -> tuple[bool, bool, bool]:
+    """What sorts a model's accuracies: the headline, what is published, what is under the weights' own protocol."""
+    spec, reported = accuracy.spec, accuracy.reported
+    return reported is None or reported is not spec.headline, reported is None, accuracy.protocol != spec.protocol
+
+
+def advice(models: Iterable[Sequence[Accuracy]], where: str) -> str:
+    """What a user may have meant by an expression that holds for nothing: a text that no model has; "" for none."""
+    accuracies = [accuracy for own in models for accuracy in own]
+    tree = ast.parse(where.strip(), mode="eval")
+    for node in ast.walk(tree):
+        match node:
+            case ast.Compare(left=ast.Name(id=name), ops=[ast.Eq()], comparators=[ast.Constant(value=str(value))]):
+                values = {str(own) for accuracy in accuracies if (own := field(name).value(accuracy)) is not None}
+                if value not in values:
+                    return f"; no model's {name} is {value!r}{suggestion(value, values)}"
+    return ""
 
 
 def field(name: str) -> Field:
@@ -138,8 +212,14 @@ def field(name: str) -> Field:
     return FIELDS[name]
 
 
-def compile_where(expression: str) -> Callable[[ModelSpec], bool]:
-    """Compile an expression into a function: model -> whether the expression holds.
+def names_in(expression: str) -> list[str]:
+    """The fields that an expression names, in its order; it has been read before (`compile_where`)."""
+    nodes = ast.walk(ast.parse(expression.strip(), mode="eval"))
+    return list(dict.fromkeys(node.id for node in nodes if isinstance(node, ast.Name)))
+
+
+def compile_where(expression: str) -> Callable[[Accuracy], bool]:
+    """Compile an expression into a function: accuracy -> whether the expression holds.
 
     Args:
         expression: such as ``top1 > 76 and params < 10e6``.
@@ -161,23 +241,23 @@ MAX_LENGTH = 1000  # characters; bounds how deep an expression can be nested
 _EXAMPLE = "; expected such as: top1 > 76 and params < 10e6"
 
 
-def _predicate(node: ast.expr, expression: str) -> Callable[[ModelSpec], bool]:
+def _predicate(node: ast.expr, expression: str) -> Callable[[Accuracy], bool]:
     match node:
         case ast.BoolOp(op=op, values=values):
             parts = [_predicate(value, expression) for value in values]
             together = all if isinstance(op, ast.And) else any
-            return lambda spec: together(part(spec) for part in parts)
+            return lambda accuracy: together(part(accuracy) for part in parts)
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             inner = _predicate(operand, expression)
-            return lambda spec: not inner(spec)
+            return lambda accuracy: not inner(accuracy)
         case ast.Compare(left=left, ops=ops, comparators=comparators):
             operands = [_operand(item, expression) for item in (left, *comparators)]
             pairs = list(zip(ops, operands, operands[1:]))
-            return lambda spec: all(_compare(op, a(spec), b(spec), expression) for op, a, b in pairs)
+            return lambda accuracy: all(_compare(op, a(accuracy), b(accuracy), expression) for op, a, b in pairs)
     raise QueryError(f"{expression!r}: {_part(node, expression)} is no comparison{_EXAMPLE}")
 
 
-def _operand(node: ast.expr, expression: str) -> Callable[[ModelSpec], object]:
+def _operand(node: ast.expr, expression: str) -> Callable[[Accuracy], object]:
     match node:
         case ast.Name(id=name):
             return field(name).value

@@ -1,4 +1,4 @@
-"""Small images: no resize and no crop."""
+"""Small images: no resize and no crop, so that they have to have their size as they come."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ _LUA_CIFAR = "https://github.com/liuzhuang13/DenseNet, datasets/{}.lua"
 
 CIFAR10 = Protocol(
     name="cifar10",
+    image_size=32,
     source=_LUA_CIFAR.format("cifar10"),
     mean=(125.3, 123.0, 113.9),
     std=(63.0, 62.1, 66.7),
@@ -18,6 +19,7 @@ CIFAR10 = Protocol(
 
 CIFAR100 = Protocol(
     name="cifar100",
+    image_size=32,
     source=_LUA_CIFAR.format("cifar100"),
     mean=(129.3, 124.1, 112.4),
     std=(68.2, 65.4, 70.4),
@@ -26,6 +28,7 @@ CIFAR100 = Protocol(
 
 CIFAR_DICE = Protocol(
     name="cifar-dice",
+    image_size=32,
     source="https://github.com/deeplearning-wisc/dice, the statistics that DICE trained its CIFAR networks with; "
     "also of pytorchcv (https://github.com/osmr/imgclsmob: CIFAR-10, CIFAR-100 and SVHN), of bearpaw's "
     "pytorch-classification and of detectors' CIFAR-10",
@@ -49,6 +52,7 @@ CIFAR_HYSTS = replace(
 
 CIFAR100_DETECTORS = Protocol(
     name="cifar100-detectors",
+    image_size=32,
     source="https://github.com/edadaltocg/detectors, models/densenet.py and data/constants.py: crop_pct 1, CIFAR-100's "
     "statistics",
     mean=(0.5071, 0.4867, 0.4408),
@@ -65,6 +69,7 @@ SVHN_DETECTORS = replace(
 
 SVHN = Protocol(
     name="svhn",
+    image_size=32,
     source="https://arxiv.org/abs/1608.06993 section 4.1: pixel values divided by 255, nothing else",
     mean=(0.0, 0.0, 0.0),
     std=(1.0, 1.0, 1.0),
@@ -79,6 +84,7 @@ NONE = replace(
 
 DIGITS = Protocol(
     name="digits",
+    image_size=8,
     source="configs/digits: mean and deviation of the training half of sklearn.datasets.load_digits, scaled to 0-1",
     mean=(0.3075,),
     std=(0.3770,),

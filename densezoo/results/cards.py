@@ -8,10 +8,11 @@ from string import Template
 from densezoo.families import family_of
 from densezoo.index.listing import shown
 from densezoo.protocols import PROTOCOLS
+from densezoo.results.cells import base_dataset, protocol_label
 from densezoo.results.diagrams import diagram
 from densezoo.results.markdown import markdown
 from densezoo.results.pages import MADE
-from densezoo.results.tables import base_dataset, by_architecture, protocol_label
+from densezoo.results.tables import by_architecture
 from densezoo.types import ModelSpec, Protocol
 
 _CARD = Template("""\

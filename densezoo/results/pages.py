@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from densezoo.data.layouts.imagenet_c import NAME as CORRUPTED
 from densezoo.index.listing import shown
+from densezoo.results.cells import base_dataset
 from densezoo.results.markdown import markdown
 from densezoo.results.tables import (
-    base_dataset,
     best_table,
     corruption_table,
     dataset_rows,

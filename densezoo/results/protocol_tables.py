@@ -8,8 +8,9 @@ from statistics import fmean
 
 from densezoo.protocols import PROTOCOLS
 from densezoo.protocols.words import STEPS, differences
+from densezoo.results.cells import model_link
 from densezoo.results.markdown import markdown
-from densezoo.results.tables import model_link, origin
+from densezoo.results.tables import origin
 from densezoo.results.weights import has_weights_of, mark
 from densezoo.types import EvalResult, ModelSpec
 

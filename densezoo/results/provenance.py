@@ -1,14 +1,18 @@
-"""The facts that are needed to repeat a measurement: package versions, commit, time."""
+"""The facts that are needed to repeat a measurement: package versions, commit, machine, time."""
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
+from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 
 from densezoo.data.libraries import decoding_versions
+from densezoo.types import EvalResult
 
 PACKAGES = ("densezoo", "torch", "torchvision")  # whose versions can change a logit
 
@@ -29,6 +33,41 @@ def commit(repository: Path) -> str | None:
     if head is None:
         return None
     return head + ("+dirty" if _git(repository, "status", "--porcelain", "--untracked-files=no") else "")
+
+
+def machine(device: str) -> str:
+    """The machine as a result names it: the GPU's or the CPU's model and the number of cores that this process may use.
+
+    Args:
+        device: that the network runs on.
+    """
+    cores = f"{_cores()} core{'s' if _cores() > 1 else ''}"
+    if device.startswith("cuda"):
+        import torch
+
+        return f"{torch.cuda.get_device_name(device)}, {_cpu()}, {cores}"
+    return f"{_cpu()}, {cores}"
+
+
+def measured_on(results: Iterable[EvalResult]) -> str:
+    """The machines of results and how many were measured on each: "AMD EPYC, 2 cores (5)"; "" for no results."""
+    counts = Counter(result.machine or "a machine that they don't name" for result in results)
+    return "; ".join(f"{name} ({number})" for name, number in counts.most_common())
+
+
+def _cpu() -> str:
+    """The CPU's model."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(filter(None, models), "") or platform.processor() or platform.machine()
+
+
+def _cores() -> int:
+    """The number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def now() -> str:

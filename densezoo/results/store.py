@@ -18,14 +18,15 @@ from densezoo.results.weights import strength
 from densezoo.types import Conditions, EvalResult, RunFacts
 
 COUNTS = ("num_samples", "correct1", "correct5")
-CIRCUMSTANCES = ("date", "seconds", "commit")  # of a measurement; they are ignored when results are compared
-#: The keys of a stored result, in their order in the file; the last one only if the backend isn't eager.
+CIRCUMSTANCES = ("date", "seconds", "commit", "machine")  # of a measurement; they are ignored when results are compared
+#: The keys of a stored result, in their order in the file; those of OPTIONAL only if they have a value.
 KEYS = (
     "model", "config", "weights_sha256", "dataset", "dataset_fingerprint", "protocol", "num_samples", "correct1",
     "correct5", "top1", "top5", "interval95", "interval95_top5", "backend", "precision", "device", "versions", "commit",
     "date", "seconds", "coverage", "loss", "calibration_error", "tta", "subset", "weights_known_by", "architecture",
-    "backend_difference",
+    "backend_difference", "machine",
 )  # fmt: skip
+OPTIONAL = ("backend_difference", "machine")
 
 
 def result_path(folder: Path, result: RunFacts) -> Path:
@@ -140,8 +141,7 @@ def write_result(folder: str | Path, result: EvalResult) -> Path:
             if not differences(_read_result(path), result):
                 return path
     values = _values(result)
-    if values["backend_difference"] is None:
-        del values["backend_difference"]
+    values = {key: value for key, value in values.items() if value is not None or key not in OPTIONAL}
     text = json.dumps(values, indent=2) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,7 @@ def summary(result: EvalResult) -> str:
             _line("top-1", result.top1, result.interval95, result.correct1, result.num_samples),
             _line("top-5", result.top5, result.interval95_top5, result.correct5, result.num_samples),
             f"  {result.num_samples:,} images in {result.seconds:.1f} s ({result.num_samples / result.seconds:.0f} "
-            f"images/s), {result.backend} {result.precision} on {result.device}",
+            f"images/s), {result.backend} {result.precision} on {result.device}{_machine(result)}",
         ]
     )
 
@@ -43,6 +43,11 @@ def matrix(results: Sequence[EvalResult]) -> str:
         + [f"  {name:{width}}  top-1 {r.top1:6.2f} %  top-5 {r.top5:6.2f} %" for name, r in zip(names, results)]
         + _corruption_means(results)
     )
+
+
+def _machine(result: EvalResult) -> str:
+    """The machine in brackets; "" if the result doesn't name it."""
+    return f" ({result.machine})" if result.machine else ""
 
 
 def _model(result: EvalResult) -> str:

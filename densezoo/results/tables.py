@@ -2,77 +2,56 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from densezoo.families import family_of
-from densezoo.families.flops import count_operations, flops
+from densezoo.families import families
 from densezoo.index.listing import shown
 from densezoo.protocols import PROTOCOLS
 from densezoo.protocols.words import resampling
+from densezoo.results.accuracies import accuracies
+from densezoo.results.cells import (
+    Notes,
+    base_dataset,
+    file_links,
+    giga_flops,
+    model_link,
+    percent,
+    protocol_label,
+    remarks,
+    with_interval,
+)
 from densezoo.results.corruptions import corruption_rows
 from densezoo.results.markdown import markdown
+from densezoo.results.provenance import measured_on
 from densezoo.results.weights import has_weights_of, legend, mark
-from densezoo.types import EvalResult, ModelSpec, ReportedResult
-
-_FLOPS = "torchvision"  # the convention of all tables: multiply-adds of convolutions and the classifier
-_SUFFIXES = {"pickle": "pth"}  # how a file link is named where the format's own name says less
+from densezoo.types import Accuracy, EvalResult, ModelSpec, ReportedResult
 
 
-@dataclass(frozen=True)
-class Row:
-    """One line of a table: a model under a protocol, with a published figure, a measured one, or both."""
-
-    spec: ModelSpec
-    protocol: str
-    reported: ReportedResult | None
-    measured: EvalResult | None
+def dataset_rows(dataset: str, specs: Iterable[ModelSpec], results: Iterable[EvalResult]) -> list[Accuracy]:
+    """Every accuracy on one dataset, model by model; empty where nobody published or measured anything."""
+    stored = list(results)
+    return [found for spec in specs for found in accuracies(spec, stored) if found.dataset == dataset]
 
 
-def protocol_label(reported: ReportedResult) -> str:
-    """The protocol of a published figure, "not known", and its test-time augmentation."""
-    return "+".join(filter(None, [reported.protocol or "not known", reported.tta]))
-
-
-def dataset_rows(dataset: str, specs: Iterable[ModelSpec], results: Iterable[EvalResult]) -> list[Row]:
-    """The rows of one dataset, model by model; empty where nobody published or measured anything.
-
-    A published ``cifar10+`` is CIFAR-10's test set too: the plus names the training data.
-    """
-    measured = {(r.model, str(r.conditions)): r for r in results if r.dataset == dataset and r.subset is None}
-    rows = []
-    for spec in specs:
-        reported = [r for r in spec.reported if base_dataset(r.dataset) == dataset]
-        own = {protocol: r for (model, protocol), r in measured.items() if _is_of(r, spec, model)}
-        rows += [Row(spec, protocol_label(r), r, own.pop(protocol_label(r), None)) for r in reported]
-        rows += [Row(spec, label, None, r) for label, r in own.items()]
-    return rows
-
-
-def base_dataset(dataset: str) -> str:
-    """The test set of a published dataset's name: ``cifar10+`` is CIFAR-10 after training with augmentation."""
-    return dataset.rstrip("+")
-
-
-def published_rows(dataset: str, specs: Iterable[ModelSpec]) -> tuple[list[Row], list[Row]]:
+def published_rows(dataset: str, specs: Iterable[ModelSpec]) -> tuple[list[Accuracy], list[Accuracy]]:
     """The published accuracies on one dataset, the highest first: the current ones, and older ones.
 
     Of several figures that a publisher states for the same weights under one protocol, the first in the index is the
     current one.
     """
-    current: dict[tuple[str, ...], Row] = {}
+    current: dict[tuple[str, ...], Accuracy] = {}
     older = []
     for row in dataset_rows(dataset, specs, []):
         assert row.reported is not None  # nothing was measured
-        key = (row.spec.name, row.protocol, row.reported.published_by, row.reported.dataset)
+        key = (row.spec.name, row.label, row.reported.published_by, row.reported.dataset)
         if current.setdefault(key, row) is not row:
             older.append(row)
     return _highest_first(current.values()), _highest_first(older)
 
 
-def _highest_first(rows: Iterable[Row]) -> list[Row]:
-    return sorted(rows, key=lambda row: (-_top1(row.reported), row.spec.name, row.protocol))
+def _highest_first(rows: Iterable[Accuracy]) -> list[Accuracy]:
+    return sorted(rows, key=lambda row: (-_top1(row.reported), row.spec.name, row.label))
 
 
 def published_table(
@@ -89,6 +68,7 @@ def published_table(
         {
             **_published_cells(row.spec, row.reported, folder, whole=shared_notes is None),
             "files": file_links(row.spec, folder) if shared_notes is None else "",
+            "stated in": "" if shared_notes is None else row.reported.where,
             "note": notes.number(remarks(row.reported)),
         }
         for row in published_rows(dataset, specs)[0]
@@ -160,18 +140,19 @@ def measured_table(
     names = dict.fromkeys(r.dataset for r in results if dataset in (None, r.dataset))
     specs = list(specs)
     rows = [(name, row) for name in names for row in dataset_rows(name, specs, results) if row.measured is not None]
-    rows.sort(key=lambda pair: (pair[0], -pair[1].measured.top1 if pair[1].measured else 0.0, pair[1].protocol))
+    rows.sort(key=lambda pair: (pair[0], -pair[1].measured.top1 if pair[1].measured else 0.0, pair[1].label))
     cells = [
         {
             "dataset": name if dataset is None else "",
             "model": model_link(row.spec, folder),
             **_measured_cells(row.measured),
-            "published top-1": _percent(row.reported.top1) if row.reported else "",
+            "published top-1": percent(row.reported.top1) if row.reported else "",
         }
         for name, row in rows
         if row.measured is not None
     ]
-    return markdown(cells) + legend(row.measured for _, row in rows) if cells else ""
+    shown = [row.measured for _, row in rows if row.measured is not None]
+    return f"{markdown(cells)}{legend(shown)}\nMeasured on: {measured_on(shown)}.\n" if cells else ""
 
 
 def counts(specs: Iterable[ModelSpec], results: Iterable[EvalResult]) -> str:
@@ -184,6 +165,13 @@ def counts(specs: Iterable[ModelSpec], results: Iterable[EvalResult]) -> str:
         f"The index has {len({spec.arch for spec in specs})} architectures, {len(specs)} sets of weights of them with "
         f"{files} published files, and {len(figures)} published accuracies under {len(protocols)} "
         f"protocols. {len(measured)} of these sets were measured by us.\n"
+    )
+
+
+def key_tables() -> str:
+    """The names of every family's key tables: an item a family."""
+    return "".join(
+        f"- {family.title}: {', '.join(f'`{keymap.name}`' for keymap in family.keymaps)}\n" for family in families()
     )
 
 
@@ -225,7 +213,7 @@ def _by_protocol(trainings: Mapping[str, Mapping[str, ReportedResult]]) -> str:
         {
             "protocol": f"`{protocol}`",
             "how it resizes": resampling(PROTOCOLS[protocol]),
-            **{name: _percent(own[protocol].top1) if protocol in own else "" for name, own in trainings.items()},
+            **{name: percent(own[protocol].top1) if protocol in own else "" for name, own in trainings.items()},
         }
         for protocol in sorted(protocols, key=rank)
     ]
@@ -269,28 +257,6 @@ _CORRUPTED_LEGEND = (
 )
 
 
-def remarks(reported: ReportedResult) -> str | None:
-    """What is to be known of a published figure."""
-    why_not = f"can't be measured with densezoo: {reported.not_evaluable}" if reported.not_evaluable else None
-    return "; ".join(filter(None, [reported.note, why_not])) or None
-
-
-class Notes:
-    """The notes of a table, numbered; the same text has one number."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-
-    def number(self, text: str | None) -> str:
-        """The number that stands in the table; "" without a note."""
-        return "" if text is None else f"{self._numbers.setdefault(text, len(self._numbers) + 1)}"
-
-    def text(self) -> str:
-        """What stands below the table."""
-        lines = [f"{number}. {text}\n" for text, number in self._numbers.items()]
-        return "\nNotes:\n\n" + "".join(lines) if lines else ""
-
-
 def by_architecture(specs: Iterable[ModelSpec]) -> dict[str, list[ModelSpec]]:
     """{architecture's name: its models}."""
     by_arch: dict[str, list[ModelSpec]] = {}
@@ -306,45 +272,6 @@ def origin(spec: ModelSpec, specs: Mapping[str, ModelSpec]) -> str:
     return spec.name
 
 
-def model_link(spec: ModelSpec, folder: str) -> str:
-    """A model's name, linked to its card."""
-    return f"[{spec.name}]({link(f'docs/models/{spec.arch}.md', folder)})"
-
-
-def file_links(spec: ModelSpec, folder: str) -> str:
-    """A link to each of a model's files, named by its format; those that their publisher withdrew are left out."""
-    links = [
-        (_SUFFIXES.get(s.format, s.format), s.url or link(str(s.path), folder)) for s in spec.weights if not s.withdrawn
-    ]
-    return " ".join(f"[{name}]({url})" for name, url in links)
-
-
-def giga_flops(spec: ModelSpec, protocol: str) -> str:
-    """Multiply-adds in units of 10^9, at the image size of a protocol; "" where nothing says the size.
-
-    Args:
-        protocol: its name, with what else is unusual in a measurement after a plus.
-    """
-    known = PROTOCOLS.get(protocol.partition("+")[0])
-    size = known.crop if known is not None and known.crop is not None else spec.image_size
-    if size is None:
-        return ""
-    counted = spec.flops.get(_FLOPS) if size == spec.image_size else None
-    if counted is None:
-        counted = flops(count_operations(family_of(spec.architecture).computation(spec.architecture), size), _FLOPS)
-    return f"{counted / 1e9:.2f}"
-
-
-def with_interval(result: EvalResult) -> str:
-    """Measured top-1 with its 95 % interval."""
-    return f"{result.top1:.2f} ({result.interval95[0]:.2f} to {result.interval95[1]:.2f})"
-
-
-def link(path: str, folder: str) -> str:
-    """A link to a file of the repository from a document in a folder of it, both relative to the repository."""
-    return posixpath.relpath(path, folder or ".")
-
-
 def _published_cells(spec: ModelSpec, reported: ReportedResult, folder: str, *, whole: bool = True) -> dict[str, str]:
     """{column: text} of one published accuracy.
 
@@ -352,8 +279,8 @@ def _published_cells(spec: ModelSpec, reported: ReportedResult, folder: str, *, 
         whole: with the network's size.
     """
     return {
-        "top-1": _percent(reported.top1),
-        "top-5": _percent(reported.top5),
+        "top-1": percent(reported.top1),
+        "top-5": percent(reported.top5),
         "model": model_link(spec, folder) if whole else spec.name,
         "protocol": protocol_label(reported),
         "published by": reported.published_by,
@@ -380,8 +307,3 @@ def _is_of(result: EvalResult, spec: ModelSpec, model: str) -> bool:
 def _top1(reported: ReportedResult | None) -> float:
     """To sort by; lowest of all without a figure."""
     return -1.0 if reported is None or reported.top1 is None else reported.top1
-
-
-def _percent(value: float | None) -> str:
-    """A published percentage."""
-    return "" if value is None else shown(value)

@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from densezoo.results.cells import Notes, base_dataset, link
 from densezoo.results.markdown import markdown
 from densezoo.results.pages import DATASETS, FOLDER, MADE, About
-from densezoo.results.tables import (
-    Notes,
-    base_dataset,
-    by_architecture,
-    corruption_table,
-    link,
-    measured_table,
-    published_table,
-    top1_by_dataset,
-)
+from densezoo.results.tables import by_architecture, corruption_table, measured_table, published_table, top1_by_dataset
 from densezoo.types import EvalResult, FileHash, ModelSpec, WeightSource
 
 WEIGHTS = "docs/weights"
@@ -126,6 +118,7 @@ def _file(spec: ModelSpec, source: WeightSource, notes: Notes) -> dict[str, str]
         "format": f"{source.framework} {source.format}",
         "bytes": "" if source.file_size is None else f"{source.file_size:,}",
         "hash": "; ".join(map(_hash, source.stated_hashes)),
+        "checked against": source.checks,
         "licence": source.license or "",
         "note": notes.number("; ".join(filter(None, remarks)) or None),
     }
@@ -154,4 +147,4 @@ def _recipes(specs: Sequence[ModelSpec]) -> str:
 
 def _fields(recipe: Mapping[str, object]) -> str:
     values = {name: ", ".join(value) if isinstance(value, tuple) else value for name, value in recipe.items()}
-    return "; ".join(f"{name} {value}" if name != "note" else str(value) for name, value in values.items())
+    return "; ".join(f"{name} {value}" if name != "training note" else str(value) for name, value in values.items())

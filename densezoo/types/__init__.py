@@ -3,6 +3,7 @@
 Units: percentages are 0-100, sizes are bytes (or pixels, where a name says so), times are seconds.
 """
 
+from densezoo.types.accuracy import Accuracy
 from densezoo.types.architecture import Architecture
 from densezoo.types.checkpoint import (
     LONE_MATRIX,
@@ -22,6 +23,7 @@ from densezoo.types.result import Conditions, Coverage, EvalResult, KnownBy, Run
 
 __all__ = [
     "LONE_MATRIX",
+    "Accuracy",
     "Architecture",
     "Checkpoint",
     "Computation",

@@ -68,6 +68,12 @@ class FileHash:
         """Whether all digits are stated."""
         return len(self.digits) == HASH_DIGITS[self.algorithm]
 
+    @property
+    def extent(self) -> str:
+        """How much of which hash is stated, in words: "md5", "8 digits of the sha256", "sha1 of a.caffemodel in it"."""
+        digits = "" if self.is_whole else f"{len(self.digits)} digits of the "
+        return f"{digits}{self.algorithm}" + ("" if self.of is None else f" of {self.of} in it")
+
     def __str__(self) -> str:
         stated = f"the {self.algorithm} {self.digits}"
         if not self.is_whole:
@@ -121,6 +127,12 @@ class WeightSource:
         """Every hash that its publisher states, whole or in part."""
         own = self.sha256 or self.hash_prefix
         return (*([FileHash(sha256=own)] if own else []), *self.hashes)
+
+    @property
+    def checks(self) -> str:
+        """What a fetched file is held against, in words: "size and 8 digits of the sha256", "nothing"."""
+        stated = [each.extent for each in self.stated_hashes]
+        return " and ".join([*(["size"] if self.file_size is not None else []), *stated]) or "nothing"
 
     @property
     def is_hashed(self) -> bool:

@@ -76,6 +76,7 @@ class RunFacts:
         protocol: the named preprocessing; "all" of a run under several, until it is one result's.
         backend_difference: largest difference of the backend's logits from eager's on one batch, relative to the
             largest logit; None: the backend is eager.
+        machine: what the device is a part of, such as "AMD EPYC, 2 cores"; None in a result older than this field.
     """
 
     model: str
@@ -95,6 +96,7 @@ class RunFacts:
     dataset_fingerprint: str
     protocol: str
     backend_difference: float | None = None
+    machine: str | None = None
 
     @property
     def conditions(self) -> Conditions:

@@ -57,8 +57,8 @@ def test_names_of_architectures() -> None:
     model = densezoo.create_model("densenet_40_12")
     assert isinstance(model, DenseNet)
     assert model.arch == densezoo.get_spec("densenet_40_12.lua_cifar10").architecture
-    with pytest.raises(UnknownNameError, match="there is no model 'densenet122'; did you mean 'densenet121'"):
-        densezoo.create_model("densenet122")
+    with pytest.raises(UnknownNameError, match="there is no model 'densnet121'; did you mean 'densenet121'"):
+        densezoo.create_model("densnet121")
 
 
 def test_weights_that_don_t_fit(weights: nn.Module) -> None:

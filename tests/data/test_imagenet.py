@@ -85,4 +85,4 @@ def test_imagenet_real_has_sets_of_labels(tmp_path: Path) -> None:
 
 
 def test_imagenet_s_names_are_timm_s() -> None:
-    assert imagenet.wnids() == ImageNetInfo("imagenet-1k").label_names()  # type: ignore[no-untyped-call]
+    assert list(imagenet.wnids()) == ImageNetInfo("imagenet-1k").label_names()  # type: ignore[no-untyped-call]

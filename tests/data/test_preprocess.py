@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from collections.abc import Callable
 
@@ -13,8 +14,8 @@ from PIL import Image
 from timm.data.transforms_factory import create_transform
 
 from densezoo.data.decoding import decode
-from densezoo.data.preprocess import normalise, to_pixels
-from densezoo.errors import UnknownNameError
+from densezoo.data.preprocess import Preprocess, normalise, to_pixels
+from densezoo.errors import ConfigError, ImageError, UnknownNameError
 from densezoo.protocols import PROTOCOLS, get_protocol
 
 SIZES = [(500, 375), (375, 500), (333, 500), (256, 256), (57, 56), (1, 40), (1023, 301), (257, 259), (300, 303)]
@@ -70,6 +71,23 @@ def test_arrays_need_no_decoding() -> None:
     pixels = to_pixels(decode(array, get_protocol("digits"), "digit"), get_protocol("digits"))
     assert pixels.shape == (1, 8, 8)
     assert np.array_equal(pixels[0].numpy(), array)
+
+
+@pytest.mark.parametrize("name", ["cifar10", "cifar100", "cifar-dice", "svhn", "none"])
+def test_a_photograph_is_refused_where_small_images_are_meant(name: str) -> None:
+    preprocess = Preprocess(get_protocol(name))
+    assert preprocess(Image.new("RGB", (32, 32))).shape == (3, 32, 32)
+    with pytest.raises(ImageError, match=f"this Image: has 400 x 300 pixels; protocol {name} takes images of 32 x 32"):
+        preprocess(Image.new("RGB", (400, 300)))
+    with pytest.raises(ImageError, match="this bytes: has 32 x 33 pixels"):
+        preprocess(encoded(Image.new("RGB", (32, 33))))
+
+
+def test_what_neither_resizes_nor_crops_says_which_size_it_is_for() -> None:
+    for protocol in PROTOCOLS.values():
+        assert (protocol.resize is None) == (protocol.image_size is not None), protocol.name
+    with pytest.raises(ConfigError, match="what it resizes need not have a size"):
+        dataclasses.replace(get_protocol("timm"), image_size=32)
 
 
 def test_names() -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from examples import example_facts
 
 from densezoo.evaluation.comparison import mcnemar
-from densezoo.evaluation.metrics import RECORD, Measures, measure
+from densezoo.evaluation.metrics import RECORD, Measures, measure, score
 from densezoo.evaluation.report import SHOWN, comparison_report, measures_report
 
 
@@ -36,19 +37,19 @@ def test_a_run_by_hand() -> None:
         "  1 images can't be read and are counted wrong",
         "  1 images are truncated; their missing ends were filled in",
         "  the worst classes:",
-        "    class 1: 0.00 %, 0 of 1 images",
-        "    class 2: 0.00 %, 0 of 1 images",
-        "    class 0: 100.00 %, 2 of 2 images",
+        "    class 1 (goldfish): 0.00 %, 0 of 1 images",
+        "    class 2 (great white shark): 0.00 %, 0 of 1 images",
+        "    class 0 (tench): 100.00 %, 2 of 2 images",
         "  the most frequent confusions:",
-        "    class 1 taken for 0: 1 images",
+        "    class 1 (goldfish) taken for 0 (tench): 1 images",
     ]
 
 
 def test_at_most_ten_classes_are_shown() -> None:
     text = measures_report(example_facts(), measured([(i, 1, (i + 1) % 20) for i in range(20)], 20), [1])
     assert text.count("    class ") == 2 * SHOWN == 20
-    assert "    class 9: " in text
-    assert "    class 10: " not in text
+    assert "    class 9 (ostrich): " in text
+    assert "    class 10 " not in text
 
 
 @pytest.mark.parametrize(
@@ -73,3 +74,13 @@ def test_two_runs_by_hand(only_first: int, only_second: int, difference: str, ve
         f"{20 - only_first - only_second}"
     )
     assert lines[4].endswith(verdict)
+
+
+def test_classes_are_called_by_their_names() -> None:
+    logits = torch.nn.functional.one_hot(torch.tensor([8, 3]), 10).float()
+    records = score(logits, torch.tensor([8, 5]), torch.arange(2))
+    (measures,) = measure([records], 10, 2)
+    shown = measures_report(example_facts(dataset="cifar10"), measures, [1])
+    assert "    class 5 (dog): 0.00 %, 0 of 1 images\n" in shown
+    assert "    class 5 (dog) taken for 3 (cat): 1 images" in shown
+    assert "    class 5 taken for 3: 1 images" in measures_report(example_facts(dataset="imagefolder"), measures, [1])

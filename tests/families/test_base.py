@@ -38,7 +38,7 @@ from densezoo.formats.detect import read_checkpoint
 from densezoo.formats.safetensors import write_safetensors
 from densezoo.index.select import Value
 from densezoo.results.cards import model_card
-from densezoo.types import Checkpoint
+from densezoo.types import Accuracy, Checkpoint
 from densezoo.types.computation import channels, sides
 
 SMALL = ToyArchitecture(norm_eps=1e-4)
@@ -307,7 +307,7 @@ def test_its_model_card_and_listing() -> None:
     assert done.stdout.strip() == "channels that a layer adds"
     from densezoo.index.select import field
 
-    value: Value = field("growth_rate").value(spec)
+    value: Value = field("growth_rate").value(Accuracy(spec))
     assert value is None
 
 

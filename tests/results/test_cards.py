@@ -6,11 +6,13 @@ import re
 
 import pytest
 
+import densezoo
 from densezoo.families.densenet.architecture import Stem
 from densezoo.index.listing import shown
 from densezoo.index.load import load_index
+from densezoo.paths import ROOT
 from densezoo.results.cards import model_card, model_cards
-from densezoo.results.tables import protocol_label
+from densezoo.results.cells import protocol_label
 
 SPECS = load_index()
 FILES = model_cards(SPECS.values())
@@ -47,6 +49,25 @@ def test_the_snippets_are_python() -> None:
         assert len(snippets) == (3 if "pretrained=True" in card else 2), arch
         for snippet in snippets:
             ast.parse(snippet)
+
+
+def test_an_example_names_the_classes_of_its_model() -> None:
+    for card in CARDS.values():
+        for name in re.findall(r'^spec = densezoo.get_spec\("(.*)"\)$', card, re.MULTILINE):
+            assert len(densezoo.class_names(name)) == SPECS[name].architecture.num_classes
+
+
+def test_the_example_of_the_network_that_ships_predicts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    names: dict[str, object] = {}
+    for block in re.findall(r"```python\n(.*?)```", CARDS["densenet_bc_22_8"], re.DOTALL):
+        exec(block, names)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 5
+    assert lines[0].endswith("% 8")  # the last of scikit-learn's digits
+    assert float(lines[0].partition("%")[0]) > 50
 
 
 def test_networks_without_weights_say_so_and_predict_nothing() -> None:

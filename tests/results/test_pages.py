@@ -6,8 +6,8 @@ from examples import example_result
 
 from densezoo.index.listing import shown
 from densezoo.index.load import load_index
+from densezoo.results.cells import base_dataset, protocol_label
 from densezoo.results.pages import DATASETS, result_pages
-from densezoo.results.tables import base_dataset, protocol_label
 
 SPECS = load_index()
 PAGES = result_pages(SPECS, [])

@@ -24,7 +24,8 @@ def test_a_committed_picture_is_what_is_drawn_today(path: str) -> None:
         for source in (BytesIO(drawn(picture, facts)), ROOT / path)
     )
     assert now.shape == committed.shape
-    assert np.abs(now - committed).mean() < 1  # another release of a library may move single pixels
+    differs = np.abs(now - committed).max(axis=2) > 32
+    assert differs.mean() < 0.002  # another release of a library may move single pixels
 
 
 def test_it_shows_what_is_published() -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import os
 import subprocess
 from datetime import datetime, timezone
 from pathlib import Path
 
 import torch
+from examples import example_result
 
 from densezoo.results import provenance
 
@@ -32,6 +34,18 @@ def test_the_commit_and_whether_it_is_all(tmp_path: Path) -> None:
     assert provenance.commit(tmp_path) == head
     (tmp_path / "file").write_text("2")
     assert provenance.commit(tmp_path) == f"{head}+dirty"
+
+
+def test_the_machine() -> None:
+    name, _, cores = provenance.machine("cpu").rpartition(", ")
+    assert name
+    assert cores == f"{len(os.sched_getaffinity(0))} cores" or cores == "1 core"
+
+
+def test_the_machines_of_results_are_named() -> None:
+    results = [example_result(machine=name) for name in ("A, 2 cores", None, "A, 2 cores")]
+    assert provenance.measured_on(results) == "A, 2 cores (2); a machine that they don't name (1)"
+    assert provenance.measured_on([]) == ""
 
 
 def test_now_is_utc() -> None:

@@ -44,6 +44,16 @@ KEYS = [
 ]
 
 
+def test_the_machine_is_stored_where_it_is_known_and_tells_no_results_apart(tmp_path: Path) -> None:
+    path = write_result(tmp_path, example_result())
+    assert "machine" not in json.loads(path.read_text())
+    path.unlink()
+    write_result(tmp_path, example_result(machine="A, 2 cores"))
+    assert json.loads(path.read_text())["machine"] == "A, 2 cores"
+    assert store.differences(example_result(machine="A, 2 cores"), example_result(machine="B, 64 cores")) == []
+    assert read_results(tmp_path) == [example_result(machine="A, 2 cores")]
+
+
 def test_there_and_back(tmp_path: Path) -> None:
     results = [
         example_result(),

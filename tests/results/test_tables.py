@@ -6,12 +6,11 @@ from examples import example_result
 
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.index.load import load_index
+from densezoo.results.cells import Notes
 from densezoo.results.tables import (
-    Notes,
     best_table,
     counts,
     dataset_rows,
-    giga_flops,
     measured_by_protocol,
     measured_table,
     older_table,
@@ -98,14 +97,6 @@ def test_a_figure_that_nobody_can_measure_says_why() -> None:
     assert "1. can't be measured with densezoo: nobody knows the protocol\n" in published_table("imagenet-a", [SPEC])
 
 
-def test_flops_are_those_at_the_protocols_image_size() -> None:
-    assert giga_flops(SPECS["densenet121.ra_in1k"], "timm") == "2.83"
-    assert giga_flops(SPECS["densenet121.ra_in1k"], "timm-288") == "4.68"
-    assert giga_flops(SPECS["densenet_bc_100_12.dice_cifar10"], "none") == "0.29"
-    unsized = dataclasses.replace(SPECS["densenet_bc_100_12.dice_cifar10"], image_size=None)
-    assert giga_flops(unsized, "none") == ""
-
-
 def test_the_highest_figure_of_each_architecture() -> None:
     other = dataclasses.replace(
         SPEC, name="densenet121.other", reported=(dataclasses.replace(SPEC.reported[0], top1=80.0),)
@@ -136,6 +127,7 @@ def test_measured_beside_published() -> None:
     header, mmpretrain, torchvision = measured(example_result(), example_result(protocol="mmpretrain", top1=75.0))
     assert header == ["model", "protocol", "top-1 (95 % interval)", "top-5", "images", "published top-1"]
     again = dataclasses.replace(SPEC, reported=(SPEC.reported[0], dataclasses.replace(SPEC.reported[0], top1=74.65)))
+    assert measured_table([SPEC], [example_result()]).endswith("\nMeasured on: a machine that they don't name (1).\n")
     assert len(cells(measured_table([again], [example_result()]))) == 2  # beside the first of several figures alone
     link = "[densenet121.tv_in1k](docs/models/densenet121.md)"
     assert torchvision == [link, "torchvision", "74.43 (74.05 to 74.81)", "91.97", "50,000", "74.434"]
@@ -158,7 +150,7 @@ def test_augmented_results_are_rows_of_their_own() -> None:
     crops = dataclasses.replace(SPEC.reported[0], tta="ten-crop", top1=76.0)
     spec = dataclasses.replace(SPEC, reported=(*SPEC.reported, crops))
     rows = dataset_rows("imagenet1k", [spec], [example_result(tta="ten-crop", top1=75.5)])
-    assert [(row.protocol, row.measured is not None) for row in rows] == [
+    assert [(row.label, row.measured is not None) for row in rows] == [
         ("torchvision", False),
         ("timm", False),
         ("torchvision+ten-crop", True),

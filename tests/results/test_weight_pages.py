@@ -6,7 +6,8 @@ from examples import example_result
 
 from densezoo.index.listing import shown
 from densezoo.index.load import load_index
-from densezoo.results.tables import base_dataset, protocol_label, published_rows
+from densezoo.results.cells import base_dataset, protocol_label
+from densezoo.results.tables import published_rows
 from densezoo.results.weight_pages import weight_pages
 from densezoo.types import ModelSpec, ReportedResult
 
@@ -36,6 +37,7 @@ def test_a_page_has_every_current_figure_file_licence_and_note() -> None:
             figure = "" if result.top1 is None else f" {shown(result.top1)} |"
             assert any(protocol in line and figure in line for line in lines), (spec.name, result)
             assert (result.note or "") in page
+            assert base_dataset(result.dataset) != "imagenet1k" or result.where.replace("|", "\\|") in page
         for source in spec.weights:
             assert (source.url or source.path or "") in page
             assert source.license is None or f"| {source.license} |" in page
