@@ -111,7 +111,9 @@ class Outcome:
 def plan(
     pattern: str, datasets: Sequence[str], protocols: Sequence[str], data_roots: Mapping[str, Path] | None = None
 ) -> list[Task]:
-    """The tasks for all models that match and have published weights, if network, images and protocol fit.
+    """The tasks for all models that match and have weights, if network, images and protocol fit.
+
+    Models whose files can't be read, or that can't be evaluated, as the index says, are left out.
 
     Tasks with the same pixels follow each other.
 
@@ -126,7 +128,8 @@ def plan(
         DatasetError: a dataset of several subsets can't be opened.
         ConfigError: nothing fits.
     """
-    specs = [spec for spec in matching(pattern, load_index().values())[0] if spec.weights]
+    chosen, _ = matching(pattern, load_index().values())
+    specs = [spec for spec in chosen if spec.readable_weights and spec.not_evaluable is None]
     named = [name if name == OWN else get_protocol(name).name for name in protocols]
     tasks = {
         Task(dataset, spec.protocol if name == OWN else name, spec.name, subset)

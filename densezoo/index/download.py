@@ -87,7 +87,7 @@ def fetch_weights(name: str, mirrors: Sequence[str] = ()) -> Path:
         ) from None
 
 
-def _loadable(spec: ModelSpec) -> list[WeightSource]:
+def _loadable(spec: ModelSpec) -> Sequence[WeightSource]:
     """The published files that densezoo can read.
 
     Raises:
@@ -95,11 +95,10 @@ def _loadable(spec: ModelSpec) -> list[WeightSource]:
     """
     if not spec.weights:
         raise DownloadError(f"{spec.name}: its publisher ({spec.publisher}) offers no weights")
-    loadable = [source for source in spec.weights if source.not_loadable is None]
-    if not loadable:
+    if not spec.readable_weights:
         published = "".join(f"\n  {source.url}: {source.not_loadable}" for source in spec.weights)
         raise DownloadError(f"{spec.name}: densezoo can't read its published weights{published}")
-    return loadable
+    return spec.readable_weights
 
 
 def verify_cache() -> tuple[dict[Path, str], list[str]]:
