@@ -62,13 +62,15 @@ def _fields(cls: type[Any]) -> tuple[dict[str, Any], list[str]]:
 
 
 @cache
-def _parts(hint: Any) -> tuple[Any, tuple[Any, ...]]:
-    """(what a generic type is of, its arguments), which `typing` finds out anew each time."""
-    return get_origin(hint), get_args(hint)
+def _parts(hint: Any) -> tuple[Any, tuple[Any, ...], bool]:
+    """(what a generic type is of, its arguments, whether it is a dataclass), found out once a type."""
+    return get_origin(hint), get_args(hint), dataclasses.is_dataclass(hint)
 
 
 def _checked(value: object, hint: Any, error_prefix: str, error: type[DensezooError]) -> object:
-    origin, args = _parts(hint)
+    origin, args, is_dataclass = _parts(hint)
+    if hint is str and type(value) is str:  # most of the index
+        return value
     if origin is Literal:
         if value not in args:
             raise _Mismatch("one of " + ", ".join(repr(arg) for arg in args))
@@ -77,7 +79,7 @@ def _checked(value: object, hint: Any, error_prefix: str, error: type[DensezooEr
         return _checked_union(value, args, error_prefix, error)
     if origin is tuple:
         return _checked_tuple(value, args, error_prefix, error)
-    if dataclasses.is_dataclass(hint):
+    if is_dataclass:
         return build(hint, value, error_prefix, error)  # type: ignore[arg-type]
     if origin is not None and issubclass(origin, Mapping):
         if not isinstance(value, Mapping):

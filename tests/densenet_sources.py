@@ -51,6 +51,7 @@ def taken_apart(op: str, name: str, canonical: dict[str, torch.Tensor]) -> list[
         "divided": lambda: [tensor * 4, torch.tensor([4.0])],
         "product": lambda: [tensor / 2, one * 2],
         "affine": lambda: [zero + 3, one * 2, tensor - 6],
+        "plus_1e-5": lambda: [tensor - 1e-5],
     }[op]()
 
 
@@ -61,11 +62,11 @@ def as_source(keymap: KeyMap, arch: DenseNetArchitecture, counters: bool = True)
     for layer in layers(arch):
         b, n = layer.block, layer.index
         places = {"block": b, "layer": n, "block0": b - 1, "layer0": n - 1, "stage": b + 1, "rank": ranks[layer.kind]}
-        places |= {"even": 2 * (n - 1), "odd": 2 * (n - 1) + 1}
+        places |= {"even": 2 * (n - 1), "odd": 2 * (n - 1) + 1, "in_stage": n - 1 if b == 1 else n}
         places |= {"block2_1": 2 * b + 1, "block2_2": 2 * b + 2, "block2_3": 2 * b + 3}
         ranks[layer.kind] += 1
         name = keymap.templates[layer.role][0].format(**places)
-        for param, made in keymap.params[layer.kind].items():
+        for param, made in keymap.params.get(layer.role, keymap.params[layer.kind]).items():
             if param != "num_batches_tracked" or counters:
                 parts = taken_apart(made.op, f"{layer.name}.{param}", canonical)
                 renamed |= {f"{name}{end}": part for end, part in zip(made.ends, parts)}
@@ -81,13 +82,14 @@ def assert_exact(tensors: dict[str, torch.Tensor], arch: DenseNetArchitecture, k
     """Convert a source's tensors of `state_dict`, and find them and the architecture again."""
     asked = {name: getattr(arch, name) for name, _ in [keymap.asks.get(("stem", arch.stem), ("stem", {}))]}
     found, converted, report = convert(checkpoint(tensors, keymap), **asked)
-    semantics: dict[str, Any] = dict(keymap.semantics)
+    semantics: dict[str, Any] = {**keymap.semantics, **asked}
     assert found == dataclasses.replace(arch, **semantics)
     assert report.exact
     assert report.matched == len(tensors)
     expected = state_dict(arch)
     assert converted.keys() == expected.keys()
-    fused = any(made.op == "affine" for made in keymap.params["norm"].values())  # x - 6 + 6 rounds
+    ops = {made.op for params in keymap.params.values() for made in params.values()}
+    fused = ops & {"affine", "plus_1e-5"}  # x - 6 + 6 rounds
     same = functools.partial(torch.allclose, atol=1e-6) if fused else torch.equal
     assert all(same(converted[name], expected[name]) for name in expected if "num_batches" not in name)
 

@@ -25,6 +25,7 @@ from densezoo.conversion.statements import (
     check_layers,
     check_weights,
     equal,
+    explained_layers,
     statements,
 )
 from densezoo.errors import CheckpointError, ConfigError
@@ -82,10 +83,15 @@ def convert(
     for layer in naming.family.layers(arch):
         if counts_batches(layer):
             state_dict.setdefault(f"{layer.name}.num_batches_tracked", torch.tensor(0))
+    return arch, state_dict, dataclasses.replace(report, hints=_hints(checkpoint, naming, choices))
+
+
+def _hints(checkpoint: Checkpoint, naming: Naming, choices: list[str]) -> tuple[str, ...]:
+    """What a report says of what no tensor shows; ``choices`` are those of `_decide`."""
     described = checkpoint.graph or checkpoint.semantics or checkpoint.described
     assumed = () if described else (f"computation: not in the file; taken {naming.keymap.assumes}",)
-    hints = (*checkpoint.hints, *assumed, *choices, *_head_notes(checkpoint, naming), *naming.keymap.notes)
-    return arch, state_dict, dataclasses.replace(report, hints=hints)
+    explained = explained_layers(checkpoint, naming)
+    return (*checkpoint.hints, *assumed, *choices, *_head_notes(checkpoint, naming), *explained, *naming.keymap.notes)
 
 
 def read_network(path: str | Path, architecture: Architecture | None = None, **options: object) -> Checkpoint:
@@ -158,8 +164,8 @@ def _head_notes(checkpoint: Checkpoint, naming: Naming) -> list[str]:
     keys, usual = naming.keys("classifier", "weight"), naming.keymap.templates.get("classifier", ())
     notes = []
     described = checkpoint.graph or naming.keymap.notes  # either says what follows the classifier
-    if keys and len(usual) > 1 and not described and keys[0] != f"{naming.prefix}{usual[0]}.weight":
-        name = keys[0].removesuffix(".weight")
+    name = keys[0].removesuffix(naming.params("classifier")["weight"].ends[0]) if keys else ""
+    if keys and len(usual) > 1 and not described and name != f"{naming.prefix}{usual[0]}":
         notes.append(f"the classifier is {name}, whose outputs are returned: a sigmoid beside it would be in no tensor")
     if any(node.op == "softmax" for node in checkpoint.graph):
         notes.append("the file's network ends in a softmax; densezoo returns the logits before it")

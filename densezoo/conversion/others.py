@@ -23,6 +23,10 @@ NETWORKS = (
     (r"(^|/)conv\d_block\d+_3_(conv|bn)/", "a ResNet"),
     (r"(^|\.)s[1-4]\.b\d+\.(conv1|se)\.", "a RegNet"),
     (r"^features\.\d+\.weight$", "a network of plain layers (VGG, AlexNet)"),
+    (
+        r"^\d+(\.\d+)*\.(weight|running_mean)$",
+        "a network of numbered modules, as a nested nn.Sequential made of a Torch7 file has (that file can be read)",
+    ),
 )
 _SIDES = {3: "one dimension (signals)", 5: "three dimensions (volumes, videos)"}
 _KERNEL = re.compile(r"conv[^./]*(\.\d+|\.conv)?[./](weight|kernel(:0)?)")

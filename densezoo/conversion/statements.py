@@ -53,12 +53,30 @@ def check_layers(checkpoint: Checkpoint, naming: Naming) -> None:
     Raises:
         CheckpointError: it names such a layer.
     """
-    foreign = [name for name in checkpoint.undescribed_layers if re.fullmatch(naming.family.foreign_layers, name)]
+    explained = {name for name in checkpoint.undescribed_layers if _kind(name) in naming.keymap.explains}
+    names = (name for name in checkpoint.undescribed_layers if name not in explained)
+    foreign = [name for name in names if re.fullmatch(naming.family.foreign_layers, name)]
     if foreign:
         raise CheckpointError(
             f"{checkpoint.path}: lists the layer {foreign[0]!r}, and not what it computes; save the whole model, as "
             ".keras"
         )
+
+
+def explained_layers(checkpoint: Checkpoint, naming: Naming) -> list[str]:
+    """Hints on the layers that the file doesn't describe and the source's key table does.
+
+    Args:
+        checkpoint: the file.
+        naming: the key table as the file uses it.
+    """
+    explains = naming.keymap.explains
+    return [f"{name}: {explains[_kind(name)]}" for name in checkpoint.undescribed_layers if _kind(name) in explains]
+
+
+def _kind(layer: str) -> str:
+    """A layer's name without the number that Keras gives it."""
+    return re.sub(r"_\d+$", "", layer)
 
 
 def check_description(checkpoint: Checkpoint, naming: Naming, inferred: Architecture) -> None:

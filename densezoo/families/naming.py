@@ -12,7 +12,7 @@ from torch import Tensor
 
 from densezoo.families.base import Family, Position
 from densezoo.families.operations import OPERATIONS
-from densezoo.types import LONE_MATRIX, KeyMap
+from densezoo.types import LONE_MATRIX, KeyMap, Param
 from densezoo.types.architecture import MAX_LAYERS
 
 
@@ -50,7 +50,7 @@ class Naming:
         Args:
             role, param, block, layer: as of `keys`.
         """
-        params = self.keymap.params.get(self.family.kind_of(role), {})
+        params = self.params(role)
         if role not in self.keymap.templates or param not in params:
             return []
         numbers = self.family.numbers(block, layer, self.ranks.get((role, block, layer), -1))
@@ -59,6 +59,14 @@ class Naming:
         if LONE_MATRIX in templates:
             stems += self._lone_matrix(params["weight"].ends[0])
         return [tuple(f"{stem}{end}" for end in params[param].ends) for stem in stems]
+
+    def params(self, role: str) -> Mapping[str, Param]:
+        """{parameter or statistic: how it is made} of a role's layers.
+
+        Args:
+            role: of the layers.
+        """
+        return self.keymap.params.get(role, self.keymap.params.get(self.family.kind_of(role), {}))
 
     def _lone_matrix(self, end: str) -> list[str]:
         """The only layer of the file whose weight is a matrix, as a list; empty if there are several."""
@@ -125,7 +133,7 @@ class Naming:
             param: the parameter or running statistic.
             tensors: in the order of `Param.ends`.
         """
-        return OPERATIONS[self.keymap.params[self.family.kind_of(role)][param].op](*tensors)
+        return OPERATIONS[self.params(role)[param].op](*tensors)
 
     def ranked(self, ranks: Mapping[Position, int]) -> Naming:
         """A copy with other ranks.

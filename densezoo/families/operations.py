@@ -64,6 +64,11 @@ def _affine(beta: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     return beta * scale + shift
 
 
+def _plus_1e5th(variance: Tensor) -> Tensor:
+    """The variance of a norm whose epsilon is 1e-5 larger than those of the network's other norms."""
+    return variance + 1e-5
+
+
 OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "identity": _identity,
     "hwio": _hwio,
@@ -75,6 +80,7 @@ OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "divided": _divided,
     "product": _product,
     "affine": _affine,
+    "plus_1e-5": _plus_1e5th,
 }
 
 #: {operation: its inverse}, of those that have one; writers of a source's files use them.

@@ -53,14 +53,14 @@ class Opened:
         file: at any position.
         left: bytes that may still be read into memory.
         shapes_only: whether large tensors are wanted without their numbers.
-        member: the file's name in the archive that it is the only file of; "" of a file of its own.
+        depth: number of archives that these bytes were unpacked from.
     """
 
     path: Path
     file: io.BufferedIOBase
     left: int
     shapes_only: bool = False
-    member: str = ""
+    depth: int = 0
 
 
 class Bytes:
@@ -151,16 +151,16 @@ def open_file(path: Path, shapes_only: bool = False) -> Iterator[Bytes]:
         raise broken
 
 
-def in_memory(path: Path, data: io.BytesIO, member: str = "") -> Bytes:
+def in_memory(path: Path, data: io.BytesIO, depth: int = 0) -> Bytes:
     """Bytes in memory that were made from a file's, such as a decompressed member.
 
     Args:
         path: of the file, for messages.
         data: the bytes.
-        member: as of `Opened`.
+        depth: as of `Opened`.
     """
     size = data.getbuffer().nbytes
-    return Bytes(Opened(path, data, MAX_EXPANSION * size + EXPANSION_SLACK, member=member), 0, size)
+    return Bytes(Opened(path, data, MAX_EXPANSION * size + EXPANSION_SLACK, depth=depth), 0, size)
 
 
 def cut(data: Bytes, start: int, length: int, subject: str) -> Bytes:

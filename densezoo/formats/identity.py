@@ -30,16 +30,21 @@ FOREIGN = [
     (rb"7767517\s", f"an ncnn network, {_FOLDED}"),
     (rb"\n.+Placeholder|node \{", f"a TensorFlow graph, {_FOLDED}"),
     (rb"\x08\x01\x12", f"a part of a TensorFlow SavedModel, or a Core ML model; {_KERAS}"),
-    (rb"\0\0.{1,4}\x08\x01\x1a|model_checkpoint_path:", f"a part of a TensorFlow checkpoint; {_KERAS}"),
+    (rb"model_checkpoint_path:", "the list of a folder's TensorFlow checkpoints; give the .index of one"),
     (rb"\n.{1,5}\x08\0\x10\xff", "a Paddle program; expected the network's state_dict, saved as .pdparams"),
     (
         rb"[\x81-\x8f][\xa1-\xbf]\w",
         "a msgpack file, as Flax writes it; save its arrays by name as .npz or .safetensors",
     ),
+    (rb"MATLAB \d", "a MATLAB file; export the network from MATLAB (exportONNXNetwork) and convert that"),
+    (
+        rb"\0{16}[^\0]\0{3}\x08[\x00-\x16]\x10",
+        "the numbers of a Paddle graph for inference; expected the network's state_dict, saved as .pdparams",
+    ),
     (rb"\{.*\"(nodes|class_name)\"", _DESCRIPTION),
     (rb"(name|input|layers?)\s*[:{]", _DESCRIPTION),
     (rb"\x93NUMPY", "one array of NumPy's; expected an .npz of arrays by name"),
-    (rb"\x1f\x8b|BZh|\xfd7zXZ|7z\xbc\xaf|Rar!|.{257}ustar", "a packed archive; unpack it first"),
+    (rb"BZh|\xfd7zXZ|7z\xbc\xaf|Rar!", "a packed archive; unpack it first"),
 ]
 
 

@@ -7,8 +7,9 @@ the files too; what it has no words for (protocol, provenance, weight files) are
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -229,10 +230,10 @@ def _build(cls: type[Any], raw: object, error_prefix: str) -> Any:
 
 def _check_strings(value: object, error_prefix: str, key: str = "") -> None:
     """No text is empty, and what is a URL begins with https://."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         for name, item in value.items():
             _check_strings(item, f"{error_prefix}: {name}", str(name))
-    elif isinstance(value, Sequence) and not isinstance(value, str):
+    elif isinstance(value, list):
         for i, item in enumerate(value):
             _check_strings(item, f"{error_prefix}[{i}]", key)
     elif isinstance(value, str):
@@ -283,9 +284,14 @@ def _snake_case(value: object) -> object:
     if isinstance(value, list):
         return [_snake_case(item) for item in value]
     if isinstance(value, dict):
-        pairs = ((str(key).lower().replace(" ", "_"), item) for key, item in value.items())
+        pairs = ((_field(str(key)), item) for key, item in value.items())
         return {key: item if key == "flops" else _snake_case(item) for key, item in pairs}
     return value
+
+
+@cache
+def _field(key: str) -> str:
+    return key.lower().replace(" ", "_")
 
 
 def _name(entry: object) -> object:

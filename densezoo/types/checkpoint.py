@@ -108,7 +108,8 @@ class KeyMap:
         name: the source.
         templates: {role of a layer: its names in this source}; the numbers in braces are those of `Family.numbers`.
             Of several names a file uses one; LONE_MATRIX stands for any.
-        params: {kind of layer: {canonical parameter or statistic: how it is made}}.
+        params: {kind of layer, or a role whose layers differ from others of its kind: {canonical parameter or
+            statistic: how it is made}}.
         semantics: {field of `Architecture`: its value in this source, unless the file says otherwise}.
         protocol: the named preprocessing that the source's networks expect.
         notes: what a user has to know of every network of this source.
@@ -117,6 +118,8 @@ class KeyMap:
         asks: {(field that tensors show, its value): (field that they don't show and in which this source's networks
             with that value differ, {its value: the networks that have it})}. A file of such a network is refused
             unless the file or the caller states the second field.
+        explains: {layer that files of weights list without what it computes: what it computes in this source's
+            networks, and where densezoo does that}.
     """
 
     name: str
@@ -127,7 +130,8 @@ class KeyMap:
     notes: tuple[str, ...] = ()
     assumes: str = "as this source publishes it"
     requires: Mapping[str, str] = field(default_factory=dict)
-    asks: Mapping[tuple[str, object], tuple[str, Mapping[str | None, str]]] = field(default_factory=dict)
+    asks: Mapping[tuple[str, object], tuple[str, Mapping[object, str]]] = field(default_factory=dict)
+    explains: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

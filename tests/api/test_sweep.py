@@ -59,13 +59,15 @@ def test_a_plan_is_what_fits_in_the_order_of_the_pixels() -> None:
         Task("imagenet1k", "torch7", BROKEN),
     ]
     assert {task.dataset for task in plan("*", ["digits", "cifar100"], ["own"])} == {"digits", "cifar100"}
-    assert {task.model for task in plan("*", ["cifar10.1"], ["own"])} == {"densenet_bc_100_12.dice_cifar10"}
+    assert {task.model for task in plan("*dice*", ["cifar10.1"], ["own"])} == {"densenet_bc_100_12.dice_cifar10"}
     assert {task.model for task in plan("*", ["digits"], ["own"])} == {"densenet_bc_22_8.densezoo_digits"}
 
 
 def test_what_cannot_be_planned() -> None:
-    with pytest.raises(ConfigError, match=r"no model with weights matches 'densenet121\*' and fits cifar10 under own"):
-        plan("densenet121*", ["cifar10"], ["own"])
+    with pytest.raises(
+        ConfigError, match=r"no model with weights matches 'densenet121\.\*_in1k' and fits cifar10 under own"
+    ):
+        plan("densenet121.*_in1k", ["cifar10"], ["own"])
     with pytest.raises(UnknownNameError, match="there is no protocol 'tim'"):
         plan("*", ["imagenet1k"], ["tim"])
     with pytest.raises(UnknownNameError, match="there is no dataset 'imagenet'"):

@@ -44,6 +44,14 @@ NETWORKS: dict[str, tuple[Callable[[], dict[str, torch.Tensor]], str]] = {
     "3-D DenseNet": (volumes, r"over three dimensions .* features.conv0.weight has the shape \(16, 3, 1, 7, 7\)"),
     "features": (lambda: features("features."), "these are a DenseNet's features without their classifier"),
     "features alone": (lambda: features(""), "this is a DenseNet's features without their classifier"),
+    "TIAToolbox": (
+        lambda: {**features("feat_extract."), "classifier.weight": torch.ones(5, 28)},
+        "one of TIAToolbox's DenseNets, which have no ReLU after their last norm",
+    ),
+    "numbered modules": (
+        lambda: {"0.weight": torch.ones(8, 3, 7, 7), "4.0.1.0.running_mean": torch.ones(8)},
+        r"a network of numbered modules, as a nested nn.Sequential made of a Torch7 file has \(that file",
+    ),
     "an encoder": (lambda: features("encoder."), "this is a DenseNet's features without their classifier"),
 }
 

@@ -36,15 +36,20 @@ TENSORS = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.count": torch.tensor(
         (b"\x1c\0\0\0TFL3\x14\0 \0", "a TensorFlow Lite model"),
         (b"\nA\n\x01x\x12\x0bPlaceholder*\x12\n\x05shape", "a TensorFlow graph"),
         (b"\x08\x01\x12\xef\xe7/\n\xd7", "a part of a TensorFlow SavedModel"),
-        (b"\0\0\x06\x08\x01\x1a\x02\x08\x01", "a part of a TensorFlow checkpoint"),
-        (b'model_checkpoint_path: "x"\n', "a part of a TensorFlow checkpoint"),
+        (b'model_checkpoint_path: "x"\n', "the list of a folder's TensorFlow checkpoints"),
         (b"\n\xc6\xf2\x0b\x08\0\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "a Paddle program"),
+        (b"MATLAB 5.0 MAT-file, Platform: GLNXA64", "a MATLAB file"),
+        (
+            b"\0" * 16 + b"\x0a\0\0\0\x08\x05\x10\x40\x10\x03" + b"\1" * 40,
+            "the numbers of a Paddle graph for inference",
+        ),
         (b'{\n  "nodes": [\n    {', "a network without its weights"),
         (b'name: "DENSENET_121"\ninput: "data"', "a network without its weights"),
         (b'<?xml version="1.0"?>\n<net name="main_graph" version="11">', "an OpenVINO network"),
         (b"\x82\xa6params\x82\xa5conv0", "a msgpack file, as Flax writes it"),
         (b"\x93NUMPY\x01\0v\0{'descr'", "one array of NumPy's"),
-        (b"\x1f\x8b\x08\x08", "a packed archive; unpack it first"),
+        (b"\x1f\x8b\x08\x08", "a gzip file that is truncated at its 4 bytes"),
+        (b"BZh91AY&SY", "a packed archive; unpack it first"),
     ],
 )
 def test_what_is_no_checkpoint(tmp_path: Path, content: bytes, message: str) -> None:
@@ -121,7 +126,9 @@ def test_a_zip_that_is_no_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match=r"archive.pth: readme.txt: no checkpoint format.*starts with b'hello'"):
         read_checkpoint(path)
     path = zipped(path, {"a/one.pt": b"x", "a/two.pt": b"y"})
-    with pytest.raises(FormatError, match=r"one checkpoint alone; found a/one.pt, a/two.pt; unpack it, and name the"):
+    with pytest.raises(
+        FormatError, match=r"or one checkpoint alone; found a/one.pt, a/two.pt; unpack it, and name the"
+    ):
         read_checkpoint(path)
 
 
@@ -139,13 +146,6 @@ def test_the_only_file_of_a_zip_is_read(tmp_path: Path, kind: str, method: int) 
     assert checkpoint.hints == ("read: net/m.pth, the archive's only file",)
     assert checkpoint.tensors.keys() == TENSORS.keys()
     assert all(torch.equal(checkpoint.tensors[name], tensor) for name, tensor in TENSORS.items())
-
-
-def test_a_zip_in_a_zip_in_a_zip_is_not_followed(tmp_path: Path) -> None:
-    torch.save(TENSORS, tmp_path / "m", _use_new_zipfile_serialization=False)
-    inner = zipped(tmp_path / "inner.zip", {"m": (tmp_path / "m").read_bytes()})
-    with pytest.raises(FormatError, match=r"inner.zip: a zip archive, but no checkpoint's.*found m$"):
-        read_checkpoint(zipped(tmp_path / "outer.zip", {"inner.zip": inner.read_bytes()}))
 
 
 def test_the_only_file_of_a_zip_may_not_blow_up(tmp_path: Path) -> None:

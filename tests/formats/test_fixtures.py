@@ -59,6 +59,12 @@ SOURCES: dict[str, tuple[str, dict[str, Any]]] = {
     "monai": ("monai", {"head_pool": None}),
     "pytorchcv": ("pytorchcv", {"head_pool": 7}),
     "torchvision": ("torchvision-legacy", {}),
+    "osmr_gluon": ("osmr-gluon", {"head_pool": 7}),
+    "osmr_chainer": ("osmr-chainer", {"head_pool": 7, "bn_eps": 1e-5}),
+    "osmr_tf1": ("osmr-tf1", {"head_pool": 7, "stem_padding": "torch"}),
+    "osmr_tf2": ("osmr-tf2", {"head_pool": 7, "stem_padding": "torch"}),
+    "pudae": ("pudae", {"bn_eps": 1.1e-5, "stem_padding": "same", "pool_padding": "same"}),
+    "kerascv": ("kerascv", {"bn_eps": 1.001e-5, "stem_padding": "same", "pool_padding": "same"}),
 }
 
 
@@ -69,6 +75,12 @@ def test_source_and_semantics(folder: str) -> None:
     source, fields = SOURCES[folder]
     assert report.source == source
     assert {name: getattr(report.architecture, name) for name in fields} == fields
+
+
+def test_keras_s_own_names_ask_for_the_padding() -> None:
+    """titu1994's networks pad as "same"; others whose layers have no names of their own may pad otherwise."""
+    with pytest.raises(CheckpointError, match="differ in stem_padding, .*say which it is: --options stem_padding=same"):
+        densezoo.load_checkpoint(FOLDER / "titu1994/small.h5")
 
 
 def test_what_the_file_says_can_t_be_overridden() -> None:

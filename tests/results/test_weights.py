@@ -9,12 +9,13 @@ from examples import example_result
 
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.results.weights import MARKS, has_weights_of, legend, mark, strength, weakest_mark
-from densezoo.types import ModelSpec, WeightSource
+from densezoo.types import FileHash, ModelSpec, WeightSource
 
 DIGEST = example_result().weights_sha256
 HASHED = WeightSource("torch", "pickle", hash_prefix=DIGEST[:8])
 OTHERS = WeightSource("torch", "pickle", sha256="0" * 64)
 UNHASHED = WeightSource("torch", "safetensors")
+ZIPPED = WeightSource("torch", "pickle in zip", hashes=(FileHash(sha1=DIGEST[:8], of="f.pth"),))
 MINE, ELSE = "densenet121.tv_in1k", "densenet169.tv_in1k"
 
 
@@ -35,6 +36,9 @@ def spec(*weights: WeightSource) -> ModelSpec:
         ((UNHASHED,), ELSE, "user", False),
         ((UNHASHED,), MINE, None, False),
         ((UNHASHED,), MINE, "published-hash", False),  # the hash was one of another list of files
+        ((ZIPPED,), MINE, "published-hash", True),  # a sha1, which was held against the file when it was measured
+        ((ZIPPED,), ELSE, "published-hash", False),
+        ((ZIPPED,), MINE, "user", False),
         ((OTHERS,), MINE, "user", False),  # every file's hash is stated by now, and it is none of them
     ],
 )

@@ -14,6 +14,7 @@ FAMILY = Family(
     ),
     sizes=("growth_rate", "block_config"),
     fragments=(
+        (r"^feat_extract\.denseblock1\.", "one of TIAToolbox's DenseNets, which have no ReLU after their last norm"),
         (r"(^|\.)dense_stages\.\d+\.\d+\.", "an RDNet (rdnet_tiny and its like), a descendant of the DenseNet"),
         (r"(^|\.)denseblock_\d+\.denselayer_\d+\.", "a CondenseNet, a descendant of the DenseNet"),
         (

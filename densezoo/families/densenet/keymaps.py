@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from densezoo.families.densenet.layers import CANONICAL_TEMPLATES
 from densezoo.types import LONE_MATRIX, KeyMap, Param
 
-Params = Mapping[str, Mapping[str, Param]]
+Params = dict[str, Mapping[str, Param]]
 
 STATISTICS = ("weight", "bias", "running_mean", "running_var")
 DENSE_LAYER = ("layer.norm1", "layer.conv1", "layer.norm2", "layer.conv2")
@@ -63,7 +63,9 @@ def _dense(names: str, pattern: str) -> dict[str, str]:
 _TORCH = _params(".", STATISTICS, Param((".weight",)), Param((".weight",)), num_batches_tracked="num_batches_tracked")
 _KERAS_NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 _KERAS = _params("/", _KERAS_NORM, Param(("/kernel",), "hwio"), Param(("/kernel",), "hwio_matrix"))
+_KERAS3 = _params(".", _KERAS_NORM, Param((".kernel",), "hwio"), Param((".kernel",), "hwio_matrix"))
 _MINDSPORE = _params(".", _KERAS_NORM, Param((".weight",)), Param((".weight",)))
+_CHAINER = _params("/", ("gamma", "beta", "avg_mean", "avg_var"), Param(("/W",)), Param(("/W",)), bias="b")
 _GLUON = ("gamma", "beta", "running_mean", "running_var")
 _PADDLE = _params(".", ("weight", "bias", "_mean", "_variance"), Param((".weight",)), Param((".weight",), "transposed"))
 _ROTATED: Params = {**_KERAS, "conv": {"weight": Param(("/kernel",), "hwio_rotated")}}
@@ -135,10 +137,15 @@ _OSMR_CIFAR = {
     "layer.norm1": ("features.stage{block}.unit{layer}.conv1.bn", "features.stage{block}.unit{layer}.conv.bn"),
     "layer.conv1": ("features.stage{block}.unit{layer}.conv1.conv", "features.stage{block}.unit{layer}.conv.conv"),
 }
+_OSMR_SLASHES = {role: tuple(name.replace(".", "/") for name in names) for role, names in _OSMR.items()}
 _RANKED = {role: (f"{kind}.{{rank}}",) for role, kind in (
     (role, "linear" if role == "classifier" else "norm" if ".norm" in role else "conv") for role in CANONICAL_TEMPLATES
 )}  # fmt: skip
 
+_OSMR_POOL = (
+    "osmr's code pads the stem's pool as \"same\"; taken as Keras on MXNet has it, which the file was written with and "
+    "its figures were measured on: 1 on every side, where TensorFlow pads after the map alone"
+)
 _LOGITS = "the source's network ends in a softmax; densezoo returns the logits before it"
 _LAST_RELU = "with a ReLU after the last norm, which keras_applications 1.0.2 alone lacked"
 
@@ -206,6 +213,53 @@ KEYMAPS = (
     # https://github.com/osmr/pytorchcv pytorchcv/models/densenet.py and densenet_cifar.py
     KeyMap("pytorchcv", _OSMR, _TORCH, {"head_pool": 7}),
     KeyMap("pytorchcv-cifar", _OSMR_CIFAR, _TORCH, {"head_pool": 8}),
+    # its ports: https://github.com/osmr/imgclsmob gluon/gluoncv2/models/densenet.py, as save_parameters names it
+    KeyMap(
+        "osmr-gluon",
+        _one(
+            {
+                "stem.conv0": "features.0.conv",
+                "stem.norm0": "features.0.bn",
+                **_dense("conv1.bn conv1.conv conv2.bn conv2.conv", "features.{block}.{in_stage}.*"),
+                "transition.norm": "features.{stage}.0.conv.bn",
+                "transition.conv": "features.{stage}.0.conv.conv",
+                "final.norm": "features.{stage}.bn",
+                "classifier": "output.1",
+            }
+        ),
+        _params(".", _GLUON, Param((".weight",)), Param((".weight",))),
+        {"head_pool": 7},
+    ),
+    # chainer_/chainercv2/models/densenet.py: every norm's epsilon is given as 1e-5, but the stem's is Chainer's, 2e-5
+    KeyMap(
+        "osmr-chainer",
+        _OSMR_SLASHES | {"classifier": ("output/fc",)},
+        _CHAINER | {"stem.norm0": {**_CHAINER["norm"], "running_var": Param(("/avg_var",), "plus_1e-5")}},
+        {"head_pool": 7},
+    ),
+    # keras_/kerascv/models/densenet.py
+    KeyMap("osmr-keras", _OSMR_SLASHES, _KERAS, {"head_pool": 7}, notes=(_OSMR_POOL,), requires={"backend": "mxnet"}),
+    # tensorflow_/tensorflowcv/models/densenet.py; edges reflected for the stem's pool add nothing to a 3x3 maximum
+    KeyMap(
+        "osmr-tf1",
+        _OSMR_SLASHES,
+        _params(
+            "/",
+            ("gamma:0", "beta:0", "moving_mean:0", "moving_variance:0"),
+            Param(("/kernel:0",), "hwio"),
+            Param(("/kernel:0",), "hwio_matrix"),
+            bias="bias:0",
+        ),
+        {"head_pool": 7},
+    ),
+    # tensorflow2_/tf2cv/models/densenet.py; zeros around the stem's pool are no larger than a ReLU's outputs
+    KeyMap(
+        "osmr-tf2",
+        _OSMR_SLASHES
+        | {"transition.conv": ("features/stage{stage}/trans{stage}/conv",), "classifier": ("output1", LONE_MATRIX)},
+        _KERAS,
+        {"head_pool": 7},
+    ),
     # https://github.com/andreasveit/densenet-pytorch densenet.py; DICE and other CIFAR work build on it
     KeyMap(
         "andreasveit",
@@ -221,6 +275,13 @@ KEYMAPS = (
         semantics={"head_pool": 8},
         notes=(_LOGITS,),
     ),
+    # https://github.com/bearpaw/pytorch-classification models/cifar/densenet.py
+    KeyMap(
+        "bearpaw",
+        _one(_CIFAR_PORT | _dense("bn1 conv1 bn2 conv2", "dense{block}.{layer0}.*") | {"final.norm": "bn"}),
+        _TORCH,
+        {"head_pool": 8},
+    ),
     # https://github.com/keras-team/keras keras/src/applications/densenet.py, written with Theano: see tensor_ops
     KeyMap(
         "keras-theano",
@@ -232,11 +293,45 @@ KEYMAPS = (
         requires={"backend": "theano"},
     ),
     KeyMap("keras", _KERAS_NAMES, _KERAS, {"bn_eps": 1.001e-5}, "keras", (_LOGITS,), _LAST_RELU),
+    # https://github.com/keras-team/keras-cv keras_cv/models/densenet.py, 2022 and 2023, and not the backbones since
+    KeyMap(
+        "kerascv",
+        _KERAS_NAMES | _one(_dense("0_bn 1_conv 1_bn 2_conv", "conv{stage}_block_{layer0}_*")),
+        _KERAS,
+        {"bn_eps": 1.001e-5, "stem_padding": "same", "pool_padding": "same"},
+        notes=(_LOGITS, "images are RGB, 0..255, times 1/255: no mean and no standard deviation"),
+        explains={"rescaling": "times 1/255, which the protocol does"},
+    ),
+    # https://github.com/keras-team/keras-hub keras_hub/src/models/densenet/densenet_backbone.py, in a classifier
+    KeyMap(
+        "kerashub",
+        _RANKED,
+        _KERAS3,
+        {"bn_eps": 1.001e-5, "stem_padding": "same", "pool_padding": "same"},
+        notes=("the head may end in a softmax; densezoo returns the logits before it",),
+        requires={"model": "dense_net_backbone"},
+    ),
+    # https://github.com/titu1994/DenseNet densenet.py, whose layers have the names that Keras gives
+    KeyMap(
+        "titu1994",
+        _RANKED,
+        _KERAS3,
+        {"bn_eps": 1.1e-5, "stem_padding": "same", "pool_padding": "same"},
+        notes=(_LOGITS,),
+        requires={"names": "numbered", "backend": "tensorflow"},
+        asks={
+            ("stem", "imagenet"): ("stem_padding", {"same": "titu1994's for ImageNet, whose pool pads so, too"}),
+            ("stem", "cifar"): (
+                "bn_eps",
+                {1e-3: "titu1994's before its release v3.0, as Keras's layers have it", 1.1e-5: "its later ones"},
+            ),
+        },
+    ),
     # Keras 3's .weights.h5 and .keras number the layers of a class
     KeyMap(
         "keras3",
         _RANKED,
-        _params(".", _KERAS_NORM, Param((".kernel",), "hwio"), Param((".kernel",), "hwio_matrix")),
+        _KERAS3,
         {"bn_eps": 1.001e-5},
         "keras",
         (_LOGITS,),
@@ -253,6 +348,24 @@ KEYMAPS = (
         requires={"backend": "theano"},
     ),
     KeyMap("flyyufelix", _UNDERSCORES, _FLYYUFELIX, {"bn_eps": 1.1e-5}, "caffe", (_LOGITS,)),
+    # https://github.com/pudae/tensorflow-densenet nets/densenet.py, weights from flyyufelix's
+    KeyMap(
+        "pudae",
+        _one(
+            {
+                "stem.conv0": "conv1",
+                "stem.norm0": "BatchNorm",
+                **_dense("x1/BatchNorm x1/Conv x2/BatchNorm x2/Conv", "dense_block{block}/conv_block{layer}/*"),
+                "transition.norm": "transition_block{block}/blk/BatchNorm",
+                "transition.conv": "transition_block{block}/blk/Conv",
+                "final.norm": "final_block/BatchNorm",
+                "classifier": "logits",
+            }
+        ),
+        _params("/", _KERAS_NORM, Param(("/weights",), "hwio"), Param(("/weights",), "hwio_matrix"), bias="biases"),
+        {"bn_eps": 1.1e-5, "stem_padding": "same", "pool_padding": "same"},
+        notes=("images are RGB, 0..255, minus (123.68, 116.78, 103.94), times 0.017",),
+    ),
     # https://github.com/shicai/DenseNet-Caffe
     KeyMap(
         "caffe",
@@ -270,6 +383,23 @@ KEYMAPS = (
         {"ceil_mode": True, "stem_ceil_mode": False},
         "caffe",
         ("images are BGR, 0..255, minus (103.94, 116.78, 123.68), times 0.017",),
+    ),
+    # https://github.com/facebookarchive/models densenet121/predict_net.pbtxt, from Caffe; its pools round down
+    KeyMap(
+        "caffe2",
+        _one(_CAFFE_LIKE),
+        {
+            "conv": {"weight": Param(("_w",))},
+            "norm": {
+                "weight": Param(("/bn_scale", "/bn_w"), "product"),
+                "bias": Param(("/bn_bias", "/bn_w", "/bn_b"), "affine"),
+                "running_mean": Param(("/bn_mean",)),
+                "running_var": Param(("/bn_var",)),
+            },
+            "linear": {"weight": Param(("_w",), "matrix"), "bias": Param(("_b",))},
+        },
+        protocol="caffe",
+        notes=("images are BGR, 0..255, minus (103.94, 116.78, 123.68), times 0.017",),
     ),
     # https://github.com/miraclewkf/DenseNet symbol_densenet.py, weights from Caffe
     KeyMap(
@@ -332,6 +462,19 @@ KEYMAPS = (
         {"transition_pool": "max", "pool_padding": "same"},
         "mindvision",
     ),
+    # https://gitee.com/mindspore/models official/cv/densenet/src/network/densenet.py, whose files MindSpore Hub has
+    KeyMap(
+        "mindspore-official",
+        {role: (f"backbone.{names[0]}",) for role, names in _MINDCV.items()} | {"classifier": ("head.fc",)},
+        _MINDSPORE,
+        {"transition_pool": "max", "pool_padding": "same"},
+        asks={
+            ("stem", "cifar_norm"): (
+                "transition_pool",
+                {"avg": "its densenet100 for CIFAR-10", "max": "one of the others with a 3x3 stem"},
+            )
+        },
+    ),
     # https://github.com/tinyms-ai/tinyms tinyms/model/densenet100.py, its variant for CIFAR: "same" average pooling
     KeyMap(
         "tinyms",
@@ -381,7 +524,7 @@ KEYMAPS = (
                 "classifier": "fc",
             }
         ),
-        _params("/", ("gamma", "beta", "avg_mean", "avg_var"), Param(("/W",)), Param(("/W",)), bias="b"),
+        _CHAINER,
         {"bn_eps": 2e-5, "stem_ceil_mode": True},  # chainer.functions.max_pooling_2d covers all by default
     ),
     # ONNX: densezoo.formats.onnx.model names weights by their step's kind and rank

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from torch import Tensor
 
@@ -31,6 +31,11 @@ _VARIABLES = {
 }
 _LAYERS = ("layers", "_layer_checkpoint_dependencies")  # the group of a model's layers; the latter: Keras 2.12, 2.13
 _FACTS = ("backend", "keras_version")
+#: The fact of Keras 3's files that tells the class of a model that stands in another one, and has the convolutions.
+MODEL = "model"
+#: The fact of a file of weights alone whose author named no layer: they are known by their numbers.
+NUMBERED = {"names": "numbered"}
+_SCOPE_AGAIN = re.compile(r"(?<![^/])([^/]+)/(?=\1(/|$))")
 _OPTIMISERS = ("optimizer_weights", "optimizer")
 
 WEIGHTS_MEMBER, CONFIG_MEMBER = "model.weights.h5", "config.json"
@@ -83,13 +88,16 @@ def _by_name(file: File) -> Checkpoint:
         params = [weight.rpartition("/")[2].removesuffix(":0").removeprefix(f"{layer}_") for weight in weights]
         model = len(set(params)) < len(params)  # a model that stands in this one as a layer
         for weight, param in zip(weights, params):
-            holder = f"{layer}/{weight.rpartition('/')[0]}" if model else layer
+            # how often a model's scopes stand in the names of its weights depends on TensorFlow's version
+            holder = _SCOPE_AGAIN.sub("", f"{layer}/{weight.rpartition('/')[0]}") if model else layer
             name = f"{holder}/{_KERAS1.get(param, param)}"
             if name in tensors:
                 raise FormatError(f"{file.path}: {name} is there twice; expected it once")
             tensors[name] = read_tensor(file, file.find(stored, weight), name)
     graph = read_graph("".join(file.texts(file.root, "model_config") or []), str(file.path))
     facts = {name: "".join(file.texts(group, name) or file.texts(file.root, name) or []) for name in _FACTS}
+    if not graph and all(any(_number(kind, layer) for kind in _VARIABLES) for layer in _holders(tensors)):
+        tensors, facts = _by_number(tensors), facts | NUMBERED
     return Checkpoint(
         str(file.path),
         "keras-h5",
@@ -99,6 +107,21 @@ def _by_name(file: File) -> Checkpoint:
         graph=graph,
         undescribed_layers=() if graph else tuple(layers),
     )
+
+
+def _holders(tensors: Iterable[str]) -> list[str]:
+    """The layers that the tensors are in, each once."""
+    return list(dict.fromkeys(name.rpartition("/")[0] for name in tensors))
+
+
+def _by_number(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of layers that Keras named, under the layer's kind and its rank among those of its class."""
+    ranks: dict[str, str] = {}
+    for kind, (role, _) in _VARIABLES.items():
+        numbered = sorted((int(m[1] or 0), name) for name in _holders(tensors) if (m := _number(kind, name)))
+        ranks |= {name: f"{role}.{rank}" for rank, (_, name) in enumerate(numbered)}
+    split = ((name.rpartition("/"), tensor) for name, tensor in tensors.items())
+    return {f"{ranks[layer]}.{param}": tensor for (layer, _, param), tensor in split}
 
 
 def _listed(file: File, node: HDF5Object, name: str) -> list[str]:
@@ -117,6 +140,7 @@ def _by_rank(file: File, config: str) -> Checkpoint:
     graph = read_graph(config, str(file.path))
     tensors: dict[str, Tensor] = {}
     names: list[str] = []
+    facts: dict[str, str] = {}
     for path, layers in _models(file):
         names += layers.members
         variables = dict([*_ranked(file, layers), *_others(file, layers, path)])
@@ -126,11 +150,14 @@ def _by_rank(file: File, config: str) -> Checkpoint:
                 f"{file.path}: {twice[0]} is in {path} and in another model of the file; expected it once"
             )
         tensors |= variables
+        if "conv.0.kernel" in variables:
+            facts[MODEL] = path.rpartition("/")[0].rpartition("/")[2]
     return Checkpoint(
         str(file.path),
         "keras3",
         tensors,
         _dropped(file),
+        facts,
         graph=tuple(_numbered(graph)),
         undescribed_layers=() if graph else tuple(names),
     )

@@ -16,6 +16,7 @@ from densezoo.formats.binary import Bytes, cut, item_size
 from densezoo.formats.containers.pickle_values import Array, Inert, RefusedClass, Symbol
 from densezoo.formats.containers.zip import Archive
 from densezoo.formats.descriptions import config_beside, run_arguments
+from densezoo.formats.torch.modules import is_module, module_tensors
 from densezoo.formats.torch.tensors import (
     ASK,
     Deferred,
@@ -28,6 +29,7 @@ from densezoo.formats.torch.tensors import (
     load_pickle,
     persistent,
 )
+from densezoo.formats.torch.wrappers import unwrap
 from densezoo.types import Checkpoint
 
 #: Entries of averaged weights, which timm, torchvision and others evaluate and publish where a file has them.
@@ -113,21 +115,27 @@ def _cut(path: Path, data: Bytes, start: int, length: int, subject: str) -> Byte
 
 
 def _checkpoint(path: Path, content: Any, storages: Storages) -> Checkpoint:
+    if is_module(content):
+        tensors, semantics = module_tensors(path, content)
+        hint = f"computation: the file is a pickled {content.name}, whose forward it lacks; taken as its layers suggest"
+        built = build_all(path, tensors, storages)
+        return Checkpoint(str(path), "pytorch", built, semantics=semantics, hints=(hint,))
     if _is_state_dict(content):
         built = build_all(path, content, storages)
         return Checkpoint(str(path), "pytorch", built, descriptions=config_beside(path))
     state_dicts = _state_dicts(content)
     entry = _choose(path, content, list(state_dicts))
-    built = build_all(path, state_dicts[entry], storages)
+    network = unwrap(build_all(path, state_dicts[entry], storages))
     beside = {str(name): _count_tensors(value) for name, value in content.items() if name != entry.partition(".")[0]}
-    dropped = {name: count for name, count in beside.items() if count}
+    dropped = {name: count for name, count in beside.items() if count} | dict(network.dropped)
     others = ", ".join(name for name in state_dicts if name != entry)
     chosen = f"averaged ones, the entry {entry}" if entry in _averaged(content, state_dicts) else f"entry {entry}"
-    hints = (f"the weights are the {chosen}; not used: {others}",) if others else ()
+    hints = (*((f"the weights are the {chosen}; not used: {others}",) if others else ()), *network.hints)
     arguments = content.get("args")
     options = arguments.state if isinstance(arguments, Inert) else arguments
     descriptions = (*run_arguments(path, options), *config_beside(path))
-    return Checkpoint(str(path), "pytorch", built, dropped, {"entry": entry}, hints=hints, descriptions=descriptions)
+    facts = {"entry": entry}
+    return Checkpoint(str(path), "pytorch", network.tensors, dropped, facts, hints=hints, descriptions=descriptions)
 
 
 def _choose(path: Path, content: Any, entries: list[str]) -> str:

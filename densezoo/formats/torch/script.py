@@ -16,7 +16,7 @@ from densezoo.types import Checkpoint
 
 
 def read_torchscript(archive: Archive, root: str) -> Checkpoint:
-    """The state of a scripted or traced module, and the steps of its ``forward``.
+    """The state of a scripted or traced module, and the steps of its ``forward`` if it has one.
 
     Args:
         archive: the zip archive.
@@ -39,6 +39,8 @@ def read_torchscript(archive: Archive, root: str) -> Checkpoint:
     storages = Storages(lambda key: archive.read(f"{root}/data/{key}"), byteorder(archive, root))
     graph = follow(archive, root, module, {id(tensor): name for name, tensor in deferred.items()})
     tensors = build_all(path, deferred, storages)
+    if not graph:  # tch-rs writes "|" for "."
+        tensors = {name.replace("|", "."): tensor for name, tensor in tensors.items()}
     return Checkpoint(str(path), "torchscript", tensors, graph=graph)
 
 

@@ -98,6 +98,10 @@ class Code:
         self.checked.add(module.name)
         return body
 
+    def has_methods(self, module: Inert) -> bool:
+        """Whether a module's class has any; what LibTorch saves from C++ or Rust has tensors alone."""
+        return any(isinstance(item, ast.FunctionDef) for item in self.body(module))
+
     def method(self, module: Inert, name: str) -> ScriptFunction:
         """A module's method of this name."""
         for item in self.body(module):

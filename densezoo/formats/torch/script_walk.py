@@ -30,7 +30,7 @@ class Returned(Exception):
 
 
 def follow(archive: Archive, root: str, module: Inert, names: Mapping[int, str]) -> tuple[Node, ...]:
-    """The steps from the image to what the module's ``forward`` returns.
+    """The steps from the image to what the module's ``forward`` returns; none of a module without any code.
 
     Args:
         archive: the zip archive.
@@ -43,6 +43,8 @@ def follow(archive: Archive, root: str, module: Inert, names: Mapping[int, str])
     """
     walk = _CodeWalk(Code(archive, root), ScriptSteps(names))
     try:
+        if not walk.code.has_methods(module):
+            return ()
         forward = walk.code.method(module, "forward")
         names_of_inputs = [argument.arg for argument in forward.definition.args.args[1:]]
         image = Activation(walk.steps.add("input", "".join(names_of_inputs[:1]), (), {}))

@@ -59,18 +59,28 @@ GOLDEN_KEYS = {
     "torchvision-legacy": "features.denseblock2.denselayer3.norm.1.weight",
     "andreasveit": "block2.layer.2.bn1.weight",
     "bamos": "dense2.2.bn1.weight",
+    "bearpaw": "bn.running_var",
     "gpleiss": "features.norm_final.running_var",
     "mmpretrain": "backbone.transitions.1.0.weight",
     "monai": "features.denseblock2.denselayer3.layers.norm1.weight",
     "pytorchcv": "features.stage2.trans2.conv.bn.running_var",
+    "osmr-gluon": "features.2.3.conv1.bn.gamma",
+    "osmr-chainer": "features/stage2/unit3/conv1/bn/avg_var",
+    "osmr-keras": "features/stage2/unit3/conv1/bn/moving_variance",
+    "osmr-tf1": "features/stage2/unit3/conv1/bn/moving_variance:0",
+    "osmr-tf2": "features/stage2/trans2/conv/kernel",
     "keras": "conv3_block3_1_bn/moving_variance",
+    "kerascv": "conv3_block_2_1_bn/moving_variance",
     "flyyufelix": "conv3_3_x1_scale/gamma",
+    "pudae": "dense_block2/conv_block3/x1/BatchNorm/moving_variance",
     "caffe": "conv3_3/x1/bn/2",
+    "caffe2": "conv3_3/x1/bn_w",
     "miraclewkf": "conv3_3_x1_bn_moving_var",
     "gluon": "features.6.2.1.3.gamma",
     "gluon-legacy": "stage2_batchnorm4_gamma",
     "mindcv": "features.denseblock2.cell_list.2.norm1.moving_variance",
     "mindvision": "backbone.features.transition1.features.norm.gamma",
+    "mindspore-official": "head.fc.weight",
     "paddle": "db_conv_3.conv3_3.bn_ac_func2._batch_norm._variance",
     "chainer": "block2/2/bn1/avg_var",
 }
@@ -80,7 +90,7 @@ GOLDEN_KEYS = {
 def test_keys_as_the_sources_write_them(source: str, name: str) -> None:
     """Typed here from the sources' code, so that a changed template can't change the expectation with it."""
     keymap = next(keymap for keymap in KEYMAPS if keymap.name == source)
-    arch = SMALL if source not in ("andreasveit", "bamos") else dataclasses.replace(SMALL, stem="cifar")
+    arch = SMALL if source not in ("andreasveit", "bamos", "bearpaw") else dataclasses.replace(SMALL, stem="cifar")
     assert name in as_source(keymap, arch)
 
 

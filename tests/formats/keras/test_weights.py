@@ -6,6 +6,7 @@ are laid out as theirs.
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import itertools
 import json
@@ -118,10 +119,16 @@ def renamed(config: Config, names: dict[str, list[str]]) -> Config:
 
 
 def write_h5(
-    path: Path, network: DenseNet, head: str, config: Config | None, inner: str = "", others: Iterable[str] = HEAD
+    path: Path,
+    network: DenseNet,
+    head: str,
+    config: Config | None,
+    inner: str = "",
+    others: Iterable[str] = HEAD,
+    source: str = "keras",
 ) -> Path:
     """A file of the legacy format; ``inner``: the name of the layer that all but the head are in."""
-    keymap = next(keymap for keymap in KEYMAPS if keymap.name == "keras")
+    keymap = next(keymap for keymap in KEYMAPS if keymap.name == source)
     names: dict[str, list[str]] = {}
     kinds: dict[str, list[str]] = {"Conv2D": [], "BatchNormalization": []}
     with h5py.File(path, "w") as file:
@@ -143,6 +150,7 @@ def write_h5(
         for name in others:
             group.create_group(name).attrs["weight_names"] = []
         group.attrs["layer_names"] = [name.encode() for name in [*names, *others]]
+        group.attrs.update({name: value.encode() for name, value in keymap.requires.items()})
         if config:
             file.attrs["model_config"] = json.dumps(renamed(config, kinds)).encode()
     return path
@@ -158,6 +166,29 @@ def test_a_model_within_a_model(
     assert_same(tmp_path / "m.weights.h5", network)
     assert_same(write_h5(tmp_path / "m.h5", network, "dense_7", config, "densenet"), network)
     assert_same(write_h5(tmp_path / "w.h5", network, "dense_7", None, "densenet"), network)
+
+
+def test_osmr_s_layers_stand_in_groups_of_groups(tmp_path: Path, network: DenseNet) -> None:
+    model, report = load_checkpoint(write_h5(tmp_path / "m.h5", network, "output", None, source="osmr-keras"))
+    assert report.source == "osmr-keras"
+    assert any("pads the stem's pool" in hint for hint in report.hints)
+    assert model.arch == dataclasses.replace(ARCH, bn_eps=1e-5, head_pool=7)
+    assert all(torch.equal(model.state_dict()[name], tensor) for name, tensor in network.state_dict().items())
+    with h5py.File(tmp_path / "m.h5", "a") as file:
+        file.attrs["backend"] = b"tensorflow"  # where the same code pads the stem's pool otherwise
+    with pytest.raises(DensezooError, match="nothing was loaded"):
+        load_checkpoint(tmp_path / "m.h5")
+
+
+def test_kerashub_s_classifier_is_not_taken_for_keras_applications_s(
+    tmp_path: Path, exported: tuple[Config, bytes]
+) -> None:
+    """keras_hub 0.32 wrote such groups; its first convolution and its pool pad as "same"."""
+    path = tmp_path / "m.weights.h5"
+    path.write_bytes(rewritten(exported[1], lambda name: inside(name).replace("functional", "dense_net_backbone")))
+    model, report = load_checkpoint(path)
+    assert report.source == "kerashub"
+    assert model.arch == dataclasses.replace(ARCH, stem_padding="same", pool_padding="same")
 
 
 @pytest.mark.parametrize("head", ["predictions", "fc1000", "dense", "dense_12", "my_head"])

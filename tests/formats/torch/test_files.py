@@ -8,7 +8,6 @@ import datetime
 import os
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -171,12 +170,9 @@ def test_a_pickle_is_never_executed(tmp_path: Path, zipped: bool) -> None:
 
 
 @pytest.mark.parametrize("zipped", [True, False])
-@pytest.mark.parametrize("wrap", [lambda model: model, lambda model: {"model": model, "epoch": 3}])
-def test_a_whole_model_is_refused_by_the_name_of_its_class(
-    tmp_path: Path, zipped: bool, wrap: Callable[[object], object]
-) -> None:
+def test_a_whole_model_in_a_checkpoint_is_refused_by_the_name_of_its_class(tmp_path: Path, zipped: bool) -> None:
     model = torch.nn.Sequential(torch.nn.Linear(2, 2))
-    torch.save(wrap(model), tmp_path / "model.pth", _use_new_zipfile_serialization=zipped)
+    torch.save({"model": model, "epoch": 3}, tmp_path / "model.pth", _use_new_zipfile_serialization=zipped)
     with pytest.raises(
         FormatError, match=r"holds a pickled torch.nn.modules.container.Sequential.*torch.save\(model.sta"
     ):

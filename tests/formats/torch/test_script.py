@@ -119,3 +119,22 @@ def test_mutated_code_loads_or_is_refused(scripted: Path, tmp_path: Path, data: 
 @pytest.fixture(scope="module")
 def scripted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return script(tmp_path_factory.mktemp("scripted") / "model.pt", DenseNet(**SMALL))
+
+
+class _Nothing(torch.nn.Module):
+    """What LibTorch makes of an archive of named tensors: a module without a method."""
+
+
+@pytest.mark.parametrize("separator", [".", "|"])
+def test_an_archive_of_tensors_that_rust_wrote(tmp_path: Path, separator: str) -> None:
+    """tch-rs's .ot: LibTorch's OutputArchive::write(name, tensor), tensor by tensor, and nothing that is run."""
+    network = DenseNet(**SMALL)
+    state = {name: tensor for name, tensor in network.state_dict().items() if "num_batches" not in name}
+    archive = torch.jit.script(_Nothing())._c
+    for name, tensor in state.items():
+        archive._register_attribute(name.replace(".", separator), torch._C.TensorType.get(), tensor)
+    archive.save(str(tmp_path / "densenet121.ot"))
+    model, report = densezoo.load_checkpoint(tmp_path / "densenet121.ot")
+    assert report.source == "torchvision"
+    assert "computation: not in the file; taken as this source publishes it" in report.hints
+    assert all(torch.equal(model.state_dict()[name], tensor) for name, tensor in state.items())
