@@ -80,7 +80,7 @@ def _checked(value: object, hint: Any, error_prefix: str, error: type[DensezooEr
     if origin is tuple:
         return _checked_tuple(value, args, error_prefix, error)
     if is_dataclass:
-        return build(hint, value, error_prefix, error)  # type: ignore[arg-type]
+        return build(hint, value, error_prefix, error)
     if origin is not None and issubclass(origin, Mapping):
         if not isinstance(value, Mapping):
             raise _Mismatch("a mapping")
