@@ -104,7 +104,7 @@ def write_index(folder: Path, **changes: object) -> Path:
         "In Collection": "mine",
         "Config": "configs/densenet121.py",
         "Protocol": "torchvision",
-        "Metadata": {"Parameters": 7978856, "Image Size": 224, "FLOPs": {"torchvision": 1}},
+        "Metadata": {"Parameters": 7978856, "Image Size": 224, "FLOPs": 1},
     }
     collection = {"Name": "mine", "Paper": {"URL": "https://example.org"}, "Code": {"URL": "https://example.org"}}
     model = {key: value for key, value in {**model, **changes}.items() if value is not None}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from densezoo.errors import DownloadError
@@ -26,13 +26,16 @@ def fetch_weights(name: str, *, mirrors: Sequence[str] = ()) -> Path:
     return download.fetch_weights(name, mirrors)
 
 
-def verify_weights() -> int:
-    """Check every file of the cache; return how many there are.
+def verify_weights() -> Mapping[Path, str]:
+    """Check every file of the cache.
+
+    Returns:
+        {file: what it was held against, in words: "size and md5, sha256 of its first use"}; empty for an empty cache.
 
     Raises:
         DownloadError: a file is wrong; names each. The next `fetch_weights` moves it aside.
     """
     checked, faults = download.verify_cache()
     if faults:
-        raise DownloadError("\n".join([f"{len(faults)} of {checked} files are wrong", *faults]))
+        raise DownloadError("\n".join([f"{len(faults)} of {len(checked)} files are wrong", *faults]))
     return checked

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from densezoo import api
 from densezoo.commands import options
+from densezoo.files import PLOT
 
 
 def make_parser() -> ArgumentParser:
@@ -20,7 +21,9 @@ def make_parser() -> ArgumentParser:
     parser.add_argument("file", type=Path, help="parquet file of tools/test.py --predictions")
     parser.add_argument("other", type=Path, nargs="?", help="another one over the same images, compared by McNemar")
     parser.add_argument("--topk", type=int, nargs="+", default=[1, 5], metavar="K", help="default: 1 5")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="reliability diagram of the first: .png, .pdf, .svg")
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE", help=f"reliability diagram of the first: {', '.join(PLOT)}"
+    )
     return parser
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from densezoo import api
 from densezoo.api.names import check_names
 from densezoo.commands import options
+from densezoo.formats.names import formats_read
 from densezoo.paths import RESULTS
 
 
@@ -19,7 +20,9 @@ def make_parser() -> ArgumentParser:
     """The parser of the command's options."""
     parser = options.make_parser(__doc__)
     parser.add_argument("--what", choices=["formats"], default="formats", help="formats: loading checkpoint files")
-    parser.add_argument("files", type=Path, nargs="+", help="checkpoint files; .t7 is compared with torchfile")
+    parser.add_argument(
+        "files", type=Path, nargs="+", help=f"checkpoint files ({formats_read()}); Torch7's are compared with torchfile"
+    )
     parser.add_argument("--rounds", type=int, default=5, help="interleaved runs of each (default: %(default)s)")
     options.add_backend_options(parser)
     parser.add_argument("--out", type=Path, default=RESULTS / "benchmarks", help="folder (default: %(default)s)")

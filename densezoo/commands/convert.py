@@ -10,28 +10,28 @@ from __future__ import annotations
 import dataclasses
 import json
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from densezoo import api
 from densezoo.commands import options
+from densezoo.formats.names import formats_read
 
-TARGETS = (
-    "densezoo",
-    "torchvision",
-    "timm",
-    "mmpretrain",
-    "onnx",
-    "keras",
-    "naver",
-)  # literal: torch isn't imported for it
+#: {extension of a written file: the systems it can be for}; literal, because torch isn't imported for it.
+EXTENSIONS: Mapping[str, tuple[str, ...]] = {
+    ".safetensors": ("densezoo",),
+    **dict.fromkeys((".pth", ".pt", ".pth.tar", ".bin"), ("torchvision", "timm", "mmpretrain", "naver")),
+    ".onnx": ("onnx",),
+    ".keras": ("keras",),
+}
+TARGETS = tuple(dict.fromkeys(system for systems in EXTENSIONS.values() for system in systems))
 
 
 def make_parser() -> ArgumentParser:
     """The parser of the command's options."""
     parser = options.make_parser(__doc__)
-    parser.add_argument("source", type=Path, help="a checkpoint file; its format is recognised by content")
-    parser.add_argument("destination", type=Path, help="the file to write: .safetensors, .pth, .onnx, .keras")
+    parser.add_argument("source", type=Path, help=f"a checkpoint file, known by its content: {formats_read()}")
+    parser.add_argument("destination", type=Path, help=f"the file to write: {_written()}")
     parser.add_argument("--to", choices=TARGETS, help="system to write for (default: the first of the extension's)")
     parser.add_argument("--verify", action="store_true", help="run both networks in their systems, if installed")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
@@ -44,6 +44,14 @@ def make_parser() -> ArgumentParser:
         help="what the file doesn't say: bn_eps=1e-5",
     )
     return parser
+
+
+def _written() -> str:
+    """Every extension with its systems: ".pth, .pt (torchvision, timm), .onnx (onnx)"."""
+    ends_of: dict[tuple[str, ...], list[str]] = {}
+    for end, systems in EXTENSIONS.items():
+        ends_of.setdefault(systems, []).append(end)
+    return "; ".join(f"{', '.join(ends)} for {', '.join(systems)}" for systems, ends in ends_of.items())
 
 
 def run(args: Namespace) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from densezoo import api
 from densezoo.commands import options
+from densezoo.formats.names import formats_read
 from densezoo.results.agreement import check_expected
 from densezoo.results.store import storing
 
@@ -27,7 +28,7 @@ def make_parser() -> ArgumentParser:
     """The parser of the command's options."""
     parser = options.make_parser(__doc__)
     parser.add_argument("config", type=Path, nargs="?", help="what is run (default: what the checkpoint says)")
-    parser.add_argument("checkpoint", type=Path, help=".pth, .pth.tar, .safetensors")
+    parser.add_argument("checkpoint", type=Path, help=f"a checkpoint file, known by its content: {formats_read()}")
     options.add_evaluation_options(parser)
     options.add_test_options(parser)
     options.add_run_options(parser)

@@ -107,10 +107,9 @@ def _check_area(size: tuple[int, int], protocol: Protocol) -> None:
     """Refuse an image that is too large, or whose resize is, unless the crop can be made from a part of the resize."""
     sizes = [size]
     if protocol.resize is not None and protocol.interpolation is not None:
-        alone = protocol.crop is not None and fits(
-            size, protocol.resize, protocol.resize_backend, protocol.interpolation
-        )
-        sizes += [] if alone else [resized_size(*size, protocol.resize)]
+        after = resized_size(*size, protocol.resize, protocol.long_side)
+        alone = protocol.crop is not None and fits(size, after, protocol.resize_backend, protocol.interpolation)
+        sizes += [] if alone else [after]
     for width, height in sizes:
         if width * height > MAX_PIXELS:
             raise ValueError(f"{size[0]} x {size[1]} becomes {width * height:,} pixels, more than {MAX_PIXELS:,}")

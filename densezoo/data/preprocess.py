@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from densezoo.data.decoding import MAX_PIXELS, Decoded, decode
-from densezoo.data.resampling import RESIZERS, Array, crop_offset, resized_size
+from densezoo.data.resampling import RESIZERS, Array, central_square, crop_offset, resized_size
 from densezoo.data.strips import Strip
 from densezoo.errors import ImageError
 from densezoo.types import Protocol
@@ -101,8 +101,9 @@ def resized(image: Decoded, protocol: Protocol) -> Array | Strip:
         protocol: the same as for decoding.
     """
     if protocol.resize is not None and protocol.interpolation is not None:
+        image = central_square(image) if protocol.long_side == "cut" else image
         width, height = image.size if isinstance(image, Image.Image) else image.shape[1::-1]
-        size = resized_size(width, height, protocol.resize)
+        size = resized_size(width, height, protocol.resize, protocol.long_side)
         if size[0] * size[1] > MAX_PIXELS and protocol.crop is not None:
             return Strip(image, size, protocol.resize_backend, protocol.interpolation)
         image = RESIZERS[protocol.resize_backend](image, size, protocol.interpolation)

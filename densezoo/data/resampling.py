@@ -21,8 +21,17 @@ _ROUNDING: dict[str, Callable[[int], int]] = {
 }
 
 
-def resized_size(width: int, height: int, short: int) -> tuple[int, int]:
-    """(width, height) in pixels after a resize of the short side; the long side is rounded down.
+#: {`Protocol.long_side`: (long, short, short after the resize) -> long after the resize}, pixels.
+_LONG_SIDES: dict[str, Callable[[int, int, int], int]] = {
+    "floor": lambda long, short, target: int(target * long / short),
+    "half_even": lambda long, short, target: round(long * (target / short)),
+    "same": lambda long, short, target: target,
+    "cut": lambda long, short, target: target,
+}
+
+
+def resized_size(width: int, height: int, short: int, long_side: str = "floor") -> tuple[int, int]:
+    """(width, height) in pixels after a resize of the short side.
 
     Torch7 divides before it multiplies, and MindSpore does so in single precision: at 256, a power of two, and for the
     sizes of photographs the result is the same.
@@ -30,10 +39,10 @@ def resized_size(width: int, height: int, short: int) -> tuple[int, int]:
     Args:
         width, height: of the image, pixels.
         short: the short side after the resize, pixels.
+        long_side: as of `densezoo.types.Protocol`.
     """
-    if width <= height:
-        return short, int(short * height / width)
-    return int(short * width / height), short
+    long = _LONG_SIDES[long_side](max(width, height), min(width, height), short)
+    return (short, long) if width <= height else (long, short)
 
 
 def crop_offset(side: int, crop: int, rounding: str) -> int:
@@ -44,6 +53,18 @@ def crop_offset(side: int, crop: int, rounding: str) -> int:
         rounding: as of `densezoo.types.Protocol`.
     """
     return _ROUNDING[rounding](side - crop)
+
+
+def central_square(image: Image.Image | Array) -> Array:
+    """The largest central square of an image, its offset rounded down.
+
+    Args:
+        image: a Pillow image, or pixels (H, W, C) or (H, W).
+    """
+    pixels = np.asarray(image)
+    side = min(pixels.shape[:2])
+    top, left = (crop_offset(length, side, "floor") for length in pixels.shape[:2])
+    return pixels[top : top + side, left : left + side]
 
 
 def as_image(image: Image.Image | Array) -> Image.Image:

@@ -57,7 +57,7 @@ class Strip:
         return RESIZERS[self.backend](self.image, self.size, self.interpolation)[part]
 
 
-def fits(size: tuple[int, int], short: int, backend: str, interpolation: str) -> bool:
+def fits(size: tuple[int, int], after: tuple[int, int], backend: str, interpolation: str) -> bool:
     """Whether the crops of an image can be made in bounded memory.
 
     They can if its sides have a ratio of at most MAX_RATIO, and its resize has at most MAX_WHOLE pixels or can be
@@ -65,13 +65,13 @@ def fits(size: tuple[int, int], short: int, backend: str, interpolation: str) ->
 
     Args:
         size: (width, height) of the image, pixels.
-        short: its short side after the resize, pixels.
+        after: (width, height) after the resize, pixels.
         backend, interpolation: as of `Strip`.
     """
     if max(size) > MAX_RATIO * min(size):
         return False
-    width, height = resized_size(*size, short)
-    return width * height <= MAX_WHOLE or _is_library_s(backend, interpolation, size[0] < size[1], min(size), short)
+    whole = after[0] * after[1] <= MAX_WHOLE
+    return whole or _is_library_s(backend, interpolation, size[0] < size[1], min(size), min(after))
 
 
 @cache

@@ -102,20 +102,21 @@ def _loadable(spec: ModelSpec) -> list[WeightSource]:
     return loadable
 
 
-def verify_cache() -> tuple[int, list[str]]:
+def verify_cache() -> tuple[dict[Path, str], list[str]]:
     """Check every file of the cache; change nothing.
 
     Returns:
-        The number of files, and one message for each file that is wrong.
+        {file: what it was held against, in words}, and one message for each file that is wrong.
     """
-    specs, checked = load_index(), 0
-    faults: list[str] = []
+    specs, faults = load_index(), []
+    checked: dict[Path, str] = {}
     for path in sorted((cache_folder() / "weights").glob("*/*")):
         if path.name.startswith(".") or path.suffix in NO_FILES or ".wrong-" in path.name:
             continue
-        checked += 1
+        source = _published_as(path, specs.get(path.parent.name))
+        checked[path] = _held_against(path, source)
         try:
-            fault = _cached_fault(path, specs.get(path.parent.name))
+            fault = _cached_fault(path, source)
         except OSError as error:
             fault = f"it can't be read ({error.strerror})"
         if fault:
@@ -142,10 +143,20 @@ def _was_used_as(model: str, source: WeightSource, sha256: str) -> bool:
     return not source.is_hashed and _recorded_sha256(path) == sha256
 
 
-def _cached_fault(path: Path, spec: ModelSpec | None) -> str | None:
-    """What is wrong with a file that was found in the folder of a model."""
+def _published_as(path: Path, spec: ModelSpec | None) -> WeightSource | None:
+    """The published file that a file in the folder of a model is by its name; None: it is none."""
     sources = spec.weights if spec else ()
-    source = next((source for source in sources if file_name(path.parent.name, source) == path.name), None)
+    return next((source for source in sources if file_name(path.parent.name, source) == path.name), None)
+
+
+def _held_against(path: Path, source: WeightSource | None) -> str:
+    """What a file of the cache is held against, in words: "size and md5, sha256 of its first use"."""
+    recorded = ["sha256 of its first use"] if _recorded_sha256(path) is not None else []
+    return ", ".join([*([source.checks] if source and source.checks != "nothing" else []), *recorded]) or "nothing"
+
+
+def _cached_fault(path: Path, source: WeightSource | None) -> str | None:
+    """What is wrong with a file that was found in the folder of a model."""
     if source is None and _recorded_sha256(path) is None:
         return "it is neither in the index nor recorded; there is nothing to hold it against"
     return _fault(path, file_sha256(path), source or WeightSource("unknown", "unknown"), path)

@@ -149,7 +149,7 @@ def _merge(entries: Sequence[Entry]) -> ModelSpec:
     for name in required:
         if name not in facts:
             raise MetafileError(f"{first.error_prefix}: {name} is missing, here and in every other metafile")
-    flops = _united(entries, "Metadata: FLOPs: ", [model.metadata.flops for model in models])
+    flops = _united(entries, "Metadata: FLOPs: ", [model.metadata.all_flops for model in models])
     if flops and "Metadata: Image Size" not in facts:
         raise MetafileError(f"{first.error_prefix}: Metadata: Image Size is missing: FLOPs are counted at some size")
     try:
@@ -175,9 +175,9 @@ def _merge(entries: Sequence[Entry]) -> ModelSpec:
         reported=_reported(entries),
         port_of=None if port_of is None else str(port_of),
         paper=first.collection.paper.url,
-        code=code or first.collection.code.url,
+        code=(code or first.collection.code).url,
         license=first.collection.license,
-        recipe=_united(entries, "Metadata: Recipe: ", [recipe_fields(model.metadata.recipe) for model in models]),
+        recipe=_united(entries, "Metadata: ", [recipe_fields(model.metadata) for model in models]),
         named_by={alias: entry.collection.name for entry in entries for alias in entry.model.aliases},
         not_evaluable=None if "Not Evaluable" not in facts else str(facts["Not Evaluable"]),
     )

@@ -111,24 +111,43 @@ class StatedRecipe:
     training_techniques: tuple[str, ...] = ()
     training_resources: str | None = None
     training_time: str | None = None
-    note: str | None = None
+    training_note: str | None = None
 
 
 @dataclass(frozen=True)
-class Metadata:
-    """Facts of the network.
+class Metadata(StatedRecipe):
+    """Facts of the network and of its training, under the keys that model-index, OpenMIM and mmpretrain look for.
 
     Args:
         parameters: trainable ones.
         image_size: side in pixels that FLOPs are counted at.
+        flops: by ``flops_convention`` (`densezoo.families.flops`).
+        other_flops: {convention: FLOPs}, where a publisher states several, or another than the entry's first.
+        crop_pct, interpolation: those of the protocol, for tools that don't know it.
         classes: outputs, where they are not as many as the config's, as of a network that was fine-tuned.
     """
 
     parameters: int | None = None
     image_size: int | None = None
+    flops: int | None = None
+    flops_convention: str = "torchvision"
+    other_flops: Mapping[str, int] = field(default_factory=dict)
+    crop_pct: float | None = None
+    interpolation: str | None = None
     classes: int | None = None
-    flops: Mapping[str, int] = field(default_factory=dict)
-    recipe: StatedRecipe = field(default_factory=StatedRecipe)
+
+    @property
+    def all_flops(self) -> dict[str, int]:
+        """{convention: FLOPs}."""
+        return {**({} if self.flops is None else {self.flops_convention: self.flops}), **self.other_flops}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What weights were converted from: a URL or the name of a model, and the code that they are of."""
+
+    weights: str
+    code: str | None = None
 
 
 @dataclass(frozen=True)
@@ -137,6 +156,8 @@ class Model:
 
     Args:
         weights: the first weight file's URL, where model-index's own tools look for it.
+        readme: the model's card, relative to the metafile.
+        converted_from: the origin of a port's weights, where mmpretrain has it.
         port_of: the model whose weights these are, in another framework's file.
         not_evaluable: why densezoo can't evaluate it on what it was published for. Protocol may be absent then.
     """
@@ -146,7 +167,9 @@ class Model:
     config: str | None = None
     protocol: str | None = None
     metadata: Metadata = field(default_factory=Metadata)
-    code: str | None = None
+    code: Link | None = None
+    readme: str | None = None
+    converted_from: Origin | None = None
     aliases: tuple[str, ...] = ()
     port_of: str | None = None
     not_evaluable: str | None = None
@@ -198,7 +221,7 @@ def read_metafile(path: Path) -> list[Entry]:
 
 def recipe_fields(recipe: StatedRecipe) -> dict[str, object]:
     """What a recipe states: {field in words ("batch size", "LR"): value}."""
-    stated = {entry.name: getattr(recipe, entry.name) for entry in fields(recipe)}
+    stated = {entry.name: getattr(recipe, entry.name) for entry in fields(StatedRecipe)}
     return {name.replace("_", " ").replace("lr", "LR"): value for name, value in stated.items() if value}
 
 
@@ -215,11 +238,29 @@ def _check_references(model: Model, collections: Mapping[str, Collection], error
     for protocol in (model.protocol, *(result.protocol for result in model.results)):
         if protocol is not None and protocol not in PROTOCOLS:
             raise MetafileError(f"{error_prefix}: Protocol: there is no {protocol!r}{suggestion(protocol, PROTOCOLS)}")
+    _check_standard_keys(model, error_prefix)
     first = model.weight_files[0].url if model.weight_files else None
     if model.weights != first:
         raise MetafileError(
             f"{error_prefix}: Weights is {model.weights!r}; expected the first weight file's URL, {first!r}"
         )
+
+
+def _check_standard_keys(model: Model, error_prefix: str) -> None:
+    """Hold what is said a second time, for other tools, against what it repeats.
+
+    Raises:
+        MetafileError: they differ.
+    """
+    protocol = PROTOCOLS[model.protocol] if model.protocol is not None else None
+    repeated = {
+        "README": (model.readme, f"../docs/models/{model.name.partition('.')[0]}.md"),
+        "Metadata: Crop Pct": (model.metadata.crop_pct, protocol.crop_pct if protocol else None),
+        "Metadata: Interpolation": (model.metadata.interpolation, protocol.interpolation if protocol else None),
+    }
+    for key, (stated, expected) in repeated.items():
+        if stated is not None and stated != expected:
+            raise MetafileError(f"{error_prefix}: {key} is {stated!r}; expected {expected!r}")
 
 
 def _build(cls: type[Any], raw: object, error_prefix: str) -> Any:
@@ -280,12 +321,12 @@ def read_yaml(path: Path) -> object:
 
 
 def _snake_case(value: object) -> object:
-    """The same with "Published By" as published_by, at every level but below FLOPs, which holds names."""
+    """The same with "Published By" as published_by, at every level but below Other FLOPs, which holds names."""
     if isinstance(value, list):
         return [_snake_case(item) for item in value]
     if isinstance(value, dict):
         pairs = ((_field(str(key)), item) for key, item in value.items())
-        return {key: item if key == "flops" else _snake_case(item) for key, item in pairs}
+        return {key: item if key == "other_flops" else _snake_case(item) for key, item in pairs}
     return value
 
 

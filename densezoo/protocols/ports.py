@@ -1,4 +1,4 @@
-"""ImageNet by those who publish converted or newly trained weights for another framework."""
+"""ImageNet by those who publish converted or newly trained weights for another framework; and Places365."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 from densezoo.protocols.imagenet import MEAN, OPENCV, STD
+from densezoo.types import Protocol
 
 _MEAN_255, _STD_255 = tuple(255 * value for value in MEAN), tuple(255 * value for value in STD)
 _OPENCV = partial(OPENCV, crop_rounding="floor")
@@ -97,4 +98,92 @@ TF2CV = OPENCV(
     value_range=255.0,
 )
 
-PROTOCOLS = (CAFFE, KERAS, MINDCV, MINDVISION, MXNET, FLYYUFELIX, GLUON, GLUON_RECORD, TF2CV)
+PADDLE = _OPENCV(
+    name="paddle",
+    source="PaddleClas ppcls/data/preprocess/ops/operators.py: DecodeImage (cv2.imdecode), "
+    "ResizeImage(resize_short=256), both sides rounded, INTER_LINEAR; CropImage(224), "
+    "NormalizeImage(scale=1/255)",
+    decoder="cv2.imdecode",
+    exif=True,
+    long_side="half_even",
+    interpolation="bilinear",
+    mean=MEAN,
+    std=STD,
+)
+
+MINDSPORE_HUB = replace(
+    MINDCV,
+    name="mindspore-hub",
+    source="MindSpore's mindspore-ai/models official/cv/densenet/src/datasets/classification.py @23a1e80: "
+    "Decode, Resize((256, 256)) of both sides, CenterCrop(224), Normalize. Assumed: that every release of "
+    "the hub was measured so. For what can't be reproduced here, as mindcv",
+    long_side="same",
+)
+
+OPEN_MODEL_ZOO = replace(
+    CAFFE,
+    name="open-model-zoo",
+    source="open_model_zoo models/public/densenet-121/accuracy-check.yml and accuracy_checker "
+    "preprocessor/resize.py, crop.py, whose defaults they are: cv2.imread, both sides to 256 with "
+    "INTER_LINEAR, crop 224; the Caffe port's BGR means. Assumed: that its OpenCV applies EXIF",
+    long_side="same",
+)
+
+OPEN_MODEL_ZOO_KERAS = replace(
+    OPEN_MODEL_ZOO,
+    name="open-model-zoo-keras",
+    source="as open-model-zoo, with the RGB means and deviations of models/public/densenet-121-tf/model.yml "
+    "since 2021.3",
+    mean=(123.68, 116.78, 103.94),
+    std=(58.395, 57.12, 57.375),
+    channel_order="RGB",
+)
+
+OPEN_MODEL_ZOO_PUDAE = replace(
+    OPEN_MODEL_ZOO_KERAS,
+    name="open-model-zoo-pudae",
+    source="as open-model-zoo, with the RGB means and the scale of models/public/densenet-161-tf/model.yml",
+    std=CAFFE.std,
+)
+
+PUDAE = replace(
+    CAFFE,
+    name="pudae",
+    source="https://github.com/pudae/tensorflow-densenet repeats the Caffe port's figures, so this is the Caffe "
+    "port's input with the channels in its own order, preprocessing/densenet_preprocessing.py. Its resize "
+    "is TensorFlow 1's resize_bilinear, which starts at the corner of the first pixel; OpenCV's is "
+    "assumed here",
+    mean=(123.68, 116.78, 103.94),
+    channel_order="RGB",
+)
+
+KERASCV = _BY_IMREAD(
+    name="kerascv",
+    source="keras_cv/datasets/imagenet/load.py @2b6e0d1: the central square, resized to 224 by tf.image.resize "
+    "(bilinear, no antialias); x 1/255 in the network. TensorFlow keeps fractions of a pixel's value, "
+    "OpenCV here none: up to 1 of 255. Assumed: that crop_to_aspect_ratio was on in the published runs, "
+    "and that libjpeg decodes as OpenCV's does",
+    exif=False,
+    resize=224,
+    long_side="cut",
+    interpolation="bilinear",
+    mean=(0.0, 0.0, 0.0),
+    std=(1.0, 1.0, 1.0),
+)
+
+PLACES365 = Protocol(
+    name="places365",
+    source="https://github.com/CSAILVision/places365 run_placesCNN_basic.py: Resize((256, 256)) of both sides, "
+    "CenterCrop(224)",
+    resize=256,
+    long_side="same",
+    interpolation="bilinear",
+    crop=224,
+    mean=MEAN,
+    std=STD,
+)
+
+PROTOCOLS = (
+    CAFFE, KERAS, MINDCV, MINDVISION, MXNET, FLYYUFELIX, GLUON, GLUON_RECORD, TF2CV, PADDLE, MINDSPORE_HUB,
+    OPEN_MODEL_ZOO, OPEN_MODEL_ZOO_KERAS, OPEN_MODEL_ZOO_PUDAE, PUDAE, KERASCV, PLACES365,
+)  # fmt: skip

@@ -92,7 +92,7 @@ def _metadata(spec: ModelSpec) -> Mapping[str, object]:
         "Parameters": spec.num_params,
         "FLOPs": image_size and _flops(spec, image_size),
         "Image Size": image_size,
-        "Crop Pct": round(protocol.crop / protocol.resize, 3) if protocol.crop and protocol.resize else None,
+        "Crop Pct": protocol.crop_pct,
         "Interpolation": protocol.interpolation,
         "License": spec.license,
     }

@@ -147,4 +147,4 @@ def _recipes(specs: Sequence[ModelSpec]) -> str:
 
 def _fields(recipe: Mapping[str, object]) -> str:
     values = {name: ", ".join(value) if isinstance(value, tuple) else value for name, value in recipe.items()}
-    return "; ".join(f"{name} {value}" if name != "note" else str(value) for name, value in values.items())
+    return "; ".join(f"{name} {value}" if name != "training note" else str(value) for name, value in values.items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import floor
 from typing import Literal
 
 from densezoo.errors import ConfigError
@@ -18,6 +19,9 @@ class Protocol:
         decoder: what turns bytes into RGB (`densezoo.data.decoding`).
         exif: whether the EXIF orientation is applied.
         resize: short side in pixels; None: the image stays as it is.
+        long_side: what the long side becomes: in proportion, rounded down (``floor``) or to the nearest pixel
+            (``half_even``, Python's ``round``), or as long as the short side: ``same`` loses the aspect ratio, ``cut``
+            keeps the central square before the resize.
         interpolation: None only without a resize.
         antialias: whether shrinking widens the filter.
         resize_backend: library that resamples (`densezoo.data.resampling`).
@@ -40,6 +44,7 @@ class Protocol:
     decoder: Literal["pil", "cv2.imread", "cv2.imdecode", "torch7", "mindspore"] = "pil"
     exif: bool = False
     resize: int | None = None
+    long_side: Literal["floor", "half_even", "same", "cut"] = "floor"
     interpolation: Literal["bilinear", "bicubic"] | None = None
     antialias: bool = True
     resize_backend: Literal["pil", "cv2", "torch7"] = "pil"
@@ -49,11 +54,21 @@ class Protocol:
     value_range: float = 1.0
     channel_order: Literal["RGB", "BGR", "L"] = "RGB"
 
+    @property
+    def crop_pct(self) -> float | None:
+        """Crop / short side, in as few digits as give the short side again, rounded down as timm does; None: none."""
+        if self.crop is None or self.resize is None:
+            return None
+        ratio = self.crop / self.resize
+        rounded = (round(ratio, digits) for digits in (1, 2, 3))
+        return next((value for value in rounded if value and floor(self.crop / value) == self.resize), ratio)
+
     def __post_init__(self) -> None:
         channels, sampler = len(self.channel_order), self.resize_backend
         contradictions = {
             f"expected {channels} means and deviations": {len(self.mean), len(self.std)} != {channels},
             "resize and interpolation come together": (self.resize is None) != (self.interpolation is None),
+            f"long_side is {self.long_side}, and nothing is resized": self.resize is None and self.long_side != "floor",
             f"crop {self.crop} needs a resize of at least that": (self.crop or 0) > (self.resize or 0),
             "what it resizes need not have a size": self.image_size is not None and self.resize is not None,
             f"{self.decoder} knows no EXIF": self.exif and self.decoder in ("torch7", "mindspore"),

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from densezoo.commands.convert import TARGETS
+from densezoo.commands.convert import EXTENSIONS, TARGETS
 from densezoo.conversion import export
+from densezoo.families import families
 from densezoo.formats.identity import file_sha256
 from densezoo.paths import ROOT
 
@@ -19,7 +20,8 @@ SOURCE = ROOT / "tests/fixtures/formats/torchvision/small_legacy.pth"
 
 def test_the_targets_are_those_of_export() -> None:
     """They stand in the command a second time, because torch isn't imported for its help."""
-    assert list(TARGETS) == list(export.TARGETS)
+    assert {end: tuple(systems) for end, systems in EXTENSIONS.items()} == export.extensions(*families())
+    assert sorted(TARGETS) == sorted(export.TARGETS)
 
 
 def test_the_report_ends_with_what_was_written_and_verified(

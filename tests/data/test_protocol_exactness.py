@@ -101,6 +101,63 @@ def gluon_record(data: bytes) -> torch.Tensor:
     return torch.from_numpy(((image - mean) / std).transpose(2, 0, 1))
 
 
+def paddle(data: bytes) -> torch.Tensor:
+    """DecodeImage, ResizeImage, CropImage and NormalizeImage of PaddleClas."""
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    assert image is not None
+    scale = 256.0 / min(image.shape[:2])
+    height, width = (round(side * scale) for side in image.shape[:2])
+    image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+    top, left = (height - 224) // 2, (width - 224) // 2
+    rgb = image[top : top + 224, left : left + 224, ::-1].astype(np.float32)
+    return torch.from_numpy(((rgb * np.float32(1 / 255.0) - MEAN) / STD).transpose(2, 0, 1))
+
+
+def squeezed(data: bytes, flags: int = 0) -> np.ndarray:
+    """BGR float32 (224, 224, 3), the centre of the image at 256 x 256."""
+    return opencv(data, cv2.INTER_LINEAR, lambda long, short: 256, flags).astype(np.float32)
+
+
+def mindspore_hub(data: bytes) -> torch.Tensor:
+    image = squeezed(data, cv2.IMREAD_IGNORE_ORIENTATION)[..., ::-1]
+    return torch.from_numpy(((image - MEAN * np.float32(255)) / (STD * np.float32(255))).transpose(2, 0, 1))
+
+
+def open_model_zoo(mean: list[float], std: float | list[float], rgb: bool) -> Callable[[bytes], torch.Tensor]:
+    """Resize, crop and normalization of its accuracy checker."""
+
+    def pipeline(data: bytes) -> torch.Tensor:
+        image = squeezed(data)[..., ::-1] if rgb else squeezed(data)
+        return torch.from_numpy(((image - np.array(mean, np.float32)) / np.array(std, np.float32)).transpose(2, 0, 1))
+
+    return pipeline
+
+
+def pudae(data: bytes) -> torch.Tensor:
+    return caffe(data).flip(0)
+
+
+def kerascv(data: bytes) -> torch.Tensor:
+    """The central square first; `test_kerascv_s_own_resize` has the fractions that TensorFlow keeps."""
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    assert image is not None
+    height, width = image.shape[:2]
+    side = min(height, width)
+    top, left = int((height - side) / 2), int((width - side) / 2)
+    square = image[top : top + side, left : left + side, ::-1]
+    rgb = cv2.resize(square, (224, 224), interpolation=cv2.INTER_LINEAR).astype(np.float32)
+    return torch.from_numpy((rgb / np.float32(255)).transpose(2, 0, 1))
+
+
+def places365(data: bytes) -> torch.Tensor:
+    own = transforms.Compose([
+        transforms.Resize((256, 256)), transforms.CenterCrop(224),
+        normalised([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+    ])  # fmt: skip
+    transformed: torch.Tensor = own(pillow(data))
+    return transformed
+
+
 def tf2cv(data: bytes) -> torch.Tensor:
     image = pillow(data)
     width, height = image.size
@@ -169,6 +226,14 @@ REAL = {
     "gluon": (gluon, 0),
     "gluon-record": (gluon_record, 0),
     "tf2cv": (tf2cv, 1e-6),
+    "paddle": (paddle, 1e-6),  # x 1/255 there, / 255 here
+    "mindspore-hub": (mindspore_hub, 1e-6),
+    "open-model-zoo": (open_model_zoo([103.94, 116.78, 123.68], 58.8235294, rgb=False), 1e-6),
+    "open-model-zoo-keras": (open_model_zoo([123.68, 116.78, 103.94], [58.395, 57.12, 57.375], rgb=True), 1e-6),
+    "open-model-zoo-pudae": (open_model_zoo([123.68, 116.78, 103.94], 58.8235294, rgb=True), 1e-6),
+    "pudae": (pudae, 1e-6),
+    "kerascv": (kerascv, 1e-6),
+    "places365": (places365, 0),
 }
 
 #: Files on which a publisher's decoder differs from the pipelines above; each has its own test below.
@@ -179,6 +244,7 @@ OWN_WAYS = {
     },
     "mindcv": {"cmyk", "cmyk of four inks", "cmyk, not adobe's"},
     "mindvision": {"cmyk", "cmyk of four inks", "cmyk, not adobe's"},
+    "mindspore-hub": {"cmyk", "cmyk of four inks", "cmyk, not adobe's"},
 }  # fmt: skip
 
 
@@ -229,6 +295,17 @@ def test_small_images_to_the_last_bit(name: str) -> None:
     image = photograph(32, 32)
     data = encoded(image, "PNG")
     assert torch.equal(densezoo.get_protocol(name)(data), SMALL[name](pillow(data)))
+
+
+def test_kerascv_s_own_resize() -> None:
+    """The fractions that TensorFlow keeps move no value by 1 of 255; torch's bilinear is the same function."""
+    rgb = photograph(500, 375)
+    square = np.asarray(rgb, np.float32)[:, 62:437]  # (500 - 375) / 2, rounded down
+    theirs = torch.nn.functional.interpolate(
+        torch.from_numpy(square).permute(2, 0, 1)[None], (224, 224), mode="bilinear", align_corners=False
+    )
+    ours = densezoo.get_protocol("kerascv")(encoded(rgb, "PNG"))
+    assert (ours * 255 - theirs[0]).abs().max().item() < 1
 
 
 @pytest.mark.parametrize("picture", ["landscape", "small"])
@@ -314,10 +391,10 @@ def test_the_order_of_operations_does_not_matter_at_256(width: int, height: int)
 
 
 def test_what_can_t_be_reproduced_is_said() -> None:
-    for name in ("mindcv", "mindvision"):
+    for name in ("mindcv", "mindvision", "mindspore-hub"):
         assert "MindSpore" in PROTOCOLS[name].source
         assert "be reproduced here" in PROTOCOLS[name].source or "are not here" in PROTOCOLS[name].source
-    for name in ("mxnet", "caffe", "keras", "flyyufelix", "gluon", "gluon-record"):
+    for name in ("mxnet", "caffe", "keras", "flyyufelix", "gluon", "gluon-record", "pudae", "kerascv"):
         assert any(word in PROTOCOLS[name].source.lower() for word in ("assumed", "repeats", "not stated")), name
 
 

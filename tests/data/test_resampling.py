@@ -27,6 +27,29 @@ def test_the_long_side_is_truncated(size: tuple[int, int], short: int, expected:
     assert resized_size(*size, short) == expected
 
 
+@pytest.mark.parametrize(
+    ("size", "long_side", "expected"),
+    [
+        ((500, 333), "half_even", (384, 256)),  # 384.38
+        ((333, 501), "half_even", (256, 385)),  # 385.15
+        ((500, 334), "half_even", (383, 256)),  # 383.23
+        ((512, 257), "half_even", (510, 256)),  # 510.007
+        ((500, 375), "half_even", (341, 256)),  # 341.33
+        ((400, 301), "half_even", (340, 256)),  # 340.199
+        ((301, 405), "half_even", (256, 344)),  # 344.45
+        ((300, 401), "half_even", (256, 342)),  # 342.19
+        ((300, 400), "half_even", (256, 341)),  # 341.33
+        ((300, 473), "half_even", (256, 404)),  # 403.63: rounded up
+        ((512, 513), "half_even", (256, 256)),  # 256.5: to the even one
+        ((500, 333), "same", (256, 256)),
+        ((1, 4000), "same", (256, 256)),
+        ((500, 333), "cut", (256, 256)),
+    ],
+)
+def test_other_rules_of_the_long_side(size: tuple[int, int], long_side: str, expected: tuple[int, int]) -> None:
+    assert resized_size(*size, 256, long_side) == expected
+
+
 @given(st.integers(1, 5000), st.integers(1, 5000), st.integers(1, 400))
 def test_sizes_are_torchvision_s(width: int, height: int, short: int) -> None:
     ours = resized_size(width, height, short)

@@ -129,7 +129,7 @@ def test_the_longest_strips_take_little_memory() -> None:
 )
 def test_the_bounds(monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], known: bool, expected: bool) -> None:
     monkeypatch.setattr(strips, "_is_library_s", lambda *way: known)
-    assert fits(size, 256, "cv2", "bicubic") == expected
+    assert fits(size, resized_size(*size, 256), "cv2", "bicubic") == expected
     keras = get_protocol("keras")
     if expected:
         decode(Image.new("RGB", size), keras, "x.png")

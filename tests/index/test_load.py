@@ -170,7 +170,7 @@ def test_two_publishers_of_one_model(tmp_path: Path) -> None:
     file = {**FILE, "URL": "https://example.org/theirs.pth"}
     theirs = {
         "Aliases": ["theirs"],
-        "Metadata": {"FLOPs": {"timm": 2}, "Recipe": {"Epochs": 90}},
+        "Metadata": {"FLOPs": 2, "FLOPs Convention": "timm", "Epochs": 90},
         "Weights": file["URL"],
         "Weight Files": [file],
         "Results": [{**result, "Published By": "q"}],
@@ -190,7 +190,7 @@ def test_two_publishers_of_one_model(tmp_path: Path) -> None:
     [
         ({"Config": "configs/densenet169.py"}, "Config is 'configs/densenet169.py', but 'configs/densenet121.py' in"),
         ({"Metadata": {"Parameters": 1}}, "Parameters is 1, but 7978856 in .*mine.yml"),
-        ({"Metadata": {"FLOPs": {"torchvision": 2}}}, "FLOPs: torchvision is 2, but 1 in .*mine.yml"),
+        ({"Metadata": {"FLOPs": 2}}, "FLOPs: torchvision is 2, but 1 in .*mine.yml"),
     ],
 )
 def test_publishers_that_contradict_each_other(tmp_path: Path, theirs: dict[str, object], message: str) -> None:

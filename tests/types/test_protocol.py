@@ -41,6 +41,7 @@ SAMPLED = {"resize_backend": "torch7", "antialias": False, "resize": 256}
             {"decoder": "cv2.imread", "mean": (0.0,), "std": (1.0,), "channel_order": "L"},
             "cv2.imread has no grey channel alone",
         ),
+        ({"long_side": "same", "resize": None, "interpolation": None, "crop": None}, "long_side is same, and nothing"),
         ({"antialias": False}, "antialias is False, and pil can't"),
         ({"resize_backend": "cv2"}, "antialias is True, and cv2 can't"),
         (
@@ -69,3 +70,17 @@ def test_a_protocol_is_a_value() -> None:
     one, same = (Protocol("p", "s", (0.5,) * 3, (0.25,) * 3, resize=9, interpolation="bicubic") for _ in range(2))
     assert {one, same} == {one}
     assert dataclasses.replace(one, resize=10) != one
+
+
+@pytest.mark.parametrize(
+    ("crop", "resize", "fraction"),
+    [(224, 256, 0.875), (288, 303, 0.95), (224, 235, 0.95), (224, 248, 0.9), (384, 384, 1.0), (3, 4099, 3 / 4099)],
+)
+def test_the_crop_s_fraction_gives_the_short_side_again(crop: int, resize: int, fraction: float) -> None:
+    """timm/data/transforms_factory.py: floor(img_size / crop_pct)."""
+    sides: dict[str, Any] = {"crop": crop, "resize": resize, "interpolation": "bilinear"}
+    assert Protocol(name="p", source="", mean=(0.0,) * 3, std=(1.0,) * 3, **sides).crop_pct == fraction
+
+
+def test_without_a_crop_it_has_no_fraction() -> None:
+    assert Protocol(name="p", source="", mean=(0.0,) * 3, std=(1.0,) * 3).crop_pct is None

@@ -1,0 +1,10 @@
+_base_ = "../_base_/imagenet1k.py"
+
+model = dict(
+    growth_rate=32,
+    num_init_features=64,
+    block_config=(6, 12, 24, 16),
+    transition_pool="max",
+    pool_padding="same",
+)
+protocol = "mindspore-hub"

@@ -1,0 +1,11 @@
+_base_ = "../_base_/imagenet1k.py"
+
+model = dict(
+    growth_rate=48,
+    num_init_features=96,
+    block_config=(6, 12, 36, 24),
+    bn_eps=1.1e-5,
+    stem_padding="same",
+    pool_padding="same",
+)
+protocol = "pudae"
