@@ -16,6 +16,12 @@ _DECODERS = {
     "mindspore": "MindSpore",
 }
 _ROUNDING = {"half_even": "rounded to even", "floor": "rounded down", "ceil": "rounded up"}
+_LONG_SIDE = {
+    "floor": "in proportion",
+    "half_even": "in proportion, rounded",
+    "same": "as the short one",
+    "cut": "cut to a square first",
+}
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
@@ -55,6 +61,7 @@ def _normalisation(protocol: Protocol) -> str:
 STEPS: Mapping[str, Callable[[Protocol], str]] = {
     "decoded by": _decoding,
     "short side to crop": _size,
+    "long side": lambda protocol: "" if protocol.resize is None else _LONG_SIDE[protocol.long_side],
     "filter": lambda protocol: protocol.interpolation or "",
     "resized by": _library,
     "crop's offset": lambda protocol: "" if protocol.crop is None else _ROUNDING[protocol.crop_rounding],
@@ -65,7 +72,10 @@ STEPS: Mapping[str, Callable[[Protocol], str]] = {
 
 def resampling(protocol: Protocol) -> str:
     """How a protocol makes an image smaller: ``bilinear, Pillow, antialias``; "" if it doesn't."""
-    return f"{protocol.interpolation}, {_library(protocol)}" if protocol.resize is not None else ""
+    if protocol.resize is None:
+        return ""
+    squeezed = ", aspect ratio lost" if protocol.long_side == "same" else ""
+    return f"{protocol.interpolation}, {_library(protocol)}{squeezed}"
 
 
 def differences(first: Protocol, second: Protocol) -> dict[str, tuple[str, str]]:
