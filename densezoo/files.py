@@ -42,9 +42,10 @@ def written_as(path: Path, kind: str, extensions: Extensions, requested: str | N
         )
     if requested is not None and requested not in extensions[extension]:
         fitting = [end for end, formats in extensions.items() if requested in formats]
+        instead = f"name the file {' or '.join(fitting)}, or ask" if fitting else "ask"
         raise ConfigError(
             f"{path}: {extension} is for {', '.join(extensions[extension])}, not for {requested}, which was asked for; "
-            f"name the file {' or '.join(fitting)}, or ask for what its extension says"
+            f"{instead} for what its extension says"
         )
     return requested or extensions[extension][0]
 

@@ -13,6 +13,7 @@ from densezoo.paths import ROOT
 if TYPE_CHECKING:
     from densezoo.api.analysis import analyze
     from densezoo.api.benchmark import benchmark_formats
+    from densezoo.api.cards import model_card
     from densezoo.api.conversion import convert_checkpoint
     from densezoo.api.documents import check_index, make_tables
     from densezoo.api.evaluation import evaluate_checkpoint, evaluate_protocols, report
@@ -41,6 +42,7 @@ __all__ = [
     "list_models",
     "load_checkpoint",
     "make_tables",
+    "model_card",
     "report",
     "train_config",
     "verify_weights",
@@ -64,6 +66,7 @@ _MODULES = {
     "list_models": "densezoo.api.index",
     "load_checkpoint": "densezoo.conversion.load",
     "make_tables": "densezoo.api.documents",
+    "model_card": "densezoo.api.cards",
     "report": "densezoo.api.evaluation",
     "train_config": "densezoo.api.training",
     "verify_weights": "densezoo.api.weights",

@@ -56,12 +56,16 @@ def convert_checkpoint(
         FormatError, CheckpointError: as for `load_checkpoint` and `densezoo.conversion.export.export`; the written
             file computes another function.
         UnknownNameError: no such target.
-        ConfigError: the destination's extension is unknown, or another target's.
+        ConfigError: the destination's extension is unknown, another target's, or the file is the source itself.
     """
     if to is not None and to not in TARGETS:
         raise UnknownNameError("target", to, TARGETS)
     source, destination = Path(source), Path(destination)
     written_as(destination, "checkpoint", extensions(*families()), to)  # before a file is read
+    if source.exists() and destination.exists() and destination.samefile(source):
+        raise ConfigError(
+            f"{destination}: is the checkpoint itself, which the converted file would replace; name another"
+        )
     with unchanged(source) as sha256:
         model, report = load_checkpoint(source, None, **options)
     to = written_as(destination, "checkpoint", extensions(family_of(report.architecture)), to)

@@ -53,7 +53,7 @@ def make_tables(results: str | Path | None = None, *, check: bool = False) -> li
     documents |= {WEIGHTS / f"{arch}.md": text for arch, text in weight_pages(specs.values(), stored).items()}
     documents |= {PAGES / f"{name}.md": text for name, text in result_pages(specs, stored).items()}
     documents[OPENMIM] = openmim_index(specs.values())
-    orphans = {path for folder in (CARDS, WEIGHTS, PAGES) for path in folder.glob("*")} - set(documents)
+    orphans = {path for folder in (CARDS, WEIGHTS, PAGES) for path in folder.glob("*.*")} - set(documents)
     for path in (README, *sorted(DOCS.glob("*.md"))):
         documents[path] = fill_tables(path.read_text(encoding="utf-8"), relative_to_root(path), specs, stored)
     stale = [path for path, text in documents.items() if not path.exists() or path.read_text(encoding="utf-8") != text]

@@ -72,13 +72,15 @@ def evaluate_protocols(
     Raises:
         DensezooError: a user's mistake; each kind of mistake has its own subclass.
     """
-    data, label_list, mapping = map(_path, (data_root, labels, class_map))
-    config = None if config is None else Path(config)
-    load = LoadOptions(
-        config, Path(checkpoint), model, dataset, subset, names, data, label_list, mapping, overrides or {}
-    )
-    run = RunOptions(batch_size, workers, device, launcher, backend, precision, tta, _path(cache), on_error)
     existing: ExistingState = "restart" if restart else "resume" if resume else "refuse"
+    load = LoadOptions(
+        _path(config), Path(checkpoint), model, dataset, subset, names,
+        data_root=_path(data_root), labels=_path(labels), class_map=_path(class_map), overrides=overrides or {},
+    )  # fmt: skip
+    run = RunOptions(
+        batch_size, workers, device, launcher,
+        backend=backend, precision=precision, tta=tta, cache=_path(cache), on_error=on_error,
+    )  # fmt: skip
     return evaluate(load, run, StoreOptions(_path(out), existing, _path(predictions), show_progress))
 
 

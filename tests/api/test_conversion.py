@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,17 @@ def test_names_and_extensions_are_refused_before_a_file_is_read(tmp_path: Path) 
         api.convert_checkpoint(nowhere, tmp_path / "m.onnx", to="onxx")
     with pytest.raises(ConfigError, match="m.onnx: .onnx is for onnx, not for keras"):
         api.convert_checkpoint(nowhere, tmp_path / "m.onnx", to="keras")
+
+
+def test_a_checkpoint_is_not_replaced_by_its_conversion(tmp_path: Path) -> None:
+    """Its bytes are those that the index knows."""
+    path = Path(shutil.copy(api.DEMO[1], tmp_path / "a.safetensors"))
+    content = path.read_bytes()
+    (tmp_path / "b.safetensors").symlink_to(path)
+    for destination in (path, tmp_path / "b.safetensors"):
+        with pytest.raises(ConfigError, match="is the checkpoint itself, which the converted file would replace"):
+            api.convert_checkpoint(path, destination)
+    assert path.read_bytes() == content
 
 
 def test_a_conversion_that_computes_something_else_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
