@@ -21,7 +21,7 @@ def test_the_cache_is_where_the_user_says(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_results_are_the_repository_s_in_a_clone() -> None:
-    """Of an installed densezoo they are in the current folder (tests/tools/test_wheel.py)."""
+    """Of an installed densezoo they are in the current folder (tests/commands/test_wheel.py)."""
     assert RESULTS == ROOT / "results"
     assert (ROOT / "pyproject.toml").is_file()
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Sequence
 
-from densezoo.errors import QueryError
+from densezoo.errors import QueryError, ResultError
 from densezoo.families import families
 from densezoo.index import select
 from densezoo.index.load import get_spec, load_index, tell_which
@@ -112,5 +113,9 @@ def _accuracies(specs: Sequence[ModelSpec]) -> list[list[Accuracy]]:
 
 def _stored() -> list[EvalResult]:
     """The measurements that ship with densezoo, and in an installed package those of the current folder."""
-    folders = dict.fromkeys([ROOT / "results", RESULTS])
-    return [result for folder in folders for result in read_results(folder)]
+    shipped = read_results(ROOT / "results")
+    if RESULTS == ROOT / "results":
+        return shipped
+    with contextlib.suppress(ResultError):  # in the current folder, "results" may hold anything
+        return shipped + read_results(RESULTS)
+    return shipped

@@ -54,7 +54,8 @@ def run(args: Namespace) -> None:
         print(listing.as_csv(found, args.columns or tuple(FIELDS)), end="")
     elif found:
         asked = [by, *(names_in(args.where) if args.where else ())]
-        listing.print_table(found, args.columns or listing.columns_for(asked))
+        droppable = [] if args.columns else [name for name in listing.DROPPABLE if name not in asked]
+        listing.print_table(found, args.columns or listing.columns_for(asked), droppable)
     if problem := explain_empty(patterns, args.where):
         raise problem
 

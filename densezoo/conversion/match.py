@@ -62,13 +62,12 @@ def convert(
     check_layers(checkpoint, naming)
     check_description(checkpoint, naming, inferred)
     stated, weights = statements(checkpoint, naming, inferred)
-    if (
-        architecture is not None
-    ):  # fields that tensors show are then compared with the tensors, not with the file's text
-        stated = {name: value for name, value in stated.items() if name not in naming.family.inferred}
+    if architecture is not None:  # fields that tensors show are compared with them, not with the file's text
+        shown = naming.family.freedom.alternatives if checkpoint.graph else ()
+        stated = {name: value for name, value in stated.items() if name not in naming.family.inferred or name in shown}
     arch, choices = _decide(checkpoint, naming, architecture or inferred, stated, options)
     if architecture is not None:
-        _check_requested(checkpoint, naming, architecture, arch, options)
+        _check_requested(checkpoint, naming, architecture, arch, stated, options)
     matches, report = match_tensors(checkpoint, naming, arch)
     if not report.exact:
         raise CheckpointError(refusal(checkpoint, naming, report, inferred))
@@ -199,7 +198,12 @@ def _decide(
 
 
 def _check_requested(
-    checkpoint: Checkpoint, naming: Naming, requested: Architecture, arch: Architecture, options: Mapping[str, object]
+    checkpoint: Checkpoint,
+    naming: Naming,
+    requested: Architecture,
+    arch: Architecture,
+    stated: Mapping[str, object],
+    options: Mapping[str, object],
 ) -> None:
     """Refuse a file that fixes fields to other values than the caller's architecture, unless that has the default.
 
@@ -209,7 +213,9 @@ def _check_requested(
     family = naming.family
     for field in dataclasses.fields(requested):
         expected, decided = getattr(requested, field.name), getattr(arch, field.name)
-        if field.name in (*family.inferred, *options) or equal(expected, decided) or equal(expected, field.default):
+        if field.name in options or (field.name in family.inferred and field.name not in stated):
+            continue
+        if equal(expected, decided) or (equal(expected, field.default) and field.name not in family.inferred):
             continue
         if arch.same_function() != dataclasses.replace(arch, **{field.name: expected}).same_function():
             raise CheckpointError(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from densezoo.conversion.compare import match_tensors
-from densezoo.conversion.graphs import match_graph
+from densezoo.conversion.graphs import Reading, match_graph
 from densezoo.errors import CheckpointError
 from densezoo.families import family_of
 from densezoo.families.naming import Naming
@@ -134,13 +135,38 @@ def statements(
                 )
     if not checkpoint.graph:
         return stated, []
-    graph = match_graph(checkpoint.graph, naming.family.computation(inferred), naming.family.freedom, checkpoint.path)
-    for name, value in graph.semantics.items():
+    shown, graph = _match_graph(checkpoint, naming, inferred)
+    for name, value in {**shown, **graph.semantics}.items():
         if not equal(stated.setdefault(name, value), value):
             raise CheckpointError(
                 f"{checkpoint.path}: its metadata says {name} {stated[name]!r}, its computation {value!r}"
             )
     return stated, list(graph.weights)
+
+
+def _match_graph(
+    checkpoint: Checkpoint, naming: Naming, inferred: Architecture
+) -> tuple[Mapping[str, object], Reading]:
+    """Compare a file's graph with the computations of all networks that have its tensors.
+
+    Returns:
+        {field that no tensor shows and more or fewer steps do: its value}, and what the steps fix.
+
+    Raises:
+        CheckpointError: it is none of them; says where it differs from the first.
+    """
+    freedom = naming.family.freedom
+    shown = {name: getattr(inferred, name) for name in freedom.alternatives}
+    shown = {name: value for name, value in shown.items() if value in freedom.alternatives[name]}
+    others = [{**shown, name: other} for name in shown for other in freedom.alternatives[name][shown[name]]]
+    refusals = []
+    for fields in (shown, *others):
+        computation = naming.family.computation(replace(inferred, **fields))
+        try:
+            return fields, match_graph(checkpoint.graph, computation, freedom, checkpoint.path)
+        except CheckpointError as error:
+            refusals.append(error)
+    raise refusals[0]
 
 
 def check_weights(checkpoint: Checkpoint, naming: Naming, arch: Architecture, weights: list[tuple[str, ...]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -60,6 +61,19 @@ def architecture_values(arch: Architecture) -> dict[str, Any]:
     """
     family = {} if arch.family == FAMILIES[0] else {"family": arch.family}
     return {**family, **dataclasses.asdict(arch)}
+
+
+def with_defaults(values: Mapping[str, object]) -> dict[str, object]:
+    """The JSON values of an architecture, completed with the defaults of the fields that were added since.
+
+    Args:
+        values: of `architecture_values`, of this densezoo or an older one.
+    """
+    family = str(values.get("family", FAMILIES[0]))
+    fields = dataclasses.fields(get_family(family).architecture) if family in FAMILIES else ()
+    defaults = {field.name: field.default for field in fields if field.default is not dataclasses.MISSING}
+    completed: dict[str, object] = json.loads(json.dumps({**defaults, **values}))
+    return completed
 
 
 def build_architecture(values: object, error_prefix: str, error: type[DensezooError] = ConfigError) -> Architecture:

@@ -262,7 +262,7 @@ def _fault(path: Path, digest: str, source: WeightSource, name: Path) -> str | N
     if (stated := digests.first_contradiction(source)) is not None:
         digits = digests.digest(stated.algorithm, stated.of)
         subject = f"its {stated.algorithm}" if stated.of is None else f"the {stated.algorithm} of {stated.of} in it"
-        return f"{subject} is {digits or 'none: there is no such member'}; expected {_published(source)}"
+        return f"{subject} is {digits or 'none: no such member can be read'}; expected {_published(source)}"
     recorded = _recorded_sha256(name)
     has_whole_hash = any(stated.is_whole for stated in source.stated_hashes)
     if (

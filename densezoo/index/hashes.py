@@ -8,6 +8,7 @@ import zlib
 from pathlib import Path
 from typing import IO
 
+from densezoo.formats.limits import EXPANSION_SLACK, MAX_EXPANSION
 from densezoo.types import FileHash, WeightSource
 
 BLOCK = 1 << 20  # bytes read at once
@@ -26,7 +27,7 @@ class FileDigests:
         self._digests: dict[tuple[str, str | None], str | None] = {("sha256", None): sha256} if sha256 else {}
 
     def digest(self, algorithm: str, member: str | None = None) -> str | None:
-        """Hex digits; None: there is no such member.
+        """Hex digits; None: there is no such member that can be read, or one larger than any reader takes.
 
         Args:
             algorithm: its name in `hashlib`.
@@ -59,7 +60,9 @@ class FileDigests:
             return None
         try:
             with zipfile.ZipFile(self.path) as archive, archive.open(member) as file:
-                return _hex(file, algorithm)
+                claimed = archive.getinfo(member).file_size  # zipfile reads no further
+                too_large = claimed > MAX_EXPANSION * self.path.stat().st_size + EXPANSION_SLACK
+                return None if too_large else _hex(file, algorithm)
         except (KeyError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
             return None  # no such member, or one that is broken, encrypted or packed in another way
 

@@ -16,13 +16,22 @@ _DECODERS = {
     "mindspore": "MindSpore",
 }
 _ROUNDING = {"half_even": "rounded to even", "floor": "rounded down", "ceil": "rounded up"}
+#: {rule of the long side: the size in a table; and in a sentence}
+_SIZES = {"floor": "{0}", "half_even": "{0}, long side rounded,", "same": "{0} x {0}", "cut": "the square, {0}"}
+_RESIZES = {
+    "floor": "short side to {0} px",
+    "half_even": "short side to {0} px",
+    "same": "both sides to {0} px",
+    "cut": "the central square to {0} px",
+}
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 def _size(protocol: Protocol) -> str:
     if protocol.resize is None:
         return "as it is"
-    return f"{protocol.resize} to {protocol.crop}" if protocol.crop else f"{protocol.resize}"
+    size = _SIZES[protocol.long_side].format(protocol.resize)
+    return f"{size} to {protocol.crop}" if protocol.crop else size
 
 
 def _library(protocol: Protocol) -> str:
@@ -61,6 +70,13 @@ STEPS: Mapping[str, Callable[[Protocol], str]] = {
     "mean / deviation": _normalisation,
     "channels": lambda protocol: "grey" if protocol.channel_order == "L" else protocol.channel_order,
 }
+
+
+def resizing(protocol: Protocol) -> str:
+    """To what a protocol resizes, and how: ``short side to 256 px, bilinear``; "" if it doesn't."""
+    if protocol.resize is None:
+        return ""
+    return f"{_RESIZES[protocol.long_side].format(protocol.resize)}, {protocol.interpolation}"
 
 
 def resampling(protocol: Protocol) -> str:

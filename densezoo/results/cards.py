@@ -8,6 +8,7 @@ from string import Template
 from densezoo.families import family_of
 from densezoo.index.listing import shown
 from densezoo.protocols import PROTOCOLS
+from densezoo.protocols.words import resizing
 from densezoo.results.cells import base_dataset, protocol_label
 from densezoo.results.diagrams import diagram
 from densezoo.results.markdown import markdown
@@ -185,4 +186,4 @@ def _steps(protocol: Protocol) -> str:
     if protocol.resize is None:
         return "the image as it is, normalised"
     crop = f", the central {protocol.crop} x {protocol.crop}" if protocol.crop else ""
-    return f"short side to {protocol.resize} pixels, {protocol.interpolation}{crop}"
+    return f"{resizing(protocol)}{crop}"

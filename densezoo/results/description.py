@@ -13,6 +13,7 @@ from densezoo.families import family_of
 from densezoo.index.flops import flops_under
 from densezoo.index.listing import PIPE_WIDTH
 from densezoo.protocols import PROTOCOLS
+from densezoo.protocols.words import resizing
 from densezoo.results.provenance import measured_on
 from densezoo.results.weights import MARKS, mark
 from densezoo.types import Accuracy, ModelSpec, Protocol, ReportedResult, WeightSource
@@ -88,7 +89,7 @@ def _steps(protocol: Protocol) -> str:
             else "as it is"
         )
     crop = f", the central {protocol.crop}" if protocol.crop else ""
-    return f"short side to {protocol.resize} px, {protocol.interpolation}{crop}"
+    return f"{resizing(protocol)}{crop}"
 
 
 def _architecture(spec: ModelSpec, classes: Sequence[str]) -> str:

@@ -73,6 +73,32 @@ DATASETS: Mapping[str, About] = {
         "https://github.com/deeplearning-wisc/dice (MIT licence).",
     ),
     "svhn": About("SVHN", "26,032 test images of house numbers, 32x32 pixels, 10 classes."),
+    **{
+        name: About(title, f"{images}, {classes} classes. Of the AiTLAS benchmark arena, on a split of its own.")
+        for name, title, images, classes in (
+            ("aid", "AID", "Aerial scenes", 30),
+            ("bcs", "Brazilian Coffee Scenes", "Satellite images of fields with and without coffee", 2),
+            ("clrs", "CLRS", "Remote sensing scenes", 25),
+            ("eurosat", "EuroSAT", "Land use seen by Sentinel-2", 10),
+            ("optimal31", "OPTIMAL-31", "Remote sensing scenes", 31),
+            ("patternnet", "PatternNet", "Aerial scenes", 38),
+            ("resisc45", "RESISC45", "Remote sensing scenes", 45),
+            ("rsd46whu", "RSD46-WHU", "Remote sensing scenes", 46),
+            ("rsicb256", "RSI-CB256", "Remote sensing scenes", 35),
+            ("rsscn7", "RSSCN7", "Remote sensing scenes", 7),
+            ("sat6", "SAT-6", "Land cover seen from the air", 6),
+            ("siriwhu", "SIRI-WHU", "Aerial scenes", 12),
+            ("so2sat", "So2Sat LCZ42", "Local climate zones seen by satellites", 17),
+            ("ucmerced", "UC Merced", "Aerial scenes", 21),
+            ("whurs19", "WHU-RS19", "Aerial scenes", 19),
+        )
+    },
+    "radimagenet": About(
+        "RadImageNet", "CT, MR and ultrasound images, 165 classes, https://github.com/BMEII-AI/RadImageNet."
+    ),
+    "imagenet1k-subset1000": About(
+        "ImageNet-1k, 1,000 images", "1,000 of the validation images; which of them, the publisher does not say."
+    ),
     "digits": About(
         "Digits",
         "The second half of scikit-learn's digits, 899 images of 8x8 pixels, from writers that the network has not "

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from densezoo import schema
 from densezoo.errors import ResultError
+from densezoo.families import with_defaults
 from densezoo.files import write_atomically
 from densezoo.paths import relative_to_root
 from densezoo.results.weights import strength
@@ -57,7 +58,7 @@ def differences(result: EvalResult, other: EvalResult) -> list[str]:
     Args:
         result, other: the results.
     """
-    values, others = (_values(each) for each in (result, other))
+    values, others = (_completed_values(each) for each in (result, other))
     return [
         f"{name}: {value!r}, {others[name]!r}"
         for name, value in values.items()
@@ -72,6 +73,14 @@ def _values(facts: RunFacts) -> dict[str, object]:
     return plain
 
 
+def _completed_values(facts: RunFacts) -> dict[str, object]:
+    """`_values`, with the fields of the architecture that are newer than a stored result: they had their defaults."""
+    values = _values(facts)
+    if facts.architecture is not None:
+        values["architecture"] = with_defaults(facts.architecture)
+    return values
+
+
 def find_same(stored: Iterable[EvalResult], facts: RunFacts) -> EvalResult | None:
     """The stored result of a run with the same facts, CIRCUMSTANCES excepted; None if there is none.
 
@@ -80,8 +89,8 @@ def find_same(stored: Iterable[EvalResult], facts: RunFacts) -> EvalResult | Non
         facts: of a run under one protocol, with the fingerprint of the images.
     """
     ignored = (*CIRCUMSTANCES, "backend_difference")  # the latter is known when the run has begun
-    fixed = {key: value for key, value in _values(facts).items() if key not in ignored}
-    return next((each for each in stored if fixed == {key: _values(each)[key] for key in fixed}), None)
+    fixed = {key: value for key, value in _completed_values(facts).items() if key not in ignored}
+    return next((each for each in stored if fixed == {key: _completed_values(each)[key] for key in fixed}), None)
 
 
 def _equal(first: object, second: object) -> bool:

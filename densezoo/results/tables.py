@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from statistics import fmean
 
 from densezoo.families import families
 from densezoo.index.listing import shown
@@ -200,14 +201,16 @@ def published_by_protocol(dataset: str, specs: Mapping[str, ModelSpec], tag: str
 
 
 def _by_protocol(trainings: Mapping[str, Mapping[str, ReportedResult]]) -> str:
-    """One table of {architecture: its training's figures}: protocols down, the highest figure first.
+    """One table of {architecture: its training's figures}: protocols down.
 
-    The order is the first training's, then the next one's where that has no figure.
+    The protocol comes first whose figures are the highest above their columns' means, on average.
     """
-    protocols = {protocol for figures in trainings.values() for protocol in figures}
+    figures = {name: {protocol: _top1(own[protocol]) for protocol in own} for name, own in trainings.items()}
+    means = {name: fmean(own.values()) for name, own in figures.items()}
+    protocols = {protocol for own in trainings.values() for protocol in own}
 
-    def rank(protocol: str) -> list[float]:
-        return [-_top1(figures.get(protocol)) for figures in trainings.values()]
+    def rank(protocol: str) -> tuple[float, str]:
+        return -fmean(own[protocol] - means[name] for name, own in figures.items() if protocol in own), protocol
 
     rows = [
         {

@@ -56,10 +56,10 @@ def _models(specs: Sequence[ModelSpec]) -> str:
         [
             {
                 "model": spec.name,
-                "other names": ", ".join(spec.aliases),
                 "publisher": f"[{spec.publisher}]({spec.code})",
                 "weights of": spec.port_of or "",
                 "licence": spec.license or "",
+                "other names": ", ".join(spec.aliases),
             }
             for spec in specs
         ]

@@ -104,6 +104,7 @@ class Freedom:
         same_pads: {regular expression for the names of convolutions that may pad as "same" does: the field that says
             whether they do, "torch" or "same"}.
         titles: {regular expression for the names of steps: what a message calls such a step}.
+        alternatives: {field: {value: other values of networks with the same tensors, and more or fewer steps}}.
         settle: {field: value} that all steps fix -> the same, where one field follows from others.
     """
 
@@ -112,6 +113,7 @@ class Freedom:
     pools: Mapping[str, PoolFreedom]
     titles: Mapping[str, str]
     same_pads: Mapping[str, str] = field(default_factory=dict)
+    alternatives: Mapping[str, Mapping[object, tuple[object, ...]]] = field(default_factory=dict)
     settle: Callable[[dict[str, object]], dict[str, object]] = dict
 
     def pool(self, node: Node) -> PoolFreedom:

@@ -16,8 +16,8 @@ Tool = Callable[..., int]
     ("old", "new", "message"),
     [
         (
-            "torchvision: 858956",
-            "torchvision: 858957",
+            "FLOPs: 858956",
+            "FLOPs: 858957",
             "model densenet_bc_22_8.densezoo_digits: Metadata: FLOPs: torchvi",
         ),
         ("Parameters: 32318", "Parameters: 32319", "Metadata: Parameters is 32,319"),

@@ -64,7 +64,7 @@ def test_all_protocols_are_each_what_they_are_alone(
     assert run("--protocol", "all") == 0
     lines = capsys.readouterr().out.splitlines()
     together = results(tmp_path)
-    assert set(together) == {protocol.name for protocol in same_kind(get_protocol("timm"))}
+    assert set(together) == {protocol.name for protocol in same_kind(get_protocol("torchvision"))}
     assert all(any(line.split()[0] == name and "top-1" in line for line in lines[1:]) for name in together)
     for name in ("torch7", "caffe", "timm-288"):
         assert run("--protocol", name) == 0

@@ -22,6 +22,7 @@ from densezoo.commands import convert as convert_command
 from densezoo.config import load_config
 from densezoo.conversion.export import TARGETS, export, extensions, misfits
 from densezoo.conversion.match import convert, recognise
+from densezoo.conversion.verify import largest_error
 from densezoo.errors import CheckpointError, UnknownNameError
 from densezoo.families import families, get_family
 from densezoo.families.densenet.architecture import DenseNetArchitecture
@@ -53,6 +54,7 @@ def round_trips() -> list[object]:
     unpublished: dict[str, dict[str, Any]] = {
         "max": {"transition_pool": "max"},
         "ceil": {"transition_pool": "max", "ceil_mode": True},
+        "same": {"stem_padding": "same", "pool_padding": "same"},
     }
     return [*cases, *(pytest.param(dataclasses.replace(SMALL, **v), id=k) for k, v in unpublished.items())]
 
@@ -90,6 +92,18 @@ def test_the_system_computes_the_same(tmp_path: Path, to: str, stem: str, reduct
     path = tmp_path / f"m{next(end for end, made in extensions(*families()).items() if to in made)}"
     written = densezoo.convert_checkpoint(source, path, to=to, verify=True)[1]
     error = dict(written["verified"])[f"{to} {path.name}"]
+    assert isinstance(error, float), error
+    assert error < 2e-6
+
+
+@pytest.mark.parametrize("side", [64, 75])
+@pytest.mark.filterwarnings("ignore")  # Keras's own
+def test_keras_pads_as_same_where_the_network_does(tmp_path: Path, side: int) -> None:
+    arch = DenseNetArchitecture(8, (2, 3), 16, stem_padding="same", pool_padding="same", num_classes=5)
+    network = randomise_statistics(DenseNet(arch))
+    export(tmp_path / "m.keras", "keras", arch, network.state_dict(), {})
+    images = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(0))
+    error = largest_error("keras", tmp_path / "m.keras", network, arch, images)
     assert isinstance(error, float), error
     assert error < 2e-6
 

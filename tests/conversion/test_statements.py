@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from densenet_sources import DEEP, SMALL, as_densenet, as_source, checkpoint, refusal, state_dict
 
+from densezoo.conversion.export import export
 from densezoo.conversion.match import convert, recognise
 from densezoo.conversion.statements import check_description, check_family, check_weights, equal, statements
 from densezoo.errors import CheckpointError
 from densezoo.families.densenet.architecture import Stem
 from densezoo.families.densenet.keymaps import KEYMAPS
 from densezoo.families.rdnet.architecture import RDNetArchitecture
+from densezoo.formats.detect import read_checkpoint
 from densezoo.types import NamedNetwork
 
 
@@ -160,3 +163,16 @@ def test_layers_have_to_take_the_weights_of_their_names() -> None:
             check_weights(file, naming, SMALL, swapped)
     with pytest.raises(CheckpointError, match="features.conv0 takes no weights; by its names"):
         check_weights(file, naming, SMALL, [(), *by_module[1:]])
+
+
+@pytest.mark.parametrize("stem", ["cifar_norm", "cifar_pool"])
+def test_a_graph_shows_whether_a_small_stem_has_a_pool(tmp_path: Path, stem: Stem) -> None:
+    """The tensors are the same; whoever asks for the other network is refused."""
+    arch = dataclasses.replace(SMALL, stem=stem)
+    export(tmp_path / "m.onnx", "onnx", arch, state_dict(arch), {})
+    content = read_checkpoint(tmp_path / "m.onnx")
+    assert as_densenet(convert(content)[0]).stem == stem
+    assert as_densenet(convert(content, arch)[0]).stem == stem
+    other: Stem = "cifar_pool" if stem == "cifar_norm" else "cifar_norm"
+    with pytest.raises(CheckpointError, match=f"stem was asked to be '{other}'.*by the file.* it is '{stem}'"):
+        convert(content, dataclasses.replace(arch, stem=other))

@@ -33,6 +33,7 @@ CASES: dict[str, list[tuple[tuple[Tensor, ...], Tensor]]] = {
         ((VECTOR, torch.tensor([0.0])), torch.zeros(3)),
     ],
     "product": [((VECTOR, VECTOR), torch.tensor([1.0, 4.0, 9.0]))],
+    "plus_1e-5": [((VECTOR,), torch.tensor([1.00001, 2.00001, 3.00001]))],
     "affine": [((VECTOR, VECTOR, torch.tensor([1.0, 1.0, 1.0])), torch.tensor([2.0, 5.0, 10.0]))],
 }
 

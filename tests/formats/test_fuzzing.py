@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,21 @@ pytestmark = pytest.mark.usefixtures("untraced")
 
 FOLDER = Path(__file__).resolve().parents[1] / "fixtures" / "formats"
 TORCH7 = [FOLDER.parent / "torch7" / f"{name}.t7" for name in ("00_tiny_bc_d10_k4", "05_dpt_basic", "06_ascii")]
-ENDINGS = (".ckpt", ".params", ".caffemodel", ".npz", ".pdparams", ".onnx", ".pt", ".h5", ".pth", ".dat", ".keras")
+OPTIONS = {f"formats/{case['file']}": case["options"] for case in json.loads((FOLDER / "cases.json").read_text())}
+ENDINGS = (
+    ".ckpt",
+    ".zip",
+    ".params",
+    ".caffemodel",
+    ".npz",
+    ".pdparams",
+    ".onnx",
+    ".pt",
+    ".h5",
+    ".pth",
+    ".dat",
+    ".keras",
+)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="measures memory through /proc")
@@ -30,9 +45,14 @@ ENDINGS = (".ckpt", ".params", ".caffemodel", ".npz", ".pdparams", ".onnx", ".pt
     "path", [*sorted(p for p in FOLDER.rglob("*") if p.suffix in ENDINGS), *TORCH7], ids=lambda p: p.name
 )
 def test_mutations_load_or_are_refused(path: Path) -> None:
-    densezoo.load_checkpoint(path)
+    options = OPTIONS.get(path.relative_to(FOLDER.parent).as_posix(), {})
+
+    def load(path: Path) -> object:
+        return densezoo.load_checkpoint(path, None, **options)
+
+    load(path)
     for seed in range(25):
-        try_one(path, seed, densezoo.load_checkpoint)
+        try_one(path, seed, load)
 
 
 def exported(path: Path, arch: DenseNetArchitecture) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from densezoo.index.listing import _text
+from densezoo.index.listing import DEFAULT_COLUMNS, DROPPABLE, _text, print_table
+from densezoo.index.load import load_index
+from densezoo.types import Accuracy
 
 
 @pytest.mark.parametrize(
@@ -27,3 +31,31 @@ from densezoo.index.listing import _text
 )
 def test_a_cell(field: str, value: str | float | None, expected: str) -> None:
     assert _text(field, value) == expected
+
+
+ACCURACIES = [Accuracy(spec, spec.headline) for spec in load_index().values() if spec.name.endswith(".tv_in1k")]
+
+
+@pytest.mark.parametrize(
+    ("width", "dropped"),
+    [(200, []), (66, ["top5"]), (58, ["top5", "params"])],
+)
+def test_what_a_terminal_is_too_narrow_for_is_left_out_before_a_line_is_folded(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int, dropped: list[str]
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(width))
+    print_table(ACCURACIES, DEFAULT_COLUMNS, DROPPABLE)
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
+    assert lines[0].split() == [name for name in DEFAULT_COLUMNS if name not in dropped]
+    note = f"without {', '.join(dropped)}, for a terminal of {width} columns: --columns" if dropped else ""
+    assert " ".join(line.strip() for line in lines[1 + len(ACCURACIES) :]) == note
+    assert max(map(len, lines)) <= width
+
+
+def test_a_pipe_gets_every_column(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    print_table(ACCURACIES, DEFAULT_COLUMNS, DROPPABLE)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == list(DEFAULT_COLUMNS)
+    assert len(lines) == 1 + len(ACCURACIES)

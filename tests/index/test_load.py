@@ -108,7 +108,7 @@ def test_it_is_said_wherever_such_a_name_is_taken(
     assert "densenet_40_12.lua_cifar10: the first one in the index; " in log.messages[1]
 
 
-@pytest.mark.parametrize("name", ["densenet121.tv_in1k", "tv_densenet121", "densenet264d"])
+@pytest.mark.parametrize("name", ["densenet121.tv_in1k", "tv_densenet121", "rdnet_base", "densenet264d"])
 def test_a_name_that_has_one_meaning_says_nothing(log: pytest.LogCaptureFixture, name: str) -> None:
     get_spec(name)
     assert log.messages == []

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from densezoo.protocols import PROTOCOLS
-from densezoo.protocols.words import STEPS, differences, resampling
+from densezoo.protocols.words import STEPS, differences, resampling, resizing
 
 
 def test_the_steps_of_a_protocol_in_words() -> None:
@@ -31,10 +31,26 @@ def test_how_a_protocol_resizes() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "in_a_table", "in_a_sentence"),
+    [
+        ("timm", "256 to 224", "short side to 256 px, bicubic"),
+        ("paddle", "256, long side rounded, to 224", "short side to 256 px, bilinear"),
+        ("places365", "256 x 256 to 224", "both sides to 256 px, bilinear"),
+        ("kerascv", "the square, 224 to 224", "the central square to 224 px, bilinear"),
+        ("svhn", "as it is", ""),
+    ],
+)
+def test_to_what_a_protocol_resizes(name: str, in_a_table: str, in_a_sentence: str) -> None:
+    assert STEPS["short side to crop"](PROTOCOLS[name]) == in_a_table
+    assert resizing(PROTOCOLS[name]) == in_a_sentence
+
+
+@pytest.mark.parametrize(
     ("changes", "step"),
     [
         ({"exif": True}, "decoded by"),
         ({"resize": 232}, "short side to crop"),
+        ({"long_side": "same"}, "short side to crop"),
         ({"interpolation": "bicubic"}, "filter"),
         ({"crop_rounding": "floor"}, "crop's offset"),
         ({"mean": (0.5, 0.5, 0.5)}, "mean / deviation"),

@@ -8,6 +8,9 @@ import pytest
 from examples import example_facts, example_result
 
 from densezoo.errors import ResultError
+from densezoo.families import architecture_values
+from densezoo.families.densenet.architecture import DenseNetArchitecture
+from densezoo.families.rdnet.architecture import RDNetArchitecture
 from densezoo.paths import RESULTS
 from densezoo.results import store
 from densezoo.results.store import (
@@ -19,7 +22,7 @@ from densezoo.results.store import (
     storing,
     write_result,
 )
-from densezoo.types import Conditions, EvalResult
+from densezoo.types import Architecture, Conditions, EvalResult
 
 #: What DESIGN asks of every stored result.
 KEYS = [
@@ -130,6 +133,35 @@ def test_other_counts_or_facts_replace_what_is_stored(tmp_path: Path, change: di
     assert storing(tmp_path, changed) == f"stored: {path}"
     (difference,) = differences(example_result(loss=0.5), changed)
     assert difference.startswith(f"{next(iter(change))}: ")
+
+
+def older(architecture: Architecture, field: str) -> dict[str, object]:
+    """The values of an architecture as a densezoo stored them that did not know the field."""
+    values = architecture_values(architecture)
+    del values[field]
+    return values
+
+
+@pytest.mark.parametrize(
+    ("architecture", "field"),
+    [
+        (DenseNetArchitecture(growth_rate=12, num_init_features=24, block_config=(2, 2)), "stem_padding"),
+        (RDNetArchitecture(), "drop_rate"),
+    ],
+)
+def test_a_result_older_than_a_field_of_the_architecture_stays(
+    tmp_path: Path, architecture: Architecture, field: str
+) -> None:
+    """The field had its default then: the same run, not one to be measured and stored again."""
+    stored = example_result(architecture=older(architecture, field))
+    before = write_result(tmp_path, stored).read_bytes()
+    now = architecture_values(architecture)
+    assert write_result(tmp_path, example_result(architecture=now, seconds=1.0)).read_bytes() == before
+    assert store.find_same([stored], example_facts(architecture=now)) is stored
+    other = example_result(architecture={**now, field: "other"})
+    (difference,) = differences(stored, other)
+    assert difference.startswith("architecture: ")
+    assert store.find_same([stored], example_facts(architecture=other.architecture)) is None
 
 
 def test_a_broken_file_is_replaced(tmp_path: Path) -> None:

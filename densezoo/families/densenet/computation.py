@@ -102,6 +102,7 @@ def _settle(fields: dict[str, object]) -> dict[str, object]:
 FREEDOM = Freedom(
     title="a DenseNet's",
     norm_eps="bn_eps",
+    alternatives={"stem": {"cifar_norm": ("cifar_pool",)}},
     pools={
         r"features\.pool0": PoolFreedom(
             ops={"max_pool": {}},

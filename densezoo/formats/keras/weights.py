@@ -96,7 +96,7 @@ def _by_name(file: File) -> Checkpoint:
             tensors[name] = read_tensor(file, file.find(stored, weight), name)
     graph = read_graph("".join(file.texts(file.root, "model_config") or []), str(file.path))
     facts = {name: "".join(file.texts(group, name) or file.texts(file.root, name) or []) for name in _FACTS}
-    if not graph and all(any(_number(kind, layer) for kind in _VARIABLES) for layer in _holders(tensors)):
+    if not graph and _are_numbered(_holders(tensors)):
         tensors, facts = _by_number(tensors), facts | NUMBERED
     return Checkpoint(
         str(file.path),
@@ -112,6 +112,12 @@ def _by_name(file: File) -> Checkpoint:
 def _holders(tensors: Iterable[str]) -> list[str]:
     """The layers that the tensors are in, each once."""
     return list(dict.fromkeys(name.rpartition("/")[0] for name in tensors))
+
+
+def _are_numbered(layers: list[str]) -> bool:
+    """Whether a network of convolutions has only such names of layers as Keras gives."""
+    named = all(any(_number(kind, layer) for kind in _VARIABLES) for layer in layers)
+    return named and any(_number("conv2d", layer) for layer in layers)
 
 
 def _by_number(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
