@@ -29,9 +29,11 @@ FORMATS = (
     Format("Keras", (".h5", ".weights.h5", ".keras"), ("read_h5", "read_keras")),
     Format("Caffe", (".caffemodel",), ("read_caffe",)),
     Format("Caffe2", (".pb",), ("read_caffe2",)),
+    Format("TensorFlow", (".index", ".data-00000-of-00001"), ("read_bundle",)),
     Format("MXNet", (".params",), ("read_mxnet",)),
     Format("MindSpore", (".ckpt",), ("read_mindspore",)),
     Format("Paddle", (".pdparams",), ("read_paddle",)),
+    Format("OneFlow", (".zip",), ("read_oneflow",)),
     Format("NumPy", (".npz",), ("read_npz",)),
     Format("ONNX", (".onnx",), ("read_onnx",)),
 )
