@@ -11,7 +11,7 @@ from torch import nn
 from densezoo.conversion.export import TARGETS, export, extensions
 from densezoo.conversion.load import load_checkpoint
 from densezoo.conversion.verify import LARGEST_ERROR, largest_error, probe_images, system_of
-from densezoo.errors import CheckpointError, UnknownNameError
+from densezoo.errors import CheckpointError, ConfigError, UnknownNameError
 from densezoo.families import architecture_values, families, family_of
 from densezoo.files import written_as
 from densezoo.formats.identity import file_sha256, unchanged
