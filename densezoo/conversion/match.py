@@ -7,6 +7,7 @@ them, and so is a computation that the network can't express.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -134,7 +135,14 @@ def recognise(checkpoint: Checkpoint) -> Naming:
             f"{checkpoint.path}: not a {_titles()} under any naming that densezoo knows ({', '.join(_sources())}); it "
             f"holds {len(checkpoint.tensors)} tensors: {some}, ..."
         )
-    return max(namings, key=lambda naming: match_tensors(checkpoint, naming, _infer(checkpoint, naming))[1].matched)
+    return max(namings, key=functools.partial(_fit, checkpoint))
+
+
+def _fit(checkpoint: Checkpoint, naming: Naming) -> tuple[int, bool]:
+    """How well a table fits a file: how many tensors it names, and whether they show the networks that it is for."""
+    inferred = _infer(checkpoint, naming)
+    shown = naming.keymap.shows.items()
+    return match_tensors(checkpoint, naming, inferred)[1].matched, all(getattr(inferred, k) == v for k, v in shown)
 
 
 def _infer(checkpoint: Checkpoint, naming: Naming) -> Architecture:

@@ -118,6 +118,8 @@ class KeyMap:
         asks: {(field that tensors show, its value): (field that they don't show and in which this source's networks
             with that value differ, {its value: the networks that have it})}. A file of such a network is refused
             unless the file or the caller states the second field.
+        shows: {field that tensors show: its value in the networks that the table is for}; of two tables that name a
+            file's tensors equally well, the one for its network is taken.
         explains: {layer that files of weights list without what it computes: what it computes in this source's
             networks, and where densezoo does that}.
     """
@@ -131,6 +133,7 @@ class KeyMap:
     assumes: str = "as this source publishes it"
     requires: Mapping[str, str] = field(default_factory=dict)
     asks: Mapping[tuple[str, object], tuple[str, Mapping[object, str]]] = field(default_factory=dict)
+    shows: Mapping[str, object] = field(default_factory=dict)
     explains: Mapping[str, str] = field(default_factory=dict)
 
 

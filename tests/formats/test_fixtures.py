@@ -63,6 +63,10 @@ SOURCES: dict[str, tuple[str, dict[str, Any]]] = {
     "osmr_chainer": ("osmr-chainer", {"head_pool": 7, "bn_eps": 1e-5}),
     "osmr_tf1": ("osmr-tf1", {"head_pool": 7, "stem_padding": "torch"}),
     "osmr_tf2": ("osmr-tf2", {"head_pool": 7, "stem_padding": "torch"}),
+    "osmr_gluon_cifar": ("osmr-gluon-cifar", {"head_pool": 8, "stem": "cifar"}),
+    "osmr_chainer_cifar": ("osmr-chainer-cifar", {"head_pool": 8, "bn_size": None}),
+    "osmr_tf2_cifar": ("osmr-tf2-cifar", {"head_pool": 8, "bn_size": 4}),
+    "osmr_tf2_plain": ("osmr-tf2-cifar", {"head_pool": 8, "bn_size": None}),
     "pudae": ("pudae", {"bn_eps": 1.1e-5, "stem_padding": "same", "pool_padding": "same"}),
     "kerascv": ("kerascv", {"bn_eps": 1.001e-5, "stem_padding": "same", "pool_padding": "same"}),
 }

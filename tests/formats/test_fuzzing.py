@@ -25,19 +25,8 @@ FOLDER = Path(__file__).resolve().parents[1] / "fixtures" / "formats"
 TORCH7 = [FOLDER.parent / "torch7" / f"{name}.t7" for name in ("00_tiny_bc_d10_k4", "05_dpt_basic", "06_ascii")]
 OPTIONS = {f"formats/{case['file']}": case["options"] for case in json.loads((FOLDER / "cases.json").read_text())}
 ENDINGS = (
-    ".ckpt",
-    ".zip",
-    ".params",
-    ".caffemodel",
-    ".npz",
-    ".pdparams",
-    ".onnx",
-    ".pt",
-    ".h5",
-    ".pth",
-    ".dat",
-    ".keras",
-)
+    ".ckpt", ".zip", ".params", ".caffemodel", ".npz", ".pdparams", ".onnx", ".pt", ".h5", ".pth", ".dat", ".keras",
+)  # fmt: skip
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="measures memory through /proc")
@@ -48,7 +37,7 @@ def test_mutations_load_or_are_refused(path: Path) -> None:
     options = OPTIONS.get(path.relative_to(FOLDER.parent).as_posix(), {})
 
     def load(path: Path) -> object:
-        return densezoo.load_checkpoint(path, None, **options)
+        return densezoo.load_checkpoint(path, **options)
 
     load(path)
     for seed in range(25):

@@ -67,6 +67,7 @@ _KERAS3 = _params(".", _KERAS_NORM, Param((".kernel",), "hwio"), Param((".kernel
 _MINDSPORE = _params(".", _KERAS_NORM, Param((".weight",)), Param((".weight",)))
 _CHAINER = _params("/", ("gamma", "beta", "avg_mean", "avg_var"), Param(("/W",)), Param(("/W",)), bias="b")
 _GLUON = ("gamma", "beta", "running_mean", "running_var")
+_GLUON_PARAMS = _params(".", _GLUON, Param((".weight",)), Param((".weight",)))
 _PADDLE = _params(".", ("weight", "bias", "_mean", "_variance"), Param((".weight",)), Param((".weight",), "transposed"))
 _ROTATED: Params = {**_KERAS, "conv": {"weight": Param(("/kernel",), "hwio_rotated")}}
 _FLYYUFELIX: Params = {
@@ -131,13 +132,31 @@ _OSMR = _one(
         "classifier": "output",
     }
 )
-_OSMR_CIFAR = {
-    **{role: names for role, names in _OSMR.items() if role != "stem.norm0"},
-    "stem.conv0": ("features.init_block",),
-    "layer.norm1": ("features.stage{block}.unit{layer}.conv1.bn", "features.stage{block}.unit{layer}.conv.bn"),
-    "layer.conv1": ("features.stage{block}.unit{layer}.conv1.conv", "features.stage{block}.unit{layer}.conv.conv"),
-}
+
+
+def _for_small_images(templates: Mapping[str, tuple[str, ...]], stem: str) -> dict[str, tuple[str, ...]]:
+    """osmr's names for CIFAR and SVHN: a stem without a norm, and a unit's only convolution without its number."""
+    first = {role: (name, name.replace("conv1", "conv", 1)) for role in DENSE_LAYER[:2] for name in templates[role]}
+    return {role: names for role, names in templates.items() if role != "stem.norm0"} | first | {"stem.conv0": (stem,)}
+
+
+_OSMR_CIFAR = _for_small_images(_OSMR, "features.init_block")
+_OSMR_GLUON = _one(
+    {
+        "stem.conv0": "features.0.conv",
+        "stem.norm0": "features.0.bn",
+        **_dense("conv1.bn conv1.conv conv2.bn conv2.conv", "features.{block}.{in_stage}.*"),
+        "transition.norm": "features.{stage}.0.conv.bn",
+        "transition.conv": "features.{stage}.0.conv.conv",
+        "final.norm": "features.{stage}.bn",
+        "classifier": "output.1",
+    }
+)
 _OSMR_SLASHES = {role: tuple(name.replace(".", "/") for name in names) for role, names in _OSMR.items()}
+_OSMR_TF2 = _OSMR_SLASHES | {
+    "transition.conv": ("features/stage{stage}/trans{stage}/conv",),
+    "classifier": ("output1", LONE_MATRIX),
+}
 _RANKED = {role: (f"{kind}.{{rank}}",) for role, kind in (
     (role, "linear" if role == "classifier" else "norm" if ".norm" in role else "conv") for role in CANONICAL_TEMPLATES
 )}  # fmt: skip
@@ -214,28 +233,20 @@ KEYMAPS = (
     KeyMap("pytorchcv", _OSMR, _TORCH, {"head_pool": 7}),
     KeyMap("pytorchcv-cifar", _OSMR_CIFAR, _TORCH, {"head_pool": 8}),
     # its ports: https://github.com/osmr/imgclsmob gluon/gluoncv2/models/densenet.py, as save_parameters names it
-    KeyMap(
-        "osmr-gluon",
-        _one(
-            {
-                "stem.conv0": "features.0.conv",
-                "stem.norm0": "features.0.bn",
-                **_dense("conv1.bn conv1.conv conv2.bn conv2.conv", "features.{block}.{in_stage}.*"),
-                "transition.norm": "features.{stage}.0.conv.bn",
-                "transition.conv": "features.{stage}.0.conv.conv",
-                "final.norm": "features.{stage}.bn",
-                "classifier": "output.1",
-            }
-        ),
-        _params(".", _GLUON, Param((".weight",)), Param((".weight",))),
-        {"head_pool": 7},
-    ),
+    KeyMap("osmr-gluon", _OSMR_GLUON, _GLUON_PARAMS, {"head_pool": 7}),
+    KeyMap("osmr-gluon-cifar", _for_small_images(_OSMR_GLUON, "features.0"), _GLUON_PARAMS, {"head_pool": 8}),
     # chainer_/chainercv2/models/densenet.py: every norm's epsilon is given as 1e-5, but the stem's is Chainer's, 2e-5
     KeyMap(
         "osmr-chainer",
         _OSMR_SLASHES | {"classifier": ("output/fc",)},
         _CHAINER | {"stem.norm0": {**_CHAINER["norm"], "running_var": Param(("/avg_var",), "plus_1e-5")}},
         {"head_pool": 7},
+    ),
+    KeyMap(
+        "osmr-chainer-cifar",
+        _for_small_images(_OSMR_SLASHES, "features/init_block") | {"classifier": ("output/fc",)},
+        _CHAINER,
+        {"head_pool": 8},
     ),
     # keras_/kerascv/models/densenet.py
     KeyMap("osmr-keras", _OSMR_SLASHES, _KERAS, {"head_pool": 7}, notes=(_OSMR_POOL,), requires={"backend": "mxnet"}),
@@ -253,12 +264,13 @@ KEYMAPS = (
         {"head_pool": 7},
     ),
     # tensorflow2_/tf2cv/models/densenet.py; zeros around the stem's pool are no larger than a ReLU's outputs
+    KeyMap("osmr-tf2", _OSMR_TF2, _KERAS, {"head_pool": 7}, shows={"stem": "imagenet"}),
     KeyMap(
-        "osmr-tf2",
-        _OSMR_SLASHES
-        | {"transition.conv": ("features/stage{stage}/trans{stage}/conv",), "classifier": ("output1", LONE_MATRIX)},
+        "osmr-tf2-cifar",
+        _for_small_images(_OSMR_TF2, "features/init_block/conv")
+        | {"layer.conv1": ("features/stage{block}/unit{layer}/conv1/conv", "features/stage{block}/unit{layer}/conv")},
         _KERAS,
-        {"head_pool": 7},
+        {"head_pool": 8},
     ),
     # https://github.com/andreasveit/densenet-pytorch densenet.py; DICE and other CIFAR work build on it
     KeyMap(
