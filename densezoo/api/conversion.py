@@ -63,9 +63,7 @@ def convert_checkpoint(
     source, destination = Path(source), Path(destination)
     written_as(destination, "checkpoint", extensions(*families()), to)  # before a file is read
     if source.exists() and destination.exists() and destination.samefile(source):
-        raise ConfigError(
-            f"{destination}: is the checkpoint itself, which the converted file would replace; name another"
-        )
+        raise ConfigError(f"{destination}: is the checkpoint itself, which the result would replace; name another")
     with unchanged(source) as sha256:
         model, report = load_checkpoint(source, None, **options)
     to = written_as(destination, "checkpoint", extensions(family_of(report.architecture)), to)

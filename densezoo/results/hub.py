@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from densezoo.types import ModelSpec, ReportedResult
+
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
 
 #: {our name of a dataset: (the hub's, its title)}; others keep their names.
 _DATASETS = {"imagenet1k": ("imagenet-1k", "ImageNet-1k"), "cifar10": ("cifar10", "CIFAR-10")}
@@ -36,7 +40,7 @@ def hub_card(spec: ModelSpec, card: str) -> str:
     return f"---\n{data.to_yaml()}\n---\n\n{text}"
 
 
-def _entries(spec: ModelSpec, result: ReportedResult) -> list[object]:
+def _entries(spec: ModelSpec, result: ReportedResult) -> list[EvalResult]:
     """One entry of the hub's model-index for each figure of a result."""
     from huggingface_hub import EvalResult
 

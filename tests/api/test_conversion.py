@@ -59,7 +59,7 @@ def test_a_checkpoint_is_not_replaced_by_its_conversion(tmp_path: Path) -> None:
     content = path.read_bytes()
     (tmp_path / "b.safetensors").symlink_to(path)
     for destination in (path, tmp_path / "b.safetensors"):
-        with pytest.raises(ConfigError, match="is the checkpoint itself, which the converted file would replace"):
+        with pytest.raises(ConfigError, match="is the checkpoint itself, which the result would replace"):
             api.convert_checkpoint(path, destination)
     assert path.read_bytes() == content
 
