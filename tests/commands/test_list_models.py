@@ -82,7 +82,7 @@ def test_the_columns_that_were_asked_by_are_shown(tool: Tool, capsys: pytest.Cap
         (["zzz"], "no model matches 'zzz'; densezoo has DenseNets and RDNets, listed without a pattern"),
         (["densenet122"], "no model matches 'densenet122'; densezoo list_models 'densenet*' lists those there are"),
         (["--where", "protocol == 'timmm'"], "no model's protocol is 'timmm'; did you mean 'timm'?"),
-        (["densenet161", "--where", "top1 > 99"], "models none has top1 > 99"),
+        (["densenet161", "--where", "top1 > 100"], "models none has top1 > 100"),
     ],
 )
 @pytest.mark.parametrize(
