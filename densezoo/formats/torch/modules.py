@@ -16,7 +16,8 @@ from densezoo.formats.torch.tensors import ASK, Deferred, Stateful
 _LAYERS = "torch.nn.modules."
 _PLAIN_CONV = {"dilation": ((1, 1),), "groups": (1,), "transposed": (False,), "padding_mode": ("zeros",)}
 _POOL = {"ceil_mode": (False,), "dilation": (1, (1, 1)), "return_indices": (False,), "divisor_override": (None,)}
-#: {torch's layer: {attribute: its values that a DenseNet has}}; an attribute that is absent has the usual value.
+#: {layer of torch's that this reader follows: {attribute: the values that it follows}}; absent: the usual value. Others are
+#: refused, since the tensors alone would not say what such a layer computes.
 LAYERS: Mapping[str, Mapping[str, tuple[object, ...]]] = {
     "conv.Conv2d": _PLAIN_CONV,
     "batchnorm.BatchNorm2d": {"affine": (True,), "track_running_stats": (True,)},
@@ -34,7 +35,7 @@ LAYERS: Mapping[str, Mapping[str, tuple[object, ...]]] = {
     "container.ModuleDict": {},
 }
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks")
-MAX_MODULES = 16_000  # a DenseNet-264 has 1,100
+MAX_MODULES = 16_000  # a network of 264 layers has 1,100
 
 
 def is_module(value: object) -> bool:
@@ -50,7 +51,7 @@ def module_tensors(path: Path, root: Inert) -> tuple[dict[str, Stateful], dict[s
         root: the module.
 
     Raises:
-        FormatError: a layer that no DenseNet has, or one of torch's with other attributes; hooks; no tensors.
+        FormatError: a layer that this reader doesn't follow, or one with other attributes; hooks; no tensors.
     """
     tensors: dict[str, Stateful] = {}
     epsilons = set()
@@ -91,7 +92,7 @@ def _walk(path: Path, root: Inert) -> Iterator[tuple[str, Inert]]:
 
 
 def _refuse_unusual(path: Path, name: str, module: Inert) -> None:
-    """Refuse hooks, a layer of torch's that no DenseNet has, and one whose attributes give another function."""
+    """Refuse hooks, a layer of torch's that is not in LAYERS, and one whose attributes give another function."""
     state, kind = module.state, module.name.removeprefix(_LAYERS)
     hooks = [hook for hook in _HOOKS if state.get(hook)]
     if hooks:
@@ -116,6 +117,6 @@ def _mapping(value: object) -> Mapping[Any, Any]:
 
 def _refusal(path: Path, name: str, found: str) -> FormatError:
     return FormatError(
-        f"{path}: a whole module was pickled; at {name or 'its root'}: expected a layer as a DenseNet has it, found "
-        f"{found}; {ASK}"
+        f"{path}: a whole module was pickled; at {name or 'its root'}: expected torch's layers of convolutional "
+        f"networks with their usual attributes, found {found}; {ASK}"
     )
