@@ -16,8 +16,8 @@ from densezoo.formats.torch.tensors import ASK, Deferred, Stateful
 _LAYERS = "torch.nn.modules."
 _PLAIN_CONV = {"dilation": ((1, 1),), "groups": (1,), "transposed": (False,), "padding_mode": ("zeros",)}
 _POOL = {"ceil_mode": (False,), "dilation": (1, (1, 1)), "return_indices": (False,), "divisor_override": (None,)}
-#: {layer of torch's that this reader follows: {attribute: the values that it follows}}; absent: the usual value. Others are
-#: refused, since the tensors alone would not say what such a layer computes.
+#: {layer of torch's that this reader follows: {attribute: the values that it follows}}; absent: the usual value. Others
+#: are refused, since the tensors alone would not say what such a layer computes.
 LAYERS: Mapping[str, Mapping[str, tuple[object, ...]]] = {
     "conv.Conv2d": _PLAIN_CONV,
     "batchnorm.BatchNorm2d": {"affine": (True,), "track_running_stats": (True,)},
