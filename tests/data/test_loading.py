@@ -119,7 +119,7 @@ def test_a_file_is_decoded_once_a_decoder(tmp_path: Path, monkeypatch: pytest.Mo
     protocols = same_kind(get_protocol("timm"))
     list(batches_by_protocol(images, protocols, batch_size=3, workers=0, indices=[2, 4]))
     decoders = len({(protocol.decoder, protocol.exif) for protocol in protocols})
-    assert decoders == 5
+    assert decoders == 6
     assert seen == [images.location_of(2)] * decoders + [images.location_of(4)] * decoders
 
 

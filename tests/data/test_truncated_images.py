@@ -15,7 +15,8 @@ from densezoo.data.decoding import decode, is_truncated
 from densezoo.errors import ImageError
 from densezoo.protocols import PROTOCOLS
 
-FILLING = ("caffe", "keras", "mxnet", "flyyufelix", "torch7")
+OPEN_MODEL_ZOO = ("open-model-zoo", "open-model-zoo-keras", "open-model-zoo-pudae")
+FILLING = ("caffe", "keras", "mxnet", "flyyufelix", "torch7", "pudae", "kerascv", *OPEN_MODEL_ZOO)
 REFUSING = ("torchvision", "timm", "mmpretrain", "mindcv", "mindvision")
 
 
