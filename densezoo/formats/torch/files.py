@@ -16,7 +16,6 @@ from densezoo.formats.binary import Bytes, cut, item_size
 from densezoo.formats.containers.pickle_values import Array, Inert, RefusedClass, Symbol
 from densezoo.formats.containers.zip import Archive
 from densezoo.formats.descriptions import config_beside, run_arguments
-from densezoo.formats.torch.modules import is_module, module_tensors
 from densezoo.formats.torch.tensors import (
     ASK,
     Deferred,
@@ -115,11 +114,6 @@ def _cut(path: Path, data: Bytes, start: int, length: int, subject: str) -> Byte
 
 
 def _checkpoint(path: Path, content: Any, storages: Storages) -> Checkpoint:
-    if is_module(content):
-        tensors, semantics = module_tensors(path, content)
-        hint = f"computation: the file is a pickled {content.name}, whose forward it lacks; taken as its layers suggest"
-        built = build_all(path, tensors, storages)
-        return Checkpoint(str(path), "pytorch", built, semantics=semantics, hints=(hint,))
     if _is_state_dict(content):
         built = build_all(path, content, storages)
         return Checkpoint(str(path), "pytorch", built, descriptions=config_beside(path))

@@ -18,7 +18,7 @@ from torch import Tensor
 from densezoo.errors import FormatError
 from densezoo.formats.binary import BFLOAT16, Bytes, cut, item_size, to_tensor
 from densezoo.formats.containers import pickle as pickled
-from densezoo.formats.containers.pickle_values import Array, Constructor, Inert, RefusedClass, Symbol, UnsupportedPickle
+from densezoo.formats.containers.pickle_values import Array, Constructor, RefusedClass, Symbol, UnsupportedPickle
 from densezoo.formats.containers.zip import Archive
 from densezoo.formats.limits import MAX_DIMENSIONS
 
@@ -30,7 +30,7 @@ _DTYPES = {
 _STORAGE = re.compile(r"torch\.(?:cuda\.)?(\w+)Storage")
 _INERT_TORCH = re.compile(
     r"torch\.(cuda\.)?(\w+Storage|Tensor|nn\.parameter\.Parameter|u?int\d+|b?float\d+|bool|strided|"
-    r"(serialization|jit|_utils|nn\.backends\.thnn)\.\w+|jit\._pickle\.\w+)"
+    r"(serialization|jit|_utils)\.\w+|jit\._pickle\.\w+)"
 )
 
 
@@ -144,17 +144,11 @@ def _tensor(arguments: tuple[Any, ...]) -> Deferred:
     return Deferred(storage, offset, _whole(size), _whole(stride))
 
 
-def _parameter(arguments: tuple[Any, ...]) -> Any:
-    """A parameter as torch before 0.4 pickles it: of its tensor. An instance without a call has none."""
-    return arguments[0] if arguments else Inert("torch.nn.parameter.Parameter", ())
-
-
 CONSTRUCTORS: dict[str, Constructor] = {
     "torch._utils._rebuild_tensor": _tensor,
     "torch._utils._rebuild_tensor_v2": _tensor,
     "torch._utils._rebuild_parameter": lambda arguments: arguments[0],
     "torch._utils._rebuild_parameter_with_state": lambda arguments: arguments[0],
-    "torch.nn.parameter.Parameter": _parameter,
 }
 
 

@@ -8,6 +8,7 @@ import datetime
 import os
 import zipfile
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -170,9 +171,12 @@ def test_a_pickle_is_never_executed(tmp_path: Path, zipped: bool) -> None:
 
 
 @pytest.mark.parametrize("zipped", [True, False])
-def test_a_whole_model_in_a_checkpoint_is_refused_by_the_name_of_its_class(tmp_path: Path, zipped: bool) -> None:
+@pytest.mark.parametrize("wrap", [lambda model: model, lambda model: {"model": model, "epoch": 3}])
+def test_a_whole_model_is_refused_by_the_name_of_its_class(
+    tmp_path: Path, zipped: bool, wrap: Callable[[object], object]
+) -> None:
     model = torch.nn.Sequential(torch.nn.Linear(2, 2))
-    torch.save({"model": model, "epoch": 3}, tmp_path / "model.pth", _use_new_zipfile_serialization=zipped)
+    torch.save(wrap(model), tmp_path / "model.pth", _use_new_zipfile_serialization=zipped)
     with pytest.raises(
         FormatError, match=r"holds a pickled torch.nn.modules.container.Sequential.*torch.save\(model.sta"
     ):
