@@ -289,7 +289,7 @@ OTHER: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "another layer's bias": (BorrowedBias, "features.conv0 takes features.conv0.weight, features.norm0.running_mean"),
     "swapped weights": (SwappedWeights, "features.norm0 takes features.norm0.bias, features.norm0.weight"),
     "changed statistics": (ChangesStatistics, "batch_norm with training True, whose result is not used"),
-    "a part that is changed": (ChangesAPart, "(slice|select), whose result is not used"),
+    "a part that is changed": (ChangesAPart, "(slice|select|lift_fresh_copy), whose result is not used"),
     "rows of images": (TransposedRows, "expected a row of logits for each image|found view of another shape"),
     "one row": (OneRow, "found flatten of 0 to -1"),
     "another function by rank": (ByRank, "found mul"),

@@ -73,16 +73,16 @@ def score(
     log_probabilities = logits.log_softmax(1)
     first = order[:, :5]
     records = _empty_records(indices, labels, protocol)
-    records["rank"] = (order == labels[:, None]).int().argmax(1)
+    records["rank"] = (order == labels[:, None]).int().argmax(1).numpy()
     losses = -log_probabilities.gather(1, labels[:, None]).squeeze(1)
     if (losses > torch.finfo(torch.float32).max).any():
         raise EvaluationError(
             f"a loss is {losses.max():.1e}, more than float32 holds: the model's weights or the device's arithmetic "
             "are broken"
         )
-    records["loss"] = losses
-    records["classes"][:, : first.shape[1]] = first
-    records["probabilities"][:, : first.shape[1]] = log_probabilities.gather(1, first).exp()
+    records["loss"] = losses.numpy()
+    records["classes"][:, : first.shape[1]] = first.numpy()
+    records["probabilities"][:, : first.shape[1]] = log_probabilities.gather(1, first).exp().numpy()
     return records
 
 
@@ -97,7 +97,7 @@ def counted_wrong(indices: Tensor, labels: Tensor, protocol: int = 0) -> Records
 
 def _empty_records(indices: Tensor, labels: Tensor, protocol: int) -> Records:
     records = np.zeros(len(indices), RECORD)
-    records["protocol"], records["index"], records["label"] = protocol, indices, labels
+    records["protocol"], records["index"], records["label"] = protocol, indices.numpy(), labels.numpy()
     records["rank"], records["loss"], records["classes"] = UNREADABLE, np.nan, -1
     return records
 
