@@ -90,6 +90,6 @@ def _records(backend: Backend, batch: Batch, protocol: int, classes: Sequence[in
     records = counted_wrong(batch.indices[wrong], batch.labels[wrong], protocol)
     if len(batch.pixels):
         scored = score(backend(batch.pixels), batch.labels[~wrong], batch.indices[~wrong], protocol, classes)
-        scored["truncated"] = batch.truncated[~wrong]
+        scored["truncated"] = batch.truncated[~wrong].numpy()
         records = np.concatenate([scored, records])
     return records[np.argsort(records["index"])]
