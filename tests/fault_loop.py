@@ -47,9 +47,9 @@ protocol = "torchvision"
 """
 ASIDE = re.compile(r"(hashing|evaluating) \d+/\d+ .*|warning: .*|\s*")  # lines of stderr beside the message
 WHOLE = (".json", ".state", ".parquet", ".error.txt", "fill")  # endings of what may be left
-TORCHS = re.compile(
-    r"tmp\w{8}"
-)  # empty, of torch's loader: it counts free descriptors while its worker's death interrupts it
+#: Files of torch's loader, empty (it counts free descriptors while its worker's death interrupts it), and of Python's
+#: tempfile, with "blat" (a worker that is killed while it tries out whether it may write there).
+TORCHS = re.compile(r"(tmp)?\w{8}")
 HINT = re.compile(r"[\d,]+ of [\d,]+ images are kept in .* with --resume goes on")
 
 Values = Mapping[str, object]
@@ -150,7 +150,9 @@ class Case:
         if "killed" not in found:
             left = [path for name in ("out", "tmp", "predictions") for path in (self.folder / name).rglob("*")]
             torchs = {
-                path for path in left if TORCHS.fullmatch(path.name) and path.is_file() and not path.stat().st_size
+                path
+                for path in left
+                if TORCHS.fullmatch(path.name) and path.is_file() and path.read_bytes() in (b"", b"blat")
             }
             odd = [str(path) for path in {*left} - torchs if path.is_file() and not path.name.endswith(WHOLE)]
             if odd:
