@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import modelindex
@@ -81,6 +80,6 @@ def test_readmes_and_configs_are_there() -> None:
         assert (ROOT / entry["Config"]).is_file(), name
 
 
-def test_the_file_stands_where_openmim_looks(tmp_path: Path) -> None:
+def test_the_file_stands_where_openmim_looks() -> None:
     included = (ROOT / "pyproject.toml").read_text()
     assert '"docs/openmim.yml" = "densezoo/.mim/model-index.yml"' in included

@@ -23,7 +23,6 @@ from densezoo.formats.torch7.encoding import BinarySource, Broken, StoredElement
 
 #: Type numbers of File.lua. 6 to 8 are functions: bytecode that is skipped; 6 is not numbered, so never referred to.
 NIL, NUMBER, STRING, TABLE, OBJECT, BOOLEAN, OLD_FUNCTION = range(7)
-FUNCTIONS = (OLD_FUNCTION, 7, 8)
 REFERENCED = (TABLE, OBJECT, 7, 8)
 
 #: {class name without "Tensor" or "Storage": numpy type}; "l" is C's long, whose width only the writer knew.
