@@ -15,9 +15,9 @@ from PIL import Image
 
 from densezoo.paths import ROOT
 
-#: Packages and what they cost: torch's compiler 2.4 s of CPU, timm 2.9 s, torchvision 1 s.
+#: Packages and what they cost: torch's compiler 2.4 s of CPU, timm 2.9 s, torchvision 1 s, mmengine 0.2 s.
 HEAVY = ["torch._dynamo", "torch._inductor", "sympy", "timm", "torchvision", "sklearn", "scipy", "pandas", "matplotlib"]
-HEAVY += ["pyarrow", "onnx", "keras", "h5py", "mmcv", "modelindex", "fvcore"]
+HEAVY += ["pyarrow", "onnx", "keras", "h5py", "mmcv", "mmengine", "modelindex", "fvcore"]
 
 
 @pytest.fixture(scope="module")
