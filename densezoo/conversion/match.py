@@ -132,9 +132,10 @@ def recognise(checkpoint: Checkpoint) -> Naming:
                 f"{checkpoint.path}: by its names this is {network}; densezoo converts whole "
                 f"{_titles('s')} (its {len(checkpoint.tensors)} tensors: {some}, ...)"
             )
+        held = f"{len(checkpoint.tensors)} tensors: {some}, ..." if checkpoint.tensors else "no tensors"
         raise CheckpointError(
             f"{checkpoint.path}: not a {_titles()} under any naming that densezoo knows ({', '.join(_sources())}); it "
-            f"holds {len(checkpoint.tensors)} tensors: {some}, ..."
+            f"holds {held}"
         )
     return max(namings, key=functools.partial(_fit, checkpoint))
 
