@@ -109,7 +109,8 @@ def _run_set(plan: Plan, images: ImageSet, facts: RunFacts, store: StoreOptions)
     if store.predictions and len(protocols) != 1:
         raise ConfigError(f"--predictions takes one protocol, found {len(protocols)}; choose one by --protocol")
     backends = [
-        create_backend(facts.backend, plan.network, protocol, facts.device, facts.precision) for protocol in protocols
+        create_backend(facts.backend, plan.network, plan.architecture, protocol, facts.device, facts.precision)
+        for protocol in protocols
     ]
     _check_size(backends, images)
     with state.state_folder(store.out, facts.dataset) as folder:
@@ -146,7 +147,8 @@ def percentages(
     verified_images = hashed(images)
     with tempfile.TemporaryDirectory() as folder, RecordLog(Path(folder) / "state", {}) as log:
         share, options = distributed.shard(len(verified_images)), RunOptions(batch_size, workers=0)
-        _score([create_backend(EAGER, model, protocol, device, "float32")], verified_images, share, options, log, False)
+        backend = create_backend(EAGER, model, architecture, protocol, device, "float32")
+        _score([backend], verified_images, share, options, log, False)
         (measures,) = sum_over_processes(log, architecture.num_classes, len(verified_images), 1)
     return measures.counts().percentages()
 
@@ -196,7 +198,9 @@ def _largest_difference(backends: Sequence[Backend], plan: Plan, images: Verifie
     differences = [0.0]
     for backend, batch in zip(backends, batches):
         if len(batch.pixels):
-            eager = create_backend(EAGER, plan.network, backend.protocol, plan.facts.device, "float32")
+            eager = create_backend(
+                EAGER, plan.network, plan.architecture, backend.protocol, plan.facts.device, "float32"
+            )
             views = batch.pixels.flatten(0, 1) if batch.pixels.ndim == 5 else batch.pixels
             differences.append(difference_from_eager(backend, eager, views))
     return max(distributed.gather(max(differences)))
