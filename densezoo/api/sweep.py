@@ -84,7 +84,7 @@ class Settings:
     workers: int = 2
     device: str | None = None
     tta: str | None = None
-    backend: str = "eager"
+    backend: str = "auto"
     precision: str = "float32"
 
 
