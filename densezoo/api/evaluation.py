@@ -47,7 +47,7 @@ def evaluate_protocols(
     labels: str | Path | None = None,
     class_map: str | Path | None = None,
     batch_size: int = 64,
-    workers: int = 2,
+    workers: int | None = None,
     device: str | None = None,
     launcher: str | None = None,
     backend: str = "eager",

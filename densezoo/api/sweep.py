@@ -81,7 +81,7 @@ class Settings:
     weights: Path | None = None
     cache: Path | None = None
     batch_size: int = 64
-    workers: int = 2
+    workers: int | None = None
     device: str | None = None
     tta: str | None = None
     backend: str = "eager"

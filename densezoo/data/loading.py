@@ -234,13 +234,36 @@ def batches_by_protocol(
     )
     with closing(watched_batches(loader, pulse)) as loaded_batches:
         for loaded in loaded_batches:
-            if isinstance(loaded, DensezooError):
-                raise loaded
-            for error in dict.fromkeys(error for batch in loaded for error in batch.errors.values()):
-                if on_error == "stop":
-                    raise error
-                logging.getLogger("densezoo").warning("warning: counted wrong: %s", error)
+            warn_of(errors_in(loaded, on_error))
             yield loaded
+
+
+def errors_in(loaded: list[Batch] | DensezooError, on_error: OnError) -> list[ImageError]:
+    """Why images of a step can't be read, each reason once.
+
+    Args:
+        loaded: of `collate`.
+        on_error: "stop": raise the first one.
+
+    Raises:
+        ImageError, DatasetError: as for `batches`.
+    """
+    if isinstance(loaded, DensezooError):
+        raise loaded
+    errors = list(dict.fromkeys(error for batch in loaded for error in batch.errors.values()))
+    if errors and on_error == "stop":
+        raise errors[0]
+    return errors
+
+
+def warn_of(errors: Sequence[ImageError]) -> None:
+    """Warn of images that are counted wrong.
+
+    Args:
+        errors: why they can't be read.
+    """
+    for error in errors:
+        logging.getLogger("densezoo").warning("warning: counted wrong: %s", error)
 
 
 def _begin_worker(uses_opencv: bool, worker: int) -> None:

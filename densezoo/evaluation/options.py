@@ -49,7 +49,8 @@ class RunOptions:
 
     Args:
         batch_size: images a step, in each process.
-        workers: processes that decode images; 0: none but this one.
+        workers: with a concurrent backend (native) threads, each of which decodes and computes; with the others
+            processes that decode. 0: the main thread does all. None: a thread a core, or two processes.
         device: such as "cpu", "cuda:1"; None: the GPU where there is one.
         launcher: what started this process among others: "pytorch", "slurm", "mpi" or "none"; None: what its
             environment says. The images are shared out among all of them, and each returns the whole result.
@@ -61,7 +62,7 @@ class RunOptions:
     """
 
     batch_size: int = 64
-    workers: int = 2
+    workers: int | None = None
     device: str | None = None
     launcher: str | None = None
     backend: str = "eager"

@@ -19,19 +19,21 @@ from torch import nn
 
 from densezoo.backends.base import EAGER, Backend, create_backend, difference_from_eager
 from densezoo.backends.views import sum_over_views
+from densezoo.data.cache import PixelCache
 from densezoo.data.contents import VerifiedImages
 from densezoo.data.decoding import decode
 from densezoo.data.images import ImageSet
-from densezoo.data.loading import Batch, batches_by_protocol
+from densezoo.data.loading import Batch, ImagePixels, batches_by_protocol
 from densezoo.data.preprocess import to_pixels
 from densezoo.data.views import get_augmentation
 from densezoo.data.workers import lost_workers_named
 from densezoo.errors import ConfigError, ImageError
 from densezoo.evaluation import distributed, state
-from densezoo.evaluation.evaluator import remaining, score_steps
+from densezoo.evaluation.concurrent import default_threads, groups_of, scored_by_threads
+from densezoo.evaluation.evaluator import log_steps, remaining, scored
 from densezoo.evaluation.finish import finish, sum_over_processes
 from densezoo.evaluation.hashing import hashed
-from densezoo.evaluation.metrics import RECORD
+from densezoo.evaluation.metrics import RECORD, Records
 from densezoo.evaluation.options import RunOptions, StoreOptions
 from densezoo.evaluation.predictions import check_can_write
 from densezoo.evaluation.progress import progress
@@ -40,6 +42,7 @@ from densezoo.files import check_writable
 from densezoo.results.store import check_replaces, find_same, read_results
 from densezoo.types import Architecture, EvalResult, Protocol, RunFacts
 
+LOADERS = 2  # processes that decode for a backend that isn't concurrent
 SPARE = 1 << 20  # bytes that must be free for results, beside those for the state
 
 
@@ -214,13 +217,31 @@ def _steps(
         images,
         [backend.protocol for backend in backends],
         batch_size=options.batch_size,
-        workers=options.workers,
+        workers=LOADERS if options.workers is None else options.workers,
         indices=indices,
         pin=backends[0].device.type == "cuda",
         on_error=options.on_error,
         augmentation=get_augmentation(options.tta),
         cache_folder=options.cache,
     )
+
+
+def _scored(
+    backends: Sequence[Backend], images: VerifiedImages, unscored: range, options: RunOptions
+) -> Generator[Records]:
+    """The records of every step: by threads that decode and compute, or by processes that decode and one caller."""
+    views = [partial(sum_over_views, backend) for backend in backends]
+    if not all(backend.concurrent for backend in backends):
+        with closing(_steps(backends, images, unscored, options)) as steps:
+            yield from scored(views, steps, images.classes)
+        return
+    protocols, augmentation = [backend.protocol for backend in backends], get_augmentation(options.tta)
+    cache = PixelCache(options.cache, images, augmentation) if options.cache else None
+    threads = default_threads() if options.workers is None else options.workers
+    pixels = ImagePixels(images, protocols, unscored, augmentation, cache)
+    groups = groups_of(pixels, options.batch_size)
+    with closing(scored_by_threads(views, pixels, groups, threads, options.on_error, images.classes)) as records:
+        yield from records
 
 
 def _score(
@@ -232,8 +253,8 @@ def _score(
     show_progress: bool,
 ) -> None:
     """Score this process's images that the log doesn't have yet."""
-    steps = _steps(backends, images, unscored, options)
+    steps = _scored(backends, images, unscored, options)
     show, total = show_progress and distributed.is_main(), len(distributed.shard(len(images)))
     done = total - len(unscored)
     with lost_workers_named(), closing(steps), progress("evaluating", total, done, show=show) as advance:
-        score_steps([partial(sum_over_views, backend) for backend in backends], steps, log, images, advance)
+        log_steps(steps, log, images, advance)
