@@ -50,7 +50,7 @@ def evaluate_protocols(
     workers: int | None = None,
     device: str | None = None,
     launcher: str | None = None,
-    backend: str = "eager",
+    backend: str = "auto",
     precision: str = "float32",
     overrides: Mapping[str, object] | None = None,
     tta: str | None = None,

@@ -84,7 +84,7 @@ class Settings:
     workers: int | None = None
     device: str | None = None
     tta: str | None = None
-    backend: str = "eager"
+    backend: str = "auto"
     precision: str = "float32"
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from densezoo.backends.base import BACKENDS, EAGER
+from densezoo.backends.base import AUTO, BACKENDS
 from densezoo.errors import DensezooError
 from densezoo.paths import RESULTS, ROOT
 from densezoo.protocols import PROTOCOLS
@@ -82,8 +82,9 @@ def add_evaluation_options(to: argparse.ArgumentParser) -> None:
 
 def add_backend_options(to: argparse.ArgumentParser) -> None:
     """Add the options of every command that runs a network."""
-    to.add_argument("--backend", default=EAGER, help=f"what computes: {', '.join(BACKENDS)} (default: %(default)s)")
-    to.add_argument("--precision", default="float32", help="of the computation (default: %(default)s)")
+    names = ", ".join([AUTO, *BACKENDS])
+    to.add_argument("--backend", default=AUTO, help=f"what computes the logits: {names} (default: %(default)s)")
+    to.add_argument("--precision", default="float32", help="such as bf16, if the backend has it (default: %(default)s)")
 
 
 def add_test_options(to: argparse.ArgumentParser) -> None:

@@ -54,7 +54,8 @@ class RunOptions:
         device: such as "cpu", "cuda:1"; None: the GPU where there is one.
         launcher: what started this process among others: "pytorch", "slurm", "mpi" or "none"; None: what its
             environment says. The images are shared out among all of them, and each returns the whole result.
-        backend: what computes the logits, a name of `densezoo.backends.base.BACKENDS`.
+        backend: what computes the logits, a name of `densezoo.backends.base.BACKENDS`; "auto": densezoo's own kernels
+            wherever they compute this network exactly, otherwise eager.
         precision: one of the backend's.
         tta: test-time augmentation, a name of `densezoo.data.views`; None: one view of each image.
         cache: folder where decoded pixels are stored for further runs; None: they are not stored.
@@ -65,7 +66,7 @@ class RunOptions:
     workers: int | None = None
     device: str | None = None
     launcher: str | None = None
-    backend: str = "eager"
+    backend: str = "auto"
     precision: str = "float32"
     tta: str | None = None
     cache: Path | None = None
