@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from densezoo.data.decoding import Decoded, check_area
+from densezoo.data.images import Content
 from densezoo.errors import DatasetError
 from densezoo.types import Protocol
 
@@ -91,11 +92,11 @@ class EqualDecoder:
         """Whether there is simplejpeg."""
         return importlib.util.find_spec(PACKAGE) is not None
 
-    def decode(self, data: bytes, protocol: Protocol, location: str, own: Callable[[], Decoded]) -> Decoded:
+    def decode(self, data: Content, protocol: Protocol, location: str, own: Callable[[], Decoded]) -> Decoded:
         """The pixels as the protocol's own decoder gives them.
 
         Args:
-            data: an encoded file.
+            data: an encoded file, or pixels, which ``own`` takes.
             protocol: how it is decoded.
             location: of the image, for messages.
             own: decodes it by the protocol's decoder.
@@ -104,8 +105,9 @@ class EqualDecoder:
             ImageError: from ``own``.
             DatasetError: simplejpeg isn't equal after all.
         """
-        key = self._key(data, protocol)
-        if key is None or (pixels := _simplejpeg(data)) is None:
+        if not isinstance(data, bytes) or (key := self._key(data, protocol)) is None:
+            return own()
+        if (pixels := _simplejpeg(data)) is None:
             return own()
         if self.equal[key] >= ENOUGH and self.equal[key] % AGAIN:
             self.equal[key] += 1

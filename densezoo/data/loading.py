@@ -125,8 +125,8 @@ class ImagePixels(Dataset[object]):
             content, decoding, views = read(index), (protocol.decoder, protocol.exif), self.augmentation
             if decoding not in decoded:
                 own = partial(decode, content, protocol, location)
-                faster = self.decoder if isinstance(content, bytes) else None
-                decoded[decoding] = faster.decode(content, protocol, location, own) if faster else own()
+                decoder = self.decoder
+                decoded[decoding] = decoder.decode(content, protocol, location, own) if decoder else own()
             pixels = to_views(decoded[decoding], protocol, views) if views else to_pixels(decoded[decoding], protocol)
             return Prepared(pixels, isinstance(content, bytes) and is_truncated(content, protocol))
 
