@@ -8,6 +8,7 @@ list the index takes milliseconds. mmengine reads the same files to the same val
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -53,7 +54,7 @@ def _read(path: Path) -> dict[str, Any]:
         return values
     if not isinstance(base, str):
         raise ConfigError(f"{path}: _base_ is {base!r}; expected the path of one config file")
-    beside = (path.parent / base).resolve()
+    beside = Path(os.path.normpath(path.parent / base))  # the same for all that have it, so it is read once
     inherited = _literals(beside, _state(beside))
     if "_base_" in inherited:
         raise ConfigError(f"{path}: its _base_ {base} has a _base_ itself; one level is the limit")
@@ -109,6 +110,8 @@ def _literals(path: Path, state: tuple[int, ...]) -> dict[str, Any]:
 def _literal(node: ast.expr) -> Any:
     """`ast.literal_eval` that also knows ``dict(key=...)``, which mmengine's users write."""
     match node:
+        case ast.Constant(value=value):
+            return value
         case ast.Call(func=ast.Name(id="dict"), args=[], keywords=keywords):
             if any(keyword.arg is None for keyword in keywords):
                 raise ValueError("** in a dict")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from densezoo import protocols
-from densezoo.backends.base import EAGER, check_backend
+from densezoo.backends.base import AUTO, check_backend
 from densezoo.config import load_config
 from densezoo.data.datasets import get_dataset
 from densezoo.data.views import get_augmentation
@@ -25,7 +25,7 @@ def check_names(
     dataset: str | None = None,
     tta: str | None = None,
     device: str | None = None,
-    backend: str = EAGER,
+    backend: str = AUTO,
     precision: str = "float32",
 ) -> Experiment | None:
     """Refuse what doesn't exist before anything is imported or read that takes time; returns the config's experiment.

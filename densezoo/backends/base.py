@@ -8,14 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from densezoo.errors import EvaluationError, MissingDependencyError, UnknownNameError
+from densezoo.errors import BackendError, EvaluationError, MissingDependencyError, UnknownNameError
 from densezoo.types import Architecture, Protocol
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
+AUTO = "auto"  # native where it is exact, else eager
 EAGER = "eager"  # PyTorch's own operators, which the others are held to
+NATIVE = "native"  # densezoo's own kernels
 EXACT = 1e-5  # the largest relative difference from eager's logits that is float32's rounding
 
 
@@ -88,7 +90,7 @@ class BackendEntry:
 #: {name: entry}; a new backend is a module and a line here.
 BACKENDS: dict[str, BackendEntry] = {
     EAGER: BackendEntry("densezoo.backends.eager", "EagerBackend", {"float32": 0.0}),
-    "native": BackendEntry("densezoo.backends.native", "NativeBackend", {"float32": EXACT}),
+    NATIVE: BackendEntry("densezoo.backends.native", "NativeBackend", {"float32": EXACT}),
     "cudagraphs": BackendEntry("densezoo.backends.cuda", "GraphBackend", {"float32": EXACT, "bf16": 0.1, "fp16": 0.02}),
     "triton": BackendEntry(
         "densezoo.backends.triton.backend",
@@ -107,15 +109,26 @@ def check_backend(name: str, precision: str) -> None:
     """Refuse a backend or a precision that doesn't exist or isn't installed, before anything is imported.
 
     Args:
-        name: a key of BACKENDS.
-        precision: one of the backend's.
+        name: a key of BACKENDS, or AUTO.
+        precision: one of the backend's; AUTO has float32 alone.
 
     Raises:
         UnknownNameError: names the nearest.
+        BackendError: AUTO was asked for another precision than float32.
         MissingDependencyError: a package that the backend needs is not installed.
     """
-    if name not in BACKENDS:
-        raise UnknownNameError("backend", name, BACKENDS)
+    if name == AUTO and precision == "float32":
+        return
+    if name not in BACKENDS and name != AUTO:
+        raise UnknownNameError("backend", name, [AUTO, *BACKENDS])
+    if name == AUTO:
+        able = [other for other, entry in BACKENDS.items() if precision in entry.precisions]
+        if not able:
+            raise UnknownNameError("precision", precision, {each for e in BACKENDS.values() for each in e.precisions})
+        raise BackendError(
+            f"--precision {precision} is not exact, which --backend {AUTO} is: name a backend that has it, --backend "
+            + " or ".join(able)
+        )
     if precision not in BACKENDS[name].precisions:
         raise UnknownNameError(f"precision of backend {name}", precision, BACKENDS[name].precisions)
     for package in BACKENDS[name].packages:
@@ -149,7 +162,10 @@ def create_backend(
 
 
 def difference_from_eager(backend: Backend, eager: Backend, pixels: Tensor) -> float:
-    """How far a backend's logits are from eager's on one batch, relative to eager's largest one.
+    """How far a backend's logits are from eager's: the largest over the images, relative to the image's largest logit.
+
+    Where it has to be exact, noise is compared as well: images of one colour, or all the same, show little. The first
+    image is computed a second time and alone: what a call leaves behind, or does to the rest of a batch, would show.
 
     Args:
         backend, eager: of the same network and protocol.
@@ -158,13 +174,32 @@ def difference_from_eager(backend: Backend, eager: Backend, pixels: Tensor) -> f
     Raises:
         EvaluationError: the difference is larger than the table allows, or not a number.
     """
-    expected = eager(pixels).cpu()
-    difference = float((backend(pixels).cpu() - expected).abs().max() / expected.abs().max())
     allowed = BACKENDS[backend.name].precisions[backend.precision]
-    if not difference <= allowed:  # nan is not
+    expected = eager(pixels).cpu()
+    differences = [_relative(backend(pixels).cpu(), expected), _relative(backend(pixels[:1]).cpu(), expected[:1])]
+    if allowed <= EXACT:
+        noise = _noise_like(pixels)
+        differences.append(_relative(backend(noise).cpu(), eager(noise).cpu()))
+    wrong = [difference for difference in differences if not difference <= allowed]  # nan is not
+    if wrong:
         raise EvaluationError(
             f"backend {backend.name} in {backend.precision} on {backend.device}: its logits differ from eager's by "
-            f"{difference:.1e} of the largest on the first batch; expected at most {allowed:.0e}; measure with "
+            f"{wrong[0]:.1e} of the largest on the first batch; expected at most {allowed:.0e}; measure with "
             "--backend eager, and report this"
         )
-    return difference
+    return max(differences)
+
+
+def _relative(logits: Tensor, expected: Tensor) -> float:
+    """The largest over the images; nan if a logit is none, or all of an image are zero."""
+    return float(((logits - expected).abs().amax(1) / expected.abs().amax(1)).max())
+
+
+def _noise_like(pixels: Tensor) -> Tensor:
+    """Two images of noise in the size and type of pixels, always the same."""
+    import torch
+
+    generator, shape = torch.Generator().manual_seed(0), (2, *pixels.shape[1:])
+    if pixels.is_floating_point():
+        return torch.rand(shape, generator=generator)
+    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)

@@ -62,11 +62,11 @@ runpy.run_path("tools/test.py", run_name="__main__")
         (
             "test",
             ["--precision", "float23"],
-            "there is no precision of backend eager 'float23'; did you mean 'float32'?",
+            "there is no precision 'float23'; did you mean 'float32'?",
         ),
         ("sweep", ["--backend", "eagre"], "there is no backend 'eagre'; did you mean 'eager'?"),
         ("sweep", ["--tta", "flop"], "there is no test-time augmentation 'flop'; did you mean 'flip'?"),
-        ("benchmark", ["--precision", "bfloat61"], "there is no precision of backend eager 'bfloat61'"),
+        ("benchmark", ["--precision", "bfloat61"], "there is no precision 'bfloat61'"),
         ("train", ["--device", "cpuu"], "--device cpuu: expected such as cpu, cuda or cuda:1; did you mean 'cpu'?"),
         ("train", ["--cfg-options", "protocol=tim"], "there is no protocol 'tim'"),
     ],
