@@ -99,7 +99,9 @@ BACKENDS: dict[str, BackendEntry] = {
         packages=("triton",),
         extra="gpu",
     ),
-    "compile": BackendEntry("densezoo.backends.compile", "CompileBackend", {"float32": EXACT}),
+    "compile": BackendEntry(
+        "densezoo.backends.compile", "CompileBackend", {"float32": EXACT, "bf16": 0.1, "fp16": 0.02}
+    ),
 }
 
 

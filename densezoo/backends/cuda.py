@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -71,6 +71,11 @@ class StreamCopies:
             return copied
 
         return wait
+
+
+def copies_for(device: torch.device) -> Copies:
+    """How pixels come to a device and logits back."""
+    return StreamCopies(device) if device.type == "cuda" else HostCopies()
 
 
 class Replays:
@@ -169,12 +174,11 @@ class GraphBackend:
         self.precision, self.protocol, self.device = precision, protocol, torch.device(device)
         self.check_device()
         module = PixelsToLogits(self.make(network, architecture), protocol).eval()
-        self._module = module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._copies: Copies
-        if self.device.type == "cuda":
-            self._copies, self._compute = StreamCopies(self.device), Replays(self._module, GraphCapture(self.device))
-        else:
-            self._copies, self._compute = HostCopies(), self._module
+        module = module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._copies = copies_for(self.device)
+        on_gpu = self.device.type == "cuda"
+        self._compute: Function = Replays(module, GraphCapture(self.device)) if on_gpu else module
+        self._current = torch.cuda.device(self.device) if on_gpu else nullcontext()  # kernels start on the current GPU
 
     def check_device(self) -> None:
         """Refuse a device that has no CUDA graphs.
@@ -208,5 +212,5 @@ class GraphBackend:
             pixels: as for the call; in pinned memory, if the copy is to run beside the computation.
         """
         exact = self.precision == "float32"
-        with torch.inference_mode(), ieee_float32(), cudnn_benchmark(not exact):
+        with self._current, torch.inference_mode(), ieee_float32(), cudnn_benchmark(not exact):
             return self._copies.to_host(self._compute(self._copies.to_device(pixels)))
