@@ -12,6 +12,7 @@
     ├── ImageError         one image that can't be decoded
     ├── MissingDependencyError  an optional package that isn't installed; names the extra that has it
     ├── EvaluationError    a run that can't give a number: NaN logits, an image scored twice
+    │   └── BackendError   a backend that can't express the network, the precision or the device
     ├── TrainingError      a training run that can't start or diverged
     └── ResultError        a stored result or a generated table: broken, stale, not what was expected
 
@@ -68,11 +69,16 @@ class MissingDependencyError(DensezooError):
     Args:
         purpose: what needs it, as a noun ("writing ONNX files").
         package: its name ("onnx").
-        extra: densezoo's extra that has it ("formats"), a key of pyproject's optional-dependencies.
+        extra: densezoo's extra that has it ("formats"), a key of pyproject's optional-dependencies; "" for
+            what densezoo's own installation builds where there is a compiler.
     """
 
-    def __init__(self, purpose: str, package: str, extra: str) -> None:
-        install = f"pip install {package.lower()}, or in a clone of densezoo pip install -e '.[{extra}]'"
+    def __init__(self, purpose: str, package: str, extra: str = "") -> None:
+        install = (
+            f"pip install {package.lower()}, or in a clone of densezoo pip install -e '.[{extra}]'"
+            if extra
+            else "with a C++ compiler at hand, in a clone of densezoo pip install -e ."
+        )
         super().__init__(f"{purpose} needs {package}, which is not installed: {install}")
 
 
@@ -92,6 +98,9 @@ class ImageError(DensezooError): ...
 
 
 class EvaluationError(DensezooError): ...
+
+
+class BackendError(EvaluationError): ...
 
 
 class TrainingError(DensezooError): ...

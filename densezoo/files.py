@@ -5,9 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import secrets
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -69,7 +66,7 @@ def replacing(path: Path, error: Callable[[str], DensezooError] | None = None, *
     Raises:
         OSError, or what ``error`` makes of it: no such folder, no room, no permission.
     """
-    hidden = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(3)}")
+    hidden = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(3).hex()}")
     try:
         yield hidden
         if sync:
@@ -116,6 +113,9 @@ def check_writable(folder: Path, size: int) -> None:
     Raises:
         ResultError: it is read-only, no folder, or the disk has no room.
     """
+    import shutil  # here, because they are slow to import and listing the index needs neither
+    import tempfile
+
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:

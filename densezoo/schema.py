@@ -43,8 +43,12 @@ def build(cls: type[T], values: object, error_prefix: str, error: type[DensezooE
             raise error(f"{error_prefix}: the key {name!r} is missing")
     arguments = {}
     for key, value in values.items():
+        hint, unconverted = hints[key]
+        if type(value) in unconverted:  # most of the index
+            arguments[key] = value
+            continue
         try:
-            arguments[key] = _checked(value, hints[key], f"{error_prefix}: {key}", error)
+            arguments[key] = _checked(value, hint, f"{error_prefix}: {key}", error)
         except _Mismatch as mismatch:
             raise error(f"{error_prefix}: {key} is {value!r}; expected {mismatch}") from None
     try:
@@ -54,11 +58,17 @@ def build(cls: type[T], values: object, error_prefix: str, error: type[DensezooE
 
 
 @cache
-def _fields(cls: type[Any]) -> tuple[dict[str, Any], list[str]]:
-    """({field of a dataclass: its type}, the fields without a default)."""
+def _fields(cls: type[Any]) -> tuple[dict[str, tuple[Any, frozenset[type]]], list[str]]:
+    """({field of a dataclass: (its type, the classes whose values are right as they are)}, those without a default)."""
     hints, fields, missing = get_type_hints(cls), dataclasses.fields(cls), dataclasses.MISSING
     required = [field.name for field in fields if field.default is missing and field.default_factory is missing]
-    return {field.name: hints[field.name] for field in fields}, required
+    return {field.name: (hints[field.name], _unconverted(hints[field.name])) for field in fields}, required
+
+
+def _unconverted(hint: Any) -> frozenset[type]:
+    """The classes whose very instances a type takes unchanged: str and NoneType of ``str | None``, none of a tuple."""
+    alternatives = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    return frozenset({str, int, float, bool, types.NoneType}.intersection(alternatives))
 
 
 @cache
@@ -69,8 +79,6 @@ def _parts(hint: Any) -> tuple[Any, tuple[Any, ...], bool]:
 
 def _checked(value: object, hint: Any, error_prefix: str, error: type[DensezooError]) -> object:
     origin, args, is_dataclass = _parts(hint)
-    if hint is str and type(value) is str:  # most of the index
-        return value
     if origin is Literal:
         if value not in args:
             raise _Mismatch("one of " + ", ".join(repr(arg) for arg in args))

@@ -117,10 +117,11 @@ def test_a_backend(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(base.BACKENDS, "double", None)
     new_module("densezoo/backends/double.py", monkeypatch)
     written_into("densezoo/backends/base.py")
-    network = randomise_statistics(DenseNet(DenseNetArchitecture(8, (2, 3), 16, num_classes=5))).eval()
+    arch = DenseNetArchitecture(8, (2, 3), 16, num_classes=5)
+    network = randomise_statistics(DenseNet(arch)).eval()
     pixels = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     eager, double = (
-        base.create_backend(name, network, get_protocol("torchvision"), "cpu", precision)
+        base.create_backend(name, network, arch, get_protocol("torchvision"), "cpu", precision)
         for name, precision in (("eager", "float32"), ("double", "float64"))
     )
     assert 0 < base.difference_from_eager(double, eager, pixels) < 1e-5

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from densezoo import errors
+from densezoo.backends.base import BACKENDS
 from densezoo.errors import DensezooError, MissingDependencyError, UnknownNameError
 
 
@@ -31,12 +32,13 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 def missing_dependencies() -> list[tuple[str, str]]:
-    """(module, extra) of every place that asks for a package that may be missing."""
-    return [
-        (path.relative_to(REPOSITORY).as_posix(), ast.literal_eval(node.args[2]))
+    """(module, extra) of every place that asks for a package that may be missing, and of every backend that does."""
+    return [(entry.module, entry.extra) for entry in BACKENDS.values() if entry.extra] + [
+        (path.relative_to(REPOSITORY).as_posix(), str(node.args[2].value))
         for path in sorted((REPOSITORY / "densezoo").rglob("*.py"))
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "MissingDependencyError"
+        if len(node.args) == 3 and isinstance(node.args[2], ast.Constant)
     ]
 
 
@@ -45,6 +47,12 @@ def test_a_missing_package_is_named_with_its_extra() -> None:
         "--ray needs Ray, which is not installed: pip install ray, or in a clone of densezoo pip install -e '.[ray]'"
     )
     assert str(MissingDependencyError("--ray", "Ray", "ray")) == message
+
+
+def test_what_densezoo_builds_itself_is_named_with_what_it_takes() -> None:
+    assert str(MissingDependencyError("backend native", "densezoo.backends.native._kernels")).endswith(
+        "is not installed: with a C++ compiler at hand, in a clone of densezoo pip install -e ."
+    )
 
 
 def test_every_extra_that_a_message_names_exists() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from densezoo import protocols
-from densezoo.backends.base import EAGER, check_backend
+from densezoo.backends.base import AUTO, check_backend
 from densezoo.config import load_config
 from densezoo.data.datasets import get_dataset
 from densezoo.data.views import get_augmentation
@@ -25,7 +26,7 @@ def check_names(
     dataset: str | None = None,
     tta: str | None = None,
     device: str | None = None,
-    backend: str = EAGER,
+    backend: str = AUTO,
     precision: str = "float32",
 ) -> Experiment | None:
     """Refuse what doesn't exist before anything is imported or read that takes time; returns the config's experiment.
@@ -52,5 +53,7 @@ def check_names(
     if device is not None:
         kind, _, number = device.partition(":")
         if kind not in DEVICES or (number != "" and not number.isdecimal()):
-            raise ConfigError(f"--device {device}: expected such as cpu, cuda or cuda:1{suggestion(kind, DEVICES)}")
+            known = ", ".join(["cpu", "cuda", *(["mps"] if sys.platform == "darwin" else [])])
+            near = suggestion(kind, DEVICES, f"known: {known}")
+            raise ConfigError(f"--device {device}: expected such as cpu, cuda or cuda:1{near}")
     return experiment

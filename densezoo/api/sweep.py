@@ -81,10 +81,10 @@ class Settings:
     weights: Path | None = None
     cache: Path | None = None
     batch_size: int = 64
-    workers: int = 2
+    workers: int | None = None
     device: str | None = None
     tta: str | None = None
-    backend: str = "eager"
+    backend: str = "auto"
     precision: str = "float32"
 
 

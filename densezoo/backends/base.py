@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from densezoo.errors import EvaluationError, UnknownNameError
-from densezoo.types import Protocol
+from densezoo.errors import BackendError, EvaluationError, MissingDependencyError, UnknownNameError
+from densezoo.types import Architecture, Protocol
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-EAGER = "eager"  # PyTorch as it is, which the others are held to
+AUTO = "auto"  # native where it is exact, else eager
+EAGER = "eager"  # PyTorch's own operators, which the others are held to
+NATIVE = "native"  # densezoo's own kernels
+EXACT = 1e-5  # the largest relative difference from eager's logits that is float32's rounding
 
 
 class Backend(typing.Protocol):
@@ -26,14 +29,33 @@ class Backend(typing.Protocol):
         precision: what it computes in, such as "float32".
         device: the device it computes on.
         protocol: how pixels become the floats that the network was trained on.
+        concurrent: whether any number of threads may call it at once. Then each call computes on its calling thread,
+            and other Python threads run meanwhile. Otherwise one thread calls it at a time, and it computes on threads
+            of its own.
     """
 
     name: str
     precision: str
     device: torch.device
     protocol: Protocol
+    concurrent: bool
 
-    def __init__(self, model: nn.Module, protocol: Protocol, device: str, precision: str) -> None: ...
+    def __init__(
+        self, network: nn.Module, architecture: Architecture, protocol: Protocol, device: str, precision: str
+    ) -> None:
+        """Take the weights of a network.
+
+        Args:
+            network: the family's module in eval mode, whose state_dict has the canonical names.
+            architecture: of the network; `densezoo.families.family_of` gives the steps of its computation.
+            protocol: how pixels become the floats that the network was trained on.
+            device: "cpu", "cuda", "cuda:1", ...
+            precision: one of the backend's in BACKENDS.
+
+        Raises:
+            BackendError: the backend can't express this network, or has no such device or precision there.
+            MissingDependencyError: what it computes with is not installed.
+        """
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """Logits.
@@ -48,61 +70,102 @@ class Backend(typing.Protocol):
 
 @dataclass(frozen=True)
 class BackendEntry:
-    """The class of a backend, and the precisions it has.
+    """The class of a backend, the precisions it has, and what it needs.
 
     Args:
         module: the module of the class; imported when the backend is used.
         class_name: of the `Backend`.
         precisions: {precision: the largest difference of its logits from eager's, relative to the largest logit}.
+        packages: what it imports beside densezoo's own dependencies.
+        extra: densezoo's extra that has them.
     """
 
     module: str
     class_name: str
     precisions: Mapping[str, float]
+    packages: tuple[str, ...] = ()
+    extra: str = ""
 
 
 #: {name: entry}; a new backend is a module and a line here.
 BACKENDS: dict[str, BackendEntry] = {
     EAGER: BackendEntry("densezoo.backends.eager", "EagerBackend", {"float32": 0.0}),
+    NATIVE: BackendEntry("densezoo.backends.native", "NativeBackend", {"float32": EXACT}),
+    "cudagraphs": BackendEntry("densezoo.backends.cuda", "GraphBackend", {"float32": EXACT, "bf16": 0.1, "fp16": 0.02}),
+    "triton": BackendEntry(
+        "densezoo.backends.triton.backend",
+        "TritonBackend",
+        {"float32": EXACT, "bf16": 0.1, "fp16": 0.02},
+        packages=("triton",),
+        extra="gpu",
+    ),
+    "compile": BackendEntry(
+        "densezoo.backends.compile", "CompileBackend", {"float32": EXACT, "bf16": 0.1, "fp16": 0.02}
+    ),
 }
 
 
 def check_backend(name: str, precision: str) -> None:
-    """Refuse a backend or a precision that doesn't exist, before anything is imported.
+    """Refuse a backend or a precision that doesn't exist or isn't installed, before anything is imported.
 
     Args:
-        name: a key of BACKENDS.
-        precision: one of the backend's.
+        name: a key of BACKENDS, or AUTO.
+        precision: one of the backend's; AUTO has float32 alone.
 
     Raises:
         UnknownNameError: names the nearest.
+        BackendError: AUTO was asked for another precision than float32.
+        MissingDependencyError: a package that the backend needs is not installed.
     """
-    if name not in BACKENDS:
-        raise UnknownNameError("backend", name, BACKENDS)
+    if name == AUTO and precision == "float32":
+        return
+    if name not in BACKENDS and name != AUTO:
+        raise UnknownNameError("backend", name, [AUTO, *BACKENDS])
+    if name == AUTO:
+        able = [other for other, entry in BACKENDS.items() if precision in entry.precisions]
+        if not able:
+            raise UnknownNameError("precision", precision, {each for e in BACKENDS.values() for each in e.precisions})
+        raise BackendError(
+            f"--precision {precision} is not exact, which --backend {AUTO} is: name a backend that has it, --backend "
+            + " or ".join(able)
+        )
     if precision not in BACKENDS[name].precisions:
         raise UnknownNameError(f"precision of backend {name}", precision, BACKENDS[name].precisions)
+    for package in BACKENDS[name].packages:
+        if importlib.util.find_spec(package) is None:
+            raise MissingDependencyError(f"backend {name}", package, BACKENDS[name].extra)
 
 
-def create_backend(name: str, model: nn.Module, protocol: Protocol, device: str, precision: str) -> Backend:
+def create_backend(
+    name: str, network: nn.Module, architecture: Architecture, protocol: Protocol, device: str, precision: str
+) -> Backend:
     """Create a backend of the table.
 
     Args:
         name, precision: as `check_backend` takes them.
-        model: images (N, C, H, W), normalised -> logits (N, num_classes).
-        protocol: how pixels become the floats that the model was trained on.
-        device: "cpu", "cuda", "cuda:1", ...
+        network, architecture, protocol, device: as `Backend` takes them.
 
     Raises:
         UnknownNameError: there is no such backend or precision.
+        BackendError: the backend can't express this network, or has no such device or precision there.
+        MissingDependencyError: what it computes with is not installed.
     """
     check_backend(name, precision)
     entry = BACKENDS[name]
-    backend_class: type[Backend] = getattr(importlib.import_module(entry.module), entry.class_name)
-    return backend_class(model, protocol, device, precision)
+    try:
+        backend_class: type[Backend] = getattr(importlib.import_module(entry.module), entry.class_name)
+    except ModuleNotFoundError as error:
+        if error.name != entry.module:
+            raise
+        raise MissingDependencyError(f"backend {name}", entry.module) from None
+    return backend_class(network, architecture, protocol, device, precision)
 
 
 def difference_from_eager(backend: Backend, eager: Backend, pixels: Tensor) -> float:
-    """How far a backend's logits are from eager's on one batch, relative to eager's largest one.
+    """How far a backend's logits are from eager's: the largest over the images, relative to the image's largest logit.
+
+    Where it has to be exact, noise is compared as well: images of one colour, or all the same, show little. The first
+    image is computed a second time and alone: what a call leaves behind, or does to the rest of a batch, would show.
 
     Args:
         backend, eager: of the same network and protocol.
@@ -111,13 +174,32 @@ def difference_from_eager(backend: Backend, eager: Backend, pixels: Tensor) -> f
     Raises:
         EvaluationError: the difference is larger than the table allows, or not a number.
     """
-    expected = eager(pixels).cpu()
-    difference = float((backend(pixels).cpu() - expected).abs().max() / expected.abs().max())
     allowed = BACKENDS[backend.name].precisions[backend.precision]
-    if not difference <= allowed:  # nan is not
+    expected = eager(pixels).cpu()
+    differences = [_relative(backend(pixels).cpu(), expected), _relative(backend(pixels[:1]).cpu(), expected[:1])]
+    if allowed <= EXACT:
+        noise = _noise_like(pixels)
+        differences.append(_relative(backend(noise).cpu(), eager(noise).cpu()))
+    wrong = [difference for difference in differences if not difference <= allowed]  # nan is not
+    if wrong:
         raise EvaluationError(
             f"backend {backend.name} in {backend.precision} on {backend.device}: its logits differ from eager's by "
-            f"{difference:.1e} of the largest on the first batch; expected at most {allowed:.0e}; measure with "
+            f"{wrong[0]:.1e} of the largest on the first batch; expected at most {allowed:.0e}; measure with "
             "--backend eager, and report this"
         )
-    return difference
+    return max(differences)
+
+
+def _relative(logits: Tensor, expected: Tensor) -> float:
+    """The largest over the images; nan if a logit is none, or all of an image are zero."""
+    return float(((logits - expected).abs().amax(1) / expected.abs().amax(1)).max())
+
+
+def _noise_like(pixels: Tensor) -> Tensor:
+    """Two images of noise in the size and type of pixels, always the same."""
+    import torch
+
+    generator, shape = torch.Generator().manual_seed(0), (2, *pixels.shape[1:])
+    if pixels.is_floating_point():
+        return torch.rand(shape, generator=generator)
+    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)

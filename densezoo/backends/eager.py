@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from densezoo.data.preprocess import normalise
 from densezoo.threads import one_thread
-from densezoo.types import Protocol
+from densezoo.types import Architecture, Protocol
 
 
 class EagerBackend:
@@ -17,24 +17,33 @@ class EagerBackend:
     which a CPU computes 1.6 times as fast.
 
     Args:
-        model: images (N, C, H, W), normalised -> logits; put into eval mode and moved.
+        network: images (N, C, H, W), normalised -> logits; put into eval mode and moved.
+        architecture: of the network.
         protocol: how pixels become the floats that the model was trained on.
         device: "cpu", "cuda", "cuda:1", ...
         precision: "float32" alone.
     """
 
     name = "eager"
+    concurrent = False
 
-    def __init__(self, model: nn.Module, protocol: Protocol, device: str, precision: str = "float32") -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        architecture: Architecture,
+        protocol: Protocol,
+        device: str,
+        precision: str = "float32",
+    ) -> None:
         self.precision = precision
         self.device = torch.device(device)
         self.protocol = protocol
         with one_thread():
-            self.model = model.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.network = network.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @torch.inference_mode()
     def __call__(self, pixels: Tensor) -> Tensor:
         x = normalise(pixels.to(self.device, non_blocking=True), self.protocol)
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            logits: Tensor = self.model(x.contiguous(memory_format=torch.channels_last))
+            logits: Tensor = self.network(x.contiguous(memory_format=torch.channels_last))
         return logits

@@ -12,11 +12,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from densezoo.backends.base import BACKENDS, EAGER
+from densezoo.backends.base import AUTO, BACKENDS
 from densezoo.errors import DensezooError
 from densezoo.paths import RESULTS, ROOT
 from densezoo.protocols import PROTOCOLS
 
+WORKERS = (
+    "threads that decode and compute with backend native (default: one a core), processes that decode with the others "
+    "and in training (default: 2); 0: none but the main thread"
+)
 LAUNCHERS = ("none", "pytorch", "slurm", "mpi")
 
 
@@ -54,7 +58,7 @@ def make_parser(description: str | None) -> Parser:
 def add_run_options(to: argparse.ArgumentParser) -> None:
     """Add the options of every command that runs a config."""
     to.add_argument("--data-root", type=Path, help="folder or tar of the dataset")
-    to.add_argument("--workers", type=count, default=2, help="processes that decode images (default: %(default)s)")
+    to.add_argument("--workers", type=count, help=WORKERS)
     to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU if there is one)")
     to.add_argument("--launcher", choices=LAUNCHERS, help="what started several processes (default: recognised)")
     to.add_argument("--local-rank", type=int, help=argparse.SUPPRESS)  # passed by old versions of torch's launcher
@@ -78,8 +82,9 @@ def add_evaluation_options(to: argparse.ArgumentParser) -> None:
 
 def add_backend_options(to: argparse.ArgumentParser) -> None:
     """Add the options of every command that runs a network."""
-    to.add_argument("--backend", default=EAGER, help=f"what computes: {', '.join(BACKENDS)} (default: %(default)s)")
-    to.add_argument("--precision", default="float32", help="of the computation (default: %(default)s)")
+    names = ", ".join([AUTO, *BACKENDS])
+    to.add_argument("--backend", default=AUTO, help=f"what computes the logits: {names} (default: %(default)s)")
+    to.add_argument("--precision", default="float32", help="such as bf16, if the backend has it (default: %(default)s)")
 
 
 def add_test_options(to: argparse.ArgumentParser) -> None:
@@ -111,7 +116,7 @@ def add_sweep_options(to: argparse.ArgumentParser) -> None:
         default="work_dirs/pixels",
         help="folder that keeps decoded pixels: 7.5 GB for ImageNet at 224; delete it when done (default: %(default)s)",
     )
-    to.add_argument("--workers", type=count, default=2, help="processes that decode images (default: %(default)s)")
+    to.add_argument("--workers", type=count, help=WORKERS)
     to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU if there is one)")
     to.add_argument("--ray", metavar="ADDRESS", help="of a Ray cluster to share the models out to: auto, HOST:6379")
 

@@ -41,7 +41,7 @@ def run(args: Namespace) -> None:
         config,
         data_root=args.data_root,
         work_dir=args.work_dir,
-        workers=args.workers,
+        workers=2 if args.workers is None else args.workers,
         device=args.device,
         launcher=args.launcher,
         overrides=args.cfg_options,

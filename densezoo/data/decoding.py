@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import re
+import threading
 import warnings
 from collections.abc import Callable
 from typing import TypeAlias
@@ -52,8 +53,7 @@ def decode(source: bytes | NDArray[np.uint8] | Image.Image, protocol: Protocol, 
             and the crop can't be made from a part of it (`densezoo.data.strips.fits`).
     """
     try:
-        with warnings.catch_warnings():  # Pillow warns of odd metadata, which the libraries here ignore
-            warnings.simplefilter("ignore")
+        with _WITHOUT_WARNINGS:  # Pillow warns of odd metadata, which the libraries here ignore
             if isinstance(source, bytes):
                 return _DECODERS[protocol.decoder](source, protocol)
             image = source if isinstance(source, Image.Image) else Image.fromarray(source)
@@ -65,6 +65,30 @@ def decode(source: bytes | NDArray[np.uint8] | Image.Image, protocol: Protocol, 
         raise ImageError(
             f"{location}: can't be decoded ({reason}{size}); replace the file with an intact copy"
         ) from None
+
+
+class _WithoutWarnings:
+    """Ignores warnings while any thread is inside: `warnings.catch_warnings` of two threads at once undo each other."""
+
+    def __init__(self) -> None:
+        self.lock, self.inside, self.ignored = threading.Lock(), 0, warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self.lock:
+            self.inside += 1
+            if self.inside == 1:
+                self.ignored = warnings.catch_warnings()
+                self.ignored.__enter__()
+                warnings.simplefilter("ignore")
+
+    def __exit__(self, *_: object) -> None:
+        with self.lock:
+            self.inside -= 1
+            if self.inside == 0:
+                self.ignored.__exit__(None, None, None)
+
+
+_WITHOUT_WARNINGS = _WithoutWarnings()
 
 
 def is_truncated(data: bytes, protocol: Protocol) -> bool:
@@ -99,12 +123,20 @@ def _filled(data: bytes, protocol: Protocol) -> bytes:
 def _opened(data: bytes, protocol: Protocol) -> Image.Image:
     """The image with its header read by Pillow; no pixel is decoded yet."""
     image = Image.open(io.BytesIO(data))
-    _check_area(image.size, protocol)
+    check_area(image.size, protocol)
     return image
 
 
-def _check_area(size: tuple[int, int], protocol: Protocol) -> None:
-    """Refuse an image that is too large, or whose resize is, unless the crop can be made from a part of the resize."""
+def check_area(size: tuple[int, int], protocol: Protocol) -> None:
+    """Refuse an image that is too large, or whose resize is, unless the crop can be made from a part of the resize.
+
+    Args:
+        size: (width, height) of the image, pixels.
+        protocol: that it is under.
+
+    Raises:
+        ValueError: it is too large.
+    """
     sizes = [size]
     if protocol.resize is not None and protocol.interpolation is not None:
         after = resized_size(*size, protocol.resize, protocol.long_side)
@@ -116,9 +148,15 @@ def _check_area(size: tuple[int, int], protocol: Protocol) -> None:
 
 
 def _converted(image: Image.Image, protocol: Protocol) -> Image.Image:
-    _check_area(image.size, protocol)
+    check_area(image.size, protocol)
     upright = ImageOps.exif_transpose(image) if protocol.exif else image
-    return upright.convert("L" if protocol.channel_order == "L" else "RGB")
+    return _in_mode(upright, "L" if protocol.channel_order == "L" else "RGB")
+
+
+def _in_mode(image: Image.Image, mode: str) -> Image.Image:
+    """The image in a mode; Pillow's own convert copies one that is in it already, a sixth of the decoding."""
+    image.load()
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _pillow(data: bytes, protocol: Protocol) -> Decoded:
@@ -157,7 +195,7 @@ def _torch7(data: bytes, protocol: Protocol) -> Decoded:
             raise ValueError("truncated PNG")  # after the last pixel, too: it calls png_read_end
         if depth == 16:
             return _png16(data)
-    return file.convert("RGB")
+    return _in_mode(file, "RGB")
 
 
 def _png16(data: bytes) -> NDArray[np.float32]:

@@ -102,7 +102,7 @@ def _torch7(pixels: Array, size: tuple[int, int], interpolation: str, rows: slic
 def _torch7_needs(before: int, after: int, samples: slice) -> tuple[int, int]:
     """(first, last + 1) of the samples before the resize that these samples after it need."""
     index = cubic_positions(before, after, samples).astype(np.intp)
-    return max(int(index.min()) - 1, 0), min(int(index.max()) + 3, before)
+    return max(int(np.min(index)) - 1, 0), min(int(np.max(index)) + 3, before)
 
 
 def _pillow(pixels: Array, size: tuple[int, int], interpolation: str, rows: slice, columns: slice) -> Array:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 
 import numpy as np
 from torch import Tensor
@@ -53,35 +54,59 @@ def remaining(
     return shard[done:]
 
 
-def score_steps(
-    backends: Sequence[Backend],
-    steps: Iterable[Sequence[Batch]],
+def scored(
+    backends: Sequence[Backend], steps: Generator[Sequence[Batch]], classes: Sequence[int] | None
+) -> Generator[Records]:
+    """The records of every step.
+
+    Args:
+        backends: one for each protocol: pixels (N, C, H, W) -> logits (N, num_classes).
+        steps: one batch for each protocol, of the same images; closed with this generator.
+        classes: the only ones that count as answers; None: all.
+
+    Raises:
+        EvaluationError: NaN or infinite logits.
+    """
+    with closing(steps):
+        for batches in steps:
+            yield records_of(backends, batches, classes)
+
+
+def records_of(backends: Sequence[Backend], batches: Sequence[Batch], classes: Sequence[int] | None) -> Records:
+    """The records of one step, ordered by protocol and image.
+
+    Args:
+        backends, classes: as of `scored`.
+        batches: one for each protocol, of the same images.
+    """
+    return np.concatenate([_records(*pair, number, classes) for number, pair in enumerate(zip(backends, batches))])
+
+
+def log_steps(
+    steps: Iterable[Records],
     log: RecordLog,
     images: VerifiedImages,
     advance: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Score the images of every step and log the records.
+    """Log the records of every step.
 
     Args:
-        backends: one for each protocol: pixels (N, C, H, W) -> logits (N, num_classes).
-        steps: one batch for each protocol, of the same images.
+        steps: records of the same images under each protocol.
         log: takes the records.
         images: the whole set.
         advance: is called with the number of further images that are scored.
 
     Raises:
-        EvaluationError: NaN or infinite logits; the log can't be written.
+        EvaluationError: the log can't be written.
     """
     contents = images.short_digests()
     start = time.perf_counter()
-    for batches in steps:
-        parts = [_records(*pair, number, images.classes) for number, pair in enumerate(zip(backends, batches))]
-        records = np.concatenate(parts)
+    for records in steps:
         records["content"] = contents[records["index"]]
         now = time.perf_counter()
         log.append(records, now - start)
         start = now
-        advance(len(parts[0]))
+        advance(int((records["protocol"] == 0).sum()))
 
 
 def _records(backend: Backend, batch: Batch, protocol: int, classes: Sequence[int] | None) -> Records:

@@ -49,11 +49,13 @@ class RunOptions:
 
     Args:
         batch_size: images a step, in each process.
-        workers: processes that decode images; 0: none but this one.
+        workers: with a concurrent backend (native) threads, each of which decodes and computes; with the others
+            processes that decode. 0: the main thread does all. None: a thread a core, or two processes.
         device: such as "cpu", "cuda:1"; None: the GPU where there is one.
         launcher: what started this process among others: "pytorch", "slurm", "mpi" or "none"; None: what its
             environment says. The images are shared out among all of them, and each returns the whole result.
-        backend: what computes the logits, a name of `densezoo.backends.base.BACKENDS`.
+        backend: what computes the logits, a name of `densezoo.backends.base.BACKENDS`; "auto": densezoo's own kernels
+            wherever they compute this network exactly, otherwise eager.
         precision: one of the backend's.
         tta: test-time augmentation, a name of `densezoo.data.views`; None: one view of each image.
         cache: folder where decoded pixels are stored for further runs; None: they are not stored.
@@ -61,10 +63,10 @@ class RunOptions:
     """
 
     batch_size: int = 64
-    workers: int = 2
+    workers: int | None = None
     device: str | None = None
     launcher: str | None = None
-    backend: str = "eager"
+    backend: str = "auto"
     precision: str = "float32"
     tta: str | None = None
     cache: Path | None = None

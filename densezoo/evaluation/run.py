@@ -7,31 +7,32 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import logging
 import tempfile
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing, nullcontext, suppress
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import torch
 from torch import nn
 
-from densezoo.backends.base import EAGER, Backend, create_backend, difference_from_eager
+from densezoo.backends.base import EAGER, Backend, create_backend
 from densezoo.backends.views import sum_over_views
+from densezoo.data.cache import PixelCache
 from densezoo.data.contents import VerifiedImages
-from densezoo.data.decoding import decode
 from densezoo.data.images import ImageSet
-from densezoo.data.loading import Batch, batches_by_protocol
-from densezoo.data.preprocess import to_pixels
+from densezoo.data.loading import ImagePixels, batches_by_protocol, tried_decoder
 from densezoo.data.views import get_augmentation
 from densezoo.data.workers import lost_workers_named
-from densezoo.errors import ConfigError, ImageError
+from densezoo.errors import ConfigError
 from densezoo.evaluation import distributed, state
-from densezoo.evaluation.evaluator import remaining, score_steps
+from densezoo.evaluation.choice import create_backends, first_pixels
+from densezoo.evaluation.concurrent import default_threads, groups_of, scored_by_threads
+from densezoo.evaluation.evaluator import log_steps, remaining, scored
 from densezoo.evaluation.finish import finish, sum_over_processes
 from densezoo.evaluation.hashing import hashed
-from densezoo.evaluation.metrics import RECORD
+from densezoo.evaluation.metrics import RECORD, Records
 from densezoo.evaluation.options import RunOptions, StoreOptions
 from densezoo.evaluation.predictions import check_can_write
 from densezoo.evaluation.progress import progress
@@ -40,6 +41,7 @@ from densezoo.files import check_writable
 from densezoo.results.store import check_replaces, find_same, read_results
 from densezoo.types import Architecture, EvalResult, Protocol, RunFacts
 
+LOADERS = 2  # processes that decode for a backend that isn't concurrent
 SPARE = 1 << 20  # bytes that must be free for results, beside those for the state
 
 
@@ -108,10 +110,8 @@ def _run_set(plan: Plan, images: ImageSet, facts: RunFacts, store: StoreOptions)
     protocols, options = plan.protocols, plan.options
     if store.predictions and len(protocols) != 1:
         raise ConfigError(f"--predictions takes one protocol, found {len(protocols)}; choose one by --protocol")
-    backends = [
-        create_backend(facts.backend, plan.network, protocol, facts.device, facts.precision) for protocol in protocols
-    ]
-    _check_size(backends, images)
+    pixels = first_pixels(images, protocols, get_augmentation(options.tta))
+    backends, facts = create_backends(plan.network, plan.architecture, protocols, facts, pixels)
     with state.state_folder(store.out, facts.dataset) as folder:
         check_writable(folder, len(images) * len(protocols) * RECORD.itemsize + SPARE)
         for protocol in protocols if store.out else ():
@@ -122,8 +122,7 @@ def _run_set(plan: Plan, images: ImageSet, facts: RunFacts, store: StoreOptions)
             folder, images, protocols, plan.architecture, facts, options.batch_size, store.existing
         ) as log:
             known = hashed(images, store.show_progress)
-            difference = _largest_difference(backends, plan, known)
-            facts = dataclasses.replace(facts, dataset_fingerprint=known.fingerprint(), backend_difference=difference)
+            facts = dataclasses.replace(facts, dataset_fingerprint=known.fingerprint())
             left = remaining(log, known, distributed.shard(len(known)), len(protocols), options.on_error)
             with state.saying_what_is_kept(log, len(images), len(protocols)) if store.out else nullcontext():
                 _score(backends, known, left, options, log, store.show_progress)
@@ -146,77 +145,43 @@ def percentages(
     verified_images = hashed(images)
     with tempfile.TemporaryDirectory() as folder, RecordLog(Path(folder) / "state", {}) as log:
         share, options = distributed.shard(len(verified_images)), RunOptions(batch_size, workers=0)
-        _score([create_backend(EAGER, model, protocol, device, "float32")], verified_images, share, options, log, False)
+        backend = create_backend(EAGER, model, architecture, protocol, device, "float32")
+        _score([backend], verified_images, share, options, log, False)
         (measures,) = sum_over_processes(log, architecture.num_classes, len(verified_images), 1)
     return measures.counts().percentages()
 
 
-def _check_size(backends: Sequence[Backend], images: ImageSet) -> None:
-    """Run each backend on one image, before anything is written.
-
-    Raises:
-        ConfigError: the network can't take images of the size that a protocol gives.
-    """
-    for shape, backend in {_shape(backend.protocol, images): backend for backend in backends}.items():
-        if shape is None:
-            continue
-        try:
-            backend(torch.zeros((1, *shape), dtype=torch.uint8))
-        except RuntimeError as error:
-            raise ConfigError(
-                f"the network can't take an image of {shape[1]} x {shape[2]} px and {shape[0]} channels, as protocol "
-                f"{backend.protocol.name} gives it ({str(error).partition(chr(10))[0]}); choose another --protocol or "
-                "checkpoint"
-            ) from None
-
-
-def _shape(protocol: Protocol, images: ImageSet) -> tuple[int, int, int] | None:
-    """(C, H, W) of the first image that can be read; None: the first hundred can't be read."""
-    channels = len(protocol.channel_order)
-    if protocol.crop is not None:
-        return channels, protocol.crop, protocol.crop
-    for index in range(min(len(images), 100)):  # some may be broken, which the run reports later
-        with suppress(ImageError):
-            pixels = to_pixels(decode(images.read(index), protocol, images.location_of(index)), protocol)
-            return channels, pixels.shape[1], pixels.shape[2]
-    return None
-
-
-def _largest_difference(backends: Sequence[Backend], plan: Plan, images: VerifiedImages) -> float | None:
-    """Compare each backend's logits with eager's on the first batch; return the largest difference, None for eager.
-
-    Raises:
-        EvaluationError: a backend's logits differ by more than the table of backends allows.
-    """
-    if plan.options.backend == EAGER:
-        return None
-    options = dataclasses.replace(plan.options, workers=0, cache=None)
-    with closing(_steps(backends, images, range(min(options.batch_size, len(images))), options)) as steps:
-        batches = next(iter(steps))
-    differences = [0.0]
-    for backend, batch in zip(backends, batches):
-        if len(batch.pixels):
-            eager = create_backend(EAGER, plan.network, backend.protocol, plan.facts.device, "float32")
-            views = batch.pixels.flatten(0, 1) if batch.pixels.ndim == 5 else batch.pixels
-            differences.append(difference_from_eager(backend, eager, views))
-    return max(distributed.gather(max(differences)))
-
-
-def _steps(
-    backends: Sequence[Backend], images: VerifiedImages, indices: Sequence[int], options: RunOptions
-) -> Generator[list[Batch]]:
-    """Batches of the images at ``indices``, one for each backend at a time."""
-    return batches_by_protocol(
-        images,
-        [backend.protocol for backend in backends],
-        batch_size=options.batch_size,
-        workers=options.workers,
-        indices=indices,
-        pin=backends[0].device.type == "cuda",
-        on_error=options.on_error,
-        augmentation=get_augmentation(options.tta),
-        cache_folder=options.cache,
-    )
+def _scored(
+    backends: Sequence[Backend], images: VerifiedImages, unscored: range, options: RunOptions
+) -> Generator[Records]:
+    """The records of every step: by threads that decode and compute, or by processes that decode and one caller."""
+    views = [partial(sum_over_views, backend) for backend in backends]
+    protocols, augmentation = [backend.protocol for backend in backends], get_augmentation(options.tta)
+    decoder = tried_decoder(images, protocols, unscored)
+    if distributed.is_main() and decoder and (line := decoder.summary(protocols)):
+        logging.getLogger("densezoo").warning(line)
+    if all(backend.concurrent for backend in backends):
+        threads = default_threads() if options.workers is None else options.workers
+        cache = PixelCache(options.cache, images, augmentation) if options.cache else None
+        pixels = ImagePixels(images, protocols, unscored, augmentation, cache, decoder=decoder)
+        groups = groups_of(pixels, options.batch_size)
+        records = scored_by_threads(views, pixels, groups, threads, options.on_error, images.classes)
+    else:
+        steps = batches_by_protocol(
+            images,
+            protocols,
+            batch_size=options.batch_size,
+            workers=LOADERS if options.workers is None else options.workers,
+            indices=unscored,
+            pin=backends[0].device.type == "cuda",
+            on_error=options.on_error,
+            augmentation=augmentation,
+            cache_folder=options.cache,
+            decoder=decoder,
+        )
+        records = scored(views, steps, images.classes)
+    with closing(records):
+        yield from records
 
 
 def _score(
@@ -228,8 +193,8 @@ def _score(
     show_progress: bool,
 ) -> None:
     """Score this process's images that the log doesn't have yet."""
-    steps = _steps(backends, images, unscored, options)
+    steps = _scored(backends, images, unscored, options)
     show, total = show_progress and distributed.is_main(), len(distributed.shard(len(images)))
     done = total - len(unscored)
     with lost_workers_named(), closing(steps), progress("evaluating", total, done, show=show) as advance:
-        score_steps([partial(sum_over_views, backend) for backend in backends], steps, log, images, advance)
+        log_steps(steps, log, images, advance)

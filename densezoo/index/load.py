@@ -8,18 +8,18 @@ that contradict each other are an error.
 from __future__ import annotations
 
 import dataclasses
-import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
 from densezoo.config import load_config
 from densezoo.errors import ConfigError, MetafileError, UnknownNameError, suggestion
-from densezoo.index.metafile import Entry, Result, read_metafile, read_yaml, recipe_fields
+from densezoo.index.metafile import Entry, Result, entries_of, recipe_fields
+from densezoo.index.parsed import ParsedFiles
 from densezoo.index.search import nearest_name
 from densezoo.paths import INDEX, ROOT
-from densezoo.types import ModelSpec, ReportedResult, WeightSource
+from densezoo.types import Experiment, ModelSpec, ReportedResult, WeightSource
 
 T = TypeVar("T")
 
@@ -38,7 +38,8 @@ def load_index(path: str | Path = INDEX) -> Mapping[str, ModelSpec]:
 
 @cache
 def _load_index(path: Path) -> Mapping[str, ModelSpec]:
-    root = read_yaml(path)
+    files = ParsedFiles(path)
+    root = files.read(path)
     imports = root["Import"] if isinstance(root, dict) and set(root) == {"Import"} else None
     if not isinstance(imports, list):
         raise MetafileError(f"{path}: expected 'Import:' with a list of metafiles, and nothing else")
@@ -46,12 +47,15 @@ def _load_index(path: Path) -> Mapping[str, ModelSpec]:
         raise MetafileError(f"{path}: Import names a metafile twice")
     by_name: dict[str, list[Entry]] = {}
     for name in imports:
-        for entry in read_metafile(path.parent / str(name)):
+        metafile = path.parent / str(name)
+        for entry in entries_of(files.read(metafile), metafile):
             by_name.setdefault(entry.model.name, []).append(entry)
-    specs = {name: _merge(entries) for name, entries in by_name.items()}
+    read_config = cache(load_config)  # many models have the same one
+    specs = {name: _merge(entries, read_config) for name, entries in by_name.items()}
     for spec in specs.values():
         _check_port(spec, specs)
     _aliases(specs.values())  # a clash is an error of the index, not of whoever asks for that alias
+    files.keep()
     return specs
 
 
@@ -93,6 +97,8 @@ def tell_which(name: str, spec: ModelSpec, specs: Iterable[ModelSpec]) -> None:
 
 @cache
 def _log_once(message: str) -> None:
+    import logging  # here, because it is slow to import and a start seldom says anything
+
     logging.getLogger("densezoo").warning(message)
 
 
@@ -141,7 +147,7 @@ def _check_port(spec: ModelSpec, specs: Mapping[str, ModelSpec]) -> None:
         port = specs[port].port_of
 
 
-def _merge(entries: Sequence[Entry]) -> ModelSpec:
+def _merge(entries: Sequence[Entry], read_config: Callable[[Path], Experiment]) -> ModelSpec:
     """The model that all publishers' entries together describe."""
     first, models = entries[0], [entry.model for entry in entries]
     facts = _united(entries, "", [_facts(entry) for entry in entries])
@@ -153,7 +159,7 @@ def _merge(entries: Sequence[Entry]) -> ModelSpec:
     if flops and "Metadata: Image Size" not in facts:
         raise MetafileError(f"{first.error_prefix}: Metadata: Image Size is missing: FLOPs are counted at some size")
     try:
-        experiment = load_config(ROOT / str(facts["Config"]))
+        experiment = read_config(ROOT / str(facts["Config"]))
     except ConfigError as error:
         raise MetafileError(f"{first.error_prefix}: Config: {error}") from None
     architecture, classes = experiment.model, facts.get("Metadata: Classes")

@@ -13,8 +13,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from densezoo import schema
 from densezoo.errors import MetafileError, suggestion
 from densezoo.paths import relative_to_root
@@ -193,13 +191,16 @@ class Entry:
     error_prefix: str
 
 
-def read_metafile(path: Path) -> list[Entry]:
+def entries_of(content: object, path: Path) -> list[Entry]:
     """The entries of one metafile, in its order.
+
+    Args:
+        content: the value of its YAML.
+        path: of the file, for messages.
 
     Raises:
         MetafileError: names file, model and field of the first thing that is not as it should be.
     """
-    content = read_yaml(path)
     if not isinstance(content, dict) or set(content) != {"Collections", "Models"}:
         raise MetafileError(f"{path}: expected the lists 'Collections' and 'Models', and nothing else")
     collections: dict[str, Collection] = {}
@@ -209,13 +210,14 @@ def read_metafile(path: Path) -> list[Entry]:
             raise MetafileError(f"{path}: collection {collection.name}: twice in this file")
         collections[collection.name] = collection
     entries: dict[str, Entry] = {}
+    metafile = relative_to_root(path)
     for raw in content["Models"] or ():
         error_prefix = f"{path}: model {_name(raw)}"
         model = _build(Model, raw, error_prefix)
         if model.name in entries:
             raise MetafileError(f"{error_prefix}: twice in this file")
         _check_references(model, collections, error_prefix)
-        entries[model.name] = Entry(model, collections[model.in_collection], relative_to_root(path), error_prefix)
+        entries[model.name] = Entry(model, collections[model.in_collection], metafile, error_prefix)
     return list(entries.values())
 
 
@@ -283,41 +285,6 @@ def _check_strings(value: object, error_prefix: str, key: str = "") -> None:
         schemes = FILE_SCHEMES if key == "weights" or "weight_files" in error_prefix else SCHEMES
         if key in URL_FIELDS and not value.startswith(schemes):
             raise MetafileError(f"{error_prefix}: is {value!r}; expected a URL that begins with {' or '.join(schemes)}")
-
-
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # C: ten times as fast
-    """A safe loader that keeps the digits of numbers, and refuses the same key twice, which PyYAML lets pass."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
-        keys = set()
-        for key, _ in node.value:
-            if key.value in keys:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key.value!r} twice", key.start_mark)
-            keys.add(key.value)
-        mapping: dict[object, object] = super().construct_mapping(node, deep)
-        return mapping
-
-    def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
-        value = float(super().construct_yaml_float(node))
-        return Figure(node.value) if re.fullmatch(r"\d+\.\d+", node.value) else value
-
-
-_Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_yaml_float)
-
-
-def read_yaml(path: Path) -> object:
-    """A YAML file's content.
-
-    Raises:
-        MetafileError: unreadable, no YAML, the same key twice.
-    """
-    try:
-        with open(path, encoding="utf-8") as file:
-            return yaml.load(file, Loader=_Loader)  # noqa: S506  a safe loader: data, no objects
-    except OSError as error:
-        raise MetafileError(f"{path}: can't be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise MetafileError(f"{path}: not YAML: {error}") from None
 
 
 def _snake_case(value: object) -> object:

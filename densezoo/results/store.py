@@ -88,9 +88,10 @@ def find_same(stored: Iterable[EvalResult], facts: RunFacts) -> EvalResult | Non
         stored: the results to search.
         facts: of a run under one protocol, with the fingerprint of the images.
     """
-    ignored = (*CIRCUMSTANCES, "backend_difference")  # the latter is known when the run has begun
+    ignored = (*CIRCUMSTANCES, "backend", "backend_difference")  # the latter two are known when the run has begun
     fixed = {key: value for key, value in _completed_values(facts).items() if key not in ignored}
-    return next((each for each in stored if fixed == {key: _completed_values(each)[key] for key in fixed}), None)
+    alike = (each for each in stored if each.conditions == facts.conditions)
+    return next((each for each in alike if fixed == {key: _completed_values(each)[key] for key in fixed}), None)
 
 
 def _equal(first: object, second: object) -> bool:

@@ -23,6 +23,7 @@ def summary(result: EvalResult) -> str:
             _line("top-5", result.top5, result.interval95_top5, result.correct5, result.num_samples),
             f"  {result.num_samples:,} images in {result.seconds:.1f} s ({result.num_samples / result.seconds:.0f} "
             f"images/s), {result.backend} {result.precision} on {result.device}{_machine(result)}",
+            *_difference(result),
         ]
     )
 
@@ -43,6 +44,13 @@ def matrix(results: Sequence[EvalResult]) -> str:
         + [f"  {name:{width}}  top-1 {r.top1:6.2f} %  top-5 {r.top5:6.2f} %" for name, r in zip(names, results)]
         + _corruption_means(results)
     )
+
+
+def _difference(result: EvalResult) -> list[str]:
+    """A line on how far the backend was from eager, if that was measured."""
+    if result.backend_difference is None:
+        return []
+    return [f"  {result.backend}'s logits differ from eager's by {result.backend_difference:.1e} of the largest"]
 
 
 def _machine(result: EvalResult) -> str:

@@ -8,6 +8,9 @@ from typing import Literal
 
 KnownBy = Literal["published-hash", "first-use-hash", "user"]
 
+#: Backends whose logits in float32 are PyTorch's but for rounding; `auto` takes one of them.
+EXACT = ("eager", "native")
+
 
 @dataclass(frozen=True)
 class Coverage:
@@ -36,18 +39,23 @@ class Conditions:
     usual is left out.
 
     Args:
-        dataset, protocol, subset, tta, backend, precision: as in `RunFacts`.
+        dataset, protocol, subset, tta, precision: as in `RunFacts`.
+        backend: as in `RunFacts`; "auto" for those of EXACT in float32, which measure the same.
     """
 
     dataset: str
     protocol: str
     subset: str | None = None
     tta: str | None = None
-    backend: str = "eager"
+    backend: str = "auto"
     precision: str = "float32"
 
+    def __post_init__(self) -> None:
+        if self.backend in EXACT and self.precision == "float32":
+            object.__setattr__(self, "backend", "auto")
+
     def __str__(self) -> str:
-        usual = {None, Conditions.backend, Conditions.precision}
+        usual = {None, Conditions.backend, "eager", Conditions.precision}
         unusual = [name for name in (self.subset, self.tta, self.backend, self.precision) if name not in usual]
         return "+".join([self.protocol, *map(str, unusual)])
 
@@ -64,7 +72,7 @@ class RunFacts:
             publisher states; ``first-use-hash``: by the one that the file had when it was first fetched for that
             name; ``user``: whoever measured said so. None: they are no model's of the index, or the result is older.
         dataset: its name.
-        backend, precision, device: what computes the logits.
+        backend, precision, device: what computes the logits; of a result, what did where "auto" was asked for.
         versions: {package: version}.
         commit: of the densezoo repository, ``+dirty`` with uncommitted changes; None outside one.
         date: UTC, ISO 8601.
@@ -74,8 +82,8 @@ class RunFacts:
         subset: which of the dataset's several sets: ImageNet-C's "gaussian_noise/3"; None: the dataset is one set.
         dataset_fingerprint: sha256 over ids, labels and contents of all images; "" until they are hashed.
         protocol: the named preprocessing; "all" of a run under several, until it is one result's.
-        backend_difference: largest difference of the backend's logits from eager's on one batch, relative to the
-            largest logit; None: the backend is eager.
+        backend_difference: largest difference of the backend's logits from eager's on the first images, relative to
+            the image's largest logit; None: the backend is eager in float32.
         machine: what the device is a part of, such as "AMD EPYC, 2 cores"; None in a result older than this field.
     """
 

@@ -23,8 +23,9 @@ CONFIG, CHECKPOINT = api.DEMO
         ({"dataset": "digit"}, UnknownNameError, "there is no dataset 'digit'; did you mean 'digits'?"),
         ({"tta": "flop"}, UnknownNameError, "there is no test-time augmentation 'flop'; did you mean 'flip'?"),
         ({"backend": "eagre"}, UnknownNameError, "there is no backend 'eagre'; did you mean 'eager'?"),
+        ({"precision": "float23"}, UnknownNameError, "there is no precision 'float23'; did you mean 'float32'?"),
         (
-            {"precision": "float23"},
+            {"backend": "eager", "precision": "float23"},
             UnknownNameError,
             "there is no precision of backend eager 'float23'; did you mean 'float32'?",
         ),
@@ -34,6 +35,7 @@ CONFIG, CHECKPOINT = api.DEMO
             "--device cudda:1: expected such as cpu, cuda or cuda:1; did you mean 'cuda'?",
         ),
         ({"device": "cuda:-1"}, ConfigError, "--device cuda:-1: expected such as cpu, cuda or cuda:1"),
+        ({"device": "foo"}, ConfigError, "--device foo: expected such as cpu, cuda or cuda:1; known: cpu, cuda"),
         ({"device": ""}, ConfigError, "--device : expected such as cpu, cuda or cuda:1"),
         (
             {"config": CONFIG, "overrides": {"protocol": "digit"}},

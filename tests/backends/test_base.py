@@ -16,26 +16,39 @@ from densezoo import api
 from densezoo.backends import base
 from densezoo.backends.base import BACKENDS, BackendEntry, create_backend
 from densezoo.backends.eager import EagerBackend
-from densezoo.errors import EvaluationError, UnknownNameError
+from densezoo.errors import BackendError, EvaluationError, MissingDependencyError, UnknownNameError
+from densezoo.families.densenet.architecture import DenseNetArchitecture
+from densezoo.families.densenet.network import DenseNet
 from densezoo.paths import ROOT
 from densezoo.protocols import get_protocol
 from densezoo.results.store import read_results
-from densezoo.types import Protocol
+from densezoo.types import Architecture, Protocol
+
+PROTOCOL = get_protocol("digits")
+
+
+def densenet() -> tuple[DenseNet, DenseNetArchitecture]:
+    """A small network for digits, and its architecture."""
+    arch = DenseNetArchitecture(4, (2, 2), 8, stem="cifar", in_chans=1, num_classes=10)
+    return DenseNet(arch).eval(), arch
 
 
 class ToyBackend:
     """Eager's logits, and a little more."""
 
     name = "toy"
+    concurrent = False
 
-    def __init__(self, model: nn.Module, protocol: Protocol, device: str, precision: str) -> None:
-        self._eager = EagerBackend(model, protocol, device)
+    def __init__(
+        self, network: nn.Module, architecture: Architecture, protocol: Protocol, device: str, precision: str
+    ) -> None:
+        self._eager = EagerBackend(network, architecture, protocol, device)
         self.protocol, self.device, self.precision = protocol, self._eager.device, precision
         self.added = 1e-6 if precision == "float32" else 1.0
 
     def __call__(self, pixels: Tensor) -> Tensor:
         logits = self._eager(pixels)
-        return logits + self.added * logits.abs().max()
+        return logits + self.added * logits.abs().amax(1, keepdim=True)
 
 
 @pytest.fixture
@@ -75,7 +88,9 @@ def test_one_that_differs_from_eager_measures_nothing(tmp_path: Path, tta: str |
 
 
 def test_eager_s_result_has_no_difference(tmp_path: Path) -> None:
-    (result,) = api.evaluate_protocols(*api.DEMO, workers=0, device="cpu", batch_size=899, out=tmp_path)
+    (result,) = api.evaluate_protocols(
+        *api.DEMO, workers=0, device="cpu", backend="eager", batch_size=899, out=tmp_path
+    )
     assert result.backend_difference is None
     (path,) = tmp_path.glob("digits/*.json")
     assert "backend_difference" not in path.read_text()
@@ -83,13 +98,28 @@ def test_eager_s_result_has_no_difference(tmp_path: Path) -> None:
     assert list(json.loads(path.read_text())) == list(json.loads(shipped.read_text()))
 
 
-def test_every_entry_is_there() -> None:
-    model, protocol = nn.Flatten(), get_protocol("digits")
+def test_every_entry_that_is_installed_computes() -> None:
+    """What isn't installed, or has the precision on another device alone, says so by an error."""
+    network, arch = densenet()
+    created = []
     for name, entry in BACKENDS.items():
         for precision in entry.precisions:
-            backend: base.Backend = create_backend(name, model, protocol, "cpu", precision)
+            try:
+                backend: base.Backend = create_backend(name, network, arch, PROTOCOL, "cpu", precision)
+            except (BackendError, MissingDependencyError):
+                continue
+            created.append((name, precision))
             assert (backend.name, backend.precision, str(backend.device)) == (name, precision, "cpu")
-            assert backend.protocol is protocol
+            assert backend.protocol is PROTOCOL
+            assert isinstance(backend.concurrent, bool)
+    assert ("eager", "float32") in created
+
+
+def test_a_package_that_is_missing_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = BackendEntry("toy", "ToyBackend", {"float32": 1e-4}, ("no_such_runtime",), "toys")
+    monkeypatch.setitem(BACKENDS, "toy", entry)
+    with pytest.raises(MissingDependencyError, match="backend toy needs no_such_runtime, .*toys"):
+        base.check_backend("toy", "float32")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +131,7 @@ def test_every_entry_is_there() -> None:
 )
 def test_a_name_that_is_none(name: str, precision: str, message: str) -> None:
     with pytest.raises(UnknownNameError) as caught:
-        create_backend(name, nn.Flatten(), get_protocol("digits"), "cpu", precision)
+        create_backend(name, *densenet(), PROTOCOL, "cpu", precision)
     assert str(caught.value) == message
 
 

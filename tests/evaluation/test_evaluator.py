@@ -11,7 +11,7 @@ from examples import example_images
 from densezoo.data.loading import Batch
 from densezoo.errors import EvaluationError, ImageError
 from densezoo.evaluation.coverage import check_coverage
-from densezoo.evaluation.evaluator import remaining, score_steps
+from densezoo.evaluation.evaluator import log_steps, remaining, scored
 from densezoo.evaluation.metrics import Counts, Measures, measure
 from densezoo.evaluation.progress import progress
 from densezoo.evaluation.record_log import RecordLog
@@ -34,7 +34,7 @@ def batch(indices: list[int], labels: list[int], unreadable: tuple[int, ...] = (
 
 def evaluated(log: RecordLog, batches: list[Batch], num_images: int, *, show_progress: bool = False) -> Measures:
     with progress("evaluating", num_images, show=show_progress) as advance:
-        score_steps([one_hot], [[b] for b in batches], log, example_images(num_images), advance)
+        log_steps(scored([one_hot], ([b] for b in batches), None), log, example_images(num_images), advance)
     return measure(log, 7, num_images)[0]
 
 

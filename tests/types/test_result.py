@@ -29,6 +29,8 @@ WHOLE = st.integers(0, 10**9)
             "timm+fog/3+flip+openvino+int8",
         ),
         ({"backend": "eager", "precision": "float32"}, "timm"),  # the usual ones
+        ({"backend": "native"}, "timm"),  # exact, so it measures the same
+        ({"backend": "native", "precision": "bf16"}, "timm+native+bf16"),
     ],
 )
 def test_conditions_are_called_by_what_is_unusual(changed: dict[str, str], expected: str) -> None:
