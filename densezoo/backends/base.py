@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -65,6 +65,18 @@ class Backend(typing.Protocol):
 
         Returns:
             (N, num_classes) float32.
+        """
+
+
+@typing.runtime_checkable
+class QueuedBackend(Backend, typing.Protocol):
+    """A backend on a device beside the processor, which goes on while the device computes."""
+
+    def begin(self, pixels: Tensor) -> Callable[[], Tensor]:
+        """Queue a batch; the function that is returned waits for its logits and gives them.
+
+        Args:
+            pixels: as of `Backend`; from pinned memory they are copied while the batch before is computed.
         """
 
 
