@@ -92,6 +92,20 @@ BACKENDS: dict[str, BackendEntry] = {
     EAGER: BackendEntry("densezoo.backends.eager", "EagerBackend", {"float32": 0.0}),
     NATIVE: BackendEntry("densezoo.backends.native", "NativeBackend", {"float32": EXACT}),
     "compile": BackendEntry("densezoo.backends.compile", "CompileBackend", {"float32": EXACT}),
+    "onnxruntime": BackendEntry(
+        "densezoo.backends.onnxruntime",
+        "OnnxRuntimeBackend",
+        {"float32": EXACT},
+        ("onnxruntime", "onnx"),
+        "onnxruntime",
+    ),
+    "openvino": BackendEntry(
+        "densezoo.backends.openvino",
+        "OpenVinoBackend",
+        {"float32": EXACT, "bf16": 0.1},
+        ("openvino", "onnx"),
+        "openvino",
+    ),
 }
 
 
