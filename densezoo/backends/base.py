@@ -103,6 +103,23 @@ class BackendEntry:
 BACKENDS: dict[str, BackendEntry] = {
     EAGER: BackendEntry("densezoo.backends.eager", "EagerBackend", {"float32": 0.0}),
     NATIVE: BackendEntry("densezoo.backends.native", "NativeBackend", {"float32": EXACT}),
+    "compile": BackendEntry(
+        "densezoo.backends.compile", "CompileBackend", {"float32": EXACT, "bf16": 0.1, "fp16": 0.02}
+    ),
+    "onnxruntime": BackendEntry(
+        "densezoo.backends.onnxruntime",
+        "OnnxRuntimeBackend",
+        {"float32": EXACT},
+        ("onnxruntime", "onnx"),
+        "onnxruntime",
+    ),
+    "openvino": BackendEntry(
+        "densezoo.backends.openvino",
+        "OpenVinoBackend",
+        {"float32": EXACT, "bf16": 0.1},
+        ("openvino", "onnx"),
+        "openvino",
+    ),
     "cudagraphs": BackendEntry("densezoo.backends.cuda", "GraphBackend", {"float32": EXACT, "bf16": 0.1, "fp16": 0.02}),
     "triton": BackendEntry(
         "densezoo.backends.triton.backend",
@@ -110,9 +127,6 @@ BACKENDS: dict[str, BackendEntry] = {
         {"float32": EXACT, "bf16": 0.1, "fp16": 0.02},
         packages=("triton",),
         extra="gpu",
-    ),
-    "compile": BackendEntry(
-        "densezoo.backends.compile", "CompileBackend", {"float32": EXACT, "bf16": 0.1, "fp16": 0.02}
     ),
 }
 

@@ -66,6 +66,11 @@ class Protocol:
         rounded = (round(ratio, digits) for digits in (1, 2, 3))
         return next((value for value in rounded if value and floor(self.crop / value) == self.resize), ratio)
 
+    @property
+    def float_pixels(self) -> bool:
+        """Whether its pixels are float32 in the value range: it resizes in floats. Otherwise they are uint8."""
+        return self.resize is not None and self.resize_backend == "torch7"
+
     def __post_init__(self) -> None:
         channels, sampler = len(self.channel_order), self.resize_backend
         contradictions = {
