@@ -5,6 +5,7 @@ Units: percentages are 0-100, sizes are bytes (or pixels, where a name says so),
 
 from densezoo.types.accuracy import Accuracy
 from densezoo.types.architecture import Architecture
+from densezoo.types.benchmark import Benchmark, Contestant, Latency, Load, Machine
 from densezoo.types.checkpoint import (
     LONE_MATRIX,
     Checkpoint,
@@ -25,9 +26,11 @@ __all__ = [
     "LONE_MATRIX",
     "Accuracy",
     "Architecture",
+    "Benchmark",
     "Checkpoint",
     "Computation",
     "Conditions",
+    "Contestant",
     "ConversionReport",
     "Coverage",
     "Description",
@@ -38,7 +41,10 @@ __all__ = [
     "Freedom",
     "KeyMap",
     "KnownBy",
+    "Latency",
     "Layer",
+    "Load",
+    "Machine",
     "ModelSpec",
     "NamedNetwork",
     "Node",
