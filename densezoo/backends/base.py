@@ -91,7 +91,17 @@ class BackendEntry:
 BACKENDS: dict[str, BackendEntry] = {
     EAGER: BackendEntry("densezoo.backends.eager", "EagerBackend", {"float32": 0.0}),
     NATIVE: BackendEntry("densezoo.backends.native", "NativeBackend", {"float32": EXACT}),
-    "compile": BackendEntry("densezoo.backends.compile", "CompileBackend", {"float32": EXACT}),
+    "cudagraphs": BackendEntry("densezoo.backends.cuda", "GraphBackend", {"float32": EXACT, "bf16": 0.1, "fp16": 0.02}),
+    "triton": BackendEntry(
+        "densezoo.backends.triton.backend",
+        "TritonBackend",
+        {"float32": EXACT, "bf16": 0.1, "fp16": 0.02},
+        packages=("triton",),
+        extra="gpu",
+    ),
+    "compile": BackendEntry(
+        "densezoo.backends.compile", "CompileBackend", {"float32": EXACT, "bf16": 0.1, "fp16": 0.02}
+    ),
     "onnxruntime": BackendEntry(
         "densezoo.backends.onnxruntime",
         "OnnxRuntimeBackend",

@@ -123,12 +123,20 @@ def _filled(data: bytes, protocol: Protocol) -> bytes:
 def _opened(data: bytes, protocol: Protocol) -> Image.Image:
     """The image with its header read by Pillow; no pixel is decoded yet."""
     image = Image.open(io.BytesIO(data))
-    _check_area(image.size, protocol)
+    check_area(image.size, protocol)
     return image
 
 
-def _check_area(size: tuple[int, int], protocol: Protocol) -> None:
-    """Refuse an image that is too large, or whose resize is, unless the crop can be made from a part of the resize."""
+def check_area(size: tuple[int, int], protocol: Protocol) -> None:
+    """Refuse an image that is too large, or whose resize is, unless the crop can be made from a part of the resize.
+
+    Args:
+        size: (width, height) of the image, pixels.
+        protocol: that it is under.
+
+    Raises:
+        ValueError: it is too large.
+    """
     sizes = [size]
     if protocol.resize is not None and protocol.interpolation is not None:
         after = resized_size(*size, protocol.resize, protocol.long_side)
@@ -140,7 +148,7 @@ def _check_area(size: tuple[int, int], protocol: Protocol) -> None:
 
 
 def _converted(image: Image.Image, protocol: Protocol) -> Image.Image:
-    _check_area(image.size, protocol)
+    check_area(image.size, protocol)
     upright = ImageOps.exif_transpose(image) if protocol.exif else image
     return _in_mode(upright, "L" if protocol.channel_order == "L" else "RGB")
 

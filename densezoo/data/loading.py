@@ -19,12 +19,14 @@ from torch.utils.data import DataLoader, Dataset
 from densezoo.data.cache import PixelCache
 from densezoo.data.decoding import Decoded, decode, is_truncated
 from densezoo.data.images import ImageSet
+from densezoo.data.jpeg import EqualDecoder
 from densezoo.data.preprocess import Prepared, to_pixels
 from densezoo.data.views import Augmentation, to_views
 from densezoo.data.workers import POLL, Pulse, Travelling, arrived, to_travel, watched_batches, without_lost_connections
 from densezoo.errors import DatasetError, DensezooError, ImageError
 from densezoo.types import Protocol
 
+TRIED = 12  # images on which the faster decoder is compared before a run
 NO_LABEL = -1  # pads sets of labels to the same length
 
 OnError = Literal["stop", "count-wrong"]
@@ -87,6 +89,7 @@ class ImagePixels(Dataset[object]):
         augmentation: its views of each image are made; None: one view.
         cache: of decoded pixels; None: none.
         pulse: counts the images that each worker reads.
+        decoder: decodes what it can; None: the protocol's own decodes all.
     """
 
     images: ImageSet
@@ -95,6 +98,7 @@ class ImagePixels(Dataset[object]):
     augmentation: Augmentation | None = None
     cache: PixelCache | None = None
     pulse: Pulse = field(default_factory=lambda: Pulse(0))
+    decoder: EqualDecoder | None = None
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -115,12 +119,14 @@ class ImagePixels(Dataset[object]):
         It is decoded once for all protocols that decode alike, and not at all if the cache has the pixels.
         """
         decoded: dict[object, Decoded] = {}
-        read = cache(self.images.read)
+        read, location = cache(self.images.read), self.images.location_of(index)
 
         def under(protocol: Protocol) -> Prepared:
             content, decoding, views = read(index), (protocol.decoder, protocol.exif), self.augmentation
             if decoding not in decoded:
-                decoded[decoding] = decode(content, protocol, self.images.location_of(index))
+                own = partial(decode, content, protocol, location)
+                decoder = self.decoder
+                decoded[decoding] = decoder.decode(content, protocol, location, own) if decoder else own()
             pixels = to_views(decoded[decoding], protocol, views) if views else to_pixels(decoded[decoding], protocol)
             return Prepared(pixels, isinstance(content, bytes) and is_truncated(content, protocol))
 
@@ -130,6 +136,22 @@ class ImagePixels(Dataset[object]):
             return self.cache.prepared(index, protocol, partial(under, protocol))
 
         return [_or_error(partial(cached, protocol)) for protocol in self.protocols]
+
+
+def tried_decoder(images: ImageSet, protocols: Sequence[Protocol], indices: Sequence[int]) -> EqualDecoder | None:
+    """The faster decoder, after the first images; None: it isn't installed.
+
+    Args:
+        images: the set.
+        protocols: under which they are prepared.
+        indices: of the images of the run; the first TRIED are decoded.
+    """
+    if not EqualDecoder.is_installed():
+        return None
+    tried = ImagePixels(images, protocols, indices[:TRIED], decoder=EqualDecoder())
+    for position in range(len(tried)):
+        tried[position]  # an error is the run's to report
+    return tried.decoder
 
 
 def _or_error(view: Callable[[], Prepared]) -> View:
@@ -206,6 +228,7 @@ def batches_by_protocol(
     augmentation: Augmentation | None = None,
     cache_folder: Path | None = None,
     on_error: OnError = "stop",
+    decoder: EqualDecoder | None = None,
 ) -> Generator[list[Batch]]:
     """Images under several protocols in one pass over the files; yields one batch for each protocol, of equal images.
 
@@ -215,6 +238,7 @@ def batches_by_protocol(
         augmentation: the batches have its views of each image; None: one view.
         cache_folder: decoded pixels are stored there and read from there; None: they are not stored.
         on_error: an image that can't be read stops the run, or is left out of the pixels, with a warning.
+        decoder: as of `ImagePixels`.
 
     Raises:
         ImageError, DatasetError: as for `batches`.
@@ -223,7 +247,7 @@ def batches_by_protocol(
     workers = min(workers, len(indices))
     pixel_cache, pulse = PixelCache(cache_folder, images, augmentation) if cache_folder else None, Pulse(workers)
     loader: DataLoader[object] = DataLoader(
-        ImagePixels(images, protocols, indices, augmentation, pixel_cache, pulse),
+        ImagePixels(images, protocols, indices, augmentation, pixel_cache, pulse, decoder),
         batch_size=batch_size,
         num_workers=workers,
         timeout=POLL if workers else 0,

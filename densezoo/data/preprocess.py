@@ -103,6 +103,8 @@ def resized(image: Decoded, protocol: Protocol) -> Array | Strip:
     if protocol.resize is not None and protocol.interpolation is not None:
         image = central_square(image) if protocol.long_side == "cut" else image
         width, height = image.size if isinstance(image, Image.Image) else image.shape[1::-1]
+        if protocol.keeps_crop_size and width == height == protocol.crop:
+            return np.asarray(image)
         size = resized_size(width, height, protocol.resize, protocol.long_side)
         if size[0] * size[1] > MAX_PIXELS and protocol.crop is not None:
             return Strip(image, size, protocol.resize_backend, protocol.interpolation)

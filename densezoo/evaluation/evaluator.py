@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 
 import numpy as np
 from torch import Tensor
@@ -54,20 +55,21 @@ def remaining(
 
 
 def scored(
-    backends: Sequence[Backend], steps: Iterable[Sequence[Batch]], classes: Sequence[int] | None
+    backends: Sequence[Backend], steps: Generator[Sequence[Batch]], classes: Sequence[int] | None
 ) -> Generator[Records]:
     """The records of every step.
 
     Args:
         backends: one for each protocol: pixels (N, C, H, W) -> logits (N, num_classes).
-        steps: one batch for each protocol, of the same images.
+        steps: one batch for each protocol, of the same images; closed with this generator.
         classes: the only ones that count as answers; None: all.
 
     Raises:
         EvaluationError: NaN or infinite logits.
     """
-    for batches in steps:
-        yield records_of(backends, batches, classes)
+    with closing(steps):
+        for batches in steps:
+            yield records_of(backends, batches, classes)
 
 
 def records_of(backends: Sequence[Backend], batches: Sequence[Batch], classes: Sequence[int] | None) -> Records:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import logging
 import tempfile
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, nullcontext
@@ -21,7 +22,7 @@ from densezoo.backends.views import sum_over_views
 from densezoo.data.cache import PixelCache
 from densezoo.data.contents import VerifiedImages
 from densezoo.data.images import ImageSet
-from densezoo.data.loading import Batch, ImagePixels, batches_by_protocol
+from densezoo.data.loading import ImagePixels, batches_by_protocol, tried_decoder
 from densezoo.data.views import get_augmentation
 from densezoo.data.workers import lost_workers_named
 from densezoo.errors import ConfigError
@@ -150,38 +151,36 @@ def percentages(
     return measures.counts().percentages()
 
 
-def _steps(
-    backends: Sequence[Backend], images: VerifiedImages, indices: Sequence[int], options: RunOptions
-) -> Generator[list[Batch]]:
-    """Batches of the images at ``indices``, one for each backend at a time."""
-    return batches_by_protocol(
-        images,
-        [backend.protocol for backend in backends],
-        batch_size=options.batch_size,
-        workers=LOADERS if options.workers is None else options.workers,
-        indices=indices,
-        pin=backends[0].device.type == "cuda",
-        on_error=options.on_error,
-        augmentation=get_augmentation(options.tta),
-        cache_folder=options.cache,
-    )
-
-
 def _scored(
     backends: Sequence[Backend], images: VerifiedImages, unscored: range, options: RunOptions
 ) -> Generator[Records]:
     """The records of every step: by threads that decode and compute, or by processes that decode and one caller."""
     views = [partial(sum_over_views, backend) for backend in backends]
-    if not all(backend.concurrent for backend in backends):
-        with closing(_steps(backends, images, unscored, options)) as steps:
-            yield from scored(views, steps, images.classes)
-        return
     protocols, augmentation = [backend.protocol for backend in backends], get_augmentation(options.tta)
-    cache = PixelCache(options.cache, images, augmentation) if options.cache else None
-    threads = default_threads() if options.workers is None else options.workers
-    pixels = ImagePixels(images, protocols, unscored, augmentation, cache)
-    groups = groups_of(pixels, options.batch_size)
-    with closing(scored_by_threads(views, pixels, groups, threads, options.on_error, images.classes)) as records:
+    decoder = tried_decoder(images, protocols, unscored)
+    if distributed.is_main() and decoder and (line := decoder.summary(protocols)):
+        logging.getLogger("densezoo").warning(line)
+    if all(backend.concurrent for backend in backends):
+        threads = default_threads() if options.workers is None else options.workers
+        cache = PixelCache(options.cache, images, augmentation) if options.cache else None
+        pixels = ImagePixels(images, protocols, unscored, augmentation, cache, decoder=decoder)
+        groups = groups_of(pixels, options.batch_size)
+        records = scored_by_threads(views, pixels, groups, threads, options.on_error, images.classes)
+    else:
+        steps = batches_by_protocol(
+            images,
+            protocols,
+            batch_size=options.batch_size,
+            workers=LOADERS if options.workers is None else options.workers,
+            indices=unscored,
+            pin=backends[0].device.type == "cuda",
+            on_error=options.on_error,
+            augmentation=augmentation,
+            cache_folder=options.cache,
+            decoder=decoder,
+        )
+        records = scored(views, steps, images.classes)
+    with closing(records):
         yield from records
 
 

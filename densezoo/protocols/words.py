@@ -31,7 +31,8 @@ def _size(protocol: Protocol) -> str:
     if protocol.resize is None:
         return "as it is"
     size = _SIZES[protocol.long_side].format(protocol.resize)
-    return f"{size} to {protocol.crop}" if protocol.crop else size
+    kept = f"; {protocol.crop} x {protocol.crop} as it is" if protocol.keeps_crop_size else ""
+    return f"{size} to {protocol.crop}{kept}" if protocol.crop else size
 
 
 def _library(protocol: Protocol) -> str:

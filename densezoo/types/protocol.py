@@ -26,6 +26,7 @@ class Protocol:
         antialias: whether shrinking widens the filter.
         resize_backend: library that resamples (`densezoo.data.resampling`).
         crop: side of the central square in pixels; None: no crop.
+        keeps_crop_size: whether an image that is as large as the crop already is not resized.
         image_size: side in pixels that the square images have to have as they come; None: any, as it resizes them or
             nobody says.
         crop_rounding: how (side - crop) / 2 becomes a whole offset: ``half_even`` is Python's ``round``.
@@ -49,6 +50,7 @@ class Protocol:
     antialias: bool = True
     resize_backend: Literal["pil", "cv2", "torch7"] = "pil"
     crop: int | None = None
+    keeps_crop_size: bool = False
     image_size: int | None = None
     crop_rounding: Literal["half_even", "floor", "ceil"] = "half_even"
     value_range: float = 1.0

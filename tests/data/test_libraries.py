@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from importlib.metadata import version
 
 import cv2
@@ -19,6 +20,7 @@ def test_they_are_those_that_are_imported() -> None:
         "opencv's libjpeg-turbo": decoding_versions()["opencv's libjpeg-turbo"],
         "pillow": PIL.__version__,
         "pillow's libjpeg-turbo": features.version("libjpeg_turbo"),
+        **({"simplejpeg": version("simplejpeg")} if importlib.util.find_spec("simplejpeg") else {}),
     }
 
 

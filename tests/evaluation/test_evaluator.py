@@ -34,7 +34,7 @@ def batch(indices: list[int], labels: list[int], unreadable: tuple[int, ...] = (
 
 def evaluated(log: RecordLog, batches: list[Batch], num_images: int, *, show_progress: bool = False) -> Measures:
     with progress("evaluating", num_images, show=show_progress) as advance:
-        log_steps(scored([one_hot], [[b] for b in batches], None), log, example_images(num_images), advance)
+        log_steps(scored([one_hot], ([b] for b in batches), None), log, example_images(num_images), advance)
     return measure(log, 7, num_images)[0]
 
 

@@ -1,0 +1,53 @@
+"""The backend whose dense blocks are Triton's kernels."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from densezoo.backends.cuda import GraphBackend
+from densezoo.backends.network import DTYPES, Mixed, in_precision
+from densezoo.backends.triton.launch import interpreted
+from densezoo.backends.triton.network import fuse
+from densezoo.errors import BackendError
+from densezoo.families.densenet.network import DenseNet
+from densezoo.types import Architecture
+
+CAPABILITY = (8, 0)  # of the GPUs whose matrix units multiply bf16
+
+
+class TritonBackend(GraphBackend):
+    """A DenseNet with its dense blocks and transitions in kernels of our own, the rest in PyTorch's.
+
+    One buffer (N, H, W, C) a block; norm and ReLU are applied as a product loads its input, and every layer's output is
+    stored into its columns of the buffer. float32 is computed without the matrix units, which have no float32.
+
+    Args:
+        network, architecture, protocol, device, precision: as `densezoo.backends.base.Backend` takes them.
+
+    Raises:
+        BackendError: the network is no DenseNet, or the device no GPU of compute capability 8.0 or more.
+    """
+
+    name = "triton"
+
+    def check_device(self) -> None:
+        if interpreted():  # on the CPU, for tests
+            return
+        super().check_device()
+        found = torch.cuda.get_device_capability(self.device)
+        if found < CAPABILITY:
+            raise BackendError(
+                f"backend triton needs a GPU of compute capability {'.'.join(map(str, CAPABILITY))} or more, found "
+                f"{'.'.join(map(str, found))} ({torch.cuda.get_device_name(self.device)}); use --backend cudagraphs"
+            )
+
+    def make(self, network: nn.Module, architecture: Architecture) -> nn.Module:
+        if not isinstance(network, DenseNet):
+            raise BackendError(
+                f"backend triton has kernels for DenseNets, and this network is {type(network).__name__} of family "
+                f"{architecture.family}; use --backend cudagraphs"
+            )
+        copied = in_precision(network, architecture, self.precision)
+        fuse(network, copied.network if isinstance(copied, Mixed) else copied, DTYPES[self.precision])
+        return copied
