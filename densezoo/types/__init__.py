@@ -5,6 +5,7 @@ Units: percentages are 0-100, sizes are bytes (or pixels, where a name says so),
 
 from densezoo.types.accuracy import Accuracy
 from densezoo.types.architecture import Architecture
+from densezoo.types.benchmark import Benchmark, Contestant, Latency, Load, Machine
 from densezoo.types.checkpoint import (
     LONE_MATRIX,
     Checkpoint,
@@ -25,10 +26,12 @@ __all__ = [
     "LONE_MATRIX",
     "Accuracy",
     "Architecture",
+    "Benchmark",
     "Calibration",
     "Checkpoint",
     "Computation",
     "Conditions",
+    "Contestant",
     "ConversionReport",
     "Coverage",
     "Description",
@@ -39,7 +42,10 @@ __all__ = [
     "Freedom",
     "KeyMap",
     "KnownBy",
+    "Latency",
     "Layer",
+    "Load",
+    "Machine",
     "ModelSpec",
     "NamedNetwork",
     "Node",

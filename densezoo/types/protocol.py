@@ -20,7 +20,8 @@ class Protocol:
         exif: whether the EXIF orientation is applied.
         resize: short side in pixels; None: the image stays as it is.
         long_side: what the long side becomes: in proportion, rounded down (``floor``) or to the nearest pixel
-            (``half_even``, Python's ``round``), or as long as the short side: ``same`` loses the aspect ratio, ``cut``
+            (``half_even``, Python's ``round``); both sides in single precision, rounded down (``single``, so that the
+            short one may lack a pixel); or as long as the short side: ``same`` loses the aspect ratio, ``cut``
             keeps the central square before the resize.
         interpolation: None only without a resize.
         antialias: whether shrinking widens the filter.
@@ -45,10 +46,10 @@ class Protocol:
     decoder: Literal["pil", "cv2.imread", "cv2.imdecode", "torch7", "mindspore"] = "pil"
     exif: bool = False
     resize: int | None = None
-    long_side: Literal["floor", "half_even", "same", "cut"] = "floor"
+    long_side: Literal["floor", "half_even", "single", "same", "cut"] = "floor"
     interpolation: Literal["bilinear", "bicubic"] | None = None
     antialias: bool = True
-    resize_backend: Literal["pil", "cv2", "torch7"] = "pil"
+    resize_backend: Literal["pil", "cv2", "torch7", "tensorflow", "tensorflow1"] = "pil"
     crop: int | None = None
     keeps_crop_size: bool = False
     image_size: int | None = None
@@ -82,6 +83,10 @@ class Protocol:
             f"{self.decoder} has no grey channel alone": channels == 1 and self.decoder != "pil",
             f"antialias is {self.antialias}, and {sampler} can't": self.antialias != (sampler == "pil"),
             f"torch7 has no {self.interpolation}": sampler == "torch7" and self.interpolation != "bicubic",
+            f"{sampler} resizes to pixels in 0..255, and it has no {self.interpolation}": sampler.startswith(
+                "tensorflow"
+            )
+            and (self.value_range, self.interpolation) != (255.0, "bilinear"),
             "torch7 resizes to pixels in 0..1": sampler == "torch7" and self.value_range != 1.0,
         }
         for reason, holds in contradictions.items():

@@ -39,5 +39,5 @@ def test_thousands_of_values_in_each_other_are_refused(opening: str) -> None:
 
 def test_an_alias_by_which_a_few_lines_become_gigabytes_is_refused() -> None:
     lines = ["a0: &a0 [1, 2]", *(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 20))]
-    with pytest.raises(MetafileError, match="expected &a0 at a single value, found a list or mapping"):
+    with pytest.raises(MetafileError, match=r"expected no alias inside of &a1, found \*a0"):
         parse_yaml("\n".join(lines).encode(), Path("m.yml"))
