@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from densezoo.backends.base import BACKENDS
+from densezoo.backends.base import AUTO, BACKENDS
 from densezoo.benchmarks.children import child_environment
 from densezoo.benchmarks.inference import ITS_OWN, Say, Settings, is_held
 from densezoo.benchmarks.photographs import image_id, repeat_images
@@ -121,7 +121,7 @@ def evaluated(subject: Subject, settings: Settings, sets: Evaluations, folder: P
         Evaluated(OWN + name, precision, is_held(name), partial(own, name, precision))
         for name in settings.backends
         for precision in settings.precisions
-        if precision in BACKENDS[name].precisions
+        if precision in (("float32",) if name == AUTO else BACKENDS[name].precisions)
     ]
     for clone in (path.resolve() for path in sets.clones):
         path = {"PYTHONPATH": str(clone)}

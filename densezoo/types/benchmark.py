@@ -118,7 +118,8 @@ class Benchmark:
         image_size: side of the images in pixels.
         multiply_adds: of one image, in convolutions and classifier.
         images: of the evaluated set, by whole evaluations; None otherwise.
-        ceilings: {precision: multiply-adds a second of each round, in a product of large square matrices}.
+        ceilings: {precision: multiply-adds a second of each round, in a product of large square matrices}, and "fma":
+            those of float32 in registers alone.
         contestants: in the order in which each round ran them.
         machine, load: of the run.
         versions: {package: version}.
