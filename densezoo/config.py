@@ -8,6 +8,7 @@ list the index takes milliseconds. mmengine reads the same files to the same val
 from __future__ import annotations
 
 import ast
+import dataclasses
 import os
 from collections.abc import Mapping
 from functools import cache
@@ -18,7 +19,7 @@ from densezoo import schema
 from densezoo.errors import ConfigError
 from densezoo.families import build_architecture
 from densezoo.paths import relative_to_root
-from densezoo.types import Experiment
+from densezoo.types import Experiment, Recipe
 
 
 def load_config(path: str | Path, overrides: Mapping[str, object] | None = None) -> Experiment:
@@ -43,8 +44,27 @@ def load_config(path: str | Path, overrides: Mapping[str, object] | None = None)
         values = merged.to_dict()
     named = {"name": path.stem, "path": relative_to_root(path), **values}
     if "model" in values:
-        named["model"] = build_architecture(values["model"], f"{path}: model")
+        architecture = named["model"] = build_architecture(values["model"], f"{path}: model")
+        _check_level(named, {"model": type(architecture), "train": Recipe}, path)
     return schema.build(Experiment, named, str(path), ConfigError)
+
+
+def _check_level(values: Mapping[str, object], parts: Mapping[str, type[Any]], path: Path) -> None:
+    """Refuse a field that belongs into a part of the config.
+
+    Args:
+        values: of the config.
+        parts: {name of a part: its dataclass}.
+        path: of the config, for messages.
+
+    Raises:
+        ConfigError: there is one; names its place.
+    """
+    known = {field.name for field in dataclasses.fields(Experiment)}
+    for part, cls in parts.items():
+        for field in dataclasses.fields(cls):
+            if field.name in values and field.name not in known:
+                raise ConfigError(f"{path}: unknown key {field.name!r}; did you mean '{part}.{field.name}'?")
 
 
 def _read(path: Path) -> dict[str, Any]:

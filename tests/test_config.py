@@ -91,6 +91,14 @@ def test_an_unknown_override_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
+    ("key", "meant"), [("growth_rate", "model.growth_rate"), ("bn_eps", "model.bn_eps"), ("epochs", "train.epochs")]
+)
+def test_an_override_of_a_part_s_field_names_the_part(key: str, meant: str) -> None:
+    with pytest.raises(ConfigError, match=rf"densenet121.py: unknown key '{key}'; did you mean '{meant}'\?"):
+        load_config(CONFIGS / "densenet121.py", {key: 4})
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -52,5 +53,7 @@ def check_names(
     if device is not None:
         kind, _, number = device.partition(":")
         if kind not in DEVICES or (number != "" and not number.isdecimal()):
-            raise ConfigError(f"--device {device}: expected such as cpu, cuda or cuda:1{suggestion(kind, DEVICES)}")
+            known = ", ".join(["cpu", "cuda", *(["mps"] if sys.platform == "darwin" else [])])
+            near = suggestion(kind, DEVICES, f"known: {known}")
+            raise ConfigError(f"--device {device}: expected such as cpu, cuda or cuda:1{near}")
     return experiment

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -68,6 +68,18 @@ class Backend(typing.Protocol):
         """
 
 
+@typing.runtime_checkable
+class QueuedBackend(Backend, typing.Protocol):
+    """A backend on a device beside the processor, which goes on while the device computes."""
+
+    def begin(self, pixels: Tensor) -> Callable[[], Tensor]:
+        """Queue a batch; the function that is returned waits for its logits and gives them.
+
+        Args:
+            pixels: as of `Backend`; from pinned memory they are copied while the batch before is computed.
+        """
+
+
 @dataclass(frozen=True)
 class BackendEntry:
     """The class of a backend, the precisions it has, and what it needs.
@@ -91,6 +103,23 @@ class BackendEntry:
 BACKENDS: dict[str, BackendEntry] = {
     EAGER: BackendEntry("densezoo.backends.eager", "EagerBackend", {"float32": 0.0}),
     NATIVE: BackendEntry("densezoo.backends.native", "NativeBackend", {"float32": EXACT}),
+    "compile": BackendEntry(
+        "densezoo.backends.compile", "CompileBackend", {"float32": EXACT, "bf16": 0.1, "fp16": 0.02}
+    ),
+    "onnxruntime": BackendEntry(
+        "densezoo.backends.onnxruntime",
+        "OnnxRuntimeBackend",
+        {"float32": EXACT},
+        ("onnxruntime", "onnx"),
+        "onnxruntime",
+    ),
+    "openvino": BackendEntry(
+        "densezoo.backends.openvino",
+        "OpenVinoBackend",
+        {"float32": EXACT, "bf16": 0.1},
+        ("openvino", "onnx"),
+        "openvino",
+    ),
     "cudagraphs": BackendEntry("densezoo.backends.cuda", "GraphBackend", {"float32": EXACT, "bf16": 0.1, "fp16": 0.02}),
     "triton": BackendEntry(
         "densezoo.backends.triton.backend",
@@ -99,7 +128,6 @@ BACKENDS: dict[str, BackendEntry] = {
         packages=("triton",),
         extra="gpu",
     ),
-    "compile": BackendEntry("densezoo.backends.compile", "CompileBackend", {"float32": EXACT}),
 }
 
 

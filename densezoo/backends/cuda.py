@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -71,6 +71,20 @@ class StreamCopies:
             return copied
 
         return wait
+
+
+def copies_for(device: torch.device) -> Copies:
+    """How pixels come to a device and logits back."""
+    return StreamCopies(device) if device.type == "cuda" else HostCopies()
+
+
+def current_gpu(device: torch.device) -> AbstractContextManager[object]:
+    """Makes a GPU the current one, on which kernels start; for another device nothing changes.
+
+    Args:
+        device: a GPU or another device.
+    """
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 class Replays:
@@ -169,12 +183,12 @@ class GraphBackend:
         self.precision, self.protocol, self.device = precision, protocol, torch.device(device)
         self.check_device()
         module = PixelsToLogits(self.make(network, architecture), protocol).eval()
-        self._module = module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._copies: Copies
+        module = module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._copies = copies_for(self.device)
+        self._current = current_gpu(self.device)
+        self._compute: Function = module
         if self.device.type == "cuda":
-            self._copies, self._compute = StreamCopies(self.device), Replays(self._module, GraphCapture(self.device))
-        else:
-            self._copies, self._compute = HostCopies(), self._module
+            self._compute = Replays(module, GraphCapture(self.device))
 
     def check_device(self) -> None:
         """Refuse a device that has no CUDA graphs.
@@ -208,5 +222,5 @@ class GraphBackend:
             pixels: as for the call; in pinned memory, if the copy is to run beside the computation.
         """
         exact = self.precision == "float32"
-        with torch.inference_mode(), ieee_float32(), cudnn_benchmark(not exact):
+        with self._current, torch.inference_mode(), ieee_float32(), cudnn_benchmark(not exact):
             return self._copies.to_host(self._compute(self._copies.to_device(pixels)))

@@ -105,19 +105,23 @@ def in_precision(network: nn.Module, architecture: Architecture, precision: str)
 def ieee_float32() -> Iterator[None]:
     """Let float32 be float32 until the block ends: no TF32, which cuDNN's convolutions use by default.
 
-    Also where a caller has allowed it for all of torch, by the settings of torch 2.9 or by the older ones.
+    torch 2.9 has new settings, an operation each, beside the older two. Both are set: the new ones decide, whatever a
+    caller has allowed for all of torch, and torch's compiler reads the older ones, which raise where the two disagree.
     """
-    convolution, product = getattr(torch.backends.cudnn, "conv", None), torch.backends.cuda.matmul
-    settings: list[tuple[object, str, str | bool]] = [(product, "fp32_precision", "ieee")]
-    if convolution is not None:
-        settings.append((convolution, "fp32_precision", "ieee"))
-    else:  # before torch 2.9
-        settings = [(product, "allow_tf32", False), (torch.backends.cudnn, "allow_tf32", False)]
-    before = [getattr(place, name) for place, name, _ in settings]
+    cudnn, product = torch.backends.cudnn, torch.backends.cuda.matmul
+    operations = [getattr(cudnn, name) for name in ("conv", "rnn") if hasattr(cudnn, name)]
+    if operations:
+        operations.append(product)
+        before = [operation.fp32_precision for operation in operations]
+        older = (before[0] == "tf32", before[-1] == "tf32")
+    else:
+        before, older = [], (cudnn.allow_tf32, product.allow_tf32)
     try:
-        for place, name, value in settings:
-            setattr(place, name, value)
+        cudnn.allow_tf32 = product.allow_tf32 = False
+        for operation in operations:
+            operation.fp32_precision = "ieee"
         yield
     finally:
-        for (place, name, _), value in zip(settings, before):
-            setattr(place, name, value)
+        cudnn.allow_tf32, product.allow_tf32 = older
+        for operation, precision in zip(operations, before):
+            operation.fp32_precision = precision

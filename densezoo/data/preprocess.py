@@ -103,6 +103,8 @@ def resized(image: Decoded, protocol: Protocol) -> Array | Strip:
     if protocol.resize is not None and protocol.interpolation is not None:
         image = central_square(image) if protocol.long_side == "cut" else image
         width, height = image.size if isinstance(image, Image.Image) else image.shape[1::-1]
+        if protocol.keeps_crop_size and width == height == protocol.crop:
+            return np.asarray(image)
         size = resized_size(width, height, protocol.resize, protocol.long_side)
         if size[0] * size[1] > MAX_PIXELS and protocol.crop is not None:
             return Strip(image, size, protocol.resize_backend, protocol.interpolation)
@@ -148,3 +150,15 @@ def normalise(pixels: Tensor, protocol: Protocol) -> Tensor:
         x = x.div_(255.0 / protocol.value_range)
     mean, std = (torch.tensor(v, device=x.device).view(-1, 1, 1) for v in (protocol.mean, protocol.std))
     return x.sub(mean).div_(std)
+
+
+def as_network_pixels(pixels: Tensor, protocol: Protocol) -> Tensor:
+    """Pixels as a converted network takes them, contiguous: uint8, or float32 under a protocol that resizes in floats.
+
+    Args:
+        pixels: (N, C, H, W), uint8 or float32.
+        protocol: of the network.
+    """
+    if protocol.float_pixels and pixels.dtype == torch.uint8:
+        pixels = pixels.to(torch.float32).div_(255.0 / protocol.value_range)
+    return pixels.contiguous()

@@ -12,8 +12,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TypeVar
 
-import torch
-from mmengine import dist
+from torch import distributed
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from densezoo.errors import EvaluationError
@@ -50,7 +49,7 @@ def start(launcher: str | None, device: str) -> str:
         launcher = next((name for name in _VARIABLES if (_rank_and_size(name) or (0, 1))[1] > 1), None)
         if launcher is None:
             return "none"
-    if dist.is_distributed():
+    if _joined():
         return launcher
     rank_and_size = _rank_and_size(launcher)
     if rank_and_size is None:
@@ -60,16 +59,16 @@ def start(launcher: str | None, device: str) -> str:
         )
     try:
         if device.startswith("cuda"):
+            from mmengine import dist  # here, because it takes 0.15 s and one process needs none of it
+
             dist.init_dist(launcher, backend="nccl")
         else:  # mmengine 0.10.7 picks a GPU for every process, even if there is none
-            joining = torch.distributed.rendezvous("env://", *rank_and_size, timeout=JOINING)  # type: ignore[attr-defined]
+            joining = distributed.rendezvous("env://", *rank_and_size, timeout=JOINING)  # type: ignore[attr-defined]
             store = next(joining)[0]
             store.set_timeout(
                 timedelta(minutes=30)
             )  # torch's default: others wait while the main one hashes the images
-            torch.distributed.init_process_group(
-                "gloo", store=store, rank=rank_and_size[0], world_size=rank_and_size[1]
-            )
+            distributed.init_process_group("gloo", store=store, rank=rank_and_size[0], world_size=rank_and_size[1])
         atexit.register(_destroy)
     except (RuntimeError, ValueError, KeyError) as error:  # a port in use, a missing rank, MASTER_ADDR not set
         reason = str(error).partition("\n")[0]
@@ -83,8 +82,8 @@ def start(launcher: str | None, device: str) -> str:
 
 def _destroy() -> None:
     """End the threads of gloo; if they run while Python shuts down, SIGABRT ends one run in ten."""
-    if dist.is_distributed():
-        torch.distributed.destroy_process_group()
+    if _joined():
+        distributed.destroy_process_group()
 
 
 def _rank_and_size(launcher: str) -> tuple[int, int] | None:
@@ -100,19 +99,23 @@ def _rank_and_size(launcher: str) -> tuple[int, int] | None:
     return None
 
 
+def _joined() -> bool:
+    return distributed.is_available() and distributed.is_initialized()
+
+
 def is_main() -> bool:
     """Whether this process is the main one, which prints and stores."""
-    return bool(dist.is_main_process())
+    return rank() == 0
 
 
 def rank() -> int:
     """This process's number, from 0."""
-    return int(dist.get_rank())
+    return distributed.get_rank() if _joined() else 0
 
 
 def world_size() -> int:
     """The number of processes."""
-    return int(dist.get_world_size())
+    return distributed.get_world_size() if _joined() else 1
 
 
 def shard(num_images: int) -> range:
@@ -121,7 +124,7 @@ def shard(num_images: int) -> range:
     Args:
         num_images: of the dataset.
     """
-    return range(dist.get_rank(), num_images, dist.get_world_size())
+    return range(rank(), num_images, world_size())
 
 
 def gather(value: T) -> list[T]:
@@ -134,7 +137,7 @@ def gather(value: T) -> list[T]:
         return [value]
     values: list[T | None] = [None] * world_size()
     try:
-        torch.distributed.all_gather_object(values, value)
+        distributed.all_gather_object(values, value)
     except RuntimeError as error:
         raise _Lost(f"rank {rank()}: the connection to the other processes broke ({error})") from None
     return values  # type: ignore[return-value]

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from torch import nn
 
-from densezoo.backends.base import EAGER, Backend, create_backend
-from densezoo.backends.views import sum_over_views
+from densezoo.backends.base import EAGER, Backend, QueuedBackend, create_backend
+from densezoo.backends.views import begin_sum_over_views, sum_over_views
 from densezoo.data.cache import PixelCache
 from densezoo.data.contents import VerifiedImages
 from densezoo.data.images import ImageSet
@@ -41,6 +41,7 @@ from densezoo.files import check_writable
 from densezoo.results.store import check_replaces, find_same, read_results
 from densezoo.types import Architecture, EvalResult, Protocol, RunFacts
 
+AHEAD = 1  # steps that wait for a GPU while the next one is read and queued
 LOADERS = 2  # processes that decode for a backend that isn't concurrent
 SPARE = 1 << 20  # bytes that must be free for results, beside those for the state
 
@@ -179,7 +180,8 @@ def _scored(
             cache_folder=options.cache,
             decoder=decoder,
         )
-        records = scored(views, steps, images.classes)
+        begin = [partial(begin_sum_over_views, backend) for backend in backends]
+        records = scored(begin, steps, images.classes, AHEAD if isinstance(backends[0], QueuedBackend) else 0)
     with closing(records):
         yield from records
 

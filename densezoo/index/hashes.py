@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import zipfile
 import zlib
+from functools import cached_property
 from pathlib import Path
 from typing import IO
 
@@ -55,16 +56,25 @@ class FileDigests:
         with open(self.path, "rb") as file:
             return _hex(file, algorithm)
 
+    @cached_property
+    def _members(self) -> frozenset[str]:
+        """The names in the zip archive, read once: the index states hashes of a hundred members; empty: it is none."""
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                return frozenset(archive.namelist())
+        except (zipfile.BadZipFile, NotImplementedError):
+            return frozenset()
+
     def _of_member(self, algorithm: str, member: str) -> str | None:
-        if not zipfile.is_zipfile(self.path):
+        if member not in self._members:
             return None
         try:
             with zipfile.ZipFile(self.path) as archive, archive.open(member) as file:
                 claimed = archive.getinfo(member).file_size  # zipfile reads no further
                 too_large = claimed > MAX_EXPANSION * self.path.stat().st_size + EXPANSION_SLACK
                 return None if too_large else _hex(file, algorithm)
-        except (KeyError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
-            return None  # no such member, or one that is broken, encrypted or packed in another way
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
+            return None  # broken, encrypted or packed in another way
 
 
 def _hex(file: IO[bytes], algorithm: str) -> str:

@@ -70,9 +70,8 @@ GLUON = _OPENCV(
     name="gluon",
     source="mxnet.gluon.data.vision.transforms: Resize(256, keep_ratio=True), which is OpenCV's bilinear "
     "(apache/mxnet src/operator/image/resize-inl.h), CenterCrop(224), ToTensor, Normalize; as GluonCV and "
-    "osmr/imgclsmob gluon/datasets/imagenet1k_cls_dataset.py use them. Not stated: that EXIF is applied, as by OpenCV",
+    "osmr/imgclsmob gluon/datasets/imagenet1k_cls_dataset.py use them. mxnet.image.imread ignores EXIF",
     decoder="cv2.imdecode",
-    exif=True,
     interpolation="bilinear",
     mean=MEAN,
     std=STD,
@@ -82,7 +81,9 @@ GLUON_RECORD = replace(
     GLUON,
     name="gluon-record",
     source="mxnet.io.ImageRecordIter(resize=256, data_shape=224) with the means and deviations of osmr/imgclsmob "
-    "keras_/utils.py get_data_rec. Assumed: that its record file holds the images' own bytes, unpacked and unresized",
+    "keras_/utils.py get_data_rec. Assumed: that its record file holds the images' own bytes, unpacked and unresized. "
+    "The iterator applies EXIF",
+    exif=True,
     mean=(123.68, 116.779, 103.939),
     std=(58.393, 57.12, 57.375),
     value_range=255.0,
@@ -90,8 +91,10 @@ GLUON_RECORD = replace(
 
 TF2CV = OPENCV(
     name="tf2cv",
+    keeps_crop_size=True,
     source="osmr/imgclsmob tensorflow2/datasets/imagenet1k_cls_dataset.py load_image_imagenet1k_val: Pillow decodes, "
-    "cv2.resize with INTER_LINEAR, the crop's offset rounded half to even; cls_dataset.py img_normalization",
+    "cv2.resize with INTER_LINEAR, the crop's offset rounded half to even; cls_dataset.py img_normalization. "
+    "An image of 224 x 224 is not resized",
     interpolation="bilinear",
     mean=_MEAN_255,
     std=_STD_255,
@@ -125,7 +128,7 @@ OPEN_MODEL_ZOO = replace(
     name="open-model-zoo",
     source="open_model_zoo models/public/densenet-121/accuracy-check.yml and accuracy_checker "
     "preprocessor/resize.py, crop.py, whose defaults they are: cv2.imread, both sides to 256 with "
-    "INTER_LINEAR, crop 224; the Caffe port's BGR means. Assumed: that its OpenCV applies EXIF",
+    "INTER_LINEAR, crop 224; the Caffe port's BGR means",
     long_side="same",
 )
 
@@ -149,26 +152,30 @@ OPEN_MODEL_ZOO_PUDAE = replace(
 PUDAE = replace(
     CAFFE,
     name="pudae",
-    source="https://github.com/pudae/tensorflow-densenet repeats the Caffe port's figures, so this is the Caffe "
-    "port's input with the channels in its own order, preprocessing/densenet_preprocessing.py. Its resize "
-    "is TensorFlow 1's resize_bilinear, which starts at the corner of the first pixel; OpenCV's is "
-    "assumed here",
+    source="https://github.com/pudae/tensorflow-densenet preprocessing/densenet_preprocessing.py: both sides x "
+    "(256 / short side) in single precision, TensorFlow 1's resize_bilinear, which starts at the corner of the first "
+    "pixel, central crop 224, RGB means, scale 0.017. Its figures are the Caffe port's: assumed to be its own",
+    decoder="cv2.imdecode",
+    exif=False,
+    long_side="single",
+    resize_backend="tensorflow1",
     mean=(123.68, 116.78, 103.94),
     channel_order="RGB",
 )
 
-KERASCV = _BY_IMREAD(
+KERASCV = _OPENCV(
     name="kerascv",
     source="keras_cv/datasets/imagenet/load.py @2b6e0d1: the central square, resized to 224 by tf.image.resize "
-    "(bilinear, no antialias); x 1/255 in the network. TensorFlow keeps fractions of a pixel's value, "
-    "OpenCV here none: up to 1 of 255. Assumed: that crop_to_aspect_ratio was on in the published runs, "
-    "and that libjpeg decodes as OpenCV's does",
-    exif=False,
+    "(bilinear, no antialias), which keeps fractions of a pixel's value; x 1/255 in the network. Assumed: that "
+    "crop_to_aspect_ratio was on in the published runs",
+    decoder="cv2.imdecode",
     resize=224,
     long_side="cut",
+    resize_backend="tensorflow",
     interpolation="bilinear",
     mean=(0.0, 0.0, 0.0),
-    std=(1.0, 1.0, 1.0),
+    std=(255.0, 255.0, 255.0),
+    value_range=255.0,
 )
 
 PLACES365 = Protocol(

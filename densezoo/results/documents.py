@@ -26,6 +26,7 @@ TABLES: Mapping[str, Callable[[Specs, Results, str], str]] = {
     "protocols": lambda specs, results, folder: protocol_tables.steps_table(resizing=True),
     "protocols/small": lambda specs, results, folder: protocol_tables.steps_table(resizing=False),
     "protocols/sources": lambda specs, results, folder: protocol_tables.sources_list(),
+    "protocols/evidence": lambda specs, results, folder: protocol_tables.evidence_list(),
     "protocols/published": lambda specs, results, folder: protocol_tables.published_pairs_table(specs),
     "protocols/measured": lambda specs, results, folder: protocol_tables.measured_pairs_table(specs.values(), results),
     **{name: lambda *_, table=table: table() for name, table in SPEED_TABLES.items()},

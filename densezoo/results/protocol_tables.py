@@ -7,6 +7,7 @@ from itertools import combinations
 from statistics import fmean
 
 from densezoo.protocols import PROTOCOLS
+from densezoo.protocols.evidence import EVIDENCE
 from densezoo.protocols.words import STEPS, differences
 from densezoo.results.cells import model_link
 from densezoo.results.markdown import markdown
@@ -33,6 +34,21 @@ def steps_table(*, resizing: bool) -> str:
 def sources_list() -> str:
     """Where the publisher of each protocol states its steps, an item each."""
     return "".join(f"- `{protocol.name}`: {protocol.source}.\n" for protocol in PROTOCOLS.values())
+
+
+def evidence_list() -> str:
+    """What each protocol is held to, an item each."""
+    items = []
+    for name in PROTOCOLS:
+        evidence = EVIDENCE[name]
+        largest = "" if evidence.largest is None else f" {_agreement(evidence.largest)}."
+        differs = f" Known to differ: {evidence.differs}." if evidence.differs else ""
+        items.append(f"- `{name}`: {evidence.kind.value}: {evidence.held_to}.{largest}{differs}\n")
+    return "".join(items)
+
+
+def _agreement(largest: float) -> str:
+    return f"Largest difference of a normalised value: {largest:g}" if largest else "Equal, bit for bit"
 
 
 def published_pairs_table(specs: Mapping[str, ModelSpec]) -> str:

@@ -20,12 +20,14 @@ class Protocol:
         exif: whether the EXIF orientation is applied.
         resize: short side in pixels; None: the image stays as it is.
         long_side: what the long side becomes: in proportion, rounded down (``floor``) or to the nearest pixel
-            (``half_even``, Python's ``round``), or as long as the short side: ``same`` loses the aspect ratio, ``cut``
+            (``half_even``, Python's ``round``); both sides in single precision, rounded down (``single``, so that the
+            short one may lack a pixel); or as long as the short side: ``same`` loses the aspect ratio, ``cut``
             keeps the central square before the resize.
         interpolation: None only without a resize.
         antialias: whether shrinking widens the filter.
         resize_backend: library that resamples (`densezoo.data.resampling`).
         crop: side of the central square in pixels; None: no crop.
+        keeps_crop_size: whether an image that is as large as the crop already is not resized.
         image_size: side in pixels that the square images have to have as they come; None: any, as it resizes them or
             nobody says.
         crop_rounding: how (side - crop) / 2 becomes a whole offset: ``half_even`` is Python's ``round``.
@@ -44,11 +46,12 @@ class Protocol:
     decoder: Literal["pil", "cv2.imread", "cv2.imdecode", "torch7", "mindspore"] = "pil"
     exif: bool = False
     resize: int | None = None
-    long_side: Literal["floor", "half_even", "same", "cut"] = "floor"
+    long_side: Literal["floor", "half_even", "single", "same", "cut"] = "floor"
     interpolation: Literal["bilinear", "bicubic"] | None = None
     antialias: bool = True
-    resize_backend: Literal["pil", "cv2", "torch7"] = "pil"
+    resize_backend: Literal["pil", "cv2", "torch7", "tensorflow", "tensorflow1"] = "pil"
     crop: int | None = None
+    keeps_crop_size: bool = False
     image_size: int | None = None
     crop_rounding: Literal["half_even", "floor", "ceil"] = "half_even"
     value_range: float = 1.0
@@ -63,6 +66,11 @@ class Protocol:
         rounded = (round(ratio, digits) for digits in (1, 2, 3))
         return next((value for value in rounded if value and floor(self.crop / value) == self.resize), ratio)
 
+    @property
+    def float_pixels(self) -> bool:
+        """Whether its pixels are float32 in the value range: it resizes in floats. Otherwise they are uint8."""
+        return self.resize is not None and self.resize_backend == "torch7"
+
     def __post_init__(self) -> None:
         channels, sampler = len(self.channel_order), self.resize_backend
         contradictions = {
@@ -75,6 +83,10 @@ class Protocol:
             f"{self.decoder} has no grey channel alone": channels == 1 and self.decoder != "pil",
             f"antialias is {self.antialias}, and {sampler} can't": self.antialias != (sampler == "pil"),
             f"torch7 has no {self.interpolation}": sampler == "torch7" and self.interpolation != "bicubic",
+            f"{sampler} resizes to pixels in 0..255, and it has no {self.interpolation}": sampler.startswith(
+                "tensorflow"
+            )
+            and (self.value_range, self.interpolation) != (255.0, "bilinear"),
             "torch7 resizes to pixels in 0..1": sampler == "torch7" and self.value_range != 1.0,
         }
         for reason, holds in contradictions.items():

@@ -35,6 +35,7 @@ CONFIG, CHECKPOINT = api.DEMO
             "--device cudda:1: expected such as cpu, cuda or cuda:1; did you mean 'cuda'?",
         ),
         ({"device": "cuda:-1"}, ConfigError, "--device cuda:-1: expected such as cpu, cuda or cuda:1"),
+        ({"device": "foo"}, ConfigError, "--device foo: expected such as cpu, cuda or cuda:1; known: cpu, cuda"),
         ({"device": ""}, ConfigError, "--device : expected such as cpu, cuda or cuda:1"),
         (
             {"config": CONFIG, "overrides": {"protocol": "digit"}},

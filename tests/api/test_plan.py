@@ -16,6 +16,7 @@ from densezoo import api
 from densezoo.api import conversion, plan
 from densezoo.api.plan import make_plan
 from densezoo.config import load_config
+from densezoo.conversion.match import read_network
 from densezoo.errors import CheckpointError, ConfigError, DensezooError
 from densezoo.evaluation.options import LoadOptions, RunOptions
 from densezoo.evaluation.run import Plan
@@ -29,6 +30,23 @@ from densezoo.paths import relative_to_root
 @pytest.fixture
 def evaluate(tmp_path: Path) -> Evaluate:
     return small_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("asked", "built", "same"),
+    [
+        ({}, {}, True),
+        ({"drop_rate": 0.5}, {"drop_rate": 0.5}, True),  # of training alone
+        ({"bn_eps": 0.5}, {"bn_eps": 0.5}, False),
+        ({"bn_eps": 0.5}, {}, True),  # the file itself says which
+    ],
+)
+def test_the_index_s_network_is_known_by_its_function(
+    asked: dict[str, float], built: dict[str, float], same: bool
+) -> None:
+    spec = api.get_spec("densenet_bc_22_8.densezoo_digits")
+    networks = (dataclasses.replace(spec.architecture, **each) for each in (asked, built))
+    assert plan._is_network_of(spec, read_network(api.DEMO[1]), *networks) is same
 
 
 def test_an_overridden_network_is_another_measurement(evaluate: Evaluate, tmp_path: Path) -> None:

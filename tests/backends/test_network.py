@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -74,20 +76,35 @@ def test_every_precision_has_a_type() -> None:
     assert set(DTYPES) == {"float32", "bf16", "fp16"}
 
 
+def tf32_settings() -> list[object]:
+    """Torch's settings, which are read and written without a GPU."""
+    backends = torch.backends
+    older: list[object] = [backends.cudnn.allow_tf32, backends.cuda.matmul.allow_tf32]
+    if not hasattr(backends.cudnn, "conv"):  # before torch 2.9
+        return older
+    return [*older, backends.cudnn.conv.fp32_precision, backends.cuda.matmul.fp32_precision]
+
+
 def test_tf32_is_off_and_then_as_it_was() -> None:
-    """Settings that are read and written without a GPU."""
-
-    def settings() -> set[object]:
-        backends = torch.backends
-        if hasattr(backends.cudnn, "conv"):
-            return {backends.cudnn.conv.fp32_precision, backends.cuda.matmul.fp32_precision}
-        return {backends.cudnn.allow_tf32, backends.cuda.matmul.allow_tf32}
-
-    before = settings()
-    assert before & {"tf32", True}, "torch's default, against which this is written"
-    with ieee_float32():
-        assert settings() in ({"ieee"}, {False})
-    assert settings() == before
+    before = tf32_settings()
+    assert before[0] is True, "torch's default, against which this is written"
+    with ieee_float32(), ieee_float32():
+        assert tf32_settings() in ([False, False], [False, False, "ieee", "ieee"]), "the compiler reads the older ones"
+    assert tf32_settings() == before
     with contextlib.suppress(KeyError), ieee_float32():
         raise KeyError
-    assert settings() == before
+    assert tf32_settings() == before
+
+
+@pytest.mark.skipif(not hasattr(torch.backends, "fp32_precision"), reason="a setting of torch 2.9")
+def test_tf32_is_off_where_a_caller_allows_it_for_all_of_torch() -> None:
+    program = """
+import torch
+from densezoo.backends.network import ieee_float32
+torch.backends.fp32_precision = "tf32"
+with ieee_float32():
+    assert torch.backends.cudnn.conv.fp32_precision == torch.backends.cuda.matmul.fp32_precision == "ieee"
+    assert not torch.backends.cudnn.allow_tf32
+assert torch.backends.cudnn.conv.fp32_precision == torch.backends.cuda.matmul.fp32_precision == "tf32"
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)

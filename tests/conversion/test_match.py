@@ -46,6 +46,7 @@ def test_a_resnet_is_no_densenet() -> None:
     assert (
         "by its names this is a ResNet; densezoo converts whole DenseNets or RDNets (its 122 tensors: conv1" in message
     )
+    assert refusal({}).endswith("; it holds no tensors")
     message = refusal({"a.weight": torch.zeros(1)})
     assert re.search(r"not a DenseNet or RDNet under any naming .* \(.*andreasveit.*\); it holds 1 t", message)
 

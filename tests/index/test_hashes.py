@@ -63,6 +63,27 @@ def test_another_member_or_another_content_is_not_it(archive: Path, tmp_path: Pa
     assert not FileDigests(archive).has(FileHash(sha1=SHA1, of="net.pth"))
 
 
+def test_an_archive_s_names_are_read_once(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The index states hashes of a hundred members, each of which torch's own zip files were searched for."""
+    opened: list[Path] = []
+
+    class Counted(zipfile.ZipFile):
+        def __init__(self, path: Path) -> None:
+            opened.append(path)
+            super().__init__(path)
+
+    monkeypatch.setattr(zipfile, "ZipFile", Counted)
+    digests = FileDigests(archive)
+    assert [digests.digest("sha1", f"other{i}.pth") for i in range(100)] == [None] * 100
+    assert len(opened) == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\3\4", b"PK\5\6" + bytes(18), CONTENT])
+def test_a_file_that_is_no_archive_or_an_empty_one_has_no_members(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "net.zip").write_bytes(content)
+    assert FileDigests(tmp_path / "net.zip").digest("sha1", "net.pth") is None
+
+
 def test_a_broken_archive_has_no_members(archive: Path) -> None:
     content = bytearray(archive.read_bytes())
     content[40:60] = bytes(20)  # in the compressed data

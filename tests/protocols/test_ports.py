@@ -19,7 +19,7 @@ FIGURES = {
     "keras": ("bicubic", "cv2.imread", True, "floor", *RGB),
     "mindcv": ("bilinear", "mindspore", False, "floor", *RGB_255),
     "mindvision": ("bilinear", "mindspore", False, "floor", *RGB_255),
-    "gluon": ("bilinear", "cv2.imdecode", True, "floor", *RGB),
+    "gluon": ("bilinear", "cv2.imdecode", False, "floor", *RGB),
     "gluon-record": ("bilinear", "cv2.imdecode", True, "floor", *RECORD),
     "tf2cv": ("bilinear", "pil", False, "half_even", *RGB_255),
     "paddle": ("bilinear", "cv2.imdecode", True, "floor", *RGB),
@@ -27,15 +27,17 @@ FIGURES = {
     "open-model-zoo": ("bilinear", "cv2.imread", True, "floor", *SHICAI),
     "open-model-zoo-keras": ("bilinear", "cv2.imread", True, "floor", IMAGENET, RGB_255[1], 255.0, "RGB"),
     "open-model-zoo-pudae": ("bilinear", "cv2.imread", True, "floor", IMAGENET, SHICAI[1], 255.0, "RGB"),
-    "pudae": ("bilinear", "cv2.imread", True, "floor", IMAGENET, SHICAI[1], 255.0, "RGB"),
-    "kerascv": ("bilinear", "cv2.imread", False, "floor", (0.0,) * 3, (1.0,) * 3, 1.0, "RGB"),
+    "pudae": ("bilinear", "cv2.imdecode", False, "floor", IMAGENET, SHICAI[1], 255.0, "RGB"),
+    "kerascv": ("bilinear", "cv2.imdecode", False, "floor", (0.0,) * 3, (255.0,) * 3, 255.0, "RGB"),
     "places365": ("bilinear", "pil", False, "half_even", *RGB),
 }
 #: Who does not round the long side down.
 LONG_SIDES = {
     "paddle": "half_even", "mindspore-hub": "same", "open-model-zoo": "same", "open-model-zoo-keras": "same",
-    "open-model-zoo-pudae": "same", "places365": "same", "kerascv": "cut",
+    "open-model-zoo-pudae": "same", "places365": "same", "kerascv": "cut", "pudae": "single",
 }  # fmt: skip
+#: Who does not resize with OpenCV.
+BACKENDS = {"places365": "pil", "pudae": "tensorflow1", "kerascv": "tensorflow"}
 
 
 def test_every_port_is_here() -> None:
@@ -44,11 +46,12 @@ def test_every_port_is_here() -> None:
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_figures(name: str) -> None:
-    """Nearly all of them: short side 256 by OpenCV without antialias, the central 224."""
+    """Nearly all of them: short side 256 without antialias, the central 224."""
     protocol = get_protocol(name)
-    backend, short = "pil" if name == "places365" else "cv2", 224 if name == "kerascv" else 256
+    backend, short = BACKENDS.get(name, "cv2"), 224 if name == "kerascv" else 256
     assert (protocol.resize, protocol.crop, protocol.resize_backend) == (short, 224, backend)
     assert protocol.antialias == (backend == "pil")
+    assert protocol.keeps_crop_size == (name == "tf2cv")
     assert protocol.long_side == LONG_SIDES.get(name, "floor")
     interpolation, decoder, exif, rounding, mean, std, value_range, order = FIGURES[name]
     assert (protocol.interpolation, protocol.decoder, protocol.exif) == (interpolation, decoder, exif)

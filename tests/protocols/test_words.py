@@ -37,6 +37,7 @@ def test_how_a_protocol_resizes() -> None:
         ("paddle", "256, long side rounded, to 224", "short side to 256 px, bilinear"),
         ("places365", "256 x 256 to 224", "both sides to 256 px, bilinear"),
         ("kerascv", "the square, 224 to 224", "the central square to 224 px, bilinear"),
+        ("tf2cv", "256 to 224; 224 x 224 as it is", "short side to 256 px, bilinear"),
         ("svhn", "as it is", ""),
     ],
 )

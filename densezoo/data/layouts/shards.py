@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +15,7 @@ from densezoo.data.labels import IMAGE_ENDINGS, SPLIT_FOLDERS, ClassNames, label
 from densezoo.data.layouts.folder import TarImages, tar_members
 from densezoo.errors import DatasetError, ImageError, MissingDependencyError
 
+_READING = threading.Lock()  # so that threads which come to the same row group don't each decompress it
 _LABEL_COLUMNS = ("label", "fine_label", "labels")  # fine_label: CIFAR-100's classes, beside its 20 superclasses
 
 
@@ -42,7 +44,9 @@ class ParquetImages(ImageSet):
     def read(self, index: int) -> bytes:
         file, group, row = self.rows[index]
         try:
-            content = _row_group(file, stat_signature(file), group, self.column)[row]["bytes"].as_py()
+            with _READING:
+                images = _row_group(file, stat_signature(file), group, self.column)
+            content = images[row]["bytes"].as_py()
         except (OSError, ValueError, IndexError) as error:  # pyarrow's own errors are OSErrors and ValueErrors
             raise ImageError(f"{self.location_of(index)}: can't be read ({error})") from None
         if not isinstance(content, bytes):
@@ -68,7 +72,7 @@ def _parquet() -> Any:
 @lru_cache(maxsize=2)
 def _row_group(file: str, state: tuple[int, ...], group: int, column: str) -> Any:
     """A column of a row group; a file that has changed has another state, and is read anew."""
-    return _parquet().ParquetFile(file).read_row_group(group, columns=[column]).column(column)
+    return _parquet().ParquetFile(file).read_row_group(group, columns=[column], use_threads=False).column(column)
 
 
 def shard_files(root: Path, ending: str, split: str) -> list[Path]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import builtins
 import json
+import time
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pyarrow
 import pyarrow.parquet
@@ -12,7 +15,9 @@ import pytest
 from small_imagenet import EXPECTED, IMAGES, LABELS, NAMES, class_folders, facts, tarred, write
 
 from densezoo.data.datasets import open_dataset
+from densezoo.data.layouts import shards
 from densezoo.errors import DatasetError, ImageError, MissingDependencyError
+from densezoo.threads import in_order
 
 PNGS = [name.replace("JPEG", "png") for name in NAMES]
 
@@ -45,6 +50,22 @@ def test_one_parquet_file_and_cifar_100_s_columns(tmp_path: Path) -> None:
     path = parquet(tmp_path / "test-00000-of-00001.parquet", slice(1, 4), "fine_label", "img", paths=False)
     images = open_dataset("cifar100", path)
     assert facts(images) == [(f"{i:08d}", label, data) for i, (label, data) in enumerate(zip([0, 2, 0], IMAGES[1:4]))]
+
+
+def test_threads_read_each_row_group_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = open_dataset("imagenet1k", parquet(tmp_path / "test-00000-of-00001.parquet", slice(0, 5)))
+    expected = [images.read(i) for i in range(5)]
+    read: list[tuple[object, ...]] = []
+    whole = shards._row_group.__wrapped__
+
+    def noted(*arguments: Any) -> object:
+        read.append(arguments)
+        time.sleep(0.05)  # so that all threads come meanwhile
+        return whole(*arguments)
+
+    monkeypatch.setattr(shards, "_row_group", lru_cache(maxsize=2)(noted))
+    assert list(in_order(images.read, lambda content: content, 5, 4)) == expected
+    assert len(read) == len(set(read)) == 3
 
 
 def test_parquet_that_is_none_or_another(tmp_path: Path) -> None:
