@@ -12,7 +12,7 @@ from pathlib import Path
 from densezoo.backends.base import AUTO, BACKENDS
 from densezoo.benchmarks.children import child_environment
 from densezoo.benchmarks.inference import ITS_OWN, Say, Settings, is_held
-from densezoo.benchmarks.photographs import image_id, repeat_images
+from densezoo.benchmarks.photographs import image_id, repeat_images, some_images
 from densezoo.benchmarks.processes import run_process
 from densezoo.benchmarks.programs import OWN, PROGRAMS
 from densezoo.benchmarks.subject import Subject
@@ -184,7 +184,7 @@ def measure_evaluations(
         BenchmarkError: there are no images.
     """
     images = repeat_images(sets.data_root, sets.images, folder / "all")
-    few = repeat_images(sets.data_root, min(sets.images, CHECKED), folder / "few")
+    few = some_images(images, CHECKED, folder / "few")
     rows = evaluated(subject, settings, sets, folder)
     for each in rows:
         if each.first_run:
