@@ -36,8 +36,8 @@ def repeat_images(source: Path, number: int, folder: Path) -> Path:
     if not found:
         raise BenchmarkError(f"{source}: expected images in class folders ({', '.join(_IMAGES)}), found none")
     images = folder / "images" / "val"
-    found = spread_out(found, number)
-    for index, path in enumerate(itertools.islice(itertools.cycle(found), number)):
+    chosen = spread_out(found, number)
+    for index, path in enumerate(itertools.islice(itertools.cycle(chosen), number)):
         copy = images / path.parent.name / f"{index // len(found):04d}_{path.name}"
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)

@@ -74,7 +74,8 @@ def comparison(benchmarks: Sequence[Benchmark], what: What) -> str:
     rows = [_compared(each) for each in chosen(benchmarks, what)]
     measured = {each.instruction_set for each in benchmarks if each.what == what}
     absent = [name for name in EXPECTED if name not in measured]
-    note = f"\n{NOT_MEASURED.capitalize()} on: {', '.join(absent)}, for want of such a machine.\n" if absent else ""
+    absent += [] if any(each.machine.gpu for each in benchmarks if each.what == what) else ["a GPU"]
+    note = f"\n{NOT_MEASURED.capitalize()} on: {', '.join(absent)}.\n" if absent else ""
     return markdown(rows) + note
 
 
@@ -86,6 +87,7 @@ def _compared(benchmark: Benchmark) -> dict[str, str]:
         "px": str(benchmark.image_size),
         "images": f"{benchmark.images:,}" if benchmark.images is not None else "",
         "instructions": benchmark.instruction_set,
+        "threads": str(benchmark.threads),
         "backend": best.name.removeprefix(OWN) if best is not None else "",
         "images/s": _shown(spread(own).median) if own else NOT_MEASURED,
         "seconds": _shown(spread(best.seconds).median) if best is not None and best.seconds else "",
@@ -123,7 +125,13 @@ def everything(benchmarks: Sequence[Benchmark], what: What) -> str:
         measured = sorted(
             (c for c in each.contestants if c.not_measured is None), key=lambda c: -spread(rates(each, c)).median
         )
-        heads = {"model": each.model, "images": str(each.images or ""), "instructions": each.instruction_set}
+        heads = {
+            "model": each.model,
+            "images": str(each.images or ""),
+            "instructions": each.instruction_set,
+            "threads": str(each.threads),
+            "others' load": f"{100 * each.load.others:.0f} %",
+        }
         rows += [{**heads, **row(each, c)} for c in measured]
         notes += [
             f"- {each.model}, {each.instruction_set}: {c.name} {c.precision} is {NOT_MEASURED}: {c.not_measured}\n"

@@ -70,7 +70,11 @@ def test_an_error_in_a_thread_is_raised() -> None:
 
 
 def test_fused_multiply_adds_of_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = SimpleNamespace(peak=lambda rounds: time.sleep(0.01) or 2.0 * rounds)
+    def peak(rounds: int) -> float:
+        time.sleep(0.01)
+        return 2.0 * rounds
+
+    engine = SimpleNamespace(peak=peak)
     monkeypatch.setattr("densezoo.backends.native.library.engine", lambda: engine)
     monkeypatch.setattr("densezoo.benchmarks.measuring._FMA_ROUNDS", 1000)
     one, two = (fused_multiply_adds(threads, 0.0) for threads in (1, 2))
