@@ -220,6 +220,7 @@ class _Run:
             threads=self.settings.threads,
             image_size=subject.image_size,
             multiply_adds=subject.multiply_adds,
+            products=subject.products,
             images=images,
             ceilings=ceilings,
             contestants=rows,

@@ -140,6 +140,34 @@ def everything(benchmarks: Sequence[Benchmark], what: What) -> str:
     return markdown(rows) + ("\n" + "".join(dict.fromkeys(notes)) if notes else "")
 
 
+def limits(benchmarks: Sequence[Benchmark]) -> str:
+    """How near densezoo's own engine is to the products that its algorithm can't do without.
+
+    Args:
+        benchmarks: of all kinds.
+    """
+    rows = []
+    for each in chosen(benchmarks, "inference"):
+        own, peak = best_of(each, [f"{OWN}native"]), each.ceilings.get("fma")
+        if own is None or peak is None or each.products is None:
+            continue
+        taken = 1000 * each.threads / spread(rates(each, own)).median
+        direct, winograd = (1000 * each.threads * count / spread(peak).median for count in each.products)
+        rows.append(
+            {
+                "model": each.model,
+                "instructions": each.instruction_set,
+                "ms an image and core": f"{taken:.2f}",
+                "direct products at the peak": f"{direct:.2f}",
+                "Winograd's products at the peak": f"{winograd:.2f}",
+                "both of the whole": f"{100 * (direct + winograd) / taken:.0f} %",
+                "G multiply-adds/s a core at the peak": f"{spread(peak).median / each.threads / 1e9:.1f}",
+                "others' load": f"{100 * each.load.others:.0f} %",
+            }
+        )
+    return markdown(rows)
+
+
 def machines(benchmarks: Sequence[Benchmark]) -> str:
     """A list of the machines that the benchmarks ran on, with the versions that were timed.
 
@@ -208,6 +236,7 @@ SPEED_TABLES: Mapping[str, Callable[[], str]] = {
     "speed/readme": lambda: readme(stored()),
     "speed/evaluation": lambda: comparison(stored(), "evaluation"),
     "speed/inference": lambda: comparison(stored(), "inference"),
+    "speed/limit": lambda: limits(stored()),
     "speed/training": lambda: everything(stored(), "training"),
     "speed/every-evaluation": lambda: everything(stored(), "evaluation"),
     "speed/every-inference": lambda: everything(stored(), "inference"),
