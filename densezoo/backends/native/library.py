@@ -103,15 +103,16 @@ class Engine(Structure):
 
 
 @cache
-def load(path: Path = build.LIBRARY) -> ctypes.CDLL:
+def load(path: Path | None = None) -> ctypes.CDLL:
     """The library.
 
     Args:
-        path: its file.
+        path: its file; None: where the build puts it.
 
     Raises:
         BackendError: there is none, or it was built from other sources.
     """
+    path = path or build.LIBRARY
     command = f"python {Path(build.__file__)}"
     if not path.exists():
         raise BackendError(
