@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 AUTO = "auto"  # native where it is exact, else eager
 EAGER = "eager"  # PyTorch's own operators, which the others are held to
 NATIVE = "native"  # densezoo's own kernels
+INT8 = "int8"
 EXACT = 1e-5  # the largest relative difference from eager's logits that is float32's rounding
 
 
@@ -41,7 +42,13 @@ class Backend(typing.Protocol):
     concurrent: bool
 
     def __init__(
-        self, network: nn.Module, architecture: Architecture, protocol: Protocol, device: str, precision: str
+        self,
+        network: nn.Module,
+        architecture: Architecture,
+        protocol: Protocol,
+        device: str,
+        precision: str,
+        calibration: Tensor | None = None,
     ) -> None:
         """Take the weights of a network.
 
@@ -51,6 +58,7 @@ class Backend(typing.Protocol):
             protocol: how pixels become the floats that the network was trained on.
             device: "cpu", "cuda", "cuda:1", ...
             precision: one of the backend's in BACKENDS.
+            calibration: pixels (N, C, H, W) of training images; of a backend with precision int8 alone.
 
         Raises:
             BackendError: the backend can't express this network, or has no such device or precision there.
@@ -116,7 +124,7 @@ BACKENDS: dict[str, BackendEntry] = {
     "openvino": BackendEntry(
         "densezoo.backends.openvino",
         "OpenVinoBackend",
-        {"float32": EXACT, "bf16": 0.1},
+        {"float32": EXACT, "bf16": 0.1, INT8: 1.0},
         ("openvino", "onnx"),
         "openvino",
     ),
@@ -157,19 +165,36 @@ def check_backend(name: str, precision: str) -> None:
         )
     if precision not in BACKENDS[name].precisions:
         raise UnknownNameError(f"precision of backend {name}", precision, BACKENDS[name].precisions)
-    for package in BACKENDS[name].packages:
+    for package in packages_of(name, precision):
         if importlib.util.find_spec(package) is None:
             raise MissingDependencyError(f"backend {name}", package, BACKENDS[name].extra)
 
 
+def packages_of(name: str, precision: str) -> tuple[str, ...]:
+    """The installed packages beside densezoo's own dependencies that a backend's logits depend on.
+
+    Args:
+        name, precision: as `check_backend` takes them.
+    """
+    packages = BACKENDS[name].packages if name in BACKENDS else ()
+    return (*packages, "nncf") if precision == INT8 else packages
+
+
 def create_backend(
-    name: str, network: nn.Module, architecture: Architecture, protocol: Protocol, device: str, precision: str
+    name: str,
+    network: nn.Module,
+    architecture: Architecture,
+    protocol: Protocol,
+    device: str,
+    precision: str,
+    calibration: Tensor | None = None,
 ) -> Backend:
     """Create a backend of the table.
 
     Args:
         name, precision: as `check_backend` takes them.
         network, architecture, protocol, device: as `Backend` takes them.
+        calibration: pixels (N, C, H, W) of training images, which precision int8 needs; None: none.
 
     Raises:
         UnknownNameError: there is no such backend or precision.
@@ -184,7 +209,14 @@ def create_backend(
         if error.name != entry.module:
             raise
         raise MissingDependencyError(f"backend {name}", entry.module) from None
-    return backend_class(network, architecture, protocol, device, precision)
+    if precision != INT8:
+        return backend_class(network, architecture, protocol, device, precision)
+    if calibration is None:
+        raise BackendError(
+            f"backend {name} in {INT8} needs training images, on which it learns the ranges of the activations: give "
+            "the root of the dataset's training set by --calibration"
+        )
+    return backend_class(network, architecture, protocol, device, precision, calibration)
 
 
 def difference_from_eager(backend: Backend, eager: Backend, pixels: Tensor) -> float:

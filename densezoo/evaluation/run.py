@@ -58,6 +58,7 @@ class Plan:
         open_images: subset -> its images.
         facts: of the run over the first subset.
         options: how it is measured; the device is chosen.
+        training_images: that the backend is calibrated on; None: it needs none.
     """
 
     network: nn.Module
@@ -67,6 +68,7 @@ class Plan:
     open_images: Callable[[str | None], ImageSet]
     facts: RunFacts
     options: RunOptions
+    training_images: ImageSet | None = None
 
 
 def run(plan: Plan, store: StoreOptions) -> list[EvalResult]:
@@ -113,7 +115,7 @@ def _run_set(plan: Plan, images: ImageSet, facts: RunFacts, store: StoreOptions)
         raise ConfigError(f"--predictions takes one protocol, found {len(protocols)}; choose one by --protocol")
     _check_gpu_decoding(protocols, options, facts.device)
     pixels = first_pixels(images, protocols, get_augmentation(options.tta))
-    backends, facts = create_backends(plan.network, plan.architecture, protocols, facts, pixels)
+    backends, facts = create_backends(plan.network, plan.architecture, protocols, facts, pixels, plan.training_images)
     with state.state_folder(store.out, facts.dataset) as folder:
         check_writable(folder, len(images) * len(protocols) * RECORD.itemsize + SPARE)
         for protocol in protocols if store.out else ():

@@ -17,9 +17,13 @@ from densezoo.types import EvalResult
 PACKAGES = ("densezoo", "torch", "torchvision")  # whose versions can change a logit
 
 
-def versions() -> dict[str, str]:
-    """{package: version} of all packages that can change a pixel or a logit, and of Python."""
-    packages = {name: metadata.version(name) for name in PACKAGES}
+def versions(further: Iterable[str] = ()) -> dict[str, str]:
+    """{package: version} of all packages that can change a pixel or a logit, and of Python.
+
+    Args:
+        further: packages of the backend that computes.
+    """
+    packages = {name: metadata.version(name) for name in (*PACKAGES, *further)}
     return {"python": platform.python_version(), **packages, **decoding_versions()}
 
 

@@ -20,13 +20,14 @@ from densezoo.types.experiment import Experiment, Recipe
 from densezoo.types.index import Figure, FileHash, ModelSpec, ReportedResult, WeightSource
 from densezoo.types.layer import Layer
 from densezoo.types.protocol import Protocol
-from densezoo.types.result import Conditions, Coverage, EvalResult, KnownBy, RunFacts
+from densezoo.types.result import Calibration, Conditions, Coverage, EvalResult, KnownBy, RunFacts
 
 __all__ = [
     "LONE_MATRIX",
     "Accuracy",
     "Architecture",
     "Benchmark",
+    "Calibration",
     "Checkpoint",
     "Computation",
     "Conditions",

@@ -69,7 +69,7 @@ class Protocol:
     @property
     def float_pixels(self) -> bool:
         """Whether its pixels are float32 in the value range: it resizes in floats. Otherwise they are uint8."""
-        return self.resize is not None and self.resize_backend == "torch7"
+        return self.resize is not None and self.resize_backend in ("torch7", "tensorflow", "tensorflow1")
 
     def __post_init__(self) -> None:
         channels, sampler = len(self.channel_order), self.resize_backend

@@ -1,15 +1,22 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from converted_backends import SMALL, VARIANTS, check_device, check_variant
+from examples import randomise_statistics
 
-from densezoo.backends.base import create_backend
+from densezoo.backends.base import Backend, create_backend, difference_from_eager
 from densezoo.errors import BackendError
+from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.network import DenseNet
 from densezoo.protocols import get_protocol
 
 openvino = pytest.importorskip("openvino", reason="openvino is not installed: pip install -e '.[openvino]'")
+
+#: As wide as int8 needs: of six channels, two that differ much lose the others.
+WIDE = DenseNetArchitecture(16, (3, 3), 32, num_classes=7)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -44,3 +51,35 @@ def test_the_last_group_is_filled_up_and_cut_off() -> None:
     backend = create_backend("openvino", network, SMALL, protocol, "cpu", "float32")
     pixels = torch.randint(0, 256, (17, 3, 64, 64), dtype=torch.uint8)
     assert torch.equal(backend(pixels)[16:], backend(pixels[16:]))
+
+
+def calibrated(pixels: torch.Tensor | None) -> Backend:
+    protocol = get_protocol("torchvision")
+    torch.manual_seed(0)
+    return create_backend("openvino", randomise_statistics(DenseNet(WIDE)), WIDE, protocol, "cpu", "int8", pixels)
+
+
+def test_int8_learns_from_training_images_and_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    nncf = pytest.importorskip("nncf", reason="nncf is not installed: pip install -e '.[openvino]'")
+    monkeypatch.setenv("DENSEZOO_HOME", str(tmp_path))
+    generator = torch.Generator().manual_seed(0)
+    torch.manual_seed(0)
+    images = torch.randint(0, 256, (20, 3, 64, 64), dtype=torch.uint8, generator=generator)
+    network, protocol = randomise_statistics(DenseNet(WIDE)), get_protocol("torchvision")
+    eager = create_backend("eager", network, WIDE, protocol, "cpu", "float32")
+    backend = calibrated(images)
+    assert 1e-4 < difference_from_eager(backend, eager, images) < 0.2
+    again, files = backend(images), set(tmp_path.rglob("*.int8"))
+    assert len(files) == 1
+    monkeypatch.setattr(nncf, "quantize", None)  # the second time it isn't asked
+    assert torch.equal(calibrated(images)(images), again)
+    monkeypatch.undo()
+    monkeypatch.setenv("DENSEZOO_HOME", str(tmp_path))
+    calibrated(images // 2)
+    assert len(set(tmp_path.rglob("*.int8"))) == 2
+
+
+def test_int8_without_training_images_says_what_is_missing() -> None:
+    pytest.importorskip("nncf", reason="nncf is not installed: pip install -e '.[openvino]'")
+    with pytest.raises(BackendError, match="backend openvino in int8 needs training images, .* by --calibration"):
+        calibrated(None)
