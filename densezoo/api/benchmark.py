@@ -210,6 +210,8 @@ class _Run:
         """Store what was measured; return the file and the benchmark."""
         best = self.settings.instruction_set or ([*self.machine.instruction_sets] or ["unknown"])[-1]
         rows = tuple(found)
+        if not any(row.rates or row.seconds for row in rows):
+            raise BenchmarkError(f"nothing was measured: {'; '.join(f'{r.name}: {r.not_measured}' for r in rows)}")
         benchmark = Benchmark(
             what=what,
             model=subject.name,
@@ -218,6 +220,7 @@ class _Run:
             threads=self.settings.threads,
             image_size=subject.image_size,
             multiply_adds=subject.multiply_adds,
+            products=subject.products,
             images=images,
             ceilings=ceilings,
             contestants=rows,

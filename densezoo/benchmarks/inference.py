@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ import numpy as np
 
 from densezoo.backends.base import BACKENDS, EAGER, EXACT
 from densezoo.benchmarks.children import Child
+from densezoo.benchmarks.measuring import FMA
 from densezoo.benchmarks.programs import AUTOCAST, OWN, PROGRAMS
 from densezoo.benchmarks.subject import Subject
 from densezoo.errors import BenchmarkError
@@ -168,8 +170,8 @@ def measure_inference(
         running = [Running(row[0], row[1], start(row[0], row[1]), *row[2:]) for row in contestants(settings)]
         for each in running:
             _attempt(each, partial(_compare, each, expected, settings.patience), say)
-        ceilings: dict[str, list[float]] = {precision: [] for precision in _ceilings(settings)}
         machine = stack.enter_context(Child(settings.environment))
+        ceilings: dict[str, list[float]] = {precision: [] for precision in _ceilings(machine, settings)}
         for number in range(settings.rounds):
             for precision, rates in ceilings.items():
                 rates.append(_ceiling(machine, precision, settings))
@@ -190,12 +192,17 @@ def measure_ceilings(settings: Settings) -> dict[str, tuple[float, ...]]:
     """
     with Child(settings.environment) as machine:
         rounds = range(settings.rounds)
-        return {p: tuple(_ceiling(machine, p, settings) for _ in rounds) for p in _ceilings(settings)}
+        return {p: tuple(_ceiling(machine, p, settings) for _ in rounds) for p in _ceilings(machine, settings)}
 
 
-def _ceilings(settings: Settings) -> list[str]:
-    """The precisions of the matrix products: torch has none of int8 on every machine."""
-    return [p for p in dict.fromkeys(["float32", *settings.precisions]) if p in ("float32", *AUTOCAST)]
+def _ceilings(machine: Child, settings: Settings) -> list[str]:
+    """The precisions of the matrix products, and FMA where the native engine is there to measure it."""
+    products = [p for p in dict.fromkeys(["float32", *settings.precisions]) if p in ("float32", *AUTOCAST)]
+    if settings.device == "cpu":
+        with contextlib.suppress(BenchmarkError):
+            machine.ask("ceiling", device="cpu", precision=FMA, seconds=0.0, threads=1)
+            return [*products, FMA]
+    return products
 
 
 def _ceiling(machine: Child, precision: str, settings: Settings) -> float:

@@ -12,6 +12,8 @@ from torch import Tensor
 from densezoo.benchmarks.programs import AUTOCAST, Running, wait
 
 CEILING_SIDE = 2048  # of the square matrices whose product is the ceiling
+FMA = "fma"  # in place of a precision: fused multiply-adds in registers
+_FMA_ROUNDS = 1_000_000  # of the engine's loop in one call: some milliseconds
 
 
 def random_pixels(number: int, channels: int, side: int) -> Tensor:
@@ -95,6 +97,32 @@ def single_calls(program: Running, pixels: Tensor, seconds: float, calls: int) -
         program(prepared)
         times.append(time.perf_counter() - before)
     return times
+
+
+def fused_multiply_adds(threads: int, seconds: float) -> float:
+    """Multiply-adds a second in float32 in registers alone, by a loop of the native engine: what no program can pass.
+
+    Args:
+        threads: that run the loop.
+        seconds: to measure for.
+
+    Raises:
+        BackendError: the native engine isn't built, or not for this processor.
+    """
+    from densezoo.backends.native.library import engine
+
+    peak = engine().peak
+    counts: list[float] = []
+    start = time.perf_counter()
+
+    def compute() -> None:
+        done = 0.0
+        while done == 0.0 or time.perf_counter() - start < seconds:
+            done += peak(_FMA_ROUNDS) / 2
+        counts.append(done)
+
+    run_in_threads(compute, threads)
+    return sum(counts) / (time.perf_counter() - start)
 
 
 def matrix_products(device: str, precision: str, seconds: float) -> float:

@@ -9,6 +9,7 @@ import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -112,22 +113,34 @@ def _start_torch(builder: str, memory_format: torch.memory_format, task: Task) -
     return TorchNetwork(network.to(task.device, memory_format=memory_format), task, memory_format)  # type: ignore[call-overload]
 
 
-def _start_mmpretrain(memory_format: torch.memory_format, task: Task) -> Running:
-    """mmpretrain's own classifier of its own name, which loads the weights under its own names."""
+def mmpretrain_file(task: Task) -> tuple[str, Path]:
+    """The number in mmpretrain's name of the network, and a file of the weights under mmpretrain's names.
+
+    Args:
+        task: has network and weights.
+
+    Raises:
+        EvaluationError: mmpretrain has no such network.
+    """
     arch = task.network
     names: dict[tuple[int, ...], str] = {
         (6, 12, 24, 16): "121", (6, 12, 36, 24): "161", (6, 12, 32, 32): "169", (6, 12, 48, 32): "201",
     }  # fmt: skip
     blocks: tuple[int, ...] = getattr(arch, "block_config", ())
     number = names.get(blocks)
-    system = family_of(arch).systems["mmpretrain"]
-    if number is None or system.cannot_store(arch):
+    system = family_of(arch).systems.get("mmpretrain")
+    if number is None or system is None or system.write is None or system.cannot_store(arch):
         raise EvaluationError("mmpretrain has no configuration of this network")
-    from mmpretrain import get_model
-
     path = task.folder() / f"mmpretrain.{os.getpid()}.pth"
-    assert system.write is not None
     system.write(path, arch, read_checkpoint(task.weights).tensors, {})
+    return number, path
+
+
+def _start_mmpretrain(memory_format: torch.memory_format, task: Task) -> Running:
+    """mmpretrain's own classifier of its own name, which loads the weights under its own names."""
+    number, path = mmpretrain_file(task)
+    from mmpretrain import get_model  # here, because it takes seconds
+
     network = get_model(f"densenet{number}_3rdparty_in1k", pretrained=str(path), device=task.device).eval()
     return TorchNetwork(network.to(memory_format=memory_format), task, memory_format)
 

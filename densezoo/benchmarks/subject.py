@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from densezoo.benchmarks.limit import products
 from densezoo.benchmarks.task import Task
 from densezoo.config import load_config
 from densezoo.conversion.load import load_checkpoint
@@ -48,6 +49,12 @@ class Subject:
         """Multiply-adds of one image in convolutions and classifier."""
         arch = self.experiment.model
         return flops(count_operations(family_of(arch).computation(arch), self.image_size), "torchvision")
+
+    @property
+    def products(self) -> tuple[int, int]:
+        """The multiply-adds of one image that the native engine's algorithm has left (`densezoo.benchmarks.limit`)."""
+        arch = self.experiment.model
+        return products(family_of(arch).computation(arch), self.image_size)
 
     def task(self, program: str, device: str, precision: str, threads: int) -> Task:
         """The task of one contestant.

@@ -67,12 +67,14 @@ class Worker:
         return single_calls(self.program, self._pixels(1), seconds, calls)
 
     def ceiling(self, device: str, precision: str, seconds: float, threads: int) -> float:
-        """Multiply-adds a second (`densezoo.benchmarks.measuring.matrix_products`)."""
+        """Multiply-adds a second (`densezoo.benchmarks.measuring`: `matrix_products`, or `fused_multiply_adds`)."""
         import torch
 
-        from densezoo.benchmarks.measuring import matrix_products
+        from densezoo.benchmarks.measuring import FMA, fused_multiply_adds, matrix_products
 
         torch.set_num_threads(threads)
+        if precision == FMA:
+            return fused_multiply_adds(threads, seconds)
         return matrix_products(device, precision, seconds)
 
     def training(self, task: str, batch: int, seconds: float) -> tuple[float, float]:

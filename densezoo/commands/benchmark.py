@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from densezoo import api
-from densezoo.backends.base import BACKENDS
+from densezoo.backends.base import AUTO, BACKENDS
 from densezoo.commands import options
 from densezoo.errors import ConfigError, UnknownNameError
 from densezoo.paths import RESULTS
@@ -32,7 +32,7 @@ def make_parser() -> ArgumentParser:
     parser.add_argument(
         "subjects", nargs="+", help="names of the index or configs; checkpoint files with --what formats"
     )
-    parser.add_argument("--backend", type=_names, help=f"of densezoo: {', '.join(BACKENDS)} (default: all)")
+    parser.add_argument("--backend", type=_names, help=f"of densezoo: {', '.join(BACKENDS)} (default: all of them)")
     parser.add_argument("--precision", type=_names, default=["float32"], help="such as float32,bf16")
     parser.add_argument("--against", type=_names, default=[], help="such as timm,torchvision,openvino,onnxruntime")
     parser.add_argument("--batch-sizes", type=_numbers, default=[1, 4, 16], help="images a call (default: 1,4,16)")
@@ -69,7 +69,7 @@ def _settings(args: Namespace) -> Settings:
 
     backends = [*BACKENDS] if args.backend in (None, ["all"]) else args.backend
     for name in backends:
-        if name not in BACKENDS:
+        if name not in BACKENDS and not (name == AUTO and args.what == "evaluation"):
             raise UnknownNameError("backend", name, BACKENDS)
     given = ("against", "batch_sizes", "device", "threads", "instruction_set", "seconds", "rounds")
     return Settings(backends, precisions=args.precision, **{name: getattr(args, name) for name in given})

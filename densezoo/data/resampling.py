@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: (H, W, C) or (H, W): uint8 in 0..255 or float32 in 0..1.
 Array: TypeAlias = "NDArray[np.uint8] | NDArray[np.float32]"
@@ -195,10 +198,38 @@ def _tensorflow1(image: Image.Image | Array, size: tuple[int, int], interpolatio
     return bilinear(np.asarray(image), size, 0.0)
 
 
+def resize_planes(planes: Tensor, size: tuple[int, int], interpolation: str) -> Tensor:
+    """Planes (C, H, W) uint8, resized by PyTorch on the device that they are on.
+
+    In float32 and rounded to the nearest, where Pillow rounds its weights to 22 bits and its rows to whole numbers.
+
+    Args:
+        planes: (C, H, W) uint8.
+        size: (width, height) in pixels.
+        interpolation: ``bilinear`` or ``bicubic``, with antialias.
+    """
+    from torch.nn.functional import interpolate
+
+    width, height = size
+    if planes.shape[1:] == (height, width):
+        return planes
+    x = interpolate(planes[None].float(), (height, width), mode=interpolation, align_corners=False, antialias=True)
+    return x[0].round().clamp(0, 255).byte()
+
+
+def _torch(image: Image.Image | Array, size: tuple[int, int], interpolation: str) -> Array:
+    import torch
+
+    planes = torch.from_numpy(np.array(image)).permute(2, 0, 1)
+    resized: NDArray[np.uint8] = resize_planes(planes, size, interpolation).permute(1, 2, 0).numpy()
+    return resized
+
+
 RESIZERS: dict[str, Resize] = {
     "pil": _pillow,
     "cv2": _opencv,
     "torch7": _torch7,
     "tensorflow": _tensorflow,
     "tensorflow1": _tensorflow1,
+    "torch": _torch,
 }

@@ -113,6 +113,7 @@ def _run_set(plan: Plan, images: ImageSet, facts: RunFacts, store: StoreOptions)
     protocols, options = plan.protocols, plan.options
     if store.predictions and len(protocols) != 1:
         raise ConfigError(f"--predictions takes one protocol, found {len(protocols)}; choose one by --protocol")
+    _check_gpu_decoding(protocols, options, facts.device)
     pixels = first_pixels(images, protocols, get_augmentation(options.tta))
     backends, facts = create_backends(plan.network, plan.architecture, protocols, facts, pixels, plan.training_images)
     with state.state_folder(store.out, facts.dataset) as folder:
@@ -160,6 +161,9 @@ def _scored(
     """The records of every step: by threads that decode and compute, or by processes that decode and one caller."""
     views = [partial(sum_over_views, backend) for backend in backends]
     protocols, augmentation = [backend.protocol for backend in backends], get_augmentation(options.tta)
+    if any(protocol.decoder == "nvjpeg" for protocol in protocols):
+        yield from _scored_on_gpu(backends, images, unscored, options)
+        return
     decoder = tried_decoder(images, protocols, unscored)
     if distributed.is_main() and decoder and (line := decoder.summary(protocols)):
         logging.getLogger("densezoo").warning(line)
@@ -186,6 +190,41 @@ def _scored(
         records = scored(begin, steps, images.classes, AHEAD if isinstance(backends[0], QueuedBackend) else 0)
     with closing(records):
         yield from records
+
+
+def _scored_on_gpu(
+    backends: Sequence[Backend], images: VerifiedImages, unscored: range, options: RunOptions
+) -> Generator[Records]:
+    """The records of every step, of images that the backends' GPU decodes."""
+    from densezoo.data.nvjpeg import gpu_batches  # imports torchvision
+
+    steps = gpu_batches(
+        images,
+        [backend.protocol for backend in backends],
+        backends[0].device,
+        batch_size=options.batch_size,
+        workers=LOADERS if options.workers is None else options.workers,
+        indices=unscored,
+        on_error=options.on_error,
+    )
+    begin, ahead = [partial(begin_sum_over_views, each) for each in backends], isinstance(backends[0], QueuedBackend)
+    with closing(scored(begin, steps, images.classes, AHEAD if ahead else 0)) as records:
+        yield from records
+
+
+def _check_gpu_decoding(protocols: Sequence[Protocol], options: RunOptions, device: str) -> None:
+    """Refuse what protocols that decode on a GPU can't be combined with.
+
+    Raises:
+        ConfigError: says what to give instead.
+    """
+    on_gpu = [protocol.decoder == "nvjpeg" for protocol in protocols]
+    if any(on_gpu) and (options.tta or options.cache or not device.startswith("cuda") or not all(on_gpu)):
+        name = protocols[on_gpu.index(True)].name
+        raise ConfigError(
+            f"protocol {name} decodes on a GPU, one view of an image, and keeps no pixels: give --device cuda, no "
+            "--tta and no other protocol beside it; or another --protocol"
+        )
 
 
 def _score(

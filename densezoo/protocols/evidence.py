@@ -65,7 +65,8 @@ EVIDENCE: Mapping[str, Evidence] = {
     "gluon": Evidence(_RECORDED, "gluoncv 0.10.5.post0's data set and transform_eval on mxnet 1.9.1", 0, _OLD_OPENCV),
     "gluon-record": Evidence(_RECORDED, "mxnet 1.9.1's ImageRecordIter with imgclsmob's arguments", 3e-7, _OLD_OPENCV),
     "tf2cv": Evidence(_RECORDED, "the functions of imgclsmob's validation in imagenet1k_cls_dataset.py @1812673, "
-                      "copied out of the file, on tensorflow-cpu 2.4.4, keras_preprocessing 1.1.2, opencv-python-headless 4.5.5.64 and pillow 10.4.0", 3e-7),
+                      "copied out of the file, on tensorflow-cpu 2.4.4, keras_preprocessing 1.1.2, "
+                      "opencv-python-headless 4.5.5.64 and pillow 10.4.0", 3e-7),
     "paddle": Evidence(_RECORDED, "paddleclas 2.2.1's ImageNetDataset and operators on opencv-python 4.4.0.46", 1e-6,
                        _OLD_OPENCV),
     "mindspore-hub": Evidence(_RECORDED, "mindspore 2.10.0, its transforms in the order of classification.py", 0),

@@ -74,7 +74,8 @@ def comparison(benchmarks: Sequence[Benchmark], what: What) -> str:
     rows = [_compared(each) for each in chosen(benchmarks, what)]
     measured = {each.instruction_set for each in benchmarks if each.what == what}
     absent = [name for name in EXPECTED if name not in measured]
-    note = f"\n{NOT_MEASURED.capitalize()} on: {', '.join(absent)}, for want of such a machine.\n" if absent else ""
+    absent += [] if any(each.machine.gpu for each in benchmarks if each.what == what) else ["a GPU"]
+    note = f"\n{NOT_MEASURED.capitalize()} on: {', '.join(absent)}.\n" if absent else ""
     return markdown(rows) + note
 
 
@@ -86,6 +87,7 @@ def _compared(benchmark: Benchmark) -> dict[str, str]:
         "px": str(benchmark.image_size),
         "images": f"{benchmark.images:,}" if benchmark.images is not None else "",
         "instructions": benchmark.instruction_set,
+        "threads": str(benchmark.threads),
         "backend": best.name.removeprefix(OWN) if best is not None else "",
         "images/s": _shown(spread(own).median) if own else NOT_MEASURED,
         "seconds": _shown(spread(best.seconds).median) if best is not None and best.seconds else "",
@@ -123,13 +125,47 @@ def everything(benchmarks: Sequence[Benchmark], what: What) -> str:
         measured = sorted(
             (c for c in each.contestants if c.not_measured is None), key=lambda c: -spread(rates(each, c)).median
         )
-        heads = {"model": each.model, "images": str(each.images or ""), "instructions": each.instruction_set}
+        heads = {
+            "model": each.model,
+            "images": str(each.images or ""),
+            "instructions": each.instruction_set,
+            "threads": str(each.threads),
+            "others' load": f"{100 * each.load.others:.0f} %",
+        }
         rows += [{**heads, **row(each, c)} for c in measured]
         notes += [
             f"- {each.model}, {each.instruction_set}: {c.name} {c.precision} is {NOT_MEASURED}: {c.not_measured}\n"
             for c in missing(each)
         ]
     return markdown(rows) + ("\n" + "".join(dict.fromkeys(notes)) if notes else "")
+
+
+def limits(benchmarks: Sequence[Benchmark]) -> str:
+    """How near densezoo's own engine is to the products that its algorithm can't do without.
+
+    Args:
+        benchmarks: of all kinds.
+    """
+    rows = []
+    for each in chosen(benchmarks, "inference"):
+        own, peak = best_of(each, [f"{OWN}native"]), each.ceilings.get("fma")
+        if own is None or peak is None or each.products is None:
+            continue
+        taken = 1000 * each.threads / spread(rates(each, own)).median
+        direct, winograd = (1000 * each.threads * count / spread(peak).median for count in each.products)
+        rows.append(
+            {
+                "model": each.model,
+                "instructions": each.instruction_set,
+                "ms an image and core": f"{taken:.2f}",
+                "direct products at the peak": f"{direct:.2f}",
+                "Winograd's products at the peak": f"{winograd:.2f}",
+                "both of the whole": f"{100 * (direct + winograd) / taken:.0f} %",
+                "G multiply-adds/s a core at the peak": f"{spread(peak).median / each.threads / 1e9:.1f}",
+                "others' load": f"{100 * each.load.others:.0f} %",
+            }
+        )
+    return markdown(rows)
 
 
 def machines(benchmarks: Sequence[Benchmark]) -> str:
@@ -200,6 +236,7 @@ SPEED_TABLES: Mapping[str, Callable[[], str]] = {
     "speed/readme": lambda: readme(stored()),
     "speed/evaluation": lambda: comparison(stored(), "evaluation"),
     "speed/inference": lambda: comparison(stored(), "inference"),
+    "speed/limit": lambda: limits(stored()),
     "speed/training": lambda: everything(stored(), "training"),
     "speed/every-evaluation": lambda: everything(stored(), "evaluation"),
     "speed/every-inference": lambda: everything(stored(), "inference"),

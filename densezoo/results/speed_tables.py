@@ -114,6 +114,8 @@ def printed(benchmark: Benchmark) -> str:
     about = f"{benchmark.what} of {benchmark.model} at {benchmark.image_size} px on {benchmark.machine.cpu}"
     lines = [f"{about}, {benchmark.instruction_set}, {benchmark.threads} threads\n", table(benchmark)]
     lines += [f"{c.name} {c.precision}: {NOT_MEASURED}: {c.not_measured}\n" for c in missing(benchmark)]
+    peaks = {name: f"{spread(rates).median / 1e9:.1f}" for name, rates in benchmark.ceilings.items()}
+    lines += [f"ceiling, {name}: {peak} G multiply-adds/s\n" for name, peak in peaks.items()]
     lines += [f"{100 * benchmark.load.others:.0f} % of the cores' time went to other processes\n"]
     for precision in dict.fromkeys(c.precision for c in benchmark.contestants):
         if (best := fastest(benchmark, precision)) is not None:

@@ -117,8 +117,10 @@ class Benchmark:
         threads: that every contestant computed with.
         image_size: side of the images in pixels.
         multiply_adds: of one image, in convolutions and classifier.
+        products: (direct, in Winograd's domain) multiply-adds of one image that the native engine's algorithm has left.
         images: of the evaluated set, by whole evaluations; None otherwise.
-        ceilings: {precision: multiply-adds a second of each round, in a product of large square matrices}.
+        ceilings: {precision: multiply-adds a second of each round, in a product of large square matrices}, and "fma":
+            those of float32 in registers alone.
         contestants: in the order in which each round ran them.
         machine, load: of the run.
         versions: {package: version}.
@@ -137,6 +139,7 @@ class Benchmark:
     threads: int
     image_size: int
     multiply_adds: int
+    products: tuple[int, int] | None = None
     images: int | None = None
     ceilings: Mapping[str, tuple[float, ...]]
     contestants: tuple[Contestant, ...]

@@ -43,13 +43,13 @@ class Protocol:
     source: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    decoder: Literal["pil", "cv2.imread", "cv2.imdecode", "torch7", "mindspore"] = "pil"
+    decoder: Literal["pil", "cv2.imread", "cv2.imdecode", "torch7", "mindspore", "nvjpeg"] = "pil"
     exif: bool = False
     resize: int | None = None
     long_side: Literal["floor", "half_even", "single", "same", "cut"] = "floor"
     interpolation: Literal["bilinear", "bicubic"] | None = None
     antialias: bool = True
-    resize_backend: Literal["pil", "cv2", "torch7", "tensorflow", "tensorflow1"] = "pil"
+    resize_backend: Literal["pil", "cv2", "torch7", "tensorflow", "tensorflow1", "torch"] = "pil"
     crop: int | None = None
     keeps_crop_size: bool = False
     image_size: int | None = None
@@ -69,7 +69,7 @@ class Protocol:
     @property
     def float_pixels(self) -> bool:
         """Whether its pixels are float32 in the value range: it resizes in floats. Otherwise they are uint8."""
-        return self.resize is not None and self.resize_backend == "torch7"
+        return self.resize is not None and self.resize_backend in ("torch7", "tensorflow", "tensorflow1")
 
     def __post_init__(self) -> None:
         channels, sampler = len(self.channel_order), self.resize_backend
@@ -79,9 +79,9 @@ class Protocol:
             f"long_side is {self.long_side}, and nothing is resized": self.resize is None and self.long_side != "floor",
             f"crop {self.crop} needs a resize of at least that": (self.crop or 0) > (self.resize or 0),
             "what it resizes need not have a size": self.image_size is not None and self.resize is not None,
-            f"{self.decoder} knows no EXIF": self.exif and self.decoder in ("torch7", "mindspore"),
+            f"{self.decoder} knows no EXIF": self.exif and self.decoder in ("torch7", "mindspore", "nvjpeg"),
             f"{self.decoder} has no grey channel alone": channels == 1 and self.decoder != "pil",
-            f"antialias is {self.antialias}, and {sampler} can't": self.antialias != (sampler == "pil"),
+            f"antialias is {self.antialias}, and {sampler} can't": self.antialias != (sampler in ("pil", "torch")),
             f"torch7 has no {self.interpolation}": sampler == "torch7" and self.interpolation != "bicubic",
             f"{sampler} resizes to pixels in 0..255, and it has no {self.interpolation}": sampler.startswith(
                 "tensorflow"

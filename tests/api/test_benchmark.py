@@ -92,6 +92,13 @@ def test_an_instruction_set_that_the_machine_lacks_is_refused(tmp_path: Path, mo
         api.benchmark_inference(SMALL, dataclasses.replace(SETTINGS, instruction_set="amx"), folder=tmp_path)
 
 
+def test_nothing_is_stored_where_nothing_was_measured(here: None, tmp_path: Path) -> None:
+    failing = dataclasses.replace(SETTINGS, backends=[], against=["timm"])
+    with pytest.raises(BenchmarkError, match="nothing was measured: timm: builder 'timm' can't express"):
+        api.benchmark_inference(SMALL, failing, folder=tmp_path / "new", say=lambda line: None)
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_whole_evaluation_is_stored_under_its_number_of_images(
     here: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

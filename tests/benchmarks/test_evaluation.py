@@ -12,7 +12,8 @@ from benchmark_runs import small_subject
 from PIL import Image
 
 from densezoo.benchmarks import evaluation
-from densezoo.benchmarks.evaluation import Evaluated, Evaluations, evaluated, measure_evaluations
+from densezoo.benchmarks.evaluation import Evaluations, evaluated, measure_evaluations
+from densezoo.benchmarks.evaluators import Evaluated
 from densezoo.benchmarks.inference import Settings
 from densezoo.benchmarks.processes import Finished
 from densezoo.benchmarks.subject import make_subject
@@ -52,8 +53,9 @@ def test_the_commands_are_densezoo_s_test_and_timm_s_validation(tmp_path: Path) 
     assert "--channels-last" in commands["timm channels-last", "float32"]
     assert commands["timm channels-last", "bf16"][-2:] == ["--amp-dtype", "bf16"]
     assert (tmp_path / "classes.txt").read_text().split()[0] == "n01440764"
-    with pytest.raises(BenchmarkError, match="--against keras: only timm's evaluation is known"):
-        evaluated(subject, settings(against=["keras"]), sets, tmp_path)
+    (*_, none) = evaluated(subject, settings(against=["openvino"]), sets, tmp_path)
+    assert none.name == "openvino"
+    assert str(none.failed).startswith("its package evaluates nothing")
 
 
 def test_rounds_are_interleaved_after_one_run_that_is_not_timed(
@@ -78,12 +80,12 @@ def test_rounds_are_interleaved_after_one_run_that_is_not_timed(
     rows = [
         Evaluated(name, "float32", True, lambda images, kept, name=name: [  # type: ignore[misc]
             "python", "-m", name, str(images), *(["--predictions", "x"] if kept else [])
-        ], first_run="timm" not in name)
+        ], kind=".json", first_run="timm" not in name)
         for name in ("own", "timm")
     ]  # fmt: skip
     monkeypatch.setattr(evaluation, "evaluated", lambda *_: rows)
     monkeypatch.setattr(
-        evaluation, "_first_classes", lambda path: json.loads((tmp_path / "predictions.json").read_text())
+        evaluation, "first_classes", lambda path: json.loads((tmp_path / "predictions.json").read_text())
     )
     images = small_images(tmp_path / "source", 3, 8)
     sets = Evaluations(images, 7, tmp_path / "weights")

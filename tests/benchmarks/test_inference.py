@@ -36,7 +36,8 @@ def test_each_round_measures_every_batch_size(tmp_path: Path) -> None:
     assert own.latency.calls >= 15
     assert own.error == 0.0
     assert own.peak_memory
-    assert {precision: len(rates) for precision, rates in ceilings.items()} == {"float32": 3}
+    assert len(ceilings["float32"]) == 3
+    assert set(ceilings) <= {"float32", "fma"}  # fma where the native engine is built
     assert said == [f"round {number} of 3 done" for number in (1, 2, 3)]
 
 

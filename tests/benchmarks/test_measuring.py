@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from densezoo.benchmarks.measuring import (
     CEILING_SIDE,
+    fused_multiply_adds,
     matrix_products,
     random_pixels,
     run_in_threads,
@@ -65,6 +67,19 @@ def test_an_error_in_a_thread_is_raised() -> None:
 
     with pytest.raises(RuntimeError, match="lost"):
         run_in_threads(fail, 2)
+
+
+def test_fused_multiply_adds_of_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    def peak(rounds: int) -> float:
+        time.sleep(0.01)
+        return 2.0 * rounds
+
+    engine = SimpleNamespace(peak=peak)
+    monkeypatch.setattr("densezoo.backends.native.library.engine", lambda: engine)
+    monkeypatch.setattr("densezoo.benchmarks.measuring._FMA_ROUNDS", 1000)
+    one, two = (fused_multiply_adds(threads, 0.0) for threads in (1, 2))
+    assert 0 < one <= 1000 / 0.01
+    assert 0 < two <= 2000 / 0.01
 
 
 @pytest.mark.parametrize("precision", ["float32", "bf16"])

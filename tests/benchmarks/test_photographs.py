@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from densezoo.benchmarks.photographs import image_id, repeat_images
+from densezoo.benchmarks.photographs import image_id, repeat_images, some_images
 from densezoo.errors import BenchmarkError
 
 
@@ -30,9 +30,20 @@ def test_a_folder_s_images_are_repeated_in_turn(three: Path, tmp_path: Path) -> 
     assert len({(images / name).stat().st_ino for name in files}) == 7
 
 
-def test_fewer_are_the_first(three: Path, tmp_path: Path) -> None:
+def test_fewer_are_spread_over_the_classes(three: Path, tmp_path: Path) -> None:
+    """Of CIFAR's 10,000 test images the first 230 are all airplanes, in which densezoo sees no classes."""
+    (three / "val/dog/b.jpg").write_text("fourth")
     images = repeat_images(three, 2, tmp_path / "new")
-    assert sorted(path.name for path in images.rglob("*.*")) == ["0000_a.JPEG", "0000_b.png"]
+    assert sorted(path.parent.name for path in images.rglob("*.*")) == ["cat", "dog"]
+
+
+def test_some_of_them_have_the_same_names(three: Path, tmp_path: Path) -> None:
+    images = repeat_images(three, 9, tmp_path / "all")
+    some = some_images(images, 4, tmp_path / "few")
+    names = {path.relative_to(some).as_posix() for path in some.rglob("*.*")}
+    assert len(names) == 4
+    assert {name.split("/")[1] for name in names} == {"cat", "dog"}
+    assert names < {path.relative_to(images).as_posix() for path in images.rglob("*.*")}
 
 
 def test_a_tar_is_unpacked(three: Path, tmp_path: Path) -> None:

@@ -65,11 +65,15 @@ def test_every_option_reaches_the_measurement(
     assert tool("benchmark", "--what", "evaluation", SMALL, *more_options) == 0
     assert [more["images"] for _, _, more in asked[2:]] == [10, 20]
     assert asked[-1][2]["clones"] == [tmp_path]
+    assert tool("benchmark", "--what", "evaluation", SMALL, "--backend", "auto", *more_options) == 0
+    assert asked[-1][1].backends == ["auto"]
 
 
 def test_what_can_t_be_measured_is_refused(tool: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
     assert tool("benchmark", "densenet121", "--backend", "egaer") == 1
     assert capsys.readouterr().err == "error: there is no backend 'egaer'; did you mean 'eager'?\n"
+    assert tool("benchmark", "densenet121", "--backend", "auto") == 1  # which backend is timed has to be named
+    assert "there is no backend 'auto'" in capsys.readouterr().err
     assert tool("benchmark", "--what", "evaluation", "densenet121") == 1
     assert "--what evaluation needs --data-root" in capsys.readouterr().err
 

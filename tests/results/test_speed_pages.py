@@ -7,7 +7,7 @@ import dataclasses
 from examples import example_benchmark
 
 from densezoo.results import speed_pages
-from densezoo.results.speed_pages import comparison, everything, machines, published, readme
+from densezoo.results.speed_pages import comparison, everything, limits, machines, published, readme
 
 
 def test_a_comparison_has_a_row_a_benchmark_and_says_what_was_not_measured() -> None:
@@ -20,7 +20,7 @@ def test_a_comparison_has_a_row_a_benchmark_and_says_what_was_not_measured() -> 
     assert (cells["images/s"], cells["x timm"], cells["x mmpretrain"]) == ("40.0", "4.00", "not measured")
     assert "| x OpenVINO |" not in head  # nobody asked for it
     assert second.startswith("| densenet161 |")
-    assert note == "Not measured on: avx512, amx, for want of such a machine."
+    assert note == "Not measured on: avx512, amx, a GPU."
 
 
 def test_the_best_flags_are_the_fastest_of_timm_s() -> None:
@@ -37,6 +37,15 @@ def test_every_contestant_stands_somewhere() -> None:
     text = everything([example_benchmark()], "inference")
     assert "| densenet121 |" in text
     assert "- densenet121, avx2: mmpretrain float32 is not measured: it is not installed\n" in text
+
+
+def test_the_limit_is_the_products_at_the_peak_of_a_core() -> None:
+    head, _, cells = limits([example_benchmark(), example_benchmark(ceilings={})]).splitlines()
+    found = dict(zip(head.strip("| ").split(" | "), cells.strip("| ").split(" | ")))
+    assert found["ms an image and core"] == "50.00"  # 40 images a second on two cores
+    assert found["direct products at the peak"] == "34.88"  # 1.5 G at 43 G a second and core
+    assert found["Winograd's products at the peak"] == "9.30"
+    assert found["both of the whole"] == "88 %"
 
 
 def test_machines_and_versions() -> None:

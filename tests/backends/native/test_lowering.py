@@ -29,7 +29,7 @@ def kinds(arch: DenseNetArchitecture) -> Counter[Kind]:
 
 
 def test_densenet121() -> None:
-    """One step a dense layer, whose 1x1 convolution is a part of it, and one a transition; the classifier is a product."""
+    """One step a dense layer, of which its 1x1 convolution is a part, one a transition; the classifier is a product."""
     expected = {Kind.LOAD: 1, Kind.PATCHES: 1, Kind.POOL: 2, Kind.PRODUCT: 1, Kind.WINOGRAD: 58, Kind.POOLED: 3}
     assert kinds(DenseNetArchitecture()) == expected
 

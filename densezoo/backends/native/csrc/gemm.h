@@ -28,13 +28,13 @@ struct Output {
 // What is packed next: fetched into the cache while the processor multiplies, a part before each tile.
 struct Ahead {
   const float *const *rows;
-  int count, length;  // rows, floats of each
+  int count, start, length;  // rows; of each the first float and how many
 
   // Fetches rows `first` to `first + number`, and of these the share of columns that `part` of `parts` is.
   void fetch(int first, int number, int part, int parts) const {
     for (int r = first; r < min(first + number, count); ++r)
       for (int k = length * part / parts / 16 * 16; k < length * (part + 1) / parts; k += 16)
-        __builtin_prefetch(rows[r] + k);
+        __builtin_prefetch(rows[r] + start + k);
   }
 };
 
@@ -50,7 +50,7 @@ void multiply_tile(const float *a, const float *b, int depth, const Output &out,
       const int c = column + v * kVector;
       sum[r][v] = !first ? load(out.rows[row + r] + c) : out.bias ? load(out.bias + c) : zero();
     }
-#pragma GCC unroll 2
+#pragma GCC unroll 4
   for (int k = 0; k < depth; ++k) {
     Vec right[Vectors];
 #pragma GCC unroll 2

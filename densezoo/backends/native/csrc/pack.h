@@ -62,16 +62,17 @@ void pack_pixels(const Step &step, const float *const *pixels, const Block &bloc
 // The image's convolution: the pixels of each window, row after row. The map has no unused floats, so the pixels of a
 // window's row are one run, and has the padding already.
 void pack_windows(const Step &step, const float *arena, const Block &block, float *packed) {
-  const int run = step.kernel[1] * step.in.channels, end = block.start + block.length;
+  const int run = step.kernel[1] * step.in.channels;
+  const int first_row = block.start / run, first_skipped = block.start % run;
   Pixel pixel = Pixel::of(block.row, step.out);
   for (int r = 0; r < block.rows; ++r, pixel.advance(step.out)) {
     const float *window = at(arena, step.in, pixel.image, pixel.y * step.strides[0], pixel.x * step.strides[1]);
-    for (int k = block.start; k < end;) {
-      const int y = k / run, skipped = k % run, taken = min(run - skipped, end - k);
-      const float *from = window + y * step.in.row_stride + skipped;
-      float *to = packed + r * kRow + k - block.start;
+    const float *from = window + first_row * step.in.row_stride;
+    for (int k = 0, skipped = first_skipped; k < block.length; skipped = 0, from += step.in.row_stride) {
+      const int taken = min(run - skipped, block.length - k);
+      float *to = packed + r * kRow + k;
       // What a run's last vector writes behind it is overwritten by the next run, or lies behind the packed row.
-      for (int c = 0; c < taken; c += kVector) store(to + c, load(from + c));
+      for (int c = 0; c < taken; c += kVector) store(to + c, load(from + skipped + c));
       k += taken;
     }
   }
@@ -125,8 +126,10 @@ void multiply_pixels(const Step &step, int first, int end, int total, const Map 
     for (int start = 0; start < depth; start += kDepth) {
       const Block block{row, rows, start, min(kDepth, depth - start)};
       pack(step, arena, pixels, block, packed);
-      multiply(packed, rows, step.weights, depth, step.out.channels, start, {outputs, step.bias, step.relu != 0},
-               {next, after, start + kDepth < depth ? 0 : min(kDepth, depth)});
+      const int later = start + kDepth;  // of these rows; after the last of their blocks come the next rows
+      const Ahead ahead = later < depth ? Ahead{pixels, pixelwise ? rows : 0, later, min(kDepth, depth - later)}
+                                        : Ahead{next, after, 0, min(kDepth, depth)};
+      multiply(packed, rows, step.weights, depth, step.out.channels, start, {outputs, step.bias, step.relu != 0}, ahead);
     }
   }
 }

@@ -189,7 +189,7 @@ void multiply_positions(const Step &step, const Layout &layout, int tiles, const
     for (int t = 0; t < tiles; ++t) rows[t] = products + (p * kTiles + t) * layout.columns;
     for (int b = 0; b < layout.blocks(); ++b)
       multiply(inputs + p * layout.position() + b * layout.block(), tiles, weights, layout.channels,
-               step.out.channels, b * kDepth, {rows, nullptr, false}, {nullptr, 0, 0});
+               step.out.channels, b * kDepth, {rows, nullptr, false}, {nullptr, 0, 0, 0});
   }
 }
 
