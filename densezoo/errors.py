@@ -14,6 +14,7 @@
     ├── EvaluationError    a run that can't give a number: NaN logits, an image scored twice
     │   └── BackendError   a backend that can't express the network, the precision or the device
     ├── TrainingError      a training run that can't start or diverged
+    ├── BenchmarkError     a program that can't be timed: not installed, can't run the network, ended
     └── ResultError        a stored result or a generated table: broken, stale, not what was expected
 
 A message says what was expected, what was found, where (file, and offset or field), and what to do next.
@@ -104,6 +105,9 @@ class BackendError(EvaluationError): ...
 
 
 class TrainingError(DensezooError): ...
+
+
+class BenchmarkError(DensezooError): ...
 
 
 class ResultError(DensezooError): ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ import yaml
 from densezoo.data.contents import VerifiedImages, content_digests, verified
 from densezoo.data.images import ArrayImages
 from densezoo.evaluation.metrics import RECORD, Counts, Records, measure, score
-from densezoo.types import EvalResult, RunFacts
+from densezoo.types import Benchmark, Contestant, EvalResult, Latency, Load, Machine, RunFacts
 
 
 def randomise_statistics(model: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
@@ -111,3 +112,40 @@ def write_index(folder: Path, **changes: object) -> Path:
     (folder / "mine.yml").write_text(yaml.safe_dump({"Collections": [collection], "Models": [model]}))
     (folder / "model-index.yml").write_text("Import: [mine.yml]\n")
     return folder / "model-index.yml"
+
+
+def example_benchmark(**changes: object) -> Benchmark:
+    """A run of three rounds, in which timm was measured and mmpretrain was not.
+
+    Args:
+        changes: fields that differ.
+    """
+    own = Contestant(
+        name="densezoo native",
+        instruction_set="avx2",
+        rates={"1": (20.0, 21.0, 19.0), "4": (40.0, 42.0, 38.0)},
+        latency=Latency(0.05, 0.06, 0.07, 100),
+        peak_memory=300 * 2**20,
+        error=1.6e-6,
+    )
+    theirs = Contestant(name="timm", instruction_set="avx2", rates={"4": (10.0, 14.0, 8.0)}, error=0.0)
+    absent = Contestant(name="mmpretrain", instruction_set="avx2", rates={}, not_measured="it is not installed")
+    values: dict[str, Any] = {
+        "what": "inference",
+        "model": "densenet121",
+        "instruction_set": "avx2",
+        "device": "cpu",
+        "threads": 2,
+        "image_size": 224,
+        "multiply_adds": 2_834_161_664,
+        "products": (1_500_000_000, 400_000_000),
+        "ceilings": {"float32": (8.5e10, 8.5e10, 8.5e10), "fma": (8.6e10, 8.6e10, 8.6e10)},
+        "contestants": (own, theirs, absent),
+        "machine": Machine("AMD EPYC", 2, ("avx2", "avx512"), {"L1d": 32768, "L2": 2**20}, 24 * 2**30),
+        "load": Load(0.5, 0.25),
+        "versions": {"torch": "2.15.0", "timm": "1.0.31"},
+        "commit": None,
+        "date": "2026-11-22T00:00:00+00:00",
+        "command": "densezoo benchmark densenet121",
+    }
+    return Benchmark(**{**values, **changes})

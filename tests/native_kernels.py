@@ -51,18 +51,19 @@ class Case:
         engine = library.engine(bits)
         images, height, width, channels = self.x.shape
         stride = channels if self.dense else _stride(channels)
-        source = library.Map(0, height * width * stride, height, width, stride, channels)
+        source = library.Map(0, height * width * stride, width * stride, height, width, stride, channels)
         slack = -(-(images * source.image_stride + SLACK) // 16) * 16
         out_stride = _stride(self.before + self.out[2])
-        image = self.out[0] * self.out[1] * out_stride
-        target = library.Map(slack + self.before, image, *self.out[:2], out_stride, self.out[2])
+        row = self.out[1] * out_stride
+        image = self.out[0] * row
+        target = library.Map(slack + self.before, image, row, *self.out[:2], out_stride, self.out[2])
         step = library.Step(kind=self.kind, relu=int(self.relu), input=source, output=target)
         held = self._point(step)
         end = slack + -(-(images * image + SLACK) // 16) * 16
         arena = aligned(end + engine.scratch_of(ctypes.byref(step)) + SLACK)
         arena.fill(np.nan)
         _view(arena, source, images)[..., :channels] = self.x
-        whole = library.Map(slack, image, *self.out[:2], out_stride, self.before)
+        whole = library.Map(slack, image, row, *self.out[:2], out_stride, self.before)
         _view(arena, whole, images)[..., : self.before] = 7.0
         program = library.Program(ctypes.pointer(step), 1, 0, end, target)
         logits = np.empty((images, self.out[2]), np.float32)

@@ -26,6 +26,7 @@ ROWS = [
     {"results"},
     {"evaluation"},
     {"training"},
+    {"benchmarks"},
     {"api"},
     {"commands"},
 ]

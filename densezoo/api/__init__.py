@@ -12,7 +12,12 @@ from densezoo.paths import ROOT
 
 if TYPE_CHECKING:
     from densezoo.api.analysis import analyze
-    from densezoo.api.benchmark import benchmark_formats
+    from densezoo.api.benchmark import (
+        benchmark_evaluation,
+        benchmark_formats,
+        benchmark_inference,
+        benchmark_training,
+    )
     from densezoo.api.cards import model_card
     from densezoo.api.conversion import convert_checkpoint
     from densezoo.api.documents import check_index, make_tables
@@ -27,7 +32,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "analyze",
+    "benchmark_evaluation",
     "benchmark_formats",
+    "benchmark_inference",
+    "benchmark_training",
     "check_index",
     "class_names",
     "convert_checkpoint",
@@ -51,7 +59,10 @@ __all__ = [
 #: {public name: its module}.
 _MODULES = {
     "analyze": "densezoo.api.analysis",
+    "benchmark_evaluation": "densezoo.api.benchmark",
     "benchmark_formats": "densezoo.api.benchmark",
+    "benchmark_inference": "densezoo.api.benchmark",
+    "benchmark_training": "densezoo.api.benchmark",
     "check_index": "densezoo.api.documents",
     "class_names": "densezoo.api.labels",
     "convert_checkpoint": "densezoo.api.conversion",

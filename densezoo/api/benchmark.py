@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Sequence
+import re
+import shlex
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import TypedDict
 
+from densezoo.benchmarks.evaluation import Evaluations, measure_evaluations
+from densezoo.benchmarks.inference import Say, Settings, measure_ceilings, measure_inference
+from densezoo.benchmarks.loading import interleaved_medians, load_with_torchfile
+from densezoo.benchmarks.programs import PROGRAMS
+from densezoo.benchmarks.subject import Subject, make_subject
+from densezoo.benchmarks.training import measure_training
 from densezoo.conversion.load import load_checkpoint
-from densezoo.evaluation.timing import interleaved_medians, load_with_torchfile
+from densezoo.errors import BenchmarkError
 from densezoo.files import write_atomically
 from densezoo.paths import RESULTS, ROOT
 from densezoo.results import provenance
+from densezoo.results.benchmarks import FOLDER, write_benchmark
+from densezoo.results.machine import LoadMeter, describe_machine
+from densezoo.types.benchmark import Benchmark, Contestant, What
 
 
 class LoadingTime(TypedDict):
@@ -34,7 +48,7 @@ class LoadingTime(TypedDict):
 
 
 def benchmark_formats(
-    files: Sequence[str | Path], *, rounds: int = 5, folder: str | Path = RESULTS / "benchmarks"
+    files: Sequence[str | Path], *, rounds: int = 5, folder: str | Path = RESULTS / FOLDER
 ) -> tuple[Path, list[LoadingTime]]:
     """Measure how long checkpoint files take to load as models, beside PyPI's torchfile if it is installed.
 
@@ -66,3 +80,183 @@ def benchmark_formats(
     stored = Path(folder) / "formats.json"
     write_atomically(stored, json.dumps({"files": rows, **facts, "commit": provenance.commit(ROOT)}, indent=2) + "\n")
     return stored, rows
+
+
+def benchmark_inference(
+    model: str,
+    settings: Settings,
+    *,
+    protocol: str | None = None,
+    image_size: int | None = None,
+    weights: Path | None = None,
+    folder: Path = RESULTS / FOLDER,
+    say: Say = print,
+) -> tuple[Path, Benchmark]:
+    """Time a network alone, by densezoo's backends and by other packages, in interleaved rounds.
+
+    Args:
+        model: a name of the index, or the path of a config.
+        settings: who is timed, and how.
+        protocol, image_size, weights: as of `densezoo.benchmarks.subject.make_subject`.
+        folder: of the stored benchmark.
+        say: is told what was done, a line each.
+
+    Returns:
+        The path of the stored benchmark, and the benchmark.
+
+    Raises:
+        UnknownNameError, BenchmarkError: there is no such model, program or instruction set.
+        DensezooError: the weights can't be read or don't fit.
+    """
+    run = _Run(settings)
+    with tempfile.TemporaryDirectory(prefix="densezoo-benchmark-") as temporary:
+        subject = make_subject(model, Path(temporary), protocol, image_size, weights)
+        found, ceilings = measure_inference(subject, settings, say)
+    return run.stored("inference", subject, found, ceilings, folder)
+
+
+def benchmark_evaluation(
+    model: str,
+    settings: Settings,
+    data_root: Path,
+    *,
+    images: int = 1000,
+    clones: Sequence[Path] = (),
+    protocol: str | None = None,
+    weights: Path | None = None,
+    folder: Path = RESULTS / FOLDER,
+    say: Say = print,
+) -> tuple[Path, Benchmark]:
+    """Time whole evaluations, from the start of each process to its printed result, in interleaved rounds.
+
+    Args:
+        model, settings, protocol, weights, folder, say: as of `benchmark_inference`.
+        data_root, images, clones: as of `densezoo.benchmarks.evaluation.Evaluations`.
+
+    Returns:
+        The path of the stored benchmark, and the benchmark.
+
+    Raises:
+        UnknownNameError, BenchmarkError: as of `benchmark_inference`; there are no images.
+    """
+    run = _Run(settings)
+    with tempfile.TemporaryDirectory(prefix="densezoo-benchmark-") as temporary:
+        subject = make_subject(model, Path(temporary), protocol, None, weights)
+        read = subject.weights if weights is None else weights.resolve()
+        sets = Evaluations(data_root.resolve(), images, read, clones)
+        found = measure_evaluations(subject, settings, sets, Path(temporary), say)
+        ceilings = measure_ceilings(settings)
+    return run.stored("evaluation", subject, found, ceilings, folder, images)
+
+
+def benchmark_training(
+    model: str,
+    settings: Settings,
+    *,
+    protocol: str | None = None,
+    image_size: int | None = None,
+    weights: Path | None = None,
+    folder: Path = RESULTS / FOLDER,
+    say: Say = print,
+) -> tuple[Path, Benchmark]:
+    """Time training steps of densezoo's network and of other packages', in interleaved rounds.
+
+    Args:
+        model, settings, protocol, image_size, weights, folder, say: as of `benchmark_inference`.
+
+    Returns:
+        The path of the stored benchmark, and the benchmark.
+
+    Raises:
+        UnknownNameError, BenchmarkError: as of `benchmark_inference`.
+    """
+    run = _Run(settings)
+    with tempfile.TemporaryDirectory(prefix="densezoo-benchmark-") as temporary:
+        subject = make_subject(model, Path(temporary), protocol, image_size, weights)
+        found = measure_training(subject, settings, say)
+    return run.stored("training", subject, found, measure_ceilings(settings), folder)
+
+
+class _Run:
+    """One run of a benchmark: what is known when it begins, and what is stored when it ends.
+
+    Args:
+        settings: of the run.
+
+    Raises:
+        BenchmarkError: the machine hasn't the instruction set that was asked for.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings, self.meter = settings, LoadMeter()
+        self.commit, self.date = provenance.commit(ROOT), provenance.now()
+        self.machine = describe_machine(_gpu(settings.device))
+        has, asked = self.machine.instruction_sets, settings.instruction_set
+        if asked is not None and (asked not in has or self.machine.gpu):
+            raise BenchmarkError(
+                f"--instruction-set {asked}: this machine's CPU has {', '.join(has) or 'none that is known'}"
+                + (", and --device is a GPU" if self.machine.gpu else "")
+            )
+
+    def stored(
+        self,
+        what: What,
+        subject: Subject,
+        found: Iterable[Contestant],
+        ceilings: dict[str, tuple[float, ...]],
+        folder: Path,
+        images: int | None = None,
+    ) -> tuple[Path, Benchmark]:
+        """Store what was measured; return the file and the benchmark."""
+        best = self.settings.instruction_set or ([*self.machine.instruction_sets] or ["unknown"])[-1]
+        rows = tuple(found)
+        if not any(row.rates or row.seconds for row in rows):
+            raise BenchmarkError(f"nothing was measured: {'; '.join(f'{r.name}: {r.not_measured}' for r in rows)}")
+        benchmark = Benchmark(
+            what=what,
+            model=subject.name,
+            instruction_set=re.sub(r"\W+", "-", self.machine.gpu.lower()) if self.machine.gpu else best,
+            device=self.settings.device,
+            threads=self.settings.threads,
+            image_size=subject.image_size,
+            multiply_adds=subject.multiply_adds,
+            products=subject.products,
+            images=images,
+            ceilings=ceilings,
+            contestants=rows,
+            machine=self.machine,
+            load=self.meter.load(),
+            versions={**provenance.versions(), **_versions(rows)},
+            commit=self.commit,
+            date=self.date,
+            command=_command(sys.argv[1:]),
+        )
+        return write_benchmark(folder, benchmark), benchmark
+
+
+def _command(arguments: Sequence[str]) -> str:
+    """The command of this process as one types it, whether it was started by ``densezoo`` or by a file of tools/."""
+    own = arguments[1:] if arguments[:1] == ["benchmark"] else arguments
+    return shlex.join(["densezoo", "benchmark", *own])
+
+
+def _versions(rows: Iterable[Contestant]) -> dict[str, str]:
+    """{package: version} of the packages that were timed."""
+    packages = {PROGRAMS[row.name].package for row in rows if row.name in PROGRAMS and row.not_measured is None}
+    packages |= {name for row in rows for name in ("openvino", "onnxruntime") if row.name.endswith(f" {name}")}
+    found = {}
+    for name in sorted(packages):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _gpu(device: str) -> str | None:
+    """The model of the GPU that a device is; None: it is none."""
+    if not device.startswith("cuda"):
+        return None
+    import torch
+
+    return torch.cuda.get_device_name(device)

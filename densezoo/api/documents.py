@@ -12,6 +12,7 @@ from densezoo.families.claims import contradictions
 from densezoo.files import write_atomically
 from densezoo.index.load import load_index
 from densezoo.paths import INDEX, RESULTS, ROOT, relative_to_root
+from densezoo.results import speed_pages, speed_plots
 from densezoo.results.cards import model_cards
 from densezoo.results.documents import fill_tables
 from densezoo.results.openmim import openmim_index
@@ -58,7 +59,8 @@ def make_tables(results: str | Path | None = None, *, check: bool = False) -> li
         documents[path] = fill_tables(path.read_text(encoding="utf-8"), relative_to_root(path), specs, stored)
     stale = [path for path, text in documents.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     facts = {ROOT / name: facts_of(picture, specs) for name, picture in PICTURES.items()}
-    undrawn = [path for path in facts if not is_current(path, facts[path])]
+    plot = {ROOT / speed_plots.PATH: speed_plots.bars(speed_pages.stored())}
+    undrawn = [path for path, shown in {**facts, **plot}.items() if not is_current(path, shown)]
     changed = sorted([*stale, *orphans, *undrawn])
     if changed and check:
         names = ", ".join(relative_to_root(path) for path in changed)
@@ -68,7 +70,9 @@ def make_tables(results: str | Path | None = None, *, check: bool = False) -> li
         write_atomically(path, documents[path])
     for path in undrawn:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, drawn(PICTURES[relative_to_root(path)], facts[path]))
+        name = relative_to_root(path)
+        image = speed_plots.draw(plot[path]) if path in plot else drawn(PICTURES[name], facts[path])
+        write_atomically(path, image)
     for path in orphans:
         path.unlink()
     return changed

@@ -56,6 +56,7 @@ def evaluate_protocols(
     tta: str | None = None,
     cache: str | Path | None = None,
     on_error: OnError = "stop",
+    calibration: str | Path | None = None,
     out: str | Path | None = None,
     resume: bool = False,
     restart: bool = False,
@@ -80,6 +81,7 @@ def evaluate_protocols(
     run = RunOptions(
         batch_size, workers, device, launcher,
         backend=backend, precision=precision, tta=tta, cache=_path(cache), on_error=on_error,
+        calibration=_path(calibration),
     )  # fmt: skip
     return evaluate(load, run, StoreOptions(_path(out), existing, _path(predictions), show_progress))
 

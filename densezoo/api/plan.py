@@ -14,12 +14,14 @@ from torch import nn
 
 from densezoo import protocols
 from densezoo.api.images import open_images
+from densezoo.backends.base import INT8, packages_of
 from densezoo.config import load_config
 from densezoo.conversion.load import build_network
 from densezoo.conversion.match import convert, read_network
 from densezoo.data.datasets import find_subsets
 from densezoo.data.views import check_fits, get_augmentation
 from densezoo.errors import ConfigError
+from densezoo.evaluation.calibration import identify as identify_calibration
 from densezoo.evaluation.options import LoadOptions, RunOptions
 from densezoo.evaluation.run import Plan
 from densezoo.families import architecture_values
@@ -80,6 +82,9 @@ def make_plan(load: LoadOptions, options: RunOptions, device: str, experiment: E
     for protocol in chosen:
         check_fits(augmentation, protocol)
         _check_channels(experiment.model, protocol)
+    if options.calibration and options.precision != INT8:
+        raise ConfigError(f"--calibration is for --precision {INT8}, found {options.precision}; leave it out")
+    training = open_images(experiment, options.calibration, "train") if options.calibration else None
     subsets = find_subsets(experiment.dataset, load.data_root) if load.subset == "all" else [load.subset]
     facts = RunFacts(
         model=spec.name if spec else _own_name(experiment, loaded.weights_sha256, load.overrides),
@@ -90,7 +95,7 @@ def make_plan(load: LoadOptions, options: RunOptions, device: str, experiment: E
         backend=options.backend,
         precision=options.precision,
         device=device,
-        versions=provenance.versions(),
+        versions=provenance.versions(packages_of(options.backend, options.precision)),
         commit=provenance.commit(ROOT),
         date=provenance.now(),
         tta=options.tta,
@@ -99,9 +104,10 @@ def make_plan(load: LoadOptions, options: RunOptions, device: str, experiment: E
         dataset_fingerprint="",
         protocol=chosen[0].name if len(chosen) == 1 else "all",
         machine=provenance.machine(device),
+        calibration=None if training is None else identify_calibration(training, experiment.dataset),
     )
     opening = partial(open_images, experiment, load.data_root, "test", load.labels, load.class_map)
-    return Plan(loaded.network, experiment.model, chosen, subsets, opening, facts, options)
+    return Plan(loaded.network, experiment.model, chosen, subsets, opening, facts, options, training)
 
 
 def _load(load: LoadOptions, experiment: Experiment | None) -> _Loaded:

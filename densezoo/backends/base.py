@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 AUTO = "auto"  # native where it is exact, else eager
 EAGER = "eager"  # PyTorch's own operators, which the others are held to
 NATIVE = "native"  # densezoo's own kernels
+INT8 = "int8"
 EXACT = 1e-5  # the largest relative difference from eager's logits that is float32's rounding
 
 
@@ -41,7 +42,13 @@ class Backend(typing.Protocol):
     concurrent: bool
 
     def __init__(
-        self, network: nn.Module, architecture: Architecture, protocol: Protocol, device: str, precision: str
+        self,
+        network: nn.Module,
+        architecture: Architecture,
+        protocol: Protocol,
+        device: str,
+        precision: str,
+        calibration: Tensor | None = None,
     ) -> None:
         """Take the weights of a network.
 
@@ -51,6 +58,7 @@ class Backend(typing.Protocol):
             protocol: how pixels become the floats that the network was trained on.
             device: "cpu", "cuda", "cuda:1", ...
             precision: one of the backend's in BACKENDS.
+            calibration: pixels (N, C, H, W) of training images; of a backend with precision int8 alone.
 
         Raises:
             BackendError: the backend can't express this network, or has no such device or precision there.
@@ -65,6 +73,18 @@ class Backend(typing.Protocol):
 
         Returns:
             (N, num_classes) float32.
+        """
+
+
+@typing.runtime_checkable
+class QueuedBackend(Backend, typing.Protocol):
+    """A backend on a device beside the processor, which goes on while the device computes."""
+
+    def begin(self, pixels: Tensor) -> Callable[[], Tensor]:
+        """Queue a batch; the function that is returned waits for its logits and gives them.
+
+        Args:
+            pixels: as of `Backend`; from pinned memory they are copied while the batch before is computed.
         """
 
 
@@ -91,6 +111,23 @@ class BackendEntry:
 BACKENDS: dict[str, BackendEntry] = {
     EAGER: BackendEntry("densezoo.backends.eager", "EagerBackend", {"float32": 0.0}),
     NATIVE: BackendEntry("densezoo.backends.native", "NativeBackend", {"float32": EXACT}),
+    "compile": BackendEntry(
+        "densezoo.backends.compile", "CompileBackend", {"float32": EXACT, "bf16": 0.1, "fp16": 0.02}
+    ),
+    "onnxruntime": BackendEntry(
+        "densezoo.backends.onnxruntime",
+        "OnnxRuntimeBackend",
+        {"float32": EXACT},
+        ("onnxruntime", "onnx"),
+        "onnxruntime",
+    ),
+    "openvino": BackendEntry(
+        "densezoo.backends.openvino",
+        "OpenVinoBackend",
+        {"float32": EXACT, "bf16": 0.1, INT8: 1.0},
+        ("openvino", "onnx"),
+        "openvino",
+    ),
     "cudagraphs": BackendEntry("densezoo.backends.cuda", "GraphBackend", {"float32": EXACT, "bf16": 0.1, "fp16": 0.02}),
     "triton": BackendEntry(
         "densezoo.backends.triton.backend",
@@ -98,9 +135,6 @@ BACKENDS: dict[str, BackendEntry] = {
         {"float32": EXACT, "bf16": 0.1, "fp16": 0.02},
         packages=("triton",),
         extra="gpu",
-    ),
-    "compile": BackendEntry(
-        "densezoo.backends.compile", "CompileBackend", {"float32": EXACT, "bf16": 0.1, "fp16": 0.02}
     ),
 }
 
@@ -131,19 +165,36 @@ def check_backend(name: str, precision: str) -> None:
         )
     if precision not in BACKENDS[name].precisions:
         raise UnknownNameError(f"precision of backend {name}", precision, BACKENDS[name].precisions)
-    for package in BACKENDS[name].packages:
+    for package in packages_of(name, precision):
         if importlib.util.find_spec(package) is None:
             raise MissingDependencyError(f"backend {name}", package, BACKENDS[name].extra)
 
 
+def packages_of(name: str, precision: str) -> tuple[str, ...]:
+    """The installed packages beside densezoo's own dependencies that a backend's logits depend on.
+
+    Args:
+        name, precision: as `check_backend` takes them.
+    """
+    packages = BACKENDS[name].packages if name in BACKENDS else ()
+    return (*packages, "nncf") if precision == INT8 else packages
+
+
 def create_backend(
-    name: str, network: nn.Module, architecture: Architecture, protocol: Protocol, device: str, precision: str
+    name: str,
+    network: nn.Module,
+    architecture: Architecture,
+    protocol: Protocol,
+    device: str,
+    precision: str,
+    calibration: Tensor | None = None,
 ) -> Backend:
     """Create a backend of the table.
 
     Args:
         name, precision: as `check_backend` takes them.
         network, architecture, protocol, device: as `Backend` takes them.
+        calibration: pixels (N, C, H, W) of training images, which precision int8 needs; None: none.
 
     Raises:
         UnknownNameError: there is no such backend or precision.
@@ -158,7 +209,14 @@ def create_backend(
         if error.name != entry.module:
             raise
         raise MissingDependencyError(f"backend {name}", entry.module) from None
-    return backend_class(network, architecture, protocol, device, precision)
+    if precision != INT8:
+        return backend_class(network, architecture, protocol, device, precision)
+    if calibration is None:
+        raise BackendError(
+            f"backend {name} in {INT8} needs training images, on which it learns the ranges of the activations: give "
+            "the root of the dataset's training set by --calibration"
+        )
+    return backend_class(network, architecture, protocol, device, precision, calibration)
 
 
 def difference_from_eager(backend: Backend, eager: Backend, pixels: Tensor) -> float:

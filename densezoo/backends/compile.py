@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from densezoo.backends.cuda import copies_for
+from densezoo.backends.cuda import copies_for, current_gpu
 from densezoo.backends.network import PixelsToLogits, ieee_float32, in_precision
 from densezoo.errors import BackendError
 from densezoo.types import Architecture, Protocol
@@ -31,14 +31,28 @@ OPTIONS: dict[str, dict[str, bool]] = {
         "triton.cudagraphs": True,
     },
 }
+GROUP_PIXELS = 8 * 224 * 224  # of a batch on a CPU, whose caches larger ones leave
 PRECISIONS = {"cpu": ("float32", "bf16"), "cuda": ("float32", "bf16", "fp16")}
 
 
-class CompileBackend:
-    """uint8 pixels (N, C, H, W) -> float32 logits (N, num_classes), compiled for the first batch's size.
+def batch_sizes(kind: str, height: int, width: int) -> tuple[int, ...]:
+    """Images of the batches that are compiled, in rising order; one alone, for its latency, is the first.
 
-    The first call compiles; it says so, with the seconds it took. A smaller batch is filled up to a size that was
-    compiled, and a larger one is compiled anew: another size of DenseNet-121 costs a minute, filling up one batch.
+    A batch is filled up to the next size, and one larger than all is divided: each size costs minutes to compile.
+
+    Args:
+        kind: type of the device.
+        height, width: of an image, pixels.
+    """
+    if kind == "cuda":
+        return 1, 64, 128, 256
+    return 1, max(2, min(64, GROUP_PIXELS // (height * width)))
+
+
+class CompileBackend:
+    """uint8 pixels (N, C, H, W) -> float32 logits (N, num_classes), compiled for one size of batches.
+
+    The first batch of a size is compiled for, which is said with the seconds that it took.
 
     Args:
         network, architecture, protocol, device, precision: as `densezoo.backends.base.Backend` takes them.
@@ -60,7 +74,8 @@ class CompileBackend:
         self._module = module
         self._compiled: Callable[[Tensor], Tensor] | None = None
         self._copies = copies_for(self.device)
-        self._sizes: dict[tuple[int, ...], set[int]] = {}
+        self._current = current_gpu(self.device)
+        self._shapes: set[tuple[torch.Size, torch.dtype]] = set()
         #: Time that compiling took so far, seconds.
         self.compile_seconds = 0.0
 
@@ -98,17 +113,22 @@ class CompileBackend:
         Raises:
             BackendError: the compiler failed.
         """
-        images, compiled = len(pixels), self._sizes.setdefault(tuple(pixels.shape[1:]), set())
-        fitting = [size for size in compiled if size >= images]
-        if not fitting:
-            compiled.add(images)
-            return self._compile(pixels)
-        missing = min(fitting) - images
+        sizes = batch_sizes(self.device.type, *pixels.shape[-2:])
+        waiting = [
+            self._begin(part, min(size for size in sizes if size >= len(part)))
+            for part in torch.split(pixels, sizes[-1])
+        ]
+        return waiting[0] if len(waiting) == 1 else lambda: torch.cat([wait() for wait in waiting])
+
+    def _begin(self, pixels: Tensor, size: int) -> Callable[[], Tensor]:
+        images, missing = len(pixels), size - len(pixels)
         if missing:
             pixels = torch.cat([pixels, pixels.new_zeros((missing, *pixels.shape[1:]))])
-        return self._run(pixels, images)
+        run = self._run if (pixels.shape, pixels.dtype) in self._shapes else self._compile
+        with self._current, torch.inference_mode(), ieee_float32():
+            return self._copies.to_host(run(self._copies.to_device(pixels))[:images])
 
-    def _run(self, pixels: Tensor, images: int) -> Callable[[], Tensor]:
+    def _run(self, pixels: Tensor) -> Tensor:
         if self._compiled is None:  # here, as it imports the compiler, which takes seconds
             known = torch._inductor.list_options()
             options: dict[str, str | int | bool | Callable[..., Any]] = {
@@ -116,14 +136,12 @@ class CompileBackend:
             }
             # A graph in one piece or an error; otherwise what can't be compiled runs in eager mode, without a word.
             self._compiled = torch.compile(self._module, fullgraph=True, dynamic=False, options=options)
-        with torch.inference_mode(), ieee_float32():
-            logits = self._compiled(self._copies.to_device(pixels))
-            return self._copies.to_host(logits[:images])
+        return self._compiled(pixels)
 
-    def _compile(self, pixels: Tensor) -> Callable[[], Tensor]:
+    def _compile(self, pixels: Tensor) -> Tensor:
         start = time.perf_counter()
         try:
-            wait = self._run(pixels, len(pixels))
+            logits = self._run(pixels)
         except Exception as error:  # of Dynamo, Inductor, Triton or the C++ compiler, each with classes of its own
             raise BackendError(
                 f"backend compile: torch {torch.__version__} could not compile the network for {self.device}: "
@@ -132,9 +150,10 @@ class CompileBackend:
             ) from error
         seconds = time.perf_counter() - start
         self.compile_seconds += seconds
+        self._shapes.add((pixels.shape, pixels.dtype))
         size = " x ".join(map(str, pixels.shape))
         print(f"backend compile: compiled for batches of {size} in {seconds:.0f} s", file=sys.stderr)  # noqa: T201
-        return wait
+        return logits
 
 
 def _first_line(error: BaseException) -> str:

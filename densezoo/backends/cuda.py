@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -76,6 +76,15 @@ class StreamCopies:
 def copies_for(device: torch.device) -> Copies:
     """How pixels come to a device and logits back."""
     return StreamCopies(device) if device.type == "cuda" else HostCopies()
+
+
+def current_gpu(device: torch.device) -> AbstractContextManager[object]:
+    """Makes a GPU the current one, on which kernels start; for another device nothing changes.
+
+    Args:
+        device: a GPU or another device.
+    """
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 class Replays:
@@ -176,9 +185,10 @@ class GraphBackend:
         module = PixelsToLogits(self.make(network, architecture), protocol).eval()
         module = module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._copies = copies_for(self.device)
-        on_gpu = self.device.type == "cuda"
-        self._compute: Function = Replays(module, GraphCapture(self.device)) if on_gpu else module
-        self._current = torch.cuda.device(self.device) if on_gpu else nullcontext()  # kernels start on the current GPU
+        self._current = current_gpu(self.device)
+        self._compute: Function = module
+        if self.device.type == "cuda":
+            self._compute = Replays(module, GraphCapture(self.device))
 
     def check_device(self) -> None:
         """Refuse a device that has no CUDA graphs.

@@ -1,42 +1,138 @@
-"""Measure, side by side and interleaved, and store as results/benchmarks/<what>.json.
+"""Measure, side by side and interleaved, and store as results/benchmarks/<what>....json.
 
+python tools/benchmark.py --what inference densenet121 --backend all --against timm,torchvision
 python tools/benchmark.py --what formats densenet121.t7 densenet161.pth
 """
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from densezoo import api
-from densezoo.api.names import check_names
+from densezoo.backends.base import AUTO, BACKENDS
 from densezoo.commands import options
-from densezoo.formats.names import formats_read
+from densezoo.errors import ConfigError, UnknownNameError
 from densezoo.paths import RESULTS
+from densezoo.results.machine import INSTRUCTION_SETS
+from densezoo.results.provenance import cores
+from densezoo.results.speed_tables import printed
+from densezoo.types import Benchmark
+
+if TYPE_CHECKING:
+    from densezoo.benchmarks.inference import Settings
 
 
 def make_parser() -> ArgumentParser:
     """The parser of the command's options."""
     parser = options.make_parser(__doc__)
-    parser.add_argument("--what", choices=["formats"], default="formats", help="formats: loading checkpoint files")
+    parser.add_argument("--what", choices=[*WHATS], default="inference", help="what is timed (default: %(default)s)")
     parser.add_argument(
-        "files", type=Path, nargs="+", help=f"checkpoint files ({formats_read()}); Torch7's are compared with torchfile"
+        "subjects", nargs="+", help="names of the index or configs; checkpoint files with --what formats"
     )
-    parser.add_argument("--rounds", type=int, default=5, help="interleaved runs of each (default: %(default)s)")
-    options.add_backend_options(parser)
+    parser.add_argument("--backend", type=_names, help=f"of densezoo: {', '.join(BACKENDS)} (default: all of them)")
+    parser.add_argument("--precision", type=_names, default=["float32"], help="such as float32,bf16")
+    parser.add_argument("--against", type=_names, default=[], help="such as timm,torchvision,openvino,onnxruntime")
+    parser.add_argument("--batch-sizes", type=_numbers, default=[1, 4, 16], help="images a call (default: 1,4,16)")
+    parser.add_argument("--image-size", type=options.positive, help="side in pixels (default: the protocol's)")
+    parser.add_argument("--protocol", help="preprocessing (default: the model's own)")
+    parser.add_argument("--weights", type=Path, help="a checkpoint file (default: drawn at random)")
+    parser.add_argument("--data-root", type=Path, help="folder or tar of images in class folders, to evaluate")
+    parser.add_argument("--images", type=_numbers, default=[1000], help="of it, repeated under other names as needed")
+    parser.add_argument("--clone", type=Path, action="append", default=[], help="of densezoo at another commit")
+    parser.add_argument("--device", default="cpu", help="such as cpu or cuda (default: %(default)s)")
+    parser.add_argument("--threads", type=options.positive, default=cores(), help="(default: the cores, %(default)s)")
+    parser.add_argument("--instruction-set", choices=INSTRUCTION_SETS, help="to hold all to (default: the CPU's best)")
+    parser.add_argument("--seconds", type=float, default=1.0, help="of one measurement (default: %(default)s)")
+    parser.add_argument("--rounds", type=options.positive, default=5, help="interleaved runs (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=RESULTS / "benchmarks", help="folder (default: %(default)s)")
     return parser
 
 
-def run(args: Namespace) -> None:
-    """Measure, print a line for each file, store."""
-    check_names(backend=args.backend, precision=args.precision)
-    path, rows = api.benchmark_formats(args.files, rounds=args.rounds, folder=args.out)
+def _names(text: str) -> list[str]:
+    return [name for name in text.split(",") if name]
+
+
+def _numbers(text: str) -> list[int]:
+    return [options.positive(number) for number in text.split(",")]
+
+
+def _settings(args: Namespace) -> Settings:
+    """How the programs are timed.
+
+    Raises:
+        UnknownNameError: there is no such backend.
+    """
+    from densezoo.benchmarks.inference import Settings  # here, because it imports torch
+
+    backends = [*BACKENDS] if args.backend in (None, ["all"]) else args.backend
+    for name in backends:
+        if name not in BACKENDS and not (name == AUTO and args.what == "evaluation"):
+            raise UnknownNameError("backend", name, BACKENDS)
+    given = ("against", "batch_sizes", "device", "threads", "instruction_set", "seconds", "rounds")
+    return Settings(backends, precisions=args.precision, **{name: getattr(args, name) for name in given})
+
+
+def _formats(args: Namespace) -> None:
+    """Time how checkpoint files are loaded; Torch7's are compared with PyPI's torchfile."""
+    path, rows = api.benchmark_formats(args.subjects, rounds=args.rounds, folder=args.out)
     for row in rows:
         ratio = f", torchfile takes {row['ratio']:.1f} x" if row["ratio"] else ""
         print(f"{row['file']}: {row['mib']:.1f} MiB, median {row['seconds']:.3f} s{ratio}")
     print(f"stored: {path}")
+
+
+def _inference(args: Namespace) -> None:
+    """Time networks alone."""
+    _each(args, api.benchmark_inference, image_size=args.image_size)
+
+
+def _training(args: Namespace) -> None:
+    """Time training steps."""
+    _each(args, api.benchmark_training, image_size=args.image_size)
+
+
+def _evaluation(args: Namespace) -> None:
+    """Time whole evaluations.
+
+    Raises:
+        ConfigError: no --data-root.
+    """
+    if args.data_root is None:
+        raise ConfigError("--what evaluation needs --data-root: a folder or tar of images in class folders")
+    for images in args.images:
+        _each(args, api.benchmark_evaluation, data_root=args.data_root, images=images, clones=args.clone)
+
+
+def _each(args: Namespace, measure: Callable[..., tuple[Path, Benchmark]], **more: object) -> None:
+    """Measure every subject, and print its table.
+
+    Args:
+        measure: a function of `densezoo.api.benchmark`.
+        more: its own arguments.
+    """
+    for subject in args.subjects:
+        path, benchmark = measure(
+            subject,
+            _settings(args),
+            protocol=args.protocol,
+            weights=args.weights,
+            folder=args.out,
+            say=lambda line: print(line, flush=True),
+            **more,
+        )
+        print(f"{printed(benchmark)}stored: {path}", flush=True)
+
+
+#: {what is timed: the function that does it}.
+WHATS = {"inference": _inference, "evaluation": _evaluation, "training": _training, "formats": _formats}
+
+
+def run(args: Namespace) -> None:
+    """Measure, print a table for each subject, store."""
+    WHATS[args.what](args)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -96,6 +96,7 @@ def add_test_options(to: argparse.ArgumentParser) -> None:
     to.add_argument("--labels", type=Path, help="list of labels of a flat folder or tar, such as Caffe's val.txt")
     to.add_argument("--class-map", type=Path, help="labels of class folders: lines of 'folder' or 'folder label'")
     to.add_argument("--on-error", choices=("stop", "count-wrong"), default="stop", help="images that can't be read")
+    to.add_argument("--calibration", type=Path, metavar="ROOT", help="of the dataset's training images, for int8")
     state = to.add_mutually_exclusive_group()
     state.add_argument("--resume", action="store_true", help="go on from what an interrupted run left in --out")
     state.add_argument("--restart", action="store_true", help="drop what an interrupted run left in --out")

@@ -20,7 +20,7 @@ from densezoo.results.store import storing
 #: Options that are arguments of the same name of `densezoo.evaluate_protocols`.
 OPTIONS = (
     "dataset", "tta", "device", "backend", "precision", "data_root", "labels", "class_map", "batch_size", "workers",
-    "launcher", "model", "subset", "on_error", "out", "resume", "restart", "predictions",
+    "launcher", "model", "subset", "calibration", "on_error", "out", "resume", "restart", "predictions",
 )  # fmt: skip
 
 

@@ -53,7 +53,7 @@ def decode(source: bytes | NDArray[np.uint8] | Image.Image, protocol: Protocol, 
             and the crop can't be made from a part of it (`densezoo.data.strips.fits`).
     """
     try:
-        with _WITHOUT_WARNINGS:  # Pillow warns of odd metadata, which the libraries here ignore
+        with WITHOUT_WARNINGS:  # Pillow warns of odd metadata, which the libraries here ignore
             if isinstance(source, bytes):
                 return _DECODERS[protocol.decoder](source, protocol)
             image = source if isinstance(source, Image.Image) else Image.fromarray(source)
@@ -88,7 +88,7 @@ class _WithoutWarnings:
                 self.ignored.__exit__(None, None, None)
 
 
-_WITHOUT_WARNINGS = _WithoutWarnings()
+WITHOUT_WARNINGS = _WithoutWarnings()
 
 
 def is_truncated(data: bytes, protocol: Protocol) -> bool:
@@ -224,6 +224,15 @@ def _stored_inks(file: Image.Image) -> NDArray[np.int64]:
     return 255 - np.asarray(file).astype(np.int64)
 
 
+def _nvjpeg(data: bytes, protocol: Protocol) -> Decoded:
+    from densezoo.data.nvjpeg import decode_files
+
+    (planes,) = decode_files([data], ["this image"], "cuda")
+    if isinstance(planes, ImageError):
+        raise planes
+    return planes.permute(1, 2, 0).cpu().numpy()
+
+
 def _bytes(pixels: NDArray[np.int64]) -> NDArray[np.uint8]:
     return pixels.astype(np.uint8)
 
@@ -234,4 +243,5 @@ _DECODERS: dict[str, Callable[[bytes, Protocol], Decoded]] = {
     "cv2.imdecode": _opencv,
     "torch7": _torch7,
     "mindspore": _mindspore,
+    "nvjpeg": _nvjpeg,
 }

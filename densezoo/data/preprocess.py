@@ -150,3 +150,15 @@ def normalise(pixels: Tensor, protocol: Protocol) -> Tensor:
         x = x.div_(255.0 / protocol.value_range)
     mean, std = (torch.tensor(v, device=x.device).view(-1, 1, 1) for v in (protocol.mean, protocol.std))
     return x.sub(mean).div_(std)
+
+
+def as_network_pixels(pixels: Tensor, protocol: Protocol) -> Tensor:
+    """Pixels as a converted network takes them, contiguous: uint8, or float32 under a protocol that resizes in floats.
+
+    Args:
+        pixels: (N, C, H, W), uint8 or float32.
+        protocol: of the network.
+    """
+    if protocol.float_pixels and pixels.dtype == torch.uint8:
+        pixels = pixels.to(torch.float32).div_(255.0 / protocol.value_range)
+    return pixels.contiguous()

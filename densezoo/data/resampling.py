@@ -1,13 +1,16 @@
-"""Sizes of resizes and crops, and each library's resampling: Pillow with antialias, OpenCV and Torch7 without."""
+"""Sizes of resizes and crops, and each library's resampling; only Pillow's is with antialias."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: (H, W, C) or (H, W): uint8 in 0..255 or float32 in 0..1.
 Array: TypeAlias = "NDArray[np.uint8] | NDArray[np.float32]"
@@ -21,10 +24,11 @@ _ROUNDING: dict[str, Callable[[int], int]] = {
 }
 
 
-#: {`Protocol.long_side`: (long, short, short after the resize) -> long after the resize}, pixels.
+#: {`Protocol.long_side`: (side, short side, short side after the resize) -> side after the resize}, pixels.
 _LONG_SIDES: dict[str, Callable[[int, int, int], int]] = {
     "floor": lambda long, short, target: int(target * long / short),
     "half_even": lambda long, short, target: round(long * (target / short)),
+    "single": lambda long, short, target: int(np.float32(long) * (np.float32(target) / np.float32(short))),
     "same": lambda long, short, target: target,
     "cut": lambda long, short, target: target,
 }
@@ -41,8 +45,8 @@ def resized_size(width: int, height: int, short: int, long_side: str = "floor") 
         short: the short side after the resize, pixels.
         long_side: as of `densezoo.types.Protocol`.
     """
-    long = _LONG_SIDES[long_side](max(width, height), min(width, height), short)
-    return (short, long) if width <= height else (long, short)
+    rule, least = _LONG_SIDES[long_side], min(width, height)
+    return rule(width, least, short), rule(height, least, short)
 
 
 def crop_offset(side: int, crop: int, rounding: str) -> int:
@@ -151,4 +155,81 @@ def cubic(
     return out
 
 
-RESIZERS: dict[str, Resize] = {"pil": _pillow, "cv2": _opencv, "torch7": _torch7}
+def bilinear(
+    pixels: Array, size: tuple[int, int], centre: float, rows: slice = slice(None), columns: slice = slice(None)
+) -> NDArray[np.float32]:
+    """A part of TensorFlow's bilinear resize (``ResizeBilinear`` of core/kernels/image), float32 in 0..255.
+
+    Args:
+        pixels: uint8 (H, W, C).
+        size: (width, height) after the resize, pixels.
+        centre: where a pixel's value lies in it: 0.5, or 0.0 at its corner as in TensorFlow 1.
+        rows, columns: of the resize that are returned.
+    """
+    (top, bottom, down), (left, right, across) = (
+        _neighbours(before, after, centre, part)
+        for before, after, part in zip(pixels.shape[:2], size[::-1], (rows, columns))
+    )
+    lines = []
+    for y in (top, bottom):
+        first, second = (pixels[y][:, x].astype(np.float32) for x in (left, right))
+        lines.append(first + (second - first) * across[:, None])
+    resized: NDArray[np.float32] = lines[0] + (lines[1] - lines[0]) * down[:, None, None]
+    return resized
+
+
+def _neighbours(
+    before: int, after: int, centre: float, part: slice
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
+    """The samples before and behind each position of an axis, and how far the position is from the first."""
+    half, scale = np.float32(centre), np.float32(before) / np.float32(after)
+    positions = (np.arange(*part.indices(after)).astype(np.float32) + half) * scale - half
+    floor = np.floor(positions)
+    first = np.maximum(floor.astype(np.intp), 0)
+    second = np.minimum(np.ceil(positions).astype(np.intp), before - 1)
+    return first, second, positions - floor
+
+
+def _tensorflow(image: Image.Image | Array, size: tuple[int, int], interpolation: str) -> Array:
+    return bilinear(np.asarray(image), size, 0.5)
+
+
+def _tensorflow1(image: Image.Image | Array, size: tuple[int, int], interpolation: str) -> Array:
+    return bilinear(np.asarray(image), size, 0.0)
+
+
+def resize_planes(planes: Tensor, size: tuple[int, int], interpolation: str) -> Tensor:
+    """Planes (C, H, W) uint8, resized by PyTorch on the device that they are on.
+
+    In float32 and rounded to the nearest, where Pillow rounds its weights to 22 bits and its rows to whole numbers.
+
+    Args:
+        planes: (C, H, W) uint8.
+        size: (width, height) in pixels.
+        interpolation: ``bilinear`` or ``bicubic``, with antialias.
+    """
+    from torch.nn.functional import interpolate
+
+    width, height = size
+    if planes.shape[1:] == (height, width):
+        return planes
+    x = interpolate(planes[None].float(), (height, width), mode=interpolation, align_corners=False, antialias=True)
+    return x[0].round().clamp(0, 255).byte()
+
+
+def _torch(image: Image.Image | Array, size: tuple[int, int], interpolation: str) -> Array:
+    import torch
+
+    planes = torch.from_numpy(np.array(image)).permute(2, 0, 1)
+    resized: NDArray[np.uint8] = resize_planes(planes, size, interpolation).permute(1, 2, 0).numpy()
+    return resized
+
+
+RESIZERS: dict[str, Resize] = {
+    "pil": _pillow,
+    "cv2": _opencv,
+    "torch7": _torch7,
+    "tensorflow": _tensorflow,
+    "tensorflow1": _tensorflow1,
+    "torch": _torch,
+}

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from densezoo.data.resampling import RESIZERS, Array, cubic, cubic_positions, resized_size, torch7_planes
+from densezoo.data.resampling import RESIZERS, Array, bilinear, cubic, cubic_positions, resized_size, torch7_planes
 
 MAX_RATIO = 65_535  # of the sides: no JPEG has more
 MAX_WHOLE = 400_000_000  # pixels of a resize that must be computed whole: 1.2 GB as RGB
@@ -77,7 +77,7 @@ def fits(size: tuple[int, int], after: tuple[int, int], backend: str, interpolat
 @cache
 def _is_library_s(backend: str, interpolation: str, upright: bool, short: int, resized: int) -> bool:
     """Whether a strip of noise, resized in parts, equals the library's; short, resized: short side before, after."""
-    if backend == "torch7":
+    if backend in ("torch7", "tensorflow", "tensorflow1"):
         return True  # parts and whole are computed by the same code, our own
     height, width = (_TRIAL * short, short) if upright else (short, _TRIAL * short)
     noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
@@ -190,4 +190,10 @@ def _opencv_taps(before: int, after: int, samples: slice, interpolation: str) ->
     return np.clip(index, 0, before - 1), np.rint(np.stack(weights) * np.float32(2048)).astype(np.int64)
 
 
-_PARTS: dict[str, Part] = {"pil": _pillow, "cv2": _opencv, "torch7": _torch7}
+_PARTS: dict[str, Part] = {
+    "pil": _pillow,
+    "cv2": _opencv,
+    "torch7": _torch7,
+    "tensorflow": lambda pixels, size, _, rows, columns: bilinear(pixels, size, 0.5, rows, columns),
+    "tensorflow1": lambda pixels, size, _, rows, columns: bilinear(pixels, size, 0.0, rows, columns),
+}

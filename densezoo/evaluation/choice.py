@@ -15,6 +15,7 @@ from densezoo.data.loading import ImagePixels
 from densezoo.data.views import Augmentation
 from densezoo.errors import BackendError, ConfigError, DensezooError
 from densezoo.evaluation import distributed
+from densezoo.evaluation.calibration import calibration_pixels
 from densezoo.types import Architecture, Protocol, RunFacts
 
 CHECKED = 8  # images on which a backend is held to eager; a DenseNet-121 takes eager 50 ms for each
@@ -62,6 +63,7 @@ def create_backends(
     protocols: Sequence[Protocol],
     facts: RunFacts,
     pixels: Sequence[Tensor | None],
+    training_images: ImageSet | None = None,
 ) -> tuple[list[Backend], RunFacts]:
     """One backend for each protocol, and the facts with what computes and how far from eager it is.
 
@@ -70,6 +72,7 @@ def create_backends(
         protocols: of the run.
         facts: backend, precision and device that were asked for.
         pixels: of `first_pixels`.
+        training_images: that backends are calibrated on; None: none.
 
     Raises:
         ConfigError: the network can't take images of the size that a protocol gives.
@@ -77,8 +80,12 @@ def create_backends(
         EvaluationError: its logits differ from eager's by more than the table of backends allows.
     """
 
-    def created(name: str, precision: str) -> list[Backend]:
-        return [create_backend(name, network, architecture, each, facts.device, precision) for each in protocols]
+    def created(name: str, precision: str, images: ImageSet | None = None) -> list[Backend]:
+        calibrations = [None if images is None else calibration_pixels(images, each) for each in protocols]
+        return [
+            create_backend(name, network, architecture, protocol, facts.device, precision, calibration)
+            for protocol, calibration in zip(protocols, calibrations)
+        ]
 
     eager = created(EAGER, "float32")
     for backend, batch in zip(eager, pixels):
@@ -88,7 +95,7 @@ def create_backends(
     name = NATIVE if facts.backend == AUTO else facts.backend
     backends, difference, problem = eager, 0.0, ""
     try:
-        backends = created(name, facts.precision)
+        backends = created(name, facts.precision, training_images)
         difference = max(_difference(*each) for each in zip(backends, eager, pixels))
     except (DensezooError, RuntimeError) as error:
         if facts.backend != AUTO:

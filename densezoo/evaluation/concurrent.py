@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -120,7 +121,8 @@ def scored_by_threads(
     def compute(loaded: Loaded) -> tuple[Records, list[ImageError]]:
         errors = errors_in(loaded, on_error)
         assert not isinstance(loaded, DensezooError), "it would have been raised"
-        return records_of(backends, loaded, classes), errors
+        logits = [partial(backend, batch.pixels) for backend, batch in zip(backends, loaded)]
+        return records_of(logits, loaded, classes), errors
 
     parts: list[Records] = []
     with _opencv_in_one_thread(images), closing(in_order(load, compute, len(groups), num_threads)) as results:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 
@@ -15,7 +16,8 @@ from densezoo.errors import EvaluationError
 from densezoo.evaluation.metrics import UNREADABLE, Records, counted_wrong, score
 from densezoo.evaluation.record_log import RecordLog
 
-Backend = Callable[[Tensor], Tensor]
+Logits = Callable[[], Tensor]  # gives the logits (N, num_classes) of a batch
+Begin = Callable[[Tensor], Logits]
 ANEW = "start anew with --restart"
 
 
@@ -55,31 +57,42 @@ def remaining(
 
 
 def scored(
-    backends: Sequence[Backend], steps: Generator[Sequence[Batch]], classes: Sequence[int] | None
+    backends: Sequence[Begin], steps: Generator[Sequence[Batch]], classes: Sequence[int] | None, ahead: int = 0
 ) -> Generator[Records]:
     """The records of every step.
 
     Args:
-        backends: one for each protocol: pixels (N, C, H, W) -> logits (N, num_classes).
+        backends: one for each protocol: pixels (N, C, H, W) -> a function that gives their logits (N, num_classes).
         steps: one batch for each protocol, of the same images; closed with this generator.
         classes: the only ones that count as answers; None: all.
+        ahead: steps that are begun before the logits of one are waited for.
 
     Raises:
         EvaluationError: NaN or infinite logits.
     """
+    begun: deque[tuple[list[Logits], Sequence[Batch]]] = deque()
     with closing(steps):
         for batches in steps:
-            yield records_of(backends, batches, classes)
+            begun.append(([_begin(*pair) for pair in zip(backends, batches)], batches))
+            if len(begun) > ahead:
+                yield records_of(*begun.popleft(), classes)
+        while begun:
+            yield records_of(*begun.popleft(), classes)
 
 
-def records_of(backends: Sequence[Backend], batches: Sequence[Batch], classes: Sequence[int] | None) -> Records:
+def _begin(backend: Begin, batch: Batch) -> Logits:
+    return backend(batch.pixels) if len(batch.pixels) else lambda: batch.pixels
+
+
+def records_of(logits: Sequence[Logits], batches: Sequence[Batch], classes: Sequence[int] | None) -> Records:
     """The records of one step, ordered by protocol and image.
 
     Args:
-        backends, classes: as of `scored`.
+        logits: functions that give those of each batch.
         batches: one for each protocol, of the same images.
+        classes: as of `scored`.
     """
-    return np.concatenate([_records(*pair, number, classes) for number, pair in enumerate(zip(backends, batches))])
+    return np.concatenate([_records(*pair, number, classes) for number, pair in enumerate(zip(logits, batches))])
 
 
 def log_steps(
@@ -109,12 +122,12 @@ def log_steps(
         advance(int((records["protocol"] == 0).sum()))
 
 
-def _records(backend: Backend, batch: Batch, protocol: int, classes: Sequence[int] | None) -> Records:
+def _records(logits: Logits, batch: Batch, protocol: int, classes: Sequence[int] | None) -> Records:
     """The records of a batch in the order of the images, with those of images that can't be read."""
     wrong = batch.unreadable
     records = counted_wrong(batch.indices[wrong], batch.labels[wrong], protocol)
     if len(batch.pixels):
-        scored = score(backend(batch.pixels), batch.labels[~wrong], batch.indices[~wrong], protocol, classes)
+        scored = score(logits(), batch.labels[~wrong], batch.indices[~wrong], protocol, classes)
         scored["truncated"] = batch.truncated[~wrong].numpy()
         records = np.concatenate([scored, records])
     return records[np.argsort(records["index"])]

@@ -60,6 +60,7 @@ class RunOptions:
         tta: test-time augmentation, a name of `densezoo.data.views`; None: one view of each image.
         cache: folder where decoded pixels are stored for further runs; None: they are not stored.
         on_error: an image that can't be read ends the run ("stop"), or is counted wrong and listed ("count-wrong").
+        calibration: root of the dataset's training images, which precision int8 needs; None: none.
     """
 
     batch_size: int = 64
@@ -71,6 +72,7 @@ class RunOptions:
     tta: str | None = None
     cache: Path | None = None
     on_error: OnError = "stop"
+    calibration: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from torch import nn
 
-from densezoo.backends.base import EAGER, Backend, create_backend
-from densezoo.backends.views import sum_over_views
+from densezoo.backends.base import EAGER, Backend, QueuedBackend, create_backend
+from densezoo.backends.views import begin_sum_over_views, sum_over_views
 from densezoo.data.cache import PixelCache
 from densezoo.data.contents import VerifiedImages
 from densezoo.data.images import ImageSet
@@ -42,6 +42,7 @@ from densezoo.files import check_writable
 from densezoo.results.store import check_replaces, find_same, read_results
 from densezoo.types import Architecture, EvalResult, Protocol, RunFacts
 
+AHEAD = 1  # steps that wait for a GPU while the next one is read and queued
 LOADERS = 2  # processes that decode for a backend that isn't concurrent
 SPARE = 1 << 20  # bytes that must be free for results, beside those for the state
 
@@ -58,6 +59,7 @@ class Plan:
         open_images: subset -> its images.
         facts: of the run over the first subset.
         options: how it is measured; the device is chosen.
+        training_images: that the backend is calibrated on; None: it needs none.
     """
 
     network: nn.Module
@@ -67,6 +69,7 @@ class Plan:
     open_images: Callable[[str | None], ImageSet]
     facts: RunFacts
     options: RunOptions
+    training_images: ImageSet | None = None
 
 
 def run(plan: Plan, store: StoreOptions) -> list[EvalResult]:
@@ -111,8 +114,9 @@ def _run_set(plan: Plan, images: ImageSet, facts: RunFacts, store: StoreOptions)
     protocols, options = plan.protocols, plan.options
     if store.predictions and len(protocols) != 1:
         raise ConfigError(f"--predictions takes one protocol, found {len(protocols)}; choose one by --protocol")
+    _check_gpu_decoding(protocols, options, facts.device)
     pixels = first_pixels(images, protocols, get_augmentation(options.tta))
-    backends, facts = create_backends(plan.network, plan.architecture, protocols, facts, pixels)
+    backends, facts = create_backends(plan.network, plan.architecture, protocols, facts, pixels, plan.training_images)
     with state.state_folder(store.out, facts.dataset) as folder:
         check_writable(folder, len(images) * len(protocols) * RECORD.itemsize + SPARE)
         for protocol in protocols if store.out else ():
@@ -158,6 +162,9 @@ def _scored(
     """The records of every step: by threads that decode and compute, or by processes that decode and one caller."""
     views = [partial(sum_over_views, backend) for backend in backends]
     protocols, augmentation = [backend.protocol for backend in backends], get_augmentation(options.tta)
+    if any(protocol.decoder == "nvjpeg" for protocol in protocols):
+        yield from _scored_on_gpu(backends, images, unscored, options)
+        return
     faster = faster_ways()
     if (line := faster.tried(images, protocols, unscored)) and distributed.is_main():
         logging.getLogger("densezoo").warning(line)
@@ -180,9 +187,45 @@ def _scored(
             cache_folder=options.cache,
             faster=faster,
         )
-        records = scored(views, steps, images.classes)
+        begin = [partial(begin_sum_over_views, backend) for backend in backends]
+        records = scored(begin, steps, images.classes, AHEAD if isinstance(backends[0], QueuedBackend) else 0)
     with closing(records):
         yield from records
+
+
+def _scored_on_gpu(
+    backends: Sequence[Backend], images: VerifiedImages, unscored: range, options: RunOptions
+) -> Generator[Records]:
+    """The records of every step, of images that the backends' GPU decodes."""
+    from densezoo.data.nvjpeg import gpu_batches  # imports torchvision
+
+    steps = gpu_batches(
+        images,
+        [backend.protocol for backend in backends],
+        backends[0].device,
+        batch_size=options.batch_size,
+        workers=LOADERS if options.workers is None else options.workers,
+        indices=unscored,
+        on_error=options.on_error,
+    )
+    begin, ahead = [partial(begin_sum_over_views, each) for each in backends], isinstance(backends[0], QueuedBackend)
+    with closing(scored(begin, steps, images.classes, AHEAD if ahead else 0)) as records:
+        yield from records
+
+
+def _check_gpu_decoding(protocols: Sequence[Protocol], options: RunOptions, device: str) -> None:
+    """Refuse what protocols that decode on a GPU can't be combined with.
+
+    Raises:
+        ConfigError: says what to give instead.
+    """
+    on_gpu = [protocol.decoder == "nvjpeg" for protocol in protocols]
+    if any(on_gpu) and (options.tta or options.cache or not device.startswith("cuda") or not all(on_gpu)):
+        name = protocols[on_gpu.index(True)].name
+        raise ConfigError(
+            f"protocol {name} decodes on a GPU, one view of an image, and keeps no pixels: give --device cuda, no "
+            "--tta and no other protocol beside it; or another --protocol"
+        )
 
 
 def _score(

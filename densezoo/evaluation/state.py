@@ -79,6 +79,7 @@ def run_identity(
         "record_bytes": RECORD.itemsize,
         "images_and_labels": images.listing(),
         "tta": facts.tta,
+        "calibration": facts.calibration and dataclasses.asdict(facts.calibration),
         "subset": facts.subset,
         "architecture": architecture_values(architecture),
         "protocols": [dataclasses.asdict(protocol) for protocol in protocols],

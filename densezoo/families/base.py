@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from densezoo.types import Architecture, Checkpoint, Computation, Freedom, KeyMap, Layer, NamedNetwork
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from densezoo.families.naming import Naming
     from densezoo.families.systems import System
@@ -104,6 +104,11 @@ class Parts(Generic[A]):
     with_fresh_classifier: Part[Callable[[nn.Module, int], nn.Module]] = Part("features", "with_fresh_classifier")
     #: The family's own fields in ``--where`` and listings: {name: (what it is, architecture -> value)}.
     fields: Part[Mapping[str, tuple[str, Callable[[A], Fact]]]] = Part("card", "FIELDS")
+    #: (the module, channels-last and in eval mode, its architecture) -> the same function without gradients in fewer
+    #: steps of plain PyTorch: images (N, in_chans, H, W) -> logits (N, num_classes).
+    in_buffers: Part[Callable[[nn.Module, A], Callable[[Tensor], Tensor]]] = Part(
+        "buffers", "in_buffers", lambda network, arch: network
+    )
     #: Architecture -> the sentences of a model card that say how the network is built.
     summary: Part[Callable[[A], str]] = Part("card", "summary")
     #: The BibTeX entry of the paper.

@@ -10,6 +10,8 @@ import yaml
 from densezoo.errors import MetafileError
 from densezoo.types import Figure
 
+DEPTH = 32  # of values in each other; a metafile has 8
+
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # C: ten times as fast
     """A safe loader that keeps the digits of numbers, and refuses the same key twice, which PyYAML lets pass."""
@@ -31,6 +33,24 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 _Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_yaml_float)
 
 
+def _check_events(text: str) -> None:
+    """Refuse what a loader recurses into until the process dies, and aliases by which a few lines become gigabytes.
+
+    Raises:
+        yaml.YAMLError: no YAML, an alias in what has an anchor itself, more than DEPTH values in each other.
+    """
+    anchors: list[str | None] = []  # of the lists and mappings around an event
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            anchors.append(event.anchor)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchors.pop()
+        elif isinstance(event, yaml.AliasEvent) and any(anchors):
+            raise yaml.YAMLError(f"expected no alias inside of &{next(filter(None, anchors))}, found *{event.anchor}")
+        if len(anchors) > DEPTH:
+            raise yaml.YAMLError(f"expected at most {DEPTH} values in each other, found more")
+
+
 def parse_yaml(content: bytes, path: Path) -> object:
     """The value that a YAML file holds.
 
@@ -39,9 +59,11 @@ def parse_yaml(content: bytes, path: Path) -> object:
         path: of the file, for messages.
 
     Raises:
-        MetafileError: no YAML, the same key twice.
+        MetafileError: no YAML, the same key twice, an alias inside an anchor, more than DEPTH values in each other.
     """
     try:
-        return yaml.load(content.decode(), Loader=_Loader)  # noqa: S506  a safe loader: data, no objects
+        text = content.decode()
+        _check_events(text)
+        return yaml.load(text, Loader=_Loader)  # noqa: S506  a safe loader: data, no objects
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise MetafileError(f"{path}: not YAML: {error}") from None

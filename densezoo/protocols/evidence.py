@@ -40,10 +40,8 @@ _OLD_OPENCV = "a JPEG file that ends early is refused here; the OpenCV of that p
 _CHECKER = (
     "the accuracy checker of openvino-dev 2021.4.2 with its own accuracy-check.yml, on opencv-python-headless 4.5.5.64"
 )
-_TF_JPEG = (
-    "TensorFlow decodes JPEG with libjpeg's fast, inexact transform (JDCT_IFAST): {0} by that; "
-    "with dct_method='INTEGER_ACCURATE' its pixels are OpenCV's"
-)
+#: With its dct_method INTEGER_ACCURATE, TensorFlow's pixels are OpenCV's.
+_TF_JPEG = "of a JPEG file, values by up to {}, 4 of 255: TensorFlow decodes with libjpeg's fast, inexact JDCT_IFAST"
 
 #: {protocol: its evidence}. tests/data/test_publishers_pixels.py and test_protocol_exactness.py hold what they say.
 EVIDENCE: Mapping[str, Evidence] = {
@@ -66,8 +64,9 @@ EVIDENCE: Mapping[str, Evidence] = {
     "flyyufelix": Evidence(_NONE, "the publisher has no code for its figures; caffe's input"),
     "gluon": Evidence(_RECORDED, "gluoncv 0.10.5.post0's data set and transform_eval on mxnet 1.9.1", 0, _OLD_OPENCV),
     "gluon-record": Evidence(_RECORDED, "mxnet 1.9.1's ImageRecordIter with imgclsmob's arguments", 3e-7, _OLD_OPENCV),
-    "tf2cv": Evidence(_RECORDED, "imgclsmob's imagenet1k_cls_dataset.py @1812673 on tensorflow-cpu 2.4.4, "
-                      "keras_preprocessing 1.1.2, opencv-python-headless 4.5.5.64 and pillow 10.4.0", 3e-7),
+    "tf2cv": Evidence(_RECORDED, "the functions of imgclsmob's validation in imagenet1k_cls_dataset.py @1812673, "
+                      "copied out of the file, on tensorflow-cpu 2.4.4, keras_preprocessing 1.1.2, "
+                      "opencv-python-headless 4.5.5.64 and pillow 10.4.0", 3e-7),
     "paddle": Evidence(_RECORDED, "paddleclas 2.2.1's ImageNetDataset and operators on opencv-python 4.4.0.46", 1e-6,
                        _OLD_OPENCV),
     "mindspore-hub": Evidence(_RECORDED, "mindspore 2.10.0, its transforms in the order of classification.py", 0),
@@ -76,11 +75,11 @@ EVIDENCE: Mapping[str, Evidence] = {
                                      "holds, from its model.yml", 0),
     "open-model-zoo-pudae": Evidence(_RECORDED, f"{_CHECKER}; the means and the scale, which the converted network "
                                      "holds, from its model.yml", 0),
-    "pudae": Evidence(_RECORDED, "tensorflow-densenet's densenet_preprocessing.py @9933b0b on tensorflow 1.15.5", 2.5,
-                      "TensorFlow 1's resize starts at the corner of the first pixel: 0.13 on pictures of 333 to 500 "
-                      "pixels, up to 2.5 where a picture of 5 x 3 is enlarged. " + _TF_JPEG.format("up to 4 of 255")),
-    "kerascv": Evidence(_RECORDED, "keras-cv 0.9.0's loader of ImageNet's records on tensorflow-cpu 2.16.2", 0.018,
-                        "TensorFlow keeps fractions of a pixel's value: 0.003. " + _TF_JPEG.format("up to 0.018")),
+    "pudae": Evidence(_RECORDED, "the functions of densenet_preprocessing.py @9933b0b, copied out of the file, on "
+                      "tensorflow 1.15.5; slim's decoding by our reading", 3e-7,
+                      _TF_JPEG.format(0.068)),
+    "kerascv": Evidence(_RECORDED, "keras-cv 0.9.0's loader of ImageNet's records on tensorflow-cpu 2.16.2", 1e-7,
+                        _TF_JPEG.format(0.016)),
     "places365": _TORCHVISION,
     "cifar10": _LUA,
     "cifar100": _LUA,

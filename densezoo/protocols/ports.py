@@ -152,12 +152,13 @@ OPEN_MODEL_ZOO_PUDAE = replace(
 PUDAE = replace(
     CAFFE,
     name="pudae",
-    source="https://github.com/pudae/tensorflow-densenet repeats the Caffe port's figures, so this is the Caffe "
-    "port's input with the channels in its own order, preprocessing/densenet_preprocessing.py. Its resize "
-    "is TensorFlow 1's resize_bilinear, which starts at the corner of the first pixel; OpenCV's is "
-    "assumed here",
+    source="https://github.com/pudae/tensorflow-densenet preprocessing/densenet_preprocessing.py: both sides x "
+    "(256 / short side) in single precision, TensorFlow 1's resize_bilinear, which starts at the corner of the first "
+    "pixel, central crop 224, RGB means, scale 0.017. Its figures are the Caffe port's: assumed to be its own",
     decoder="cv2.imdecode",
     exif=False,
+    long_side="single",
+    resize_backend="tensorflow1",
     mean=(123.68, 116.78, 103.94),
     channel_order="RGB",
 )
@@ -165,15 +166,16 @@ PUDAE = replace(
 KERASCV = _OPENCV(
     name="kerascv",
     source="keras_cv/datasets/imagenet/load.py @2b6e0d1: the central square, resized to 224 by tf.image.resize "
-    "(bilinear, no antialias); x 1/255 in the network. TensorFlow keeps fractions of a pixel's value, "
-    "OpenCV here none: up to 1 of 255. Assumed: that crop_to_aspect_ratio was on in the published runs, "
-    "and that libjpeg decodes as OpenCV's does",
+    "(bilinear, no antialias), which keeps fractions of a pixel's value; x 1/255 in the network. Assumed: that "
+    "crop_to_aspect_ratio was on in the published runs",
     decoder="cv2.imdecode",
     resize=224,
     long_side="cut",
+    resize_backend="tensorflow",
     interpolation="bilinear",
     mean=(0.0, 0.0, 0.0),
-    std=(1.0, 1.0, 1.0),
+    std=(255.0, 255.0, 255.0),
+    value_range=255.0,
 )
 
 PLACES365 = Protocol(

@@ -7,7 +7,13 @@ from math import isclose
 
 from densezoo.types import Protocol
 
-_LIBRARIES = {"pil": "Pillow", "cv2": "OpenCV", "torch7": "Torch7"}
+_LIBRARIES = {
+    "pil": "Pillow",
+    "cv2": "OpenCV",
+    "torch7": "Torch7",
+    "tensorflow": "TensorFlow",
+    "tensorflow1": "TensorFlow 1",
+}
 _DECODERS = {
     "pil": "Pillow",
     "cv2.imread": "OpenCV",
@@ -17,10 +23,17 @@ _DECODERS = {
 }
 _ROUNDING = {"half_even": "rounded to even", "floor": "rounded down", "ceil": "rounded up"}
 #: {rule of the long side: the size in a table; and in a sentence}
-_SIZES = {"floor": "{0}", "half_even": "{0}, long side rounded,", "same": "{0} x {0}", "cut": "the square, {0}"}
+_SIZES = {
+    "floor": "{0}",
+    "single": "{0}, in single precision,",
+    "half_even": "{0}, long side rounded,",
+    "same": "{0} x {0}",
+    "cut": "the square, {0}",
+}
 _RESIZES = {
     "floor": "short side to {0} px",
     "half_even": "short side to {0} px",
+    "single": "short side to {0} px",
     "same": "both sides to {0} px",
     "cut": "the central square to {0} px",
 }
@@ -56,8 +69,8 @@ def _normalisation(protocol: Protocol) -> str:
     scaled = tuple(tuple(v / protocol.value_range for v in values) for values in (protocol.mean, protocol.std))
     if all(isclose(a, b, rel_tol=1e-4) for own, known in zip(scaled, _IMAGENET) for a, b in zip(own, known)):
         return "ImageNet's"
-    if set(protocol.mean) == {0.0} and set(protocol.std) == {1.0}:
-        return "none: 0 to 1" if protocol.value_range == 1.0 else f"none: 0 to {protocol.value_range:g}"
+    if set(protocol.mean) == {0.0} and len({*protocol.std}) == 1:
+        return f"none: 0 to {protocol.value_range / protocol.std[0]:g}"
     return f"{_numbers(protocol.mean)} / {_numbers(protocol.std)} of 0 to {protocol.value_range:g}"
 
 

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from densezoo.errors import ResultError, suggestion
 from densezoo.results import protocol_tables, tables
+from densezoo.results.speed_pages import SPEED_TABLES
 from densezoo.types import EvalResult, ModelSpec
 
 Specs: TypeAlias = Mapping[str, ModelSpec]
@@ -28,6 +29,7 @@ TABLES: Mapping[str, Callable[[Specs, Results, str], str]] = {
     "protocols/evidence": lambda specs, results, folder: protocol_tables.evidence_list(),
     "protocols/published": lambda specs, results, folder: protocol_tables.published_pairs_table(specs),
     "protocols/measured": lambda specs, results, folder: protocol_tables.measured_pairs_table(specs.values(), results),
+    **{name: lambda *_, table=table: table() for name, table in SPEED_TABLES.items()},
 }
 
 

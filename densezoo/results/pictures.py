@@ -27,7 +27,7 @@ _CELL, _GAP, _PATCH = 224, 12, 32  # pixels: the side of a cell, between two, of
 _BRIGHTER = 4  # how much differences are multiplied by
 _COMPARED = ("torchvision", "timm", "mmpretrain", "keras", "torch7")  # the first is what the others are compared with
 _SIZES = ("torchvision", "timm-288", "rdnet", "rdnet-384")  # protocols that crop differently
-_KEY = "densezoo"  # of the text in a PNG
+KEY = "densezoo"  # of the text in a PNG
 _TRAINING = "densenet121.lua_in1k"  # whose published figures stand below
 
 
@@ -146,14 +146,14 @@ def is_current(path: Path, facts: Facts) -> bool:
     if not path.is_file():
         return False
     with Image.open(path) as image:
-        return bool(image.info.get(_KEY) == json.dumps(facts, sort_keys=True))
+        return bool(image.info.get(KEY) == json.dumps(facts, sort_keys=True))
 
 
 def drawn(picture: Picture, facts: Facts) -> bytes:
     """The picture as a PNG of 256 colours that carries its facts."""
     image = picture.draw(sample_photograph(picture.photograph), facts)
     text = PngImagePlugin.PngInfo()
-    text.add_text(_KEY, json.dumps(facts, sort_keys=True))
+    text.add_text(KEY, json.dumps(facts, sort_keys=True))
     buffer = BytesIO()
     image.quantize(256, Image.Quantize.MEDIANCUT).save(buffer, "PNG", pnginfo=text, optimize=True)
     return buffer.getvalue()

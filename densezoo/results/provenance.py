@@ -17,9 +17,13 @@ from densezoo.types import EvalResult
 PACKAGES = ("densezoo", "torch", "torchvision")  # whose versions can change a logit
 
 
-def versions() -> dict[str, str]:
-    """{package: version} of all packages that can change a pixel or a logit, and of Python."""
-    packages = {name: metadata.version(name) for name in PACKAGES}
+def versions(further: Iterable[str] = ()) -> dict[str, str]:
+    """{package: version} of all packages that can change a pixel or a logit, and of Python.
+
+    Args:
+        further: packages of the backend that computes.
+    """
+    packages = {name: metadata.version(name) for name in (*PACKAGES, *further)}
     return {"python": platform.python_version(), **packages, **decoding_versions()}
 
 
@@ -41,12 +45,12 @@ def machine(device: str) -> str:
     Args:
         device: that the network runs on.
     """
-    cores = f"{_cores()} core{'s' if _cores() > 1 else ''}"
+    count = f"{cores()} core{'s' if cores() > 1 else ''}"
     if device.startswith("cuda"):
         import torch
 
-        return f"{torch.cuda.get_device_name(device)}, {_cpu()}, {cores}"
-    return f"{_cpu()}, {cores}"
+        return f"{torch.cuda.get_device_name(device)}, {cpu()}, {count}"
+    return f"{cpu()}, {count}"
 
 
 def measured_on(results: Iterable[EvalResult]) -> str:
@@ -55,7 +59,7 @@ def measured_on(results: Iterable[EvalResult]) -> str:
     return "; ".join(f"{name} ({number})" for name, number in counts.most_common())
 
 
-def _cpu() -> str:
+def cpu() -> str:
     """The CPU's model."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
@@ -65,7 +69,7 @@ def _cpu() -> str:
     return next(filter(None, models), "") or platform.processor() or platform.machine()
 
 
-def _cores() -> int:
+def cores() -> int:
     """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

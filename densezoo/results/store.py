@@ -25,9 +25,9 @@ KEYS = (
     "model", "config", "weights_sha256", "dataset", "dataset_fingerprint", "protocol", "num_samples", "correct1",
     "correct5", "top1", "top5", "interval95", "interval95_top5", "backend", "precision", "device", "versions", "commit",
     "date", "seconds", "coverage", "loss", "calibration_error", "tta", "subset", "weights_known_by", "architecture",
-    "backend_difference", "machine",
+    "backend_difference", "machine", "calibration",
 )  # fmt: skip
-OPTIONAL = ("backend_difference", "machine")
+OPTIONAL = ("backend_difference", "machine", "calibration")
 
 
 def result_path(folder: Path, result: RunFacts) -> Path:

@@ -8,7 +8,7 @@ from statistics import fmean
 
 from densezoo.families import families
 from densezoo.index.listing import shown
-from densezoo.protocols import PROTOCOLS
+from densezoo.protocols import PROTOCOLS, get_protocol
 from densezoo.protocols.words import resampling
 from densezoo.results.accuracies import accuracies
 from densezoo.results.cells import (
@@ -215,7 +215,7 @@ def _by_protocol(trainings: Mapping[str, Mapping[str, ReportedResult]]) -> str:
     rows = [
         {
             "protocol": f"`{protocol}`",
-            "how it resizes": resampling(PROTOCOLS[protocol]),
+            "how it resizes": resampling(get_protocol(protocol)),
             **{name: percent(own[protocol].top1) if protocol in own else "" for name, own in trainings.items()},
         }
         for protocol in sorted(protocols, key=rank)

@@ -5,6 +5,7 @@ Units: percentages are 0-100, sizes are bytes (or pixels, where a name says so),
 
 from densezoo.types.accuracy import Accuracy
 from densezoo.types.architecture import Architecture
+from densezoo.types.benchmark import Benchmark, Contestant, Latency, Load, Machine
 from densezoo.types.checkpoint import (
     LONE_MATRIX,
     Checkpoint,
@@ -19,15 +20,18 @@ from densezoo.types.experiment import Experiment, Recipe
 from densezoo.types.index import Figure, FileHash, ModelSpec, ReportedResult, WeightSource
 from densezoo.types.layer import Layer
 from densezoo.types.protocol import Protocol
-from densezoo.types.result import Conditions, Coverage, EvalResult, KnownBy, RunFacts
+from densezoo.types.result import Calibration, Conditions, Coverage, EvalResult, KnownBy, RunFacts
 
 __all__ = [
     "LONE_MATRIX",
     "Accuracy",
     "Architecture",
+    "Benchmark",
+    "Calibration",
     "Checkpoint",
     "Computation",
     "Conditions",
+    "Contestant",
     "ConversionReport",
     "Coverage",
     "Description",
@@ -38,7 +42,10 @@ __all__ = [
     "Freedom",
     "KeyMap",
     "KnownBy",
+    "Latency",
     "Layer",
+    "Load",
+    "Machine",
     "ModelSpec",
     "NamedNetwork",
     "Node",

@@ -20,7 +20,8 @@ class Protocol:
         exif: whether the EXIF orientation is applied.
         resize: short side in pixels; None: the image stays as it is.
         long_side: what the long side becomes: in proportion, rounded down (``floor``) or to the nearest pixel
-            (``half_even``, Python's ``round``), or as long as the short side: ``same`` loses the aspect ratio, ``cut``
+            (``half_even``, Python's ``round``); both sides in single precision, rounded down (``single``, so that the
+            short one may lack a pixel); or as long as the short side: ``same`` loses the aspect ratio, ``cut``
             keeps the central square before the resize.
         interpolation: None only without a resize.
         antialias: whether shrinking widens the filter.
@@ -42,13 +43,13 @@ class Protocol:
     source: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    decoder: Literal["pil", "cv2.imread", "cv2.imdecode", "torch7", "mindspore"] = "pil"
+    decoder: Literal["pil", "cv2.imread", "cv2.imdecode", "torch7", "mindspore", "nvjpeg"] = "pil"
     exif: bool = False
     resize: int | None = None
-    long_side: Literal["floor", "half_even", "same", "cut"] = "floor"
+    long_side: Literal["floor", "half_even", "single", "same", "cut"] = "floor"
     interpolation: Literal["bilinear", "bicubic"] | None = None
     antialias: bool = True
-    resize_backend: Literal["pil", "cv2", "torch7"] = "pil"
+    resize_backend: Literal["pil", "cv2", "torch7", "tensorflow", "tensorflow1", "torch"] = "pil"
     crop: int | None = None
     keeps_crop_size: bool = False
     image_size: int | None = None
@@ -65,6 +66,11 @@ class Protocol:
         rounded = (round(ratio, digits) for digits in (1, 2, 3))
         return next((value for value in rounded if value and floor(self.crop / value) == self.resize), ratio)
 
+    @property
+    def float_pixels(self) -> bool:
+        """Whether its pixels are float32 in the value range: it resizes in floats. Otherwise they are uint8."""
+        return self.resize is not None and self.resize_backend in ("torch7", "tensorflow", "tensorflow1")
+
     def __post_init__(self) -> None:
         channels, sampler = len(self.channel_order), self.resize_backend
         contradictions = {
@@ -73,10 +79,14 @@ class Protocol:
             f"long_side is {self.long_side}, and nothing is resized": self.resize is None and self.long_side != "floor",
             f"crop {self.crop} needs a resize of at least that": (self.crop or 0) > (self.resize or 0),
             "what it resizes need not have a size": self.image_size is not None and self.resize is not None,
-            f"{self.decoder} knows no EXIF": self.exif and self.decoder in ("torch7", "mindspore"),
+            f"{self.decoder} knows no EXIF": self.exif and self.decoder in ("torch7", "mindspore", "nvjpeg"),
             f"{self.decoder} has no grey channel alone": channels == 1 and self.decoder != "pil",
-            f"antialias is {self.antialias}, and {sampler} can't": self.antialias != (sampler == "pil"),
+            f"antialias is {self.antialias}, and {sampler} can't": self.antialias != (sampler in ("pil", "torch")),
             f"torch7 has no {self.interpolation}": sampler == "torch7" and self.interpolation != "bicubic",
+            f"{sampler} resizes to pixels in 0..255, and it has no {self.interpolation}": sampler.startswith(
+                "tensorflow"
+            )
+            and (self.value_range, self.interpolation) != (255.0, "bilinear"),
             "torch7 resizes to pixels in 0..1": sampler == "torch7" and self.value_range != 1.0,
         }
         for reason, holds in contradictions.items():

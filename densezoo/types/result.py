@@ -32,6 +32,21 @@ class Coverage:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """The training images on which a backend in int8 learned the ranges of the activations.
+
+    Args:
+        dataset: the training set's name.
+        num_images: how many of them, evenly spaced over the set.
+        sha256: over their ids and contents.
+    """
+
+    dataset: str
+    num_images: int
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Conditions:
     """What a network is measured under; together with its weights, this identifies a measurement.
 
@@ -85,6 +100,7 @@ class RunFacts:
         backend_difference: largest difference of the backend's logits from eager's on the first images, relative to
             the image's largest logit; None: the backend is eager in float32.
         machine: what the device is a part of, such as "AMD EPYC, 2 cores"; None in a result older than this field.
+        calibration: the training images that the backend was calibrated on; None: it needs none.
     """
 
     model: str
@@ -105,6 +121,7 @@ class RunFacts:
     protocol: str
     backend_difference: float | None = None
     machine: str | None = None
+    calibration: Calibration | None = None
 
     @property
     def conditions(self) -> Conditions:

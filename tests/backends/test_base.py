@@ -57,7 +57,7 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("toy")
     module.ToyBackend = ToyBackend  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "toy", module)
-    monkeypatch.setitem(BACKENDS, "toy", BackendEntry("toy", "ToyBackend", {"float32": 1e-4, "int8": 0.1}))
+    monkeypatch.setitem(BACKENDS, "toy", BackendEntry("toy", "ToyBackend", {"float32": 1e-4, "bf16": 0.1}))
 
 
 @pytest.mark.usefixtures("toy")
@@ -80,9 +80,9 @@ def test_another_backend_measures_and_its_result_says_so(
 @pytest.mark.usefixtures("toy")
 @pytest.mark.parametrize("tta", [None, "flip"])
 def test_one_that_differs_from_eager_measures_nothing(tmp_path: Path, tta: str | None) -> None:
-    with pytest.raises(EvaluationError, match="toy in int8 on cpu: its logits differ from eager's by 1.0e[+]00"):
+    with pytest.raises(EvaluationError, match="toy in bf16 on cpu: its logits differ from eager's by 1.0e[+]00"):
         api.evaluate_protocols(
-            *api.DEMO, workers=0, device="cpu", backend="toy", precision="int8", tta=tta, out=tmp_path
+            *api.DEMO, workers=0, device="cpu", backend="toy", precision="bf16", tta=tta, out=tmp_path
         )
     assert not list(tmp_path.glob("*/*"))
 

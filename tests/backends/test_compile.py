@@ -10,7 +10,7 @@ from examples import randomise_statistics
 from torch import Tensor, nn
 
 from densezoo.backends.base import Backend, create_backend, difference_from_eager
-from densezoo.backends.compile import CompileBackend
+from densezoo.backends.compile import CompileBackend, batch_sizes
 from densezoo.errors import BackendError
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.network import DenseNet
@@ -47,22 +47,29 @@ def backends(precision: str, device: str = "cpu") -> tuple[CompileBackend, Backe
 
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
-def test_logits_are_eager_s_and_a_small_last_batch_compiles_nothing(
-    precision: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_logits_are_eager_s_and_one_size_is_compiled(precision: str, capsys: pytest.CaptureFixture[str]) -> None:
     compiled, eager = backends(precision)
-    batch = pixels(4)
-    difference = difference_from_eager(compiled, eager, batch)
+    batch = pixels(70)
+    difference = difference_from_eager(compiled, eager, batch[:8])
     assert (difference > 1e-5) == (precision == "bf16")
-    assert "backend compile: compiled for batches of 4 x 3 x 32 x 32 in" in capsys.readouterr().err
+    assert "backend compile: compiled for batches of 64 x 3 x 32 x 32 in" in capsys.readouterr().err
     seconds = compiled.compile_seconds
     assert seconds > 0
-    whole, part = compiled(batch), compiled(batch[:3])
-    assert part.shape == (3, 5)
-    assert part.dtype == torch.float32
-    assert torch.equal(part, whole[:3])
+    whole, part = compiled(batch), compiled(batch[60:])
+    assert whole.shape == (70, 5)
+    assert whole.dtype == torch.float32
+    assert torch.equal(part, whole[60:])
+    assert difference_from_eager(compiled, eager, batch) > 0
     assert compiled.compile_seconds == seconds
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "side", "expected"),
+    [("cpu", 224, (1, 8)), ("cpu", 32, (1, 64)), ("cpu", 1000, (1, 2)), ("cuda", 224, (1, 64, 128, 256))],
+)
+def test_sizes_that_are_compiled(kind: str, side: int, expected: tuple[int, ...]) -> None:
+    assert batch_sizes(kind, side, side) == expected
 
 
 @pytest.mark.slow
@@ -73,7 +80,7 @@ def test_a_compiler_that_fails_is_one_message(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(config.cpp, "cxx", (None, "false"))
     compiled, _ = backends("float32")
     with pytest.raises(BackendError, match=r"backend compile: torch [0-9.]+.* could not compile the network for cpu: "):
-        compiled(pixels(6))
+        compiled(pixels(6)[..., :24, :24])  # of a size that this process hasn't compiled
 
 
 def test_without_a_compiler_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,5 +102,5 @@ def test_a_cpu_has_no_fp16() -> None:
 @pytest.mark.parametrize("precision", ["float32", "bf16", "fp16"])
 def test_on_a_gpu_the_logits_are_eager_s(precision: str) -> None:
     compiled, eager = backends(precision, "cuda")
-    for images in (4, 3, 4):
+    for images in (64, 3, 64):
         difference_from_eager(compiled, eager, pixels(images))

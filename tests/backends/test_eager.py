@@ -1,9 +1,16 @@
 from __future__ import annotations
 
+import ctypes
+import platform
+import subprocess
+import sys
+
+import pytest
 import torch
 from examples import randomise_statistics
+from torch import Tensor
 
-from densezoo.backends.eager import EagerBackend
+from densezoo.backends.eager import EagerBackend, keep_freed_memory
 from densezoo.data.preprocess import normalise
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.network import DenseNet
@@ -32,3 +39,55 @@ def test_a_training_network_is_evaluated_in_eval_mode() -> None:
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     assert torch.equal(backend(pixels), backend(pixels))
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+
+
+@pytest.mark.parametrize("side", [32, 300])
+def test_a_batch_is_computed_in_groups(side: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    arch = DenseNetArchitecture(4, (1, 1), 8, num_classes=6)
+    network, protocol = DenseNet(arch), get_protocol("torchvision")
+    backend = EagerBackend(network, arch, protocol, "cpu")
+    pixels = torch.randint(0, 256, (7, 3, side, side), dtype=torch.uint8)
+    with torch.inference_mode():
+        expected = network(normalise(pixels, protocol))
+    sizes, logits = [], backend.logits
+
+    def counted(x: Tensor) -> Tensor:
+        sizes.append(len(x))
+        return logits(x)
+
+    monkeypatch.setattr(backend, "logits", counted)
+    torch.testing.assert_close(backend(pixels), expected, rtol=1e-4, atol=1e-5)
+    assert sizes == {32: [7], 300: [2, 2, 2, 1]}[side]
+
+
+def test_the_network_can_be_trained_after_it() -> None:
+    """Its weights are no tensors of inference mode, as a measurement between epochs would leave them."""
+    arch = DenseNetArchitecture(4, (1, 1), 8, num_classes=6)
+    network = DenseNet(arch)
+    EagerBackend(network, arch, get_protocol("torchvision"), "cpu")(torch.zeros((1, 3, 32, 32), dtype=torch.uint8))
+    network.train()(torch.randn(2, 3, 32, 32)).sum().backward()
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's setting")
+def test_freed_memory_is_kept() -> None:
+    """In a process of its own: large blocks come from the heap, and are not handed back."""
+    program = """
+import ctypes
+from densezoo.backends.eager import keep_freed_memory
+assert keep_freed_memory()
+class Counts(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_int) for name in "arena ordblks smblks hblks hblkhd".split()]
+    _fields_ += [(name, ctypes.c_int) for name in "usmblks fsmblks uordblks fordblks keepcost".split()]
+libc = ctypes.CDLL(None)
+libc.mallinfo.restype, libc.malloc.restype, libc.free.argtypes = Counts, ctypes.c_void_p, [ctypes.c_void_p]
+mapped, block = libc.mallinfo().hblks, libc.malloc(ctypes.c_size_t(200 << 20))
+assert libc.mallinfo().hblks == mapped
+libc.free(block)
+assert libc.mallinfo().arena >= 200 << 20
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: object())
+    assert not keep_freed_memory.__wrapped__()

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from benchmark_runs import SMALL
+from examples import example_benchmark
 
+from densezoo import api
 from densezoo.paths import ROOT
 
 
@@ -17,7 +22,7 @@ def test_a_line_a_file(tool: Callable[..., int], tmp_path: Path, capsys: pytest.
         ROOT / "tests/fixtures/formats/torchvision/small_legacy.pth",
         ROOT / "tests/fixtures/torch7/00_tiny_bc_d10_k4.t7",
     ]
-    assert tool("benchmark", *files, "--rounds", 1, "--out", tmp_path) == 0
+    assert tool("benchmark", "--what", "formats", *files, "--rounds", 1, "--out", tmp_path) == 0
     *lines, last = capsys.readouterr().out.splitlines()
     assert last == f"stored: {tmp_path}/formats.json"
     assert len(lines) == 2
@@ -26,6 +31,58 @@ def test_a_line_a_file(tool: Callable[..., int], tmp_path: Path, capsys: pytest.
         mib = path.stat().st_size / 2**20
         assert (row["file"], row["mib"]) == (path.name, mib)
         assert re.match(rf"{path.name}: {mib:.1f} MiB, median {row['seconds']:.3f} s", line)
-    assert tool("benchmark", tmp_path / "none.pth", "--out", tmp_path / "more") == 1
+    assert tool("benchmark", "--what", "formats", tmp_path / "none.pth", "--out", tmp_path / "more") == 1
     assert capsys.readouterr().err == f"error: {tmp_path}/none.pth: there is no such checkpoint file\n"
     assert not (tmp_path / "more").exists()
+
+
+def test_every_option_reaches_the_measurement(
+    tool: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[Any, ...]] = []
+
+    def measure(subject: str, settings: Any, **more: Any) -> tuple[Path, Any]:
+        more["say"]("round 1 of 1 done")
+        asked.append((subject, settings, more))
+        return tmp_path / "stored.json", example_benchmark()
+
+    for name in ("inference", "training", "evaluation"):
+        monkeypatch.setattr(api, f"benchmark_{name}", measure, raising=False)
+    options = ["--backend", "all", "--against", "timm,openvino", "--batch-sizes", "2,8", "--threads", 3, "--rounds", 4]
+    options += ["--seconds", 0.25, "--image-size", 64, "--precision", "float32,bf16", "--instruction-set", "avx2"]
+    assert tool("benchmark", "densenet121", "densenet161", *options, "--out", tmp_path) == 0
+    assert [subject for subject, _, _ in asked] == ["densenet121", "densenet161"]
+    settings, more = asked[0][1:]
+    assert set(settings.backends) >= {"eager", "native"}
+    assert dataclasses.astuple(settings)[1:9] == (
+        ["timm", "openvino"], ["float32", "bf16"], [2, 8], "cpu", 3, "avx2", 0.25, 4,
+    )  # fmt: skip
+    assert (more["image_size"], more["folder"], more["protocol"], more["weights"]) == (64, tmp_path, None, None)
+    out = capsys.readouterr().out
+    assert "densezoo native: 4.00 (3.00 to 4.75) x timm" in out
+    assert out.splitlines()[-1] == f"stored: {tmp_path}/stored.json"
+    more_options = ["--data-root", tmp_path, "--images", "10,20", "--clone", tmp_path]
+    assert tool("benchmark", "--what", "evaluation", SMALL, *more_options) == 0
+    assert [more["images"] for _, _, more in asked[2:]] == [10, 20]
+    assert asked[-1][2]["clones"] == [tmp_path]
+    assert tool("benchmark", "--what", "evaluation", SMALL, "--backend", "auto", *more_options) == 0
+    assert asked[-1][1].backends == ["auto"]
+
+
+def test_what_can_t_be_measured_is_refused(tool: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    assert tool("benchmark", "densenet121", "--backend", "egaer") == 1
+    assert capsys.readouterr().err == "error: there is no backend 'egaer'; did you mean 'eager'?\n"
+    assert tool("benchmark", "densenet121", "--backend", "auto") == 1  # which backend is timed has to be named
+    assert "there is no backend 'auto'" in capsys.readouterr().err
+    assert tool("benchmark", "--what", "evaluation", "densenet121") == 1
+    assert "--what evaluation needs --data-root" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_benchmark_as_processes(tool: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--backend", "eager", "--against", "onnxruntime", "--seconds", 0.01, "--rounds", 1, "--out", tmp_path]
+    assert tool("benchmark", SMALL, *options) == 0
+    (stored,) = tmp_path.glob("inference.*.json")
+    contestants = json.loads(stored.read_text())["contestants"]
+    assert [each["name"] for each in contestants] == ["densezoo eager", "onnxruntime"]
+    assert all(each["error"] < 1e-5 and each["peak_memory"] > 10**8 for each in contestants)

@@ -66,6 +66,16 @@ def test_a_batch_is_normalised_as_its_images_are() -> None:
     assert torch.equal(normalise(pixels, protocol), torch.stack([normalise(p, protocol) for p in pixels]))
 
 
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_a_protocol_says_of_which_type_its_pixels_are(name: str) -> None:
+    """Backends that convert a network give it an input of that type; OpenVINO would cut floats down to whole numbers."""
+    protocol = get_protocol(name)
+    side = protocol.image_size or 300
+    image = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    pixels = to_pixels(image, protocol)
+    assert pixels.dtype == (torch.float32 if protocol.float_pixels else torch.uint8)
+
+
 def test_arrays_need_no_decoding() -> None:
     array = np.random.default_rng(0).integers(0, 256, (8, 8), dtype=np.uint8)
     pixels = to_pixels(decode(array, get_protocol("digits"), "digit"), get_protocol("digits"))

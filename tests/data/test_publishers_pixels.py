@@ -23,6 +23,8 @@ FOLDER = Path(__file__).resolve().parent.parent / "fixtures" / "protocols"
 RECORDED = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
 CASES = [(name, picture) for name, facts in RECORDED.items() for picture in facts["pictures"]]
 IN_FLOATS, SHA256 = "in floats", 64
+#: {protocol: the largest difference of a JPEG file's values, 4 of 255: TensorFlow's decoder is a fast, inexact one}
+INEXACT_JPEG = {"pudae": 0.068, "kerascv": 0.016}
 #: Of a file that ends early, OpenCV 3 and 4.4 filled the rest; what the tests run with refuses it.
 FILLED_BY_OLD_OPENCV = ("gluon", "gluon-record", "paddle")
 
@@ -58,7 +60,8 @@ def test_the_publisher_s_pixels(name: str, picture: str) -> None:
         assert hashlib.sha256(pixels.tobytes()).hexdigest() == outcome
     ours, expected = densezoo.get_protocol(name)(path).numpy(), theirs(name, picture)
     points = np.linspace(0, ours.shape[-1] - 1, expected.shape[-1]).astype(int)
-    largest = EVIDENCE[name].largest
+    largest = INEXACT_JPEG.get(name) if picture.endswith(".jpg") else None
+    largest = EVIDENCE[name].largest if largest is None else largest
     assert largest is not None
     assert np.abs(ours[:, points][:, :, points] - expected).max() <= largest
 
@@ -66,6 +69,7 @@ def test_the_publisher_s_pixels(name: str, picture: str) -> None:
 def test_what_the_documents_say_was_run_is_what_was_run() -> None:
     for name, facts in RECORDED.items():
         for package, version in facts["packages"].items():
+            assert str(INEXACT_JPEG.get(name, "")) in EVIDENCE[name].differs
             assert f"{package} {version}" in EVIDENCE[name].held_to, name
     claimed = {name for name, evidence in EVIDENCE.items() if evidence.kind is Evidence.Kind.RECORDED}
     assert claimed - {"torch7"} == set(RECORDED)

@@ -30,6 +30,8 @@ def test_the_long_side_is_truncated(size: tuple[int, int], short: int, expected:
 @pytest.mark.parametrize(
     ("size", "long_side", "expected"),
     [
+        ((500, 333), "single", (384, 256)),
+        ((41, 82), "single", (255, 511)),  # 41 x (256 / 41) is 255.99998 in single precision
         ((500, 333), "half_even", (384, 256)),  # 384.38
         ((333, 501), "half_even", (256, 385)),  # 385.15
         ((500, 334), "half_even", (383, 256)),  # 383.23
@@ -88,3 +90,13 @@ def test_a_resizer_gives_the_size_that_is_asked_for(backend: str) -> None:
     resized = RESIZERS[backend](image, (7, 4), "bicubic")
     assert resized.shape == (4, 7, 3)
     assert resized == pytest.approx(0.2 if backend == "torch7" else 51)
+
+
+@pytest.mark.parametrize(
+    ("backend", "expected"), [("tensorflow", [0, 25, 75, 100]), ("tensorflow1", [0, 50, 100, 100])]
+)
+def test_where_tensorflow_s_pixels_lie(backend: str, expected: list[float]) -> None:
+    pixels = np.array([[[0], [100]]], np.uint8)
+    resized = RESIZERS[backend](pixels, (4, 1), "bilinear")
+    assert resized.dtype == np.float32
+    assert resized[0, :, 0].tolist() == expected

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,10 @@ def one_hot(pixels: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.one_hot(pixels.flatten().long(), 7).float()
 
 
+def begin(pixels: torch.Tensor) -> Callable[[], torch.Tensor]:
+    return partial(one_hot, pixels)
+
+
 def batch(indices: list[int], labels: list[int], unreadable: tuple[int, ...] = ()) -> Batch:
     values = [i % 7 for place, i in enumerate(indices) if place not in unreadable]
     pixels = torch.tensor(values, dtype=torch.uint8).reshape(-1, 1, 1, 1)
@@ -34,7 +39,8 @@ def batch(indices: list[int], labels: list[int], unreadable: tuple[int, ...] = (
 
 def evaluated(log: RecordLog, batches: list[Batch], num_images: int, *, show_progress: bool = False) -> Measures:
     with progress("evaluating", num_images, show=show_progress) as advance:
-        log_steps(scored([one_hot], ([b] for b in batches), None), log, example_images(num_images), advance)
+        records = scored([begin], ([b] for b in batches), None)
+        log_steps(records, log, example_images(num_images), advance)
     return measure(log, 7, num_images)[0]
 
 
@@ -49,6 +55,23 @@ def test_counts_over_batches(log: RecordLog, capsys: pytest.CaptureFixture[str])
     assert measures.counts() == Counts(4, correct1=3, correct5=3)
     assert check_coverage(measures, "abcd") == Coverage(4, 4, (), 0)
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 5])
+def test_steps_that_are_begun_ahead_keep_their_order(ahead: int) -> None:
+    begun = []
+
+    def begin_and_note(pixels: torch.Tensor) -> Callable[[], torch.Tensor]:
+        begun.append(len(pixels))
+        return begin(pixels)
+
+    steps = ([batch(list(range(i, 12)), [0] * (12 - i), (0,))] for i in range(9))
+    counts = []
+    for number, records in enumerate(scored([begin_and_note], steps, None, ahead)):
+        assert records["index"].tolist() == list(range(number, 12))
+        counts.append(len(begun))
+    assert counts == [min(number + 1 + ahead, 9) for number in range(9)]
+    assert begun == [11 - i for i in range(9)]
 
 
 def test_unreadable_images_stay_in_their_place(log: RecordLog) -> None:

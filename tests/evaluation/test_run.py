@@ -22,7 +22,7 @@ from small_run import BROKEN, Evaluate, numbers, small_run
 
 from densezoo import api
 from densezoo.data.contents import content_digests
-from densezoo.errors import EvaluationError, ImageError, ResultError
+from densezoo.errors import ConfigError, EvaluationError, ImageError, ResultError
 from densezoo.evaluation import hashing
 from densezoo.types import Coverage
 
@@ -43,6 +43,12 @@ def test_an_unreadable_file_stops_the_run(evaluate: Evaluate, tmp_path: Path) ->
     (tmp_path / "val" / BROKEN).write_bytes(b"no image")
     with pytest.raises(ImageError, match=f"{BROKEN}: can't be decoded"):
         evaluate()
+
+
+def test_a_protocol_that_decodes_on_a_gpu_needs_one(evaluate: Evaluate, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="protocol timm-nvjpeg decodes on a GPU, .*: give --device cuda"):
+        evaluate(names=["timm-nvjpeg"])
+    assert not list(tmp_path.glob("out/*/*"))
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -28,14 +28,16 @@ FIGURES = {
     "open-model-zoo-keras": ("bilinear", "cv2.imread", True, "floor", IMAGENET, RGB_255[1], 255.0, "RGB"),
     "open-model-zoo-pudae": ("bilinear", "cv2.imread", True, "floor", IMAGENET, SHICAI[1], 255.0, "RGB"),
     "pudae": ("bilinear", "cv2.imdecode", False, "floor", IMAGENET, SHICAI[1], 255.0, "RGB"),
-    "kerascv": ("bilinear", "cv2.imdecode", False, "floor", (0.0,) * 3, (1.0,) * 3, 1.0, "RGB"),
+    "kerascv": ("bilinear", "cv2.imdecode", False, "floor", (0.0,) * 3, (255.0,) * 3, 255.0, "RGB"),
     "places365": ("bilinear", "pil", False, "half_even", *RGB),
 }
 #: Who does not round the long side down.
 LONG_SIDES = {
     "paddle": "half_even", "mindspore-hub": "same", "open-model-zoo": "same", "open-model-zoo-keras": "same",
-    "open-model-zoo-pudae": "same", "places365": "same", "kerascv": "cut",
+    "open-model-zoo-pudae": "same", "places365": "same", "kerascv": "cut", "pudae": "single",
 }  # fmt: skip
+#: Who does not resize with OpenCV.
+BACKENDS = {"places365": "pil", "pudae": "tensorflow1", "kerascv": "tensorflow"}
 
 
 def test_every_port_is_here() -> None:
@@ -44,9 +46,9 @@ def test_every_port_is_here() -> None:
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_figures(name: str) -> None:
-    """Nearly all of them: short side 256 by OpenCV without antialias, the central 224."""
+    """Nearly all of them: short side 256 without antialias, the central 224."""
     protocol = get_protocol(name)
-    backend, short = "pil" if name == "places365" else "cv2", 224 if name == "kerascv" else 256
+    backend, short = BACKENDS.get(name, "cv2"), 224 if name == "kerascv" else 256
     assert (protocol.resize, protocol.crop, protocol.resize_backend) == (short, 224, backend)
     assert protocol.antialias == (backend == "pil")
     assert protocol.keeps_crop_size == (name == "tf2cv")

@@ -6,6 +6,7 @@ after them as it reads. What is concatenated is written side by side in the firs
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -43,6 +44,8 @@ class LoweredStep:
         prologue: the norm that is applied to what it reads, with a ReLU.
         epilogue: the norm that is folded into its weights; a ReLU follows.
         pool: of a POOLED step: the pool, which comes first.
+        producer: of a WINOGRAD step: the product that makes what it reads, a strip at a time; ``source`` is the
+            product's.
     """
 
     kind: Kind
@@ -52,6 +55,7 @@ class LoweredStep:
     prologue: Node | None = None
     epilogue: Node | None = None
     pool: Node | None = None
+    producer: LoweredStep | None = None
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ def lower(computation: Computation, channels: dict[str, int]) -> Lowered:
         BackendError: names the node that no kernel computes.
     """
     lowering = _Lowering(computation)
-    steps = tuple(lowering.steps())
+    steps = tuple(lowering.joined())
     names = {name for step in steps for name in (step.source, step.target)}
     slices = {name: Slice(name) for name in names} | _place_concatenated(computation, channels)
     return Lowered(steps, slices)
@@ -96,6 +100,27 @@ class _Lowering:
         self.stored: dict[str, str] = {}  # {node: the node whose output in memory is what this one is made from}
         self.norms: dict[str, Node] = {}  # {ReLU: the norm before it}, both still to be applied to what is stored
         self.done: set[str] = set()  # computed by the step of an earlier node
+
+    def joined(self) -> Iterator[LoweredStep]:
+        """The steps, each 1x1 convolution that only a 3x3 convolution reads a part of that."""
+        waiting: LoweredStep | None = None
+        for step in self.steps():
+            if waiting and self._is_producer(waiting, step):
+                step = dataclasses.replace(step, source=waiting.source, producer=waiting)
+            elif waiting:
+                yield waiting
+            waiting = step
+        if waiting:
+            yield waiting
+
+    def _is_producer(self, product: LoweredStep, step: LoweredStep) -> bool:
+        """Whether what a 1x1 convolution writes is read by this 3x3 convolution alone, as it is."""
+        return (
+            (product.kind, step.kind) == (Kind.PRODUCT, Kind.WINOGRAD)
+            and step.source == product.target
+            and step.prologue is None
+            and len(self.consumers[product.target]) == 1
+        )
 
     def steps(self) -> Iterator[LoweredStep]:
         for node in self.computation.nodes:

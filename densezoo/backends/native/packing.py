@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,20 +9,17 @@ from densezoo.backends.native.library import Floats, aligned
 
 Doubles = NDArray[np.float64]
 
-#: {side of a tile's outputs: G of Winograd's F(tile x tile, 3 x 3)}, which transforms a kernel: G g G^T.
-WINOGRAD: Mapping[int, Doubles] = {
-    2: np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]]),
-    4: np.array(
-        [
-            [1 / 4, 0, 0],
-            [-1 / 6, -1 / 6, -1 / 6],
-            [-1 / 6, 1 / 6, -1 / 6],
-            [1 / 24, 1 / 12, 1 / 6],
-            [1 / 24, -1 / 12, 1 / 6],
-            [0, 0, 1],
-        ]
-    ),
-}
+#: G of Winograd's F(4x4,3x3), which transforms a kernel: G g G^T.
+WINOGRAD: Doubles = np.array(
+    [
+        [1 / 4, 0, 0],
+        [-1 / 6, -1 / 6, -1 / 6],
+        [-1 / 6, 1 / 6, -1 / 6],
+        [1 / 24, 1 / 12, 1 / 6],
+        [1 / 24, -1 / 12, 1 / 6],
+        [0, 0, 1],
+    ]
+)
 
 
 def panels(matrices: Doubles | Floats, vector: int) -> Floats:
@@ -61,19 +56,17 @@ def vectors(values: Doubles | Floats, vector: int) -> Floats:
     return packed
 
 
-def winograd(weight: Doubles, tile: int) -> Doubles:
+def winograd(weight: Doubles) -> Doubles:
     """3x3 kernels (out, in, 3, 3) in Winograd's domain: (positions of a tile, in, out).
 
     Args:
         weight: the kernels.
-        tile: side of the tile's outputs, a key of WINOGRAD.
     """
-    transform = WINOGRAD[tile]
     out, channels = weight.shape[:2]
     kernels = weight.transpose(2, 3, 1, 0).reshape(3, 3, channels * out)
-    columns = np.tensordot(transform, kernels, (1, 0))  # (side, 3, in x out)
-    both = np.tensordot(transform, columns, (1, 1))  # (side of the columns, side of the rows, in x out)
-    return np.ascontiguousarray(both.swapaxes(0, 1)).reshape(len(transform) ** 2, channels, out)
+    columns = np.tensordot(WINOGRAD, kernels, (1, 0))  # (side, 3, in x out)
+    both = np.tensordot(WINOGRAD, columns, (1, 1))  # (side of the columns, side of the rows, in x out)
+    return np.ascontiguousarray(both.swapaxes(0, 1)).reshape(len(WINOGRAD) ** 2, channels, out)
 
 
 def norm(weight: Floats, bias: Floats, mean: Floats, variance: Floats, eps: float) -> tuple[Doubles, Doubles]:

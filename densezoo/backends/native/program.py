@@ -31,25 +31,24 @@ class Weights:
 
     def __init__(self, tensors: Mapping[str, Floats], vector: int) -> None:
         self._tensors, self._vector = tensors, vector
-        self._packed: dict[tuple[str, str, int], tuple[Floats, Floats]] = {}
+        self._packed: dict[tuple[str, str], tuple[Floats, Floats]] = {}
 
     def norm(self, node: Node) -> tuple[Floats, Floats]:
         """(scale, shift) of a norm, in whole vectors."""
-        key = (node.name, "norm", 0)
+        key = (node.name, "norm")
         if key not in self._packed:
             self._packed[key] = tuple(vectors(values, VECTOR) for values in self._folded(node))  # type: ignore[assignment]
         return self._packed[key]
 
-    def matrix(self, step: LoweredStep, tile: int) -> tuple[Floats, Floats]:
+    def matrix(self, step: LoweredStep) -> tuple[Floats, Floats]:
         """(matrices in panels, biases in whole vectors) of a convolution or linear layer.
 
         Args:
             step: its step.
-            tile: side of Winograd's tiles, pixels; 0: the product is one matrix.
         """
-        key = (step.node.name, "matrix", tile)
+        key = (step.node.name, "matrix")
         if key not in self._packed:
-            self._packed[key] = self._pack(step, tile)
+            self._packed[key] = self._pack(step)
         return self._packed[key]
 
     def _folded(self, node: Node) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -58,7 +57,7 @@ class Weights:
             weight = np.ones_like(weight)
         return norm(weight, bias, mean, variance, node.attributes["eps"])
 
-    def _pack(self, step: LoweredStep, tile: int) -> tuple[Floats, Floats]:
+    def _pack(self, step: LoweredStep) -> tuple[Floats, Floats]:
         weight = self._tensors[step.node.weights[0]].astype(np.float64)
         bias = np.zeros(len(weight))
         if len(step.node.weights) > 1:
@@ -67,8 +66,8 @@ class Weights:
             scale, shift = self._folded(step.epilogue)
             weight = weight * scale.reshape(-1, *[1] * (weight.ndim - 1))
             bias = bias * scale + shift
-        if tile:
-            matrices = winograd(weight, tile)
+        if step.kind is Kind.WINOGRAD:
+            matrices = winograd(weight)
         else:  # (out, in, height, width) -> (height, width, in; out), the order of an NHWC window's numbers
             matrices = np.moveaxis(weight, 1, -1).reshape(1, len(weight), -1).swapaxes(1, 2)
         return panels(matrices, self._vector), vectors(bias, VECTOR)
@@ -192,9 +191,12 @@ class Sizing:
             tall, wide = (taps(pool, before, after, axis) for axis, (before, after) in enumerate(axes))
             step.rows, step.columns = (self._windows(axis, pool.op == "max_pool") for axis in (tall, wide))
         if lowered.kind is not Kind.POOL:
-            step.tile = 4 if lowered.kind is Kind.WINOGRAD else 0
-            packed = self.weights.matrix(lowered, step.tile)
-            step.weights, step.bias = (self._pointer(values) for values in packed)
+            step.weights, step.bias = (self._pointer(values) for values in self.weights.matrix(lowered))
+        if lowered.producer:
+            producer = library.Step()
+            self._fill(producer, lowered.producer, buffers)
+            self.held.append(producer)
+            step.producer = ctypes.addressof(producer)
 
     def _windows(self, axis: Taps, largest: bool) -> library.Windows:
         weight = None if largest else self._pointer(axis.weight)
@@ -206,11 +208,14 @@ class Sizing:
 
     def _map(self, name: str, buffers: dict[str, Buffer]) -> library.Map:
         """The slice of a map that a node's output is."""
-        place = self.lowered.slices[name]
+        place = self.lowered.slices.get(name)
+        if place is None:  # never whole in memory
+            return library.Map(0, 0, 0, *self.sides[name], 0, self.channels[name])
         buffer = buffers[place.buffer]
         size = (buffer.height, buffer.width)
         width = buffer.used if buffer.dense else self.channels[name]
-        return library.Map(buffer.offset + place.first, buffer.image, *size, buffer.stride, width)
+        row = buffer.width * buffer.stride
+        return library.Map(buffer.offset + place.first, buffer.image, row, *size, buffer.stride, width)
 
     def _buffers(self) -> dict[str, Buffer]:
         """Every map that steps write, with its size and the steps that use it."""

@@ -56,8 +56,8 @@ def test_weights_are_packed_once_for_all_sizes() -> None:
     weights, nodes = Weights(held, 8), computation(ARCH)
     lowered = lower(nodes, channels(nodes))
     step = next(step for step in lowered.steps if step.node.op == "linear")
-    assert weights.matrix(step, 0)[0] is weights.matrix(step, 0)[0]
-    packed = weights.matrix(step, 0)[0].reshape(-1, 8)
+    assert weights.matrix(step)[0] is weights.matrix(step)[0]
+    packed = weights.matrix(step)[0].reshape(-1, 8)
     assert np.array_equal(packed[:, :7], held["classifier.weight"].T)
 
 

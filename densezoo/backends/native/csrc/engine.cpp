@@ -26,7 +26,7 @@ void run_step(const Step &step, const Program &program, const void *pixels, int 
     case kPooled:
       return run_product(step, images, arena, scratch);
     case kWinograd:
-      return step.tile == 4 ? run_winograd<4>(step, images, arena, scratch) : run_winograd<2>(step, images, arena, scratch);
+      return run_winograd(step, images, arena, scratch);
     case kPool:
       return run_pool(step, images, arena);
   }
@@ -43,7 +43,7 @@ void run(const Program *program, const void *pixels, int32_t images, float *aren
     for (int c = 0; c < map.channels; ++c) logits[image * map.channels + c] = at(arena, map, image, 0, 0)[c];
 }
 
-int64_t scratch_of(const Step *step) { return step->kind == kWinograd ? winograd_scratch(*step) : kPacked; }
+int64_t scratch_of(const Step *step) { return step->kind == kWinograd ? Layout(*step).scratch() : kPacked; }
 
 double peak(int64_t rounds) {
   constexpr int chains = 12;  // latency 4 to 5 x 2 a cycle

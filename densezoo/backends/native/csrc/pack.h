@@ -1,4 +1,4 @@
-// Fills a block of packed rows (gemm.h) from a feature map: columns `start` to `start + length` of `rows` rows.
+// Convolutions as matrix products: fills blocks of packed rows (gemm.h) from a feature map, and multiplies them.
 #pragma once
 
 #include "gemm.h"
@@ -6,59 +6,73 @@
 
 namespace {
 
-// Where a row of a product comes from: rows are counted over all pixels of all images.
-struct Pixel {
-  int image, y, x;
-};
-
-inline Pixel pixel_of(int row, const Map &map) {
-  const int in_image = row % (map.height * map.width);
-  return {row / (map.height * map.width), in_image / map.width, in_image % map.width};
-}
-
-inline void advance(Pixel &pixel, const Map &map) {
-  if (++pixel.x == map.width) {
-    pixel.x = 0;
-    if (++pixel.y == map.height) {
-      pixel.y = 0;
-      ++pixel.image;
-    }
-  }
+inline int64_t place(const Map &map, int image, int y, int x) {
+  return map.offset + image * map.image_stride + y * map.row_stride + static_cast<int64_t>(x) * map.stride;
 }
 
 inline const float *at(const float *arena, const Map &map, int image, int y, int x) {
-  return arena + map.offset + image * map.image_stride + (static_cast<int64_t>(y) * map.width + x) * map.stride;
+  return arena + place(map, image, y, x);
 }
 
-inline float *at(float *arena, const Map &map, int image, int y, int x) {
-  return arena + map.offset + image * map.image_stride + (static_cast<int64_t>(y) * map.width + x) * map.stride;
+inline float *at(float *arena, const Map &map, int image, int y, int x) { return arena + place(map, image, y, x); }
+
+// A pixel of several images' maps; a product's rows are all pixels of its output, counted over the images.
+struct Pixel {
+  int image, y, x;
+
+  static Pixel of(int row, const Map &map) {
+    const int in_image = row % (map.height * map.width);
+    return {row / (map.height * map.width), in_image / map.width, in_image % map.width};
+  }
+
+  void advance(const Map &map) {
+    if (++x == map.width) {
+      x = 0;
+      if (++y == map.height) {
+        y = 0;
+        ++image;
+      }
+    }
+  }
+};
+
+// The first channels of pixels `row` to `row + rows`, counted in `map`, at their places in `where`.
+template <class Float>
+void find_pixels(const Map &map, const Map &where, Float *arena, int row, int rows, Float **pixels) {
+  Pixel pixel = Pixel::of(row, map);
+  for (int r = 0; r < rows; ++r, pixel.advance(map)) pixels[r] = at(arena, where, pixel.image, pixel.y, pixel.x);
 }
+
+// One block of a convolution's rows: columns `start` to `start + length` of rows `row` to `row + rows`.
+struct Block {
+  int row, rows, start, length;
+};
 
 // A 1x1 convolution's rows: the channels of each pixel, normed.
 template <bool Normalise>
-void pack_pixels(const Step &step, const float *arena, int row, int rows, int start, int length, float *packed) {
+void pack_pixels(const Step &step, const float *const *pixels, const Block &block, float *packed) {
   const Prologue prologue{step.scale, step.shift};
-  Pixel pixel = pixel_of(row, step.in);
-  for (int r = 0; r < rows; ++r, advance(pixel, step.in)) {
-    const float *x = at(arena, step.in, pixel.image, pixel.y, pixel.x) + start;
-    for (int c = 0; c < length; c += kVector)
-      store(packed + r * kRow + c, prologue.apply<Normalise>(load(x + c), start + c));
-  }
+  for (int r = 0; r < block.rows; ++r)
+    for (int c = 0; c < block.length; c += kVector) {
+      const Vec value = load(pixels[r] + block.start + c);
+      store(packed + r * kRow + c, prologue.apply<Normalise>(value, block.start + c));
+    }
 }
 
 // The image's convolution: the pixels of each window, row after row. The map has no unused floats, so the pixels of a
 // window's row are one run, and has the padding already.
-void pack_windows(const Step &step, const float *arena, int row, int rows, int start, int length, float *packed) {
+void pack_windows(const Step &step, const float *arena, const Block &block, float *packed) {
   const int run = step.kernel[1] * step.in.channels;
-  Pixel pixel = pixel_of(row, step.out);
-  for (int r = 0; r < rows; ++r, advance(pixel, step.out)) {
+  const int first_row = block.start / run, first_skipped = block.start % run;
+  Pixel pixel = Pixel::of(block.row, step.out);
+  for (int r = 0; r < block.rows; ++r, pixel.advance(step.out)) {
     const float *window = at(arena, step.in, pixel.image, pixel.y * step.strides[0], pixel.x * step.strides[1]);
-    float *to = packed + r * kRow;
-    for (int k = start; k < start + length;) {
-      const int y = k / run, skipped = k % run, taken = min(run - skipped, start + length - k);
-      const float *from = window + static_cast<int64_t>(y) * step.in.width * step.in.channels + skipped;
+    const float *from = window + first_row * step.in.row_stride;
+    for (int k = 0, skipped = first_skipped; k < block.length; skipped = 0, from += step.in.row_stride) {
+      const int taken = min(run - skipped, block.length - k);
+      float *to = packed + r * kRow + k;
       // What a run's last vector writes behind it is overwritten by the next run, or lies behind the packed row.
-      for (int c = 0; c < taken; c += kVector) store(to + k - start + c, load(from + c));
+      for (int c = 0; c < taken; c += kVector) store(to + c, load(from + skipped + c));
       k += taken;
     }
   }
@@ -67,49 +81,63 @@ void pack_windows(const Step &step, const float *arena, int row, int rows, int s
 // A transition's rows: the weighted sums of each window's normed pixels. Pooling and 1x1 convolution are both linear,
 // so the order is free, and after the pooling there is a quarter of the work.
 template <bool Normalise>
-void pack_pooled(const Step &step, const float *arena, int row, int rows, int start, int length, float *packed) {
+void pack_pooled(const Step &step, const float *arena, const Block &block, float *packed) {
   const Prologue prologue{step.scale, step.shift};
   const Windows &tall = step.rows, &wide = step.columns;
-  Pixel pixel = pixel_of(row, step.out);
-  for (int r = 0; r < rows; ++r, advance(pixel, step.out)) {
-    for (int c = 0; c < length; c += kVector) {
+  Pixel pixel = Pixel::of(block.row, step.out);
+  for (int r = 0; r < block.rows; ++r, pixel.advance(step.out))
+    for (int c = 0; c < block.length; c += kVector) {
       Vec sum = zero();
       for (int i = pixel.y * tall.taps; i < (pixel.y + 1) * tall.taps; ++i) {
         Vec across = zero();
         for (int j = pixel.x * wide.taps; j < (pixel.x + 1) * wide.taps; ++j) {
-          const Vec value = load(at(arena, step.in, pixel.image, tall.index[i], wide.index[j]) + start + c);
-          across = multiply_add(prologue.apply<Normalise>(value, start + c), broadcast(wide.weight[j]), across);
+          const float *x = at(arena, step.in, pixel.image, tall.index[i], wide.index[j]) + block.start + c;
+          const Vec value = prologue.apply<Normalise>(load(x), block.start + c);
+          across = multiply_add(value, broadcast(wide.weight[j]), across);
         }
         sum = multiply_add(across, broadcast(tall.weight[i]), sum);
       }
       store(packed + r * kRow + c, sum);
     }
-  }
 }
 
-using Pack = void (*)(const Step &, const float *, int row, int rows, int start, int length, float *packed);
-
-inline Pack packer(const Step &step) {
-  if (step.kind == kPatches) return pack_windows;
-  if (step.kind == kPooled) return step.scale ? pack_pooled<true> : pack_pooled<false>;
-  return step.scale ? pack_pixels<true> : pack_pixels<false>;
+inline void pack(const Step &step, const float *arena, const float *const *pixels, const Block &block, float *packed) {
+  if (step.kind == kPatches) return pack_windows(step, arena, block, packed);
+  if (step.kind == kPooled && step.scale) return pack_pooled<true>(step, arena, block, packed);
+  if (step.kind == kPooled) return pack_pooled<false>(step, arena, block, packed);
+  if (step.scale) return pack_pixels<true>(step, pixels, block, packed);
+  pack_pixels<false>(step, pixels, block, packed);
 }
 
-// A convolution whose rows `packer` packs, for all images at once.
-void run_product(const Step &step, int images, float *arena, float *scratch) {
-  const Pack pack = packer(step);
+// Rows `first` to `end` of a convolution's product.
+//   total: rows that there are; what comes after `end` is fetched ahead.
+//   out: where the output's pixels lie, as many to a row and an image as step.out has.
+void multiply_pixels(const Step &step, int first, int end, int total, const Map &out, float *arena, float *packed) {
   const int depth = step.in.channels * step.kernel[0] * step.kernel[1];
-  const int total = images * step.out.height * step.out.width;
-  for (int row = 0; row < total; row += kBlock) {
-    const int rows = min(kBlock, total - row);
-    // Pixels of one map are evenly spaced, also from one image to the next.
-    const Output out{arena + step.out.offset + static_cast<int64_t>(row) * step.out.stride, step.out.stride, step.bias,
-                     step.relu != 0};
+  const bool pixelwise = step.kind == kProduct;
+  float *outputs[kBlock];
+  const float *pixels[kBlock], *next[kBlock];
+  for (int row = first, rows; row < end; row += rows) {
+    rows = min(kBlock, end - row);
+    const int after = pixelwise ? min(kBlock, total - row - rows) : 0;
+    find_pixels(step.out, out, arena, row, rows, outputs);
+    if (pixelwise) find_pixels<const float>(step.in, step.in, arena, row, rows, pixels);
+    if (after) find_pixels<const float>(step.in, step.in, arena, row + rows, after, next);
     for (int start = 0; start < depth; start += kDepth) {
-      pack(step, arena, row, rows, start, min(kDepth, depth - start), scratch);
-      multiply(scratch, rows, step.weights, depth, step.out.channels, start, out);
+      const Block block{row, rows, start, min(kDepth, depth - start)};
+      pack(step, arena, pixels, block, packed);
+      const int later = start + kDepth;  // of these rows; after the last of their blocks come the next rows
+      const Ahead ahead = later < depth ? Ahead{pixels, pixelwise ? rows : 0, later, min(kDepth, depth - later)}
+                                        : Ahead{next, after, 0, min(kDepth, depth)};
+      multiply(packed, rows, step.weights, depth, step.out.channels, start, {outputs, step.bias, step.relu != 0}, ahead);
     }
   }
+}
+
+// A convolution whose output is a map.
+void run_product(const Step &step, int images, float *arena, float *scratch) {
+  const int total = images * step.out.height * step.out.width;
+  multiply_pixels(step, 0, total, total, step.out, arena, scratch);
 }
 
 }  // namespace

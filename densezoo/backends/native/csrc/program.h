@@ -16,6 +16,7 @@ extern "C" {
 struct Map {
   int64_t offset;        // floats from the arena's start to the slice's first channel of the first pixel
   int64_t image_stride;  // floats from an image to the next one
+  int64_t row_stride;    // floats from a row to the next one
   int32_t height, width; // pixels
   int32_t stride;        // floats from a pixel to the next one
   int32_t channels;
@@ -44,10 +45,11 @@ struct Step {
   Map in, out;
   const float *scale, *shift;      // [in.channels]: the input is max(0, scale x + shift); null: as it is
   const float *weights;            // in panels: see gemm.h; kWinograd: a matrix for each position of a tile
+  const Step *producer;            // kWinograd: the 1x1 convolution that makes its input, strip by strip; null: the
+                                   // input is a map
   const float *bias;               // [out.channels], in whole vectors; null: none
   int32_t kernel[2], strides[2];   // kPatches: height, width
   int32_t pads[2];                 // kLoad: rows above, columns to the left
-  int32_t tile;                    // kWinograd: output pixels of a tile's side, 2 or 4
   Windows rows, columns;           // kPool, kPooled
   const float *table;              // kLoad: [channel][256], what a byte means
   const float *mean, *deviation;   // kLoad of floats: [channel]

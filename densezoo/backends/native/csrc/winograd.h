@@ -1,196 +1,229 @@
-// 3x3 convolution of stride 1 and padding 1 by Winograd's minimal filtering, F(2x2,3x3) and F(4x4,3x3): Lavin and Gray,
-// Fast Algorithms for Convolutional Neural Networks, https://arxiv.org/abs/1509.09308.
+// 3x3 convolution of stride 1 and padding 1 by Winograd's minimal filtering F(4x4,3x3): Lavin and Gray, Fast Algorithms
+// for Convolutional Neural Networks, https://arxiv.org/abs/1509.09308.
 //
-// A tile of Tile x Tile outputs takes side x side inputs, side = Tile + 2. Both transforms are sums along the columns,
-// then along the rows; between them each of the side x side positions is a matrix product of its own over channels.
-// 36 products for 16 outputs, where the convolution as written takes 144.
+// A tile of 4x4 outputs takes 6x6 inputs. Both transforms are sums along the columns, then along the rows; between them
+// each of the 36 positions is a matrix product of its own over channels: 36 products for 16 outputs, where the
+// convolution as written takes 144.
+//
+// The input lies in a strip: the rows that one or a few rows of tiles need, with a border of zeros, small enough for
+// L2. A dense layer's 1x1 convolution writes it there, just before it is used. From one strip to the next the last two
+// rows are kept.
 #pragma once
 
-#include "gemm.h"
 #include "pack.h"
 #include "program.h"
 
 namespace {
 
-template <int Tile>
-struct Transform;
+constexpr int kTile = 4;                // side of a tile's outputs, pixels
+constexpr int kSide = kTile + 2;        // of its inputs
+constexpr int kPositions = kSide * kSide;
+constexpr int kTiles = 16;              // that are transformed and multiplied together: what L2 holds beside the weights
 
-template <>
-struct Transform<2> {
-  static constexpr int side = 4;
-  static void input(const Vec (&d)[4], Vec (&t)[4]) {
-    t[0] = d[0] - d[2];
-    t[1] = d[1] + d[2];
-    t[2] = d[2] - d[1];
-    t[3] = d[1] - d[3];
-  }
-  static void output(const Vec (&m)[4], Vec (&y)[2]) {
-    y[0] = m[0] + m[1] + m[2];
-    y[1] = m[1] - m[2] - m[3];
-  }
-};
+// B^T d of one column or row.
+inline void transform_inputs(const Vec (&d)[6], Vec (&t)[6]) {
+  const Vec four = broadcast(4.0f), minus_four = broadcast(-4.0f), minus_five = broadcast(-5.0f), two = broadcast(2.0f);
+  const Vec even = multiply_add(d[2], minus_four, d[4]), odd = multiply_add(d[1], minus_four, d[3]);
+  const Vec outer = d[4] - d[2], inner = (d[3] - d[1]) * two;
+  t[0] = multiply_add(d[0], four, multiply_add(d[2], minus_five, d[4]));
+  t[1] = even + odd;
+  t[2] = even - odd;
+  t[3] = outer + inner;
+  t[4] = outer - inner;
+  t[5] = multiply_add(d[1], four, multiply_add(d[3], minus_five, d[5]));
+}
 
-template <>
-struct Transform<4> {
-  static constexpr int side = 6;
-  static void input(const Vec (&d)[6], Vec (&t)[6]) {
-    const Vec four = broadcast(4.0f), five = broadcast(-5.0f), two = broadcast(2.0f), less_four = broadcast(-4.0f);
-    const Vec even = multiply_add(d[2], less_four, d[4]), odd = multiply_add(d[1], less_four, d[3]);
-    const Vec outer = d[4] - d[2], inner = d[3] - d[1];
-    t[0] = multiply_add(d[0], four, multiply_add(d[2], five, d[4]));
-    t[1] = even + odd;
-    t[2] = even - odd;
-    t[3] = multiply_add(inner, two, outer);
-    t[4] = outer - inner * two;
-    t[5] = multiply_add(d[1], four, multiply_add(d[3], five, d[5]));
-  }
-  static void output(const Vec (&m)[6], Vec (&y)[4]) {
-    const Vec sum = m[1] + m[2], difference = m[1] - m[2], far_sum = m[3] + m[4], far = m[3] - m[4];
-    y[0] = m[0] + sum + far_sum;
-    y[1] = multiply_add(far, broadcast(2.0f), difference);
-    y[2] = multiply_add(far_sum, broadcast(4.0f), sum);
-    y[3] = multiply_add(far, broadcast(8.0f), difference) + m[5];
-  }
-};
+// A^T m of one column or row.
+inline void transform_outputs(const Vec (&m)[6], Vec (&y)[4]) {
+  const Vec sum = m[1] + m[2], difference = m[1] - m[2], far_sum = m[3] + m[4], far = m[3] - m[4];
+  y[0] = m[0] + sum + far_sum;
+  y[1] = multiply_add(far, broadcast(2.0f), difference);
+  y[2] = multiply_add(far_sum, broadcast(4.0f), sum);
+  y[3] = multiply_add(far, broadcast(8.0f), difference) + m[5];
+}
 
-// Tiles that are transformed and multiplied together: their products are what L2 holds beside the weights.
-constexpr int kTiles = kVector == 16 ? 14 : 12;
-
-// Where the transformed tiles lie: [position][block of channels][tile][kRow], and their products [position][tile][row].
+// Sizes of a step's scratch memory, in floats, and how its map is cut into strips.
 struct Layout {
-  int positions, blocks, row;
+  int channels;      // of the input
+  int columns;       // of a position's products, whole vectors
+  int down, across;  // tiles of an image
+  int images, rows;  // of a strip: either whole images, or some rows of tiles of one
+  int stride;        // from a pixel of a strip to the next
+  int64_t row_stride, image_stride;
+
   explicit Layout(const Step &step)
-      : positions((step.tile + 2) * (step.tile + 2)),
-        blocks((step.in.channels + kDepth - 1) / kDepth),
-        row(round_up(step.out.channels, kVector)) {}
-  int64_t block() const { return static_cast<int64_t>(kTiles) * kRow; }
-  int64_t inputs() const { return positions * blocks * block(); }
-  int64_t products() const { return static_cast<int64_t>(positions) * kTiles * row; }
+      : channels(step.producer ? step.producer->out.channels : step.in.channels),
+        columns(round_up(step.out.channels, kVector)),
+        down((step.out.height + kTile - 1) / kTile),
+        across((step.out.width + kTile - 1) / kTile),
+        images(down * across < kTiles ? kTiles / (down * across) : 1),
+        rows(min(down, across < kTiles ? kTiles / across : 1)),
+        stride(round_up(channels, 16) + 16),
+        row_stride(static_cast<int64_t>(across * kTile + 2) * stride),
+        image_stride((rows * kTile + 2) * row_stride) {}
+
+  int blocks() const { return (channels + kDepth - 1) / kDepth; }
+  int64_t strip() const { return images * image_stride; }
+  int64_t block() const { return kTiles * kRow + 16; }  // + 16: not all positions in the same cache sets
+  int64_t position() const { return blocks() * block(); }
+  int64_t inputs() const { return kPositions * position(); }
+  int64_t products() const { return static_cast<int64_t>(kPositions) * kTiles * columns; }
+  int64_t scratch() const { return strip() + inputs() + products() + kPacked; }
 };
 
-// A tile's place: its first output pixel.
-struct Place {
-  int image, y, x;
+// A strip's part of the map: rows of tiles `tile_row` to `tile_row + rows` of images `image` to `image + images`.
+struct Strip {
+  int image, images, tile_row, rows;
 };
 
-// Transforms one tile's inputs, all channels. `Edge`: pixels outside of the map are zeros.
-template <int Tile, bool Normalise, bool Edge>
-void transform_input(const Step &step, const float *arena, const Place &place, const Layout &layout, float *inputs) {
-  constexpr int side = Transform<Tile>::side;
-  const Map &map = step.in;
+// Fills [first, end) of the input's pixels into a strip, normed.
+template <bool Normalise>
+void copy_pixels(const Step &step, int first, int end, const Map &strip, float *arena) {
   const Prologue prologue{step.scale, step.shift};
-  const float *corner = at(arena, map, place.image, place.y - 1, place.x - 1);
-  const int64_t row = static_cast<int64_t>(map.width) * map.stride;
-  for (int c = 0; c < map.channels; c += kVector) {
+  Pixel pixel = Pixel::of(first, step.in);
+  for (int i = first; i < end; ++i, pixel.advance(step.in)) {
+    const float *from = at(arena, step.in, pixel.image, pixel.y, pixel.x);
+    float *to = at(arena, strip, pixel.image, pixel.y, pixel.x);
+    for (int c = 0; c < step.in.channels; c += kVector) store(to + c, prologue.apply<Normalise>(load(from + c), c));
+  }
+}
+
+inline void fill(float *to, int64_t length, float value) {
+  for (int64_t i = 0; i < length; ++i) to[i] = value;
+}
+
+// Computes or copies a strip's input; what lies outside of the map is zero.
+//   images: of the whole step.
+void fill_strip(const Step &step, const Layout &layout, const Strip &part, int images, float *arena, float *memory,
+                float *packed) {
+  const int height = step.out.height, width = step.out.width;
+  const int top = part.tile_row * kTile - 1, bottom = (part.tile_row + part.rows) * kTile + 1;  // rows, half open
+  // The whole map's pixels at their places in the strip: row `top` is its first, column -1 its first.
+  const Map strip{memory - arena - part.image * layout.image_stride - top * layout.row_stride + layout.stride,
+                  layout.image_stride, layout.row_stride, height, width, layout.stride, layout.channels};
+  int from = top + 2;
+  if (part.tile_row == 0) {
+    from = 0;
+    for (int image = 0; image < part.images; ++image) fill(memory + image * layout.image_stride, layout.row_stride, 0.0f);
+  } else {  // a strip of one image: its first two rows were the last two
+    const float *kept = memory + layout.rows * kTile * layout.row_stride;
+    for (int64_t i = 0; i < 2 * layout.row_stride; i += kVector) store(memory + i, load(kept + i));
+  }
+  for (int image = 0; image < part.images; ++image)
+    if (bottom > height)
+      fill(memory + image * layout.image_stride + (height - top) * layout.row_stride,
+           (bottom - height) * layout.row_stride, 0.0f);
+  const int first = (part.image * height + from) * width;
+  const int end = ((part.image + part.images - 1) * height + min(bottom, height)) * width;
+  if (step.producer)
+    multiply_pixels(*step.producer, first, end, images * height * width, strip, arena, packed);
+  else if (step.scale)
+    copy_pixels<true>(step, first, end, strip, arena);
+  else
+    copy_pixels<false>(step, first, end, strip, arena);
+}
+
+// Transforms one tile's inputs, all channels.
+//   corner: its first input pixel in the strip.
+//   inputs: [position][block of channels][tile][kRow], from this tile on.
+void transform_input(const Layout &layout, const float *corner, float *inputs) {
+  for (int c = 0; c < layout.channels; c += kVector) {
     float *to = inputs + c / kDepth * layout.block() + c % kDepth;
-    Vec columns[side][side];
+    Vec columns[kSide][kSide];
 #pragma GCC unroll 6
-    for (int x = 0; x < side; ++x) {
-      Vec pixels[side], sums[side];
+    for (int x = 0; x < kSide; ++x) {
+      Vec pixels[kSide], sums[kSide];
 #pragma GCC unroll 6
-      for (int y = 0; y < side; ++y) {
-        const unsigned map_y = place.y - 1 + y, map_x = place.x - 1 + x;
-        const bool outside =
-            Edge && (map_y >= static_cast<unsigned>(map.height) || map_x >= static_cast<unsigned>(map.width));
-        pixels[y] = outside ? zero() : prologue.apply<Normalise>(load(corner + y * row + x * map.stride + c), c);
-      }
-      Transform<Tile>::input(pixels, sums);
+      for (int y = 0; y < kSide; ++y) pixels[y] = load(corner + y * layout.row_stride + x * layout.stride + c);
+      transform_inputs(pixels, sums);
 #pragma GCC unroll 6
-      for (int y = 0; y < side; ++y) columns[y][x] = sums[y];
+      for (int y = 0; y < kSide; ++y) columns[y][x] = sums[y];
     }
 #pragma GCC unroll 6
-    for (int y = 0; y < side; ++y) {
-      Vec sums[side];
-      Transform<Tile>::input(columns[y], sums);
+    for (int y = 0; y < kSide; ++y) {
+      Vec sums[kSide];
+      transform_inputs(columns[y], sums);
 #pragma GCC unroll 6
-      for (int x = 0; x < side; ++x) store(to + (y * side + x) * layout.blocks * layout.block(), sums[x]);
+      for (int x = 0; x < kSide; ++x) store(to + (y * kSide + x) * layout.position(), sums[x]);
     }
   }
 }
 
 // Transforms one tile's products into its outputs, of which those outside of the map are dropped.
-template <int Tile>
-void transform_output(const Step &step, float *arena, const Place &place, const Layout &layout, const float *products) {
-  constexpr int side = Transform<Tile>::side;
-  const Map &map = step.out;
-  const int height = min(Tile, map.height - place.y), width = min(Tile, map.width - place.x);
-  float *corner = at(arena, map, place.image, place.y, place.x);
-  const int64_t row = static_cast<int64_t>(map.width) * map.stride;
-  for (int c = 0; c < map.channels; c += kVector) {
+//   pixel: its first output.
+//   products: [position][tile][columns], from this tile on.
+void transform_output(const Step &step, const Layout &layout, float *arena, const Pixel &pixel, const float *products) {
+  const int height = min(kTile, step.out.height - pixel.y), width = min(kTile, step.out.width - pixel.x);
+  float *corner = at(arena, step.out, pixel.image, pixel.y, pixel.x);
+  const Vec floor = step.relu ? zero() : broadcast(-__builtin_inff());
+  for (int c = 0; c < step.out.channels; c += kVector) {
     const Vec bias = step.bias ? load(step.bias + c) : zero();
-    const Vec floor = step.relu ? zero() : broadcast(-__builtin_inff());
-    Vec columns[Tile][side];
+    Vec columns[kTile][kSide];
 #pragma GCC unroll 6
-    for (int x = 0; x < side; ++x) {
-      Vec values[side], sums[Tile];
+    for (int x = 0; x < kSide; ++x) {
+      Vec values[kSide], sums[kTile];
 #pragma GCC unroll 6
-      for (int y = 0; y < side; ++y)
-        values[y] = load(products + static_cast<int64_t>(y * side + x) * kTiles * layout.row + c);
-      Transform<Tile>::output(values, sums);
+      for (int y = 0; y < kSide; ++y) values[y] = load(products + (y * kSide + x) * kTiles * layout.columns + c);
+      transform_outputs(values, sums);
 #pragma GCC unroll 4
-      for (int y = 0; y < Tile; ++y) columns[y][x] = sums[y];
+      for (int y = 0; y < kTile; ++y) columns[y][x] = sums[y];
     }
 #pragma GCC unroll 4
-    for (int y = 0; y < Tile; ++y) {
-      Vec sums[Tile];
-      Transform<Tile>::output(columns[y], sums);
+    for (int y = 0; y < kTile; ++y) {
+      Vec sums[kTile];
+      transform_outputs(columns[y], sums);
       if (y < height)
 #pragma GCC unroll 4
-        for (int x = 0; x < Tile; ++x)
-          if (x < width) store(corner + y * row + x * map.stride + c, larger(sums[x] + bias, floor));
+        for (int x = 0; x < kTile; ++x)
+          if (x < width)
+            store(corner + y * step.out.row_stride + x * step.out.stride + c, larger(sums[x] + bias, floor));
     }
   }
 }
 
-template <int Tile, bool Normalise>
-void transform_inputs(const Step &step, const float *arena, const Place *places, int tiles, const Layout &layout,
-                      float *inputs) {
-  for (int t = 0; t < tiles; ++t) {
-    const Place &place = places[t];
-    const bool edge = place.y == 0 || place.x == 0 || place.y + Tile >= step.in.height || place.x + Tile >= step.in.width;
-    if (edge)
-      transform_input<Tile, Normalise, true>(step, arena, place, layout, inputs + t * kRow);
-    else
-      transform_input<Tile, Normalise, false>(step, arena, place, layout, inputs + t * kRow);
+// Multiplies transformed tiles by the weights, which are a matrix in panels for each position.
+void multiply_positions(const Step &step, const Layout &layout, int tiles, const float *inputs, float *products) {
+  float *rows[kTiles];
+  for (int p = 0; p < kPositions; ++p) {
+    const float *weights = step.weights + static_cast<int64_t>(p) * layout.channels * layout.columns;
+    for (int t = 0; t < tiles; ++t) rows[t] = products + (p * kTiles + t) * layout.columns;
+    for (int b = 0; b < layout.blocks(); ++b)
+      multiply(inputs + p * layout.position() + b * layout.block(), tiles, weights, layout.channels,
+               step.out.channels, b * kDepth, {rows, nullptr, false}, {nullptr, 0, 0, 0});
   }
 }
 
-// Multiplies the transformed tiles by the weights of their positions, [position] of a matrix in panels.
-void multiply_positions(const Step &step, int tiles, const Layout &layout, const float *inputs, float *products) {
-  const int depth = step.in.channels, columns = step.out.channels;
-  for (int p = 0; p < layout.positions; ++p) {
-    const float *weights = step.weights + static_cast<int64_t>(p) * depth * layout.row;
-    const Output out{products + static_cast<int64_t>(p) * kTiles * layout.row, layout.row, nullptr, false};
-    for (int b = 0; b < layout.blocks; ++b)
-      multiply(inputs + (p * layout.blocks + b) * layout.block(), tiles, weights, depth, columns, b * kDepth, out);
-  }
-}
-
-template <int Tile>
-void run_winograd(const Step &step, int images, float *arena, float *scratch) {
-  const Layout layout(step);
-  const int down = (step.out.height + Tile - 1) / Tile, across = (step.out.width + Tile - 1) / Tile;
-  const int total = images * down * across;
-  float *inputs = scratch, *products = scratch + layout.inputs();
+// Convolves a strip.
+//   inputs, products: scratch memory.
+void convolve_strip(const Step &step, const Layout &layout, const Strip &part, const float *strip, float *arena,
+                    float *inputs, float *products) {
+  const int in_image = part.rows * layout.across, total = part.images * in_image;
   for (int first = 0; first < total; first += kTiles) {
     const int tiles = min(kTiles, total - first);
-    Place places[kTiles];
+    Pixel pixels[kTiles];  // each tile's first output
     for (int t = 0; t < tiles; ++t) {
-      const int index = first + t, in_image = index % (down * across);
-      places[t] = {index / (down * across), in_image / across * Tile, in_image % across * Tile};
+      const int image = (first + t) / in_image, row = (first + t) % in_image / layout.across;
+      const int column = (first + t) % layout.across;
+      pixels[t] = {part.image + image, (part.tile_row + row) * kTile, column * kTile};
+      transform_input(layout, strip + image * layout.image_stride + row * kTile * layout.row_stride +
+                                  static_cast<int64_t>(column) * kTile * layout.stride, inputs + t * kRow);
     }
-    if (step.scale)
-      transform_inputs<Tile, true>(step, arena, places, tiles, layout, inputs);
-    else
-      transform_inputs<Tile, false>(step, arena, places, tiles, layout, inputs);
-    multiply_positions(step, tiles, layout, inputs, products);
-    for (int t = 0; t < tiles; ++t) transform_output<Tile>(step, arena, places[t], layout, products + t * layout.row);
+    multiply_positions(step, layout, tiles, inputs, products);
+    for (int t = 0; t < tiles; ++t) transform_output(step, layout, arena, pixels[t], products + t * layout.columns);
   }
 }
 
-inline int64_t winograd_scratch(const Step &step) {
+void run_winograd(const Step &step, int images, float *arena, float *scratch) {
   const Layout layout(step);
-  return layout.inputs() + layout.products();
+  float *strip = scratch, *inputs = strip + layout.strip(), *products = inputs + layout.inputs();
+  float *packed = products + layout.products();
+  fill(strip, layout.strip(), 0.0f);  // its left and right columns stay so
+  for (int image = 0; image < images; image += layout.images)
+    for (int row = 0; row < layout.down; row += layout.rows) {
+      const Strip part{image, min(layout.images, images - image), row, min(layout.rows, layout.down - row)};
+      fill_strip(step, layout, part, images, arena, strip, packed);
+      convolve_strip(step, layout, part, strip, arena, inputs, products);
+    }
 }
 
 }  // namespace

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from densezoo.evaluation.timing import interleaved_medians, load_with_torchfile
+from densezoo.benchmarks.loading import interleaved_medians, load_with_torchfile
 from densezoo.paths import ROOT
 
 

@@ -1,0 +1,1 @@
+"""Times networks side by side in processes of their own: inference, whole evaluations, training steps, loading."""

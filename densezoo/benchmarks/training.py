@@ -1,0 +1,117 @@
+"""Times training steps of several packages in interleaved rounds, each in a process of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+
+from densezoo.backends.base import EXACT
+from densezoo.benchmarks.children import Child
+from densezoo.benchmarks.inference import INEXACT, Say, Settings
+from densezoo.benchmarks.programs import AUTOCAST
+from densezoo.benchmarks.subject import Subject
+from densezoo.errors import BenchmarkError
+from densezoo.types import Contestant
+
+CHANNELS_LAST = " channels-last"
+TRAINED = ("timm", "torchvision")  # packages beside densezoo whose networks can be built with its weights
+NAMES = {"densezoo": "densezoo eager"}
+
+
+@dataclass
+class Trained:
+    """A contestant while it is measured.
+
+    Args:
+        program: "densezoo", "timm" or "torchvision", perhaps with CHANNELS_LAST.
+        precision: float32, or that of autocast.
+        child: its process.
+    """
+
+    program: str
+    precision: str
+    child: Child
+    loss: float | None = None
+    error: float | None = None
+    failed: str | None = None
+    memory: int | None = None
+    rates: dict[int, list[float]] = field(default_factory=dict)
+
+    def result(self, instruction_set: str) -> Contestant:
+        """What was measured.
+
+        Args:
+            instruction_set: that the contestants were held to.
+        """
+        builder = self.program.removesuffix(CHANNELS_LAST)
+        good = self.failed is None
+        return Contestant(
+            name=NAMES.get(builder, builder) + self.program.removeprefix(builder),
+            precision=self.precision,
+            instruction_set=instruction_set,
+            rates={str(batch): tuple(rates) for batch, rates in self.rates.items()} if good else {},
+            peak_memory=self.memory if good else None,
+            error=self.error,
+            not_measured=self.failed,
+        )
+
+
+def measure_training(subject: Subject, settings: Settings, say: Say) -> list[Contestant]:
+    """What each contestant did; the error is that of the first step's loss, relative to densezoo's.
+
+    Args:
+        subject: the network.
+        settings: who is timed, and how; densezoo's backends play no part.
+        say: is told what was measured, a line each.
+
+    Raises:
+        BenchmarkError: a name in ``against`` is none of TRAINED.
+    """
+    for asked in settings.against:
+        if asked not in TRAINED:
+            raise BenchmarkError(f"--against {asked}: training steps are known of {', '.join(TRAINED)}")
+    programs = [name + end for name in ("densezoo", *settings.against) for end in ("", CHANNELS_LAST)]
+    precisions = [p for p in settings.precisions if p in ("float32", *AUTOCAST)]
+    with ExitStack() as stack:
+        running = [
+            Trained(program, precision, stack.enter_context(Child(settings.environment)))
+            for program in programs
+            for precision in precisions
+        ]
+        for number in range(settings.rounds):
+            for each in running:
+                _attempt(each, partial(_round, each, running[0], subject, settings), say)
+            say(f"round {number + 1} of {settings.rounds} done")
+    return [each.result(settings.instruction_set or "the best") for each in running]
+
+
+def _attempt(each: Trained, act: Callable[[], None], say: Say) -> None:
+    """Act for a contestant; one that fails is measured no further."""
+    if each.failed is None:
+        try:
+            act()
+        except BenchmarkError as error:
+            each.failed = str(error)
+            each.child.close()
+            say(f"{each.program} {each.precision}: not measured: {error}")
+
+
+def _round(each: Trained, first: Trained, subject: Subject, settings: Settings) -> None:
+    """One measurement with every batch size.
+
+    Raises:
+        BenchmarkError: the contestant can't train the network; its loss is not the first contestant's.
+    """
+    task = subject.task(each.program, settings.device, each.precision, settings.threads).to_json()
+    for batch in settings.batch_sizes:
+        rate, loss = each.child.ask("training", task=task, batch=batch, seconds=settings.seconds)
+        if each.error is None:
+            each.loss = loss
+            each.error = abs(loss - first.loss) / abs(first.loss) if first.loss is not None else 0.0
+            allowed = 10 * EXACT if each.precision == first.precision == "float32" else INEXACT
+            if not each.error <= allowed:
+                raise BenchmarkError(f"its first loss is {loss:.6f}, and densezoo's {first.loss:.6f}")
+        each.rates.setdefault(batch, []).append(rate)
+    each.memory = each.child.ask("memory", device=settings.device)

@@ -1,0 +1,245 @@
+"""The tables of docs/speed.md and of the README's section on speed, made from the stored benchmarks."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+
+from densezoo.paths import RESULTS, ROOT
+from densezoo.results.benchmarks import FOLDER, read_benchmarks
+from densezoo.results.markdown import markdown
+from densezoo.results.speed_tables import (
+    NOT_MEASURED,
+    OWN,
+    ceiling,
+    fastest,
+    missing,
+    rates,
+    row,
+)
+from densezoo.results.statistics import ratio, spread
+from densezoo.types.benchmark import Benchmark, Contestant, What
+
+PUBLISHED = ROOT / "metafiles/speed/timm.csv"
+#: Instruction sets whose figures the tables say are missing where nobody has measured them.
+EXPECTED = ("avx2", "avx512", "amx")
+#: {column: the contestants of which the fastest stands there}.
+OTHERS: Mapping[str, tuple[str, ...]] = {
+    "timm": ("timm",),
+    "timm, best flags": ("timm channels-last", "timm channels-last -b 16 -j 2"),
+    "torchvision": ("torchvision", "torchvision channels-last"),
+    "mmpretrain": ("mmpretrain",),
+    "OpenVINO": ("openvino", "densezoo openvino"),
+    "ONNX Runtime": ("onnxruntime", "densezoo onnxruntime"),
+}
+
+
+@cache
+def stored() -> tuple[Benchmark, ...]:
+    """The benchmarks of the repository."""
+    return tuple(read_benchmarks(RESULTS / FOLDER))
+
+
+def chosen(benchmarks: Sequence[Benchmark], what: What) -> list[Benchmark]:
+    """The benchmarks of one kind, by instruction set, model and number of images.
+
+    Args:
+        benchmarks: of all kinds.
+        what: the kind.
+    """
+    found = [each for each in benchmarks if each.what == what]
+    return sorted(found, key=lambda each: (each.instruction_set, each.multiply_adds, each.model, each.images or 0))
+
+
+def best_of(benchmark: Benchmark, names: Sequence[str], precision: str = "float32") -> Contestant | None:
+    """The fastest of several contestants; None: none of them was measured.
+
+    Args:
+        benchmark: the run.
+        names: of the contestants.
+        precision: that they compute in.
+    """
+    found = [c for c in benchmark.contestants if c.name in names and c.precision == precision and rates(benchmark, c)]
+    return max(found, key=lambda c: spread(rates(benchmark, c)).median, default=None)
+
+
+def comparison(benchmarks: Sequence[Benchmark], what: What) -> str:
+    """A row a benchmark: densezoo's fastest exact backend, and how many times as fast it is as each other program.
+
+    Args:
+        benchmarks: of all kinds.
+        what: the kind.
+    """
+    rows = [_compared(each) for each in chosen(benchmarks, what)]
+    measured = {each.instruction_set for each in benchmarks if each.what == what}
+    absent = [name for name in EXPECTED if name not in measured]
+    absent += [] if any(each.machine.gpu for each in benchmarks if each.what == what) else ["a GPU"]
+    note = f"\n{NOT_MEASURED.capitalize()} on: {', '.join(absent)}.\n" if absent else ""
+    return markdown(rows) + note
+
+
+def _compared(benchmark: Benchmark) -> dict[str, str]:
+    best = fastest(benchmark)
+    own = rates(benchmark, best) if best is not None else ()
+    cells = {
+        "model": benchmark.model,
+        "px": str(benchmark.image_size),
+        "images": f"{benchmark.images:,}" if benchmark.images is not None else "",
+        "instructions": benchmark.instruction_set,
+        "threads": str(benchmark.threads),
+        "backend": best.name.removeprefix(OWN) if best is not None else "",
+        "images/s": _shown(spread(own).median) if own else NOT_MEASURED,
+        "seconds": _shown(spread(best.seconds).median) if best is not None and best.seconds else "",
+    }
+    for column, names in OTHERS.items():
+        other = best_of(benchmark, names)
+        there = any(c.name in names for c in benchmark.contestants)
+        theirs = rates(benchmark, other) if other is not None else ()
+        cells[f"x {column}"] = f"{ratio(own, theirs).median:.2f}" if own and theirs else NOT_MEASURED if there else ""
+    limit = ceiling(benchmark, "float32")
+    same_rounds = bool(own) and len(limit) == len(own) and benchmark.what == "inference"
+    cells["x ceiling"] = f"{ratio(own, limit).median:.2f}" if same_rounds else ""
+    cells["ms at batch 1"] = f"{1000 * best.latency.p50:.1f}" if best is not None and best.latency else ""
+    cells["MiB"] = f"{best.peak_memory / 2**20:,.0f}" if best is not None and best.peak_memory else ""
+    cells["error"] = f"{best.error:.0e}" if best is not None and best.error is not None else ""
+    cells["top-1, top-5"] = "{}, {}".format(*best.correct) if best is not None and best.correct else ""
+    cells["others' load"] = f"{100 * benchmark.load.others:.0f} %"
+    return cells
+
+
+def _shown(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+
+
+def everything(benchmarks: Sequence[Benchmark], what: What) -> str:
+    """Every contestant of every benchmark of one kind: a row each, and below why some have no figures.
+
+    Args:
+        benchmarks: of all kinds.
+        what: the kind.
+    """
+    rows = []
+    notes: list[str] = []
+    for each in chosen(benchmarks, what):
+        measured = sorted(
+            (c for c in each.contestants if c.not_measured is None), key=lambda c: -spread(rates(each, c)).median
+        )
+        heads = {
+            "model": each.model,
+            "images": str(each.images or ""),
+            "instructions": each.instruction_set,
+            "threads": str(each.threads),
+            "others' load": f"{100 * each.load.others:.0f} %",
+        }
+        rows += [{**heads, **row(each, c)} for c in measured]
+        notes += [
+            f"- {each.model}, {each.instruction_set}: {c.name} {c.precision} is {NOT_MEASURED}: {c.not_measured}\n"
+            for c in missing(each)
+        ]
+    return markdown(rows) + ("\n" + "".join(dict.fromkeys(notes)) if notes else "")
+
+
+def limits(benchmarks: Sequence[Benchmark]) -> str:
+    """How near densezoo's own engine is to the products that its algorithm can't do without.
+
+    Args:
+        benchmarks: of all kinds.
+    """
+    rows = []
+    for each in chosen(benchmarks, "inference"):
+        own, peak = best_of(each, [f"{OWN}native"]), each.ceilings.get("fma")
+        if own is None or peak is None or each.products is None:
+            continue
+        taken = 1000 * each.threads / spread(rates(each, own)).median
+        direct, winograd = (1000 * each.threads * count / spread(peak).median for count in each.products)
+        rows.append(
+            {
+                "model": each.model,
+                "instructions": each.instruction_set,
+                "ms an image and core": f"{taken:.2f}",
+                "direct products at the peak": f"{direct:.2f}",
+                "Winograd's products at the peak": f"{winograd:.2f}",
+                "both of the whole": f"{100 * (direct + winograd) / taken:.0f} %",
+                "G multiply-adds/s a core at the peak": f"{spread(peak).median / each.threads / 1e9:.1f}",
+                "others' load": f"{100 * each.load.others:.0f} %",
+            }
+        )
+    return markdown(rows)
+
+
+def machines(benchmarks: Sequence[Benchmark]) -> str:
+    """A list of the machines that the benchmarks ran on, with the versions that were timed.
+
+    Args:
+        benchmarks: of all kinds.
+    """
+    items: dict[str, set[str]] = {}
+    for each in benchmarks:
+        machine = each.machine
+        caches = ", ".join(f"{name} {size // 1024:,} KiB" for name, size in machine.caches.items())
+        parts = [machine.gpu, machine.cpu, f"{machine.cores} cores", caches, f"{machine.memory / 2**30:.0f} GiB"]
+        sets = " ".join(machine.instruction_sets)
+        versions = ("torch", "timm", "torchvision", "openvino", "onnxruntime")
+        named = items.setdefault(f"{', '.join(filter(None, parts))} ({sets})", set())
+        named |= {f"{name} {each.versions[name]}" for name in versions if name in each.versions}
+    return "".join(f"- {machine}: {', '.join(sorted(named))}\n" for machine, named in items.items())
+
+
+def readme(benchmarks: Sequence[Benchmark]) -> str:
+    """The README's table: whole evaluations, and the network alone of the same models.
+
+    Args:
+        benchmarks: of all kinds.
+    """
+    rows = []
+    for what, words in (("evaluation", "whole evaluation"), ("inference", "network alone")):
+        for each in chosen(benchmarks, what):  # type: ignore[arg-type]
+            if each.model in ("densenet121", "densenet_bc_100_12", "densenet_bc_100_12_cifar10"):
+                cells = _compared(each)
+                kept = (
+                    "model",
+                    "images",
+                    "instructions",
+                    "images/s",
+                    *(f"x {name}" for name in OTHERS),
+                    "others' load",
+                )
+                rows.append({"what": words, **{name: cells[name] for name in kept}})
+    return markdown(rows)
+
+
+def published() -> str:
+    """timm's published samples a second at 224 px: a row a run, a column a model."""
+    with PUBLISHED.open(encoding="utf-8", newline="") as file:
+        lines = [line for line in csv.DictReader(file) if line["img_size"] == "224"]
+    models = [name for name in dict.fromkeys(line["model"] for line in lines) if _widespread(name, lines)]
+    runs: dict[str, dict[str, str]] = {}
+    for line in lines:
+        cells = runs.setdefault(line["run"], {"batch": line["batch_size"]})
+        cells[line["model"]] = f"{float(line['samples_per_sec']):,.1f}"
+    return markdown(
+        [
+            {"run": run, "batch": cells["batch"], **{name: cells.get(name, "") for name in models}}
+            for run, cells in runs.items()
+        ]
+    )
+
+
+def _widespread(model: str, lines: Sequence[Mapping[str, str]]) -> bool:
+    """Whether most runs have a model: the others were removed from timm or renamed."""
+    return 2 * sum(line["model"] == model for line in lines) > len({line["run"] for line in lines})
+
+
+#: {name of a marker: its table}.
+SPEED_TABLES: Mapping[str, Callable[[], str]] = {
+    "speed/readme": lambda: readme(stored()),
+    "speed/evaluation": lambda: comparison(stored(), "evaluation"),
+    "speed/inference": lambda: comparison(stored(), "inference"),
+    "speed/limit": lambda: limits(stored()),
+    "speed/training": lambda: everything(stored(), "training"),
+    "speed/every-evaluation": lambda: everything(stored(), "evaluation"),
+    "speed/every-inference": lambda: everything(stored(), "inference"),
+    "speed/machines": lambda: machines(stored()),
+    "speed/published": published,
+}

@@ -1,0 +1,70 @@
+"""The documents' tables of benchmarks."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from examples import example_benchmark
+
+from densezoo.results import speed_pages
+from densezoo.results.speed_pages import comparison, everything, limits, machines, published, readme
+
+
+def test_a_comparison_has_a_row_a_benchmark_and_says_what_was_not_measured() -> None:
+    text = comparison(
+        [example_benchmark(), example_benchmark(model="densenet161", multiply_adds=7 * 10**9)], "inference"
+    )
+    head, _, first, second, _, note = text.splitlines()
+    cells = dict(zip(head.split(" | "), first.split(" | ")))
+    assert cells["backend"] == "native"
+    assert (cells["images/s"], cells["x timm"], cells["x mmpretrain"]) == ("40.0", "4.00", "not measured")
+    assert "| x OpenVINO |" not in head  # nobody asked for it
+    assert second.startswith("| densenet161 |")
+    assert note == "Not measured on: avx512, amx, a GPU."
+
+
+def test_the_best_flags_are_the_fastest_of_timm_s() -> None:
+    benchmark = example_benchmark()
+    timm = benchmark.contestants[1]
+    last = dataclasses.replace(timm, name="timm channels-last", rates={"4": (20.0, 21.0, 19.0)})
+    small = dataclasses.replace(timm, name="timm channels-last -b 16 -j 2", rates={"4": (25.0, 25.0, 25.0)})
+    benchmark = dataclasses.replace(benchmark, contestants=(*benchmark.contestants, last, small))
+    head, _, first, *_ = comparison([benchmark], "inference").splitlines()
+    assert dict(zip(head.split(" | "), first.split(" | ")))["x timm, best flags"] == "1.60"
+
+
+def test_every_contestant_stands_somewhere() -> None:
+    text = everything([example_benchmark()], "inference")
+    assert "| densenet121 |" in text
+    assert "- densenet121, avx2: mmpretrain float32 is not measured: it is not installed\n" in text
+
+
+def test_the_limit_is_the_products_at_the_peak_of_a_core() -> None:
+    head, _, cells = limits([example_benchmark(), example_benchmark(ceilings={})]).splitlines()
+    found = dict(zip(head.strip("| ").split(" | "), cells.strip("| ").split(" | ")))
+    assert found["ms an image and core"] == "50.00"  # 40 images a second on two cores
+    assert found["direct products at the peak"] == "34.88"  # 1.5 G at 43 G a second and core
+    assert found["Winograd's products at the peak"] == "9.30"
+    assert found["both of the whole"] == "88 %"
+
+
+def test_machines_and_versions() -> None:
+    assert machines([example_benchmark()]) == (
+        "- AMD EPYC, 2 cores, L1d 32 KiB, L2 1,024 KiB, 24 GiB (avx2 avx512): timm 1.0.31, torch 2.15.0\n"
+    )
+
+
+def test_the_readme_has_two_models() -> None:
+    text = readme([example_benchmark(), example_benchmark(model="densenet201")])
+    assert "densenet121" in text
+    assert "densenet201" not in text
+    assert "| network alone |" in text
+
+
+def test_timm_s_own_figures_are_as_published() -> None:
+    assert len(speed_pages.PUBLISHED.read_text().splitlines()) == 163
+    text = published()
+    assert "| infer-fp32-nchw-pt240-cpu-i9_10940x-dynamo |" in text
+    head = text.splitlines()[0]
+    row = next(line for line in text.splitlines() if "rtx4090-dynamo" in line)
+    assert dict(zip(head.split(" | "), row.split(" | ")))["densenet121"] == "6,580.9"
