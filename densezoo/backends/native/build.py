@@ -31,6 +31,7 @@ OBJECTS = {
         "engine.cpp",
         ("-mavx512f", "-mavx512dq", "-mavx512vl", "-mavx512bw", "-mfma", "-DENGINE=engine_avx512"),
     ),
+    "resample": ("resample.cpp", ("-mavx2", "-ffp-contract=off")),
     "dispatch": ("dispatch.cpp", ()),
 }
 
