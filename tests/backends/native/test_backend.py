@@ -66,6 +66,12 @@ def test_a_last_pool_of_a_fixed_side(size: tuple[int, int], bits: int) -> None:
     assert difference(dataclasses.replace(SMALL, stem="cifar_pool", head_pool=8), 2, *size, bits) < 5e-6
 
 
+def test_a_last_pool_that_leaves_more_than_a_pixel() -> None:
+    """As with eager, whose classifier refuses it; the engine's would take the first pixel alone."""
+    with pytest.raises(BackendError, match="images of 128 x 71 leave 2 x 1 pixels at flatten"):
+        difference(dataclasses.replace(SMALL, stem="cifar_pool", head_pool=8), 2, 71, 128)
+
+
 @given(
     arch=st.builds(
         DenseNetArchitecture,
