@@ -102,8 +102,8 @@ class CompileBackend:
             raise MissingDependencyError("backend compile on a GPU", "triton", "gpu")
         if kind == "cuda" and torch.cuda.get_device_capability(self.device) < CAPABILITY:
             raise BackendError(
-                f"backend compile needs a GPU of compute capability {'.'.join(map(str, CAPABILITY))} or more, for which "
-                f"Triton makes code; {torch.cuda.get_device_name(self.device)} is older; use --backend cudagraphs"
+                f"backend compile needs a GPU of compute capability {'.'.join(map(str, CAPABILITY))} or more, as "
+                f"Triton does; {torch.cuda.get_device_name(self.device)} is older; use --backend cudagraphs"
             )
 
     def __call__(self, pixels: Tensor) -> Tensor:
