@@ -14,6 +14,7 @@ from torch import nn
 
 from densezoo import protocols
 from densezoo.api.images import open_images
+from densezoo.backends.base import BACKENDS
 from densezoo.config import load_config
 from densezoo.conversion.load import build_network
 from densezoo.conversion.match import convert, read_network
@@ -90,7 +91,7 @@ def make_plan(load: LoadOptions, options: RunOptions, device: str, experiment: E
         backend=options.backend,
         precision=options.precision,
         device=device,
-        versions=provenance.versions(),
+        versions=provenance.versions(BACKENDS[options.backend].packages if options.backend in BACKENDS else ()),
         commit=provenance.commit(ROOT),
         date=provenance.now(),
         tta=options.tta,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import platform
 import subprocess
@@ -17,9 +18,15 @@ from densezoo.types import EvalResult
 PACKAGES = ("densezoo", "torch", "torchvision")  # whose versions can change a logit
 
 
-def versions() -> dict[str, str]:
-    """{package: version} of all packages that can change a pixel or a logit, and of Python."""
+def versions(further: Iterable[str] = ()) -> dict[str, str]:
+    """{package: version} of all packages that can change a pixel or a logit, and of Python.
+
+    Args:
+        further: modules that a backend computes with, beside PACKAGES.
+    """
     packages = {name: metadata.version(name) for name in PACKAGES}
+    for name in further:  # a distribution of another name, such as onnxruntime-gpu, may have the module
+        packages[name] = str(getattr(importlib.import_module(name), "__version__", "unknown"))
     return {"python": platform.python_version(), **packages, **decoding_versions()}
 
 
