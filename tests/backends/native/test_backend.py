@@ -143,6 +143,16 @@ def test_pixels_that_are_not_contiguous(backend: NativeBackend) -> None:
     assert torch.equal(backend(pixels), backend(pixels.contiguous()))
 
 
+def test_logits_are_float32_whatever_torch_s_default_is(backend: NativeBackend) -> None:
+    pixels = torch.randint(0, 256, (2, 3, 40, 33), dtype=torch.uint8)
+    expected = backend(pixels)
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert torch.equal(backend(pixels), expected)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 def test_float_pixels_are_normalised_as_the_protocol_does() -> None:
     protocol = get_protocol("torch7")
     network = randomise_statistics(DenseNet(SMALL))
