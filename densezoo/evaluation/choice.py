@@ -91,7 +91,7 @@ def create_backends(
     try:
         backends = created(name, facts.precision, training_images)
         difference = max(_difference(*each) for each in zip(backends, eager, pixels))
-    except (DensezooError, RuntimeError) as error:
+    except (DensezooError, RuntimeError, MemoryError) as error:
         if facts.backend != AUTO:
             raise
         problem = str(error).partition("\n")[0]

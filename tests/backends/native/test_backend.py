@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -63,7 +63,7 @@ def test_every_kind_of_network(stem: str, variant: str, bits: int) -> None:
 
 
 @pytest.mark.parametrize("transition_pool", ["avg", "max"])
-def test_a_number_that_is_none_stays_none(transition_pool: str, bits: int) -> None:
+def test_a_number_that_is_none_stays_none(transition_pool: Literal["avg", "max"], bits: int) -> None:
     arch = dataclasses.replace(SMALL, transition_pool=transition_pool)
     pixels = torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8)
     for name in [f"{layer.name}.weight" for layer in layers(arch)]:
@@ -141,6 +141,16 @@ def test_threads_may_call_it_at_once(backend: NativeBackend) -> None:
 def test_pixels_that_are_not_contiguous(backend: NativeBackend) -> None:
     pixels = torch.randint(0, 256, (2, 40, 33, 3), dtype=torch.uint8).permute(0, 3, 1, 2)
     assert torch.equal(backend(pixels), backend(pixels.contiguous()))
+
+
+def test_logits_are_float32_whatever_torch_s_default_is(backend: NativeBackend) -> None:
+    pixels = torch.randint(0, 256, (2, 3, 40, 33), dtype=torch.uint8)
+    expected = backend(pixels)
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert torch.equal(backend(pixels), expected)
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 def test_float_pixels_are_normalised_as_the_protocol_does() -> None:
