@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -63,7 +63,7 @@ def test_every_kind_of_network(stem: str, variant: str, bits: int) -> None:
 
 
 @pytest.mark.parametrize("transition_pool", ["avg", "max"])
-def test_a_number_that_is_none_stays_none(transition_pool: str, bits: int) -> None:
+def test_a_number_that_is_none_stays_none(transition_pool: Literal["avg", "max"], bits: int) -> None:
     arch = dataclasses.replace(SMALL, transition_pool=transition_pool)
     pixels = torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8)
     for name in [f"{layer.name}.weight" for layer in layers(arch)]:
