@@ -11,6 +11,7 @@ from densezoo.results.benchmarks import FOLDER, read_benchmarks
 from densezoo.results.markdown import markdown
 from densezoo.results.speed_tables import (
     NOT_MEASURED,
+    OLDER,
     OWN,
     ceiling,
     fastest,
@@ -27,7 +28,7 @@ EXPECTED = ("avx2", "avx512", "amx")
 #: {column: the contestants of which the fastest stands there}.
 OTHERS: Mapping[str, tuple[str, ...]] = {
     "timm": ("timm",),
-    "timm, best flags": ("timm channels-last", "timm channels-last -b 16 -j 2"),
+    "timm, best flags": ("timm", "timm channels-last", "timm channels-last -b 16 -j 2"),
     "torchvision": ("torchvision", "torchvision channels-last"),
     "mmpretrain": ("mmpretrain",),
     "OpenVINO": ("openvino", "densezoo openvino"),
@@ -97,6 +98,9 @@ def _compared(benchmark: Benchmark) -> dict[str, str]:
         there = any(c.name in names for c in benchmark.contestants)
         theirs = rates(benchmark, other) if other is not None else ()
         cells[f"x {column}"] = f"{ratio(own, theirs).median:.2f}" if own and theirs else NOT_MEASURED if there else ""
+    older = best_of(benchmark, [c.name for c in benchmark.contestants if c.name.startswith(OLDER)])
+    before = rates(benchmark, older) if older is not None else ()
+    cells["x older densezoo"] = f"{ratio(own, before).median:.2f}" if own and before else ""
     limit = ceiling(benchmark, "float32")
     same_rounds = bool(own) and len(limit) == len(own) and benchmark.what == "inference"
     cells["x ceiling"] = f"{ratio(own, limit).median:.2f}" if same_rounds else ""
@@ -197,15 +201,9 @@ def readme(benchmarks: Sequence[Benchmark]) -> str:
         for each in chosen(benchmarks, what):  # type: ignore[arg-type]
             if each.model in ("densenet121", "densenet_bc_100_12", "densenet_bc_100_12_cifar10"):
                 cells = _compared(each)
-                kept = (
-                    "model",
-                    "images",
-                    "instructions",
-                    "images/s",
-                    *(f"x {name}" for name in OTHERS),
-                    "others' load",
-                )
-                rows.append({"what": words, **{name: cells[name] for name in kept}})
+                own = ("model", "images", "instructions", "threads", "images/s")
+                others = (*(f"x {name}" for name in OTHERS), "x older densezoo", "others' load")
+                rows.append({"what": words, **{name: cells[name] for name in (*own, *others)}})
     return markdown(rows)
 
 

@@ -9,6 +9,7 @@ from densezoo.results.statistics import Spread, ratio, spread
 from densezoo.types.benchmark import Benchmark, Contestant
 
 OWN = "densezoo "  # with which the names of densezoo's own programs begin
+OLDER = "densezoo of "  # and those of its other commits
 NOT_MEASURED = "not measured"
 
 
@@ -82,8 +83,8 @@ def fastest(benchmark: Benchmark, precision: str = "float32") -> Contestant | No
         benchmark: the run.
         precision: of the program.
     """
-    own = [c for c in benchmark.contestants if c.name.startswith(OWN) and c.precision == precision]
-    measured = [c for c in own if rates(benchmark, c)]
+    own = [c for c in benchmark.contestants if c.name.startswith(OWN) and not c.name.startswith(OLDER)]
+    measured = [c for c in own if c.precision == precision and rates(benchmark, c)]
     return max(measured, key=lambda c: spread(rates(benchmark, c)).median, default=None)
 
 

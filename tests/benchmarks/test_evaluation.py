@@ -142,7 +142,7 @@ def test_timm_s_classes_are_densezoo_s(tmp_path: Path, monkeypatch: pytest.Monke
     def small_batches(*given: Any) -> list[Evaluated]:
         return [row for row in timm_evaluations(*given) if "-b 16" in row.name]
 
-    monkeypatch.setitem(evaluation.EVALUATORS, "timm", small_batches)  # type: ignore[arg-type]
+    monkeypatch.setattr(evaluation, "EVALUATORS", {"timm": small_batches})
     images = small_images(tmp_path / "source", 4, 300, ("n01440764", "n15075141"))
     subject = make_subject("densenet121", tmp_path, "timm", None, None)
     sets = Evaluations(images, 4, subject.weights)

@@ -33,6 +33,23 @@ def test_the_best_flags_are_the_fastest_of_timm_s() -> None:
     assert dict(zip(head.split(" | "), first.split(" | ")))["x timm, best flags"] == "1.60"
 
 
+def test_an_older_densezoo_is_another_program() -> None:
+    benchmark = example_benchmark()
+    older = dataclasses.replace(benchmark.contestants[0], name="densezoo of f43e752", rates={"4": (80.0, 84.0, 76.0)})
+    benchmark = dataclasses.replace(benchmark, contestants=(*benchmark.contestants, older))
+    head, _, first, *_ = comparison([benchmark], "inference").splitlines()
+    cells = dict(zip(head.split(" | "), first.split(" | ")))
+    assert (cells["backend"], cells["x older densezoo"]) == ("native", "0.50")
+
+
+def test_timm_s_best_flags_may_be_its_defaults() -> None:
+    benchmark = example_benchmark()
+    last = dataclasses.replace(benchmark.contestants[1], name="timm channels-last", rates={"4": (5.0, 7.0, 4.0)})
+    benchmark = dataclasses.replace(benchmark, contestants=(*benchmark.contestants, last))
+    head, _, first, *_ = comparison([benchmark], "inference").splitlines()
+    assert dict(zip(head.split(" | "), first.split(" | ")))["x timm, best flags"] == "4.00"
+
+
 def test_every_contestant_stands_somewhere() -> None:
     text = everything([example_benchmark()], "inference")
     assert "| densenet121 |" in text
