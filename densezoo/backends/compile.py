@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import sys
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from densezoo.backends.cuda import copies_for, current_gpu
 from densezoo.backends.network import PixelsToLogits, ieee_float32, in_precision
-from densezoo.errors import BackendError
+from densezoo.errors import BackendError, MissingDependencyError
 from densezoo.types import Architecture, Protocol
 
 #: {type of device: Inductor's options; those that the installed torch doesn't have are left out}.
@@ -32,6 +33,7 @@ OPTIONS: dict[str, dict[str, bool]] = {
     },
 }
 GROUP_PIXELS = 8 * 224 * 224  # of a batch on a CPU, whose caches larger ones leave
+CAPABILITY = (7, 0)  # of the GPUs that Triton generates code for
 PRECISIONS = {"cpu": ("float32", "bf16"), "cuda": ("float32", "bf16", "fp16")}
 
 
@@ -59,6 +61,7 @@ class CompileBackend:
 
     Raises:
         BackendError: the compiler, what it needs or the device isn't there; or it can't compile the network.
+        MissingDependencyError: there is no Triton for a GPU.
     """
 
     name = "compile"
@@ -95,10 +98,12 @@ class CompileBackend:
                 f"backend compile needs a C++ compiler for a CPU, and there is no {compiler}: install it, or name "
                 "another by the environment variable CXX; or use another --backend"
             )
-        if kind == "cuda" and not _has_triton():
+        if kind == "cuda" and importlib.util.find_spec("triton") is None:
+            raise MissingDependencyError("backend compile on a GPU", "triton", "gpu")
+        if kind == "cuda" and torch.cuda.get_device_capability(self.device) < CAPABILITY:
             raise BackendError(
-                "backend compile needs Triton for a GPU, in the version that this torch asks for: pip install triton; "
-                "and a GPU of compute capability 7.0 or more; or use --backend cudagraphs"
+                f"backend compile needs a GPU of compute capability {'.'.join(map(str, CAPABILITY))} or more, as "
+                f"Triton does; {torch.cuda.get_device_name(self.device)} is older; use --backend cudagraphs"
             )
 
     def __call__(self, pixels: Tensor) -> Tensor:
@@ -158,10 +163,3 @@ class CompileBackend:
 
 def _first_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0][:300] or type(error).__name__
-
-
-def _has_triton() -> bool:
-    """Whether Triton is installed and the GPU one that it has code for."""
-    from torch.utils._triton import has_triton
-
-    return has_triton()

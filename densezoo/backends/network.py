@@ -83,7 +83,7 @@ class Mixed(nn.Module):
                 module.to(dtype)
 
     def forward(self, x: Tensor) -> Tensor:
-        with torch.autocast(x.device.type, self.dtype):
+        with torch.autocast(x.device.type, self.dtype, cache_enabled=False):  # which a graph would outlive
             logits: Tensor = self.network(x)
         return logits
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import platform
 import subprocess
@@ -21,9 +22,11 @@ def versions(further: Iterable[str] = ()) -> dict[str, str]:
     """{package: version} of all packages that can change a pixel or a logit, and of Python.
 
     Args:
-        further: packages of the backend that computes.
+        further: modules that a backend computes with, beside PACKAGES.
     """
-    packages = {name: metadata.version(name) for name in (*PACKAGES, *further)}
+    packages = {name: metadata.version(name) for name in PACKAGES}
+    for name in further:  # a distribution of another name, such as onnxruntime-gpu, may have the module
+        packages[name] = str(getattr(importlib.import_module(name), "__version__", "unknown"))
     return {"python": platform.python_version(), **packages, **decoding_versions()}
 
 

@@ -121,6 +121,14 @@ def test_known_weights_have_the_index_s_name_protocol_and_hash() -> None:
     assert found.subsets == [None]
 
 
+def test_what_a_backend_computes_with_is_recorded() -> None:
+    """So that a result says by which ONNX Runtime, and none is resumed by another."""
+    pytest.importorskip("onnxruntime")
+    asked = (RunOptions(backend=name) for name in ("auto", "onnxruntime"))
+    versions = [make_plan(DIGITS, options, "cpu", load_config(api.DEMO[0])).facts.versions for options in asked]
+    assert versions[1].keys() - versions[0].keys() == {"onnx", "onnxruntime"}
+
+
 def test_without_a_config_the_plan_is_the_same() -> None:
     """What the index knows of the file stands for it."""
     with_config, without = planned().facts, planned(config=None).facts

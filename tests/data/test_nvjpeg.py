@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -41,6 +41,13 @@ def test_pixels_are_near_those_of_the_protocol(name: str) -> None:
         assert pixels.dtype == torch.uint8
         assert difference.mean() < 0.5
         assert difference.max() < 3
+
+
+def test_channels_are_in_the_protocol_s_order() -> None:
+    (planes,) = decode_files([photograph((300, 260), 0)], ["x"], "cpu")
+    assert isinstance(planes, torch.Tensor)
+    blue_first = prepare(planes, replace(PROTOCOL, channel_order="BGR"))
+    assert torch.equal(blue_first, prepare(planes, PROTOCOL)[[2, 1, 0]])
 
 
 def test_what_is_no_plain_jpeg_is_decoded_by_pillow_and_what_is_broken_says_so() -> None:

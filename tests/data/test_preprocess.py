@@ -68,7 +68,7 @@ def test_a_batch_is_normalised_as_its_images_are() -> None:
 
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_a_protocol_says_of_which_type_its_pixels_are(name: str) -> None:
-    """Backends that convert a network give it an input of that type; OpenVINO would cut floats down to whole numbers."""
+    """Backends that convert a network give it an input of that type; OpenVINO would make whole numbers of floats."""
     protocol = get_protocol(name)
     side = protocol.image_size or 300
     image = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)

@@ -118,7 +118,13 @@ def test_eager_where_native_is_not(
 
 
 @pytest.mark.parametrize(
-    "error", [BackendError("no such step"), MissingDependencyError("backend native", "its kernels"), RuntimeError("oh")]
+    "error",
+    [
+        BackendError("no such step"),
+        MissingDependencyError("backend native", "its kernels"),
+        RuntimeError("oh"),
+        MemoryError("no room"),
+    ],
 )
 def test_eager_where_there_is_no_native(
     network: nn.Module, monkeypatch: pytest.MonkeyPatch, error: Exception, caplog: pytest.LogCaptureFixture

@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import torch
+import yaml
 from examples import example_result
 
 from densezoo.results import provenance
@@ -13,6 +14,7 @@ from densezoo.results import provenance
 
 def test_versions_are_the_installed_ones() -> None:
     assert provenance.versions()["torch"] == torch.__version__.partition("+")[0]
+    assert provenance.versions(["yaml"])["yaml"] == yaml.__version__
     assert {"python", "densezoo", "torchvision", "pillow", "numpy"} <= set(provenance.versions())
 
 

@@ -82,7 +82,7 @@ class NativeBackend:
     def _run(self, pixels: Tensor, seconds: int | None) -> Tensor:
         sized = self._program(pixels)
         program, pixels, memory = ctypes.byref(sized.program), pixels.contiguous(), _arena(sized.floats)
-        logits = torch.empty(len(pixels), sized.program.logits.channels)
+        logits = torch.empty(len(pixels), sized.program.logits.channels, dtype=torch.float32, device="cpu")
         for first in range(0, len(pixels), GROUP):
             group, rows = pixels[first : first + GROUP], logits[first : first + GROUP]
             self._engine.run(program, group.data_ptr(), len(group), memory.ctypes.data, rows.data_ptr(), seconds)
