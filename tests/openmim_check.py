@@ -45,6 +45,7 @@ def install(folder: Path) -> tuple[Path, Path]:
     run([*pip, "wheel", "--no-deps", "--wheel-dir", str(folder), str(REPOSITORY)])
     run([*pip, "install", "--no-deps", *map(str, folder.glob("densezoo-*.whl"))])
     (package,) = environment.glob("lib/python*/site-packages/densezoo")
+    expect("the native engine", (package / "backends/native/libdensezoo_native.so").is_file(), True)
     return environment / "bin/mim", package
 
 

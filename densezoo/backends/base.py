@@ -98,6 +98,7 @@ class BackendEntry:
         precisions: {precision: the largest difference of its logits from eager's, relative to the largest logit}.
         packages: what it imports beside densezoo's own dependencies.
         extra: densezoo's extra that has them.
+        words: what it computes with, and where, for the documents.
     """
 
     module: str
@@ -105,14 +106,28 @@ class BackendEntry:
     precisions: Mapping[str, float]
     packages: tuple[str, ...] = ()
     extra: str = ""
+    words: str = ""
 
 
 #: {name: entry}; a new backend is a module and a line here.
 BACKENDS: dict[str, BackendEntry] = {
-    EAGER: BackendEntry("densezoo.backends.eager", "EagerBackend", {"float32": 0.0}),
-    NATIVE: BackendEntry("densezoo.backends.native", "NativeBackend", {"float32": EXACT}),
+    EAGER: BackendEntry(
+        "densezoo.backends.eager",
+        "EagerBackend",
+        {"float32": 0.0},
+        words="PyTorch's own operators, on every device; on a CPU in one buffer a block. The others are held to it",
+    ),
+    NATIVE: BackendEntry(
+        "densezoo.backends.native",
+        "NativeBackend",
+        {"float32": EXACT},
+        words="densezoo's own kernels for x86-64 processors with AVX2 or AVX-512; built where there is a C++ compiler",
+    ),
     "compile": BackendEntry(
-        "densezoo.backends.compile", "CompileBackend", {"float32": EXACT, "bf16": 0.1, "fp16": 0.02}
+        "densezoo.backends.compile",
+        "CompileBackend",
+        {"float32": EXACT, "bf16": 0.1, "fp16": 0.02},
+        words="`torch.compile`, on every device",
     ),
     "onnxruntime": BackendEntry(
         "densezoo.backends.onnxruntime",
@@ -120,6 +135,7 @@ BACKENDS: dict[str, BackendEntry] = {
         {"float32": EXACT},
         ("onnxruntime", "onnx"),
         "onnxruntime",
+        "ONNX Runtime, on a CPU",
     ),
     "openvino": BackendEntry(
         "densezoo.backends.openvino",
@@ -127,14 +143,21 @@ BACKENDS: dict[str, BackendEntry] = {
         {"float32": EXACT, "bf16": 0.1, INT8: 1.0},
         ("openvino", "onnx"),
         "openvino",
+        "OpenVINO, on a CPU; bf16 where the CPU has it, int8 by NNCF's quantisation after training",
     ),
-    "cudagraphs": BackendEntry("densezoo.backends.cuda", "GraphBackend", {"float32": EXACT, "bf16": 0.1, "fp16": 0.02}),
+    "cudagraphs": BackendEntry(
+        "densezoo.backends.cuda",
+        "GraphBackend",
+        {"float32": EXACT, "bf16": 0.1, "fp16": 0.02},
+        words="PyTorch's own operators as one CUDA graph, on an NVIDIA GPU",
+    ),
     "triton": BackendEntry(
         "densezoo.backends.triton.backend",
         "TritonBackend",
         {"float32": EXACT, "bf16": 0.1, "fp16": 0.02},
-        packages=("triton",),
-        extra="gpu",
+        ("triton",),
+        "gpu",
+        "dense blocks in our own Triton kernels, on an NVIDIA GPU",
     ),
 }
 

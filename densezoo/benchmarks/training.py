@@ -12,10 +12,10 @@ from densezoo.benchmarks.children import Child
 from densezoo.benchmarks.inference import INEXACT, Say, Settings
 from densezoo.benchmarks.programs import AUTOCAST
 from densezoo.benchmarks.subject import Subject
+from densezoo.benchmarks.training_step import CHANNELS_LAST
 from densezoo.errors import BenchmarkError
 from densezoo.types import Contestant
 
-CHANNELS_LAST = " channels-last"
 TRAINED = ("timm", "torchvision")  # packages beside densezoo whose networks can be built with its weights
 NAMES = {"densezoo": "densezoo eager"}
 

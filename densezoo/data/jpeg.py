@@ -1,9 +1,9 @@
 """A faster decoder of JPEG files, used only for kinds for which it gave the pixels of the protocol's own decoder.
 
 simplejpeg and Pillow or OpenCV give the same pixels where their builds of libjpeg-turbo agree, which depends on
-versions and on the kind of the file. So each kind is compared when it is first met, on ENOUGH images that have colours,
-and then on one image in AGAIN. Everything but a whole, plain JPEG (CMYK, 12 bits, several pictures, truncated, under
-protocols that turn images one with EXIF) is left to the protocol's own decoder, as is what simplejpeg warns of.
+versions and on the kind of the file. So each kind is compared when it is first met, on images that have colours, and
+later again (`densezoo.data.equality`). Everything but a whole, plain JPEG (CMYK, 12 bits, several pictures, truncated,
+under protocols that turn images one with EXIF) is left to the protocol's own decoder, as is what simplejpeg warns of.
 
 Measured on 109 photographs (Zen 4, one thread, from file to resized crop): Pillow 4.6 ms, simplejpeg 4.4; OpenCV's and
 torchvision's decoders take as long as Pillow's.
@@ -12,24 +12,19 @@ torchvision's decoders take as long as Pillow's.
 from __future__ import annotations
 
 import importlib.util
-from collections import Counter
-from collections.abc import Callable, Sequence
-from importlib import metadata
+from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from densezoo.data.decoding import Decoded, check_area
+from densezoo.data.equality import VARIED, Comparisons
 from densezoo.data.images import Content
-from densezoo.errors import DatasetError
 from densezoo.types import Protocol
 
 Pixels: TypeAlias = NDArray[np.uint8]
 
-ENOUGH = 8  # images of a kind that are equal, before it counts as equal
-AGAIN = 64  # one of so many later images is compared again
-VARIED = 32  # difference between the darkest and the lightest value, below which equal images show little
 PACKAGE = "simplejpeg"
 
 _FRAMES = {0xC0: "baseline", 0xC1: "extended", 0xC2: "progressive"}
@@ -78,14 +73,10 @@ def plain_kind(data: bytes) -> tuple[Kind, tuple[int, int]] | None:
 
 
 class EqualDecoder:
-    """simplejpeg for the kinds of files for which it is equal to the protocol's own decoder, else that one.
-
-    Threads may share one; a process that is forked goes on from what is known.
-    """
+    """simplejpeg for the kinds of files for which it is equal to the protocol's own decoder, else that one."""
 
     def __init__(self) -> None:
-        self.equal: Counter[tuple[str, Kind]] = Counter()  # images of a kind that were decoded, all equal
-        self.different: set[tuple[str, Kind]] = set()
+        self.seen: Comparisons[tuple[str, Kind]] = Comparisons(PACKAGE)
 
     @staticmethod
     def is_installed() -> bool:
@@ -107,21 +98,11 @@ class EqualDecoder:
         """
         if not isinstance(data, bytes) or (key := self._key(data, protocol)) is None:
             return own()
-        if (pixels := _simplejpeg(data)) is None:
-            return own()
-        if self.equal[key] >= ENOUGH and self.equal[key] % AGAIN:
-            self.equal[key] += 1
-            return pixels
+        if (pixels := _simplejpeg(data)) is None or self.seen.trusts(key):
+            return own() if pixels is None else pixels
         expected = own()
-        if np.array_equal(np.asarray(expected), pixels):
-            self.equal[key] += self.equal[key] >= ENOUGH or _is_telling(pixels, len(key[1].components))
-            return expected
-        if self.equal[key] >= ENOUGH:
-            raise DatasetError(
-                f"{location}: {PACKAGE} gives other pixels than {protocol.decoder}, as it didn't for "
-                f"{self.equal[key]:,} images of its kind before; pip uninstall {PACKAGE}, then start again"
-            )
-        self.different.add(key)
+        telling = _is_telling(pixels, len(key[1].components))
+        self.seen.compared(key, np.array_equal(np.asarray(expected), pixels), telling, location)
         return expected
 
     def _key(self, data: bytes, protocol: Protocol) -> tuple[str, Kind] | None:
@@ -129,30 +110,13 @@ class EqualDecoder:
         if protocol.channel_order == "L" or (protocol.exif and b"Exif\0" in data):
             return None
         found = plain_kind(data)
-        if found is None or (protocol.decoder, found[0]) in self.different:
+        if found is None or (protocol.decoder, found[0]) in self.seen.different:
             return None
         try:
             check_area(found[1], protocol)
         except ValueError:
             return None
         return protocol.decoder, found[0]
-
-    def summary(self, protocols: Sequence[Protocol]) -> str | None:
-        """One line on what decodes, after some images; None: none of them was a plain JPEG.
-
-        Args:
-            protocols: of the run.
-        """
-        own = ", ".join(sorted({protocol.decoder for protocol in protocols}))
-        equal, different = len(+self.equal), len(self.different)
-        if not equal and not different:
-            return None
-        name = f"{PACKAGE} {metadata.version(PACKAGE)}"
-        if not equal:
-            return f"decoder: {own}; {name} gives other pixels"
-        others = f"; for {different} other kinds it gives other pixels" if different else ""
-        kinds = f"{equal} kind{'s' if equal > 1 else ''} of JPEG"
-        return f"decoder: {name} for {kinds} once {ENOUGH} images of each are equal to {own}'s, else {own}{others}"
 
 
 def _simplejpeg(data: bytes) -> Pixels | None:

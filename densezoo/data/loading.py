@@ -17,7 +17,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from densezoo.data.cache import PixelCache
+from densezoo.data.cropping import EqualCropper
 from densezoo.data.decoding import Decoded, decode, is_truncated
+from densezoo.data.equality import Comparisons
 from densezoo.data.images import ImageSet
 from densezoo.data.jpeg import EqualDecoder
 from densezoo.data.preprocess import Prepared, to_pixels
@@ -26,7 +28,7 @@ from densezoo.data.workers import POLL, Pulse, Travelling, arrived, to_travel, w
 from densezoo.errors import DatasetError, DensezooError, ImageError
 from densezoo.types import Protocol
 
-TRIED = 12  # images on which the faster decoder is compared before a run
+TRIED = 12  # images on which faster ways are compared before a run
 NO_LABEL = -1  # pads sets of labels to the same length
 
 OnError = Literal["stop", "count-wrong"]
@@ -89,7 +91,7 @@ class ImagePixels(Dataset[object]):
         augmentation: its views of each image are made; None: one view.
         cache: of decoded pixels; None: none.
         pulse: counts the images that each worker reads.
-        decoder: decodes what it can; None: the protocol's own decodes all.
+        faster: ways to decode and crop; None: the protocols' own.
     """
 
     images: ImageSet
@@ -98,7 +100,7 @@ class ImagePixels(Dataset[object]):
     augmentation: Augmentation | None = None
     cache: PixelCache | None = None
     pulse: Pulse = field(default_factory=lambda: Pulse(0))
-    decoder: EqualDecoder | None = None
+    faster: Faster | None = None
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -125,10 +127,14 @@ class ImagePixels(Dataset[object]):
             content, decoding, views = read(index), (protocol.decoder, protocol.exif), self.augmentation
             if decoding not in decoded:
                 own = partial(decode, content, protocol, location)
-                decoder = self.decoder
+                decoder = self.faster and self.faster.decoder
                 decoded[decoding] = decoder.decode(content, protocol, location, own) if decoder else own()
-            pixels = to_views(decoded[decoding], protocol, views) if views else to_pixels(decoded[decoding], protocol)
+            pixels = to_views(decoded[decoding], protocol, views) if views else cropped(decoded[decoding], protocol)
             return Prepared(pixels, isinstance(content, bytes) and is_truncated(content, protocol))
+
+        def cropped(image: Decoded, protocol: Protocol) -> Tensor:
+            own, cropper = partial(to_pixels, image, protocol), self.faster and self.faster.cropper
+            return cropper.crop(image, protocol, location, own) if cropper else own()
 
         def cached(protocol: Protocol) -> Prepared:
             if self.cache is None:
@@ -138,20 +144,36 @@ class ImagePixels(Dataset[object]):
         return [_or_error(partial(cached, protocol)) for protocol in self.protocols]
 
 
-def tried_decoder(images: ImageSet, protocols: Sequence[Protocol], indices: Sequence[int]) -> EqualDecoder | None:
-    """The faster decoder, after the first images; None: it isn't installed.
+@dataclass(frozen=True)
+class Faster:
+    """Faster ways to decode and to crop, used where they are seen to be equal to the protocol's own libraries.
 
     Args:
-        images: the set.
-        protocols: under which they are prepared.
-        indices: of the images of the run; the first TRIED are decoded.
+        decoder: of JPEG files; None: the protocols' own decode all files.
+        cropper: of the resized image; None: the protocols' own resize all images.
     """
-    if not EqualDecoder.is_installed():
-        return None
-    tried = ImagePixels(images, protocols, indices[:TRIED], decoder=EqualDecoder())
-    for position in range(len(tried)):
-        tried[position]  # an error is the run's to report
-    return tried.decoder
+
+    decoder: EqualDecoder | None = None
+    cropper: EqualCropper | None = None
+
+    def tried(self, images: ImageSet, protocols: Sequence[Protocol], indices: Sequence[int]) -> str | None:
+        """Compare both on the first images; one line on what is used, None if there is nothing to say.
+
+        Args:
+            images: the set.
+            protocols: under which they are prepared.
+            indices: of the images of the run; the first TRIED are prepared.
+        """
+        tried = ImagePixels(images, protocols, indices[:TRIED], faster=self)
+        for position in range(len(tried)):
+            tried[position]  # an error is the run's to report
+        parts: list[Comparisons[Any]] = [part.seen for part in (self.decoder, self.cropper) if part is not None]
+        used = [seen.name for seen in parts if seen.kinds[0]]
+        refused = [seen.name for seen in parts if seen.kinds[1]]
+        says = f"with {' and '.join(used)} where equal to the protocol's own libraries" if used else ""
+        if refused:
+            says += f"{'; ' if used else ''}not with {' and '.join(refused)} for images to which it gives other pixels"
+        return f"images: {says}" if says else None
 
 
 def _or_error(view: Callable[[], Prepared]) -> View:
@@ -228,7 +250,7 @@ def batches_by_protocol(
     augmentation: Augmentation | None = None,
     cache_folder: Path | None = None,
     on_error: OnError = "stop",
-    decoder: EqualDecoder | None = None,
+    faster: Faster | None = None,
 ) -> Generator[list[Batch]]:
     """Images under several protocols in one pass over the files; yields one batch for each protocol, of equal images.
 
@@ -238,7 +260,7 @@ def batches_by_protocol(
         augmentation: the batches have its views of each image; None: one view.
         cache_folder: decoded pixels are stored there and read from there; None: they are not stored.
         on_error: an image that can't be read stops the run, or is left out of the pixels, with a warning.
-        decoder: as of `ImagePixels`.
+        faster: as of `ImagePixels`.
 
     Raises:
         ImageError, DatasetError: as for `batches`.
@@ -247,7 +269,7 @@ def batches_by_protocol(
     workers = min(workers, len(indices))
     pixel_cache, pulse = PixelCache(cache_folder, images, augmentation) if cache_folder else None, Pulse(workers)
     loader: DataLoader[object] = DataLoader(
-        ImagePixels(images, protocols, indices, augmentation, pixel_cache, pulse, decoder),
+        ImagePixels(images, protocols, indices, augmentation, pixel_cache, pulse, faster),
         batch_size=batch_size,
         num_workers=workers,
         timeout=POLL if workers else 0,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -79,14 +80,7 @@ def create_backends(
         BackendError, MissingDependencyError: the backend can't compute this here; `auto` then takes eager.
         EvaluationError: its logits differ from eager's by more than the table of backends allows.
     """
-
-    def created(name: str, precision: str, images: ImageSet | None = None) -> list[Backend]:
-        calibrations = [None if images is None else calibration_pixels(images, each) for each in protocols]
-        return [
-            create_backend(name, network, architecture, protocol, facts.device, precision, calibration)
-            for protocol, calibration in zip(protocols, calibrations)
-        ]
-
+    created = partial(_create, network, architecture, protocols, facts.device)
     eager = created(EAGER, "float32")
     for backend, batch in zip(eager, pixels):
         _check_size(backend, batch)
@@ -108,6 +102,23 @@ def create_backends(
     if facts.backend == AUTO:
         _say(f"backend: {name}, whose logits differ from {EAGER}'s by {difference:.1e} of the largest")
     return backends, dataclasses.replace(facts, backend=name, backend_difference=difference)
+
+
+def _create(
+    network: nn.Module,
+    architecture: Architecture,
+    protocols: Sequence[Protocol],
+    device: str,
+    name: str,
+    precision: str,
+    images: ImageSet | None = None,
+) -> list[Backend]:
+    """A backend for each protocol, calibrated on the training images if there are any."""
+    calibrations = [None if images is None else calibration_pixels(images, each) for each in protocols]
+    return [
+        create_backend(name, network, architecture, protocol, device, precision, calibration)
+        for protocol, calibration in zip(protocols, calibrations)
+    ]
 
 
 def _check_size(eager: Backend, pixels: Tensor | None) -> None:

@@ -22,7 +22,7 @@ from densezoo.backends.views import begin_sum_over_views, sum_over_views
 from densezoo.data.cache import PixelCache
 from densezoo.data.contents import VerifiedImages
 from densezoo.data.images import ImageSet
-from densezoo.data.loading import ImagePixels, batches_by_protocol, tried_decoder
+from densezoo.data.loading import ImagePixels, batches_by_protocol
 from densezoo.data.views import get_augmentation
 from densezoo.data.workers import lost_workers_named
 from densezoo.errors import ConfigError
@@ -30,6 +30,7 @@ from densezoo.evaluation import distributed, state
 from densezoo.evaluation.choice import create_backends, first_pixels
 from densezoo.evaluation.concurrent import default_threads, groups_of, scored_by_threads
 from densezoo.evaluation.evaluator import log_steps, remaining, scored
+from densezoo.evaluation.faster import faster_ways
 from densezoo.evaluation.finish import finish, sum_over_processes
 from densezoo.evaluation.hashing import hashed
 from densezoo.evaluation.metrics import RECORD, Records
@@ -164,13 +165,13 @@ def _scored(
     if any(protocol.decoder == "nvjpeg" for protocol in protocols):
         yield from _scored_on_gpu(backends, images, unscored, options)
         return
-    decoder = tried_decoder(images, protocols, unscored)
-    if distributed.is_main() and decoder and (line := decoder.summary(protocols)):
+    faster = faster_ways()
+    if (line := faster.tried(images, protocols, unscored)) and distributed.is_main():
         logging.getLogger("densezoo").warning(line)
     if all(backend.concurrent for backend in backends):
         threads = default_threads() if options.workers is None else options.workers
         cache = PixelCache(options.cache, images, augmentation) if options.cache else None
-        pixels = ImagePixels(images, protocols, unscored, augmentation, cache, decoder=decoder)
+        pixels = ImagePixels(images, protocols, unscored, augmentation, cache, faster=faster)
         groups = groups_of(pixels, options.batch_size)
         records = scored_by_threads(views, pixels, groups, threads, options.on_error, images.classes)
     else:
@@ -184,7 +185,7 @@ def _scored(
             on_error=options.on_error,
             augmentation=augmentation,
             cache_folder=options.cache,
-            decoder=decoder,
+            faster=faster,
         )
         begin = [partial(begin_sum_over_views, backend) for backend in backends]
         records = scored(begin, steps, images.classes, AHEAD if isinstance(backends[0], QueuedBackend) else 0)

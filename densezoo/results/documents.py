@@ -22,6 +22,7 @@ TABLES: Mapping[str, Callable[[Specs, Results, str], str]] = {
     "counts": lambda specs, results, folder: tables.counts(specs.values(), results),
     "best": lambda specs, results, folder: tables.best_table("imagenet1k", specs.values(), folder),
     "measured": lambda specs, results, folder: tables.measured_table(specs.values(), results, folder=folder),
+    "backends": lambda specs, results, folder: tables.backends_table(),
     "key-tables": lambda specs, results, folder: tables.key_tables(),
     "protocols": lambda specs, results, folder: protocol_tables.steps_table(resizing=True),
     "protocols/small": lambda specs, results, folder: protocol_tables.steps_table(resizing=False),

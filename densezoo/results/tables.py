@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
 
+from densezoo.backends.base import BACKENDS
 from densezoo.families import families
 from densezoo.index.listing import shown
 from densezoo.protocols import PROTOCOLS, get_protocol
@@ -174,6 +175,22 @@ def key_tables() -> str:
     return "".join(
         f"- {family.title}: {', '.join(f'`{keymap.name}`' for keymap in family.keymaps)}\n" for family in families()
     )
+
+
+def backends_table() -> str:
+    """What can compute logits, in which precisions and how far from eager's they may be."""
+    rows = [
+        {
+            "backend": f"`{name}`",
+            "computes by": entry.words,
+            "precisions": ", ".join(
+                f"{each} ({bound:g})" if bound else each for each, bound in entry.precisions.items()
+            ),
+            "extra": f"`{entry.extra}`" if entry.extra else "",
+        }
+        for name, entry in BACKENDS.items()
+    ]
+    return markdown(rows)
 
 
 def published_by_protocol(dataset: str, specs: Mapping[str, ModelSpec], tag: str | None = None) -> str:

@@ -13,10 +13,12 @@ from small_imagenet import write
 from unusual_images import encoded, photograph
 
 from densezoo.data import decoding, loading
+from densezoo.data.cropping import EqualCropper
 from densezoo.data.datasets import open_dataset
 from densezoo.data.images import ArrayImages
+from densezoo.data.jpeg import EqualDecoder
 from densezoo.data.layouts.folder import folder_images
-from densezoo.data.loading import batches, batches_by_protocol
+from densezoo.data.loading import Faster, batches, batches_by_protocol
 from densezoo.data.preprocess import Preprocess
 from densezoo.errors import DatasetError, ImageError
 from densezoo.protocols import get_protocol, same_kind
@@ -121,6 +123,32 @@ def test_a_file_is_decoded_once_a_decoder(tmp_path: Path, monkeypatch: pytest.Mo
     decoders = len({(protocol.decoder, protocol.exif) for protocol in protocols})
     assert decoders == 6
     assert seen == [images.location_of(2)] * decoders + [images.location_of(4)] * decoders
+
+
+def test_faster_ways_are_tried_on_the_first_images(tmp_path: Path) -> None:
+    pytest.importorskip("simplejpeg")
+    for i in range(12):
+        write(tmp_path / str(i % 2) / f"{i}.jpg", encoded(photograph(300 + i, 260, seed=i), "JPEG"))
+    write(tmp_path / "0" / "0.jpg", b"broken")
+    images, protocols = folder_images(tmp_path, "test", 2, None), [get_protocol("torchvision")]
+    faster = Faster(EqualDecoder())
+    assert faster.tried(images, protocols, range(12)) == (
+        "images: with simplejpeg where equal to the protocol's own libraries"
+    )
+    wrong = Faster(EqualDecoder(), EqualCropper(lambda *_, **__: torch.zeros((3, 224, 224), dtype=torch.uint8)))
+    assert str(wrong.tried(images, protocols, range(12))).endswith(
+        "own libraries; not with the native library's resize for images to which it gives other pixels"
+    )
+    loaded = [
+        list(batches_by_protocol(images, protocols, batch_size=3, workers=0, indices=range(1, 12), faster=ways))
+        for ways in (None, faster, wrong)
+    ]
+    for (own,), *others in zip(*loaded):
+        assert all(torch.equal(own.pixels, other.pixels) for (other,) in others)
+    for path in images.paths:
+        Path(path).write_bytes(encoded(photograph(30, 26), "PNG"))
+    assert Faster(EqualDecoder()).tried(images, protocols, range(12)) is None
+    assert Faster().tried(images, protocols, range(12)) is None
 
 
 def test_sets_of_labels_are_filled_up() -> None:

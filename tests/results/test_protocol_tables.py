@@ -44,7 +44,7 @@ def test_a_figure_of_several_views_or_without_top1_is_not_compared() -> None:
 
 def test_measured_changes_are_from_the_weights_own_protocol() -> None:
     results = [
-        example_result(protocol="timm", top1=74.75),
+        example_result(protocol="timm", top1=74.75, backend="native", backend_difference=1e-6),
         example_result(),
         example_result(tta="flip", top1=80.0),
         example_result(protocol="caffe", backend="openvino"),

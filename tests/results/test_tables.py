@@ -4,10 +4,12 @@ import dataclasses
 
 from examples import example_result
 
+from densezoo.backends.base import BACKENDS
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.index.load import load_index
 from densezoo.results.cells import Notes
 from densezoo.results.tables import (
+    backends_table,
     best_table,
     counts,
     dataset_rows,
@@ -258,3 +260,11 @@ def test_the_sentence_on_what_the_index_has() -> None:
         "The index has 1 architectures, 2 sets of weights of them with 2 published files, and 5 published accuracies "
         "under 3 protocols. 1 of these sets were measured by us.\n"
     )
+
+
+def test_every_backend_stands_with_its_precisions_and_extra() -> None:
+    lines = backends_table().splitlines()
+    assert len(lines) == 2 + len(BACKENDS)
+    (openvino,) = (line for line in lines if line.startswith("| `openvino` |"))
+    assert openvino.endswith("| float32 (1e-05), bf16 (0.1), int8 (1) | `openvino` |")
+    assert all(entry.words for entry in BACKENDS.values())

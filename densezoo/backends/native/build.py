@@ -31,6 +31,7 @@ OBJECTS = {
         "engine.cpp",
         ("-mavx512f", "-mavx512dq", "-mavx512vl", "-mavx512bw", "-mfma", "-DENGINE=engine_avx512"),
     ),
+    "resample": ("resample.cpp", ("-mavx2", "-ffp-contract=off")),
     "dispatch": ("dispatch.cpp", ()),
 }
 
@@ -51,13 +52,16 @@ def compiler() -> list[str]:
     """The command of a C++ compiler: $CXX, or the first of c++, g++, clang++ on the path.
 
     Raises:
-        BuildError: there is none.
+        BuildError: there is none, or $CXX can't be read.
     """
-    given = shlex.split(os.environ.get("CXX", ""))
+    try:
+        given = shlex.split(os.environ.get("CXX", ""))
+    except ValueError as error:
+        raise BuildError(f"CXX is {os.environ['CXX']!r} ({error})") from None
     for command in [given] if given else [["c++"], ["g++"], ["clang++"]]:
         if shutil.which(command[0]):
             return command
-    raise BuildError("found no C++ compiler ($CXX, c++, g++, clang++)")
+    raise BuildError(f"found no C++ compiler ({given[0] + ', which CXX names' if given else 'c++, g++, clang++'})")
 
 
 def build(library: Path = LIBRARY, extra: tuple[str, ...] = ()) -> Path:
@@ -68,22 +72,28 @@ def build(library: Path = LIBRARY, extra: tuple[str, ...] = ()) -> Path:
         extra: further flags of the compiler and the linker, as for sanitizers.
 
     Raises:
-        BuildError: the machine isn't x86-64 Linux, there is no compiler, or it failed.
+        BuildError: the machine isn't x86-64 Linux, there is no compiler, it failed, or the file can't be written.
     """
     machine = f"{platform.system()} {platform.machine()}"
     if machine not in ("Linux x86_64", "Linux AMD64"):
         raise BuildError(f"the engine is for Linux on x86-64, and this is {machine}")
     command = compiler()
-    with tempfile.TemporaryDirectory(dir=library.parent, prefix=".native-") as folder, ThreadPoolExecutor() as threads:
-        hashed = f'-DSOURCES="{source_hash()}"'
-        compile_commands = [
-            [*command, *FLAGS, *flags, *extra, hashed, "-c", str(SOURCES / source), "-o", f"{folder}/{name}.o"]
-            for name, (source, flags) in OBJECTS.items()
-        ]
-        list(threads.map(_run, compile_commands))
-        objects = [f"{folder}/{name}.o" for name in OBJECTS]
-        _run([*command, "-shared", "-Wl,--as-needed", *extra, *objects, "-o", f"{folder}/library.so"])
-        os.replace(f"{folder}/library.so", library)
+    try:
+        with (
+            tempfile.TemporaryDirectory(dir=library.parent, prefix=".native-") as folder,
+            ThreadPoolExecutor() as threads,
+        ):
+            hashed = f'-DSOURCES="{source_hash()}"'
+            compile_commands = [
+                [*command, *FLAGS, *flags, *extra, hashed, "-c", str(SOURCES / source), "-o", f"{folder}/{name}.o"]
+                for name, (source, flags) in OBJECTS.items()
+            ]
+            list(threads.map(_run, compile_commands))
+            objects = [f"{folder}/{name}.o" for name in OBJECTS]
+            _run([*command, "-shared", "-Wl,--as-needed", *extra, *objects, "-o", f"{folder}/library.so"])
+            os.replace(f"{folder}/library.so", library)
+    except OSError as error:  # a read-only folder, a full disk
+        raise BuildError(f"{library} can't be written ({error})") from None
     return library
 
 

@@ -103,25 +103,29 @@ class Engine(Structure):
 
 
 @cache
-def load(path: Path = build.LIBRARY) -> ctypes.CDLL:
+def load(path: Path | None = None) -> ctypes.CDLL:
     """The library.
 
     Args:
-        path: its file.
+        path: its file; None: where the build puts it.
 
     Raises:
-        BackendError: there is none, or it was built from other sources.
+        BackendError: there is none, it can't be loaded, or it was built from other sources.
     """
+    path = path or build.LIBRARY
     command = f"python {Path(build.__file__)}"
     if not path.exists():
         raise BackendError(
             f"backend native: there is no {path}; densezoo was installed where there was no C++ compiler, or on "
             f"another machine than Linux on x86-64: {command} builds it"
         )
-    library = ctypes.CDLL(str(path))
-    library.densezoo_engine.restype, library.densezoo_engine.argtypes = POINTER(Engine), (c_int32,)
-    library.densezoo_step_size.restype = c_int64
-    library.densezoo_sources.restype = c_char_p
+    try:
+        library = ctypes.CDLL(str(path))
+        library.densezoo_engine.restype, library.densezoo_engine.argtypes = POINTER(Engine), (c_int32,)
+        library.densezoo_step_size.restype = c_int64
+        library.densezoo_sources.restype = c_char_p
+    except (OSError, AttributeError) as error:  # another processor's, cut short, or without one of the functions
+        raise BackendError(f"backend native: {path} can't be used ({error}): {command}") from None
     stale = build.SOURCES.is_dir() and library.densezoo_sources().decode() != build.source_hash()
     if stale or library.densezoo_step_size() != ctypes.sizeof(Step):
         raise BackendError(f"backend native: {path} was built from other sources than {build.SOURCES}: {command}")

@@ -149,6 +149,12 @@ class Sizing:
         small = [name for name, side in self.sides.items() if min(side) < 1]
         if small:
             raise BackendError(f"backend native: images of {size[1]} x {size[0]} leave nothing at {small[0]}")
+        for node in computation.nodes:
+            if node.op == "flatten" and (side := self.sides[node.inputs[0]]) != (1, 1):
+                raise BackendError(
+                    f"backend native: images of {size[1]} x {size[0]} leave {side[1]} x {side[0]} pixels at "
+                    f"{node.name}, whose classifier takes one"
+                )
         self.size, self.held = size, list[object]()
         self.borders: dict[str, tuple[int, int]] = {}  # {buffer of an image: (rows above it, columns before it)}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -16,6 +16,7 @@ from densezoo.backends.native.backend import GROUP, NativeBackend
 from densezoo.data.preprocess import normalise
 from densezoo.errors import BackendError
 from densezoo.families.densenet.architecture import STEMS, DenseNetArchitecture
+from densezoo.families.densenet.layers import layers
 from densezoo.families.densenet.network import DenseNet
 from densezoo.families.rdnet.architecture import RDNetArchitecture
 from densezoo.protocols import get_protocol
@@ -61,9 +62,25 @@ def test_every_kind_of_network(stem: str, variant: str, bits: int) -> None:
         assert difference(arch, images, height, width, bits) < 5e-6
 
 
+@pytest.mark.parametrize("transition_pool", ["avg", "max"])
+def test_a_number_that_is_none_stays_none(transition_pool: Literal["avg", "max"], bits: int) -> None:
+    arch = dataclasses.replace(SMALL, transition_pool=transition_pool)
+    pixels = torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8)
+    for name in [f"{layer.name}.weight" for layer in layers(arch)]:
+        network = randomise_statistics(DenseNet(arch))
+        network.get_parameter(name).data.view(-1)[0] = torch.nan
+        assert NativeBackend(network, arch, PROTOCOL, "cpu", bits=bits)(pixels).isnan().any(), name
+
+
 @pytest.mark.parametrize("size", [(64, 64), (71, 64)])
 def test_a_last_pool_of_a_fixed_side(size: tuple[int, int], bits: int) -> None:
     assert difference(dataclasses.replace(SMALL, stem="cifar_pool", head_pool=8), 2, *size, bits) < 5e-6
+
+
+def test_a_last_pool_that_leaves_more_than_a_pixel() -> None:
+    """As with eager, whose classifier refuses it; the engine's would take the first pixel alone."""
+    with pytest.raises(BackendError, match="images of 128 x 71 leave 2 x 1 pixels at flatten"):
+        difference(dataclasses.replace(SMALL, stem="cifar_pool", head_pool=8), 2, 71, 128)
 
 
 @given(

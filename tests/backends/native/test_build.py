@@ -26,6 +26,22 @@ def test_without_a_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [("no-such-compiler -g", "no-such-compiler, which CXX names"), ("g++ '", "No closing quotation")],
+)
+def test_a_cxx_that_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, value: str, message: str) -> None:
+    monkeypatch.setenv("CXX", value)
+    with pytest.raises(build.BuildError, match=message):
+        build.build(tmp_path / "library.so")
+
+
+def test_a_folder_that_can_t_be_written(tmp_path: Path) -> None:
+    """An installation from a read-only clone goes on without the engine."""
+    with pytest.raises(build.BuildError, match=r"library.so can't be written \(.*No such file or directory"):
+        build.build(tmp_path / "missing" / "library.so")
+
+
 @pytest.mark.parametrize("system", [("Darwin", "arm64"), ("Linux", "aarch64")])
 def test_on_another_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, system: tuple[str, str]) -> None:
     monkeypatch.setattr("platform.system", lambda: system[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from densezoo.backends.native import build, library
@@ -21,6 +22,17 @@ def test_a_library_of_other_sources(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     monkeypatch.setattr(build, "source_hash", lambda: "another")
     with pytest.raises(BackendError, match=r"other.so was built from other sources than .*csrc: python .*build.py"):
         library.load(other)
+
+
+def test_a_file_that_is_no_such_library(tmp_path: Path) -> None:
+    """`auto` then falls back to eager, as it does for every BackendError."""
+    text = tmp_path / "text.so"
+    text.write_text("none")
+    other = tmp_path / "other.so"
+    other.symlink_to(next(Path(np.__file__).parent.rglob("*.so")))
+    for path in (text, other):
+        with pytest.raises(BackendError, match=rf"{path.name} can't be used \(.*\): python .*native/build.py"):
+            library.load(path)
 
 
 def test_a_processor_without_the_instructions(monkeypatch: pytest.MonkeyPatch) -> None:

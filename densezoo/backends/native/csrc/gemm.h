@@ -69,7 +69,7 @@ void multiply_tile(const float *a, const float *b, int depth, const Output &out,
   for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 2
     for (int v = 0; v < Vectors; ++v)
-      store(out.rows[row + r] + column + v * kVector, relu ? larger(sum[r][v], zero()) : sum[r][v]);
+      store(out.rows[row + r] + column + v * kVector, relu ? at_least(zero(), sum[r][v]) : sum[r][v]);
 }
 
 // The same for a number of rows that is known at run time, at most `Rows`.

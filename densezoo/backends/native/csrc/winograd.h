@@ -176,7 +176,7 @@ void transform_output(const Step &step, const Layout &layout, float *arena, cons
 #pragma GCC unroll 4
         for (int x = 0; x < kTile; ++x)
           if (x < width)
-            store(corner + y * step.out.row_stride + x * step.out.stride + c, larger(sums[x] + bias, floor));
+            store(corner + y * step.out.row_stride + x * step.out.stride + c, at_least(floor, sums[x] + bias));
     }
   }
 }

@@ -1,0 +1,99 @@
+"""The faster resize is used for nothing that it resizes otherwise than Pillow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+from unusual_images import SIZES, noise, photograph
+
+from densezoo.backends.native import resample
+from densezoo.data.cropping import EqualCropper
+from densezoo.data.equality import AGAIN, ENOUGH
+from densezoo.data.preprocess import to_pixels
+from densezoo.errors import BackendError, DatasetError
+from densezoo.protocols import get_protocol, same_kind
+from densezoo.types import Protocol
+
+
+@pytest.fixture(scope="module")
+def resized_crop() -> Callable[..., Tensor | None]:
+    try:
+        resample.library()
+    except BackendError as error:
+        pytest.skip(str(error))
+    return resample.resized_crop
+
+
+def cropped(cropper: EqualCropper, image: Any, protocol: Protocol) -> tuple[Tensor, bool]:
+    """(the crop, whether the protocol's own library made it)."""
+    own_too = []
+
+    def own() -> Tensor:
+        own_too.append(True)
+        return to_pixels(image, protocol)
+
+    return cropper.crop(image, protocol, "x", own), bool(own_too)
+
+
+@pytest.mark.parametrize("name", sorted(protocol.name for protocol in same_kind(get_protocol("timm"))))
+def test_every_protocol_s_crops_are_its_own_library_s(name: str, resized_crop: Callable[..., Tensor | None]) -> None:
+    protocol, cropper = get_protocol(name), EqualCropper(resized_crop)
+    pictures = [photograph(width, height, seed) for seed, (width, height) in enumerate(SIZES[:5] + SIZES[9:])]
+    for image in [picture for picture in pictures for _ in range(ENOUGH // 2)]:
+        cropped(cropper, image, protocol)
+    faster = 0
+    for seed, (width, height) in enumerate([*SIZES, (300, 601), (601, 300)]):
+        picture = photograph(width, height, 50 + seed)
+        for decoded in (picture, np.asarray(picture)):
+            crop, by_own = cropped(cropper, decoded, protocol)
+            expected = to_pixels(decoded, protocol)
+            assert crop.dtype == expected.dtype
+            assert torch.equal(crop, expected), (width, height)
+            faster += not by_own
+    assert (faster > 0) == (protocol.resize_backend == "pil" and protocol.long_side != "same")
+    assert cropper.seen.different == set()
+
+
+def test_what_the_library_can_t_do_is_left_to_pillow() -> None:
+    cropper = EqualCropper(lambda *_, **__: None)
+    for _ in range(2 * ENOUGH):
+        assert cropped(cropper, noise(60, 50), get_protocol("torchvision"))[1]
+    assert cropper.seen.kinds == (0, 0)
+
+
+def test_another_rounding_is_found_out(resized_crop: Callable[..., Tensor | None]) -> None:
+    def wrong(*arguments: Any, **options: Any) -> Tensor | None:
+        planes = resized_crop(*arguments, **options)
+        return None if planes is None else planes ^ torch.eye(224, dtype=torch.uint8)
+
+    protocol, cropper = get_protocol("torchvision"), EqualCropper(wrong)
+    for seed in range(ENOUGH):
+        crop, by_own = cropped(cropper, noise(60, 50, seed=seed), protocol)
+        assert by_own
+        assert torch.equal(crop, to_pixels(noise(60, 50, seed=seed), protocol))
+    assert cropper.seen.kinds == (0, 1)
+
+
+def test_a_difference_that_comes_late_ends_the_run(resized_crop: Callable[..., Tensor | None]) -> None:
+    calls: list[int] = []
+
+    def later(*arguments: Any, **options: Any) -> Tensor | None:
+        calls.append(1)
+        planes = resized_crop(*arguments, **options)
+        return planes if planes is None or len(calls) <= ENOUGH else planes ^ 1
+
+    protocol, cropper = get_protocol("torchvision"), EqualCropper(later)
+    with pytest.raises(DatasetError, match=r"x: the native library's resize gives other pixels"):
+        [cropped(cropper, noise(60, 50, seed=seed % 5), protocol) for seed in range(ENOUGH + AGAIN)]
+
+
+def test_a_plain_picture_proves_nothing(resized_crop: Callable[..., Tensor | None]) -> None:
+    cropper = EqualCropper(resized_crop)
+    for _ in range(2 * ENOUGH):
+        assert cropped(cropper, Image.new("RGB", (60, 50), (9, 9, 9)), get_protocol("torchvision"))[1]
