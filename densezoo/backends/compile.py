@@ -97,8 +97,8 @@ class CompileBackend:
             )
         if kind == "cuda" and not _has_triton():
             raise BackendError(
-                "backend compile needs Triton for a GPU, in the version that this torch asks for (the extra gpu), and a "
-                "GPU of compute capability 7.0 or more; or use --backend cudagraphs"
+                "backend compile needs Triton for a GPU, in the version that this torch asks for (the extra gpu), and "
+                "a GPU of compute capability 7.0 or more; or use --backend cudagraphs"
             )
 
     def __call__(self, pixels: Tensor) -> Tensor:
