@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import runpy
 from pathlib import Path
 from typing import Any
@@ -27,8 +26,6 @@ class NativeEngineHook(BuildHookInterface[Any]):
         try:
             build["build"]()
         except build["BuildError"] as error:
-            with contextlib.suppress(OSError):  # where it can't be removed it stays, out of the wheel
-                library.unlink(missing_ok=True)  # of an older build: a stale one is refused anyway
             self.app.display_warning(f"densezoo is built without its native engine (other backends work): {error}")
             return
         build_data["tag"] = f"py3-none-{build['PLATFORM']}"  # no Python headers: one library for every Python

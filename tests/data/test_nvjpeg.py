@@ -20,9 +20,9 @@ PROTOCOL = get_protocol("torchvision-nvjpeg")
 SIZES = [(300, 260), (256, 400), (224, 224)]  # width, height
 
 
-def photograph(size: tuple[int, int], seed: int, form: str = "JPEG", mode: str = "RGB") -> bytes:
+def photograph(size: tuple[int, int], seed: int, form: str = "JPEG", mode: str = "RGB", detail: int = 5) -> bytes:
     """A smooth picture, as photographs are; of noise every decoder makes something else."""
-    small = np.random.default_rng(seed).integers(0, 256, (6, 5, 3), dtype=np.uint8)
+    small = np.random.default_rng(seed).integers(0, 256, (detail, detail, 3), dtype=np.uint8)
     stream = io.BytesIO()
     Image.fromarray(small).resize(size, Image.Resampling.BICUBIC).convert(mode).save(stream, form)
     return stream.getvalue()
@@ -31,8 +31,8 @@ def photograph(size: tuple[int, int], seed: int, form: str = "JPEG", mode: str =
 @pytest.mark.parametrize("name", ["torchvision", "timm", "rdnet"])
 def test_pixels_are_near_those_of_the_protocol(name: str) -> None:
     own, near = get_protocol(name), get_protocol(f"{name}-nvjpeg")
-    for seed, size in enumerate(SIZES):
-        data = photograph(size, seed)
+    for seed, size in enumerate([*SIZES, (900, 1000)]):
+        data = photograph(size, seed, detail=120 if size[0] == 900 else 5)  # shrunk, which shows the filter
         (planes,) = decode_files([data], ["x"], "cpu")
         assert isinstance(planes, torch.Tensor)
         pixels = prepare(planes, near)

@@ -29,6 +29,7 @@ from densezoo.data.loading import ImagePixels
 from densezoo.errors import DatasetError, ImageError
 from densezoo.evaluation import concurrent, record_log, run
 from densezoo.evaluation.concurrent import Groups, group_size
+from densezoo.evaluation.metrics import RECORD
 from densezoo.types import Coverage, EvalResult
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -99,6 +100,8 @@ def test_the_log_is_the_same_to_the_byte(evaluate: Evaluate, monkeypatch: pytest
     assert [len(log) for log in by_fives] == [3] * 3
     assert by_ones[0] == by_ones[1] == by_ones[2]
     assert by_fives[1] == by_fives[2]
+    places = [[np.frombuffer(step, RECORD)[["protocol", "index"]].tolist() for step in log] for log in by_fives]
+    assert places[0] == places[1], "ordered by protocol, then by image, as batches are"
 
 
 def test_they_are_as_many_as_asked_for_and_torch_computes_with_one_in_each(evaluate: Evaluate) -> None:

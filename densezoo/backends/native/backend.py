@@ -18,8 +18,9 @@ from densezoo.families import family_of
 from densezoo.types import Architecture, Protocol
 from densezoo.types.computation import channels
 
-#: Images that go through the network together: their maps stay in the processor's cache.
-GROUP = 4
+GROUP = 4  # images that go through the network together: their maps stay in the processor's cache
+PIXELS = GROUP * 512 * 512  # of all of them: memory is for one image alone where images are large
+SIZES = 64  # of images whose programs are kept
 
 _thread = threading.local()  # its arena, which grows to the largest that it has needed
 
@@ -83,8 +84,9 @@ class NativeBackend:
         sized = self._program(pixels)
         program, pixels, memory = ctypes.byref(sized.program), pixels.contiguous(), _arena(sized.floats)
         logits = torch.empty(len(pixels), sized.program.logits.channels, dtype=torch.float32, device="cpu")
-        for first in range(0, len(pixels), GROUP):
-            group, rows = pixels[first : first + GROUP], logits[first : first + GROUP]
+        at_once = _group(*pixels.shape[2:])
+        for first in range(0, len(pixels), at_once):
+            group, rows = pixels[first : first + at_once], logits[first : first + at_once]
             self._engine.run(program, group.data_ptr(), len(group), memory.ctypes.data, rows.data_ptr(), seconds)
         return logits
 
@@ -100,9 +102,16 @@ class NativeBackend:
         key = (*size, pixels.dtype == torch.float32)
         with self._lock:
             if key not in self._programs:
-                sizing = Sizing(self._computation, self._lowered, self._weights, self._engine, size, GROUP)
+                if len(self._programs) == SIZES:  # images that no protocol resizes
+                    self._programs.clear()
+                sizing = Sizing(self._computation, self._lowered, self._weights, self._engine, size, _group(*size))
                 self._programs[key] = sizing.program(self._normalisation, key[2])
             return self._programs[key]
+
+
+def _group(height: int, width: int) -> int:
+    """How many images of a size in pixels go through the network together."""
+    return max(1, min(GROUP, PIXELS // (height * width)))
 
 
 def _normalisation(protocol: Protocol) -> dict[str, Floats]:
@@ -121,5 +130,11 @@ def _arena(floats: int) -> Floats:
     memory: Floats | None = getattr(_thread, "arena", None)
     if memory is None or len(memory) < floats:
         _thread.arena = memory = None  # freed before the larger one is allocated
-        _thread.arena = memory = aligned(floats)
+        try:
+            _thread.arena = memory = aligned(floats)
+        except MemoryError:
+            raise BackendError(
+                f"backend native: images of this size need {floats * 4 / 2**30:.1f} GiB a thread, which can't be had; "
+                "use --backend eager, fewer --workers or a --protocol that makes images smaller"
+            ) from None
     return memory

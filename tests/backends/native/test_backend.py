@@ -138,6 +138,36 @@ def test_threads_may_call_it_at_once(backend: NativeBackend) -> None:
     assert all(torch.equal(found[index], expected[index]) for index in range(len(batches)))
 
 
+def test_large_images_take_memory_for_one_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = randomise_statistics(DenseNet(SMALL))
+    pixels = torch.randint(0, 256, (GROUP, 3, 160, 150), dtype=torch.uint8)
+    together, alone = (NativeBackend(network, SMALL, PROTOCOL, "cpu") for _ in range(2))
+    logits = together(pixels)
+    monkeypatch.setattr("densezoo.backends.native.backend.PIXELS", 2 * 160 * 150 - 1)
+    assert torch.allclose(alone(pixels), logits, rtol=0, atol=1e-5)
+    (sized,), (smaller,) = together._programs.values(), alone._programs.values()
+    assert smaller.floats < sized.floats / 2
+
+
+def test_memory_that_can_t_be_had(monkeypatch: pytest.MonkeyPatch, backend: NativeBackend) -> None:
+    def refused(floats: int) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("densezoo.backends.native.backend.aligned", refused)
+    with pytest.raises(BackendError, match=r"images of this size need \d+\.\d GiB a thread"):
+        backend(torch.zeros((1, 3, 400, 400), dtype=torch.uint8))
+
+
+def test_programs_of_many_sizes_are_not_all_kept(monkeypatch: pytest.MonkeyPatch, backend: NativeBackend) -> None:
+    monkeypatch.setattr("densezoo.backends.native.backend.SIZES", 2)
+    pixels = torch.randint(0, 256, (1, 3, 44, 33), dtype=torch.uint8)
+    first = backend(pixels)
+    for height in (40, 41, 42):
+        backend(pixels[:, :, :height])
+        assert len(backend._programs) <= 2
+    assert torch.equal(backend(pixels), first)
+
+
 def test_pixels_that_are_not_contiguous(backend: NativeBackend) -> None:
     pixels = torch.randint(0, 256, (2, 40, 33, 3), dtype=torch.uint8).permute(0, 3, 1, 2)
     assert torch.equal(backend(pixels), backend(pixels.contiguous()))
