@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -167,7 +168,7 @@ def _layout(path: Path) -> _Layout | None:
         return _header(path)
     except FileNotFoundError:
         return None
-    except ValueError:
+    except (ValueError, TokenError):  # the latter from Python 3.12 on, of a header with null bytes
         path.unlink(missing_ok=True)
         return None
 
