@@ -57,13 +57,16 @@ def kept(kind: str, facts: Mapping[str, object], make: Callable[[], bytes]) -> b
     body = json.dumps(facts, sort_keys=True).encode()
     try:
         path = cache_folder() / "converted" / f"{sha256(body).hexdigest()[:32]}.{kind}"
-        checksum, content = (stored := path.read_bytes())[:32], stored[32:]
-    except (OSError, RuntimeError):  # RuntimeError: a user without a home
-        checksum = content = b""
+    except RuntimeError:  # a user without a home
+        return make()
+    stored = b""
+    with contextlib.suppress(OSError):
+        stored = path.read_bytes()
+    checksum, content = stored[:32], stored[32:]
     if checksum == sha256(_FORMAT + body + content).digest():
         return content
     content = make()
-    with contextlib.suppress(OSError, RuntimeError, UnboundLocalError):
+    with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as hidden:
             hidden.write_bytes(sha256(_FORMAT + body + content).digest() + content)
