@@ -59,20 +59,29 @@ def _numbers(text: str) -> list[int]:
     return [options.positive(number) for number in text.split(",")]
 
 
-def _settings(args: Namespace) -> Settings:
-    """How the programs are timed.
+def _backends(args: Namespace) -> list[str]:
+    """The backends that are timed.
 
     Raises:
-        UnknownNameError: there is no such backend.
+        UnknownNameError: there is no such backend, or none of them has such a precision.
     """
-    from densezoo.benchmarks.inference import Settings  # here, because it imports torch
-
     backends = [*BACKENDS] if args.backend in (None, ["all"]) else args.backend
     for name in backends:
         if name not in BACKENDS and not (name == AUTO and args.what == "evaluation"):
             raise UnknownNameError("backend", name, BACKENDS)
+    precisions = {"float32", *(each for name in backends if name != AUTO for each in BACKENDS[name].precisions)}
+    for precision in args.precision:
+        if precision not in precisions:
+            raise UnknownNameError("precision", precision, precisions)
+    return backends
+
+
+def _settings(args: Namespace) -> Settings:
+    """How the programs are timed."""
+    from densezoo.benchmarks.inference import Settings  # here, because it imports torch
+
     given = ("against", "batch_sizes", "device", "threads", "instruction_set", "seconds", "rounds")
-    return Settings(backends, precisions=args.precision, **{name: getattr(args, name) for name in given})
+    return Settings(_backends(args), precisions=args.precision, **{name: getattr(args, name) for name in given})
 
 
 def _formats(args: Namespace) -> None:
@@ -132,6 +141,7 @@ WHATS = {"inference": _inference, "evaluation": _evaluation, "training": _traini
 
 def run(args: Namespace) -> None:
     """Measure, print a table for each subject, store."""
+    _backends(args)  # a misspelt name is refused before torch is imported
     WHATS[args.what](args)
 
 

@@ -105,7 +105,7 @@ def test_each_protocol_s_batch_is_what_it_would_be_alone(tmp_path: Path, workers
         for one, several in zip(alone, loaded):
             for field in ("indices", "pixels", "labels"):
                 assert torch.equal(getattr(one, field), getattr(several[i], field)), protocol.name
-        assert alone[0].pixels.dtype == (torch.float32 if protocol.name == "torch7" else torch.uint8)
+        assert alone[0].pixels.dtype == (torch.float32 if protocol.float_pixels else torch.uint8)
         assert Preprocess(protocol)(images.read(0)).shape[-1] == protocol.crop
 
 

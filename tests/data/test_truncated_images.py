@@ -16,8 +16,8 @@ from densezoo.errors import ImageError
 from densezoo.protocols import PROTOCOLS
 
 OPEN_MODEL_ZOO = ("open-model-zoo", "open-model-zoo-keras", "open-model-zoo-pudae")
-FILLING = ("caffe", "keras", "mxnet", "flyyufelix", "torch7", "pudae", "kerascv", *OPEN_MODEL_ZOO)
-REFUSING = ("torchvision", "timm", "mmpretrain", "mindcv", "mindvision")
+FILLING = ("caffe", "keras", "mxnet", "flyyufelix", "torch7", *OPEN_MODEL_ZOO)
+REFUSING = ("torchvision", "timm", "mmpretrain", "mindcv", "mindvision", "pudae", "kerascv")
 
 
 def with_thumbnail(kind: str = "JPEG") -> bytes:

@@ -154,12 +154,14 @@ def test_memory_that_can_t_be_had(monkeypatch: pytest.MonkeyPatch, backend: Nati
         raise MemoryError
 
     monkeypatch.setattr("densezoo.backends.native.backend.aligned", refused)
+    monkeypatch.setattr("densezoo.backends.native.backend._thread", threading.local())
     with pytest.raises(BackendError, match=r"images of this size need \d+\.\d GiB a thread"):
         backend(torch.zeros((1, 3, 400, 400), dtype=torch.uint8))
 
 
-def test_programs_of_many_sizes_are_not_all_kept(monkeypatch: pytest.MonkeyPatch, backend: NativeBackend) -> None:
+def test_programs_of_many_sizes_are_not_all_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("densezoo.backends.native.backend.SIZES", 2)
+    backend = NativeBackend(randomise_statistics(DenseNet(SMALL)), SMALL, PROTOCOL, "cpu")
     pixels = torch.randint(0, 256, (1, 3, 44, 33), dtype=torch.uint8)
     first = backend(pixels)
     for height in (40, 41, 42):
