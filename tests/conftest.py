@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,13 @@ settings.load_profile("densezoo")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the processes that tests start: several threads wait in loops
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptions_arrive() -> None:
+    """A shell without job control starts what it puts into the background with SIGINT ignored, as do its children."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

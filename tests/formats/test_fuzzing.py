@@ -74,7 +74,9 @@ def test_every_format_is_mutated() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="measures memory through /proc")
-@pytest.mark.parametrize(("libver", "track_order"), [(None, True), ("v108", True), ("latest", False)])
+@pytest.mark.parametrize(
+    ("libver", "track_order"), [(None, True), pytest.param("v108", True, marks=pytest.mark.slow), ("latest", False)]
+)
 def test_mutations_of_newer_hdf5(tmp_path: Path, libver: str | None, track_order: bool) -> None:
     pytest.importorskip("h5py")
     write_model(tmp_path / "m.h5", libver, track_order, layers=16)

@@ -36,6 +36,7 @@ def errors(more: bool) -> dict[str, float]:
     return dict(zip(cases, errors_of(("network", case) for case in cases.values())))
 
 
+@pytest.mark.slow  # each of its kernels is tested in `make test`
 @pytest.mark.parametrize("case", CASES)
 def test_the_logits_are_eager_s(case: str) -> None:
     assert errors(more=False)[case] <= LARGEST_ERROR[CASES[case]["precision"]]

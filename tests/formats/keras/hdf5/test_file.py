@@ -118,7 +118,7 @@ def test_cut_off_anywhere_it_is_refused(tmp_path: Path, libver: str, track_order
         assert all(torch.equal(tensors[name], expected[name]) for name in expected)
 
 
-@pytest.mark.parametrize(("libver", "track_order"), NEW)
+@pytest.mark.parametrize(("libver", "track_order"), [pytest.param(*NEW[0], marks=pytest.mark.slow), *NEW[1:]])
 def test_any_byte_may_lie(tmp_path: Path, libver: str, track_order: bool) -> None:
     write_model(tmp_path / "m.h5", libver, track_order, layers=9)
     whole = (tmp_path / "m.h5").read_bytes()
