@@ -21,7 +21,7 @@ TABLES: Mapping[str, Callable[[Specs, Results, str], str]] = {
     "by-protocol": lambda specs, results, folder: tables.published_by_protocol("imagenet1k", specs, "lua_in1k"),
     "counts": lambda specs, results, folder: tables.counts(specs.values(), results),
     "best": lambda specs, results, folder: tables.best_table("imagenet1k", specs.values(), folder),
-    "measured": lambda specs, results, folder: tables.measured_table(specs.values(), results, folder=folder),
+    "measured": lambda specs, results, folder: tables.measured_table(specs.values(), results, folder=folder, number=5),
     "backends": lambda specs, results, folder: tables.backends_table(),
     "key-tables": lambda specs, results, folder: tables.key_tables(),
     "protocols": lambda specs, results, folder: protocol_tables.steps_table(resizing=True),

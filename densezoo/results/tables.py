@@ -132,17 +132,30 @@ def best_table(dataset: str, specs: Iterable[ModelSpec], folder: str = "", numbe
 
 
 def measured_table(
-    specs: Iterable[ModelSpec], results: Sequence[EvalResult], dataset: str | None = None, folder: str = ""
+    specs: Iterable[ModelSpec],
+    results: Sequence[EvalResult],
+    dataset: str | None = None,
+    folder: str = "",
+    number: int | None = None,
 ) -> str:
-    """Everything that was measured on one dataset or on all, the highest first, beside what is published of it.
+    """What was measured on one dataset or on all, the highest first, beside what is published of it.
+
+    Args:
+        specs: of the index.
+        results: of `densezoo.results.store`.
+        dataset: its name; None: all, each with rows of its own.
+        folder: of the page, from which links begin.
+        number: rows of each dataset; None: all.
 
     Returns:
         "" where nothing was measured.
     """
-    names = dict.fromkeys(r.dataset for r in results if dataset in (None, r.dataset))
-    specs = list(specs)
-    rows = [(name, row) for name in names for row in dataset_rows(name, specs, results) if row.measured is not None]
-    rows.sort(key=lambda pair: (pair[0], -pair[1].measured.top1 if pair[1].measured else 0.0, pair[1].label))
+    names = sorted({r.dataset for r in results if dataset in (None, r.dataset)})
+    specs, rows = list(specs), []
+    for name in names:
+        measured = [row for row in dataset_rows(name, specs, results) if row.measured is not None]
+        measured.sort(key=lambda row: (-row.measured.top1 if row.measured else 0.0, row.label))
+        rows += [(name, row) for row in measured[:number]]
     cells = [
         {
             "dataset": name if dataset is None else "",

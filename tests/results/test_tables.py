@@ -138,6 +138,13 @@ def test_measured_beside_published() -> None:
     assert [row[0] for row in everywhere] == ["dataset", "imagenet-r", "imagenet1k"]
 
 
+def test_the_highest_of_each_dataset() -> None:
+    protocols = {"mmpretrain": 75.0, "timm": 74.0}
+    results = [example_result(protocol=name, top1=top1) for name, top1 in protocols.items()]
+    rows = cells(measured_table([SPEC], [*results, example_result(dataset="imagenet-r")], number=1))
+    assert [row[:3:2] for row in rows[1:]] == [["imagenet-r", "torchvision"], ["imagenet1k", "mmpretrain"]]
+
+
 def test_other_weights_under_the_same_name_are_left_out() -> None:
     assert measured_table([SPEC], [example_result(weights_sha256="0" * 64)]) == ""
     assert measured_table([SPEC], [example_result(model="densenet169.tv_in1k")]) == ""
