@@ -16,7 +16,7 @@ from densezoo.types.checkpoint import (
     Param,
 )
 from densezoo.types.computation import Computation, Freedom, Node, PoolFreedom
-from densezoo.types.experiment import Experiment, Recipe
+from densezoo.types.experiment import Distillation, Experiment, Recipe, Start
 from densezoo.types.index import Figure, FileHash, ModelSpec, ReportedResult, WeightSource
 from densezoo.types.layer import Layer
 from densezoo.types.protocol import Protocol
@@ -35,6 +35,7 @@ __all__ = [
     "ConversionReport",
     "Coverage",
     "Description",
+    "Distillation",
     "EvalResult",
     "Experiment",
     "Figure",
@@ -55,5 +56,6 @@ __all__ = [
     "Recipe",
     "ReportedResult",
     "RunFacts",
+    "Start",
     "WeightSource",
 ]

@@ -2,35 +2,102 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
 
 from densezoo.types.architecture import Architecture
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How a config trains: SGD with Nesterov momentum and a learning rate that falls in steps or by a cosine.
+class Distillation:
+    """A trained network whose answers a training imitates.
 
-    What may be named for augmentation, optimiser and schedule are the tables in `densezoo.training`.
+    Args:
+        teacher: a name of the index, or a file of weights.
+        weight: share of the loss that is the divergence from the teacher, 0 to 1.
+        temperature: both networks' logits are divided by it.
+    """
+
+    teacher: str
+    weight: float = 0.5
+    temperature: float = 1.0
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a training begins with in place of random weights: fine-tuning.
+
+    Args:
+        weights: a name of the index, or a file of weights.
+        adapt_in_chans: fit the first convolution to another number of input channels, as timm does (asked for, said).
+        freeze: stages that aren't trained: names of the family's stages, from the stem on; their batch statistics stay.
+        lr_scales: {stage: factor of the learning rate}; "classifier" is one of the stages.
+    """
+
+    weights: str
+    adapt_in_chans: bool = False
+    freeze: tuple[str, ...] = ()
+    lr_scales: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a config trains.
+
+    What may be named for augmentation, optimiser, schedule and loss are the tables in `densezoo.training`.
 
     Args:
         epochs: passes over the training images.
-        batch_size: images an optimiser step, over all processes.
+        batch_size: images an optimiser step, over all processes and accumulated batches.
         lr: the first learning rate.
+        scale_lr: the batch size that lr is meant for; lr is multiplied by batch_size over this. None: lr as it is.
         milestones: epochs after which the rate is multiplied by gamma; none: a cosine to zero.
         gamma: that factor.
-        momentum, nesterov, weight_decay: of SGD.
+        momentum, nesterov, weight_decay: of SGD; weight_decay of every optimiser.
         augmentation: ``none``; ``pad_crop_flip``: 4-pixel zero padding, random crop, mirror (the paper's "+");
             ``resized_crop_flip``: random area and aspect ratio, mirror; ``resized_crop_colour_flip``: that with colour
             jitter and lighting (the authors' for ImageNet); ``shift``: 1-pixel zero padding, random crop.
         seed: of weights, order and augmentation.
         optimiser: ``sgd``.
         schedule: ``steps`` or ``cosine``; None: steps where there are milestones, otherwise a cosine.
+        betas, eps: of the optimisers that have them; None: the optimiser's own.
+        decay_norms: weight decay on norms and biases too, as the authors' code does; False: on the other weights alone.
+        layer_decay: factor of the learning rate from one stage to the one before it; 1: the same rate everywhere.
+        warmup_epochs: epochs over which the rate rises linearly from warmup_lr to lr; may be a fraction.
+        warmup_lr: the rate at the first step.
+        min_lr: the rate at the last step of a schedule that falls smoothly.
+        policy: RandAugment, TrivialAugment or AutoAugment in timm's spelling ("rand-m7-n2-mstd0.5"); None: none.
+        crop_scale: of a random area: the least and the largest share of the image.
+        erasing: share of the images in which a random rectangle is erased.
+        repeats: how often an image stands in one epoch's order, each time augmented anew (repeated augmentation).
+        image_size: pixels a side to train with; None: the protocol's crop.
+        mixup, cutmix: alpha of the beta distribution; 0: none.
+        mix_probability: share of the batches that are mixed.
+        label_smoothing: share of each label that is spread over all classes.
+        loss: a name of `densezoo.training.losses`: ``cross_entropy``, or ``bce``: one binary decision a class.
+        class_weights: "balanced": each class weighs in the loss by its images' inverse frequency; None: equally.
+        balanced_sampling: each class is drawn equally often.
+        accumulate: batches whose gradients one optimiser step takes.
+        clip_grad: largest norm of the gradients; None: not clipped.
+        precision: ``float32``, ``bf16`` or ``fp16``: what products are computed in; weights stay float32.
+        channels_last: memory order of images and weights.
+        compile: compile the network by torch.compile.
+        memory: how a dense block's features are kept for backward: a name of the family's memory modes.
+        sync_bn: batch statistics over all processes.
+        ema: decay of an exponential moving average of the weights, which is then what is measured and kept; None: none.
+        distillation: None: none.
+        start: what fine-tuning begins with; None: random weights.
+        evaluate_every: epochs between evaluations; the last epoch is always evaluated.
+        patience: evaluations without a better top-1 after which training ends; None: it doesn't.
+        save_every: optimiser steps between saved states; None: after each epoch alone.
+        keep: the last so many states that are kept; the best evaluated weights are kept besides.
     """
 
     epochs: int
     batch_size: int
     lr: float = 0.1
+    scale_lr: int | None = None
     milestones: tuple[int, ...] = ()
     gamma: float = 0.1
     momentum: float = 0.9
@@ -40,6 +107,39 @@ class Recipe:
     seed: int = 0
     optimiser: str = "sgd"
     schedule: str | None = None
+    betas: tuple[float, float] | None = None
+    eps: float | None = None
+    decay_norms: bool = True
+    layer_decay: float = 1.0
+    warmup_epochs: float = 0.0
+    warmup_lr: float = 0.0
+    min_lr: float = 0.0
+    policy: str | None = None
+    crop_scale: tuple[float, float] = (0.08, 1.0)
+    erasing: float = 0.0
+    repeats: int = 1
+    image_size: int | None = None
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    mix_probability: float = 1.0
+    label_smoothing: float = 0.0
+    loss: str = "cross_entropy"
+    class_weights: Literal["balanced"] | None = None
+    balanced_sampling: bool = False
+    accumulate: int = 1
+    clip_grad: float | None = None
+    precision: Literal["float32", "bf16", "fp16"] = "float32"
+    channels_last: bool = False
+    compile: bool = False
+    memory: str = "none"
+    sync_bn: bool = False
+    ema: float | None = None
+    distillation: Distillation | None = None
+    start: Start | None = None
+    evaluate_every: int = 1
+    patience: int | None = None
+    save_every: int | None = None
+    keep: int = 2
 
 
 @dataclass(frozen=True)
