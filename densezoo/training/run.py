@@ -13,6 +13,7 @@ from mmengine import dist
 from mmengine.dataset import DefaultSampler
 from mmengine.hooks import Hook
 from mmengine.model import BaseModel
+from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.nn import functional
@@ -21,7 +22,7 @@ from torch.utils.data import DataLoader
 from densezoo.errors import TrainingError
 from densezoo.training.data import TrainingImages
 from densezoo.training.optimisers import get_optimiser
-from densezoo.training.schedules import get_schedule
+from densezoo.training.schedules import learning_rate
 from densezoo.types import Recipe
 
 _NUMBERS = itertools.count(1)  # of the runs in this process
@@ -67,6 +68,17 @@ class EvaluateHook(Hook):  # type: ignore[misc]
         model = runner.model.module if hasattr(runner.model, "module") else runner.model
         network: nn.Module = model.network
         return network
+
+
+class ScheduleHook(Hook):  # type: ignore[misc]
+    """Sets the learning rate of each step."""
+
+    def __init__(self, recipe: Recipe, steps_per_epoch: int) -> None:
+        self.recipe, self.steps_per_epoch = recipe, steps_per_epoch
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        for group in runner.optim_wrapper.param_groups:
+            group["lr"] = learning_rate(self.recipe, runner.iter, self.steps_per_epoch)
 
 
 class ResumeHook(Hook):  # type: ignore[misc]
@@ -133,14 +145,13 @@ def train(
         experiment_name=f"{Path(work_dir).name}_{next(_NUMBERS)}",  # mmengine refuses equal names in one process
         train_dataloader=loader,
         train_cfg={"by_epoch": True, "max_epochs": recipe.epochs},
-        optim_wrapper={"optimizer": get_optimiser(recipe.optimiser)(recipe)},
-        param_scheduler=get_schedule(recipe.schedule, recipe)(recipe, len(loader)),
+        optim_wrapper=OptimWrapper(get_optimiser(recipe.optimiser)([{"params": list(network.parameters())}], recipe)),
         default_hooks={
             "logger": {"type": "LoggerHook", "interval": max(1, len(loader) // 4)},
             # two, because mmengine removes the oldest before it writes: a run that is killed then keeps one
             "checkpoint": {"type": "CheckpointHook", "interval": 1, "max_keep_ckpts": 2},
         },
-        custom_hooks=[EvaluateHook(evaluate), ResumeHook(facts)],
+        custom_hooks=[EvaluateHook(evaluate), ResumeHook(facts), ScheduleHook(recipe, len(loader))],
         load_from=None if resume_from is None else str(resume_from),
         resume=resume_from is not None,
         randomness={"seed": recipe.seed, "deterministic": True},
