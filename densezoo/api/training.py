@@ -21,7 +21,7 @@ from densezoo.evaluation.hashing import hashed
 from densezoo.families import architecture_values
 from densezoo.formats.safetensors import write_safetensors
 from densezoo.training import work_folder
-from densezoo.training.augmentations import get_training_augmentation
+from densezoo.training.augmentations import training_transforms
 from densezoo.training.data import TrainingImages
 from densezoo.training.recipe import check_recipe
 from densezoo.training.run import train
@@ -96,7 +96,7 @@ def _open_halves(
     """The images to train on, augmented, and those to measure on."""
     images, held_out = (open_images(experiment, data_root, split) for split in ("train", "test"))
     protocol = protocols.get_protocol(experiment.protocol)
-    return TrainingImages(images, protocol, get_training_augmentation(recipe.augmentation)(protocol.crop)), held_out
+    return TrainingImages(images, protocol, training_transforms(recipe, protocol)), held_out
 
 
 def _measuring(
