@@ -133,6 +133,26 @@ def load_batches(
             yield arrived(batch[0]), batch[1]
 
 
+def check_classes(images: ImageSet, num_classes: int) -> None:
+    """Refuse a training set in which a class has no image: the network would never name it.
+
+    Args:
+        images: the training set.
+        num_classes: of the network.
+
+    Raises:
+        DatasetError: there are such classes; names them.
+    """
+    missing = sorted(set(range(num_classes)) - set(images.labels))
+    if missing:
+        several = "classes" if len(missing) > 1 else "class"
+        raise DatasetError(
+            f"{images.location}: expected training images of all {num_classes} classes, found none of {several} "
+            f"{', '.join(map(str, missing[:10]))}{', ...' if len(missing) > 10 else ''} (from 0); add images, or give "
+            "the model.num_classes that there are"
+        )
+
+
 def collate(items: list[Item | DensezooError]) -> tuple[Any, Tensor] | DensezooError:
     """The batch, or the first item that is an error.
 

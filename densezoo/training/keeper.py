@@ -14,7 +14,7 @@ from densezoo.evaluation import distributed
 from densezoo.training.loop import Learner, Progress
 from densezoo.training.state import BEST, State, kept, tensors_apart, tensors_together, write_state
 
-PARTS = ("network", "optimiser", "average", "scaler", "random")  # of a state that hold tensors
+PARTS = ("network", "optimiser", "groups", "average", "scaler", "random")  # of a state that hold tensors
 
 
 class FolderKeeper:
@@ -47,6 +47,7 @@ class FolderKeeper:
         parts = {
             "network": learner.network.state_dict(),
             "optimiser": learner.optimiser.state_dict()["state"],
+            "groups": [_numbers(group) for group in learner.optimiser.param_groups],
             "average": None if learner.average is None else learner.average.state_dict(),
             "scaler": learner.scaler.state_dict(),
             "random": distributed.gather(_random_state(learner.device)),
@@ -82,8 +83,10 @@ class FolderKeeper:
         learner = self.learner
         parts = {name: tensors_together(state.values[name], state.tensors) for name in PARTS}
         learner.network.load_state_dict(parts["network"])
-        groups = learner.optimiser.state_dict()["param_groups"]
-        learner.optimiser.load_state_dict({"state": parts["optimiser"], "param_groups": groups})
+        groups = zip(learner.optimiser.state_dict()["param_groups"], parts["groups"])
+        learner.optimiser.load_state_dict(
+            {"state": parts["optimiser"], "param_groups": [{**g, **n} for g, n in groups]}
+        )
         _lay_out(learner.optimiser)
         if learner.average is not None:
             learner.average.load_state_dict(parts["average"])
@@ -98,6 +101,11 @@ def _random_state(device: torch.device) -> dict[str, Tensor]:
     """Torch's random state in this process, of the CPU and of the GPU that trains; dropout takes it."""
     gpu = {"gpu": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {}
     return {"cpu": torch.get_rng_state(), **gpu}
+
+
+def _numbers(group: Mapping[str, Any]) -> dict[str, float | Tensor]:
+    """The numbers of a group of parameters: among them is what an optimiser counts there, such as LAMB its steps."""
+    return {name: value for name, value in group.items() if isinstance(value, int | float | Tensor)}
 
 
 def _lay_out(optimiser: torch.optim.Optimizer) -> None:

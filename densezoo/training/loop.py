@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from densezoo.errors import TrainingError
+from densezoo.errors import EvaluationError, TrainingError
 from densezoo.evaluation import distributed
 from densezoo.training.averaging import Average
 from densezoo.training.distillation import Teacher
@@ -103,7 +103,7 @@ class Learner:
         return sums / parts
 
     def _loss(self, images: Tensor, labels: Tensor, done: int, part: int) -> tuple[Tensor, Tensor]:
-        """A batch's mean loss, and the share of its images whose class was named (of mixed images a meaningless one)."""
+        """A batch's mean loss, and the share of its images whose class was named (of mixed ones it means nothing)."""
         layout = torch.channels_last if self.recipe.channels_last else torch.contiguous_format
         images = images.to(self.device, non_blocking=True).contiguous(memory_format=layout)
         labels = labels.to(self.device, non_blocking=True)
@@ -121,8 +121,8 @@ class Learner:
 
     def _summed(self, last: bool) -> AbstractContextManager[Any]:
         """Gradients of several processes are summed in the last of accumulated batches alone."""
-        wrapped = isinstance(self.forward, DistributedDataParallel) and not last
-        return self.forward.no_sync() if wrapped else nullcontext()  # type: ignore[union-attr]
+        forward = self.forward
+        return forward.no_sync() if isinstance(forward, DistributedDataParallel) and not last else nullcontext()
 
 
 @dataclass
@@ -147,6 +147,15 @@ class Progress:
     best: float | None = None
     best_epoch: int = 0
     evaluations_since: int = 0
+
+    def has_ended(self, recipe: Recipe) -> bool:
+        """Whether all epochs are done, or as many evaluations without a better one as the recipe waits for.
+
+        Args:
+            recipe: gives epochs and patience.
+        """
+        stopped = recipe.patience is not None and self.evaluations_since >= recipe.patience
+        return stopped or self.epochs >= recipe.epochs
 
 
 class Keeper(Protocol):
@@ -190,13 +199,6 @@ class Loop:
         """How the network is trained."""
         return self.learner.recipe
 
-    @property
-    def ended(self) -> bool:
-        """Whether all epochs are done, or as many evaluations without a better one as the recipe waits for."""
-        patience = self.recipe.patience
-        stopped = patience is not None and self.progress.evaluations_since >= patience
-        return stopped or self.progress.epochs >= self.recipe.epochs
-
     def run(self) -> None:
         """Train to the end.
 
@@ -206,10 +208,11 @@ class Loop:
         """
         try:
             with self.interruption:
-                while not self.ended:
+                while not self.progress.has_ended(self.recipe):
                     self._train_epoch()
                     self._end_epoch()
-                    if distributed.world_size() == 1 or self.ended:  # else all end together, after the next step
+                    # several processes end together, after the next step
+                    if distributed.world_size() == 1 or self.progress.has_ended(self.recipe):
                         self.interruption.end()
         except KeyboardInterrupt as error:
             error.args = tuple(filter(None, [self.keeper.where()]))
@@ -259,10 +262,9 @@ class Loop:
         """
         loss, right, _ = sums.tolist()
         if not math.isfinite(loss):
-            kept = self.keeper.where()
             raise TrainingError(
                 f"the loss is {loss} at iteration {step}; lower train.lr, or clip the gradients by train.clip_grad"
-                f"{f' ({kept})' if kept else ''}"
+                f"{self._kept()}"
             )
         now, recipe = time.monotonic(), self.recipe
         self.progress.loss += loss
@@ -311,3 +313,10 @@ class Loop:
         except KeyboardInterrupt:
             write()
             raise
+        except EvaluationError as error:  # the last step may have lost the weights
+            raise TrainingError(f"the evaluation of epoch {self.progress.epochs + 1}: {error}{self._kept()}") from None
+
+    def _kept(self) -> str:
+        """What is kept, as the end of an error's message."""
+        kept = self.keeper.where()
+        return f" ({kept})" if kept else ""

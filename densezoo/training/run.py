@@ -103,6 +103,16 @@ def train(run: Run, observers: Sequence[Observer], state: State | None = None) -
     return learner.measured
 
 
+def has_ended(state: State, recipe: Recipe) -> bool:
+    """Whether nothing is left to train.
+
+    Args:
+        state: of a run.
+        recipe: of the run.
+    """
+    return Progress(**state.values["progress"]).has_ended(recipe)
+
+
 @contextmanager
 def deterministic(device: str) -> Iterator[None]:
     """Have torch compute the same bits each time while the block runs, on a CPU; a GPU takes the fastest algorithms.
@@ -110,20 +120,23 @@ def deterministic(device: str) -> Iterator[None]:
     Args:
         device: that computes.
     """
-    before = torch.are_deterministic_algorithms_enabled(), torch.utils.deterministic.fill_uninitialized_memory
+    settings: Any = torch.utils.deterministic
+    before = torch.are_deterministic_algorithms_enabled(), settings.fill_uninitialized_memory
     if device == "cpu":
         torch.use_deterministic_algorithms(True)
-        torch.utils.deterministic.fill_uninitialized_memory = False  # it would write each new tensor once more
+        settings.fill_uninitialized_memory = False  # it would write each new tensor once more
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(before[0])
-        torch.utils.deterministic.fill_uninitialized_memory = before[1]
+        settings.fill_uninitialized_memory = before[1]
 
 
 def _learner(run: Run, steps_per_epoch: int) -> Learner:
     """The network with its optimiser and the recipe's ingredients, on the device, and wrapped for several processes."""
     recipe, device = run.recipe, torch.device(run.device)
+    if device.type == "cuda" and device.index is None:
+        device = torch.device("cuda", torch.cuda.current_device())
     layout = torch.channels_last if recipe.channels_last else torch.preserve_format
     network = synchronised(run.network, device) if recipe.sync_bn and distributed.world_size() > 1 else run.network
     network = network.to(device, memory_format=layout)  # type: ignore[call-overload]

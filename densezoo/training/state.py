@@ -23,7 +23,7 @@ from torch import Tensor
 from densezoo.errors import TrainingError
 from densezoo.files import replacing
 
-_KEY, _CHECKSUM = "densezoo-training", "sha256"
+_KEY = "densezoo-training"  # the one key of the header's metadata (several are written in an order that changes)
 _NAME = re.compile(r"step_(\d{8,})\.state")
 BEST = "best.safetensors"  # the weights that no evaluation has surpassed
 SPARE = 1 << 20  # bytes beside the tensors: header, logs
@@ -114,7 +114,7 @@ def write_state(folder: Path, step: int, state: State, keep: int) -> Path:
     path = state_path(folder, step)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}
     text = json.dumps(state.values, sort_keys=True)
-    metadata = {_KEY: text, _CHECKSUM: _checksum(tensors, text)}
+    metadata = {_KEY: f"{_checksum(tensors, text)} {text}"}
     check_room(folder, state.size)
     with replacing(path, lambda reason: _unwritten(path, reason), sync=True) as hidden:
         try:
@@ -155,17 +155,15 @@ def read_state(path: Path) -> State | None:
         TrainingError: it can't be opened.
     """
     try:
-        with safe_open(path, "pt") as file:  # type: ignore[no-untyped-call]
+        with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a mapping
     except SafetensorError:
         return None
     except OSError as error:
         raise TrainingError(f"{path}: can't be read ({error.strerror or error})") from None
-    text = metadata.get(_KEY, "")
-    if metadata.get(_CHECKSUM) != _checksum(tensors, text):
-        return None
-    return State(tensors, json.loads(text))
+    checksum, _, text = metadata.get(_KEY, "").partition(" ")
+    return State(tensors, json.loads(text)) if checksum == _checksum(tensors, text) else None
 
 
 def _checksum(tensors: Mapping[str, Tensor], text: str) -> str:
@@ -173,7 +171,7 @@ def _checksum(tensors: Mapping[str, Tensor], text: str) -> str:
     digest = hashlib.sha256(text.encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(f"\0{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

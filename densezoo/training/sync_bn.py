@@ -16,7 +16,7 @@ def synchronised(network: nn.Module, device: torch.device) -> nn.Module:
         device: that it is trained on; torch's own `SyncBatchNorm` is for GPUs alone.
     """
     if device.type == "cuda":
-        converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+        converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
         return converted
     for module in network.modules():
         if type(module) is nn.BatchNorm2d:
@@ -36,7 +36,8 @@ class SynchronisedBatchNorm2d(nn.BatchNorm2d):
         variance = _Sum.apply(centred.square().mean((0, 2, 3))) / processes
         self._note(mean.detach(), variance.detach(), processes * images.numel() // images.shape[1])
         scale = self.weight * (variance + self.eps).rsqrt()
-        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(images.dtype)
+        normalised: Tensor = centred * scale[:, None, None] + self.bias[:, None, None]
+        return normalised.to(images.dtype)
 
     def _note(self, mean: Tensor, variance: Tensor, count: int) -> None:
         """Move the running statistics towards those of a batch of ``count`` pixels, as torch does."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from densezoo.errors import TrainingError
 from densezoo.files import replaced_by
+from densezoo.training import logs
 from densezoo.training.state import BEST, State, last_state, state_files
 from densezoo.types import Experiment
 
@@ -20,7 +21,6 @@ _START = "[0-9]" * 8 + "_" + "[0-9]" * 6  # mmengine's name for a start: its dat
 _OLDER_LOGS = (f"{_START}.py", f"{_START}/{_START}*.log", f"{_START}/vis_data/*.json", f"{_START}/vis_data/config.py")
 _EPOCH, _LIKE_AN_EPOCH = re.compile(r"epoch_(\d+)\.pth"), re.compile(r"epoch_[0-9].*\.pth")  # the glob takes more
 _OLDER = ("epoch_[0-9]*.pth", "last_checkpoint")
-LOGS: tuple[str, ...] = ()  # patterns of the logs' files
 UNCOMPARED = ("train.keep", "train.save_every")  # of a run's facts: they change nothing of what is trained
 
 
@@ -75,12 +75,12 @@ def remove_run(folder: Path, name: str) -> None:
     Raises:
         TrainingError: a file can't be removed.
     """
-    for path in [*_run_files(folder, name), *_files(folder, (*LOGS, *_OLDER_LOGS)), *_beginnings(folder)]:
+    for path in [*_run_files(folder, name), *_files(folder, (*logs.FILES, *_OLDER_LOGS)), *_beginnings(folder)]:
         try:
             path.unlink()
         except OSError as error:
             raise TrainingError(f"{path}: can't be removed ({error.strerror}); choose another --work-dir") from None
-    for path in [*folder.glob(f"{_START}/vis_data"), *folder.glob(_START)]:
+    for path in [*folder.glob(f"{_START}/vis_data"), *folder.glob(_START), folder / logs.TENSORBOARD]:
         with contextlib.suppress(OSError):  # it may hold other files
             path.rmdir()
 
@@ -118,7 +118,7 @@ def resumable(folder: Path, facts: Mapping[str, Any]) -> State | None:
             raise TrainingError(f"{list(files.values())[-1]}: no whole state to go on from; begin anew by --overwrite")
         if older := _files(folder, _OLDER):
             raise TrainingError(
-                f"{older[0]}: is of a run of an older densezoo, whose checkpoints are pickles that this one can't go on "
+                f"{older[0]}: is of a run of an older densezoo, whose checkpoints this one can't go on "
                 "from; remove the run and begin anew by --overwrite, or choose another --work-dir"
             )
         return None
@@ -134,6 +134,21 @@ def resumable(folder: Path, facts: Mapping[str, Any]) -> State | None:
             "and options, or choose another --work-dir, or begin anew by --overwrite"
         )
     return state
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of a run, if it isn't there.
+
+    Args:
+        folder: of logs and states.
+
+    Raises:
+        TrainingError: it can't be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"{folder}: can't be made ({error.strerror}); choose another --work-dir") from None
 
 
 def remove_beginnings(folder: Path) -> None:

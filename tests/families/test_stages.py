@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pytest
-
 from toy_family import register
 
 from densezoo.families import build_model, get_family
