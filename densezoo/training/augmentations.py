@@ -206,7 +206,8 @@ def training_transforms(recipe: Recipe, protocol: Protocol) -> Transforms:
     if recipe.erasing:
         from timm.data.random_erasing import RandomErasing
 
-        on_floats = _in_turn(on_floats, RandomErasing(recipe.erasing, mode="pixel", device="cpu"))
+        erase = RandomErasing(recipe.erasing, mode="pixel", device="cpu")  # type: ignore[no-untyped-call]
+        on_floats = _in_turn(on_floats, erase)
     return Transforms(on_image, on_floats)
 
 
