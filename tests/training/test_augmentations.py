@@ -91,9 +91,8 @@ def test_a_random_area_is_not_resized_again() -> None:
 def test_the_authors_colours(random_image: Callable[..., Image.Image]) -> None:
     augment = transforms("resized_crop_colour_flip")
     assert augment.on_image is not None
-    for protocol in ("digits", "caffe", "mindvision"):
-        with pytest.raises(ConfigError, match=f"as ImageNet's RGB images are normalised, and protocol '{protocol}'"):
-            transforms("resized_crop_colour_flip", protocol)
+    with pytest.raises(ConfigError, match="changes colours, and images under protocol 'digits' have one channel"):
+        transforms("resized_crop_colour_flip", "digits", image_size=8)
     grey = Image.new("RGB", (300, 260), (128, 128, 128))
     torch.manual_seed(0)
     drawn = [augment.on_image(grey) for _ in range(300)]
@@ -107,13 +106,24 @@ def test_lighting_is_along_the_principal_axes_of_imagenet_s_colours() -> None:
     """One colour for all pixels; in 0..1 its covariance is V diag(0.1 x eigenvalue)^2 V'."""
     torch.manual_seed(0)
     blank = torch.zeros(3, 2, 2)
-    drawn = [lighting(blank) for _ in range(4000)]
+    drawn = [lighting(blank, get_protocol("torchvision")) for _ in range(4000)]
     assert all(torch.equal(image, image[:, :1, :1].expand(3, 2, 2)) for image in drawn)
     colours = torch.stack([image[:, 0, 0] * torch.tensor([0.229, 0.224, 0.225]) for image in drawn])
     vectors, values = torch.tensor(EIGENVECTORS), 0.1 * torch.tensor(EIGENVALUES)
     assert torch.allclose(vectors.T @ vectors, torch.eye(3), atol=2e-3)
     assert torch.allclose(colours.std(0) ** 2, ((vectors * values) ** 2).sum(1), rtol=0.1)
     assert torch.allclose((colours @ vectors).std(0), values, rtol=0.1)
+
+
+def test_lighting_is_in_the_units_of_the_protocol() -> None:
+    """caffe: blue first, 0..255, another deviation; the colour is the same one."""
+    torch.manual_seed(0)
+    of_torchvision = lighting(torch.zeros(3, 1, 1), get_protocol("torchvision")).flatten()
+    torch.manual_seed(0)
+    caffe = get_protocol("caffe")
+    of_caffe = lighting(torch.zeros(3, 1, 1), caffe).flatten()
+    colour = of_torchvision * torch.tensor([0.229, 0.224, 0.225])
+    assert torch.allclose((of_caffe * torch.tensor(caffe.std) / 255).flip(0), colour)
 
 
 def test_a_shift_is_by_one_pixel() -> None:

@@ -5,15 +5,26 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from PIL import Image
 
 from densezoo.config import load_config
 from densezoo.errors import ConfigError, UnknownNameError
+from densezoo.families import family_of
+from densezoo.index.load import load_index
 from densezoo.paths import ROOT
+from densezoo.protocols import get_protocol
+from densezoo.training.augmentations import training_transforms
+from densezoo.training.losses import get_loss
+from densezoo.training.optimisers import get_optimiser
 from densezoo.training.recipe import EXPECTED, check_recipe
-from densezoo.types import Distillation, Recipe, Start
+from densezoo.training.schedules import learning_rate
+from densezoo.types import Distillation, Experiment, Recipe, Start
 
 PLAIN = Recipe(epochs=10, batch_size=8)
 NAN = float("nan")
@@ -115,11 +126,78 @@ def test_what_takes_one_label_for_granted(part: dict[str, Any]) -> None:
         check_recipe(PLAIN, multi_label=True)
 
 
-def test_the_shipped_configs() -> None:
-    recipes = [recipe for path in (ROOT / "configs").glob("**/[!_]*.py") if (recipe := load_config(path).train)]
-    assert len(recipes) > 10
-    for recipe in recipes:
-        check_recipe(recipe)
+@cache
+def shipped() -> dict[Path, Experiment]:
+    """{config that trains: what it says}."""
+    experiments = {path: load_config(path) for path in sorted((ROOT / "configs").glob("**/[!_]*.py"))}
+    return {path: each for path, each in experiments.items() if each.train and path.parent.name != "_base_"}
+
+
+def one_a_recipe() -> list[Path]:
+    """One config of each recipe and protocol, the one with the shortest name."""
+    first: dict[tuple[Recipe | None, str], Path] = {}
+    for path, experiment in sorted(shipped().items(), key=lambda item: len(item[0].name)):
+        first.setdefault((experiment.train, experiment.protocol), path)
+    return list(first.values())
+
+
+def test_the_shipped_recipes() -> None:
+    for experiment in shipped().values():
+        assert experiment.train is not None
+        check_recipe(experiment.train)
+    assert len(one_a_recipe()) > 10
+
+
+@pytest.mark.parametrize("path", one_a_recipe(), ids=lambda path: path.stem)
+def test_a_shipped_recipe_dry_runs(path: Path) -> None:
+    """Its network, without numbers, optimiser, augmentation and loss are made; its rates at the milestones taken."""
+    experiment = shipped()[path]
+    recipe, protocol = experiment.train, get_protocol(experiment.protocol)
+    assert recipe is not None
+    with torch.device("meta"):
+        network = family_of(experiment.model).network(experiment.model, draw_weights=False)
+    optimiser = get_optimiser(recipe.optimiser)([{"params": list(network.parameters()), "lr_scale": 1.0}], recipe)
+    assert optimiser.param_groups[0]["weight_decay"] == recipe.weight_decay
+    changes = training_transforms(recipe, protocol)
+    side = recipe.image_size or protocol.crop or 32
+    if changes.on_image is not None:
+        mode = "L" if protocol.channel_order == "L" else "RGB"
+        assert changes.on_image(Image.new(mode, (side + 9, side + 5))).size == (side, side)
+    if changes.on_floats is not None:
+        shape = (len(protocol.channel_order), side, side)
+        assert changes.on_floats(torch.zeros(shape)).shape == shape
+    assert get_loss(recipe.loss)(recipe, None)(torch.zeros(2, 10), torch.tensor([1, 2])).item() > 0
+    rates = [learning_rate(recipe, epoch * 100, 100) for epoch in range(recipe.epochs)]
+    highest = max(rates)
+    assert 0.95 * recipe.lr < highest <= recipe.lr  # a staircase has fallen once when its warm-up ends
+    assert rates[-1] < highest / 50
+    for milestone in recipe.milestones[: sum(milestone < recipe.epochs for milestone in recipe.milestones)]:
+        assert rates[milestone] == pytest.approx(rates[milestone - 1] * recipe.gamma)
+
+
+def test_there_is_each_of_the_published_recipes() -> None:
+    """../shared/FACTS.md section 6: (config, epochs, images a step, rate, milestones, augmentation, weight decay)."""
+    published = [
+        ("densenet121.py", 90, 256, 0.1, (30, 60), "resized_crop_colour_flip", 1e-4),
+        ("recipes/densenet264_cosine.py", 100, 256, 0.1, (), "resized_crop_colour_flip", 1e-4),
+        ("recipes/densenet121_torchvision.py", 90, 256, 0.1, (30, 60), "resized_crop_flip", 1e-4),
+        ("mindvision/densenet121_mindvision.py", 300, 64, 0.1, (150, 225), "resized_crop_flip", 0.0),
+        ("cifar/densenet_bc_100_12_cifar10.py", 300, 64, 0.1, (150, 225), "none", 1e-4),
+        ("cifar/densenet_bc_100_12_cifar100plus.py", 300, 64, 0.1, (150, 225), "pad_crop_flip", 1e-4),
+        ("svhn/densenet_bc_100_12_svhn.py", 40, 64, 0.1, (20, 30), "none", 1e-4),
+    ]
+    for name, *expected in published:
+        r = load_config(ROOT / "configs" / name).train
+        assert r is not None
+        assert [r.epochs, r.batch_size, r.lr, r.milestones, r.augmentation, r.weight_decay] == expected, name
+        assert r.nesterov == (name != "recipes/densenet121_torchvision.py" and "mindvision" not in name)
+        assert r.decay_norms
+
+
+def test_another_recipe_is_no_entry_of_the_index() -> None:
+    configs = {spec.config for spec in load_index().values()}
+    assert not any(config.startswith("configs/recipes/") for config in configs)
+    assert "configs/densenet121.py" in configs
 
 
 def test_the_tables_import_no_torch() -> None:
