@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
+import pytest
 from toy_family import register
 
 from densezoo.families import build_model, get_family
@@ -26,7 +27,7 @@ def test_an_rdnet_s_stages() -> None:
     assert stages["transition1"][0].name == "dense_stages.1.0"
 
 
-SMALL = {
+SMALL: dict[str, dict[str, Any]] = {
     "densenet": {"block_config": (1, 1)},
     "rdnet": {"growth_rates": (8, 8), "block_config": (1, 1), "downsample": (1,), "attention": (1,)},
     "toy": {},
