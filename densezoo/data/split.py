@@ -52,9 +52,7 @@ def draw_split(images: VerifiedImages, seed: int, held_out: float) -> Split:
         groups.setdefault(label, []).append(index)
     test, before = set(), 0
     for label in sorted(groups, key=str):
-        drawn = sorted(
-            groups[label], key=lambda index: hashlib.sha256(f"{seed}\0{images.ids[index]}".encode()).digest()
-        )
+        drawn = sorted(groups[label], key=lambda index: _draw(seed, images.ids[index]))
         if images.label_sets is None:
             if len(drawn) < 2:
                 raise DatasetError(
@@ -71,6 +69,11 @@ def draw_split(images: VerifiedImages, seed: int, held_out: float) -> Split:
     for index, name in enumerate(images.ids):
         halves[index in test][name] = digests[name]
     return Split(seed, held_out, *halves)
+
+
+def _draw(seed: int, name: str) -> bytes:
+    """By what an image stands in the drawn order, from its id."""
+    return hashlib.sha256(f"{seed}\0{name}".encode(errors="surrogateescape")).digest()
 
 
 def stored_split(path: Path) -> Split | None:
