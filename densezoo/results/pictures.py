@@ -10,12 +10,12 @@ import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from functools import partial
-from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
+from densezoo.paths import sklearn_sample
 from densezoo.protocols import PROTOCOLS
 from densezoo.protocols.words import resampling
 from densezoo.results.tables import origin
@@ -161,7 +161,7 @@ def drawn(picture: Picture, facts: Facts) -> bytes:
 
 def sample_photograph(name: str) -> bytes:
     """The file of one of scikit-learn's sample images, which are licensed CC BY (authors: its README.txt)."""
-    return (files("sklearn.datasets") / "images" / name).read_bytes()
+    return sklearn_sample(f"images/{name}").read_bytes()
 
 
 def _how(name: str) -> str:
