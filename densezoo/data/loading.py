@@ -31,7 +31,8 @@ from densezoo.types import Protocol
 TRIED = 12  # images on which faster ways are compared before a run
 NO_LABEL = -1  # pads sets of labels to the same length
 
-OnError = Literal["stop", "count-wrong"]
+OnError = Literal["stop", "count-wrong", "skip"]  # skip: in predictions, which count nothing
+_WARNINGS = {"count-wrong": "counted wrong", "skip": "skipped"}
 View: TypeAlias = "Prepared | ImageError"  # an image, or the error if it can't be read
 
 #: (index, the image under each protocol, its right labels)
@@ -280,7 +281,7 @@ def batches_by_protocol(
     )
     with closing(watched_batches(loader, pulse)) as loaded_batches:
         for loaded in loaded_batches:
-            warn_of(errors_in(loaded, on_error))
+            warn_of(errors_in(loaded, on_error), on_error)
             yield loaded
 
 
@@ -302,14 +303,15 @@ def errors_in(loaded: list[Batch] | DensezooError, on_error: OnError) -> list[Im
     return errors
 
 
-def warn_of(errors: Sequence[ImageError]) -> None:
-    """Warn of images that are counted wrong.
+def warn_of(errors: Sequence[ImageError], on_error: OnError) -> None:
+    """Warn of images that can't be read.
 
     Args:
         errors: why they can't be read.
+        on_error: what becomes of them.
     """
     for error in errors:
-        logging.getLogger("densezoo").warning("warning: counted wrong: %s", error)
+        logging.getLogger("densezoo").warning("warning: %s: %s", _WARNINGS[on_error], error)
 
 
 def _begin_worker(uses_opencv: bool, worker: int) -> None:
