@@ -22,7 +22,7 @@ from densezoo.data.decoding import Decoded, decode, is_truncated
 from densezoo.data.equality import Comparisons
 from densezoo.data.images import ImageSet
 from densezoo.data.jpeg import EqualDecoder
-from densezoo.data.preprocess import Prepared, to_pixels
+from densezoo.data.preprocess import Prepared, check_size, to_pixels
 from densezoo.data.views import Augmentation, to_views
 from densezoo.data.workers import POLL, Pulse, Travelling, arrived, to_travel, watched_batches, without_lost_connections
 from densezoo.errors import DatasetError, DensezooError, ImageError
@@ -130,6 +130,7 @@ class ImagePixels(Dataset[object]):
                 own = partial(decode, content, protocol, location)
                 decoder = self.faster and self.faster.decoder
                 decoded[decoding] = decoder.decode(content, protocol, location, own) if decoder else own()
+            check_size(decoded[decoding], protocol, location)
             pixels = to_views(decoded[decoding], protocol, views) if views else cropped(decoded[decoding], protocol)
             return Prepared(pixels, isinstance(content, bytes) and is_truncated(content, protocol))
 

@@ -1,4 +1,4 @@
-"""Images -> what is made of their logits, step by step: by threads that decode and compute, or by processes that decode.
+"""Images -> what is made of their logits, step by step: by threads that decode and compute, or loader processes.
 
 Evaluations make records of the logits; predictions and features make their own.
 """
