@@ -19,18 +19,21 @@ if TYPE_CHECKING:
         benchmark_training,
     )
     from densezoo.api.cards import model_card
+    from densezoo.api.classifier import Classifier
     from densezoo.api.conversion import convert_checkpoint
     from densezoo.api.documents import check_index, make_tables
     from densezoo.api.evaluation import evaluate_checkpoint, evaluate_protocols, report
     from densezoo.api.index import describe_model, find_models, list_models
     from densezoo.api.labels import class_names
     from densezoo.api.models import create_model, get_protocol
+    from densezoo.api.prediction import predict
     from densezoo.api.training import train_config
     from densezoo.api.weights import fetch_weights, verify_weights
     from densezoo.conversion.load import load_checkpoint
     from densezoo.index.load import get_spec
 
 __all__ = [
+    "Classifier",
     "analyze",
     "benchmark_evaluation",
     "benchmark_formats",
@@ -51,6 +54,7 @@ __all__ = [
     "load_checkpoint",
     "make_tables",
     "model_card",
+    "predict",
     "report",
     "train_config",
     "verify_weights",
@@ -58,6 +62,7 @@ __all__ = [
 
 #: {public name: its module}.
 _MODULES = {
+    "Classifier": "densezoo.api.classifier",
     "analyze": "densezoo.api.analysis",
     "benchmark_evaluation": "densezoo.api.benchmark",
     "benchmark_formats": "densezoo.api.benchmark",
@@ -78,6 +83,7 @@ _MODULES = {
     "load_checkpoint": "densezoo.conversion.load",
     "make_tables": "densezoo.api.documents",
     "model_card": "densezoo.api.cards",
+    "predict": "densezoo.api.prediction",
     "report": "densezoo.api.evaluation",
     "train_config": "densezoo.api.training",
     "verify_weights": "densezoo.api.weights",
