@@ -11,7 +11,6 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from densezoo.errors import ConfigError, UnknownNameError
-from densezoo.protocols.imagenet import STD
 from densezoo.training.policies import make_policy
 from densezoo.types import Protocol, Recipe
 
@@ -97,18 +96,18 @@ def resized_crop_colour_flip(recipe: Recipe, protocol: Protocol) -> Transforms:
         recipe, protocol: as for `resized_crop_flip`.
 
     Raises:
-        ConfigError: as for `resized_crop_flip`; the protocol doesn't give RGB divided by ImageNet's deviation.
+        ConfigError: as for `resized_crop_flip`; the images have one channel.
     """
     from torchvision.transforms import v2
 
-    if (protocol.channel_order, protocol.std, protocol.value_range) != ("RGB", STD, 1.0):
+    if len(protocol.channel_order) != 3:
         raise ConfigError(
-            f"train.augmentation {recipe.augmentation!r} changes colours as ImageNet's RGB images are normalised, and "
-            f"protocol {protocol.name!r} normalises otherwise; choose resized_crop_flip, or another protocol"
+            f"train.augmentation {recipe.augmentation!r} changes colours, and images under protocol {protocol.name!r} "
+            "have one channel; choose resized_crop_flip"
         )
     jitter = v2.ColorJitter(brightness=JITTER, contrast=JITTER, saturation=JITTER)
     changes = [_random_area(recipe, protocol), jitter, v2.RandomHorizontalFlip()]
-    return Transforms(on_image=v2.Compose(changes), on_floats=lighting)
+    return Transforms(on_image=v2.Compose(changes), on_floats=partial(lighting, protocol=protocol))
 
 
 def _random_area(recipe: Recipe, protocol: Protocol) -> Callable[[Image.Image], Image.Image]:
@@ -131,16 +130,20 @@ EIGENVALUES = (0.2175, 0.0188, 0.0045)
 EIGENVECTORS = ((-0.5675, 0.7192, 0.4009), (-0.5808, -0.0045, -0.8140), (-0.5836, -0.6948, 0.4203))
 
 
-def lighting(image: Tensor) -> Tensor:
+def lighting(image: Tensor, protocol: Protocol) -> Tensor:
     """Add to all pixels one random colour along the principal axes of ImageNet's (AlexNet's noise).
 
     Args:
-        image: float32 (3, H, W), red, green and blue, less the mean and divided by ImageNet's deviation.
+        image: float32 (3, H, W), normalised.
+        protocol: that normalised it.
     """
     import torch
 
     scales = torch.tensor(EIGENVALUES) * torch.randn(3) * LIGHTING
-    colour = torch.tensor(EIGENVECTORS) @ scales / torch.tensor(STD)
+    colour = torch.tensor(EIGENVECTORS) @ scales
+    if protocol.channel_order == "BGR":
+        colour = colour.flip(0)
+    colour = colour * protocol.value_range / torch.tensor(protocol.std)
     return image + colour.view(3, 1, 1)
 
 
@@ -206,7 +209,8 @@ def training_transforms(recipe: Recipe, protocol: Protocol) -> Transforms:
     if recipe.erasing:
         from timm.data.random_erasing import RandomErasing
 
-        on_floats = _in_turn(on_floats, RandomErasing(recipe.erasing, mode="pixel", device="cpu"))
+        erase = RandomErasing(recipe.erasing, mode="pixel", device="cpu")  # type: ignore[no-untyped-call]
+        on_floats = _in_turn(on_floats, erase)
     return Transforms(on_image, on_floats)
 
 

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+_Tensors = list[Tensor] | tuple[Tensor, ...]
+
 
 class Average:
     """The moving average of a network in training: torch's `AveragedModel`, with buffers.
@@ -57,7 +59,7 @@ class Average:
         """
         self._averaged.load_state_dict(state)
 
-    def _keep(self, averaged: list[Tensor], current: list[Tensor], updates: Tensor | int) -> None:
+    def _keep(self, averaged: _Tensors, current: _Tensors, updates: Tensor | int) -> None:
         """Move the average's tensors, all of one dtype, towards the network's."""
         if not averaged[0].is_floating_point():
             torch._foreach_copy_(averaged, current)

@@ -55,7 +55,7 @@ def rmsprop(groups: Groups, recipe: Recipe) -> Optimizer:
         recipe: gives lr, momentum, eps (1e-10), and the weight_decay of groups that have none of their own. The mean of
             squares has a decay of 0.9.
     """
-    from timm.optim import RMSpropTF
+    from timm.optim.rmsprop_tf import RMSpropTF
 
     return RMSpropTF(
         groups, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, **_given(recipe, "eps")
@@ -69,7 +69,7 @@ def lamb(groups: Groups, recipe: Recipe) -> Optimizer:
         groups: the parameters to train.
         recipe: gives lr, betas (0.9, 0.999), eps (1e-6), and the weight_decay of groups that have none of their own.
     """
-    from timm.optim import Lamb
+    from timm.optim.lamb import Lamb
 
     given = _given(recipe, "betas", "eps")
     return Lamb(groups, lr=recipe.lr, weight_decay=recipe.weight_decay, max_grad_norm=None, **given)
@@ -85,7 +85,7 @@ def muon(groups: Groups, recipe: Recipe) -> Optimizer:
         recipe: gives lr, momentum, nesterov, betas (0.9, 0.95; of AdamW), eps (1e-7), and the weight_decay of groups
             that have none of their own.
     """
-    from timm.optim import Muon
+    from timm.optim.muon import Muon
 
     return Muon(
         groups,

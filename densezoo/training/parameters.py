@@ -92,7 +92,7 @@ def _freeze(module: nn.Module) -> None:
     """Keep a batch norm in eval mode whatever mode its network is set to; other modules stay as they are."""
     if isinstance(module, _BatchNorm):
         module.eval()
-        module.train = _StaysInEval(module)  # type: ignore[method-assign]
+        module.train = _StaysInEval(module)  # type: ignore[assignment]
 
 
 class _StaysInEval:

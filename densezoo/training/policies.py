@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from densezoo.errors import ConfigError, UnknownNameError
 from densezoo.types import Protocol
@@ -19,15 +19,19 @@ if TYPE_CHECKING:  # a name is checked before torch is imported
 Change = Callable[["Image.Image"], "Image.Image"]
 
 _NUMBER = r"\d+(\.\d+)?"
-#: {first word of timm's name: pattern of the parts after it}
-TIMM_S: dict[str, str] = {
-    "rand": rf"m\d+|n\d+|p{_NUMBER}|mstd({_NUMBER}|inf)|mmax\d+|inc[01]|t(weights|3a|3aw)",
-    "augmix": rf"m\d+|w\d+|d-?\d+|a{_NUMBER}|b[01]|mstd({_NUMBER}|inf)",
-    "original": rf"mstd{_NUMBER}",
-    "originalr": rf"mstd{_NUMBER}",
-    "v0": rf"mstd{_NUMBER}",
-    "v0r": rf"mstd{_NUMBER}",
-    "3a": rf"mstd{_NUMBER}",
+_NOISE = rf"mstd({_NUMBER}|inf)"
+#: {first word of timm's name: (pattern of the parts after it, such parts as an example)}
+TIMM_S: dict[str, tuple[str, str]] = {
+    "rand": (
+        rf"m\d+|n\d+|p{_NUMBER}|{_NOISE}|mmax\d+|inc[01]|t(weights|3a|3aw)",
+        "m9, n2, p0.5, mstd0.5, mmax10, inc1",
+    ),
+    "augmix": (rf"m\d+|w\d+|d\d+|a{_NUMBER}|b[01]|{_NOISE}", "m3, w3, d2, a1.0, b1, mstd0.5"),
+    "original": (_NOISE, "mstd0.5"),
+    "originalr": (_NOISE, "mstd0.5"),
+    "v0": (_NOISE, "mstd0.5"),
+    "v0r": (_NOISE, "mstd0.5"),
+    "3a": (_NOISE, "mstd0.5"),
 }
 #: {name in torchvision's references: class of torchvision.transforms.v2, its policy for AutoAugment}
 TORCHVISION_S: dict[str, tuple[str, str | None]] = {
@@ -54,10 +58,11 @@ def check_policy(name: str) -> None:
     first, *parts = name.split("-")
     if first not in TIMM_S:
         raise UnknownNameError("policy", name, [*TORCHVISION_S, *TIMM_S, "rand-m9-mstd0.5-inc1"])
+    pattern, examples = TIMM_S[first]
     for part in parts:
-        if not re.fullmatch(TIMM_S[first], part):
+        if not re.fullmatch(pattern, part):
             raise ConfigError(
-                f"train.policy {name!r}: {part!r} is no parameter of {first!r}; expected parts like {TIMM_S[first]}"
+                f"train.policy {name!r}: {part!r} is no parameter of {first!r}; expected parts like {examples}"
             )
 
 
@@ -85,19 +90,23 @@ def make_policy(name: str, side: int | None, protocol: Protocol) -> Change:
     from timm.data import auto_augment
 
     mean = tuple(min(255, round(255 * value / protocol.value_range)) for value in protocol.mean)
-    parameters = {"img_mean": mean if protocol.channel_order == "RGB" else mean[::-1]}
+    parameters: dict[str, Any] = {"img_mean": mean if protocol.channel_order == "RGB" else mean[::-1]}
     if side is not None:
         parameters["translate_const"] = int(side * 0.45)
     if protocol.interpolation is not None:
         parameters["interpolation"] = Resampling[protocol.interpolation.upper()]
-    makes = {"rand": auto_augment.rand_augment_transform, "augmix": auto_augment.augment_and_mix_transform}
-    return makes.get(name.split("-")[0], auto_augment.auto_augment_transform)(name, parameters)
+    make: Callable[[str, dict[str, Any]], Change] = auto_augment.auto_augment_transform
+    if name.startswith("rand"):
+        make = auto_augment.rand_augment_transform
+    elif name.startswith("augmix"):
+        make, parameters["translate_pct"] = auto_augment.augment_and_mix_transform, 0.3
+    return make(name, parameters)
 
 
 def _torchvision_s(transform: str, policy: str | None) -> Change:
     """A policy of torchvision's."""
     from torchvision.transforms import v2
 
-    if policy is None:
-        return getattr(v2, transform)()
-    return getattr(v2, transform)(v2.AutoAugmentPolicy(policy))
+    make = getattr(v2, transform)
+    change: Change = make() if policy is None else make(v2.AutoAugmentPolicy(policy))
+    return change

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from toy_family import register
 
@@ -25,7 +27,7 @@ def test_an_rdnet_s_stages() -> None:
     assert stages["transition1"][0].name == "dense_stages.1.0"
 
 
-SMALL = {
+SMALL: dict[str, dict[str, Any]] = {
     "densenet": {"block_config": (1, 1)},
     "rdnet": {"growth_rates": (8, 8), "block_config": (1, 1), "downsample": (1,), "attention": (1,)},
     "toy": {},
