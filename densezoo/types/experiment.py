@@ -97,9 +97,13 @@ class Recipe:
         distillation: None: none.
         start: what fine-tuning begins with; None: random weights.
         evaluate_every: epochs between evaluations; the last epoch is always evaluated.
-        patience: evaluations without a better top-1 after which training ends; None: it doesn't.
+        patience: evaluations without a better top-1 (AUC, with a label_table) after which training ends; None: it
+            doesn't.
         save_every: optimiser steps between saved states; None: after each epoch alone.
         keep: the last so many states that are kept; the best evaluated weights are kept besides.
+        held_out: share of an own folder's images that are measured on and not trained on, where it has no val/.
+        label_table: CSV of several labels an image (`densezoo.data.layouts.label_table`), in the folder of the images
+            or beside; None: each image has one class.
     """
 
     epochs: int
@@ -150,6 +154,8 @@ class Recipe:
     patience: int | None = None
     save_every: int | None = None
     keep: int = 2
+    held_out: float = 0.2
+    label_table: str | None = None
 
 
 @dataclass(frozen=True)
