@@ -23,7 +23,14 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"web": web, "inline": inline, "breakable": breakable, "count": count, "figure": figure, "location": location}
+    made.filters |= {
+        "web": web,
+        "inline": inline,
+        "breakable": breakable,
+        "count": count,
+        "figure": figure,
+        "location": location,
+    }
     made.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "ensure_ascii": False}
     return made
 
