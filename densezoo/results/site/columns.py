@@ -60,7 +60,7 @@ class Row:
 
 
 def choices(rows: Sequence[Row], columns: Sequence[Column], names: Sequence[str]) -> dict[str, list[str]]:
-    """{filter: its values}: the texts of a column's cells, or values that rows have further; those without are left out.
+    """{filter: its values}: the texts of a column's cells, or values that rows have further; none is empty.
 
     Args:
         rows: of a table.

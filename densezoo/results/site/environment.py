@@ -65,7 +65,7 @@ def breakable(name: str) -> Markup:
     Args:
         name: of a model, a file or a URL.
     """
-    return Markup(re.sub(r"([_/]|(?=\.))", r"\1<wbr>", str(escape(name))))
+    return Markup("<wbr>").join(filter(None, re.split(r"(?<=[_/])|(?=\.)", name)))
 
 
 def location(url: str) -> str:

@@ -9,7 +9,6 @@ from jinja2.utils import htmlsafe_json_dumps
 
 from densezoo.families import family_of
 from densezoo.index.flops import flops_under
-from densezoo.paths import ROOT
 from densezoo.protocols import PROTOCOLS
 from densezoo.results.agreement import RULE
 from densezoo.results.by_protocol import Trainings, measured_under_several, ported_trainings, ranked_protocols
@@ -199,7 +198,7 @@ def _largest(by_tag: Mapping[str, Trainings]) -> dict[str, str] | None:
 def _model(zoo: Zoo, spec: ModelSpec) -> dict[str, object]:
     own = zoo.accuracies[spec.name]
     headline, classes = zoo.headlines[spec.name], zoo.classes(spec)
-    protocol = PROTOCOLS[spec.protocol] if spec.protocol in PROTOCOLS else None
+    protocol = PROTOCOLS.get(spec.protocol)
     quotation, *_ = [*family_of(spec.architecture).summary(spec.architecture).splitlines(), ""]
     return {
         "spec": spec,

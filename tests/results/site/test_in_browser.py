@@ -100,7 +100,7 @@ def test_sorting_by_any_column_with_the_mouse_and_the_keyboard(visit: Page, fold
     assert visit.locator("tbody tr td:nth-child(4)").first.text_content() == str(min(figures))
     assert visit.locator("tbody tr td:nth-child(4)").last.text_content() == ""  # what is empty comes last
     sorted_by = visit.locator("thead button").evaluate_all(
-        "buttons => buttons.map(each => (each.click(), [...document.querySelectorAll('[aria-sort] button')].includes(each)))"
+        "all => all.map(each => (each.click(), [...document.querySelectorAll('[aria-sort] button')].includes(each)))"
     )
     assert len(sorted_by) > 8
     assert all(sorted_by)

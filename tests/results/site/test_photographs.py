@@ -14,7 +14,7 @@ def test_a_picture_has_the_very_pixels_that_a_network_gets() -> None:
     names = ["torchvision", "caffe", "mindcv", "pudae"]
     found, pictures = shots(names)
     assert [shot.protocol for shot in found] == names
-    torchvision, caffe, mindcv, pudae = found
+    _, caffe, mindcv, pudae = found
     assert caffe.path == mindcv.path  # the same pixels are one file
     assert len(pictures) == 3
     for shot in found:

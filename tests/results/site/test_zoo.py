@@ -22,7 +22,7 @@ def test_older_figures_are_told_from_current_ones(zoo: Zoo) -> None:
 
 
 def test_datasets_have_titles_in_the_order_of_the_result_pages(zoo: Zoo) -> None:
-    assert list(zoo.datasets.items())[0] == ("imagenet1k", "ImageNet-1k")
+    assert next(iter(zoo.datasets.items())) == ("imagenet1k", "ImageNet-1k")
     assert "cifar10" in zoo.datasets
     assert "cifar10+" not in zoo.datasets
 
