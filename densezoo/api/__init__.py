@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from densezoo.api.models import create_model, get_protocol
     from densezoo.api.prediction import predict
     from densezoo.api.site import make_site
+    from densezoo.api.trained import finish_training
     from densezoo.api.training import train_config
+    from densezoo.api.training_plan import plan_training
     from densezoo.api.weights import fetch_weights, verify_weights
     from densezoo.conversion.load import load_checkpoint
     from densezoo.index.load import get_spec
@@ -49,6 +51,7 @@ __all__ = [
     "evaluate_protocols",
     "fetch_weights",
     "find_models",
+    "finish_training",
     "get_protocol",
     "get_spec",
     "list_models",
@@ -56,6 +59,7 @@ __all__ = [
     "make_site",
     "make_tables",
     "model_card",
+    "plan_training",
     "predict",
     "report",
     "train_config",
@@ -79,6 +83,7 @@ _MODULES = {
     "evaluate_protocols": "densezoo.api.evaluation",
     "fetch_weights": "densezoo.api.weights",
     "find_models": "densezoo.api.index",
+    "finish_training": "densezoo.api.trained",
     "get_protocol": "densezoo.api.models",
     "get_spec": "densezoo.index.load",
     "list_models": "densezoo.api.index",
@@ -86,6 +91,7 @@ _MODULES = {
     "make_site": "densezoo.api.site",
     "make_tables": "densezoo.api.documents",
     "model_card": "densezoo.api.cards",
+    "plan_training": "densezoo.api.training_plan",
     "predict": "densezoo.api.prediction",
     "report": "densezoo.api.evaluation",
     "train_config": "densezoo.api.training",

@@ -90,7 +90,7 @@ def train(run: Run, observers: Sequence[Observer], state: State | None = None) -
     rank, processes = distributed.rank(), distributed.world_size()
     batches = Batches(images.images, run.recipe, progress.step, rank, processes)
     with deterministic(run.device), distributed.processes_watched():
-        learner = _learner(run, batches.steps_per_epoch)
+        learner = make_learner(run, batches.steps_per_epoch)
         torch.manual_seed(process_seed(run.recipe, rank))
         keeper = FolderKeeper(run.folder, learner, run.facts, run.write_weights)
         if state is not None:
@@ -134,7 +134,7 @@ def deterministic(device: str) -> Iterator[None]:
         settings.fill_uninitialized_memory = before[1]
 
 
-def _learner(run: Run, steps_per_epoch: int) -> Learner:
+def make_learner(run: Run, steps_per_epoch: int) -> Learner:
     """The network with its optimiser and the recipe's ingredients, on the device, and wrapped for several processes."""
     recipe, device = run.recipe, torch.device(run.device)
     if device.type == "cuda" and device.index is None:
