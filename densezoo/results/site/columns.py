@@ -16,8 +16,6 @@ from densezoo.results.site.zoo import Zoo, title
 from densezoo.results.weights import mark
 from densezoo.types import Accuracy, ModelSpec
 
-Key = str | float | None
-
 
 @dataclass(frozen=True)
 class Column:
@@ -26,8 +24,7 @@ class Column:
     Args:
         name: by which scripts know it.
         heading: that a person reads.
-        key: what is sorted by; None: an empty cell, which comes last in either order.
-        text: what stands in the cell.
+        text: what stands in a cell, and is sorted by; an empty one comes last in either order.
         is_number: aligned to the right, the highest first when it is first sorted by.
         is_wide: left out where the screen is narrow.
         about: what the heading means, where it doesn't say all.
@@ -35,7 +32,6 @@ class Column:
 
     name: str
     heading: str
-    key: Callable[[Accuracy], Key]
     text: Callable[[Accuracy], str]
     is_number: bool = False
     is_wide: bool = True
@@ -64,7 +60,7 @@ class Row:
 
 
 def choices(rows: Sequence[Row], columns: Sequence[Column], names: Sequence[str]) -> dict[str, list[str]]:
-    """{filter: its values}: the texts of a column's cells, or values that rows have further; those without are left out.
+    """{filter: its values}: the texts of a column's cells, or values that rows have further; none is empty.
 
     Args:
         rows: of a table.
@@ -107,13 +103,13 @@ def images_per_second(zoo: Zoo, accuracy: Accuracy) -> float | None:
 
 def _figure(name: str, heading: str, value: Callable[[Accuracy], float | None], *, is_wide: bool = True) -> Column:
     """A published percentage with its digits."""
-    return Column(name, heading, value, lambda accuracy: percent(value(accuracy)), True, is_wide)
+    return Column(name, heading, lambda accuracy: percent(value(accuracy)), True, is_wide)
 
 
 def _words(
     name: str, heading: str, value: Callable[[Accuracy], str | None], *, is_wide: bool = True, about: str = ""
 ) -> Column:
-    return Column(name, heading, value, lambda accuracy: value(accuracy) or "", False, is_wide, about)
+    return Column(name, heading, lambda accuracy: value(accuracy) or "", False, is_wide, about)
 
 
 def _number(name: str, heading: str, value: Callable[[Accuracy], float | None], digits: int, about: str) -> Column:
@@ -121,7 +117,7 @@ def _number(name: str, heading: str, value: Callable[[Accuracy], float | None], 
         number = value(accuracy)
         return "" if number is None else f"{number:,.{digits}f}"
 
-    return Column(name, heading, value, text, True, True, about)
+    return Column(name, heading, text, True, True, about)
 
 
 def _published_top1(accuracy: Accuracy) -> float | None:
@@ -145,12 +141,12 @@ def _interval(accuracy: Accuracy) -> str:
     return "{:.2f} to {:.2f}".format(*accuracy.measured.interval95) if accuracy.measured else ""
 
 
-_NAME = Column("model", "Model", lambda accuracy: accuracy.spec.name, lambda accuracy: accuracy.spec.name, False, False)
+_NAME = Column("model", "Model", lambda accuracy: accuracy.spec.name, False, False)
 _DATASET = _words("dataset", "Dataset", lambda accuracy: title(accuracy.dataset) if accuracy.dataset else None)
 _PROTOCOL = _words("protocol", "Protocol", lambda a: a.label if a.dataset else a.protocol)
 _TOP1 = _figure("top1", "Top-1, %", _published_top1, is_wide=False)
 _TOP5 = _figure("top5", "Top-5, %", _published_top5)
-_MEASURED = Column("measured", "Measured, %", _measured_top1, _measured, True, True, "top-1, by densezoo")
+_MEASURED = Column("measured", "Measured, %", _measured, True, True, "top-1, by densezoo")
 
 
 def model_columns(zoo: Zoo) -> Sequence[Column]:
@@ -169,7 +165,6 @@ def model_columns(zoo: Zoo) -> Sequence[Column]:
         Column(
             "params",
             "Params, M",
-            lambda accuracy: accuracy.spec.num_params,
             lambda accuracy: f"{accuracy.spec.num_params / 1e6:.2f}",
             True,
             False,
@@ -182,7 +177,7 @@ def model_columns(zoo: Zoo) -> Sequence[Column]:
         _words("weights", "Weights", lambda accuracy: availability(accuracy.spec)),
     )
     rows = list(zoo.headlines.values())
-    return [column for column in columns if any(column.key(row) is not None for row in rows)]
+    return [column for column in columns if any(column.text(row) for row in rows)]
 
 
 def _conditions(zoo: Zoo) -> str:
@@ -205,14 +200,8 @@ def accuracy_columns(zoo: Zoo) -> Sequence[Column]:
         _TOP5,
         _words("publisher", "Published by", lambda a: a.reported.published_by if a.reported else None),
         _MEASURED,
-        Column("interval", "95 % interval", _measured_top1, _interval, True),
-        Column(
-            "images",
-            "Images",
-            lambda a: a.measured.num_samples if a.measured else None,
-            lambda a: f"{a.measured.num_samples:,}" if a.measured else "",
-            True,
-        ),
+        Column("interval", "95 % interval", _interval, True),
+        Column("images", "Images", lambda a: f"{a.measured.num_samples:,}" if a.measured else "", True),
         _words("verdict", "Verdict", lambda a: verdicts[id(a.measured)] if a.measured else None),
     )
 

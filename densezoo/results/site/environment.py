@@ -23,7 +23,14 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"web": web, "inline": inline, "breakable": breakable, "count": count, "figure": figure, "location": location}
+    made.filters |= {
+        "web": web,
+        "inline": inline,
+        "breakable": breakable,
+        "count": count,
+        "figure": figure,
+        "location": location,
+    }
     made.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "ensure_ascii": False}
     return made
 
@@ -58,7 +65,7 @@ def breakable(name: str) -> Markup:
     Args:
         name: of a model, a file or a URL.
     """
-    return Markup(re.sub(r"([_/]|(?=\.))", r"\1<wbr>", str(escape(name))))
+    return Markup("<wbr>").join(filter(None, re.split(r"(?<=[_/])|(?=\.)", name)))
 
 
 def location(url: str) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
+from jinja2.utils import htmlsafe_json_dumps
+
 from densezoo.families import family_of
 from densezoo.index.flops import flops_under
-from densezoo.paths import ROOT
 from densezoo.protocols import PROTOCOLS
 from densezoo.results.agreement import RULE
 from densezoo.results.by_protocol import Trainings, measured_under_several, ported_trainings, ranked_protocols
@@ -59,28 +60,28 @@ def site_files(zoo: Zoo) -> dict[str, bytes]:
     """
     trainings = ported_trainings(_SHARED, zoo.specs)
     shots, pictures = photographs.shots(_photographed(zoo))
-    values = zoo_values(zoo)
     contexts: dict[str, dict[str, object]] = {
         "index.html": _models(zoo),
         "accuracies.html": _accuracies(zoo),
-        "plot.html": {"values": values, "libraries": list(LIBRARIES)},
+        "plot.html": {"libraries": list(LIBRARIES)},
         "why.html": {
             "values": {
                 "shots": [asdict(shot) for shot in shots],
                 "steps": {shot.protocol: steps_of(shot.protocol) for shot in shots},
                 "figures": _figures(trainings),
+                "first": _largest(trainings),
             },
-            "largest": _largest(trainings),
             "pairs": published_pairs(zoo.specs),
             "photograph": photographs,
         },
-        "compare.html": {"values": values},
+        "compare.html": {},
     }
     shared = {"pages": PAGES, "version": zoo.version}
     texts = {name: _filled(name, name, "", **shared, **context) for name, context in contexts.items()}
     for spec in zoo.specs.values():
         path = model_path(spec)
         texts[path] = _filled("model.html", path, "../", **shared, **_model(zoo, spec))
+    texts["assets/zoo.js"] = f"const zoo = {htmlsafe_json_dumps(zoo_values(zoo), separators=(',', ':'))};\n"
     for arch, own in by_architecture(zoo.specs.values()).items():
         texts[f"models/{arch}.svg"] = diagram(arch, own[0].architecture, image_size(own[0]))
     return {path: text.encode() for path, text in texts.items()} | pictures | static_files()
@@ -186,17 +187,18 @@ def _figures(by_tag: Mapping[str, Trainings]) -> dict[str, dict[str, str]]:
 
 
 def _largest(by_tag: Mapping[str, Trainings]) -> dict[str, str] | None:
-    """The training whose published top-1 differs the most between protocols, with both; None: there is none."""
-    every = [(name, list(own.values())) for name, own in _figures(by_tag).items()]
-    spread = {name: (min(own, key=float), max(own, key=float)) for name, own in every}
-    name = max(spread, key=lambda each: float(spread[each][1]) - float(spread[each][0]), default=None)
-    return None if name is None else {"name": name, "low": spread[name][0], "high": spread[name][1]}
+    """The training whose published top-1 differs the most between protocols, and both ends; None: there is none."""
+    ends = []
+    for name, own in _figures(by_tag).items():
+        low, high = (end(own, key=lambda protocol: float(own[protocol])) for end in (min, max))
+        ends.append({"name": name, "left": low, "low": own[low], "right": high, "high": own[high]})
+    return max(ends, key=lambda each: float(each["high"]) - float(each["low"]), default=None)
 
 
 def _model(zoo: Zoo, spec: ModelSpec) -> dict[str, object]:
     own = zoo.accuracies[spec.name]
     headline, classes = zoo.headlines[spec.name], zoo.classes(spec)
-    protocol = PROTOCOLS[spec.protocol] if spec.protocol in PROTOCOLS else None
+    protocol = PROTOCOLS.get(spec.protocol)
     quotation, *_ = [*family_of(spec.architecture).summary(spec.architecture).splitlines(), ""]
     return {
         "spec": spec,

@@ -1,7 +1,7 @@
 // Two models side by side.
 "use strict";
 
-const values = JSON.parse(document.getElementById("values").textContent);
+const values = zoo; // of zoo.js
 const models = new Map(values.models.map((model) => [model.name, model]));
 const form = document.querySelector("[data-compare-form]");
 const place = document.querySelector("[data-comparison]");

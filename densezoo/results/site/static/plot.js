@@ -1,7 +1,7 @@
 // Accuracy over cost: a point an accuracy, drawn by Observable Plot.
 "use strict";
 
-const values = JSON.parse(document.getElementById("values").textContent);
+const values = zoo; // of zoo.js
 const form = document.querySelector("[data-plot-form]");
 const place = document.querySelector("[data-plot]");
 const state = document.querySelector("[data-status]");
@@ -104,18 +104,28 @@ function draw() {
     marks: [
       Plot.line(best, { x: "x", y: "y", curve: cost.faster ? "step-before" : "step-after", stroke: "currentColor", strokeOpacity: 0.45, strokeDasharray: "4 3" }),
       Plot.dot(points, { x: "x", y: "y", stroke: "series", symbol: "series", r: 5, strokeWidth: 2, fill: "var(--page)", fillOpacity: 0.6, href: (p) => `models/${encodeURIComponent(p.model.name)}.html`, className: "points" }),
-      Plot.text(labelled, { x: "x", y: "y", text: (p) => p.model.arch, dy: -12, dx: 4, textAnchor: "start", fill: "currentColor", stroke: "var(--page)", strokeWidth: 4, fontSize: 12 }),
+      Plot.text(labelled, { x: "x", y: "y", text: (p) => p.model.arch, dy: -12, dx: 4, textAnchor: "start", fill: "currentColor", stroke: "var(--page)", strokeWidth: 4, fontSize: 12, className: "names" }),
     ],
   });
   place.append(legend(series, colours, shapes), chart);
+  thin([...chart.querySelectorAll(".names text")]);
   interact(chart, points, cost);
+}
+
+/** Remove each label that would cover one that comes later. */
+function thin(labels) {
+  const kept = [];
+  for (const label of labels.reverse()) {
+    const box = label.getBoundingClientRect();
+    if (kept.some((other) => box.left < other.right && other.left < box.right && box.top < other.bottom && other.top < box.bottom)) label.remove();
+    else kept.push(box);
+  }
 }
 
 function legend(series, colours, shapes) {
   const list = element("ul", { class: "legend", "aria-label": "Protocols" });
   series.forEach((name, i) => {
     const mark = d3.create("svg").attr("width", 16).attr("height", 16).attr("viewBox", "-8 -8 16 16").attr("aria-hidden", "true");
-    const path = d3.create("svg:path");
     mark.append("path").attr("d", d3.symbol(symbolOf(shapes[i]), 64)()).attr("fill", "none").attr("stroke", colours[i]).attr("stroke-width", 2);
     list.append(element("li", {}, mark.node(), name));
   });
@@ -131,6 +141,10 @@ function interact(chart, points, cost) {
   const svg = chart.tagName === "svg" ? chart : chart.querySelector("svg");
   svg.setAttribute("role", "group");
   svg.setAttribute("aria-label", `Top-1 over ${cost.label}: ${points.length} points`);
+  for (const group of svg.querySelectorAll("g[aria-label], g[aria-description]")) {
+    group.removeAttribute("aria-label"); // a group without a role has no name
+    group.removeAttribute("aria-description");
+  }
   const links = [...svg.querySelectorAll(".points a, a")];
   const tip = element("div", { class: "tip", hidden: "" });
   place.append(tip);

@@ -90,9 +90,9 @@ class SortableTable {
   }
 
   key(row, i) {
-    const cell = row.cells[i];
-    if (this.headings[i].classList.contains("number")) return cell.dataset.key === undefined ? null : Number(cell.dataset.key);
-    return cell.textContent.trim() || null;
+    const text = row.cells[i].textContent.trim();
+    if (!text) return null;
+    return this.headings[i].classList.contains("number") ? parseFloat(text.replaceAll(",", "")) : text;
   }
 
   sort(i, descending = null) {
@@ -120,7 +120,7 @@ class SortableTable {
     const columns = new Map(this.headings.map((heading, i) => [heading.dataset.name, i]));
     const inside = (row, input) => {
       const value = this.key(row, columns.get(input.dataset.column));
-      const bound = Number(input.value) * (input.dataset.column === "params" ? 1e6 : 1);
+      const bound = Number(input.value);
       return value !== null && (input.dataset.way === "min" ? value >= bound : value <= bound);
     };
     const texts = this.found;
@@ -132,7 +132,7 @@ class SortableTable {
       row.hidden = !fits;
       shown += fits;
     }
-    this.status.textContent = shown === this.rows.length ? `${shown} rows` : `${shown} of ${this.rows.length} rows`;
+    this.status.textContent = `${shown === this.rows.length ? "" : `${shown} of `}${this.rows.length} ${this.table.dataset.noun}`;
     this.empty.hidden = shown > 0;
     this.table.parentElement.hidden = shown === 0;
     this.remember();

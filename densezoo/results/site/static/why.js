@@ -15,6 +15,8 @@ function show() {
     image.src = shots.get(name).path;
     image.alt = `the photograph under ${name}, ${shots.get(name).side} pixels a side`;
   }
+  frame.querySelector("[data-name-left]").textContent = first;
+  frame.querySelector("[data-name-right]").textContent = second;
   const difference = form.elements.view.value === "difference";
   frame.classList.toggle("difference", difference);
   frame.style.setProperty("--zoom", form.elements.zoom.value);
@@ -57,7 +59,7 @@ frame.addEventListener("pointerdown", drag);
 
 const asked = address.read();
 const names = [...shots.keys()];
-form.elements.left.value = shots.has(asked.left) ? asked.left : names[0];
-form.elements.right.value = shots.has(asked.right) ? asked.right : names[names.length - 1];
+form.elements.left.value = [asked.left, values.first?.left, names[0]].find((name) => shots.has(name)) ?? "";
+form.elements.right.value = [asked.right, values.first?.right, names.at(-1)].find((name) => shots.has(name)) ?? "";
 for (const name of ["view", "zoom"]) if (asked[name]) form.elements[name].value = asked[name];
 if (names.length) show();
