@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         benchmark_evaluation,
         benchmark_formats,
         benchmark_inference,
+        benchmark_memory,
         benchmark_training,
     )
     from densezoo.api.cards import model_card
@@ -35,6 +36,7 @@ __all__ = [
     "benchmark_evaluation",
     "benchmark_formats",
     "benchmark_inference",
+    "benchmark_memory",
     "benchmark_training",
     "check_index",
     "class_names",
@@ -62,6 +64,7 @@ _MODULES = {
     "benchmark_evaluation": "densezoo.api.benchmark",
     "benchmark_formats": "densezoo.api.benchmark",
     "benchmark_inference": "densezoo.api.benchmark",
+    "benchmark_memory": "densezoo.api.benchmark",
     "benchmark_training": "densezoo.api.benchmark",
     "check_index": "densezoo.api.documents",
     "class_names": "densezoo.api.labels",
