@@ -19,18 +19,22 @@ if TYPE_CHECKING:
         benchmark_training,
     )
     from densezoo.api.cards import model_card
+    from densezoo.api.classifier import Classifier
     from densezoo.api.conversion import convert_checkpoint
     from densezoo.api.documents import check_index, make_tables
     from densezoo.api.evaluation import evaluate_checkpoint, evaluate_protocols, report
     from densezoo.api.index import describe_model, find_models, list_models
     from densezoo.api.labels import class_names
     from densezoo.api.models import create_model, get_protocol
+    from densezoo.api.prediction import predict
+    from densezoo.api.site import make_site
     from densezoo.api.training import train_config
     from densezoo.api.weights import fetch_weights, verify_weights
     from densezoo.conversion.load import load_checkpoint
     from densezoo.index.load import get_spec
 
 __all__ = [
+    "Classifier",
     "analyze",
     "benchmark_evaluation",
     "benchmark_formats",
@@ -49,8 +53,10 @@ __all__ = [
     "get_spec",
     "list_models",
     "load_checkpoint",
+    "make_site",
     "make_tables",
     "model_card",
+    "predict",
     "report",
     "train_config",
     "verify_weights",
@@ -58,6 +64,7 @@ __all__ = [
 
 #: {public name: its module}.
 _MODULES = {
+    "Classifier": "densezoo.api.classifier",
     "analyze": "densezoo.api.analysis",
     "benchmark_evaluation": "densezoo.api.benchmark",
     "benchmark_formats": "densezoo.api.benchmark",
@@ -76,8 +83,10 @@ _MODULES = {
     "get_spec": "densezoo.index.load",
     "list_models": "densezoo.api.index",
     "load_checkpoint": "densezoo.conversion.load",
+    "make_site": "densezoo.api.site",
     "make_tables": "densezoo.api.documents",
     "model_card": "densezoo.api.cards",
+    "predict": "densezoo.api.prediction",
     "report": "densezoo.api.evaluation",
     "train_config": "densezoo.api.training",
     "verify_weights": "densezoo.api.weights",
