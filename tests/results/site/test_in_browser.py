@@ -185,6 +185,8 @@ def test_axe_finds_nothing_and_a_phone_shows_it_whole(page: str, visit: Page, fo
     visit.set_viewport_size({"width": 390, "height": 844})
     visit.goto(address(folder, page))
     assert visit.evaluate("document.documentElement.scrollWidth") <= 390
+    visit.set_viewport_size({"width": 1280, "height": 900})
+    assert visit.evaluate("document.documentElement.scrollWidth") <= 1280
     visit.evaluate(
         "document.querySelectorAll('tbody').forEach(body => [...body.rows].slice(12).forEach(r => r.remove()))"
     )

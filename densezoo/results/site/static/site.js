@@ -4,7 +4,7 @@
 (function theme() {
   const button = document.querySelector("[data-theme-button]");
   const themes = ["light dark", "light", "dark"];
-  const names = { "light dark": "as the system", light: "light", dark: "dark" };
+  const names = { "light dark": "auto", light: "light", dark: "dark" };
   let kept = null;
   try { kept = localStorage.getItem("densezoo-theme"); } catch { /* a browser may keep nothing for files */ }
   let current = themes.includes(kept) ? kept : themes[0];
@@ -69,6 +69,8 @@ class SortableTable {
     this.form.addEventListener("input", () => this.filter());
     this.form.addEventListener("submit", (event) => event.preventDefault());
     this.form.addEventListener("reset", () => setTimeout(() => this.filter()));
+    const more = this.form.querySelector("[data-more]"); // where the screen is narrow
+    more.addEventListener("click", () => more.setAttribute("aria-expanded", this.form.classList.toggle("open")));
     document.querySelector("[data-clear]").addEventListener("click", () => {
       this.form.reset();
       this.form.elements.q.focus();
