@@ -19,12 +19,14 @@ if TYPE_CHECKING:
         benchmark_training,
     )
     from densezoo.api.cards import model_card
+    from densezoo.api.classifier import Classifier
     from densezoo.api.conversion import convert_checkpoint
     from densezoo.api.documents import check_index, make_tables
     from densezoo.api.evaluation import evaluate_checkpoint, evaluate_protocols, report
     from densezoo.api.index import describe_model, find_models, list_models
     from densezoo.api.labels import class_names
     from densezoo.api.models import create_model, get_protocol
+    from densezoo.api.prediction import predict
     from densezoo.api.site import make_site
     from densezoo.api.training import train_config
     from densezoo.api.weights import fetch_weights, verify_weights
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from densezoo.index.load import get_spec
 
 __all__ = [
+    "Classifier",
     "analyze",
     "benchmark_evaluation",
     "benchmark_formats",
@@ -53,6 +56,7 @@ __all__ = [
     "make_site",
     "make_tables",
     "model_card",
+    "predict",
     "report",
     "train_config",
     "verify_weights",
@@ -60,6 +64,7 @@ __all__ = [
 
 #: {public name: its module}.
 _MODULES = {
+    "Classifier": "densezoo.api.classifier",
     "analyze": "densezoo.api.analysis",
     "benchmark_evaluation": "densezoo.api.benchmark",
     "benchmark_formats": "densezoo.api.benchmark",
@@ -81,6 +86,7 @@ _MODULES = {
     "make_site": "densezoo.api.site",
     "make_tables": "densezoo.api.documents",
     "model_card": "densezoo.api.cards",
+    "predict": "densezoo.api.prediction",
     "report": "densezoo.api.evaluation",
     "train_config": "densezoo.api.training",
     "verify_weights": "densezoo.api.weights",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from densezoo.backends.base import AUTO, BACKENDS
-from densezoo.errors import DensezooError
+from densezoo.errors import ConfigError, DensezooError
 from densezoo.paths import RESULTS, ROOT
 from densezoo.protocols import PROTOCOLS
 
@@ -62,6 +62,10 @@ def add_run_options(to: argparse.ArgumentParser) -> None:
     to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU if there is one)")
     to.add_argument("--launcher", choices=LAUNCHERS, help="what started several processes (default: recognised)")
     to.add_argument("--local-rank", type=int, help=argparse.SUPPRESS)  # passed by old versions of torch's launcher
+    _add_cfg_options(to)
+
+
+def _add_cfg_options(to: argparse.ArgumentParser) -> None:
     to.add_argument(
         "--cfg-options",
         nargs="+",
@@ -85,6 +89,44 @@ def add_backend_options(to: argparse.ArgumentParser) -> None:
     names = ", ".join([AUTO, *BACKENDS])
     to.add_argument("--backend", default=AUTO, help=f"what computes the logits: {names} (default: %(default)s)")
     to.add_argument("--precision", default="float32", help="such as bf16, if the backend has it (default: %(default)s)")
+
+
+def add_model(to: argparse.ArgumentParser) -> None:
+    """Add the model of every command that runs a network on pictures."""
+    to.add_argument(
+        "model",
+        metavar="MODEL",
+        help="name of the index; a checkpoint that says what it holds; or CONFIG.py CHECKPOINT",
+    )
+
+
+def add_prediction_options(to: argparse.ArgumentParser) -> None:
+    """Add the options of every command that runs a network on pictures."""
+    to.add_argument("--protocol", help="how pictures are prepared (default: the weights' own): densezoo test --help")
+    to.add_argument(
+        "--class-names", metavar="NAMES", help="file of a name a line, folder of class folders, or a dataset's name"
+    )
+    to.add_argument("--batch-size", type=positive, default=64, help="pictures a step (default: %(default)s)")
+    add_backend_options(to)
+    to.add_argument("--workers", type=count, help=WORKERS)
+    to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU if there is one)")
+    _add_cfg_options(to)
+
+
+def split_model(model: str, rest: Sequence[str]) -> tuple[str, str | None, Sequence[str]]:
+    """(model, checkpoint, what comes after them) of ``MODEL REST...`` or ``CONFIG.py CHECKPOINT REST...``.
+
+    Args:
+        model, rest: as they are parsed.
+
+    Raises:
+        ConfigError: nothing comes after a config's checkpoint.
+    """
+    if not model.endswith(".py"):
+        return model, None, rest
+    if len(rest) < 2:
+        raise ConfigError(f"expected a checkpoint and then pictures after the config {model}; found {' '.join(rest)}")
+    return str(find_config(Path(model))), rest[0], rest[1:]
 
 
 def add_test_options(to: argparse.ArgumentParser) -> None:
@@ -193,12 +235,12 @@ def find_config(path: Path) -> Path:
 
 
 def run(
-    command: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser, argv: Sequence[str] | None
+    command: Callable[[argparse.Namespace], int | None], parser: argparse.ArgumentParser, argv: Sequence[str] | None
 ) -> int:
     """Parse the arguments, run the command, print an error as one message on stderr; return the exit status.
 
     Args:
-        command: takes the parsed arguments.
+        command: takes the parsed arguments; its exit status, None for 0.
         parser: of `make_parser`, with the command's options.
         argv: the arguments; None: those of this process.
     """
@@ -207,7 +249,7 @@ def run(
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminate)
     try:
-        command(arguments)
+        return command(arguments) or 0
     except DensezooError as error:
         if arguments.debug:
             raise

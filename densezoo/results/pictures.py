@@ -10,12 +10,12 @@ import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from functools import partial
-from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
+from densezoo.paths import sklearn_sample
 from densezoo.protocols import PROTOCOLS
 from densezoo.protocols.words import resampling
 from densezoo.results.tables import origin
@@ -166,10 +166,7 @@ def drawn(picture: Picture, facts: Facts) -> bytes:
 
 def sample_photograph(name: str) -> bytes:
     """The file of one of scikit-learn's sample images, which are licensed CC BY (authors: its README.txt)."""
-    package = find_spec("sklearn")  # found, not imported: that takes seconds
-    assert package is not None
-    assert package.origin is not None
-    return (Path(package.origin).parent / "datasets" / "images" / name).read_bytes()
+    return sklearn_sample(f"images/{name}").read_bytes()
 
 
 def _how(name: str) -> str:

@@ -19,12 +19,14 @@ from densezoo.types.computation import Computation, Freedom, Node, PoolFreedom
 from densezoo.types.experiment import Distillation, Experiment, Recipe, Start
 from densezoo.types.index import Figure, FileHash, ModelSpec, ReportedResult, WeightSource
 from densezoo.types.layer import Layer
+from densezoo.types.prediction import Answer, Prediction
 from densezoo.types.protocol import Protocol
 from densezoo.types.result import Calibration, Conditions, Coverage, EvalResult, KnownBy, RunFacts
 
 __all__ = [
     "LONE_MATRIX",
     "Accuracy",
+    "Answer",
     "Architecture",
     "Benchmark",
     "Calibration",
@@ -52,6 +54,7 @@ __all__ = [
     "Node",
     "Param",
     "PoolFreedom",
+    "Prediction",
     "Protocol",
     "Recipe",
     "ReportedResult",

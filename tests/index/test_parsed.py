@@ -12,7 +12,8 @@ import pytest
 from examples import write_index
 
 from densezoo.errors import MetafileError
-from densezoo.index import parsed, yaml_files
+from densezoo import yaml_files
+from densezoo.index import parsed
 from densezoo.index.load import load_index
 from densezoo.index.parsed import ParsedFiles
 from densezoo.paths import INDEX, ROOT

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from densezoo.errors import MetafileError
-from densezoo.index.yaml_files import parse_yaml
+from densezoo.yaml_files import parse_yaml
 from densezoo.types import Figure
 
 
