@@ -59,6 +59,7 @@ class SortableTable {
     this.empty = document.querySelector("[data-empty]");
     this.texts = new Intl.Collator("en", { numeric: true });
     this.order = null;
+    this.tellConditions();
     this.found = new Map(this.rows.map((row) => [row, `${row.textContent.toLowerCase()} ${row.dataset.words}`]));
     this.headings.forEach((heading, i) => {
       const button = element("button", { type: "button" }, ...heading.childNodes);
@@ -76,6 +77,12 @@ class SortableTable {
       this.form.elements.q.focus();
     });
     this.restore();
+  }
+
+  /** Each row's dataset and protocol, which a narrow screen shows below the name: no figure stands without them. */
+  tellConditions() {
+    const columns = this.headings.flatMap((heading, i) => (["dataset", "protocol"].includes(heading.dataset.name) ? [i] : []));
+    for (const row of this.rows) row.cells[0].dataset.conditions = columns.map((i) => row.cells[i].textContent).filter(Boolean).join(", ");
   }
 
   restore() {
