@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from densezoo.api.labels import class_names
     from densezoo.api.models import create_model, get_protocol
     from densezoo.api.prediction import predict
+    from densezoo.api.site import make_site
     from densezoo.api.training import train_config
     from densezoo.api.weights import fetch_weights, verify_weights
     from densezoo.conversion.load import load_checkpoint
@@ -52,6 +53,7 @@ __all__ = [
     "get_spec",
     "list_models",
     "load_checkpoint",
+    "make_site",
     "make_tables",
     "model_card",
     "predict",
@@ -81,6 +83,7 @@ _MODULES = {
     "get_spec": "densezoo.index.load",
     "list_models": "densezoo.api.index",
     "load_checkpoint": "densezoo.conversion.load",
+    "make_site": "densezoo.api.site",
     "make_tables": "densezoo.api.documents",
     "model_card": "densezoo.api.cards",
     "predict": "densezoo.api.prediction",

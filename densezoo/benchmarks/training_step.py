@@ -49,8 +49,7 @@ def measure_steps(task: Task, batch: int, seconds: float) -> tuple[float, float]
         if hasattr(module, "drop_rate"):
             setattr(module, "drop_rate", 0.0)  # noqa: B010  a module's attributes are tensors to mypy
     recipe = Recipe(epochs=1, batch_size=batch)
-    arguments = dict(get_optimiser(recipe.optimiser)(recipe))
-    optimiser = getattr(torch.optim, str(arguments.pop("type")))(network.parameters(), **arguments)
+    optimiser = get_optimiser(recipe.optimiser)([{"params": list(network.parameters())}], recipe)
     layout = torch.channels_last if task.program.endswith(CHANNELS_LAST) else torch.contiguous_format
     pixels = random_pixels(batch, task.network.in_chans, task.image_size).to(task.device)
     images = normalise(pixels, task.preprocessing).contiguous(memory_format=layout)

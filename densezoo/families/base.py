@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from densezoo.errors import UnknownNameError
 from densezoo.types import Architecture, Checkpoint, Computation, Freedom, KeyMap, Layer, NamedNetwork
 
 if TYPE_CHECKING:
@@ -60,6 +61,16 @@ class MakesNetwork(Protocol[A_contra]):
         """
 
 
+def _keep_everything(network: nn.Module, mode: str) -> None:
+    """`Parts.set_memory` of a family without a module for it.
+
+    Raises:
+        UnknownNameError: another mode than "none".
+    """
+    if mode != "none":
+        raise UnknownNameError("memory mode", mode, ["none"])
+
+
 class Parts(Generic[A]):
     """The parts of a family: functions, classes and tables of the modules of its folder."""
 
@@ -109,6 +120,10 @@ class Parts(Generic[A]):
     in_buffers: Part[Callable[[nn.Module, A], Callable[[Tensor], Tensor]]] = Part(
         "buffers", "in_buffers", lambda network, arch: network
     )
+    #: {mode: what training keeps of each block's tensors for backward}; "none" is the plain module.
+    memory_modes: Part[Mapping[str, str]] = Part("memory", "MEMORY_MODES", {"none": "everything, by plain modules"})
+    #: (densezoo's own network, one of `memory_modes`): the network keeps that from now on; its function stays.
+    set_memory: Part[Callable[[nn.Module, str], None]] = Part("memory", "set_memory", _keep_everything)
     #: Architecture -> the sentences of a model card that say how the network is built.
     summary: Part[Callable[[A], str]] = Part("card", "summary")
     #: The BibTeX entry of the paper.

@@ -19,7 +19,8 @@ def contradictions(spec: ModelSpec) -> Iterator[str]:
     Args:
         spec: the model.
     """
-    counted = _num_params(spec.architecture)
+    arch = _sizes_alone(spec.architecture)
+    counted = _num_params(arch)
     if spec.num_params != counted:
         yield f"Metadata: Parameters is {spec.num_params:,}; {spec.config} builds {counted:,}"
     for convention, stated in spec.flops.items():
@@ -29,24 +30,25 @@ def contradictions(spec: ModelSpec) -> Iterator[str]:
         if convention not in CONVENTIONS:
             yield f"{error_prefix}: expected one of {', '.join((*CONVENTIONS, *UNDEFINED))}"
         elif spec.image_size is not None:
-            counted = flops(_operations(spec.architecture, spec.image_size), convention)
+            counted = flops(_operations(arch, spec.image_size), convention)
             if stated != counted:
                 yield f"{error_prefix} is {stated:,}; {spec.config} takes {counted:,} at {spec.image_size} px"
 
 
+def _sizes_alone(arch: Architecture) -> Architecture:
+    """The architecture with the default dropout and epsilons, which change no parameter's shape and no operation."""
+    fields = dataclasses.fields(arch)
+    free = {field.name: field.default for field in fields if field.name == "drop_rate" or field.name.endswith("eps")}
+    return dataclasses.replace(arch, **free)
+
+
+@cache
 def _num_params(arch: Architecture) -> int:
     with torch.device("meta"):
         network = family_of(arch).network(arch, draw_weights=False)
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def _operations(arch: Architecture, image_size: int) -> Mapping[str, int]:
-    fields = dataclasses.fields(arch)
-    free = {field.name: field.default for field in fields if field.name == "drop_rate" or field.name.endswith("eps")}
-    same = dataclasses.replace(arch, **free)  # networks that differ only in these have the same operations
-    return _cached_operations(same, image_size)
-
-
 @cache
-def _cached_operations(arch: Architecture, image_size: int) -> Mapping[str, int]:
+def _operations(arch: Architecture, image_size: int) -> Mapping[str, int]:
     return count_operations(family_of(arch).computation(arch), image_size)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from densezoo.errors import ResultError, suggestion
-from densezoo.results import protocol_tables, tables
+from densezoo.results import by_protocol, protocol_tables, tables
 from densezoo.results.speed_pages import SPEED_TABLES
 from densezoo.types import EvalResult, ModelSpec
 
@@ -18,7 +18,7 @@ _MARKER = re.compile(r"^(<!-- table: (.+?) -->\n).*?^(<!-- end of table -->)$", 
 
 #: {NAME of a marker: (index, stored results, folder of the document) -> its table}.
 TABLES: Mapping[str, Callable[[Specs, Results, str], str]] = {
-    "by-protocol": lambda specs, results, folder: tables.published_by_protocol("imagenet1k", specs, "lua_in1k"),
+    "by-protocol": lambda specs, results, folder: by_protocol.published_by_protocol("imagenet1k", specs, "lua_in1k"),
     "counts": lambda specs, results, folder: tables.counts(specs.values(), results),
     "best": lambda specs, results, folder: tables.best_table("imagenet1k", specs.values(), folder),
     "measured": lambda specs, results, folder: tables.measured_table(specs.values(), results, folder=folder, number=5),

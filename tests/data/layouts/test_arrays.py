@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,11 @@ def test_digits_are_the_two_halves_of_scikit_learn_s() -> None:
     pixels = np.stack([np.asarray(test.read(i)) for i in range(len(test))])
     assert np.array_equal(pixels, np.rint(data.images[898:] * 255 / 16))
     assert test.fingerprint() != train.fingerprint()
+
+
+def test_digits_are_read_without_importing_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    assert len(open_dataset("digits", None, "test")) == 899
 
 
 def write_cifar(root: Path, name: str, key: str, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
