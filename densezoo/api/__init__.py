@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         benchmark_evaluation,
         benchmark_formats,
         benchmark_inference,
+        benchmark_memory,
         benchmark_training,
     )
     from densezoo.api.cards import model_card
@@ -41,6 +42,7 @@ __all__ = [
     "benchmark_evaluation",
     "benchmark_formats",
     "benchmark_inference",
+    "benchmark_memory",
     "benchmark_training",
     "check_index",
     "class_names",
@@ -73,6 +75,7 @@ _MODULES = {
     "benchmark_evaluation": "densezoo.api.benchmark",
     "benchmark_formats": "densezoo.api.benchmark",
     "benchmark_inference": "densezoo.api.benchmark",
+    "benchmark_memory": "densezoo.api.benchmark",
     "benchmark_training": "densezoo.api.benchmark",
     "check_index": "densezoo.api.documents",
     "class_names": "densezoo.api.labels",

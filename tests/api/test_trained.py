@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from huggingface_hub import ModelCard
+from huggingface_hub import ModelCard, ModelCardData
 from small_training import CONFIG, NAME, SMALL, of_few_images, train
 
 from densezoo.api.trained import Finished, finish_training
@@ -44,8 +44,9 @@ def test_the_result_is_that_of_densezoo_test(trained: Path, tool: Callable[..., 
 def test_the_card_says_what_was_done(trained: Path) -> None:
     finished = finish(trained)
     card = ModelCard(finished.card.read_text(), ignore_metadata_errors=False)
-    (top1, _) = card.data.to_dict()["model-index"][0]["results"][0]["metrics"]
-    assert top1["value"] == finished.result.top1
+    assert isinstance(card.data, ModelCardData)
+    top1 = (card.data.eval_results or [])[0]
+    assert top1.metric_value == finished.result.top1
     for words in (
         f"densezoo train configs/digits/{CONFIG.name} --cfg-options train.epochs=3 train.batch_size=24 ",
         "'model.block_config=(1, 1)'",
