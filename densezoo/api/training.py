@@ -67,7 +67,7 @@ def train_config(
         DensezooError: a user's mistake; each kind of mistake has its own subclass.
         KeyboardInterrupt: a signal came; the state is saved, the message says where.
     """
-    experiment, recipe = _check_config(config, overrides, device)
+    experiment, recipe = check_config(config, overrides, device)
     check_logs(logs)
     chosen_device = choose_device(device)
     folder = Path(work_dir or Path("work_dirs") / experiment.name)
@@ -82,12 +82,12 @@ def train_config(
         logging.getLogger("densezoo").warning("%s: the run is finished; there is nothing left to train", folder)
         return path
     torch.manual_seed(recipe.seed)  # from which weights are drawn
-    started = _network(experiment)
+    started = first_network(experiment)
     write = partial(_write_weights, material, started)
     training = Run(
         network=started.network,
         architecture=started.architecture,
-        images=_images(material),
+        images=training_images(material),
         recipe=recipe,
         device=chosen_device,
         workers=workers,
@@ -108,7 +108,7 @@ def train_config(
     return path
 
 
-def _check_config(
+def check_config(
     config: str | Path, overrides: Mapping[str, object] | None, device: str | None
 ) -> tuple[Experiment, Recipe]:
     """What a config trains, and how.
@@ -123,7 +123,7 @@ def _check_config(
     return experiment, experiment.train
 
 
-def _network(experiment: Experiment) -> Started:
+def first_network(experiment: Experiment) -> Started:
     """The network that training begins with: of random weights, or of those that the recipe names."""
     assert experiment.train is not None
     if experiment.train.start is not None:
@@ -131,7 +131,7 @@ def _network(experiment: Experiment) -> Started:
     return Started(create_model(experiment.model), experiment.model, {}, ())
 
 
-def _images(material: Material) -> TrainingImages:
+def training_images(material: Material) -> TrainingImages:
     """The images to train on, augmented.
 
     Raises:
