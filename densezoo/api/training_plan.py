@@ -65,7 +65,8 @@ def plan_training(
         numbers = Images(len(material.train), len(material.held_out), found=True)
     else:
         images, weights = _noise(experiment, recipe), None
-        numbers = Images(*PUBLISHED.get(experiment.dataset, (None, None)), False)
+        training, test = PUBLISHED.get(experiment.dataset, (None, None))
+        numbers = Images(training, test, found=False)
     started = first_network(experiment)
     run = Run(
         network=started.network,
