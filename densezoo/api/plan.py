@@ -29,6 +29,7 @@ from densezoo.formats.identity import unchanged
 from densezoo.formats.safetensors import stated_facts
 from densezoo.index.known import identify
 from densezoo.paths import ROOT
+from densezoo.protocols.own import changed, facts_of, from_fields
 from densezoo.results import provenance
 from densezoo.threads import one_thread
 from densezoo.types import (
@@ -86,7 +87,7 @@ def make_plan(load: LoadOptions, options: RunOptions, device: str, experiment: E
     experiment = loaded.experiment
     if not experiment.dataset or not (load.protocols or loaded.own_protocol):
         raise ConfigError(f"{load.checkpoint}: doesn't say how it is used; give a config, or --dataset and --protocol")
-    chosen = _protocols(load.protocols, loaded.own_protocol)
+    chosen = [changed(each, load.changes) for each in _protocols(load.protocols, loaded.own_protocol)]
     augmentation = get_augmentation(options.tta)
     for protocol in chosen:
         check_fits(augmentation, protocol)
@@ -96,7 +97,7 @@ def make_plan(load: LoadOptions, options: RunOptions, device: str, experiment: E
     training = open_images(experiment, options.calibration, "train") if options.calibration else None
     subsets = find_subsets(experiment.dataset, load.data_root) if load.subset == "all" else [load.subset]
     facts = dataclasses.replace(
-        run_facts(loaded, load, options, device, chosen[0].name if len(chosen) == 1 else "all"),
+        run_facts(loaded, load, options, device, chosen[0] if len(chosen) == 1 else None),
         subset=subsets[0],
         calibration=None if training is None else identify_calibration(training, experiment.dataset),
     )
@@ -123,7 +124,9 @@ def _own_classes(loaded: Loaded) -> list[str] | None:
     return [str(name) for name in names]
 
 
-def run_facts(loaded: Loaded, load: LoadOptions, options: RunOptions, device: str, protocol: str) -> RunFacts:
+def run_facts(
+    loaded: Loaded, load: LoadOptions, options: RunOptions, device: str, protocol: Protocol | None
+) -> RunFacts:
     """What is known before an image is read.
 
     Args:
@@ -131,7 +134,7 @@ def run_facts(loaded: Loaded, load: LoadOptions, options: RunOptions, device: st
         load: what is run.
         options: how it is run.
         device: that the network runs on.
-        protocol: its name, or "all".
+        protocol: how images are prepared; None: in several ways.
     """
     experiment, spec = loaded.experiment, loaded.spec
     return RunFacts(
@@ -149,7 +152,8 @@ def run_facts(loaded: Loaded, load: LoadOptions, options: RunOptions, device: st
         tta=options.tta,
         architecture=json.loads(json.dumps(architecture_values(experiment.model))),  # as JSON has it: lists for tuples
         dataset_fingerprint="",
-        protocol=protocol,
+        protocol=protocol.name if protocol else "all",
+        own_protocol=facts_of(protocol) if protocol else None,
         machine=provenance.machine(device),
     )
 
@@ -234,7 +238,8 @@ def _described(path: Path, content: Checkpoint, converted: ConversionReport, spe
     """
     facts = stated_facts(path, content.metadata)
     dataset = load_config(ROOT / spec.config).dataset if spec else str(facts.get("dataset", ""))
-    protocol = str(facts.get("protocol") or converted.protocol or "")
+    stated = facts.get("protocol") or converted.protocol or ""
+    protocol = from_fields(stated, f"{path}: protocol").name if isinstance(stated, Mapping) else str(stated)
     return Experiment(path.stem, spec.config if spec else "", converted.architecture, dataset, protocol)
 
 
