@@ -2,7 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo check test test-all tables clean
+# Bytecode is kept even where the environment says not to: a hundred processes that tests start import the package.
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: demo check lint types index test test-all tables clean
 
 demo: .venv/installed
 	$(BIN)/python tools/demo.py
@@ -18,11 +21,19 @@ test-all: check
 	$(BIN)/python tests/fault_loop.py
 	$(BIN)/python tests/openmim_check.py
 
+# In parallel: mypy takes as long as the others together.
 check: .venv/installed
+	$(MAKE) --no-print-directory --jobs 2 types lint index
+
+lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: .venv/installed
 	@# for 3.10 there is no numpy after 2.2, whose types are others; pyproject.toml has mypy check 3.10's syntax anyway
 	if $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then $(BIN)/mypy; fi
+
+index: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python tools/check_index.py
 	$(BIN)/python tools/make_tables.py --check
 

@@ -1,4 +1,4 @@
-"""https://arxiv.org/abs/1707.06990; for the cosine variant: --cfg-options train.epochs=100 train.milestones=()."""
+"""https://arxiv.org/abs/1707.06990; its cosine variant: recipes/densenet264_cosine.py."""
 
 _base_ = "_base_/imagenet1k.py"
 

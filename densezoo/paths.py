@@ -1,9 +1,10 @@
-"""Where the configs, metafiles and results lie (beside the package in a clone, inside it in a wheel), and the cache."""
+"""Where configs, metafiles and results lie (in a clone beside the package, in a wheel inside it), and the cache."""
 
 from __future__ import annotations
 
 import os
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
@@ -20,6 +21,18 @@ def cache_folder() -> Path:
     home = os.environ.get("DENSEZOO_HOME")
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return (Path(home) if home else Path(cache) / "densezoo").expanduser().absolute()
+
+
+def sklearn_sample(name: str) -> Path:
+    """The path of one of the sample files that scikit-learn carries, found without the second that importing it takes.
+
+    Args:
+        name: the path below scikit-learn's folder ``datasets``, with slashes.
+    """
+    package = find_spec("sklearn")
+    assert package is not None, "densezoo depends on scikit-learn"
+    assert package.submodule_search_locations is not None
+    return Path(package.submodule_search_locations[0], "datasets", name)
 
 
 def relative_to_root(path: Path) -> str:

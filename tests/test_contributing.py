@@ -23,6 +23,7 @@ from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.network import DenseNet
 from densezoo.protocols import PROTOCOLS, get_protocol
 from densezoo.training.augmentations import AUGMENTATIONS, get_training_augmentation
+from densezoo.types import Recipe
 
 TEXT = (Path(__file__).resolve().parent.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^( *)```python\n( *# (densezoo/\S+\.py)\n.*?)^ *```$", re.MULTILINE | re.DOTALL)
@@ -106,7 +107,7 @@ def test_an_augmentation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(AUGMENTATIONS, "grey", raising=False)  # and so removes it at the end
     monkeypatch.setitem(AUGMENTATIONS, "grey", None)
     written_into("densezoo/training/augmentations.py")
-    transform = get_training_augmentation("grey")(None).on_image
+    transform = get_training_augmentation("grey")(Recipe(1, 1), get_protocol("torchvision")).on_image
     assert transform is not None
     torch.manual_seed(0)
     colours = {transform(Image.new("RGB", (1, 1), (255, 0, 0))).getpixel((0, 0)) for _ in range(50)}

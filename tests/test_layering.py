@@ -16,7 +16,7 @@ ROWS = [
     {"errors"},
     {"files", "paths", "threads"},
     {"types"},
-    {"schema"},
+    {"schema", "yaml_files"},
     {"protocols"},
     {"formats"},
     {"families"},

@@ -20,18 +20,24 @@ if TYPE_CHECKING:
         benchmark_training,
     )
     from densezoo.api.cards import model_card
+    from densezoo.api.classifier import Classifier
     from densezoo.api.conversion import convert_checkpoint
     from densezoo.api.documents import check_index, make_tables
     from densezoo.api.evaluation import evaluate_checkpoint, evaluate_protocols, report
     from densezoo.api.index import describe_model, find_models, list_models
     from densezoo.api.labels import class_names
     from densezoo.api.models import create_model, get_protocol
+    from densezoo.api.prediction import predict
+    from densezoo.api.site import make_site
+    from densezoo.api.trained import finish_training
     from densezoo.api.training import train_config
+    from densezoo.api.training_plan import plan_training
     from densezoo.api.weights import fetch_weights, verify_weights
     from densezoo.conversion.load import load_checkpoint
     from densezoo.index.load import get_spec
 
 __all__ = [
+    "Classifier",
     "analyze",
     "benchmark_evaluation",
     "benchmark_formats",
@@ -47,12 +53,16 @@ __all__ = [
     "evaluate_protocols",
     "fetch_weights",
     "find_models",
+    "finish_training",
     "get_protocol",
     "get_spec",
     "list_models",
     "load_checkpoint",
+    "make_site",
     "make_tables",
     "model_card",
+    "plan_training",
+    "predict",
     "report",
     "train_config",
     "verify_weights",
@@ -60,6 +70,7 @@ __all__ = [
 
 #: {public name: its module}.
 _MODULES = {
+    "Classifier": "densezoo.api.classifier",
     "analyze": "densezoo.api.analysis",
     "benchmark_evaluation": "densezoo.api.benchmark",
     "benchmark_formats": "densezoo.api.benchmark",
@@ -75,12 +86,16 @@ _MODULES = {
     "evaluate_protocols": "densezoo.api.evaluation",
     "fetch_weights": "densezoo.api.weights",
     "find_models": "densezoo.api.index",
+    "finish_training": "densezoo.api.trained",
     "get_protocol": "densezoo.api.models",
     "get_spec": "densezoo.index.load",
     "list_models": "densezoo.api.index",
     "load_checkpoint": "densezoo.conversion.load",
+    "make_site": "densezoo.api.site",
     "make_tables": "densezoo.api.documents",
     "model_card": "densezoo.api.cards",
+    "plan_training": "densezoo.api.training_plan",
+    "predict": "densezoo.api.prediction",
     "report": "densezoo.api.evaluation",
     "train_config": "densezoo.api.training",
     "verify_weights": "densezoo.api.weights",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from densezoo.config import load_config
-from densezoo.data.datasets import get_dataset
+from densezoo.data.class_names import read_class_names
+from densezoo.data.datasets import DATASETS, get_dataset
 from densezoo.errors import ConfigError
 from densezoo.index.load import get_spec
 from densezoo.paths import ROOT
@@ -41,3 +43,44 @@ def known_names(spec: ModelSpec) -> Sequence[str]:
     dataset = get_dataset(load_config(ROOT / spec.config).dataset)
     names = dataset.names() if dataset.names is not None else ()
     return names if len(names) == spec.architecture.num_classes else ()
+
+
+def names_of(
+    given: str | Path | Sequence[str] | None,
+    spec: ModelSpec | None,
+    dataset: str,
+    stated: Mapping[str, object],
+    num_classes: int,
+) -> Sequence[str]:
+    """What the outputs of loaded weights stand for, in their order; their numbers if nobody says.
+
+    Args:
+        given: the names; or where they stand: a dataset's name, or a path (`densezoo.data.class_names`); None: what the
+            file says, else the index, else the config's dataset.
+        spec: the model of the index; None: the weights are no model's.
+        dataset: the config's; "" if there is none.
+        stated: the facts that densezoo wrote into the file of weights.
+        num_classes: outputs of the network.
+
+    Raises:
+        ConfigError: the names that are given are not as many as the outputs, or can't be read.
+    """
+    if given is not None:
+        names = _given(given)
+        if len(names) != num_classes:
+            where = f"{given}: " if isinstance(given, (str, Path)) else ""
+            raise ConfigError(f"{where}expected {num_classes} class names, one an output, found {len(names)}")
+        return names
+    in_file, known = stated.get("class_names"), DATASETS.get(dataset)
+    found = (
+        tuple(map(str, in_file)) if isinstance(in_file, list) else (),
+        known_names(spec) if spec else (),
+        known.names() if known and known.names else (),
+    )
+    return next((names for names in found if len(names) == num_classes), tuple(map(str, range(num_classes))))
+
+
+def _given(given: str | Path | Sequence[str]) -> Sequence[str]:
+    if isinstance(given, str) and given in DATASETS and (names := DATASETS[given].names):
+        return names()
+    return read_class_names(Path(given)) if isinstance(given, (str, Path)) else given

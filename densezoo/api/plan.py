@@ -6,14 +6,14 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from torch import nn
 
 from densezoo import protocols
-from densezoo.api.images import open_images
+from densezoo.api.images import OWN, open_images
 from densezoo.backends.base import INT8, packages_of
 from densezoo.config import load_config
 from densezoo.conversion.load import build_network
@@ -29,6 +29,7 @@ from densezoo.formats.identity import unchanged
 from densezoo.formats.safetensors import stated_facts
 from densezoo.index.known import identify
 from densezoo.paths import ROOT
+from densezoo.protocols.own import changed, facts_of, from_fields
 from densezoo.results import provenance
 from densezoo.threads import one_thread
 from densezoo.types import (
@@ -44,7 +45,7 @@ from densezoo.types import (
 
 
 @dataclass(frozen=True)
-class _Loaded:
+class Loaded:
     """What was read from the file of weights, once.
 
     Args:
@@ -52,6 +53,7 @@ class _Loaded:
         experiment: the config's, or what the file says.
         weights_sha256: of the file.
         spec, known_by: whose weights they are, and how that is known; None where nothing says so.
+        stated: the facts that densezoo wrote into the file (`densezoo.formats.safetensors.stated_facts`).
     """
 
     network: nn.Module
@@ -59,6 +61,12 @@ class _Loaded:
     weights_sha256: str
     spec: ModelSpec | None
     known_by: KnownBy | None
+    stated: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def own_protocol(self) -> str:
+        """The name of the weights' own protocol; "" where nothing says one."""
+        return self.spec.protocol if self.spec else self.experiment.protocol
 
 
 def make_plan(load: LoadOptions, options: RunOptions, device: str, experiment: Experiment | None) -> Plan:
@@ -75,18 +83,61 @@ def make_plan(load: LoadOptions, options: RunOptions, device: str, experiment: E
             protocol.
         DensezooError: checkpoint or dataset can't be read.
     """
-    loaded = _load(load, experiment)
-    experiment, spec = loaded.experiment, loaded.spec
-    chosen = _protocols(load.protocols, spec.protocol if spec else experiment.protocol)
+    loaded = load_weights(load, experiment)
+    experiment = loaded.experiment
+    if not experiment.dataset or not (load.protocols or loaded.own_protocol):
+        raise ConfigError(f"{load.checkpoint}: doesn't say how it is used; give a config, or --dataset and --protocol")
+    chosen = [changed(each, load.changes) for each in _protocols(load.protocols, loaded.own_protocol)]
     augmentation = get_augmentation(options.tta)
     for protocol in chosen:
         check_fits(augmentation, protocol)
-        _check_channels(experiment.model, protocol)
+        check_channels(experiment.model, protocol)
     if options.calibration and options.precision != INT8:
         raise ConfigError(f"--calibration is for --precision {INT8}, found {options.precision}; leave it out")
     training = open_images(experiment, options.calibration, "train") if options.calibration else None
     subsets = find_subsets(experiment.dataset, load.data_root) if load.subset == "all" else [load.subset]
-    facts = RunFacts(
+    facts = dataclasses.replace(
+        run_facts(loaded, load, options, device, chosen[0] if len(chosen) == 1 else None),
+        subset=subsets[0],
+        calibration=None if training is None else identify_calibration(training, experiment.dataset),
+    )
+    opening = partial(
+        open_images, experiment, load.data_root, "test", load.labels, load.class_map, class_names=_own_classes(loaded)
+    )
+    return Plan(loaded.network, experiment.model, chosen, subsets, opening, facts, options, training)
+
+
+def _own_classes(loaded: Loaded) -> list[str] | None:
+    """The names of the classes of a network that was trained on a user's own folders; None: of any other.
+
+    Raises:
+        ConfigError: it gives several labels an image, of which none is the right one.
+    """
+    if loaded.stated.get("multi_label"):
+        raise ConfigError(
+            "these weights give several labels an image, so that there is no top-1 to measure; their training measured "
+            "the area under each label's ROC curve: see its log"
+        )
+    names = loaded.stated.get("class_names")
+    if loaded.stated.get("dataset") != OWN or not isinstance(names, list):
+        return None
+    return [str(name) for name in names]
+
+
+def run_facts(
+    loaded: Loaded, load: LoadOptions, options: RunOptions, device: str, protocol: Protocol | None
+) -> RunFacts:
+    """What is known before an image is read.
+
+    Args:
+        loaded: the weights.
+        load: what is run.
+        options: how it is run.
+        device: that the network runs on.
+        protocol: how images are prepared; None: in several ways.
+    """
+    experiment, spec = loaded.experiment, loaded.spec
+    return RunFacts(
         model=spec.name if spec else _own_name(experiment, loaded.weights_sha256, load.overrides),
         config=experiment.path,
         weights_sha256=loaded.weights_sha256,
@@ -100,18 +151,19 @@ def make_plan(load: LoadOptions, options: RunOptions, device: str, experiment: E
         date=provenance.now(),
         tta=options.tta,
         architecture=json.loads(json.dumps(architecture_values(experiment.model))),  # as JSON has it: lists for tuples
-        subset=subsets[0],
         dataset_fingerprint="",
-        protocol=chosen[0].name if len(chosen) == 1 else "all",
+        protocol=protocol.name if protocol else "all",
+        own_protocol=facts_of(protocol) if protocol else None,
         machine=provenance.machine(device),
-        calibration=None if training is None else identify_calibration(training, experiment.dataset),
     )
-    opening = partial(open_images, experiment, load.data_root, "test", load.labels, load.class_map)
-    return Plan(loaded.network, experiment.model, chosen, subsets, opening, facts, options, training)
 
 
-def _load(load: LoadOptions, experiment: Experiment | None) -> _Loaded:
+def load_weights(load: LoadOptions, experiment: Experiment | None) -> Loaded:
     """Identify the weights, read the file and build its network.
+
+    Args:
+        load: what is run.
+        experiment: the config's; None: there is none, and the checkpoint says what is run.
 
     Raises:
         DensezooError: as for `make_plan`.
@@ -120,33 +172,26 @@ def _load(load: LoadOptions, experiment: Experiment | None) -> _Loaded:
     with unchanged(checkpoint) as sha256, one_thread():
         spec, known_by = identify(checkpoint, sha256, load.model) if sha256 else (None, None)
         if experiment is not None:
-            experiment = _used(experiment, load, spec)
+            experiment = _on_dataset(experiment, load)
             asked: Architecture | None = experiment.model
         else:
             asked = spec.architecture if spec else None
         content = read_network(checkpoint, asked)
         network, converted = build_network(content, asked)
         if experiment is None:
-            experiment = _used(_described(checkpoint, content, converted, spec), load, spec)
+            experiment = _on_dataset(_described(checkpoint, content, converted, spec), load)
         if spec and not _is_network_of(spec, content, experiment.model, converted.architecture):
             if load.model is not None:
                 raise ConfigError(
                     f"{load.config}: expected the network of {spec.name} ({spec.config}), found another one"
                 )
             spec = known_by = None  # what runs under that config is not what was published
-    return _Loaded(network, experiment, sha256, spec, known_by)
+    return Loaded(network, experiment, sha256, spec, known_by, stated_facts(checkpoint, content.metadata))
 
 
-def _used(experiment: Experiment, load: LoadOptions, spec: ModelSpec | None) -> Experiment:
-    """The experiment with the dataset that was asked for.
-
-    Raises:
-        ConfigError: neither it, the options nor the index say on which images and under which protocol.
-    """
-    experiment = dataclasses.replace(experiment, dataset=load.dataset or experiment.dataset)
-    if not experiment.dataset or not (load.protocols or spec or experiment.protocol):
-        raise ConfigError(f"{load.checkpoint}: doesn't say how it is used; give a config, or --dataset and --protocol")
-    return experiment
+def _on_dataset(experiment: Experiment, load: LoadOptions) -> Experiment:
+    """The experiment with the dataset that was asked for."""
+    return dataclasses.replace(experiment, dataset=load.dataset or experiment.dataset)
 
 
 def _is_network_of(spec: ModelSpec, content: Checkpoint, asked: Architecture, built: Architecture) -> bool:
@@ -164,8 +209,12 @@ def _own_name(experiment: Experiment, sha256: str, overrides: Mapping[str, objec
     return f"{experiment.name}.{sha256[:8]}" + (f"-{digits}" if changed else "")
 
 
-def _check_channels(architecture: Architecture, protocol: Protocol) -> None:
+def check_channels(architecture: Architecture, protocol: Protocol) -> None:
     """Refuse a network and a protocol with different numbers of channels.
+
+    Args:
+        architecture: of the network.
+        protocol: of the images.
 
     Raises:
         ConfigError: they differ.
@@ -189,7 +238,8 @@ def _described(path: Path, content: Checkpoint, converted: ConversionReport, spe
     """
     facts = stated_facts(path, content.metadata)
     dataset = load_config(ROOT / spec.config).dataset if spec else str(facts.get("dataset", ""))
-    protocol = str(facts.get("protocol") or converted.protocol or "")
+    stated = facts.get("protocol") or converted.protocol or ""
+    protocol = from_fields(stated, f"{path}: protocol").name if isinstance(stated, Mapping) else str(stated)
     return Experiment(path.stem, spec.config if spec else "", converted.architecture, dataset, protocol)
 
 

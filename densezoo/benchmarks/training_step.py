@@ -54,8 +54,8 @@ class TrainingStep:
             if hasattr(module, "drop_rate"):
                 setattr(module, "drop_rate", 0.0)  # noqa: B010  a module's attributes are tensors to mypy
         task, recipe = self.task, Recipe(epochs=1, batch_size=self.batch)
-        arguments = dict(get_optimiser(recipe.optimiser)(recipe))
-        self.optimiser = getattr(torch.optim, str(arguments.pop("type")))(self.network.parameters(), **arguments)
+        groups = [{"params": list(self.network.parameters())}]
+        self.optimiser = get_optimiser(recipe.optimiser)(groups, recipe)
         layout = torch.channels_last if task.program.endswith(CHANNELS_LAST) else torch.contiguous_format
         pixels = random_pixels(self.batch, task.network.in_chans, task.image_size).to(task.device)
         self.images = normalise(pixels, task.preprocessing).contiguous(memory_format=layout)

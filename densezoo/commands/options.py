@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import re
 import signal
@@ -13,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from densezoo.backends.base import AUTO, BACKENDS
-from densezoo.errors import DensezooError
+from densezoo.errors import ConfigError, DensezooError
 from densezoo.paths import RESULTS, ROOT
 from densezoo.protocols import PROTOCOLS
+from densezoo.protocols.own import Changes
 
 WORKERS = (
     "threads that decode and compute with backend native (default: one a core), processes that decode with the others "
@@ -62,6 +64,10 @@ def add_run_options(to: argparse.ArgumentParser) -> None:
     to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU if there is one)")
     to.add_argument("--launcher", choices=LAUNCHERS, help="what started several processes (default: recognised)")
     to.add_argument("--local-rank", type=int, help=argparse.SUPPRESS)  # passed by old versions of torch's launcher
+    _add_cfg_options(to)
+
+
+def _add_cfg_options(to: argparse.ArgumentParser) -> None:
     to.add_argument(
         "--cfg-options",
         nargs="+",
@@ -87,9 +93,68 @@ def add_backend_options(to: argparse.ArgumentParser) -> None:
     to.add_argument("--precision", default="float32", help="such as bf16, if the backend has it (default: %(default)s)")
 
 
+def add_model(to: argparse.ArgumentParser) -> None:
+    """Add the model of every command that runs a network on pictures."""
+    to.add_argument(
+        "model",
+        metavar="MODEL",
+        help="name of the index; a checkpoint that says what it holds; or CONFIG.py CHECKPOINT",
+    )
+
+
+def add_prediction_options(to: argparse.ArgumentParser) -> None:
+    """Add the options of every command that runs a network on pictures."""
+    to.add_argument("--protocol", help="how pictures are prepared: a name, or a YAML file (default: the weights' own)")
+    add_protocol_changes(to)
+    to.add_argument(
+        "--class-names", metavar="NAMES", help="file of a name a line, folder of class folders, or a dataset's name"
+    )
+    to.add_argument("--batch-size", type=positive, default=64, help="pictures a step (default: %(default)s)")
+    add_backend_options(to)
+    to.add_argument("--workers", type=count, help=WORKERS)
+    to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU if there is one)")
+    _add_cfg_options(to)
+
+
+def split_model(model: str, rest: Sequence[str]) -> tuple[str, str | None, Sequence[str]]:
+    """(model, checkpoint, what comes after them) of ``MODEL REST...`` or ``CONFIG.py CHECKPOINT REST...``.
+
+    Args:
+        model, rest: as they are parsed.
+
+    Raises:
+        ConfigError: nothing comes after a config's checkpoint.
+    """
+    if not model.endswith(".py"):
+        return model, None, rest
+    if len(rest) < 2:
+        raise ConfigError(f"expected a checkpoint and then pictures after the config {model}; found {' '.join(rest)}")
+    return str(find_config(Path(model))), rest[0], rest[1:]
+
+
+def add_protocol_changes(to: argparse.ArgumentParser) -> None:
+    """Add the options that change fields of the protocol, in the words of timm's scripts."""
+    to.add_argument("--mean", type=numbers, metavar="M[,M,M]", help="own mean a channel, of pixels in 0 to 1")
+    to.add_argument("--std", type=numbers, metavar="S[,S,S]", help="own deviation a channel, the same")
+    to.add_argument("--img-size", type=positive, metavar="PIXELS", help="own side of the square the network gets")
+    to.add_argument("--in-chans", type=positive, metavar="N", help="3: RGB; 1: grey (with --mean and --std)")
+
+
+def protocol_changes(args: argparse.Namespace) -> Changes:
+    """What `add_protocol_changes`'s options say.
+
+    Args:
+        args: the parsed arguments.
+    """
+    return Changes(args.mean, args.std, args.img_size, args.in_chans)
+
+
 def add_test_options(to: argparse.ArgumentParser) -> None:
     """Add the options of ``tools/test.py`` alone."""
-    to.add_argument("--protocol", help=f"preprocessing (default: the weights' own): all, {', '.join(PROTOCOLS)}")
+    to.add_argument(
+        "--protocol", help=f"preprocessing (default: the weights' own): FILE.yml, all, {', '.join(PROTOCOLS)}"
+    )
+    add_protocol_changes(to)
     to.add_argument("--dataset", help="such as imagenet1k, imagenet-real (default: the config's)")
     to.add_argument("--model", metavar="NAME", help="the model that the weights are of, if no published hash tells")
     to.add_argument("--subset", default="all", help="of imagenet-c, such as fog/3 (default: each that --data-root has)")
@@ -156,6 +221,21 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def numbers(text: str) -> tuple[float, ...]:
+    """Numbers with commas between them.
+
+    Raises:
+        ArgumentTypeError: one is none, or not finite.
+    """
+    try:
+        found = tuple(float(number) for number in text.split(","))
+    except ValueError:
+        found = ()
+    if not found or not all(math.isfinite(number) for number in found):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number or numbers with commas, such as 0.485,0.456,0.406")
+    return found
+
+
 def key_value(text: str) -> str:
     """The text itself, which `KeyValues` then splits.
 
@@ -193,12 +273,12 @@ def find_config(path: Path) -> Path:
 
 
 def run(
-    command: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser, argv: Sequence[str] | None
+    command: Callable[[argparse.Namespace], int | None], parser: argparse.ArgumentParser, argv: Sequence[str] | None
 ) -> int:
     """Parse the arguments, run the command, print an error as one message on stderr; return the exit status.
 
     Args:
-        command: takes the parsed arguments.
+        command: takes the parsed arguments; its exit status, None for 0.
         parser: of `make_parser`, with the command's options.
         argv: the arguments; None: those of this process.
     """
@@ -207,7 +287,7 @@ def run(
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminate)
     try:
-        command(arguments)
+        return command(arguments) or 0
     except DensezooError as error:
         if arguments.debug:
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 
 from densezoo.conversion.match import convert, read_network
 from densezoo.families import family_of
+from densezoo.formats.safetensors import stated_facts
 from densezoo.threads import one_thread
 from densezoo.types import Architecture, Checkpoint, ConversionReport
 
@@ -47,4 +49,6 @@ def build_network(
     with torch.device("meta"):  # the file's weights come in their place
         network = family_of(arch).network(arch, draw_weights=False)
     network.load_state_dict(state_dict, assign=True)
-    return network.eval(), report
+    stated = stated_facts(Path(checkpoint.path), checkpoint.metadata).get("protocol")
+    name = stated.get("name") if isinstance(stated, dict) else stated  # the whole protocol, of a user's own
+    return network.eval(), dataclasses.replace(report, protocol=name) if isinstance(name, str) else report

@@ -55,8 +55,7 @@ def convert(
         CheckpointError: no known source's names; tensors missing, unexpected or of another shape; weights that are
             not finite numbers; an option that is no field, or that the file contradicts; another computation.
     """
-    for family in families() if checkpoint.modules else ():
-        checkpoint = family.fold_modules(checkpoint)
+    checkpoint = _folded(checkpoint)
     naming = recognise(checkpoint)
     checkpoint = dataclasses.replace(checkpoint, described=naming.family.named_networks(checkpoint))
     inferred = _infer(checkpoint, naming)
@@ -85,6 +84,26 @@ def convert(
         if counts_batches(layer):
             state_dict.setdefault(f"{layer.name}.num_batches_tracked", torch.tensor(0))
     return arch, state_dict, dataclasses.replace(report, hints=_hints(checkpoint, naming, choices))
+
+
+def shown_architecture(checkpoint: Checkpoint) -> Architecture:
+    """The architecture that the names and shapes of a file's tensors show, whatever else the file says.
+
+    Args:
+        checkpoint: the file.
+
+    Raises:
+        CheckpointError: no known source's names, or a size that no network has.
+    """
+    checkpoint = _folded(checkpoint)
+    return _infer(checkpoint, recognise(checkpoint))
+
+
+def _folded(checkpoint: Checkpoint) -> Checkpoint:
+    """The same with named tensors, of a file whose layers have no names (Torch7)."""
+    for family in families() if checkpoint.modules else ():
+        checkpoint = family.fold_modules(checkpoint)
+    return checkpoint
 
 
 def _hints(checkpoint: Checkpoint, naming: Naming, choices: list[str]) -> tuple[str, ...]:

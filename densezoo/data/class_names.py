@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+from densezoo.errors import ConfigError
+
 DIGITS = tuple(str(digit) for digit in range(10))
 
 
@@ -28,3 +30,26 @@ def cifar_classes(number: int) -> tuple[str, ...]:
 def _lines(name: str) -> tuple[str, ...]:
     text = (Path(__file__).parent / "classes" / f"{name}.txt").read_text(encoding="utf-8")
     return tuple(line for line in text.splitlines() if not line.startswith("#"))
+
+
+def read_class_names(path: Path) -> tuple[str, ...]:
+    """Class names in the order of their labels, from a user's file or folder.
+
+    Args:
+        path: a text file of one name a line; or a folder whose folders are the classes, as training took them: sorted,
+            or those below its ``train/``.
+
+    Raises:
+        ConfigError: there is no such file or folder, or it holds no names.
+    """
+    try:
+        if path.is_dir():
+            root = path / "train" if (path / "train").is_dir() else path
+            names = tuple(sorted(each.name for each in root.iterdir() if each.is_dir()))
+        else:
+            names = tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: class names can't be read ({error}); expected a name a line, or a folder") from None
+    if not names:
+        raise ConfigError(f"{path}: no class names found; expected a name a line, or a folder of class folders")
+    return names

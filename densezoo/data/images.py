@@ -6,7 +6,7 @@ import hashlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -84,6 +84,23 @@ class ImageSet(ABC):
         """Whether reading images in any order, or by several threads, costs no more than reading them in order."""
         return True
 
+    def group_of(self, index: int) -> object:
+        """What is read whole to read an image, where `random_access` is false.
+
+        Args:
+            index: of the image.
+        """
+        return index
+
+    @property
+    def groups_kept(self) -> int:
+        """How many such groups stay in memory."""
+        return 1
+
+    def for_shuffling(self) -> ImageSet:
+        """The same images, where as many groups stay in memory as a shuffled order goes back and forth between."""
+        return self
+
     def source(self, index: int) -> tuple[object, ...]:
         """The file of an image and the position in it; empty if the images are in memory.
 
@@ -154,6 +171,16 @@ class ImagesOfAnotherSet(ImageSet):
     @property
     def random_access(self) -> bool:
         return self.images.random_access
+
+    def group_of(self, index: int) -> object:
+        return self.images.group_of(self.position(index))
+
+    @property
+    def groups_kept(self) -> int:
+        return self.images.groups_kept
+
+    def for_shuffling(self) -> ImageSet:
+        return replace(self, images=self.images.for_shuffling())
 
     def read(self, index: int) -> Content:
         return self.images.read(self.position(index))

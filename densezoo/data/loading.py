@@ -22,7 +22,7 @@ from densezoo.data.decoding import Decoded, decode, is_truncated
 from densezoo.data.equality import Comparisons
 from densezoo.data.images import ImageSet
 from densezoo.data.jpeg import EqualDecoder
-from densezoo.data.preprocess import Prepared, to_pixels
+from densezoo.data.preprocess import Prepared, check_size, to_pixels
 from densezoo.data.views import Augmentation, to_views
 from densezoo.data.workers import POLL, Pulse, Travelling, arrived, to_travel, watched_batches, without_lost_connections
 from densezoo.errors import DatasetError, DensezooError, ImageError
@@ -31,7 +31,8 @@ from densezoo.types import Protocol
 TRIED = 12  # images on which faster ways are compared before a run
 NO_LABEL = -1  # pads sets of labels to the same length
 
-OnError = Literal["stop", "count-wrong"]
+OnError = Literal["stop", "count-wrong", "skip"]  # skip: in predictions, which count nothing
+_WARNINGS = {"count-wrong": "counted wrong", "skip": "skipped"}
 View: TypeAlias = "Prepared | ImageError"  # an image, or the error if it can't be read
 
 #: (index, the image under each protocol, its right labels)
@@ -129,6 +130,7 @@ class ImagePixels(Dataset[object]):
                 own = partial(decode, content, protocol, location)
                 decoder = self.faster and self.faster.decoder
                 decoded[decoding] = decoder.decode(content, protocol, location, own) if decoder else own()
+            check_size(decoded[decoding], protocol, location)
             pixels = to_views(decoded[decoding], protocol, views) if views else cropped(decoded[decoding], protocol)
             return Prepared(pixels, isinstance(content, bytes) and is_truncated(content, protocol))
 
@@ -280,7 +282,7 @@ def batches_by_protocol(
     )
     with closing(watched_batches(loader, pulse)) as loaded_batches:
         for loaded in loaded_batches:
-            warn_of(errors_in(loaded, on_error))
+            warn_of(errors_in(loaded, on_error), on_error)
             yield loaded
 
 
@@ -302,14 +304,15 @@ def errors_in(loaded: list[Batch] | DensezooError, on_error: OnError) -> list[Im
     return errors
 
 
-def warn_of(errors: Sequence[ImageError]) -> None:
-    """Warn of images that are counted wrong.
+def warn_of(errors: Sequence[ImageError], on_error: OnError) -> None:
+    """Warn of images that can't be read.
 
     Args:
         errors: why they can't be read.
+        on_error: what becomes of them.
     """
     for error in errors:
-        logging.getLogger("densezoo").warning("warning: counted wrong: %s", error)
+        logging.getLogger("densezoo").warning("warning: %s: %s", _WARNINGS[on_error], error)
 
 
 def _begin_worker(uses_opencv: bool, worker: int) -> None:

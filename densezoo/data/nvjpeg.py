@@ -175,7 +175,7 @@ def gpu_batches(
     with closing(watched_batches(loader, pulse)) as steps:
         for items in steps:
             loaded = collate(_items(items, images, protocols, device))
-            warn_of(errors_in(loaded, on_error))
+            warn_of(errors_in(loaded, on_error), on_error)
             assert not isinstance(loaded, DensezooError), "it would have been raised"
             yield loaded
 

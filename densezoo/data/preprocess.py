@@ -57,12 +57,17 @@ class Preprocess:
         location = str(image) if isinstance(image, (str, Path)) else f"this {type(image).__name__}"
         source = _read(Path(image)) if isinstance(image, (str, Path)) else image
         decoded = decode(source, self.protocol, location)
-        _check_size(decoded, self.protocol, location)
+        check_size(decoded, self.protocol, location)
         return normalise(to_pixels(decoded, self.protocol), self.protocol)
 
 
-def _check_size(image: Decoded, protocol: Protocol, location: str) -> None:
+def check_size(image: Decoded, protocol: Protocol, location: str) -> None:
     """Refuse an image that a network of small images can't have been meant for: a photograph for one of CIFAR.
+
+    Args:
+        image: of `densezoo.data.decoding.decode`.
+        protocol: that it is under.
+        location: of the image, for messages.
 
     Raises:
         ImageError: the protocol takes images as they are, and this one has another size than those it is for.

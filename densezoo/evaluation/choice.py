@@ -49,6 +49,19 @@ def first_pixels(
     return [_stacked(pixels[:CHECKED], protocol) for pixels, protocol in zip(found, protocols)]
 
 
+def pixels_of_the_size(images: ImageSet, protocol: Protocol) -> Tensor | None:
+    """A black image (1, C, H, W) of the size that a protocol gives; if it gives none, the first images.
+
+    Args:
+        images: the set; it is read only if the protocol leaves the size to the image.
+        protocol: of the run.
+    """
+    side = protocol.crop or protocol.image_size
+    if side is None:
+        return first_pixels(images, [protocol], None)[0]
+    return torch.zeros((1, len(protocol.channel_order), side, side), dtype=torch.uint8)
+
+
 def _stacked(pixels: Sequence[Tensor], protocol: Protocol) -> Tensor | None:
     """Images, or views of images, as one batch."""
     if pixels:

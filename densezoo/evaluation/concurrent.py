@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from densezoo.data.loading import Batch, ImagePixels, OnError, collate, errors_in, warn_of
 from densezoo.errors import DensezooError, ImageError
-from densezoo.evaluation.evaluator import records_of
-from densezoo.evaluation.metrics import Records
+from densezoo.evaluation.evaluator import Made, Make
 from densezoo.threads import in_order
 
 Loaded: TypeAlias = "list[Batch] | DensezooError"
@@ -92,46 +90,45 @@ class Groups:
         return (number + 1) % self.a_step == 0 or number + 1 == len(self)
 
 
-def scored_by_threads(
+def computed_by_threads(
     backends: Sequence[Callable[[Tensor], Tensor]],
     images: ImagePixels,
     groups: Groups,
     num_threads: int,
     on_error: OnError,
-    classes: Sequence[int] | None,
-) -> Generator[Records]:
-    """The records of every step, ordered as one thread alone would order them.
+    make: Make[Made],
+) -> Generator[list[Made]]:
+    """What is made of every step, one part a group, in the order in which one thread alone would make them.
 
     Args:
         backends: one for each protocol, which any number of threads may call.
         images: under each protocol.
         groups: how they are divided.
         num_threads: that decode and compute; 0: the calling thread alone.
-        on_error: an image that can't be read stops the run, or is counted wrong, with a warning.
-        classes: the only ones that count as answers; None: all.
+        on_error: an image that can't be read stops the run, or is left out of the pixels, with a warning.
+        make: takes the logits and the batches of a group, in the thread that computed them.
 
     Raises:
         ImageError, DatasetError: from the images.
-        EvaluationError: NaN or infinite logits; a thread waits too long for an image.
+        EvaluationError: a thread waits too long for an image.
     """
 
     def load(number: int) -> Loaded:
         return collate([images[position] for position in groups[number]])
 
-    def compute(loaded: Loaded) -> tuple[Records, list[ImageError]]:
+    def compute(loaded: Loaded) -> tuple[Made, list[ImageError]]:
         errors = errors_in(loaded, on_error)
         assert not isinstance(loaded, DensezooError), "it would have been raised"
         logits = [partial(backend, batch.pixels) for backend, batch in zip(backends, loaded)]
-        return records_of(logits, loaded, classes), errors
+        return make(logits, loaded), errors
 
-    parts: list[Records] = []
+    parts: list[Made] = []
     with _opencv_in_one_thread(images), closing(in_order(load, compute, len(groups), num_threads)) as results:
-        for number, (records, errors) in enumerate(results):
-            warn_of(errors)
-            parts.append(records)
+        for number, (made, errors) in enumerate(results):
+            warn_of(errors, on_error)
+            parts.append(made)
             if groups.is_last(number):
-                step = np.concatenate(parts)
-                yield step[np.argsort(step["protocol"], kind="stable")]
+                yield parts
                 parts = []
 
 

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from torch import Tensor
@@ -18,6 +19,9 @@ from densezoo.evaluation.record_log import RecordLog
 
 Logits = Callable[[], Tensor]  # gives the logits (N, num_classes) of a batch
 Begin = Callable[[Tensor], Logits]
+Made = TypeVar("Made")  # what is made of the logits of a few images: records, predictions
+#: (for each protocol a function that gives the logits of its batch's readable images, the batches) -> what is made.
+Make: TypeAlias = Callable[[Sequence[Logits], Sequence[Batch]], Made]
 ANEW = "start anew with --restart"
 
 
@@ -56,28 +60,25 @@ def remaining(
     return shard[done:]
 
 
-def scored(
-    backends: Sequence[Begin], steps: Generator[Sequence[Batch]], classes: Sequence[int] | None, ahead: int = 0
-) -> Generator[Records]:
-    """The records of every step.
+def computed(
+    backends: Sequence[Begin], steps: Generator[Sequence[Batch]], make: Make[Made], ahead: int = 0
+) -> Generator[Made]:
+    """What is made of every step.
 
     Args:
         backends: one for each protocol: pixels (N, C, H, W) -> a function that gives their logits (N, num_classes).
         steps: one batch for each protocol, of the same images; closed with this generator.
-        classes: the only ones that count as answers; None: all.
+        make: takes the logits and the batches of a step.
         ahead: steps that are begun before the logits of one are waited for.
-
-    Raises:
-        EvaluationError: NaN or infinite logits.
     """
     begun: deque[tuple[list[Logits], Sequence[Batch]]] = deque()
     with closing(steps):
         for batches in steps:
             begun.append(([_begin(*pair) for pair in zip(backends, batches)], batches))
             if len(begun) > ahead:
-                yield records_of(*begun.popleft(), classes)
+                yield make(*begun.popleft())
         while begun:
-            yield records_of(*begun.popleft(), classes)
+            yield make(*begun.popleft())
 
 
 def _begin(backend: Begin, batch: Batch) -> Logits:
@@ -90,7 +91,10 @@ def records_of(logits: Sequence[Logits], batches: Sequence[Batch], classes: Sequ
     Args:
         logits: functions that give those of each batch.
         batches: one for each protocol, of the same images.
-        classes: as of `scored`.
+        classes: the only ones that count as answers; None: all.
+
+    Raises:
+        EvaluationError: NaN or infinite logits.
     """
     return np.concatenate([_records(*pair, number, classes) for number, pair in enumerate(zip(logits, batches))])
 

@@ -60,10 +60,7 @@ def score(
         EvaluationError: a logit is NaN or infinite.
     """
     logits = logits.double().cpu()
-    if not torch.isfinite(logits).all():
-        raise EvaluationError(
-            "the model's output holds NaN or infinity: its weights or the device's arithmetic are broken"
-        )
+    check_finite(logits)
     if classes is not None:
         logits = mask_other_classes(logits, classes)
     if labels.ndim == 2:
@@ -84,6 +81,21 @@ def score(
     records["classes"][:, : first.shape[1]] = first.numpy()
     records["probabilities"][:, : first.shape[1]] = log_probabilities.gather(1, first).exp().numpy()
     return records
+
+
+def check_finite(logits: Tensor) -> None:
+    """Refuse logits of which one is NaN or infinite.
+
+    Args:
+        logits: of any shape.
+
+    Raises:
+        EvaluationError: one is.
+    """
+    if not torch.isfinite(logits).all():
+        raise EvaluationError(
+            "the model's output holds NaN or infinity: its weights or the device's arithmetic are broken"
+        )
 
 
 def counted_wrong(indices: Tensor, labels: Tensor, protocol: int = 0) -> Records:

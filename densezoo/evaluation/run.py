@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import logging
 import tempfile
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, nullcontext
@@ -15,22 +14,18 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 from torch import nn
 
-from densezoo.backends.base import EAGER, Backend, QueuedBackend, create_backend
-from densezoo.backends.views import begin_sum_over_views, sum_over_views
-from densezoo.data.cache import PixelCache
+from densezoo.backends.base import EAGER, Backend, create_backend
 from densezoo.data.contents import VerifiedImages
 from densezoo.data.images import ImageSet
-from densezoo.data.loading import ImagePixels, batches_by_protocol
 from densezoo.data.views import get_augmentation
 from densezoo.data.workers import lost_workers_named
 from densezoo.errors import ConfigError
 from densezoo.evaluation import distributed, state
 from densezoo.evaluation.choice import create_backends, first_pixels
-from densezoo.evaluation.concurrent import default_threads, groups_of, scored_by_threads
-from densezoo.evaluation.evaluator import log_steps, remaining, scored
-from densezoo.evaluation.faster import faster_ways
+from densezoo.evaluation.evaluator import log_steps, records_of, remaining
 from densezoo.evaluation.finish import finish, sum_over_processes
 from densezoo.evaluation.hashing import hashed
 from densezoo.evaluation.metrics import RECORD, Records
@@ -38,12 +33,12 @@ from densezoo.evaluation.options import RunOptions, StoreOptions
 from densezoo.evaluation.predictions import check_can_write
 from densezoo.evaluation.progress import progress
 from densezoo.evaluation.record_log import RecordLog
+from densezoo.evaluation.stream import stream
 from densezoo.files import check_writable
+from densezoo.protocols.own import under
 from densezoo.results.store import check_replaces, find_same, read_results
 from densezoo.types import Architecture, EvalResult, Protocol, RunFacts
 
-AHEAD = 1  # steps that wait for a GPU while the next one is read and queued
-LOADERS = 2  # processes that decode for a backend that isn't concurrent
 SPARE = 1 << 20  # bytes that must be free for results, beside those for the state
 
 
@@ -101,7 +96,7 @@ def run(plan: Plan, store: StoreOptions) -> list[EvalResult]:
         if stored:
             images = hashed(images, store.show_progress)
             hashed_facts = dataclasses.replace(facts, dataset_fingerprint=images.fingerprint())
-            same = [find_same(stored, dataclasses.replace(hashed_facts, protocol=p.name)) for p in plan.protocols]
+            same = [find_same(stored, under(hashed_facts, protocol)) for protocol in plan.protocols]
             if None not in same:
                 results += [result for result in same if result]
                 continue
@@ -120,7 +115,7 @@ def _run_set(plan: Plan, images: ImageSet, facts: RunFacts, store: StoreOptions)
     with state.state_folder(store.out, facts.dataset) as folder:
         check_writable(folder, len(images) * len(protocols) * RECORD.itemsize + SPARE)
         for protocol in protocols if store.out else ():
-            check_replaces(folder.parent, dataclasses.replace(facts, protocol=protocol.name))
+            check_replaces(folder.parent, under(facts, protocol))
         if store.predictions:
             check_can_write(store.predictions)
         with state.opened(
@@ -159,58 +154,11 @@ def percentages(
 def _scored(
     backends: Sequence[Backend], images: VerifiedImages, unscored: range, options: RunOptions
 ) -> Generator[Records]:
-    """The records of every step: by threads that decode and compute, or by processes that decode and one caller."""
-    views = [partial(sum_over_views, backend) for backend in backends]
-    protocols, augmentation = [backend.protocol for backend in backends], get_augmentation(options.tta)
-    if any(protocol.decoder == "nvjpeg" for protocol in protocols):
-        yield from _scored_on_gpu(backends, images, unscored, options)
-        return
-    faster = faster_ways()
-    if (line := faster.tried(images, protocols, unscored)) and distributed.is_main():
-        logging.getLogger("densezoo").warning(line)
-    if all(backend.concurrent for backend in backends):
-        threads = default_threads() if options.workers is None else options.workers
-        cache = PixelCache(options.cache, images, augmentation) if options.cache else None
-        pixels = ImagePixels(images, protocols, unscored, augmentation, cache, faster=faster)
-        groups = groups_of(pixels, options.batch_size)
-        records = scored_by_threads(views, pixels, groups, threads, options.on_error, images.classes)
-    else:
-        steps = batches_by_protocol(
-            images,
-            protocols,
-            batch_size=options.batch_size,
-            workers=LOADERS if options.workers is None else options.workers,
-            indices=unscored,
-            pin=backends[0].device.type == "cuda",
-            on_error=options.on_error,
-            augmentation=augmentation,
-            cache_folder=options.cache,
-            faster=faster,
-        )
-        begin = [partial(begin_sum_over_views, backend) for backend in backends]
-        records = scored(begin, steps, images.classes, AHEAD if isinstance(backends[0], QueuedBackend) else 0)
-    with closing(records):
-        yield from records
-
-
-def _scored_on_gpu(
-    backends: Sequence[Backend], images: VerifiedImages, unscored: range, options: RunOptions
-) -> Generator[Records]:
-    """The records of every step, of images that the backends' GPU decodes."""
-    from densezoo.data.nvjpeg import gpu_batches  # imports torchvision
-
-    steps = gpu_batches(
-        images,
-        [backend.protocol for backend in backends],
-        backends[0].device,
-        batch_size=options.batch_size,
-        workers=LOADERS if options.workers is None else options.workers,
-        indices=unscored,
-        on_error=options.on_error,
-    )
-    begin, ahead = [partial(begin_sum_over_views, each) for each in backends], isinstance(backends[0], QueuedBackend)
-    with closing(scored(begin, steps, images.classes, AHEAD if ahead else 0)) as records:
-        yield from records
+    """The records of every step, ordered by protocol and image."""
+    with closing(stream(backends, images, unscored, options, partial(records_of, classes=images.classes))) as steps:
+        for parts in steps:
+            records = np.concatenate(parts)
+            yield records[np.argsort(records["protocol"], kind="stable")]
 
 
 def _check_gpu_decoding(protocols: Sequence[Protocol], options: RunOptions, device: str) -> None:

@@ -6,8 +6,6 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from functools import cache
 
-import torch
-
 from densezoo.families import family_of
 from densezoo.families.flops import CONVENTIONS, UNDEFINED, count_operations, flops
 from densezoo.types import Architecture, ModelSpec
@@ -19,7 +17,7 @@ def contradictions(spec: ModelSpec) -> Iterator[str]:
     Args:
         spec: the model.
     """
-    counted = _num_params(spec.architecture)
+    counted = _num_params(_sizes_alone(spec.architecture))
     if spec.num_params != counted:
         yield f"Metadata: Parameters is {spec.num_params:,}; {spec.config} builds {counted:,}"
     for convention, stated in spec.flops.items():
@@ -29,24 +27,37 @@ def contradictions(spec: ModelSpec) -> Iterator[str]:
         if convention not in CONVENTIONS:
             yield f"{error_prefix}: expected one of {', '.join((*CONVENTIONS, *UNDEFINED))}"
         elif spec.image_size is not None:
-            counted = flops(_operations(spec.architecture, spec.image_size), convention)
+            counted = flops(operations(spec.architecture, spec.image_size), convention)
             if stated != counted:
                 yield f"{error_prefix} is {stated:,}; {spec.config} takes {counted:,} at {spec.image_size} px"
 
 
+def operations(arch: Architecture, image_size: int) -> Mapping[str, int]:
+    """What `count_operations` counts of an architecture's network, counted once in a process.
+
+    Args:
+        arch: the network's.
+        image_size: side in pixels.
+    """
+    return _counted(_sizes_alone(arch), image_size)
+
+
+def _sizes_alone(arch: Architecture) -> Architecture:
+    """The architecture with the default dropout and epsilons, which change no parameter's shape and no operation."""
+    fields = dataclasses.fields(arch)
+    free = {field.name: field.default for field in fields if field.name == "drop_rate" or field.name.endswith("eps")}
+    return dataclasses.replace(arch, **free)
+
+
+@cache
 def _num_params(arch: Architecture) -> int:
+    import torch  # here, since what lists the index counts operations without it
+
     with torch.device("meta"):
         network = family_of(arch).network(arch, draw_weights=False)
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def _operations(arch: Architecture, image_size: int) -> Mapping[str, int]:
-    fields = dataclasses.fields(arch)
-    free = {field.name: field.default for field in fields if field.name == "drop_rate" or field.name.endswith("eps")}
-    same = dataclasses.replace(arch, **free)  # networks that differ only in these have the same operations
-    return _cached_operations(same, image_size)
-
-
 @cache
-def _cached_operations(arch: Architecture, image_size: int) -> Mapping[str, int]:
+def _counted(arch: Architecture, image_size: int) -> Mapping[str, int]:
     return count_operations(family_of(arch).computation(arch), image_size)

@@ -99,7 +99,6 @@ def hold_to_limits(path: Path, load: Callable[[Path], object]) -> bool:
         FormatError: it took too much memory, or, by this machine's pace, too long each of TRIES times.
         RuntimeError: it ended in anything but a DensezooError.
     """
-    allowed = SECONDS
     for _ in range(TRIES):
         Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
         before, start = _memory("VmRSS"), time.process_time()
@@ -112,7 +111,8 @@ def hold_to_limits(path: Path, load: Callable[[Path], object]) -> bool:
             raise RuntimeError(f"{path}: {error!r}") from error
         seconds, grown = time.process_time() - start, _memory("VmHWM") - before
         too_much = grown > TIMES * path.stat().st_size + SLACK
-        allowed = SECONDS * max(1.0, _pace() / PACE)
+        slower = _pace() / PACE if seconds > SECONDS else 1.0  # not asked each time: most reads take less than it does
+        allowed = SECONDS * max(1.0, slower)
         if seconds <= allowed and not too_much:
             return loaded
         if too_much:

@@ -48,3 +48,13 @@ def formats_read() -> str:
     return ", ".join(
         each.title if same else f"{each.title} ({', '.join(each.extensions)})" for each, same in zip(FORMATS, plain)
     )
+
+
+def looks_like_a_file(name: str) -> bool:
+    """Whether a name is a path's, or ends as checkpoint files do.
+
+    Args:
+        name: as a user typed it.
+    """
+    ends = tuple(end for each in FORMATS for end in each.extensions)
+    return "/" in name or name.lower().endswith(ends)

@@ -55,7 +55,7 @@ class ParsedFiles:
         if key in self._kept:
             self._values[key] = self._kept[key]
         else:
-            from densezoo.index.yaml_files import parse_yaml  # here, because it is slow and seldom needed
+            from densezoo.yaml_files import parse_yaml  # here, because it is slow and seldom needed
 
             self._values[key] = parse_yaml(content, path)
         return self._values[key]

@@ -85,7 +85,7 @@ def model_cards(specs: Iterable[ModelSpec]) -> dict[str, str]:
     by_arch = by_architecture(specs)
     cards = {"index.md": _index(by_arch)}
     cards |= {f"{arch}.md": model_card(arch, own) for arch, own in by_arch.items()}
-    pictures = {f"{arch}.svg": diagram(arch, own[0].architecture, _image_size(own[0])) for arch, own in by_arch.items()}
+    pictures = {f"{arch}.svg": diagram(arch, own[0].architecture, image_size(own[0])) for arch, own in by_arch.items()}
     return cards | pictures
 
 
@@ -110,7 +110,7 @@ def model_card(arch: str, specs: Sequence[ModelSpec]) -> str:
     Args:
         specs: all its models; the examples use the first that has weights.
     """
-    first = next((spec for spec in specs if _usable(spec)), specs[0])
+    first = next((spec for spec in specs if spec.usable_weights), specs[0])
     family = family_of(first.architecture)
     channels, reductions = zip(*family.stages(first.architecture))
     return _CARD.substitute(
@@ -118,10 +118,10 @@ def model_card(arch: str, specs: Sequence[ModelSpec]) -> str:
         made=MADE,
         name=first.name,
         summary=family.summary(first.architecture),
-        image_size=_image_size(specs[0]),
+        image_size=image_size(specs[0]),
         models=_models(specs),
-        pretrained=", pretrained=True" if _usable(first) else "",
-        prediction=_prediction(first) if _usable(first) else _NO_WEIGHTS,
+        pretrained=", pretrained=True" if first.usable_weights else "",
+        prediction=_prediction(first) if first.usable_weights else _NO_WEIGHTS,
         protocol=first.protocol,
         channels=", ".join(map(str, channels)),
         reductions=", 1/".join(map(str, reductions)),
@@ -130,14 +130,13 @@ def model_card(arch: str, specs: Sequence[ModelSpec]) -> str:
     )
 
 
-def _image_size(spec: ModelSpec) -> int:
-    """Side in pixels of the images that its picture is drawn for."""
+def image_size(spec: ModelSpec) -> int:
+    """Side in pixels of the images that the picture of a model's architecture is drawn for.
+
+    Args:
+        spec: the model.
+    """
     return spec.image_size or PROTOCOLS[spec.protocol].crop or 224
-
-
-def _usable(spec: ModelSpec) -> bool:
-    """Whether densezoo can fetch and read a file of its weights."""
-    return any(not source.withdrawn and not source.not_loadable for source in spec.weights)
 
 
 def _models(specs: Sequence[ModelSpec]) -> str:

@@ -46,20 +46,29 @@ def describe(
         classes: what its outputs stand for; empty: nobody says.
         width: columns to fold at; None: no line is folded.
     """
-    usable = any(source.not_loadable is None and source.withdrawn is None for source in spec.weights)
-    use = (_USE + (_NAMES if classes else "") if usable else _NO_WEIGHTS).format(
-        name=spec.name, config=spec.config, protocol=spec.protocol, classes=spec.architecture.num_classes
-    )
     sections = {
-        "Architecture": _fold(_architecture(spec, classes), width, hanging=2),
+        "Architecture": _fold(architecture(spec, classes), width, hanging=2),
         "Files": "\n\n".join(_file(source, width) for source in spec.weights) or "None is published.",
         "Accuracy": _accuracies(accuracies, width),
         "How it was trained": _fold(_recipe(spec.recipe), width, hanging=2),
-        "How to use it": use,
+        "How to use it": usage(spec, classes),
     }
     text = [spec.name, _facts(spec, width)]
     text += [f"{title}\n{textwrap.indent(body, '  ')}" for title, body in sections.items() if body]
     return "\n\n".join(text)
+
+
+def usage(spec: ModelSpec, classes: Sequence[str] = ()) -> str:
+    """Commands and Python that use a model, or that train it where no file of it can be had.
+
+    Args:
+        spec: the model.
+        classes: what its outputs stand for; empty: nobody says.
+    """
+    words = _USE + (_NAMES if classes else "") if spec.usable_weights else _NO_WEIGHTS
+    return words.format(
+        name=spec.name, config=spec.config, protocol=spec.protocol, classes=spec.architecture.num_classes
+    )
 
 
 def _facts(spec: ModelSpec, width: int | None) -> str:
@@ -71,7 +80,7 @@ def _facts(spec: ModelSpec, width: int | None) -> str:
         "weights of": spec.port_of,
         "licence": spec.license,
         "paper": spec.paper,
-        "protocol": f"{spec.protocol}: {_steps(PROTOCOLS[spec.protocol])}",
+        "protocol": f"{spec.protocol}: {steps(PROTOCOLS[spec.protocol])}",
         "config": spec.config,
         "index": ", ".join(spec.metafiles),
         "not evaluable": spec.not_evaluable,
@@ -80,8 +89,12 @@ def _facts(spec: ModelSpec, width: int | None) -> str:
     return textwrap.indent(_fold("\n".join(lines), width, hanging=15), "  ")
 
 
-def _steps(protocol: Protocol) -> str:
-    """What a protocol does to an image, in a few words."""
+def steps(protocol: Protocol) -> str:
+    """What a protocol does to an image, in a few words.
+
+    Args:
+        protocol: the named preprocessing.
+    """
     if protocol.resize is None:
         return (
             f"images of {protocol.image_size} x {protocol.image_size} px as they are"
@@ -92,7 +105,13 @@ def _steps(protocol: Protocol) -> str:
     return f"{resizing(protocol)}{crop}"
 
 
-def _architecture(spec: ModelSpec, classes: Sequence[str]) -> str:
+def architecture(spec: ModelSpec, classes: Sequence[str] = ()) -> str:
+    """How a model's network is built, its size, its classes and its FLOPs, in lines.
+
+    Args:
+        spec: the model.
+        classes: what its outputs stand for; empty: nobody says.
+    """
     summary = family_of(spec.architecture).summary(spec.architecture).splitlines()
     lines = [line for line in summary if line and not line.startswith(">")]  # without the card's quotation
     lines.append(f"{spec.num_params:,} parameters, {spec.architecture.num_classes:,} classes{_some(classes)}.")
@@ -117,7 +136,7 @@ def _file(source: WeightSource, width: int | None) -> str:
     facts = [f"{source.framework} {source.format}", size, source.license]
     lines = [
         ", ".join(filter(None, facts)),
-        f"checked against: {_checks(source)}",
+        f"checked against: {checks(source)}",
         f"withdrawn: {source.withdrawn}" if source.withdrawn else "",
         f"not loadable: {source.not_loadable}" if source.not_loadable else "",
         f"from {source.converted_from}" if source.converted_from else "",
@@ -127,8 +146,12 @@ def _file(source: WeightSource, width: int | None) -> str:
     return "\n".join([*filter(None, [source.url, source.path, *source.mirrors]), textwrap.indent(details, "  ")])
 
 
-def _checks(source: WeightSource) -> str:
-    """What a fetched file is held against, with the digits of its hashes."""
+def checks(source: WeightSource) -> str:
+    """What a fetched file is held against, with the digits of its hashes.
+
+    Args:
+        source: the file.
+    """
     stated = ["its size"] if source.file_size is not None else []
     stated += map(str, source.stated_hashes)
     if not source.is_hashed and source.path is None:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from densezoo.errors import ResultError, suggestion
-from densezoo.results import protocol_tables, tables
+from densezoo.results import by_protocol, protocol_tables, tables
+from densezoo.results.recipe_tables import recipe_table
 from densezoo.results.speed_pages import SPEED_TABLES
 from densezoo.types import EvalResult, ModelSpec
 
@@ -18,7 +19,7 @@ _MARKER = re.compile(r"^(<!-- table: (.+?) -->\n).*?^(<!-- end of table -->)$", 
 
 #: {NAME of a marker: (index, stored results, folder of the document) -> its table}.
 TABLES: Mapping[str, Callable[[Specs, Results, str], str]] = {
-    "by-protocol": lambda specs, results, folder: tables.published_by_protocol("imagenet1k", specs, "lua_in1k"),
+    "by-protocol": lambda specs, results, folder: by_protocol.published_by_protocol("imagenet1k", specs, "lua_in1k"),
     "counts": lambda specs, results, folder: tables.counts(specs.values(), results),
     "best": lambda specs, results, folder: tables.best_table("imagenet1k", specs.values(), folder),
     "measured": lambda specs, results, folder: tables.measured_table(specs.values(), results, folder=folder, number=5),
@@ -30,6 +31,7 @@ TABLES: Mapping[str, Callable[[Specs, Results, str], str]] = {
     "protocols/evidence": lambda specs, results, folder: protocol_tables.evidence_list(),
     "protocols/published": lambda specs, results, folder: protocol_tables.published_pairs_table(specs),
     "protocols/measured": lambda specs, results, folder: protocol_tables.measured_pairs_table(specs.values(), results),
+    "training/recipes": lambda specs, results, folder: recipe_table(folder),
     **{name: lambda *_, table=table: table() for name, table in SPEED_TABLES.items()},
 }
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from densezoo.types import ModelSpec, ReportedResult
+from densezoo.types import EvalResult, ModelSpec, ReportedResult
 
 if TYPE_CHECKING:
-    from huggingface_hub import EvalResult
+    from huggingface_hub import EvalResult as HubResult
 
 #: {our name of a dataset: (the hub's, its title)}; others keep their names.
 _DATASETS = {"imagenet1k": ("imagenet-1k", "ImageNet-1k"), "cifar10": ("cifar10", "CIFAR-10")}
 _DATASETS |= {"cifar100": ("cifar100", "CIFAR-100"), "svhn": ("svhn", "SVHN")}
+TOP1, TOP5 = "Top 1 Accuracy", "Top 5 Accuracy"  # what the index on the hub calls them
 
 
 def hub_card(spec: ModelSpec, card: str) -> str:
@@ -23,48 +25,92 @@ def hub_card(spec: ModelSpec, card: str) -> str:
         card: its architecture's card in Markdown. Pictures and links into densezoo's repository are left out, since the
             hub has neither.
     """
+    figures = [entry for result in spec.reported for entry in _published(spec, result)]
+    datasets = {_dataset(result.dataset)[0] for result in spec.reported}
+    text = re.sub(r"^!\[[^\]]*\]\((?!https?:)[^)]*\)\n", "", card, flags=re.MULTILINE)
+    text = re.sub(r"\[([^\]]*)\]\((?!https?:)[^)]*\)", r"\1", text)
+    return _with_metadata(text, spec.name, spec.arch, (spec.license or "other").lower(), datasets, figures)
+
+
+def trained_hub_card(name: str, arch: str, result: EvalResult, card: str) -> str:
+    """The card of a trained network with the hub's metadata before it; the licence is its owner's to choose.
+
+    Args:
+        name: of the model.
+        arch: of its family, as a tag.
+        result: its evaluation: the model-index.
+        card: in Markdown; its pictures and links are of files that are published beside it.
+    """
+    figures = {TOP1: (result.top1, result.interval95), TOP5: (result.top5, result.interval95_top5)}
+    entries = [
+        _entry(
+            result.dataset,
+            result.protocol_label,
+            metric,
+            figure,
+            {"measured_by": "densezoo test", "images": result.num_samples, "interval95": list(interval)},
+        )
+        for metric, (figure, interval) in figures.items()
+    ]
+    return _with_metadata(card, name, arch, None, {_dataset(result.dataset)[0]}, entries)
+
+
+def _with_metadata(
+    card: str, name: str, arch: str, licence: str | None, datasets: Iterable[str], entries: Sequence[HubResult]
+) -> str:
     from huggingface_hub import ModelCardData  # here, because it takes a third of a second
 
     data = ModelCardData(
-        model_name=spec.name,
+        model_name=name,
         library_name="densezoo",
         pipeline_tag="image-classification",
-        license=(spec.license or "other").lower(),
-        tags=["image-classification", "densenet", spec.arch],
-        datasets=sorted({_dataset(result)[0] for result in spec.reported}),
+        license=licence,
+        tags=["image-classification", "densenet", arch],
+        datasets=sorted(datasets),
         metrics=["accuracy"],
-        eval_results=[entry for result in spec.reported for entry in _entries(spec, result)] or None,
+        eval_results=[*entries] or None,
     )
-    text = re.sub(r"^!\[[^\]]*\]\((?!https?:)[^)]*\)\n", "", card, flags=re.MULTILINE)
-    text = re.sub(r"\[([^\]]*)\]\((?!https?:)[^)]*\)", r"\1", text)
-    return f"---\n{data.to_yaml()}\n---\n\n{text}"
+    return f"---\n{data.to_yaml()}\n---\n\n{card}"
 
 
-def _entries(spec: ModelSpec, result: ReportedResult) -> list[EvalResult]:
-    """One entry of the hub's model-index for each figure of a result."""
-    from huggingface_hub import EvalResult
-
-    dataset, title = _dataset(result)
-    figures = {"Top 1 Accuracy": result.top1, "Top 5 Accuracy": result.top5}
+def _published(spec: ModelSpec, result: ReportedResult) -> list[HubResult]:
+    """One entry of the hub's model-index for each figure of a published result."""
+    args = {"published_by": result.published_by, "stated_in": result.where}
+    protocol = result.protocol or "protocol not known"
     return [
-        EvalResult(
-            task_type="image-classification",
-            task_name="Image Classification",
-            dataset_type=dataset,
-            dataset_name=title,
-            dataset_config=result.protocol or "protocol not known",
-            metric_type="accuracy",
-            metric_name=name,
-            metric_value=float(figure),
-            metric_args={"published_by": result.published_by, "stated_in": result.where},
-            source_name=result.published_by,
-            source_url=spec.code,
-        )
-        for name, figure in figures.items()
+        _entry(result.dataset, protocol, name, float(figure), args, (result.published_by, spec.code))
+        for name, figure in {TOP1: result.top1, TOP5: result.top5}.items()
         if figure is not None
     ]
 
 
-def _dataset(result: ReportedResult) -> tuple[str, str]:
-    name = result.dataset.rstrip("+")
-    return _DATASETS.get(name, (name, name))
+def _entry(
+    dataset: str,
+    protocol: str,
+    metric: str,
+    value: float,
+    args: Mapping[str, object],
+    source: tuple[str | None, str | None] = (None, None),
+) -> HubResult:
+    """One figure; the source is (name, address), of which the hub takes no name without an address."""
+    from huggingface_hub import EvalResult as HubResult
+
+    kind, title = _dataset(dataset)
+    return HubResult(
+        task_type="image-classification",
+        task_name="Image Classification",
+        dataset_type=kind,
+        dataset_name=title,
+        dataset_config=protocol,
+        metric_type="accuracy",
+        metric_name=metric,
+        metric_value=value,
+        metric_args=dict(args),
+        source_name=source[0],
+        source_url=source[1],
+    )
+
+
+def _dataset(name: str) -> tuple[str, str]:
+    """(the hub's name of a dataset, its title)."""
+    return _DATASETS.get(name.rstrip("+"), (name.rstrip("+"),) * 2)

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 
 from densezoo.data.layouts.imagenet_c import NAME as CORRUPTED
 from densezoo.index.listing import shown
+from densezoo.results.by_protocol import measured_by_protocol, published_by_protocol
 from densezoo.results.cells import base_dataset
 from densezoo.results.markdown import markdown
 from densezoo.results.tables import (
     best_table,
     corruption_table,
     dataset_rows,
-    measured_by_protocol,
     measured_table,
     older_table,
-    published_by_protocol,
     published_table,
 )
 from densezoo.types import EvalResult, ModelSpec

@@ -10,12 +10,12 @@ import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from functools import partial
-from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
+from densezoo.paths import sklearn_sample
 from densezoo.protocols import PROTOCOLS
 from densezoo.protocols.words import resampling
 from densezoo.results.tables import origin
@@ -46,8 +46,13 @@ class Picture:
     draw: Callable[[bytes, Facts], Image.Image]
 
 
-def _pixels(photograph: bytes, name: str) -> Image.Image:
-    """What the network gets under a protocol, before it is normalised, as an image."""
+def pixels(photograph: bytes, name: str) -> Image.Image:
+    """What the network gets under a protocol, before it is normalised, as an image.
+
+    Args:
+        photograph: an image file.
+        name: of the protocol.
+    """
     import numpy as np  # these three are not needed to see that a picture is up to date
 
     from densezoo.data.decoding import decode
@@ -58,7 +63,7 @@ def _pixels(photograph: bytes, name: str) -> Image.Image:
     if protocol.channel_order == "BGR":
         planes = planes[::-1]
     if planes.dtype != np.uint8:
-        planes = (planes * 255).round().clip(0, 255).astype(np.uint8)
+        planes = (planes * (255 / protocol.value_range)).round().clip(0, 255).astype(np.uint8)
     return Image.fromarray(np.ascontiguousarray(planes.transpose(1, 2, 0)))
 
 
@@ -72,12 +77,12 @@ def draw_comparison(corner: tuple[int, int], photograph: bytes, facts: Facts) ->
 
     figures = facts["top-1"]
     assert isinstance(figures, Mapping)
-    pixels = {name: _pixels(photograph, name) for name in _COMPARED}
-    first = next(iter(pixels.values()))
+    crops = {name: pixels(photograph, name) for name in _COMPARED}
+    first = next(iter(crops.values()))
     box = (*corner, corner[0] + _PATCH, corner[1] + _PATCH)
     step = _CELL + _GAP
     top, below = 74, 74 + 2 * step  # where the first row and the figures begin
-    canvas = Image.new("RGB", ((len(pixels) + 1) * step - _GAP, below + 58), "white")
+    canvas = Image.new("RGB", ((len(crops) + 1) * step - _GAP, below + 58), "white")
     draw = ImageDraw.Draw(canvas)
     canvas.paste(first, (0, top))
     draw.rectangle([box[0], top + box[1], box[2], top + box[3]], outline="white", width=2)
@@ -86,7 +91,7 @@ def draw_comparison(corner: tuple[int, int], photograph: bytes, facts: Facts) ->
         _text(draw, (0, top + step + 4 + 24 * line), words, 20, "dimgrey")
     for line, words in enumerate(("published top-1 of", f"one {_TRAINING.partition('.')[0]}")):
         _text(draw, (0, below + 24 * line), words, 20, "dimgrey")
-    for column, (name, own) in enumerate(pixels.items(), 1):
+    for column, (name, own) in enumerate(crops.items(), 1):
         left = column * step
         _text(draw, (left, 6), name, 26, "black")
         _text(draw, (left, 40), _how(name), 20, "dimgrey")
@@ -161,7 +166,7 @@ def drawn(picture: Picture, facts: Facts) -> bytes:
 
 def sample_photograph(name: str) -> bytes:
     """The file of one of scikit-learn's sample images, which are licensed CC BY (authors: its README.txt)."""
-    return (files("sklearn.datasets") / "images" / name).read_bytes()
+    return sklearn_sample(f"images/{name}").read_bytes()
 
 
 def _how(name: str) -> str:

@@ -51,8 +51,8 @@ def _agreement(largest: float) -> str:
     return f"Largest difference of a normalised value: {largest:g}" if largest else "Equal, bit for bit"
 
 
-def published_pairs_table(specs: Mapping[str, ModelSpec]) -> str:
-    """By how much the published top-1 of the same weights differs between protocols that differ in few steps.
+def published_pairs(specs: Mapping[str, ModelSpec]) -> list[dict[str, str]]:
+    """Rows of {column: text}: by how much published top-1 of the same weights differs between protocols of few steps.
 
     A row is a pair of protocols. Its change is the second's figure less the first's, over all trainings that have
     both; of several figures of a training under one protocol, the first in the index stands.
@@ -71,7 +71,12 @@ def published_pairs_table(specs: Mapping[str, ModelSpec]) -> str:
         if changes and len(steps) <= _MOST:
             rows.append((len(steps), _pair_cells(first, second, steps, changes)))
     rows.sort(key=lambda row: row[0])
-    return markdown([cells for _, cells in rows])
+    return [cells for _, cells in rows]
+
+
+def published_pairs_table(specs: Mapping[str, ModelSpec]) -> str:
+    """The rows of `published_pairs` in Markdown."""
+    return markdown(published_pairs(specs))
 
 
 def measured_pairs_table(specs: Iterable[ModelSpec], results: Iterable[EvalResult]) -> str:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from statistics import fmean
 
 from densezoo.backends.base import BACKENDS
 from densezoo.families import families
 from densezoo.index.listing import shown
-from densezoo.protocols import PROTOCOLS, get_protocol
-from densezoo.protocols.words import resampling
 from densezoo.results.accuracies import accuracies
 from densezoo.results.cells import (
     Notes,
@@ -204,74 +200,6 @@ def backends_table() -> str:
         for name, entry in BACKENDS.items()
     ]
     return markdown(rows)
-
-
-def published_by_protocol(dataset: str, specs: Mapping[str, ModelSpec], tag: str | None = None) -> str:
-    """The top-1 of the same weights under every protocol that somebody published one for; "" where there is none.
-
-    A column is a training of which there are ports: the weights and all their conversions. Where one protocol has
-    several figures, the first in the index stands.
-
-    Args:
-        tag: only trainings of that name after the dot; None: a table for each.
-    """
-    trainings: dict[str, dict[str, ReportedResult]] = {}
-    for spec in specs.values():
-        figures = trainings.setdefault(origin(spec, specs), {})
-        for result in spec.reported:
-            if result.dataset == dataset and result.protocol and result.top1 is not None and result.tta is None:
-                figures.setdefault(result.protocol, result)
-    ported = {origin(spec, specs) for spec in specs.values() if spec.port_of is not None}
-    by_tag: dict[str, dict[str, Mapping[str, ReportedResult]]] = {}
-    for name in sorted(ported):
-        if len(trainings[name]) > 1 and tag in (None, specs[name].tag):
-            by_tag.setdefault(specs[name].tag, {})[specs[name].arch] = trainings[name]
-    heading = "" if tag is not None else "`{}`:\n\n"
-    return "\n".join(heading.format(name) + _by_protocol(own) for name, own in by_tag.items())
-
-
-def _by_protocol(trainings: Mapping[str, Mapping[str, ReportedResult]]) -> str:
-    """One table of {architecture: its training's figures}: protocols down.
-
-    The protocol comes first whose figures are the highest above their columns' means, on average.
-    """
-    figures = {name: {protocol: _top1(own[protocol]) for protocol in own} for name, own in trainings.items()}
-    means = {name: fmean(own.values()) for name, own in figures.items()}
-    protocols = {protocol for own in trainings.values() for protocol in own}
-
-    def rank(protocol: str) -> tuple[float, str]:
-        return -fmean(own[protocol] - means[name] for name, own in figures.items() if protocol in own), protocol
-
-    rows = [
-        {
-            "protocol": f"`{protocol}`",
-            "how it resizes": resampling(get_protocol(protocol)),
-            **{name: percent(own[protocol].top1) if protocol in own else "" for name, own in trainings.items()},
-        }
-        for protocol in sorted(protocols, key=rank)
-    ]
-    return markdown(rows)
-
-
-def measured_by_protocol(dataset: str, specs: Iterable[ModelSpec], results: Iterable[EvalResult]) -> str:
-    """The same weights measured under several protocols, top-1; "" where there are no such weights.
-
-    A row is a model, and what else is unusual in how it was measured: the backend, the precision, views of an image.
-    One that was measured under a single protocol says nothing here and is left out.
-    """
-    measured: dict[str, dict[str, EvalResult]] = {}
-    stored = [r for r in results if r.dataset == dataset and r.subset is None]
-    for spec in specs:
-        for result in (r for r in stored if _is_of(r, spec, r.model)):
-            row = str(replace(result.conditions, protocol=spec.name))
-            measured.setdefault(row, {})[result.protocol] = result
-    rows = {name: own for name, own in measured.items() if len(own) > 1}
-    protocols = [name for name in PROTOCOLS if any(name in own for own in rows.values())]
-    cells = [
-        {"weights": name, **{p: f"{r.top1:.2f}{mark(r)}" if (r := own.get(p)) else "" for p in protocols}}
-        for name, own in rows.items()
-    ]
-    return markdown(cells) + legend(result for own in rows.values() for result in own.values()) if cells else ""
 
 
 def corruption_table(specs: Iterable[ModelSpec], results: Iterable[EvalResult]) -> str:

@@ -1,160 +1,170 @@
-"""Trains a network by a `Recipe`, with mmengine's Runner and an evaluation after each epoch."""
+"""One whole training run: a `Recipe` and a network -> the loop, its states, and what is trained in the end."""
 
 from __future__ import annotations
 
-import itertools
-import math
-from collections.abc import Callable, Mapping
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine import dist
-from mmengine.dataset import DefaultSampler
-from mmengine.hooks import Hook
-from mmengine.model import BaseModel
-from mmengine.runner import Runner
 from torch import Tensor, nn
-from torch.nn import functional
-from torch.utils.data import DataLoader
+from torch.nn.parallel import DistributedDataParallel
 
-from densezoo.errors import TrainingError
-from densezoo.training.data import TrainingImages
+from densezoo.errors import ConfigError
+from densezoo.evaluation import distributed
+from densezoo.families import family_of
+from densezoo.formats.detect import read_checkpoint
+from densezoo.training.averaging import Average
+from densezoo.training.data import TrainingImages, load_batches
+from densezoo.training.distillation import Teacher
+from densezoo.training.events import Observer
+from densezoo.training.keeper import FolderKeeper
+from densezoo.training.loop import Ingredients, Learner, Loop, Progress
+from densezoo.training.losses import get_loss
+from densezoo.training.mixing import mix
 from densezoo.training.optimisers import get_optimiser
-from densezoo.training.schedules import get_schedule
-from densezoo.types import Recipe
+from densezoo.training.parameters import parameter_groups
+from densezoo.training.sampling import Batches, process_seed
+from densezoo.training.schedules import learning_rate
+from densezoo.training.state import BEST, State, check_room
+from densezoo.training.sync_bn import synchronised
+from densezoo.types import Architecture, Recipe
 
-_NUMBERS = itertools.count(1)  # of the runs in this process
-
-
-class Classifier(BaseModel):  # type: ignore[misc]  # mmengine is untyped
-    """The model that the Runner trains: a network with its cross-entropy.
-
-    Args:
-        network: images (N, C, H, W) -> logits (N, classes).
-    """
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, images: Tensor, labels: Tensor, mode: str = "tensor") -> Tensor | dict[str, Tensor]:
-        """Logits, or with mode "loss" {"loss": the batch's mean cross-entropy}."""
-        logits: Tensor = self.network(images)
-        return {"loss": functional.cross_entropy(logits, labels)} if mode == "loss" else logits
+Evaluate = Callable[[nn.Module], Mapping[str, float]]
 
 
-class EvaluateHook(Hook):  # type: ignore[misc]
-    """Calls ``evaluate(network)`` after every epoch; stops a run whose loss is lost."""
-
-    def __init__(self, evaluate: Callable[[nn.Module], Mapping[str, float]]) -> None:
-        self.evaluate = evaluate
-
-    def after_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None
-    ) -> None:
-        if outputs is not None and not math.isfinite(loss := outputs["loss"].item()):
-            raise TrainingError(f"the loss is {loss} at iteration {runner.iter + 1}; lower train.lr")
-
-    def after_train_epoch(self, runner: Runner) -> None:
-        network = self._network(runner)
-        measures = self.evaluate(network)
-        network.train()
-        line = ", ".join(f"{name} {value:.2f}" for name, value in measures.items())
-        runner.logger.info(f"epoch {runner.epoch + 1}: {line}")
-
-    def _network(self, runner: Runner) -> nn.Module:
-        model = runner.model.module if hasattr(runner.model, "module") else runner.model
-        network: nn.Module = model.network
-        return network
-
-
-class ResumeHook(Hook):  # type: ignore[misc]
-    """Adds torch's random state and the run's facts to each checkpoint, and restores the random state on resuming.
-
-    Of mmengine's message hub only the list of kept checkpoints is written, because ``torch.load`` refuses the rest.
+@dataclass(frozen=True)
+class Run:
+    """What is trained, and how.
 
     Args:
-        facts: of the run (`densezoo.training.work_folder.run_facts`).
-    """
-
-    def __init__(self, facts: Mapping[str, Any]) -> None:
-        self.facts = facts
-        self.random: Mapping[str, Tensor] = {}
-
-    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        kept_checkpoints = {"keep_ckpt_ids": checkpoint["message_hub"]["runtime_info"]["keep_ckpt_ids"]}
-        checkpoint["message_hub"] = {"log_scalars": {}, "runtime_info": kept_checkpoints, "resumed_keys": {}}
-        checkpoint["run"] = dict(self.facts)
-        gpu = {"cuda": torch.cuda.get_rng_state()} if torch.cuda.is_available() else {}
-        checkpoint["random"] = {"cpu": torch.get_rng_state(), **gpu}
-
-    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        self.random = checkpoint["random"]
-        if not all(tensor.is_contiguous() for tensor in checkpoint["state_dict"].values()):
-            runner.model.to(memory_format=torch.channels_last)  # as an evaluation leaves it; dropout depends on it
-
-    def before_train_epoch(self, runner: Runner) -> None:
-        if "cpu" in self.random:
-            torch.set_rng_state(self.random["cpu"].cpu())
-        if "cuda" in self.random and torch.cuda.is_available():
-            torch.cuda.set_rng_state(self.random["cuda"].cpu())
-        self.random = {}
-
-
-def train(
-    network: nn.Module,
-    images: TrainingImages,
-    recipe: Recipe,
-    evaluate: Callable[[nn.Module], Mapping[str, float]],
-    work_dir: str | Path,
-    workers: int,
-    launcher: str,
-    facts: Mapping[str, Any],
-    resume_from: Path | None = None,
-) -> None:
-    """Train the network in place, measured after each epoch; logs and mmengine's checkpoints go to ``work_dir``.
-
-    Args:
-        evaluate: what to measure between epochs: network -> {name: value}.
+        network: densezoo's module, with the weights that training begins with; trained in place.
+        architecture: of the network.
+        images: to train on.
+        recipe: how.
+        device: "cpu", "cuda", ...
         workers: processes that decode images; 0: none but this one.
-        launcher: "none", "pytorch", "slurm" or "mpi" (mmengine's).
-        facts: of the run (`densezoo.training.work_folder.run_facts`), for its checkpoints.
-        resume_from: the checkpoint of such a run to go on from; None: begin at epoch 1.
-        eval_interval: epochs between evaluations, and between checkpoints.
+        evaluate: what to measure between epochs: network -> {name: value}; may change the network that it gets.
+        folder: of states and weights; it exists.
+        facts: of the run (`densezoo.training.work_folder.run_facts`), which its states hold.
+        write_weights: writes a network's weights to a file: (file, network, measures of it).
+        teacher: whose answers are imitated; None: none.
+        class_weights: float32 (classes,), of the loss; None: all 1.
+    """
+
+    network: nn.Module
+    architecture: Architecture
+    images: TrainingImages
+    recipe: Recipe
+    device: str
+    workers: int
+    evaluate: Evaluate
+    folder: Path
+    facts: Mapping[str, Any]
+    write_weights: Callable[[Path, nn.Module, Mapping[str, float]], None]
+    teacher: Teacher | None = None
+    class_weights: Tensor | None = None
+
+
+def train(run: Run, observers: Sequence[Observer], state: State | None = None) -> nn.Module:
+    """Train the network in place; return what is kept of it: its average if the recipe has one, else the network.
+
+    A run that ends when nothing gets better keeps the best evaluated weights, any other run the last ones.
+
+    Args:
+        run: what is trained, and how.
+        observers: are told of each step and epoch, in the main process.
+        state: to go on from; None: begin.
 
     Raises:
-        TrainingError: the loss is not finite.
+        TrainingError: the loss is not finite; the disk has no room for the states.
+        ConfigError, DatasetError: the images can't be shared out in batches.
+        KeyboardInterrupt: a signal came; the state is saved.
     """
-    loader = _loader(images, recipe, workers)
-    Runner(
-        model=Classifier(network),
-        work_dir=str(work_dir),
-        experiment_name=f"{Path(work_dir).name}_{next(_NUMBERS)}",  # mmengine refuses equal names in one process
-        train_dataloader=loader,
-        train_cfg={"by_epoch": True, "max_epochs": recipe.epochs},
-        optim_wrapper={"optimizer": get_optimiser(recipe.optimiser)(recipe)},
-        param_scheduler=get_schedule(recipe.schedule, recipe)(recipe, len(loader)),
-        default_hooks={
-            "logger": {"type": "LoggerHook", "interval": max(1, len(loader) // 4)},
-            # two, because mmengine removes the oldest before it writes: a run that is killed then keeps one
-            "checkpoint": {"type": "CheckpointHook", "interval": 1, "max_keep_ckpts": 2},
-        },
-        custom_hooks=[EvaluateHook(evaluate), ResumeHook(facts)],
-        load_from=None if resume_from is None else str(resume_from),
-        resume=resume_from is not None,
-        randomness={"seed": recipe.seed, "deterministic": True},
-        launcher=launcher,
-    ).train()
+    images = replace(run.images, images=run.images.images.for_shuffling())
+    progress = Progress() if state is None else Progress(**state.values["progress"])
+    rank, processes = distributed.rank(), distributed.world_size()
+    batches = Batches(images.images, run.recipe, progress.step, rank, processes)
+    with deterministic(run.device), distributed.processes_watched():
+        learner = make_learner(run, batches.steps_per_epoch)
+        torch.manual_seed(process_seed(run.recipe, rank))
+        keeper = FolderKeeper(run.folder, learner, run.facts, run.write_weights)
+        if state is not None:
+            keeper.restore(state)
+        check_room(run.folder, (run.recipe.keep + 2) * keeper.state(progress).size)
+        with closing(load_batches(images, batches, run.workers, pin=learner.device.type == "cuda")) as loaded:
+            told = list(observers) if distributed.is_main() else []
+            evaluate = partial(_measured, run)
+            Loop(learner, loaded, batches.steps_per_epoch, evaluate, keeper, told, progress).run()
+    if run.recipe.patience is not None:
+        learner.measured.load_state_dict(read_checkpoint(run.folder / BEST).tensors)
+    return learner.measured
 
 
-def _loader(images: TrainingImages, recipe: Recipe, workers: int) -> DataLoader[tuple[Tensor, int]]:
-    """Batches of this process's share of the images, in the order that the recipe's seed draws."""
-    return DataLoader(
-        images,
-        batch_size=max(1, recipe.batch_size // dist.get_world_size()),
-        sampler=DefaultSampler(images, shuffle=True, seed=recipe.seed),
-        num_workers=workers,
-        drop_last=False,
-        persistent_workers=workers > 0,
+def has_ended(state: State, recipe: Recipe) -> bool:
+    """Whether nothing is left to train.
+
+    Args:
+        state: of a run.
+        recipe: of the run.
+    """
+    return Progress(**state.values["progress"]).has_ended(recipe)
+
+
+@contextmanager
+def deterministic(device: str) -> Iterator[None]:
+    """Have torch compute the same bits each time while the block runs, on a CPU; a GPU takes the fastest algorithms.
+
+    Args:
+        device: that computes.
+    """
+    settings: Any = torch.utils.deterministic
+    before = torch.are_deterministic_algorithms_enabled(), settings.fill_uninitialized_memory
+    if device == "cpu":
+        torch.use_deterministic_algorithms(True)
+        settings.fill_uninitialized_memory = False  # it would write each new tensor once more
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0])
+        settings.fill_uninitialized_memory = before[1]
+
+
+def make_learner(run: Run, steps_per_epoch: int) -> Learner:
+    """The network with its optimiser and the recipe's ingredients, on the device, and wrapped for several processes."""
+    recipe, device = run.recipe, torch.device(run.device)
+    if device.type == "cuda" and device.index is None:
+        device = torch.device("cuda", torch.cuda.current_device())
+    if recipe.sync_bn and recipe.memory != "none" and distributed.world_size() > 1:
+        raise ConfigError(f"train.sync_bn and train.memory={recipe.memory!r} exclude each other; leave one out")
+    family_of(run.architecture).set_memory(run.network, recipe.memory)
+    layout = torch.channels_last if recipe.channels_last else torch.preserve_format
+    network = synchronised(run.network, device) if recipe.sync_bn and distributed.world_size() > 1 else run.network
+    network = network.to(device, memory_format=layout)  # type: ignore[call-overload]
+    groups = parameter_groups(network, recipe, run.architecture)
+    network.train()
+    weights = None if run.class_weights is None else run.class_weights.to(device)
+    ingredients = Ingredients(
+        mix=lambda images, labels, generator: mix(images, labels, run.architecture.num_classes, recipe, generator),
+        loss=get_loss(recipe.loss)(recipe, weights),
+        rate=lambda done: learning_rate(recipe, done, steps_per_epoch),
+        teacher=run.teacher,
     )
+    average = None if recipe.ema is None else Average(network, recipe.ema)
+    forward: nn.Module = torch.compile(network) if recipe.compile else network  # type: ignore[assignment]
+    if distributed.world_size() > 1:
+        forward = DistributedDataParallel(forward, [device] if device.type == "cuda" else None)
+    return Learner(network, forward, get_optimiser(recipe.optimiser)(groups, recipe), ingredients, recipe, average)
+
+
+def _measured(run: Run, network: nn.Module) -> Mapping[str, float]:
+    """What is measured of a copy of the network; the network and torch's random numbers stay as they are."""
+    device = next(network.parameters()).device
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        copied = copy.deepcopy(network)
+        family_of(run.architecture).set_memory(copied, "none")
+        return run.evaluate(copied)

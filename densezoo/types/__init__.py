@@ -19,12 +19,14 @@ from densezoo.types.computation import Computation, Freedom, Node, PoolFreedom
 from densezoo.types.experiment import Distillation, Experiment, Recipe, Start
 from densezoo.types.index import Figure, FileHash, ModelSpec, ReportedResult, WeightSource
 from densezoo.types.layer import Layer
+from densezoo.types.prediction import Answer, Prediction
 from densezoo.types.protocol import Protocol
-from densezoo.types.result import Calibration, Conditions, Coverage, EvalResult, KnownBy, RunFacts
+from densezoo.types.result import Calibration, Conditions, Coverage, EvalResult, KnownBy, OwnProtocol, RunFacts
 
 __all__ = [
     "LONE_MATRIX",
     "Accuracy",
+    "Answer",
     "Architecture",
     "Benchmark",
     "Calibration",
@@ -50,8 +52,10 @@ __all__ = [
     "ModelSpec",
     "NamedNetwork",
     "Node",
+    "OwnProtocol",
     "Param",
     "PoolFreedom",
+    "Prediction",
     "Protocol",
     "Recipe",
     "ReportedResult",

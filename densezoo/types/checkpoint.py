@@ -148,7 +148,7 @@ class ConversionReport:
         matched: how many tensors found their place.
         dropped: {kind: how many} that are no weights of the model.
         hints: where every choice that no tensor shows comes from: the file, the caller, the source's table.
-        protocol: the source's preprocessing, None where the table has none.
+        protocol: the preprocessing that the file states, or else the source's; None where the table has none.
         missing: names the network needs and the file lacks, as the source would write them.
         unexpected: names in the file that the network has no place for.
         mismatched: {name: (expected shape, found shape)}.

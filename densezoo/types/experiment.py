@@ -17,11 +17,13 @@ class Distillation:
         teacher: a name of the index, or a file of weights.
         weight: share of the loss that is the divergence from the teacher, 0 to 1.
         temperature: both networks' logits are divided by it.
+        protocol: the teacher's; None: what its file or the index says.
     """
 
     teacher: str
     weight: float = 0.5
     temperature: float = 1.0
+    protocol: str | None = None
 
 
 @dataclass(frozen=True)
@@ -52,24 +54,30 @@ class Recipe:
         batch_size: images an optimiser step, over all processes and accumulated batches.
         lr: the first learning rate.
         scale_lr: the batch size that lr is meant for; lr is multiplied by batch_size over this. None: lr as it is.
-        milestones: epochs after which the rate is multiplied by gamma; none: a cosine to zero.
+        milestones: epochs after which the rate is multiplied by gamma, in ``steps``.
         gamma: that factor.
-        momentum, nesterov, weight_decay: of SGD; weight_decay of every optimiser.
+        decay_epochs: epochs, or a fraction, between two such steps of a ``staircase``.
+        power: of a ``polynomial``; 1: a straight line.
+        momentum, nesterov: of the optimisers that have them; nesterov is not of rmsprop.
+        weight_decay: of every optimiser.
         augmentation: ``none``; ``pad_crop_flip``: 4-pixel zero padding, random crop, mirror (the paper's "+");
             ``resized_crop_flip``: random area and aspect ratio, mirror; ``resized_crop_colour_flip``: that with colour
             jitter and lighting (the authors' for ImageNet); ``shift``: 1-pixel zero padding, random crop.
         seed: of weights, order and augmentation.
-        optimiser: ``sgd``.
-        schedule: ``steps`` or ``cosine``; None: steps where there are milestones, otherwise a cosine.
+        optimiser: ``sgd``, ``adamw``, ``rmsprop``, ``lamb`` or ``muon``.
+        schedule: ``steps``, ``staircase``, ``cosine``, ``polynomial`` or ``one_cycle``; None: steps where there are
+            milestones, otherwise a cosine to min_lr.
         betas, eps: of the optimisers that have them; None: the optimiser's own.
         decay_norms: weight decay on norms and biases too, as the authors' code does; False: on the other weights alone.
         layer_decay: factor of the learning rate from one stage to the one before it; 1: the same rate everywhere.
         warmup_epochs: epochs over which the rate rises linearly from warmup_lr to lr; may be a fraction.
         warmup_lr: the rate at the first step.
-        min_lr: the rate at the last step of a schedule that falls smoothly.
-        policy: RandAugment, TrivialAugment or AutoAugment in timm's spelling ("rand-m7-n2-mstd0.5"); None: none.
+        min_lr: what the rate of a schedule that falls smoothly falls to.
+        policy: changes of an image that are drawn from a list (`densezoo.training.policies`): RandAugment, AutoAugment
+            or AugMix in timm's spelling ("rand-m7-n2-mstd0.5"), or torchvision's ``ta_wide`` (TrivialAugment), ``ra``,
+            ``imagenet``, ``cifar10`` or ``svhn`` (AutoAugment's); None: none.
         crop_scale: of a random area: the least and the largest share of the image.
-        erasing: share of the images in which a random rectangle is erased.
+        erasing: share of the images in which a random rectangle is filled with noise.
         repeats: how often an image stands in one epoch's order, each time augmented anew (repeated augmentation).
         image_size: pixels a side to train with; None: the protocol's crop.
         mixup, cutmix: alpha of the beta distribution; 0: none.
@@ -89,9 +97,13 @@ class Recipe:
         distillation: None: none.
         start: what fine-tuning begins with; None: random weights.
         evaluate_every: epochs between evaluations; the last epoch is always evaluated.
-        patience: evaluations without a better top-1 after which training ends; None: it doesn't.
+        patience: evaluations without a better top-1 (AUC, with a label_table) after which training ends; None: it
+            doesn't.
         save_every: optimiser steps between saved states; None: after each epoch alone.
         keep: the last so many states that are kept; the best evaluated weights are kept besides.
+        held_out: share of an own folder's images that are measured on and not trained on, where it has no val/.
+        label_table: CSV of several labels an image (`densezoo.data.layouts.label_table`), in the folder of the images
+            or beside; None: each image has one class.
     """
 
     epochs: int
@@ -100,6 +112,8 @@ class Recipe:
     scale_lr: int | None = None
     milestones: tuple[int, ...] = ()
     gamma: float = 0.1
+    decay_epochs: float | None = None
+    power: float = 1.0
     momentum: float = 0.9
     nesterov: bool = True
     weight_decay: float = 1e-4
@@ -140,6 +154,8 @@ class Recipe:
     patience: int | None = None
     save_every: int | None = None
     keep: int = 2
+    held_out: float = 0.2
+    label_table: str | None = None
 
 
 @dataclass(frozen=True)

@@ -234,6 +234,11 @@ class ModelSpec:
         return tuple(source for source in self.weights if source.not_loadable is None)
 
     @property
+    def usable_weights(self) -> tuple[WeightSource, ...]:
+        """The published files that can still be had, and that densezoo can read."""
+        return tuple(source for source in self.readable_weights if source.withdrawn is None)
+
+    @property
     def headline(self) -> ReportedResult | None:
         """The first top-1 of single views under the weights' own protocol, or else the first published result."""
         own = (r for r in self.reported if r.protocol == self.protocol and r.top1 is not None and r.tta is None)

@@ -203,10 +203,10 @@ def test_imagenet_c_is_a_task_for_each_of_its_sets(fresh: Settings, tmp_path: Pa
     ]
     assert str(tasks[0]) == f"{GOOD} on imagenet-c/fog/1, protocol caffe"
     settings = dataclasses.replace(fresh, data_roots=roots)
-    outcomes = list(sweep.sweep(tasks[:4], settings))
-    assert [outcome.result and outcome.result.subset for outcome in outcomes] == ["fog/1", "fog/1", "fog/5", "fog/5"]
-    assert len(read_results(fresh.out)) == 4
-    again = list(sweep.sweep(tasks[:4], settings))
+    outcomes = list(sweep.sweep(tasks[1:4:2], settings))
+    assert [outcome.result and outcome.result.subset for outcome in outcomes] == ["fog/1", "fog/5"]
+    assert len(read_results(fresh.out)) == 2
+    again = list(sweep.sweep(tasks[1:4:2], settings))
     assert all((outcome.result, outcome.error) == (None, None) for outcome in again)
     with pytest.raises(DatasetError, match="imagenet-c needs --data-root"):
         plan(GOOD, ["imagenet-c"], ["timm"])

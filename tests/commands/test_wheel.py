@@ -54,7 +54,7 @@ def test_the_demo_works(run: Run, site: Path, tmp_path: Path) -> None:
     assert sorted(site.rglob("*.json")) == before
 
 
-@pytest.mark.parametrize("options", [[], ["--check"]])
+@pytest.mark.parametrize("options", [[], pytest.param(["--check"], marks=pytest.mark.slow)])
 def test_making_tables_needs_a_clone(run: Run, site: Path, options: list[str]) -> None:
     done = run("make_tables", *options)
     assert done.returncode == 1

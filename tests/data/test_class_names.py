@@ -12,8 +12,9 @@ from timm.data.imagenet_info import ImageNetInfo
 from torchvision.models._meta import _IMAGENET_CATEGORIES
 
 from densezoo.data import class_names
-from densezoo.data.class_names import DIGITS, cifar_classes, imagenet_classes
+from densezoo.data.class_names import DIGITS, cifar_classes, imagenet_classes, read_class_names
 from densezoo.data.datasets import DATASETS, called
+from densezoo.errors import ConfigError
 
 TEXTS = sorted((Path(class_names.__file__).parent / "classes").glob("*.txt"))
 
@@ -72,3 +73,25 @@ def test_every_dataset_names_its_classes(name: str) -> None:
 def test_how_a_class_is_called(dataset: str, label: int, words: str) -> None:
     assert called(dataset, label) == words
     assert DIGITS[3] == "3"
+
+
+def test_a_user_s_own_names(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("great white shark\n\n  tench \n")
+    assert read_class_names(tmp_path / "names.txt") == ("great white shark", "tench")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "a").mkdir()
+    assert read_class_names(tmp_path) == ("a", "b")
+    (tmp_path / "train/z").mkdir(parents=True)
+    assert read_class_names(tmp_path) == ("z",)
+
+
+def test_what_holds_no_names(tmp_path: Path) -> None:
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\xfd")
+    (tmp_path / "empty").touch()
+    for name, message in [
+        ("missing", "missing: class names can't be read"),
+        ("binary", "class names can't be read"),
+        ("empty", "empty: no class names found; expected a name a line, or a folder of class folders"),
+    ]:
+        with pytest.raises(ConfigError, match=message):
+            read_class_names(tmp_path / name)

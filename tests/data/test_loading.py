@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import connection, reduction, resource_sharer
 from pathlib import Path
 
@@ -64,7 +64,10 @@ def test_images_of_several_sizes_need_a_resize(tmp_path: Path, random_image: Cal
     write(tmp_path / "0" / "a.png", encoded(random_image(32, 32), "PNG"))
     write(tmp_path / "1" / "b.png", encoded(random_image(40, 32), "PNG"))
     images = folder_images(tmp_path, "test", 2, None)
+    any_size = replace(get_protocol("cifar10"), image_size=None)
     with pytest.raises(DatasetError, match="images of several sizes in one batch.*use a protocol that resizes"):
+        list(batches(images, any_size, batch_size=2, workers=0, indices=range(2)))
+    with pytest.raises(ImageError, match=r"b\.png: has 40 x 32 pixels; protocol cifar10 takes images of 32 x 32"):
         list(batches(images, get_protocol("cifar10"), batch_size=2, workers=0, indices=range(2)))
     (batch,) = batches(images, get_protocol("torchvision"), batch_size=2, workers=0, indices=range(2))
     assert batch.pixels.shape == (2, 3, 224, 224)

@@ -48,7 +48,7 @@ class Numbers(Dataset[int]):
         if index in (0, 5) and self.fault == "stops":
             threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGSTOP)).start()
         if self.fault == "slow":
-            time.sleep(0.7)
+            time.sleep(0.45)
         return index
 
 
@@ -65,7 +65,7 @@ def losing(items: list[int]) -> object:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "PATIENCE", 3.0)
+    monkeypatch.setattr(workers, "PATIENCE", 2.0)
 
 
 def loaded(fault: str, collate: Callable[[list[int]], object] = torch.tensor) -> Generator[torch.Tensor]:
@@ -109,7 +109,7 @@ def test_a_worker_killed_while_its_batch_is_fetched_is_one_message(monkeypatch: 
 
 @pytest.mark.usefixtures("impatient")
 def test_a_worker_that_hangs_is_not_waited_for() -> None:
-    with pytest.raises(EvaluationError, match="no process that decodes images has read one for 3 s: one hangs"):
+    with pytest.raises(EvaluationError, match="no process that decodes images has read one for 2 s: one hangs"):
         list(loaded("hangs"))
     for child in multiprocessing.active_children():
         child.join(10)
@@ -123,7 +123,7 @@ def test_a_worker_that_stops_after_it_has_sent_is_not_waited_for() -> None:
         next(batches)
         threading.Timer(20, resume_all).start()  # or this test would wait for ever where the run does
         time.sleep(1.5)
-        with pytest.raises(EvaluationError, match="for 3 s: one hangs"):
+        with pytest.raises(EvaluationError, match="for 2 s: one hangs"):
             list(batches)
 
 

@@ -27,7 +27,7 @@ from densezoo import api
 from densezoo.backends import base
 from densezoo.data.loading import ImagePixels
 from densezoo.errors import DatasetError, ImageError
-from densezoo.evaluation import concurrent, record_log, run
+from densezoo.evaluation import concurrent, record_log, stream
 from densezoo.evaluation.concurrent import Groups, group_size
 from densezoo.evaluation.metrics import RECORD
 from densezoo.types import Coverage, EvalResult
@@ -160,7 +160,7 @@ def test_an_image_that_changes_meanwhile(evaluate: Evaluate, tmp_path: Path, mon
         (tmp_path / "val" / BROKEN).write_bytes((tmp_path / "val" / "a/1.png").read_bytes())
         return ImagePixels(*arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(run, "ImagePixels", changing)
+    monkeypatch.setattr(stream, "ImagePixels", changing)
     with pytest.raises(DatasetError, match=f"(?s){BROKEN}: is no longer what it was.*10 of 12 images are kept"):
         evaluate(backend="unsteady", workers=3)
 

@@ -12,7 +12,7 @@ from examples import example_images
 from densezoo.data.loading import Batch
 from densezoo.errors import EvaluationError, ImageError
 from densezoo.evaluation.coverage import check_coverage
-from densezoo.evaluation.evaluator import log_steps, remaining, scored
+from densezoo.evaluation.evaluator import computed, log_steps, records_of, remaining
 from densezoo.evaluation.metrics import Counts, Measures, measure
 from densezoo.evaluation.progress import progress
 from densezoo.evaluation.record_log import RecordLog
@@ -39,7 +39,7 @@ def batch(indices: list[int], labels: list[int], unreadable: tuple[int, ...] = (
 
 def evaluated(log: RecordLog, batches: list[Batch], num_images: int, *, show_progress: bool = False) -> Measures:
     with progress("evaluating", num_images, show=show_progress) as advance:
-        records = scored([begin], ([b] for b in batches), None)
+        records = computed([begin], ([b] for b in batches), partial(records_of, classes=None))
         log_steps(records, log, example_images(num_images), advance)
     return measure(log, 7, num_images)[0]
 
@@ -67,7 +67,7 @@ def test_steps_that_are_begun_ahead_keep_their_order(ahead: int) -> None:
 
     steps = ([batch(list(range(i, 12)), [0] * (12 - i), (0,))] for i in range(9))
     counts = []
-    for number, records in enumerate(scored([begin_and_note], steps, None, ahead)):
+    for number, records in enumerate(computed([begin_and_note], steps, partial(records_of, classes=None), ahead)):
         assert records["index"].tolist() == list(range(number, 12))
         counts.append(len(begun))
     assert counts == [min(number + 1 + ahead, 9) for number in range(9)]

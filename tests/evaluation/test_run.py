@@ -240,30 +240,27 @@ class Endless(ImageSet):
         return np.full((8, 8), index % 255, np.uint8)
 
 torch.set_num_threads(1)
-number = int(sys.argv[1])
-images = Endless("", [str(i) for i in range(number)], [i % 10 for i in range(number)])
 experiment = load_config(api.DEMO[0])
 model, _ = api.load_checkpoint(api.DEMO[1])
 texts = ("model", "config", "weights_sha256", "dataset_fingerprint", "commit", "date")
 known = {"dataset": "endless", "versions": {}, "device": "cpu", "protocol": "digits"}
 facts = RunFacts(**dict.fromkeys(texts, ""), **known, backend="eager", precision="float32")
-store = StoreOptions(Path(sys.argv[2]), predictions=Path(sys.argv[2]) / "p.parquet")
+store = StoreOptions(Path(sys.argv[1]), predictions=Path(sys.argv[1]) / "p.parquet")
 options = RunOptions(50, workers=0)
 protocols = [get_protocol("digits")]
-(result,) = run(Plan(model, experiment.model, protocols, [None], lambda _: images, facts, options), store)
-assert result.num_samples == number
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+for number in (1_000, 10_000):
+    images = Endless("", [str(i) for i in range(number)], [i % 10 for i in range(number)])
+    (result,) = run(Plan(model, experiment.model, protocols, [None], lambda _: images, facts, options), store)
+    assert result.num_samples == number
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
 def test_memory_does_not_grow_with_the_images(tmp_path: Path) -> None:
     """Ten times the images, at most 4 MiB more: ids, labels and the certificate's counters. Pixels alone are 16 MiB."""
-    peaks = []
-    for number in (1_000, 10_000):
-        command = [sys.executable, "-c", MEMORY, str(number), str(tmp_path)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stderr
-        peaks.append(int(done.stdout) / 1024)
+    done = subprocess.run([sys.executable, "-c", MEMORY, str(tmp_path)], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    peaks = [int(line) / 1024 for line in done.stdout.splitlines() if line.isdecimal()]
     assert peaks[1] - peaks[0] < 4, peaks
 
 
@@ -274,9 +271,9 @@ def test_kill_minus_nine_and_resume(
     options = ("--device", "cpu", "--workers", 0, "--batch-size", 2)
     assert tool("test", config, checkpoint, *options, "--out", tmp_path / "undisturbed") == 0
     (reference,) = tmp_path.glob("undisturbed/*/*.json")
-    fixed = ("--kills", 3, "--reference", reference, "--out", tmp_path / "killed")
+    fixed = ("--kills", 2, "--reference", reference, "--out", tmp_path / "killed")
     assert tool("kill_and_resume", *fixed, "--", config, checkpoint, *options) == 0
-    assert "3 kills: " in capsys.readouterr().out
+    assert "2 kills: " in capsys.readouterr().out
     found, expected = (json.loads(path.read_text()) for path in (*tmp_path.glob("killed/*/*.json"), reference))
     for key in ("correct1", "correct5", "loss", "calibration_error", "coverage"):
         assert found[key] == expected[key]

@@ -7,16 +7,15 @@ from examples import example_result
 from densezoo.backends.base import BACKENDS
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.index.load import load_index
+from densezoo.results.by_protocol import measured_by_protocol
 from densezoo.results.cells import Notes
 from densezoo.results.tables import (
     backends_table,
     best_table,
     counts,
     dataset_rows,
-    measured_by_protocol,
     measured_table,
     older_table,
-    published_by_protocol,
     published_table,
     top1_by_dataset,
 )
@@ -189,20 +188,6 @@ def test_another_backend_or_precision_hides_nothing() -> None:
         assert rows == {SPEC.name: ["74.43", "74.75"], f"{SPEC.name}+openvino": ["60.00", "61.00"]}
 
 
-def test_one_file_of_weights_under_several_protocols() -> None:
-    results = [
-        example_result(protocol="timm", top1=74.75),
-        example_result(),
-        example_result(tta="flip", top1=80.0),
-        example_result(protocol="caffe", weights_sha256="0" * 64),
-        example_result(dataset="imagenet-real", protocol="caffe"),
-    ]
-    header, row = cells(measured_by_protocol("imagenet1k", [SPEC], results))
-    assert header == ["weights", "torchvision", "timm"]
-    assert row == [SPEC.name, "74.43", "74.75"]
-    assert measured_by_protocol("imagenet1k", [SPEC], results[1:]) == ""
-
-
 def test_how_weights_are_known_is_shown_where_no_hash_is_published() -> None:
     unhashed = dataclasses.replace(SPEC, weights=(*SPEC.weights, WeightSource("torch", "safetensors")))
 
@@ -236,27 +221,6 @@ def test_every_model_with_weights_can_fill_its_cell() -> None:
         digits = sha256.digits if sha256 and all(stated) else ""
         result = example_result(model=name, weights_sha256=f"{digits:0<64}", weights_known_by=known_by)
         assert "74.43 (" in measured_table([spec], [result]), name
-
-
-def test_the_seven_published_accuracies_of_one_training() -> None:
-    header, *rows = cells(published_by_protocol("imagenet1k", SPECS, "lua_in1k"))
-    assert header == ["protocol", "how it resizes", "densenet121", "densenet161", "densenet169", "densenet201"]
-    figures = {row[0].strip("`"): row[2] for row in rows}
-    seven = {
-        "torch7": "75.0",
-        "keras": "74.972",
-        "mmpretrain": "74.96",
-        "caffe": "74.91",
-        "mxnet": "74.84",
-        "timm": "74.750",
-        "torchvision": "74.434",
-    }
-    assert {name: figure for name, figure in figures.items() if name in seven} == seven
-    assert next(iter(figures)) == "torch7"
-    order = list(figures)
-    assert order.index("mmpretrain") < order.index("timm") < order.index("torchvision")  # by all four columns
-    assert {row[0].strip("`"): row[1] for row in rows}["timm"] == "bicubic, Pillow, antialias"
-    assert published_by_protocol("imagenet1k", {SPEC.name: SPEC}) == ""
 
 
 def test_the_sentence_on_what_the_index_has() -> None:

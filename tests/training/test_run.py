@@ -1,17 +1,201 @@
+"""Whole trainings: ended at any moment and gone on with, they give the bits of the undisturbed one."""
+
 from __future__ import annotations
 
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from small_training import NAME, SMALL, STEPS, of_few_images, train
 
-from densezoo import api
-from densezoo.errors import TrainingError
+from densezoo.data.datasets import open_dataset
+from densezoo.data.images import Content, ImagesOfAnotherSet
+from densezoo.errors import ConfigError, DatasetError, ImageError, TrainingError
+from densezoo.formats.identity import file_sha256
+from densezoo.training.events import Step
+from densezoo.training.logs import JsonLines
+from densezoo.training.state import state_files
 
-CONFIG = api.DEMO[0]
-SHORT = {"train.epochs": 2, "model.growth_rate": 4, "model.block_config": (1, 1, 1)}
+#: All that has a state: dropout, mixup, an average, accumulated gradients, an optimiser with two moments.
+ALL = {
+    **SMALL,
+    "train.accumulate": 2,
+    "train.mixup": 0.5,
+    "train.cutmix": 1.0,
+    "train.ema": 0.9,
+    "train.optimiser": "adamw",
+    "train.lr": 0.01,
+    "train.warmup_epochs": 0.5,
+    "train.clip_grad": 1.0,
+    "train.repeats": 2,
+    "train.channels_last": True,
+    "train.save_every": 3,
+}
+
+
+class Killed(BaseException):
+    """Ends a training as a kill does: nothing is saved."""
+
+
+@pytest.fixture(autouse=True)
+def few_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    of_few_images(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The sha256 of the weights of a run that nothing disturbs, with all that has a state."""
+    with pytest.MonkeyPatch.context() as patch:
+        of_few_images(patch)
+        return file_sha256(train(tmp_path_factory.mktemp("undisturbed"), ALL))
+
+
+@pytest.fixture
+def at_step(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], None]], None]:
+    """Has something happen once, when a run has taken a step."""
+    on_step = JsonLines.on_step
+
+    def set_up(number: int, happens: Callable[[], None]) -> None:
+        def told(self: JsonLines, step: Step) -> None:
+            on_step(self, step)
+            if step.step == number:
+                monkeypatch.setattr(JsonLines, "on_step", on_step)
+                happens()
+
+        monkeypatch.setattr(JsonLines, "on_step", told)
+
+    return set_up
+
+
+def kill() -> None:
+    raise Killed
+
+
+def test_killed_in_the_middle_of_an_epoch(
+    undisturbed: str, at_step: Callable[[int, Callable[[], None]], None], tmp_path: Path
+) -> None:
+    for number, workers in ((2, 2), (5, 0), (9, 2)):
+        at_step(number, kill)
+        with pytest.raises(Killed):
+            train(tmp_path, ALL, resume=True, workers=workers)
+    assert list(state_files(tmp_path)) == [6, 8]
+    assert file_sha256(train(tmp_path, ALL, resume=True, workers=2)) == undisturbed
+    steps = [line for line in (tmp_path / "log.jsonl").read_text().splitlines() if '"event": "step"' in line]
+    assert len(steps) == 3 * STEPS
+
+
+@pytest.mark.parametrize(("number", "exact"), [(signal.SIGINT, 6), (signal.SIGTERM, 8)])
+def test_a_signal_saves_and_ends(
+    number: signal.Signals,
+    exact: int,
+    undisturbed: str,
+    at_step: Callable[[int, Callable[[], None]], None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    former = signal.signal(number, signal.default_int_handler)
+    try:
+        at_step(exact - 1, lambda: signal.raise_signal(number))
+        with pytest.raises(
+            KeyboardInterrupt, match=rf"step {exact}, after 1 whole epochs, is kept in .* --resume goes"
+        ):
+            train(tmp_path, ALL)
+    finally:
+        signal.signal(number, former)
+    assert file_sha256(train(tmp_path, ALL, resume=True)) == undisturbed
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+import pytest
+from small_training import of_few_images, train
+of_few_images(pytest.MonkeyPatch())
+train(Path({folder!r}), {overrides!r}, workers=2, resume=True)
+"""
+
+
+def killed_at_random(folder: Path, after: int, seconds: float) -> bool:
+    """Train in a process of its own, and end it by SIGKILL some time after a step is saved; whether it was running."""
+    program = PROGRAM.format(tests=str(Path(__file__).parent.parent), folder=str(folder), overrides=ALL)
+    process = subprocess.Popen([sys.executable, "-c", program], env={**os.environ, "OMP_NUM_THREADS": "1"})
+    while process.poll() is None and max(state_files(folder), default=0) < after:
+        time.sleep(0.01)
+    time.sleep(seconds)
+    running = process.poll() is None
+    process.kill()
+    process.wait()
+    return running
+
+
+def test_one_sigkill(undisturbed: str, tmp_path: Path) -> None:
+    killed_at_random(tmp_path, 3, 0.02)
+    assert file_sha256(train(tmp_path, ALL, resume=True)) == undisturbed
+
+
+@pytest.mark.slow
+def test_ten_sigkills_at_random_moments(undisturbed: str, tmp_path: Path) -> None:
+    moments = random.Random(0)
+    killed = 0
+    while killed < 10 and not (tmp_path / NAME).exists():
+        killed += killed_at_random(tmp_path, 0, moments.uniform(0.0, 4.0) * moments.random())
+    assert killed > 2
+    assert file_sha256(train(tmp_path, ALL, resume=True)) == undisturbed
 
 
 def test_a_lost_loss_stops_the_run(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match=r"the loss is (nan|inf) at iteration \d+; lower train.lr"):
-        api.train_config(CONFIG, work_dir=tmp_path, workers=0, device="cpu", overrides={**SHORT, "train.lr": 1e9})
-    assert not list(tmp_path.glob("*.safetensors"))
+    message = r"the loss is (nan|inf) at iteration 3; lower train.lr, or clip .* \(step [12], after 0 whole epochs, is"
+    with pytest.raises(TrainingError, match=message):
+        train(tmp_path, {**SMALL, "train.lr": 1e30, "train.warmup_epochs": 1, "train.save_every": 1})
+    with pytest.raises(TrainingError, match="the evaluation of epoch 1: the model's output holds NaN or infinity"):
+        train(tmp_path, {**SMALL, "train.lr": 1e30, "train.batch_size": 100}, overwrite=True)
+    assert not (tmp_path / NAME).exists()
+
+
+def test_early_stopping_keeps_the_best(tmp_path: Path) -> None:
+    path = train(tmp_path, {**SMALL, "train.epochs": 50, "train.patience": 1, "train.lr": 1e-9})
+    assert (tmp_path / "best.safetensors").read_bytes() == path.read_bytes()
+    assert (tmp_path / "log.jsonl").read_text().count('"event": "epoch"') == 2
+    train(tmp_path, {**SMALL, "train.epochs": 50, "train.patience": 1, "train.lr": 1e-9}, resume=True)
+
+
+def test_evaluations_are_as_rare_as_asked(tmp_path: Path) -> None:
+    train(tmp_path, {**SMALL, "train.evaluate_every": 2})
+    lines = [line for line in (tmp_path / "log.jsonl").read_text().splitlines() if '"event": "epoch"' in line]
+    assert ["top5" in line for line in lines] == [False, True, True]
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_half_precision_learns(precision: str, tmp_path: Path) -> None:
+    overrides = {**SMALL, "train.precision": precision, "train.epochs": 2}
+    first = file_sha256(train(tmp_path / "a", overrides))
+    assert first != file_sha256(train(tmp_path / "b", {**overrides, "train.precision": "float32"}))
+
+
+def test_images_that_can_t_be_trained_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DatasetError, match=r"100 training images, fewer than one batch of 101; give a smaller"):
+        train(tmp_path, {**SMALL, "train.batch_size": 101})
+    with pytest.raises(ConfigError, match="accumulate"):
+        train(tmp_path, {**SMALL, "train.accumulate": 5})
+    with pytest.raises(DatasetError, match=r"expected training images of all 12 classes, found none of classes 10, 11"):
+        train(tmp_path, {**SMALL, "model.num_classes": 12})
+
+    broken = open_dataset("digits", None, "train").ids[50]
+    real = ImagesOfAnotherSet.read
+
+    def read(self: ImagesOfAnotherSet, index: int) -> Content:
+        if self.ids[index] == broken:
+            raise ImageError(f"{broken}: can't be decoded")
+        return real(self, index)
+
+    monkeypatch.setattr(ImagesOfAnotherSet, "read", read)
+    for workers in (0, 2):
+        with pytest.raises(ImageError, match=f"{broken}: can't be decoded"):
+            train(tmp_path, workers=workers, resume=True)

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import pickle
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 import torch
+from small_training import CONFIG, NAME, SMALL, of_few_images, train
 
-from densezoo import api
 from densezoo.errors import ConfigError, TrainingError
 from densezoo.evaluation import run
 from densezoo.formats.identity import file_sha256
-
-CONFIG = api.DEMO[0]
-NAME = CONFIG.stem
-SMALL = {"train.epochs": 3, "model.growth_rate": 4, "model.block_config": (1, 1, 1), "model.drop_rate": 0.1}
+from densezoo.training import state, work_folder
 
 
-def train(folder: Path, overrides: Mapping[str, object] = SMALL, resume: bool = False, overwrite: bool = False) -> Path:
-    return api.train_config(
-        CONFIG, work_dir=folder, workers=0, device="cpu", overrides=overrides, resume=resume, overwrite=overwrite
-    )
+@pytest.fixture(scope="module", autouse=True)
+def few_images() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        of_few_images(patch)
+        yield
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -52,7 +50,8 @@ def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run, "percentages", percentages)
-        with pytest.raises(KeyboardInterrupt, match="epoch 2 is kept in .*: the same command with --resume goes on"):
+        kept = "step 12, after 2 whole epochs, is kept in .*: the same command with --resume goes on"
+        with pytest.raises(KeyboardInterrupt, match=kept):
             train(folder)
     return folder
 
@@ -65,14 +64,14 @@ def copy(tmp_path: Path) -> Callable[[Path], Path]:
 def test_a_folder_with_a_run_is_refused(
     finished: Path, interrupted: Path, tool: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for folder, state in (
-        (finished, "finished, its last whole checkpoint is of epoch 3: epoch_2.pth, epoch_3.pth, last_checkpoint, "),
-        (interrupted, "not finished, its last whole checkpoint is of epoch 2: epoch_1.pth, epoch_2.pth, last_checkp"),
+    for folder, reached in (
+        (finished, "finished, its last whole state is of step 12, after 3 whole epochs: step_00000008.state, "),
+        (interrupted, "not finished, its last whole state is of step 12, after 2 whole epochs: step_00000008.s"),
     ):
         before = contents(folder)
         assert tool("train", CONFIG, "--work-dir", folder, "--device", "cpu") == 1
         (line,) = capsys.readouterr().err.splitlines()
-        assert line.startswith(f"error: {folder}: there is a run in it already, {state}")
+        assert line.startswith(f"error: {folder}: there is a run in it already, {reached}")
         assert line.endswith(
             "Go on with it by --resume, or remove it and begin anew by --overwrite, or choose another --work-dir"
         )
@@ -81,37 +80,56 @@ def test_a_folder_with_a_run_is_refused(
 
 def test_going_on_gives_the_same_bits(finished: Path, interrupted: Path, copy: Callable[[Path], Path]) -> None:
     folder = copy(interrupted)
-    assert file_sha256(train(folder, resume=True)) == file_sha256(finished / f"{NAME}.safetensors")
-    assert sorted(path.name for path in folder.glob("epoch_*")) == ["epoch_2.pth", "epoch_3.pth"]
-    logs = sorted(folder.glob("*/*.log"))
-    assert "resumed epoch: 2" in logs[-1].read_text()
+    assert file_sha256(train(folder, resume=True)) == file_sha256(finished / NAME)
+    assert contents(folder) == {**contents(finished), "log.jsonl": file_sha256(folder / "log.jsonl")}
 
 
-def test_going_on_from_the_checkpoint_before_a_torn_one(
-    finished: Path, interrupted: Path, copy: Callable[[Path], Path]
+@pytest.mark.parametrize("damage", ["torn", "a bit", "empty"])
+def test_going_on_from_the_state_before_a_damaged_one(
+    damage: str, finished: Path, interrupted: Path, copy: Callable[[Path], Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = copy(interrupted)
-    torn = folder / "epoch_2.pth"
-    torn.write_bytes(torn.read_bytes()[:-1000])
-    with pytest.raises(TrainingError, match="its last whole checkpoint is of epoch 1"):
+    damaged = folder / "step_00000012.state"
+    content = bytearray(damaged.read_bytes())
+    content[-5000] ^= 1
+    damaged.write_bytes({"torn": bytes(content[:-1000]), "a bit": bytes(content), "empty": b""}[damage])
+    with pytest.raises(TrainingError, match="its last whole state is of step 8, after 2 whole epochs"):
         train(folder)
-    assert file_sha256(train(folder, resume=True)) == file_sha256(finished / f"{NAME}.safetensors")
+    if damage == "a bit":  # one of them is trained to the end
+        assert file_sha256(train(folder, resume=True)) == file_sha256(finished / NAME)
+    else:
+        assert work_folder.resumable(folder, {}) is not None
+    assert "step_00000012.state is torn or damaged: going on from step_00000008.state" in caplog.text
+
+
+def test_a_finished_run_is_not_begun_again(
+    finished: Path, copy: Callable[[Path], Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = copy(finished)
+    before = contents(folder)
+    train(folder, resume=True)
+    assert f"{folder}: the run is finished; there is nothing left to train" in caplog.text
+    for path in state.state_files(folder).values():
+        path.unlink()
+        del before[path.name]
+    train(folder, resume=True)
+    assert contents(folder) == before
 
 
 def test_resuming_a_finished_run_writes_the_network_anew(finished: Path, copy: Callable[[Path], Path]) -> None:
     folder = copy(finished)
-    (folder / f"{NAME}.safetensors").unlink()
-    assert file_sha256(train(folder, resume=True)) == file_sha256(finished / f"{NAME}.safetensors")
+    (folder / NAME).unlink()
+    assert file_sha256(train(folder, resume=True)) == file_sha256(finished / NAME)
 
 
 def test_resuming_where_there_is_no_run_begins_one(finished: Path, tmp_path: Path) -> None:
-    assert file_sha256(train(tmp_path / "new", resume=True)) == file_sha256(finished / f"{NAME}.safetensors")
+    assert file_sha256(train(tmp_path / "new", resume=True)) == file_sha256(finished / NAME)
 
 
 def test_another_run_is_not_gone_on_with(interrupted: Path, copy: Callable[[Path], Path]) -> None:
     folder = copy(interrupted)
     before = contents(folder)
-    with pytest.raises(TrainingError, match=r"epoch_2.pth: is of another run: train.epochs 3, here 4; train.lr 0.1"):
+    with pytest.raises(TrainingError, match=r"0012.state: is of another run: train.epochs 3, here 4; train.lr 0.1"):
         train(folder, {**SMALL, "train.epochs": 4, "train.lr": 0.2}, resume=True)
     assert contents(folder) == before
 
@@ -121,34 +139,38 @@ class Payload:
         return Path.touch, (Path("executed"),)
 
 
-def test_a_checkpoint_s_code_is_not_run(
-    interrupted: Path, copy: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    folder = copy(interrupted)
+def test_a_pickle_is_not_executed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    torch.save({"run": Payload()}, folder / "epoch_3.pth")
-    with pytest.raises(TrainingError, match=r"epoch_3.pth: damaged, or no checkpoint that this version of"):
-        train(folder, resume=True)
+    torch.save({"run": Payload()}, "step_00000012.state")
+    with pytest.raises(TrainingError, match=r"0012.state: no whole state to go on from; begin anew by --overwrite"):
+        train(tmp_path, resume=True)
     assert not Path("executed").exists()
     with pytest.raises(pickle.UnpicklingError):
-        torch.load(folder / "epoch_3.pth")
+        torch.load("step_00000012.state")
+
+
+def test_a_run_of_an_older_densezoo(tmp_path: Path) -> None:
+    (tmp_path / "epoch_3.pth").write_bytes(b"PK")
+    with pytest.raises(TrainingError, match=r"epoch_3.pth: is of a run of an older densezoo, whose checkpoints this"):
+        train(tmp_path, resume=True)
+    with pytest.raises(TrainingError, match="not finished, without a whole state: epoch_3.pth. Remove it and begin"):
+        train(tmp_path)
 
 
 def test_overwriting_removes_the_run_and_nothing_else(finished: Path, copy: Callable[[Path], Path]) -> None:
     folder = copy(finished)
-    (log,) = folder.glob("*/*.log")
-    own = {"notes.txt", "epoch_best.pth", "other.safetensors", f"{log.parent.name}/notes.txt", "20260101_000000/a.log"}
+    own = {"notes.txt", "epoch_best.pth", "other.safetensors", "step_3.state", ".hidden", "20260101_000000/a.log"}
     for name in own:
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(name)
-    (folder / "epoch_9.pth").write_text("of a longer run")
+    for name in ("epoch_9.pth", "last_checkpoint", "step_00000999.state", ".step_00000012.state.77-0123ab"):
+        (folder / name).write_text("of an older run, a longer one, one that was killed while it wrote")
     old = set(contents(folder)) - own
     path = train(folder, {**SMALL, "train.epochs": 1}, overwrite=True)
     after = contents(folder)
     assert own <= set(after)
-    assert {name for name in after if name.startswith("epoch_")} == {"epoch_1.pth", "epoch_best.pth"}
-    left = (old & set(after)) - {"last_checkpoint", path.name}
-    assert not left
+    assert old & set(after) == {"best.safetensors", "log.jsonl", path.name}
+    assert set(after) - old == own | {"step_00000004.state"}
     assert file_sha256(path) != file_sha256(finished / path.name)
     with pytest.raises(ConfigError, match="exclude each other"):
         train(folder, resume=True, overwrite=True)
@@ -165,17 +187,9 @@ def test_overwriting_waits_until_all_is_checked(finished: Path, copy: Callable[[
 def test_a_folder_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     for resume, overwrite in ((False, False), (True, False), (False, True)):
-        with pytest.raises(TrainingError, match="file: expected a folder for logs and checkpoints, found a file"):
+        with pytest.raises(TrainingError, match="file: expected a folder for logs and states, found a file"):
             train(tmp_path / "file", resume=resume, overwrite=overwrite)
     assert (tmp_path / "file").read_text() == "mine"
-
-
-def test_a_run_without_a_whole_checkpoint(tmp_path: Path) -> None:
-    (tmp_path / "epoch_1.pth").write_bytes(b"PK\3\4")
-    with pytest.raises(TrainingError, match=r"epoch_1.pth: no whole checkpoint to go on from; begin anew by --overw"):
-        train(tmp_path, resume=True)
-    with pytest.raises(TrainingError, match="not finished, without a whole checkpoint: epoch_1.pth. Remove it"):
-        train(tmp_path)
 
 
 def test_a_user_s_own_files_stay(finished: Path, copy: Callable[[Path], Path]) -> None:
@@ -183,12 +197,14 @@ def test_a_user_s_own_files_stay(finished: Path, copy: Callable[[Path], Path]) -
     for name in ("epoch_10_mine.pth", "epoch_3.backup.pth"):
         (folder / name).write_text("mine")
     train(folder, {**SMALL, "train.epochs": 1}, overwrite=True)
-    assert {"epoch_10_mine.pth", "epoch_3.backup.pth", "epoch_1.pth"} == {path.name for path in folder.glob("epoch_*")}
+    assert {"epoch_10_mine.pth", "epoch_3.backup.pth"} == {path.name for path in folder.glob("epoch_*")}
 
 
-def test_without_a_whole_checkpoint_no_resuming_is_offered(interrupted: Path, copy: Callable[[Path], Path]) -> None:
+def test_without_a_whole_state_no_resuming_is_offered(interrupted: Path, copy: Callable[[Path], Path]) -> None:
     folder = copy(interrupted)
-    for path in folder.glob("epoch_*.pth"):
+    for path in folder.glob("*.state"):
         path.write_bytes(b"torn")
-    with pytest.raises(TrainingError, match="without a whole checkpoint: .*Remove it and begin anew by --overwrite"):
+    with pytest.raises(TrainingError, match="without a whole state: .*Remove it and begin anew by --overwrite"):
         train(folder)
+    with pytest.raises(TrainingError, match=r"step_00000012.state: no whole state to go on from; begin anew by --o"):
+        train(folder, resume=True)

@@ -140,10 +140,12 @@ def engine(bits: int | None = None) -> Engine:
             widest that the processor has.
 
     Raises:
-        BackendError: there is no library, or the processor has no such instructions.
+        BackendError: there is no library, the processor has no such instructions, or WIDTH_VARIABLE is neither width.
     """
-    given = os.environ.get(WIDTH_VARIABLE)
-    bits = bits or (int(given) if given in ("256", "512") else None)
+    given = os.environ.get(WIDTH_VARIABLE, "")
+    if given not in ("", "256", "512"):
+        raise BackendError(f"{WIDTH_VARIABLE} is {given!r}; expected 256 (AVX2) or 512 (AVX-512), or leave it unset")
+    bits = bits or (int(given) if given else None)
     for width in (bits,) if bits else (512, 256):
         found = load().densezoo_engine(width)
         if found:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from densezoo.data.images import ArrayImages
 from densezoo.errors import DatasetError
+from densezoo.paths import sklearn_sample
 
 Opener: TypeAlias = Callable[[Path, str], ArrayImages]
 
@@ -31,13 +34,22 @@ def digits(split: str) -> ArrayImages:
     Args:
         split: "train", the first half, or "test".
     """
-    from sklearn.datasets import load_digits
-
-    data = load_digits()
-    pixels = np.rint(data.images * (255 / 16)).astype(np.uint8)
+    rows = np.loadtxt(sklearn_sample("data/digits.csv.gz"), delimiter=",")  # 64 pixels of 0 to 16 and the label
+    pixels = np.rint(rows[:, :64].reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
     half = slice(0, 898) if split == "train" else slice(898, None)
     ids = [f"{i:04d}" for i in range(len(pixels))]
-    return ArrayImages("sklearn.datasets.load_digits", ids[half], data.target[half].tolist(), pixels[half])
+    return ArrayImages("sklearn.datasets.load_digits", ids[half], rows[half, 64].astype(int).tolist(), pixels[half])
+
+
+def digits_32(split: str) -> ArrayImages:
+    """The same scans as a network of CIFAR's images takes them: 32x32, three equal channels; Pillow's bicubic filter.
+
+    Args:
+        split: as of `digits`.
+    """
+    scans = digits(split)
+    enlarged = [np.asarray(Image.fromarray(scan).resize((32, 32), Image.Resampling.BICUBIC)) for scan in scans.pixels]
+    return replace(scans, pixels=np.repeat(np.stack(enlarged)[..., None], 3, axis=-1))
 
 
 def cifar_python(class_name: str) -> Opener:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,22 +16,28 @@ from densezoo.data.layouts.folder import TarImages, tar_members
 from densezoo.errors import DatasetError, ImageError, MissingDependencyError
 
 _READING = threading.Lock()  # so that threads which come to the same row group don't each decompress it
+_row_groups: OrderedDict[tuple[object, ...], Any] = OrderedDict()  # those in memory, the last one used last
+SHUFFLED_BYTES = 1 << 28  # of row groups in the memory of each process that reads images in a shuffled order
 _LABEL_COLUMNS = ("label", "fine_label", "labels")  # fine_label: CIFAR-100's classes, beside its 20 superclasses
 
 
 @dataclass(frozen=True)
 class ParquetImages(ImageSet):
-    """Rows of parquet files; at most two row groups are in memory.
+    """Rows of parquet files.
 
     Args:
         column: of the images.
         rows: (file, row group, row in it) of each image.
         listed: the files' state when their rows were listed.
+        group_bytes: of the largest row group's images in memory.
+        groups_kept: row groups that stay in memory.
     """
 
     column: str
     rows: Sequence[tuple[str, int, int]]
     listed: Listed
+    group_bytes: int
+    groups_kept: int = 2
 
     @property
     def archives(self) -> Listed:
@@ -41,11 +47,17 @@ class ParquetImages(ImageSet):
     def random_access(self) -> bool:
         return False  # a row group is decompressed whole
 
+    def group_of(self, index: int) -> object:
+        return self.rows[index][:2]
+
+    def for_shuffling(self) -> ImageSet:
+        return replace(self, groups_kept=max(2, SHUFFLED_BYTES // max(1, self.group_bytes)))
+
     def read(self, index: int) -> bytes:
         file, group, row = self.rows[index]
         try:
             with _READING:
-                images = _row_group(file, stat_signature(file), group, self.column)
+                images = _row_group(file, stat_signature(file), group, self.column, self.groups_kept)
             content = images[row]["bytes"].as_py()
         except (OSError, ValueError, IndexError) as error:  # pyarrow's own errors are OSErrors and ValueErrors
             raise ImageError(f"{self.location_of(index)}: can't be read ({error})") from None
@@ -69,9 +81,18 @@ def _parquet() -> Any:
     return pyarrow.parquet
 
 
-@lru_cache(maxsize=2)
-def _row_group(file: str, state: tuple[int, ...], group: int, column: str) -> Any:
+def _row_group(file: str, state: tuple[int, ...], group: int, column: str, kept: int) -> Any:
     """A column of a row group; a file that has changed has another state, and is read anew."""
+    key = file, state, group, column
+    if key not in _row_groups:
+        _row_groups[key] = _read_row_group(file, group, column)
+    _row_groups.move_to_end(key)
+    while len(_row_groups) > kept:
+        _row_groups.popitem(last=False)
+    return _row_groups[key]
+
+
+def _read_row_group(file: str, group: int, column: str) -> Any:
     return _parquet().ParquetFile(file).read_row_group(group, columns=[column], use_threads=False).column(column)
 
 
@@ -117,10 +138,11 @@ def parquet_images(root: Path, split: str, class_names: ClassNames | None) -> Pa
     ids: list[str] = []
     labels: list[int] = []
     rows: list[tuple[str, int, int]] = []
-    column, listed = "", {}
+    column, listed, group_bytes = "", {}, 0
     for file in [root] if root.is_file() else shard_files(root, ".parquet", split):
         listed[str(file)] = stat_signature(file)
         column, label_column = _columns(file)
+        group_bytes = max(group_bytes, _largest_group(file))
         for group, row, path, label in _rows(file, column, label_column):
             number = len(ids)
             ids.append(names.get(label, "") + (PurePosixPath(path).name if path else f"{number:08d}"))
@@ -128,7 +150,13 @@ def parquet_images(root: Path, split: str, class_names: ClassNames | None) -> Pa
             rows.append((str(file), group, row))
     if not ids:
         raise DatasetError(f"{root}: holds no image; expected parquet files with one image in each row")
-    return ParquetImages(str(root), ids, labels, column, rows, listed)
+    return ParquetImages(str(root), ids, labels, column, rows, listed, group_bytes)
+
+
+def _largest_group(file: Path) -> int:
+    """The bytes of the largest row group, decompressed."""
+    metadata = _parquet().ParquetFile(file).metadata
+    return max((metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups)), default=0)
 
 
 def _columns(file: Path) -> tuple[str, str]:

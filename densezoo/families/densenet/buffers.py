@@ -44,7 +44,7 @@ class _WithHead(nn.Module):
         super().__init__()
         self.arch, self.features, self.classifier = network.arch, features, network.classifier
 
-    forward = DenseNet.forward
+    forward, forward_features, forward_head = DenseNet.forward, DenseNet.forward_features, DenseNet.forward_head
 
 
 @dataclass(frozen=True)

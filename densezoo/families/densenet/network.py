@@ -6,6 +6,7 @@ Densely Connected Convolutional Networks, Huang, Liu, van der Maaten, Weinberger
 
 from __future__ import annotations
 
+import dataclasses
 from collections import OrderedDict
 
 import torch
@@ -178,6 +179,7 @@ class DenseNet(nn.Module):
                 channels = transition_channels(channels, arch.reduction)
         modules["norm5"] = nn.BatchNorm2d(channels, eps=arch.bn_eps)  # torchvision's name, whatever the block count
         self.features = nn.Sequential(modules)
+        self.num_features = channels  # of `forward_features`
         self.classifier = nn.Linear(channels, arch.num_classes)
         if draw_weights:
             self._draw_weights()
@@ -190,11 +192,32 @@ class DenseNet(nn.Module):
                 nn.init.zeros_(module.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = functional.relu(self.features(x), inplace=True)
+        return self.forward_head(self.forward_features(x))
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """Images (N, in_chans, H, W) -> the last feature map (N, num_features, h, w), after norm and ReLU."""
+        return functional.relu(self.features(x), inplace=True)
+
+    def forward_head(self, x: Tensor) -> Tensor:
+        """The last feature map (N, num_features, h, w) -> logits (N, num_classes)."""
         pool = self.arch.head_pool
         x = functional.avg_pool2d(x, pool) if pool else functional.adaptive_avg_pool2d(x, (1, 1))
         logits: Tensor = self.classifier(torch.flatten(x, 1))
         return logits
+
+    def reset_classifier(self, num_classes: int) -> None:
+        """Draw a classifier for other classes.
+
+        Args:
+            num_classes: its rows; 0: none, so that the network gives its pooled features (N, num_features).
+        """
+        if num_classes == 0:
+            self.classifier = nn.Identity()  # type: ignore[assignment]
+            return
+        self.arch = dataclasses.replace(self.arch, num_classes=num_classes)
+        like = next(self.features.parameters())
+        self.classifier = nn.Linear(self.num_features, num_classes, device=like.device, dtype=like.dtype)
+        nn.init.zeros_(self.classifier.bias)
 
 
 NETWORK = DenseNet

@@ -6,6 +6,7 @@ names are timm's, and with the same weights so are the outputs.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import OrderedDict
 
 import torch
@@ -122,6 +123,7 @@ class RDNet(nn.Module):
             stages[str(stage)] = nn.Sequential(*steps, DenseStage(channels, stage, arch))
             channels += depth * growth_rate
         self.dense_stages = nn.Sequential(stages)
+        self.num_features = channels  # of `forward_features`
         self.head = Head(channels, arch)
         if draw_weights:
             self._draw_weights()
@@ -134,8 +136,31 @@ class RDNet(nn.Module):
                 nn.init.zeros_(module.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.dense_stages(self.stem(x)))
+        return self.forward_head(self.forward_features(x))
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """Images (N, in_chans, H, W) -> the last feature map (N, num_features, h, w)."""
+        features: Tensor = self.dense_stages(self.stem(x))
+        return features
+
+    def forward_head(self, x: Tensor) -> Tensor:
+        """The last feature map (N, num_features, h, w) -> logits (N, num_classes)."""
+        logits: Tensor = self.head(x)
         return logits
+
+    def reset_classifier(self, num_classes: int) -> None:
+        """Draw a classifier for other classes.
+
+        Args:
+            num_classes: its rows; 0: none, so that the network gives its pooled features (N, num_features), normed.
+        """
+        if num_classes == 0:
+            self.head.fc = nn.Identity()  # type: ignore[assignment]
+            return
+        self.arch = dataclasses.replace(self.arch, num_classes=num_classes)
+        like = next(self.stem.parameters())
+        self.head.fc = nn.Linear(self.num_features, num_classes, device=like.device, dtype=like.dtype)
+        nn.init.zeros_(self.head.fc.bias)
 
 
 NETWORK = RDNet

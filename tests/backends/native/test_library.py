@@ -59,6 +59,12 @@ def test_the_width_is_the_one_that_is_asked_for(monkeypatch: pytest.MonkeyPatch)
     assert library.engine().vector in (8, 16)
 
 
+def test_a_width_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(library.WIDTH_VARIABLE, "avx2")
+    with pytest.raises(BackendError, match="DENSEZOO_NATIVE_BITS is 'avx2'; expected 256"):
+        library.engine()
+
+
 def test_memory_begins_on_a_cache_line() -> None:
     for floats in (1, 100, 4097):
         memory = library.aligned(floats)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.io
 import torchvision.datasets
+from PIL import Image
 from sklearn.datasets import load_digits
 from small_imagenet import (
     write,
@@ -17,6 +19,7 @@ from small_imagenet import (
 from unusual_images import noise
 
 from densezoo.data.datasets import open_dataset
+from densezoo.data.layouts import arrays
 from densezoo.errors import DatasetError
 
 
@@ -65,6 +68,11 @@ def test_digits_are_the_two_halves_of_scikit_learn_s() -> None:
     pixels = np.stack([np.asarray(test.read(i)) for i in range(len(test))])
     assert np.array_equal(pixels, np.rint(data.images[898:] * 255 / 16))
     assert test.fingerprint() != train.fingerprint()
+
+
+def test_digits_are_read_without_importing_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    assert len(open_dataset("digits", None, "test")) == 899
 
 
 def write_cifar(root: Path, name: str, key: str, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
@@ -118,3 +126,13 @@ def test_svhn_as_its_authors_pack_it(tmp_path: Path, monkeypatch: pytest.MonkeyP
     images = open_dataset("svhn", tmp_path)
     assert list(images.labels) == [1, 0, 3, 9]  # SVHN writes the digit 0 as 10
     assert np.array_equal(images.read(1), pixels[..., 1])
+
+
+def test_digits_for_networks_of_larger_images() -> None:
+    """Three equal channels of 32x32, of the same scans in the same order."""
+    small, large = arrays.digits("test"), arrays.digits_32("test")
+    assert large.pixels.shape == (899, 32, 32, 3)
+    assert (large.ids, large.labels) == (small.ids, small.labels)
+    assert np.array_equal(large.pixels[..., 0], large.pixels[..., 2])
+    back = np.stack([np.asarray(Image.fromarray(scan[..., 0]).resize((8, 8))) for scan in large.pixels])
+    assert np.corrcoef(back.ravel(), small.pixels.ravel())[0, 1] > 0.98

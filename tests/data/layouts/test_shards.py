@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import json
 import time
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -56,14 +55,15 @@ def test_threads_read_each_row_group_once(tmp_path: Path, monkeypatch: pytest.Mo
     images = open_dataset("imagenet1k", parquet(tmp_path / "test-00000-of-00001.parquet", slice(0, 5)))
     expected = [images.read(i) for i in range(5)]
     read: list[tuple[object, ...]] = []
-    whole = shards._row_group.__wrapped__
+    shards._row_groups.clear()
+    whole = shards._read_row_group
 
     def noted(*arguments: Any) -> object:
         read.append(arguments)
         time.sleep(0.05)  # so that all threads come meanwhile
         return whole(*arguments)
 
-    monkeypatch.setattr(shards, "_row_group", lru_cache(maxsize=2)(noted))
+    monkeypatch.setattr(shards, "_read_row_group", noted)
     assert list(in_order(images.read, lambda content: content, 5, 4)) == expected
     assert len(read) == len(set(read)) == 3
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
@@ -100,3 +101,23 @@ def test_dropout_acts_in_training_only() -> None:
     assert torch.equal(model(images), model(images))
     model.train()
     assert not torch.equal(model(images), model(images))
+
+
+def test_features_and_head_as_timm_has_them() -> None:
+    """Of the same weights: the last map, its pooled form without a classifier, and a network of other classes."""
+    theirs: Any = timm.models.densenet.DenseNet(growth_rate=4, block_config=(1, 2)).eval()
+    ours = DenseNet(DenseNetArchitecture(4, (1, 2), 8)).eval()
+    ours.load_state_dict(theirs.state_dict())
+    images = torch.randn(INPUT, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        assert ours.num_features == theirs.num_features
+        assert torch.equal(ours.forward_features(images), theirs.forward_features(images))
+        assert torch.equal(ours.forward_head(ours.forward_features(images)), theirs(images))
+        for network in (ours, theirs):
+            network.reset_classifier(0)
+        assert torch.equal(ours(images), theirs(images))
+        ours.reset_classifier(7)
+        assert ours(images).shape == (2, 7)
+    assert ours.arch.num_classes == 7
+    assert ours.classifier.bias.eq(0).all()
+    assert ours.state_dict().keys() == DenseNet(DenseNetArchitecture(4, (1, 2), 8)).state_dict().keys()

@@ -94,3 +94,23 @@ def test_another_classifier_and_other_channels() -> None:
 def test_groups_and_channels_of_layers() -> None:
     depthwise = next(layer for layer in layers(SMALL) if layer.role == "layer.depthwise")
     assert (depthwise.in_channels, depthwise.out_channels, depthwise.kernel_size, depthwise.groups) == (16, 16, 7, 16)
+
+
+@torch.inference_mode()
+def test_features_and_head_as_timm_has_them() -> None:
+    """Of the same weights: the last map, its pooled form without a classifier, and a network of other classes."""
+    make: Any = timm.models.rdnet.RDNet
+    blocks = {"is_downsample_block": (None, True), "block_type": ("Block", "BlockESE"), "num_blocks_list": (1, 1)}
+    theirs = randomised(make(growth_rates=(8, 8), num_init_features=16, num_classes=5, **blocks))
+    ours = RDNet(RDNetArchitecture((8, 8), (1, 1), 16, downsample=(1,), attention=(1,), num_classes=5)).eval()
+    ours.load_state_dict(theirs.state_dict())
+    images = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    assert ours.num_features == theirs.num_features
+    assert torch.equal(ours.forward_features(images), theirs.forward_features(images))
+    assert torch.equal(ours.forward_head(ours.forward_features(images)), theirs(images))
+    ours.reset_classifier(0)
+    theirs.reset_classifier(0)
+    assert torch.equal(ours(images), theirs(images))
+    ours.reset_classifier(7)
+    assert ours(images).shape == (1, 7)
+    assert ours.arch.num_classes == 7

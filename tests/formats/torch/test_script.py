@@ -95,7 +95,7 @@ def test_a_frozen_module_is_refused(tmp_path: Path) -> None:
 WORDS = re.compile(r"\w+|[^\w\s]|\s+")
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_mutated_code_loads_or_is_refused(scripted: Path, tmp_path: Path, data: st.DataObject) -> None:
     """Words of the code put elsewhere, doubled or left out."""

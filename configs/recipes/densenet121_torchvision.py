@@ -1,0 +1,3 @@
+_base_ = "../_base_/imagenet1k_torchvision.py"
+
+model = dict(growth_rate=32, num_init_features=64, block_config=(6, 12, 24, 16))

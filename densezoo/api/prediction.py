@@ -1,0 +1,67 @@
+"""Predictions for images that a user names. Importing this imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from densezoo.api.names import check_names
+from densezoo.data.layouts.given import GivenImages, named_images
+from densezoo.types import Prediction
+
+if TYPE_CHECKING:
+    from densezoo.api.classifier import Classifier
+
+
+def predict(
+    model: str | Path,
+    images: Sequence[str | Path],
+    checkpoint: str | Path | None = None,
+    *,
+    topk: int = 5,
+    skip_unreadable: bool = False,
+    **options: Any,
+) -> Iterator[Prediction]:
+    """The first answers for each image, as they are made: ``for each in densezoo.predict("densenet121", ["a/"]): ...``.
+
+    Args:
+        model, checkpoint: as of `densezoo.Classifier`.
+        images: files, folders, uncompressed tars, shell patterns, URLs.
+        topk: how many answers an image gets at most.
+        skip_unreadable: an image that can't be read is warned of and has no answers; otherwise it is an error.
+        options: further arguments of `densezoo.Classifier`.
+
+    Raises:
+        DensezooError: a user's mistake; each kind of mistake has its own subclass.
+    """
+    classifier, found = prepare(model, images, checkpoint, **options)
+    with closing(classifier.predict(found, topk=topk, on_error="skip" if skip_unreadable else "stop")) as predictions:
+        yield from predictions
+
+
+def prepare(
+    model: str | Path,
+    images: Sequence[str | Path],
+    checkpoint: str | Path | None = None,
+    *,
+    standard_input: bytes = b"",
+    **options: Any,
+) -> tuple[Classifier, GivenImages]:
+    """The classifier and the images, with misspelt names and missing files refused before torch is imported.
+
+    Args:
+        model, images, checkpoint, options: as of `predict`.
+        standard_input: what "-" stands for among the images.
+
+    Raises:
+        DensezooError: as of `predict`.
+    """
+    protocol = options.get("protocol")
+    checked = {name: options[name] for name in ("device", "backend", "precision") if name in options}
+    check_names(names=None if protocol is None else [protocol], **checked)
+    found = named_images(images, standard_input)
+    from densezoo.api.classifier import Classifier  # here, because it imports torch
+
+    return Classifier(model, checkpoint, **options), found

@@ -1,0 +1,59 @@
+"""Writes the zoo as a static site."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from densezoo import __version__
+from densezoo.api.labels import known_names
+from densezoo.errors import ResultError
+from densezoo.index.load import load_index
+from densezoo.paths import RESULTS
+from densezoo.results.benchmarks import FOLDER, read_benchmarks
+from densezoo.results.site.pages import site_files
+from densezoo.results.site.zoo import Zoo
+from densezoo.results.store import read_results
+
+MARKER = ".densezoo-site"  # a file of a folder that this module wrote, and may replace
+
+
+def make_site(folder: str | Path, results: str | Path = RESULTS) -> Path:
+    """Write the index and the stored results as pages that a browser opens from disk; return the first page.
+
+    Args:
+        folder: of the site; one that is there is replaced whole, if it is empty or an older site.
+        results: folder of stored results, and of benchmarks in it.
+
+    Raises:
+        ResultError: the folder holds something else, or can't be written; a stored result is broken.
+    """
+    folder, results = Path(folder), Path(results)
+    if folder.exists() and not folder.is_dir():
+        raise ResultError(f"{folder}: expected a folder for the site, found a file; choose another path")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / MARKER).is_file():
+        raise ResultError(f"{folder}: holds files that no site of densezoo is made of; choose an empty or a new folder")
+    zoo = Zoo(load_index(), read_results(results), read_benchmarks(results / FOLDER), known_names, __version__)
+    files = site_files(zoo)
+    try:
+        _replace(folder.absolute(), files)
+    except OSError as error:
+        raise ResultError(f"{folder}: the site can't be written ({error.strerror}); choose another folder") from None
+    return folder / "index.html"
+
+
+def _replace(folder: Path, files: dict[str, bytes]) -> None:
+    """Write a new folder beside the old one and put it in its place."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as hidden:
+        new, old = Path(hidden, "new"), Path(hidden, "old")
+        for name, content in files.items():
+            path = new / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        (new / MARKER).write_text("Made by densezoo site; what is edited here is lost.\n", encoding="utf-8")
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)

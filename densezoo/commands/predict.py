@@ -1,0 +1,114 @@
+"""Classify pictures: class names and probabilities under the model's protocol.
+
+densezoo predict densenet121.tv_in1k cat.jpg folder/ 'more/**/*.png'
+densezoo predict CONFIG.py CHECKPOINT cat.jpg --json
+densezoo predict converted.safetensors - < cat.jpg
+
+Exit status: 0: every picture was classified; 1: an error, named on stderr;
+3: some can't be read, which --skip-unreadable names and leaves out.
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from densezoo.commands import options
+from densezoo.errors import ConfigError
+from densezoo.files import PREDICTIONS, written_as
+from densezoo.types import Prediction
+
+if TYPE_CHECKING:
+    from densezoo.data.images import ImageSet
+
+SKIPPED = 3  # exit status: some pictures can't be read
+FORMATS = ("table", "json", "csv", "dict")
+#: Options that are arguments of the same name of `densezoo.Classifier`.
+OPTIONS = ("protocol", "class_names", "device", "backend", "precision", "batch_size", "workers")
+
+
+def make_parser() -> ArgumentParser:
+    """The parser of the command's options."""
+    parser = options.make_parser(__doc__)
+    options.add_model(parser)
+    parser.add_argument(
+        "images", nargs="+", metavar="IMAGE", help="file, folder, tar, quoted pattern, URL; -: standard input"
+    )
+    parser.add_argument("--topk", type=options.positive, default=5, help="answers a picture (default: %(default)s)")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--format", choices=FORMATS, default="table", help="dict: {151: 'Chihuahua'} a picture")
+    for name in ("json", "csv"):
+        how.add_argument(f"--{name}", dest="format", action="store_const", const=name, help=f"--format {name}")
+    parser.add_argument("--parquet", type=Path, metavar="FILE.parquet", help="write a row an answer there, too")
+    parser.add_argument("--draw", type=Path, metavar="FOLDER", help="write each picture with its label there (or FILE)")
+    parser.add_argument("--skip-unreadable", action="store_true", help="name pictures that can't be read, and go on")
+    options.add_prediction_options(parser)
+    return parser
+
+
+def run(args: Namespace) -> int:
+    """Classify and print as the pictures are done; return the exit status."""
+    model, checkpoint, names = options.split_model(args.model, args.images)
+    if args.parquet:
+        written_as(args.parquet, "predictions", PREDICTIONS)
+    from densezoo.api.prediction import prepare
+
+    content = sys.stdin.buffer.read() if "-" in names else b""
+    given = {name: getattr(args, name) for name in OPTIONS}
+    classifier, images = prepare(
+        model,
+        names,
+        checkpoint,
+        standard_input=content,
+        overrides=args.cfg_options,
+        changes=options.protocol_changes(args),
+        **given,
+    )
+    from densezoo.results import predicted
+
+    on_error = "skip" if args.skip_unreadable else "stop"
+    predictions: Iterable[Prediction] = classifier.predict(images, topk=args.topk, on_error=on_error)
+    skipped: list[str] = []
+    predictions = _noted(predictions, skipped)
+    if args.parquet:
+        predictions = predicted.write_parquet(args.parquet, predictions, lambda: classifier.facts)
+    if args.draw:
+        predictions = _drawn(predictions, images, args.draw)
+    forms = {"json": predicted.as_json, "csv": predicted.as_csv, "dict": predicted.as_dicts}
+    if args.format == "table":
+        unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+        lines = predicted.table(predictions, lambda: classifier.facts, unicode)
+    else:
+        lines = forms[args.format](predictions, lambda: classifier.facts)
+    for line in lines:
+        print(line, flush=True)
+    return SKIPPED if skipped else 0
+
+
+def _noted(predictions: Iterable[Prediction], skipped: list[str]) -> Iterator[Prediction]:
+    """The predictions; the images without an answer are noted."""
+    for prediction in predictions:
+        if prediction.error is not None:
+            skipped.append(prediction.image)
+        yield prediction
+
+
+def _drawn(predictions: Iterable[Prediction], images: ImageSet, place: Path) -> Iterator[Prediction]:
+    """The predictions; of each that has an answer the picture is drawn."""
+    from densezoo.results.labelled import draw_label, drawn_path, write_picture
+
+    paths = [drawn_path(place, name, len(images) == 1) for name in images.ids]
+    if len(set(paths)) < len(paths):
+        raise ConfigError(f"{place}: two pictures would get the same name there; give each folder a --draw of its own")
+    for index, prediction in enumerate(predictions):
+        if prediction.answers:
+            write_picture(paths[index], draw_label(images.read(index), prediction))
+        yield prediction
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    return options.run(run, make_parser(), argv)

@@ -1,0 +1,100 @@
+"""A network of several labels an image, measured by the area under the ROC curve of each label."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from densezoo.backends.base import EAGER, create_backend
+from densezoo.data.images import ImageSet
+from densezoo.data.loading import batches_by_protocol
+from densezoo.errors import DatasetError, EvaluationError
+from densezoo.evaluation import distributed
+from densezoo.evaluation.auc import area_under_roc
+from densezoo.types import Architecture, Protocol
+
+
+def label_scores(
+    network: nn.Module, images: ImageSet, protocol: Protocol, architecture: Architecture, device: str, batch_size: int
+) -> NDArray[np.float64]:
+    """The logits of every image, (images, labels), the same in every process.
+
+    Args:
+        network: images (N, C, H, W), normalised -> logits.
+        images: the set.
+        protocol: of the images.
+        architecture: of the network.
+        device: "cpu", "cuda", ...
+        batch_size: images in a step of each process.
+
+    Raises:
+        EvaluationError: a logit is NaN or infinite.
+        ImageError: an image can't be read.
+    """
+    backend = create_backend(EAGER, network, architecture, protocol, device, "float32")
+    own, scores = (
+        distributed.shard(len(images)),
+        torch.zeros(len(images), architecture.num_classes, dtype=torch.float64),
+    )
+    steps = batches_by_protocol(images, (protocol,), batch_size=batch_size, workers=0, indices=own)
+    with closing(steps):
+        for (batch,) in steps:
+            scores[batch.indices] = backend(batch.pixels).double().cpu()
+    gathered: Sequence[tuple[range, Tensor]] = distributed.gather((own, scores[list(own)]))
+    for indices, part in gathered:
+        scores[list(indices)] = part
+    if not torch.isfinite(scores).all():
+        raise EvaluationError(
+            "the model's output holds NaN or infinity: its weights or the device's arithmetic are broken"
+        )
+    found: NDArray[np.float64] = scores.numpy()
+    return found
+
+
+def label_measures(
+    scores: NDArray[np.float64], label_sets: Sequence[Sequence[int]], names: Sequence[str]
+) -> dict[str, float]:
+    """{"auc": the mean over labels, "auc NAME": of each label, "auc NAME low" and "high": its 95 % interval}.
+
+    A label that all images have, or none, has no area and is left out.
+
+    Args:
+        scores: (images, labels).
+        label_sets: the labels of each image.
+        names: of the labels.
+    """
+    has = np.zeros(scores.shape, np.bool_)
+    for row, labels in zip(has, label_sets):
+        row[list(labels)] = True
+    areas = {name: area_under_roc(scores[:, i], has[:, i]) for i, name in enumerate(names)}
+    known = {name: area for name, area in areas.items() if area is not None}
+    measures = {"auc": float(np.mean([area.value for area in known.values()]))} if known else {}
+    for name, area in known.items():
+        measures |= {f"auc {name}": area.value, f"auc {name} low": area.low, f"auc {name} high": area.high}
+    return measures
+
+
+def check_measurable(images: ImageSet, names: Sequence[str]) -> Mapping[str, tuple[int, int]]:
+    """{label: (images with it, images without it)} of the labels that can't be measured, because one of both is 0.
+
+    Args:
+        images: of several labels each.
+        names: of the labels.
+
+    Raises:
+        DatasetError: no label can be measured.
+    """
+    sets = images.label_sets or ()
+    counts = np.bincount([label for labels in sets for label in labels], minlength=len(names)).tolist()
+    lacking = {name: (count, len(sets) - count) for name, count in zip(names, counts) if count in (0, len(sets))}
+    if len(lacking) == len(names):
+        raise DatasetError(
+            f"{images.location}: none of the labels {', '.join(names[:5])} tells the {len(sets)} images that are "
+            "measured on apart: all have it, or none; an AUC needs both"
+        )
+    return lacking

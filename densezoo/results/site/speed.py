@@ -1,0 +1,96 @@
+"""How fast models were measured to run, and under which conditions: only the same conditions can be compared."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from densezoo.results.speed_tables import OWN, fastest, rates
+from densezoo.results.statistics import Spread, spread
+from densezoo.types import Benchmark, ModelSpec
+
+IDLE = 0.1  # share of the cores' time that other processes take of a machine that counts as idle
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Images a second of a model with the fastest of densezoo's backends in float32.
+
+    Args:
+        model: as the benchmark names it: a model, an architecture or a config.
+        image_size: side in pixels.
+        rate: images a second: median, lowest and highest of the rounds.
+        backend: that was the fastest.
+        machine: CPU or GPU, instruction set, threads.
+        others: share of the cores' time, 0 to 1, that other processes took.
+        date: the day.
+    """
+
+    model: str
+    image_size: int
+    rate: Spread
+    backend: str
+    machine: str
+    others: float
+    date: str
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether hardly anything else ran on the machine."""
+        return self.others < IDLE
+
+    @property
+    def conditions(self) -> str:
+        """The machine and whether it was shared: figures under other conditions are not comparable."""
+        return f"{self.machine}, {'idle otherwise' if self.is_idle else 'busy with other work'}"
+
+
+def speeds(benchmarks: Iterable[Benchmark]) -> list[Speed]:
+    """The speeds of inference among stored benchmarks; those without a figure of densezoo's are left out.
+
+    Args:
+        benchmarks: of all kinds.
+    """
+    found = []
+    for each in benchmarks:
+        best = fastest(each)
+        if each.what == "inference" and best is not None:
+            threads = f"{each.threads} thread{'s' * (each.threads != 1)}"
+            found.append(
+                Speed(
+                    model=each.model,
+                    image_size=each.image_size,
+                    rate=spread(rates(each, best)),
+                    backend=best.name.removeprefix(OWN),
+                    machine=f"{each.machine.gpu or each.machine.cpu}, {each.instruction_set}, {threads}",
+                    others=each.load.others,
+                    date=each.date[:10],
+                )
+            )
+    return found
+
+
+def speeds_of(spec: ModelSpec, image_size: int | None, measured: Iterable[Speed]) -> list[Speed]:
+    """The speeds of a model's network at one image size, the least disturbed first.
+
+    Args:
+        spec: the model.
+        image_size: side in pixels; None: any.
+        measured: of `speeds`.
+    """
+    names = (spec.name, spec.arch, PurePosixPath(spec.config).stem)
+    own = [each for each in measured if each.model in names and image_size in (None, each.image_size)]
+    return sorted(own, key=lambda each: each.others)
+
+
+def comparable(measured: Sequence[Speed]) -> list[Speed]:
+    """Those on an idle machine under the conditions under which the most models were measured.
+
+    Args:
+        measured: of `speeds`.
+    """
+    idle = [each for each in measured if each.is_idle]
+    most = Counter(each.conditions for each in idle).most_common(1)
+    return [each for each in idle if most and each.conditions == most[0][0]]

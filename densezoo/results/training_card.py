@@ -1,0 +1,160 @@
+"""The card of a network that was just trained, ready to be published beside its file: what it is, scores and takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from string import Template
+
+from densezoo.families import family_of
+from densezoo.results.hub import trained_hub_card
+from densezoo.results.markdown import markdown
+from densezoo.types import Architecture, EvalResult
+
+_CARD = Template("""\
+<!-- Written by densezoo train. Choose a licence for the weights: a line "license: ..." in the block above. -->
+
+# $name
+
+$summary
+
+$file
+## Accuracy
+
+$accuracy
+$curves## Training
+
+```sh
+$command
+```
+
+$how
+
+$recipe
+## Use
+
+```python
+import densezoo
+
+model = densezoo.load_checkpoint("$path")[0].eval()
+batch = densezoo.get_protocol("$protocol")("image.png")[None]  # float32 (1, C, H, W), as the weights need it
+probabilities = model(batch).softmax(1)[0]
+```
+
+```sh
+densezoo test $path$data
+```
+
+$classes## Citation
+
+```bibtex
+$citation
+```
+""")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network that was just trained.
+
+    Args:
+        name: of the config.
+        path: of the weights' file, relative to the card.
+        size: of the file in bytes.
+        sha256: of the file.
+        architecture: of the network.
+        dataset, protocol: it was trained on, and under.
+        command: that trained it.
+        recipe: {field of `densezoo.types.Recipe`: value}.
+        started_from: whose weights it began with; None: random ones.
+        classes: what its outputs are called; empty: nobody says.
+        epochs, steps, seconds: of the training; seconds of its steps alone.
+        machine: it was trained on.
+        curves: picture of the training, relative to the card; None: there is none.
+    """
+
+    name: str
+    path: str
+    size: int
+    sha256: str
+    architecture: Architecture
+    dataset: str
+    protocol: str
+    command: str
+    recipe: Mapping[str, object]
+    started_from: str | None
+    classes: Sequence[str]
+    epochs: int
+    steps: int
+    seconds: float
+    machine: str
+    curves: str | None
+
+
+def training_card(trained: Trained, result: EvalResult, stored: str) -> str:
+    """The card in Markdown, after a block of YAML with huggingface.co's keys and the figures as its model-index.
+
+    Args:
+        trained: the network.
+        result: its evaluation.
+        stored: the result's file, relative to the card.
+    """
+    family = family_of(trained.architecture)
+    curves = f"![Loss, accuracy and learning rate of the training]({trained.curves})\n\n" if trained.curves else ""
+    card = _CARD.substitute(
+        name=trained.name,
+        summary=family.summary(trained.architecture),
+        file=markdown([{"file": trained.path, "bytes": f"{trained.size:,}", "sha256": trained.sha256}]),
+        accuracy=_accuracy(result, stored),
+        curves=curves,
+        command=trained.command,
+        how=_how(trained),
+        recipe=markdown([{"recipe": name, "": _word(value)} for name, value in trained.recipe.items()]),
+        path=trained.path,
+        protocol=trained.protocol,
+        data="" if trained.dataset == "digits" else " --data-root DATA",
+        classes=_classes(trained.classes),
+        citation=family.citation,
+    )
+    return trained_hub_card(trained.name, family.name, result, card)
+
+
+def _accuracy(result: EvalResult, stored: str) -> str:
+    """The figures, and what they were measured with."""
+    low, high = result.interval95
+    row = {
+        "dataset": result.dataset,
+        "protocol": result.protocol_label,
+        "top-1": f"{result.top1:.2f}",
+        "95 % interval": f"{low:.2f} to {high:.2f}",
+        "top-5": f"{result.top5:.2f}",
+        "images": f"{result.num_samples:,}",
+    }
+    on = f"{result.backend} in {result.precision} on {result.machine or result.device}"
+    return f"{markdown([row])}\nMeasured by `densezoo test` with {on}, {result.date[:10]}: [{stored}]({stored}).\n"
+
+
+def _how(trained: Trained) -> str:
+    """How long it was trained, where, and from which weights."""
+    begun = f"the weights of {trained.started_from}" if trained.started_from else "random weights"
+    return (
+        f"{trained.epochs:,} epochs, {trained.steps:,} steps, begun with {begun}; "
+        f"its steps took {trained.seconds:,.0f} s on {trained.machine}."
+    )
+
+
+def _word(value: object) -> str:
+    """A recipe's value in a table."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_word(each)}" for name, each in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_word, value))
+    return "none" if value is None else str(value)
+
+
+def _classes(names: Sequence[str]) -> str:
+    """What the outputs are called; of many the first ones and the last."""
+    if not names:
+        return ""
+    shown = ", ".join(names) if len(names) <= 20 else f"{', '.join(names[:10])}, ... {names[-1]}"
+    return f"The {len(names):,} outputs are: {shown}.\n\n"

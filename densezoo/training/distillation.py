@@ -1,0 +1,170 @@
+"""A teacher: a trained network whose answers a training imitates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from densezoo.config import load_config
+from densezoo.conversion.load import build_network
+from densezoo.conversion.match import read_network
+from densezoo.errors import ConfigError
+from densezoo.families import family_of
+from densezoo.formats.identity import file_sha256
+from densezoo.formats.safetensors import stated_facts
+from densezoo.index.download import fetch_weights
+from densezoo.index.known import identify
+from densezoo.index.load import get_spec
+from densezoo.paths import ROOT
+from densezoo.protocols import get_protocol
+from densezoo.types import Distillation, Experiment, Protocol
+
+
+@dataclass(frozen=True, eq=False)
+class Teacher:
+    """A trained network that is shown the student's images.
+
+    Args:
+        network: images as its own protocol normalises them -> logits (N, classes); in eval mode, without gradients.
+        distillation: gives weight and temperature.
+        normalisation: the student's normalised images -> the same images, normalised for the teacher.
+        smallest_side: of the images that the network can take, in pixels.
+    """
+
+    network: nn.Module
+    distillation: Distillation
+    normalisation: nn.Module
+    smallest_side: int
+
+    @torch.no_grad()
+    def logits(self, images: Tensor) -> Tensor:
+        """The teacher's logits (N, classes).
+
+        Args:
+            images: float (N, C, H, W), as the student gets them: normalised by its protocol, augmented and mixed.
+
+        Raises:
+            ConfigError: the images are too small for the teacher.
+        """
+        if min(images.shape[-2:]) < self.smallest_side:
+            raise ConfigError(
+                f"train.distillation.teacher {self.distillation.teacher}: expected images of at least "
+                f"{self.smallest_side} pixels a side, found {images.shape[-2]} x {images.shape[-1]}; choose "
+                "a teacher of images as small as the student's"
+            )
+        logits: Tensor = self.network(self.normalisation(images))
+        return logits
+
+    def loss(self, student: Tensor, teacher: Tensor, hard: Tensor) -> Tensor:
+        """The student's whole loss: (1 - weight) hard + weight x temperature^2 x KL(teacher || student).
+
+        The divergence is of the softmax of logits / temperature, summed over classes, the mean over images
+        (https://arxiv.org/abs/1503.02531); the temperature's square keeps its gradients at the other loss's size.
+
+        Args:
+            student: its logits (N, classes).
+            teacher: the answer of `logits` to the same images.
+            hard: the student's loss against the labels, a scalar.
+        """
+        weight, temperature = self.distillation.weight, self.distillation.temperature
+        own, imitated = (functional.log_softmax(each.float() / temperature, dim=1) for each in (student, teacher))
+        divergence = functional.kl_div(own, imitated, reduction="batchmean", log_target=True)
+        return (1.0 - weight) * hard + weight * temperature**2 * divergence
+
+
+def load_teacher(distillation: Distillation, student: Experiment, device: str) -> Teacher:
+    """The teacher that a recipe names.
+
+    Args:
+        distillation: of the student's recipe.
+        student: what is trained; the teacher has to tell the same classes of the same dataset.
+        device: where the teacher is computed.
+
+    Raises:
+        ConfigError: it is of another dataset or other classes, nothing says how its images are normalised, or its
+            protocol orders channels so that the student's images can't be shown to it.
+        UnknownNameError, DownloadError, FormatError, CheckpointError: it can't be found, read or converted.
+    """
+    network, teacher = _read(distillation)
+    what = f"train.distillation.teacher {distillation.teacher}"
+    if teacher.dataset and teacher.dataset != student.dataset:
+        raise ConfigError(f"{what}: expected a network of {student.dataset}, found one of {teacher.dataset}")
+    if teacher.model.num_classes != student.model.num_classes:
+        raise ConfigError(
+            f"{what}: expected {student.model.num_classes} classes, as the student has, found "
+            f"{teacher.model.num_classes}"
+        )
+    if not teacher.protocol:
+        raise ConfigError(
+            f"{what}: nothing says how its images are normalised; name its protocol as train.distillation.protocol"
+        )
+    seen, wanted = (get_protocol(each.protocol) for each in (student, teacher))
+    if len(seen.channel_order) != len(wanted.channel_order):
+        raise ConfigError(
+            f"{what}: its protocol {wanted.name!r} has {len(wanted.channel_order)} channels, and {seen.name!r}, the "
+            f"student's, {len(seen.channel_order)}; choose a teacher of images of as many"
+        )
+    return Teacher(
+        network.to(device).requires_grad_(False).eval(),
+        distillation,
+        Renormalisation(seen, wanted).to(device),
+        family_of(teacher.model).smallest_side(teacher.model),
+    )
+
+
+def _read(distillation: Distillation) -> tuple[nn.Module, Experiment]:
+    """The teacher's network, and what is known of it: architecture, and dataset and protocol, or "" where unknown."""
+    path = Path(distillation.teacher)
+    if path.is_file():
+        spec, _ = identify(path, file_sha256(path))
+    else:
+        spec = get_spec(distillation.teacher)
+        path = fetch_weights(spec.name)
+    asked = spec.architecture if spec else None
+    content = read_network(path, asked)
+    network, report = build_network(content, asked)
+    facts = stated_facts(path, content.metadata)
+    dataset = load_config(ROOT / spec.config).dataset if spec else str(facts.get("dataset", ""))
+    protocol = spec.protocol if spec else str(facts.get("protocol") or report.protocol or "")
+    return network, Experiment(path.stem, "", report.architecture, dataset, distillation.protocol or protocol)
+
+
+class Renormalisation(nn.Module):
+    """Images normalised by one protocol -> the same images, normalised by another.
+
+    Args:
+        seen: what normalised the images.
+        wanted: what is to have normalised them; of as many channels.
+    """
+
+    factor: Tensor
+    offset: Tensor
+
+    def __init__(self, seen: Protocol, wanted: Protocol) -> None:
+        super().__init__()
+        self.reverses_channels = seen.channel_order != wanted.channel_order
+        means, deviations = (
+            torch.tensor(values[::-1] if self.reverses_channels else values, dtype=torch.float64).view(-1, 1, 1)
+            for values in (seen.mean, seen.std)
+        )
+        mean, deviation = (torch.tensor(v, dtype=torch.float64).view(-1, 1, 1) for v in (wanted.mean, wanted.std))
+        scale = wanted.value_range / seen.value_range
+        self.register_buffer("factor", (deviations * scale / deviation).float())
+        self.register_buffer("offset", ((means * scale - mean) / deviation).float())
+        self.is_needed = (seen.mean, seen.std, seen.value_range, seen.channel_order) != (
+            wanted.mean,
+            wanted.std,
+            wanted.value_range,
+            wanted.channel_order,
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (N, C, H, W), float, as the second protocol normalises them; the same tensor where both do alike."""
+        if not self.is_needed:
+            return images
+        ordered = images.flip(1) if self.reverses_channels else images
+        return ordered * self.factor + self.offset

@@ -1,0 +1,48 @@
+"""What the file of trained weights says of itself, so that predicting with it needs nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from densezoo import protocols
+from densezoo.data.datasets import DATASETS
+from densezoo.families import architecture_values
+from densezoo.types import Experiment, Recipe
+
+
+def trained_facts(
+    experiment: Experiment, class_names: Sequence[str] | None = None, started_from: Mapping[str, object] | None = None
+) -> dict[str, object]:
+    """The facts that go into the metadata of a trained network's file, as JSON values: docs/formats.md lists them.
+
+    Args:
+        experiment: what was trained; its model is the trained network's architecture.
+        class_names: what the classes (labels, of several an image) are called, in the order of the logits; None: as
+            the dataset calls them.
+        started_from: `densezoo.training.start.Started.facts`; None: random weights.
+    """
+    recipe = experiment.train
+    assert recipe is not None
+    dataset = DATASETS.get(experiment.dataset)
+    if class_names is None and dataset is not None and dataset.names is not None:
+        class_names = dataset.names()
+    known = experiment.protocol in protocols.PROTOCOLS
+    return {
+        "architecture": architecture_values(experiment.model),
+        "config": experiment.path,
+        "seed": recipe.seed,
+        "dataset": experiment.dataset,
+        "protocol": experiment.protocol if known else dataclasses.asdict(protocols.get_protocol(experiment.protocol)),
+        "class_names": None if class_names is None else list(class_names),
+        "multi_label": recipe.label_table is not None,
+        "recipe": _changed(recipe),
+        "started_from": None if started_from is None else dict(started_from),
+    }
+
+
+def _changed(recipe: Recipe) -> dict[str, object]:
+    """{field: JSON value} of the fields that haven't their default, with those that have none."""
+    values = dataclasses.asdict(recipe)
+    defaults = {field.name: field.default for field in dataclasses.fields(Recipe)}
+    return {name: value for name, value in values.items() if value != defaults[name]}

@@ -1,0 +1,58 @@
+"""A signal is noted while a step runs, and takes effect after it; a second one at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+import pytest
+
+from densezoo.training.interruption import Interruption
+
+
+@pytest.fixture(autouse=True)
+def _raising(monkeypatch: pytest.MonkeyPatch) -> object:
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
+
+
+def test_a_signal_takes_effect_at_the_end() -> None:
+    with Interruption() as interruption:
+        assert not interruption.asked
+        interruption.end()
+        signal.raise_signal(signal.SIGINT)
+        assert interruption.asked
+        with pytest.raises(KeyboardInterrupt):
+            interruption.end()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_second_one_takes_effect_at_once() -> None:
+    with Interruption():
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_in_an_evaluation_one_takes_effect_at_once() -> None:
+    with Interruption() as interruption:
+        with pytest.raises(KeyboardInterrupt), interruption.at_once():
+            signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt), interruption.at_once():
+            pytest.fail("it came before")
+
+
+def test_another_thread_can_train() -> None:
+    seen = []
+
+    def train() -> None:
+        with Interruption() as interruption:
+            interruption.end()
+            seen.append(interruption.asked)
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    thread.join()
+    assert seen == [False]

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+from densezoo import api
+from densezoo.config import load_config
+from densezoo.conversion.load import load_checkpoint
+from densezoo.families import build_architecture
+from densezoo.formats.detect import read_checkpoint
+from densezoo.formats.safetensors import stated_facts, write_safetensors
+from densezoo.training.result import trained_facts
+from densezoo.types import Start
+
+
+def test_a_trained_file_says_what_it_is(tmp_path: Path) -> None:
+    experiment = load_config(api.DEMO[0])
+    assert experiment.train is not None
+    recipe = dataclasses.replace(experiment.train, lr=0.25, start=Start("x", freeze=("stem",)))
+    facts = trained_facts(dataclasses.replace(experiment, train=recipe), started_from={"weights": "x"})
+    network, report = load_checkpoint(api.DEMO[1])
+    write_safetensors(tmp_path / "a.safetensors", network.state_dict(), facts)
+    read = stated_facts(tmp_path / "a.safetensors", read_checkpoint(tmp_path / "a.safetensors").metadata)
+    assert build_architecture(read["architecture"], "") == report.architecture
+    assert read["class_names"] == [str(digit) for digit in range(10)]
+    assert read["recipe"] == {
+        **{"epochs": 30, "batch_size": 32, "lr": 0.25, "augmentation": "shift"},
+        "start": {"weights": "x", "adapt_in_chans": False, "freeze": ["stem"], "lr_scales": {}},
+    }
+    assert (read["dataset"], read["protocol"], read["multi_label"]) == ("digits", "digits", False)
+    assert read["started_from"] == {"weights": "x"}
+    assert load_checkpoint(tmp_path / "a.safetensors")[1].protocol == "digits"
+
+
+def test_class_names_of_a_user_s_own(tmp_path: Path) -> None:
+    experiment = dataclasses.replace(load_config(api.DEMO[0]), dataset="imagefolder")
+    assert trained_facts(experiment)["class_names"] is None
+    assert json.loads(json.dumps(trained_facts(experiment, ("cat", "dög"))["class_names"])) == ["cat", "dög"]
+
+
+def test_a_protocol_of_the_user_s_own_is_stated_whole(tmp_path: Path) -> None:
+    network, report = load_checkpoint(api.DEMO[1])
+    facts = {"protocol": {"name": "mine", "mean": [0.5]}}
+    write_safetensors(tmp_path / "a.safetensors", network.state_dict(), facts)
+    assert load_checkpoint(tmp_path / "a.safetensors")[1].protocol == "mine"
+    assert report.protocol == "digits"  # the shipped one names its protocol
