@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from densezoo.errors import MetafileError
-from densezoo.yaml_files import parse_yaml
 from densezoo.types import Figure
+from densezoo.yaml_files import parse_yaml
 
 
 def test_published_digits_are_kept_and_other_floats_are_plain() -> None:

@@ -29,6 +29,7 @@ from densezoo.evaluation.evaluator import Made, Make
 from densezoo.evaluation.options import LoadOptions, RunOptions
 from densezoo.evaluation.stream import stream
 from densezoo.formats.names import looks_like_a_file
+from densezoo.protocols.own import Changes, changed
 from densezoo.types import Architecture, Prediction, Protocol, RunFacts
 
 FEW = 32  # images for which it isn't worth while to look for faster ways to decode them
@@ -49,6 +50,7 @@ class Classifier:
         batch_size: images a step.
         workers: as of `densezoo.evaluation.options.RunOptions`.
         overrides: of config fields.
+        changes: of the protocol's fields.
 
     Raises:
         DensezooError: a user's mistake; each kind of mistake has its own subclass.
@@ -67,6 +69,7 @@ class Classifier:
         batch_size: int = 64,
         workers: int | None = None,
         overrides: Mapping[str, object] | None = None,
+        changes: Changes | None = None,
     ) -> None:
         names = None if protocol is None else [protocol]
         load = _load_options(model, checkpoint, names, overrides or {})
@@ -83,7 +86,8 @@ class Classifier:
         loaded = load_weights(load, experiment)
         if not (protocol or loaded.own_protocol):
             raise ConfigError(f"{load.checkpoint}: doesn't say how images are prepared for it; give a --protocol")
-        self.protocol: Protocol = protocols.get_protocol(protocol or loaded.own_protocol)
+        named = protocols.get_protocol(protocol or loaded.own_protocol)
+        self.protocol: Protocol = changed(named, changes or Changes())
         self.architecture: Architecture = loaded.experiment.model
         check_channels(self.architecture, self.protocol)
         self.network: nn.Module = loaded.network
@@ -92,7 +96,7 @@ class Classifier:
         )
         device = choose_device(device)
         self.facts: RunFacts = dataclasses.replace(
-            run_facts(loaded, load, self._options, device, self.protocol.name), dataset=""
+            run_facts(loaded, load, self._options, device, self.protocol), dataset=""
         )
         self._backend: Backend | None = None
 

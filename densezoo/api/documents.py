@@ -49,7 +49,8 @@ def make_tables(results: str | Path | None = None, *, check: bool = False) -> li
             f"{README}: there is no such document; the tables are in README.md and docs/ of densezoo's repository, "
             "which an installed package doesn't have: run tools/make_tables.py in a clone"
         )
-    stored, specs = read_results(results or RESULTS), load_index()
+    stored = [result for result in read_results(results or RESULTS) if result.own_protocol is None]
+    specs = load_index()
     documents = {CARDS / name: text for name, text in model_cards(specs.values()).items()}
     documents |= {WEIGHTS / f"{arch}.md": text for arch, text in weight_pages(specs.values(), stored).items()}
     documents |= {PAGES / f"{name}.md": text for name, text in result_pages(specs, stored).items()}

@@ -10,6 +10,7 @@ from densezoo.api.names import check_names
 from densezoo.evaluation.options import ExistingState, LoadOptions, RunOptions, StoreOptions
 from densezoo.files import PREDICTIONS, written_as
 from densezoo.index.load import load_index
+from densezoo.protocols.own import Changes
 from densezoo.results.agreement import compare_with_published
 from densezoo.results.summary import matrix, summary
 from densezoo.types import EvalResult
@@ -53,6 +54,7 @@ def evaluate_protocols(
     backend: str = "auto",
     precision: str = "float32",
     overrides: Mapping[str, object] | None = None,
+    changes: Changes | None = None,
     tta: str | None = None,
     cache: str | Path | None = None,
     on_error: OnError = "stop",
@@ -76,7 +78,7 @@ def evaluate_protocols(
     existing: ExistingState = "restart" if restart else "resume" if resume else "refuse"
     load = LoadOptions(
         _path(config), Path(checkpoint), model, dataset, subset, names,
-        data_root=_path(data_root), labels=_path(labels), class_map=_path(class_map), overrides=overrides or {},
+        _path(data_root), _path(labels), _path(class_map), overrides or {}, changes or Changes(),
     )  # fmt: skip
     run = RunOptions(
         batch_size, workers, device, launcher,

@@ -13,7 +13,7 @@ from pathlib import Path
 from torch import nn
 
 from densezoo import protocols
-from densezoo.api.images import open_images
+from densezoo.api.images import OWN, open_images
 from densezoo.backends.base import INT8, packages_of
 from densezoo.config import load_config
 from densezoo.conversion.load import build_network
@@ -29,6 +29,7 @@ from densezoo.formats.identity import unchanged
 from densezoo.formats.safetensors import stated_facts
 from densezoo.index.known import identify
 from densezoo.paths import ROOT
+from densezoo.protocols.own import changed, facts_of, from_fields
 from densezoo.results import provenance
 from densezoo.threads import one_thread
 from densezoo.types import (
@@ -86,7 +87,7 @@ def make_plan(load: LoadOptions, options: RunOptions, device: str, experiment: E
     experiment = loaded.experiment
     if not experiment.dataset or not (load.protocols or loaded.own_protocol):
         raise ConfigError(f"{load.checkpoint}: doesn't say how it is used; give a config, or --dataset and --protocol")
-    chosen = _protocols(load.protocols, loaded.own_protocol)
+    chosen = [changed(each, load.changes) for each in _protocols(load.protocols, loaded.own_protocol)]
     augmentation = get_augmentation(options.tta)
     for protocol in chosen:
         check_fits(augmentation, protocol)
@@ -96,15 +97,36 @@ def make_plan(load: LoadOptions, options: RunOptions, device: str, experiment: E
     training = open_images(experiment, options.calibration, "train") if options.calibration else None
     subsets = find_subsets(experiment.dataset, load.data_root) if load.subset == "all" else [load.subset]
     facts = dataclasses.replace(
-        run_facts(loaded, load, options, device, chosen[0].name if len(chosen) == 1 else "all"),
+        run_facts(loaded, load, options, device, chosen[0] if len(chosen) == 1 else None),
         subset=subsets[0],
         calibration=None if training is None else identify_calibration(training, experiment.dataset),
     )
-    opening = partial(open_images, experiment, load.data_root, "test", load.labels, load.class_map)
+    opening = partial(
+        open_images, experiment, load.data_root, "test", load.labels, load.class_map, class_names=_own_classes(loaded)
+    )
     return Plan(loaded.network, experiment.model, chosen, subsets, opening, facts, options, training)
 
 
-def run_facts(loaded: Loaded, load: LoadOptions, options: RunOptions, device: str, protocol: str) -> RunFacts:
+def _own_classes(loaded: Loaded) -> list[str] | None:
+    """The names of the classes of a network that was trained on a user's own folders; None: of any other.
+
+    Raises:
+        ConfigError: it gives several labels an image, of which none is the right one.
+    """
+    if loaded.stated.get("multi_label"):
+        raise ConfigError(
+            "these weights give several labels an image, so that there is no top-1 to measure; their training measured "
+            "the area under each label's ROC curve: see its log"
+        )
+    names = loaded.stated.get("class_names")
+    if loaded.stated.get("dataset") != OWN or not isinstance(names, list):
+        return None
+    return [str(name) for name in names]
+
+
+def run_facts(
+    loaded: Loaded, load: LoadOptions, options: RunOptions, device: str, protocol: Protocol | None
+) -> RunFacts:
     """What is known before an image is read.
 
     Args:
@@ -112,7 +134,7 @@ def run_facts(loaded: Loaded, load: LoadOptions, options: RunOptions, device: st
         load: what is run.
         options: how it is run.
         device: that the network runs on.
-        protocol: its name, or "all".
+        protocol: how images are prepared; None: in several ways.
     """
     experiment, spec = loaded.experiment, loaded.spec
     return RunFacts(
@@ -130,7 +152,8 @@ def run_facts(loaded: Loaded, load: LoadOptions, options: RunOptions, device: st
         tta=options.tta,
         architecture=json.loads(json.dumps(architecture_values(experiment.model))),  # as JSON has it: lists for tuples
         dataset_fingerprint="",
-        protocol=protocol,
+        protocol=protocol.name if protocol else "all",
+        own_protocol=facts_of(protocol) if protocol else None,
         machine=provenance.machine(device),
     )
 
@@ -215,7 +238,8 @@ def _described(path: Path, content: Checkpoint, converted: ConversionReport, spe
     """
     facts = stated_facts(path, content.metadata)
     dataset = load_config(ROOT / spec.config).dataset if spec else str(facts.get("dataset", ""))
-    protocol = str(facts.get("protocol") or converted.protocol or "")
+    stated = facts.get("protocol") or converted.protocol or ""
+    protocol = from_fields(stated, f"{path}: protocol").name if isinstance(stated, Mapping) else str(stated)
     return Experiment(path.stem, spec.config if spec else "", converted.architecture, dataset, protocol)
 
 

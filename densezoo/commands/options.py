@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import re
 import signal
@@ -16,6 +17,7 @@ from densezoo.backends.base import AUTO, BACKENDS
 from densezoo.errors import ConfigError, DensezooError
 from densezoo.paths import RESULTS, ROOT
 from densezoo.protocols import PROTOCOLS
+from densezoo.protocols.own import Changes
 
 WORKERS = (
     "threads that decode and compute with backend native (default: one a core), processes that decode with the others "
@@ -102,7 +104,8 @@ def add_model(to: argparse.ArgumentParser) -> None:
 
 def add_prediction_options(to: argparse.ArgumentParser) -> None:
     """Add the options of every command that runs a network on pictures."""
-    to.add_argument("--protocol", help="how pictures are prepared (default: the weights' own): densezoo test --help")
+    to.add_argument("--protocol", help="how pictures are prepared: a name, or a YAML file (default: the weights' own)")
+    add_protocol_changes(to)
     to.add_argument(
         "--class-names", metavar="NAMES", help="file of a name a line, folder of class folders, or a dataset's name"
     )
@@ -129,9 +132,29 @@ def split_model(model: str, rest: Sequence[str]) -> tuple[str, str | None, Seque
     return str(find_config(Path(model))), rest[0], rest[1:]
 
 
+def add_protocol_changes(to: argparse.ArgumentParser) -> None:
+    """Add the options that change fields of the protocol, in the words of timm's scripts."""
+    to.add_argument("--mean", type=numbers, metavar="M[,M,M]", help="own mean a channel, of pixels in 0 to 1")
+    to.add_argument("--std", type=numbers, metavar="S[,S,S]", help="own deviation a channel, the same")
+    to.add_argument("--img-size", type=positive, metavar="PIXELS", help="own side of the square the network gets")
+    to.add_argument("--in-chans", type=positive, metavar="N", help="3: RGB; 1: grey (with --mean and --std)")
+
+
+def protocol_changes(args: argparse.Namespace) -> Changes:
+    """What `add_protocol_changes`'s options say.
+
+    Args:
+        args: the parsed arguments.
+    """
+    return Changes(args.mean, args.std, args.img_size, args.in_chans)
+
+
 def add_test_options(to: argparse.ArgumentParser) -> None:
     """Add the options of ``tools/test.py`` alone."""
-    to.add_argument("--protocol", help=f"preprocessing (default: the weights' own): all, {', '.join(PROTOCOLS)}")
+    to.add_argument(
+        "--protocol", help=f"preprocessing (default: the weights' own): FILE.yml, all, {', '.join(PROTOCOLS)}"
+    )
+    add_protocol_changes(to)
     to.add_argument("--dataset", help="such as imagenet1k, imagenet-real (default: the config's)")
     to.add_argument("--model", metavar="NAME", help="the model that the weights are of, if no published hash tells")
     to.add_argument("--subset", default="all", help="of imagenet-c, such as fog/3 (default: each that --data-root has)")
@@ -196,6 +219,21 @@ def positive(text: str) -> int:
     if count(text) == 0:
         raise argparse.ArgumentTypeError("0 is too few; expected 1 or more")
     return int(text)
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    """Numbers with commas between them.
+
+    Raises:
+        ArgumentTypeError: one is none, or not finite.
+    """
+    try:
+        found = tuple(float(number) for number in text.split(","))
+    except ValueError:
+        found = ()
+    if not found or not all(math.isfinite(number) for number in found):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number or numbers with commas, such as 0.485,0.456,0.406")
+    return found
 
 
 def key_value(text: str) -> str:

@@ -58,7 +58,15 @@ def run(args: Namespace) -> int:
 
     content = sys.stdin.buffer.read() if "-" in names else b""
     given = {name: getattr(args, name) for name in OPTIONS}
-    classifier, images = prepare(model, names, checkpoint, standard_input=content, overrides=args.cfg_options, **given)
+    classifier, images = prepare(
+        model,
+        names,
+        checkpoint,
+        standard_input=content,
+        overrides=args.cfg_options,
+        changes=options.protocol_changes(args),
+        **given,
+    )
     from densezoo.results import predicted
 
     on_error = "skip" if args.skip_unreadable else "stop"

@@ -44,6 +44,7 @@ def run(args: Namespace) -> None:
         args.checkpoint,
         names=[args.protocol] if args.protocol else None,
         overrides=args.cfg_options,
+        changes=options.protocol_changes(args),
         show_progress=True,
         **given,
     )

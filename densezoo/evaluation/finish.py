@@ -14,6 +14,7 @@ from densezoo.evaluation.metrics import Measures, Records, measure, percent, wil
 from densezoo.evaluation.options import StoreOptions
 from densezoo.evaluation.predictions import write_predictions
 from densezoo.evaluation.record_log import RecordLog
+from densezoo.protocols.own import under
 from densezoo.results.store import write_result
 from densezoo.types import EvalResult, Protocol, RunFacts
 
@@ -39,7 +40,7 @@ def finish(
     measures = sum_over_processes(log, num_classes, len(images), len(protocols))
     seconds = round(max(distributed.gather(log.seconds)), 3)
     results = [
-        _result(dataclasses.replace(facts, protocol=protocol.name), measured, images.ids, seconds)
+        _result(under(facts, protocol), measured, images.ids, seconds)
         for protocol, measured in zip(protocols, measures)
     ]
     if store.predictions:

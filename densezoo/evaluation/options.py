@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from densezoo.protocols.own import Changes
+
 if TYPE_CHECKING:
     from densezoo.data.loading import OnError
 
@@ -29,6 +31,7 @@ class LoadOptions:
         data_root: folder, tar or shards of the dataset; built-in datasets need none.
         labels, class_map: where the labels stand, if not in the layout (`densezoo.data.datasets.open_dataset`).
         overrides: of config fields, {"model.bn_eps": 1e-4, ...}.
+        changes: of the protocols' fields, which make them protocols of the user's own.
     """
 
     config: Path | None
@@ -41,6 +44,7 @@ class LoadOptions:
     labels: Path | None = None
     class_map: Path | None = None
     overrides: Mapping[str, object] = field(default_factory=dict)
+    changes: Changes = field(default_factory=Changes)
 
 
 @dataclass(frozen=True)

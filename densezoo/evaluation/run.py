@@ -35,6 +35,7 @@ from densezoo.evaluation.progress import progress
 from densezoo.evaluation.record_log import RecordLog
 from densezoo.evaluation.stream import stream
 from densezoo.files import check_writable
+from densezoo.protocols.own import under
 from densezoo.results.store import check_replaces, find_same, read_results
 from densezoo.types import Architecture, EvalResult, Protocol, RunFacts
 
@@ -95,7 +96,7 @@ def run(plan: Plan, store: StoreOptions) -> list[EvalResult]:
         if stored:
             images = hashed(images, store.show_progress)
             hashed_facts = dataclasses.replace(facts, dataset_fingerprint=images.fingerprint())
-            same = [find_same(stored, dataclasses.replace(hashed_facts, protocol=p.name)) for p in plan.protocols]
+            same = [find_same(stored, under(hashed_facts, protocol)) for protocol in plan.protocols]
             if None not in same:
                 results += [result for result in same if result]
                 continue
@@ -114,7 +115,7 @@ def _run_set(plan: Plan, images: ImageSet, facts: RunFacts, store: StoreOptions)
     with state.state_folder(store.out, facts.dataset) as folder:
         check_writable(folder, len(images) * len(protocols) * RECORD.itemsize + SPARE)
         for protocol in protocols if store.out else ():
-            check_replaces(folder.parent, dataclasses.replace(facts, protocol=protocol.name))
+            check_replaces(folder.parent, under(facts, protocol))
         if store.predictions:
             check_can_write(store.predictions)
         with state.opened(

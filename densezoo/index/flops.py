@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 
-from densezoo.families import family_of
-from densezoo.families.flops import CONVENTIONS, count_operations, flops
+from densezoo.families.claims import operations
+from densezoo.families.flops import CONVENTIONS, flops
 from densezoo.protocols import PROTOCOLS
-from densezoo.types import Architecture, ModelSpec
+from densezoo.types import ModelSpec
 
 
 def flops_under(spec: ModelSpec, protocol: str | None) -> tuple[int | None, Mapping[str, int]]:
@@ -23,10 +22,5 @@ def flops_under(spec: ModelSpec, protocol: str | None) -> tuple[int | None, Mapp
     crop = PROTOCOLS[protocol].crop if protocol in PROTOCOLS else None
     if crop in (None, spec.image_size):
         return spec.image_size, spec.flops
-    operations = _operations(spec.architecture, crop)
-    return crop, {name: flops(operations, name) for name in spec.flops if name in CONVENTIONS}
-
-
-@cache
-def _operations(arch: Architecture, image_size: int) -> Mapping[str, int]:
-    return count_operations(family_of(arch).computation(arch), image_size)
+    counts = operations(spec.architecture, crop)
+    return crop, {name: flops(counts, name) for name in spec.flops if name in CONVENTIONS}

@@ -10,6 +10,7 @@ import dataclasses
 
 from densezoo.errors import ConfigError, UnknownNameError
 from densezoo.protocols import imagenet, ports, small_images
+from densezoo.protocols.own import find_own
 from densezoo.types import Protocol
 
 PROTOCOLS = {protocol.name: protocol for protocol in (*imagenet.PROTOCOLS, *ports.PROTOCOLS, *small_images.PROTOCOLS)}
@@ -23,7 +24,7 @@ def get_protocol(name: str) -> Protocol:
 
     Args:
         name: of PROTOCOLS, such as ``torchvision``; with GPU_SUFFIX after it, the same with images that a GPU decodes
-            and resizes, whose pixels are near those of the protocol and not equal to them.
+            and resizes, whose pixels are near those of the protocol and not equal to them; or a YAML file of one's own.
 
     Raises:
         UnknownNameError: there is none; names the nearest.
@@ -31,9 +32,12 @@ def get_protocol(name: str) -> Protocol:
     """
     if name.endswith(GPU_SUFFIX):
         return _on_gpu(get_protocol(name.removesuffix(GPU_SUFFIX)))
-    if name not in PROTOCOLS:
+    if name in PROTOCOLS:
+        return PROTOCOLS[name]
+    own = find_own(name)
+    if own is None:
         raise UnknownNameError("protocol", name, PROTOCOLS)
-    return PROTOCOLS[name]
+    return own
 
 
 def _on_gpu(protocol: Protocol) -> Protocol:

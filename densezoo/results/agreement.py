@@ -15,7 +15,7 @@ from densezoo.errors import ResultError
 from densezoo.index.listing import shown
 from densezoo.protocols import PROTOCOLS
 from densezoo.results.weights import has_weights_of
-from densezoo.types import EvalResult, ModelSpec, ReportedResult
+from densezoo.types import EvalResult, ModelSpec, OwnProtocol, ReportedResult
 
 ROUNDING_SHARE = 10_000  # images, of which one may be scored otherwise
 RULE = "the same figure at its published precision, give or take 1 image in 10,000 for float rounding"
@@ -98,8 +98,8 @@ def _weights(result: EvalResult, published: Published) -> tuple[str, str]:
     return f"{published.spec.name}, {theirs}", f"sha256 {result.weights_sha256[:8]}..."
 
 
-def _crop(protocol: str | None) -> str:
-    crop = PROTOCOLS[protocol].crop if protocol in PROTOCOLS else None
+def _crop(protocol: str | None, own: OwnProtocol | None = None) -> str:
+    crop = own.fields.get("crop") if own else PROTOCOLS[protocol].crop if protocol in PROTOCOLS else None
     return f"{crop} px" if crop else "as it is"
 
 
@@ -107,7 +107,10 @@ def _crop(protocol: str | None) -> str:
 FACTS: dict[str, Callable[[EvalResult, Published], tuple[object, object]]] = {
     "weights": _weights,
     "protocol": lambda result, published: (published.reported.protocol, result.protocol),
-    "image size": lambda result, published: (_crop(published.reported.protocol), _crop(result.protocol)),
+    "image size": lambda result, published: (
+        _crop(published.reported.protocol),
+        _crop(result.protocol, result.own_protocol),
+    ),
     "number of images": lambda result, _: (TEST_IMAGES.get(result.dataset, result.num_samples), result.num_samples),
     "precision": lambda result, _: ("float32", result.precision),
     "test-time augmentation": lambda result, published: (published.reported.tta or "none", result.tta or "none"),

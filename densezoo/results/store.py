@@ -15,6 +15,7 @@ from densezoo.errors import ResultError
 from densezoo.families import with_defaults
 from densezoo.files import write_atomically
 from densezoo.paths import relative_to_root
+from densezoo.protocols.own import contradiction
 from densezoo.results.weights import strength
 from densezoo.types import Conditions, EvalResult, RunFacts
 
@@ -25,9 +26,9 @@ KEYS = (
     "model", "config", "weights_sha256", "dataset", "dataset_fingerprint", "protocol", "num_samples", "correct1",
     "correct5", "top1", "top5", "interval95", "interval95_top5", "backend", "precision", "device", "versions", "commit",
     "date", "seconds", "coverage", "loss", "calibration_error", "tta", "subset", "weights_known_by", "architecture",
-    "backend_difference", "machine", "calibration",
+    "backend_difference", "machine", "calibration", "own_protocol",
 )  # fmt: skip
-OPTIONAL = ("backend_difference", "machine", "calibration")
+OPTIONAL = ("backend_difference", "machine", "calibration", "own_protocol")
 
 
 def result_path(folder: Path, result: RunFacts) -> Path:
@@ -231,4 +232,7 @@ def _read_result(path: Path) -> EvalResult:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise ResultError(f"{path}: not a stored result ({error}); measure it again or remove the file") from None
-    return schema.build(EvalResult, values, str(path), ResultError)
+    result = schema.build(EvalResult, values, str(path), ResultError)
+    if problem := contradiction(result):
+        raise ResultError(f"{path}: {problem}; measure it again or remove the file")
+    return result

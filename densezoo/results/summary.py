@@ -24,6 +24,7 @@ def summary(result: EvalResult) -> str:
             f"  {result.num_samples:,} images in {result.seconds:.1f} s ({result.num_samples / result.seconds:.0f} "
             f"images/s), {result.backend} {result.precision} on {result.device}{_machine(result)}",
             *_difference(result),
+            *_own_protocol(result),
         ]
     )
 
@@ -51,6 +52,12 @@ def _difference(result: EvalResult) -> list[str]:
     if result.backend_difference is None:
         return []
     return [f"  {result.backend}'s logits differ from eager's by {result.backend_difference:.1e} of the largest"]
+
+
+def _own_protocol(result: EvalResult) -> list[str]:
+    """A line on a protocol that is none of densezoo's."""
+    own = result.own_protocol
+    return [f"  {result.protocol} is a protocol of your own, sha256 {own.sha256}"] if own else []
 
 
 def _machine(result: EvalResult) -> str:

@@ -21,7 +21,7 @@ from densezoo.types.index import Figure, FileHash, ModelSpec, ReportedResult, We
 from densezoo.types.layer import Layer
 from densezoo.types.prediction import Answer, Prediction
 from densezoo.types.protocol import Protocol
-from densezoo.types.result import Calibration, Conditions, Coverage, EvalResult, KnownBy, RunFacts
+from densezoo.types.result import Calibration, Conditions, Coverage, EvalResult, KnownBy, OwnProtocol, RunFacts
 
 __all__ = [
     "LONE_MATRIX",
@@ -52,6 +52,7 @@ __all__ = [
     "ModelSpec",
     "NamedNetwork",
     "Node",
+    "OwnProtocol",
     "Param",
     "PoolFreedom",
     "Prediction",

@@ -47,6 +47,19 @@ class Calibration:
 
 
 @dataclass(frozen=True)
+class OwnProtocol:
+    """A protocol that isn't one of densezoo's, as a result tells of it.
+
+    Args:
+        sha256: of all fields that can change what a network gets (`densezoo.protocols.own.protocol_sha256`).
+        fields: all of `Protocol`'s, so that the measurement can be repeated.
+    """
+
+    sha256: str
+    fields: Mapping[str, object]
+
+
+@dataclass(frozen=True)
 class Conditions:
     """What a network is measured under; together with its weights, this identifies a measurement.
 
@@ -101,6 +114,7 @@ class RunFacts:
             the image's largest logit; None: the backend is eager in float32.
         machine: what the device is a part of, such as "AMD EPYC, 2 cores"; None in a result older than this field.
         calibration: the training images that the backend was calibrated on; None: it needs none.
+        own_protocol: what the protocol is, if it is none of densezoo's; None: it is.
     """
 
     model: str
@@ -122,6 +136,7 @@ class RunFacts:
     backend_difference: float | None = None
     machine: str | None = None
     calibration: Calibration | None = None
+    own_protocol: OwnProtocol | None = None
 
     @property
     def conditions(self) -> Conditions:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,7 +52,9 @@ def test_one_image_or_several(classifier: densezoo.Classifier, tmp_path: Path) -
     expected = [classifier(path).answers for path in paths]
     batch = np.stack(pixels)[..., None]
     tensors = torch.from_numpy(batch).permute(0, 3, 1, 2)
-    for several in (paths, tmp_path, pixels, batch, tensors, [paths[0].read_bytes(), pictures[1], pixels[2]]):
+    mixed = [paths[0].read_bytes(), pictures[1], pixels[2]]
+    ways: tuple[Any, ...] = (paths, tmp_path, pixels, batch, tensors, mixed)
+    for several in ways:
         found = classifier(several)
         assert isinstance(found, list)
         assert [each.answers for each in found] == expected
@@ -86,8 +89,7 @@ def test_a_config_with_its_checkpoint_and_class_names(tmp_path: Path) -> None:
     for given in (tmp_path / "names.txt", ["cat", "dog", "ship"]):
         made = densezoo.Classifier(tmp_path / "small.py", tmp_path / "small.safetensors", class_names=given, workers=0)
         assert list(made.class_names) == ["cat", "dog", "ship"]
-    (found, *_) = made(tmp_path / "val")
-    assert found.name in ("cat", "dog", "ship")
+    assert made(tmp_path / "val/a/0.png").name in ("cat", "dog", "ship")
     assert densezoo.Classifier(tmp_path / "small.py", tmp_path / "small.safetensors").class_names == ("0", "1", "2")
 
 
@@ -108,12 +110,13 @@ def test_what_is_no_model(tmp_path: Path) -> None:
     (tmp_path / "small.py").write_text(CONFIG)
     network = densezoo.create_model(densezoo.get_spec(MODEL).architecture)
     write_safetensors(tmp_path / "bare.safetensors", network.state_dict(), {})
-    for model, message in [
+    mistakes: list[tuple[str | Path, str]] = [
         ("densenet_bc_22_8.densezoo_digit", "did you mean"),
         ("nowhere/a.pth", "nowhere/a.pth: there is no such checkpoint file, and no model of that name"),
         (tmp_path / "small.py", "is a config; its checkpoint goes after it"),
         (tmp_path / "bare.safetensors", "doesn't say how images are prepared for it; give a --protocol"),
-    ]:
+    ]
+    for model, message in mistakes:
         with pytest.raises((ConfigError, UnknownNameError), match=message):
             densezoo.Classifier(model)
     with pytest.raises(ConfigError, match="expected a config before the checkpoint x.pth"):

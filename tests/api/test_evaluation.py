@@ -13,6 +13,7 @@ from densezoo.api.evaluation import report
 from densezoo.errors import ConfigError, UnknownNameError
 from densezoo.evaluation.options import LoadOptions, RunOptions, StoreOptions
 from densezoo.evaluation.run import Plan
+from densezoo.protocols.own import Changes
 from densezoo.types import EvalResult, Experiment
 
 CONFIG, CHECKPOINT = api.DEMO
@@ -35,7 +36,7 @@ def travelled(monkeypatch: pytest.MonkeyPatch) -> list[Travelled]:
 def test_every_argument_arrives(travelled: list[Travelled]) -> None:
     loading: dict[str, object] = {
         "model": "densenet121.tv_in1k", "dataset": "imagenet-c", "subset": "fog/3", "data_root": "a", "labels": "b",
-        "class_map": "c", "overrides": {"model.bn_eps": 1e-4},
+        "class_map": "c", "overrides": {"model.bn_eps": 1e-4}, "changes": Changes(img_size=96),
     }  # fmt: skip
     running: dict[str, object] = {
         "batch_size": 3, "workers": 5, "device": "cuda:1", "launcher": "mpi", "backend": "x", "precision": "int8",

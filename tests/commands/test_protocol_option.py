@@ -17,6 +17,7 @@ from PIL import Image
 
 from densezoo import api
 from densezoo.config import load_config
+from densezoo.evaluation.predictions import read_predictions
 from densezoo.formats.identity import file_sha256
 from densezoo.formats.safetensors import write_safetensors
 from densezoo.protocols import get_protocol, same_kind
@@ -191,3 +192,24 @@ def test_a_class_map_by_option(run: Callable[..., int], tmp_path: Path) -> None:
 def test_naming_a_protocol_imports_no_torch_and_using_one_does() -> None:
     code = "import sys, densezoo; assert 'torch' not in sys.modules; print(densezoo.get_protocol('timm').protocol.crop)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "224\n"
+
+
+def test_a_protocol_of_one_s_own(run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine.yml").write_text(
+        "name: mine\nmean: [0.5, 0.5, 0.5]\nstd: [0.5, 0.5, 0.5]\nresize: 36\ninterpolation: bicubic\ncrop: 32\n"
+    )
+    assert run("--protocol", tmp_path / "mine.yml", "--predictions", tmp_path / "a.parquet") == 0
+    shown = capsys.readouterr().out
+    (path,) = (tmp_path / "out").rglob("*.json")
+    stored = json.loads(path.read_text())
+    name, own = stored["protocol"], stored["own_protocol"]
+    assert name == f"mine~{own['sha256'][:12]}"
+    assert own["fields"]["crop"] == 32
+    assert f"{name} is a protocol of your own, sha256 {own['sha256']}" in shown
+    assert read_predictions(tmp_path / "a.parquet").facts.own_protocol is not None
+    path.unlink()
+    assert run("--mean", "0.5", "--std", "0.5,0.5,0.5", "--img-size", 32, "--in-chans", 3) == 0
+    (path,) = (tmp_path / "out").rglob("*.json")
+    changed = json.loads(path.read_text())
+    assert changed["protocol"].startswith("changed-torchvision~")
+    assert (changed["own_protocol"]["fields"]["crop"], changed["own_protocol"]["fields"]["resize"]) == (32, 37)

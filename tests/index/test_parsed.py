@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from examples import write_index
 
-from densezoo.errors import MetafileError
 from densezoo import yaml_files
+from densezoo.errors import MetafileError
 from densezoo.index import parsed
 from densezoo.index.load import load_index
 from densezoo.index.parsed import ParsedFiles

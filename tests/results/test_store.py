@@ -12,6 +12,8 @@ from densezoo.families import architecture_values
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.rdnet.architecture import RDNetArchitecture
 from densezoo.paths import RESULTS
+from densezoo.protocols import PROTOCOLS
+from densezoo.protocols.own import as_own, facts_of
 from densezoo.results import store
 from densezoo.results.store import (
     check_replaces,
@@ -233,3 +235,21 @@ def test_the_same_run_is_found_whenever_it_was_made() -> None:
     facts = example_facts(tta="flip")
     assert store.find_same([example_result(), stored], facts) is stored
     assert store.find_same([stored], dataclasses.replace(facts, dataset_fingerprint="e" * 64)) is None
+
+
+def test_a_protocol_of_one_s_own_is_kept_with_all_its_fields_and_a_forged_one_refused(tmp_path: Path) -> None:
+    own = as_own(dataclasses.replace(PROTOCOLS["timm"], name="mine", crop=200))
+    result = dataclasses.replace(example_result(), protocol=own.name, own_protocol=facts_of(own))
+    path = write_result(tmp_path, result)
+    assert path.name == f"densenet121.tv_in1k@mine_{own.name[-12:]}.json"
+    assert read_results(tmp_path) == [result]
+    text = path.read_text()
+    for before, after in [('"crop": 200', '"crop": 224'), (f'"{own.name}"', '"timm"')]:
+        path.write_text(text.replace(before, after))
+        with pytest.raises(ResultError, match=r"protocol .* is not what own_protocol says"):
+            read_results(tmp_path)
+    values = json.loads(text)
+    del values["own_protocol"]
+    path.write_text(json.dumps(values))
+    with pytest.raises(ResultError, match="is somebody's own, and own_protocol doesn't say what it is"):
+        read_results(tmp_path)

@@ -1,0 +1,40 @@
+"""Print a protocol as a commented YAML file: the start of one of your own.
+
+densezoo show_protocol torchvision > mine.yml
+densezoo test CONFIG CHECKPOINT --data-root DIR --protocol mine.yml
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+
+from densezoo.commands import options
+from densezoo.protocols import get_protocol
+from densezoo.protocols.own import MARK
+from densezoo.protocols.text import protocol_text
+
+INTRODUCTION = (
+    "How an image file becomes what a network gets: densezoo test, predict and features take this file by --protocol. "
+    "Fields that are left out have densezoo's defaults. A result under it is named after it, with the first digits of "
+    "the sha256 of its fields, and is never taken for one under a protocol of densezoo's."
+)
+
+
+def make_parser() -> ArgumentParser:
+    """The parser of the command's options."""
+    parser = options.make_parser(__doc__)
+    parser.add_argument("name", help="of a protocol (docs/protocols.md), or a YAML file of one")
+    return parser
+
+
+def run(args: Namespace) -> None:
+    """Print the protocol."""
+    protocol = get_protocol(args.name)
+    base, mark, _ = protocol.name.partition(MARK)
+    print(protocol_text(protocol, base if mark else f"my_{base}", INTRODUCTION), end="")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    return options.run(run, make_parser(), argv)
