@@ -95,6 +95,11 @@ def test_sorting_by_any_column_with_the_mouse_and_the_keyboard(visit: Page, fold
     assert heading.get_attribute("aria-sort") == "descending"
     figures = [float(text) for text in visit.locator("tbody tr td:nth-child(4)").all_text_contents() if text]
     assert figures == sorted(figures, reverse=True)
+    mixed = "Figures of different datasets can't be compared"
+    assert mixed in (visit.text_content("[data-status]") or "")
+    chosen(visit, "Dataset").select_option("ImageNet-1k")
+    assert mixed not in (visit.text_content("[data-status]") or "")
+    chosen(visit, "Dataset").select_option("")
     heading.get_by_role("button").press("Enter")
     assert heading.get_attribute("aria-sort") == "ascending"
     assert visit.locator("tbody tr td:nth-child(4)").first.text_content() == str(min(figures))
