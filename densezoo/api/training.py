@@ -74,37 +74,18 @@ def train_config(
     _check_folder(folder, experiment.name, resume, overwrite)
     distributed.start(launcher, chosen_device)
     material = open_material(experiment, data_root, folder / SPLIT if resume else None)
-    experiment = material.experiment
-    facts = work_folder.run_facts(experiment, distributed.world_size(), material.train.listing())
+    facts = work_folder.run_facts(material.experiment, distributed.world_size(), material.train.listing())
     state = _resumable(folder, facts) if resume else None
     path = folder / f"{experiment.name}.safetensors"
     if resume and path.exists() and (state is None or has_ended(state, recipe)):
         logging.getLogger("densezoo").warning("%s: the run is finished; there is nothing left to train", folder)
         return path
-    torch.manual_seed(recipe.seed)  # from which weights are drawn
-    started = _network(experiment)
-    write = partial(_write_weights, material, started)
-    training = Run(
-        network=started.network,
-        architecture=started.architecture,
-        images=_images(material),
-        recipe=recipe,
-        device=chosen_device,
-        workers=workers,
-        evaluate=material.measuring(chosen_device),
-        folder=folder,
-        facts=facts,
-        write_weights=write,
-        teacher=load_teacher(experiment, recipe.distillation, chosen_device) if recipe.distillation else None,
-        class_weights=material.class_weights(),
-    )
-    _prepare(folder, material, overwrite)
-    if distributed.is_main():
-        _say([*material.said, *started.said])
+    training, said = _run(material, folder, facts, chosen_device, workers)
+    _prepare(folder, material, overwrite, [*material.said, *said])
     with _told(folder, recipe, logs, state, show_progress) as observers:
         trained = train(training, observers, state)
     if distributed.is_main():
-        write(path, trained, {})
+        training.write_weights(path, trained, {})
     return path
 
 
@@ -121,6 +102,30 @@ def _check_config(
         raise ConfigError(f"{config}: has no 'train' entry; it is for evaluation only")
     check_recipe(experiment.train, multi_label=experiment.train.label_table is not None)
     return experiment, experiment.train
+
+
+def _run(
+    material: Material, folder: Path, facts: Mapping[str, object], device: str, workers: int
+) -> tuple[Run, Sequence[str]]:
+    """What is trained, and how; with lines for the user on the weights that it begins with."""
+    experiment, recipe = material.experiment, material.recipe
+    torch.manual_seed(recipe.seed)  # from which weights are drawn
+    started = _network(experiment)
+    run = Run(
+        network=started.network,
+        architecture=started.architecture,
+        images=_images(material),
+        recipe=recipe,
+        device=device,
+        workers=workers,
+        evaluate=material.measuring(device),
+        folder=folder,
+        facts=facts,
+        write_weights=partial(_write_weights, material, started),
+        teacher=load_teacher(experiment, recipe.distillation, device) if recipe.distillation else None,
+        class_weights=material.class_weights(),
+    )
+    return run, started.said
 
 
 def _network(experiment: Experiment) -> Started:
@@ -161,12 +166,6 @@ def _told(
         yield observers
 
 
-def _say(lines: Sequence[str]) -> None:
-    """Tell the user what was found and done."""
-    for line in lines:
-        logging.getLogger("densezoo").warning(line)
-
-
 def _check_folder(folder: Path, name: str, resume: bool, overwrite: bool) -> None:
     """Refuse a folder that has a run in it, unless the user chose to resume or overwrite it.
 
@@ -181,8 +180,10 @@ def _check_folder(folder: Path, name: str, resume: bool, overwrite: bool) -> Non
         work_folder.check_free(folder, name)
 
 
-def _prepare(folder: Path, material: Material, overwrite: bool) -> None:
+def _prepare(folder: Path, material: Material, overwrite: bool, said: Sequence[str]) -> None:
     """Make the folder, with the split of the images and without what a kill left half written, or without a former run.
+
+    Then tell the user what was found and done (``said``).
 
     Raises:
         TrainingError, DatasetError: it can't be written.
@@ -195,6 +196,8 @@ def _prepare(folder: Path, material: Material, overwrite: bool) -> None:
     work_folder.remove_beginnings(folder)
     if material.split is not None:
         store_split(folder / SPLIT, material.split)
+    for line in said:
+        logging.getLogger("densezoo").warning(line)
 
 
 def _resumable(folder: Path, facts: Mapping[str, object]) -> State | None:
