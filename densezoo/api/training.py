@@ -67,7 +67,7 @@ def train_config(
         DensezooError: a user's mistake; each kind of mistake has its own subclass.
         KeyboardInterrupt: a signal came; the state is saved, the message says where.
     """
-    experiment, recipe = _check_config(config, overrides, device)
+    experiment, recipe = check_config(config, overrides, device)
     check_logs(logs)
     chosen_device = choose_device(device)
     folder = Path(work_dir or Path("work_dirs") / experiment.name)
@@ -89,7 +89,7 @@ def train_config(
     return path
 
 
-def _check_config(
+def check_config(
     config: str | Path, overrides: Mapping[str, object] | None, device: str | None
 ) -> tuple[Experiment, Recipe]:
     """What a config trains, and how.
@@ -110,11 +110,11 @@ def _run(
     """What is trained, and how; with lines for the user on the weights that it begins with."""
     experiment, recipe = material.experiment, material.recipe
     torch.manual_seed(recipe.seed)  # from which weights are drawn
-    started = _network(experiment)
+    started = first_network(experiment)
     run = Run(
         network=started.network,
         architecture=started.architecture,
-        images=_images(material),
+        images=training_images(material),
         recipe=recipe,
         device=device,
         workers=workers,
@@ -128,7 +128,7 @@ def _run(
     return run, started.said
 
 
-def _network(experiment: Experiment) -> Started:
+def first_network(experiment: Experiment) -> Started:
     """The network that training begins with: of random weights, or of those that the recipe names."""
     assert experiment.train is not None
     if experiment.train.start is not None:
@@ -136,7 +136,7 @@ def _network(experiment: Experiment) -> Started:
     return Started(create_model(experiment.model), experiment.model, {}, ())
 
 
-def _images(material: Material) -> TrainingImages:
+def training_images(material: Material) -> TrainingImages:
     """The images to train on, augmented.
 
     Raises:
