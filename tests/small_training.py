@@ -32,7 +32,7 @@ def few(images: ImageSet, number: int = STEPS * 24 + 4) -> ImageSet:
 
 def of_few_images(patch: pytest.MonkeyPatch) -> None:
     """Have all trainings of this process take the first images of their sets alone."""
-    patch.setattr("densezoo.api.training.open_images", lambda *arguments: few(open_images(*arguments)))
+    patch.setattr("densezoo.api.material.open_images", lambda *arguments: few(open_images(*arguments)))
 
 
 def train(folder: Path, overrides: Mapping[str, object] = SMALL, **options: object) -> Path:

@@ -12,10 +12,12 @@ import pytest
 
 from densezoo.api.names import check_names
 from densezoo.errors import DensezooError
+from densezoo.families import family_of
 from densezoo.index.load import get_spec
 from densezoo.paths import ROOT
 from densezoo.protocols import get_protocol
 from densezoo.training.augmentations import training_transforms
+from densezoo.training.parameters import learning_rate_scales
 from densezoo.training.recipe import check_recipe
 
 PAGE = (ROOT / "docs/migrating.md").read_text(encoding="utf-8")
@@ -28,7 +30,8 @@ tenCrop save resume LR momentum weightDecay lrShape netType depth shortcutType r
 resetClassifier nClasses growthRate bottleneck reduction dropRate optMemory d1 d2 d3 d4""".split()
 #: Every parameter of the table in mindvision's README of DenseNet.
 MINDVISION = """model device_target data_url epoch_size pretrained keep_checkpoint_max ckpt_save_dir
-num_parallel_workers repeat_num num_classes min_lr max_lr decay_epoch milestone learning_rate momentum dataset_sink_mode run_distribute
+num_parallel_workers repeat_num num_classes min_lr max_lr decay_epoch milestone learning_rate momentum
+dataset_sink_mode run_distribute
 resize""".split()
 
 
@@ -85,9 +88,11 @@ def dry_run(span: str) -> None:
         assert experiment.train is not None
         check_recipe(experiment.train)
         training_transforms(experiment.train, get_protocol(experiment.protocol))
+        assert experiment.train.memory in family_of(experiment.model).memory_modes
         start = experiment.train.start
         if start is not None and not Path(start.weights).suffix.startswith((".t7", ".pth")):
             assert get_spec(start.weights).name == start.weights
+        assert learning_rate_scales(experiment.train, experiment.model)  # its stages exist
     elif words[1] == "test":
         chosen = {"names": [args.protocol] if args.protocol else None, "dataset": args.dataset, "tta": args.tta}
         check_names(ROOT / args.config, **chosen, backend=args.backend, precision=args.precision)

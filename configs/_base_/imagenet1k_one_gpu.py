@@ -1,4 +1,4 @@
-"""ImageNet-1k in 100 epochs on one GPU: our choice, not trained yet.
+"""ImageNet-1k in 100 epochs on one GPU: our choice.
 
 The ingredients are those of torchvision's newer recipe (references/classification/README.md, its new weights) at a
 sixth of its epochs: TrivialAugment, erasing, label smoothing, mixup milder, as 100 epochs take less of it; trained at

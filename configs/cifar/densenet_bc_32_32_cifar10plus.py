@@ -1,4 +1,4 @@
-"""The best that an hour on two CPU cores gives on CIFAR-10: early pooling, few and wide layers, products in bfloat16."""
+"""The best that an hour on two CPU cores gives on CIFAR-10: early pooling, few and wide layers, bfloat16."""
 
 model = dict(
     stem="cifar_pool",

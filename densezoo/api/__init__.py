@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         benchmark_evaluation,
         benchmark_formats,
         benchmark_inference,
+        benchmark_memory,
         benchmark_training,
     )
     from densezoo.api.cards import model_card
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
     from densezoo.api.models import create_model, get_protocol
     from densezoo.api.prediction import predict
     from densezoo.api.site import make_site
+    from densezoo.api.trained import finish_training
     from densezoo.api.training import train_config
+    from densezoo.api.training_plan import plan_training
     from densezoo.api.weights import fetch_weights, verify_weights
     from densezoo.conversion.load import load_checkpoint
     from densezoo.index.load import get_spec
@@ -39,6 +42,7 @@ __all__ = [
     "benchmark_evaluation",
     "benchmark_formats",
     "benchmark_inference",
+    "benchmark_memory",
     "benchmark_training",
     "check_index",
     "class_names",
@@ -49,6 +53,7 @@ __all__ = [
     "evaluate_protocols",
     "fetch_weights",
     "find_models",
+    "finish_training",
     "get_protocol",
     "get_spec",
     "list_models",
@@ -56,6 +61,7 @@ __all__ = [
     "make_site",
     "make_tables",
     "model_card",
+    "plan_training",
     "predict",
     "report",
     "train_config",
@@ -69,6 +75,7 @@ _MODULES = {
     "benchmark_evaluation": "densezoo.api.benchmark",
     "benchmark_formats": "densezoo.api.benchmark",
     "benchmark_inference": "densezoo.api.benchmark",
+    "benchmark_memory": "densezoo.api.benchmark",
     "benchmark_training": "densezoo.api.benchmark",
     "check_index": "densezoo.api.documents",
     "class_names": "densezoo.api.labels",
@@ -79,6 +86,7 @@ _MODULES = {
     "evaluate_protocols": "densezoo.api.evaluation",
     "fetch_weights": "densezoo.api.weights",
     "find_models": "densezoo.api.index",
+    "finish_training": "densezoo.api.trained",
     "get_protocol": "densezoo.api.models",
     "get_spec": "densezoo.index.load",
     "list_models": "densezoo.api.index",
@@ -86,6 +94,7 @@ _MODULES = {
     "make_site": "densezoo.api.site",
     "make_tables": "densezoo.api.documents",
     "model_card": "densezoo.api.cards",
+    "plan_training": "densezoo.api.training_plan",
     "predict": "densezoo.api.prediction",
     "report": "densezoo.api.evaluation",
     "train_config": "densezoo.api.training",

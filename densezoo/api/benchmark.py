@@ -16,6 +16,7 @@ from typing import TypedDict
 from densezoo.benchmarks.evaluation import Evaluations, measure_evaluations
 from densezoo.benchmarks.inference import Say, Settings, measure_ceilings, measure_inference
 from densezoo.benchmarks.loading import interleaved_medians, load_with_torchfile
+from densezoo.benchmarks.memory import measure_memory
 from densezoo.benchmarks.programs import PROGRAMS
 from densezoo.benchmarks.subject import Subject, make_subject
 from densezoo.benchmarks.training import measure_training
@@ -175,6 +176,38 @@ def benchmark_training(
         subject = make_subject(model, Path(temporary), protocol, image_size, weights)
         found = measure_training(subject, settings, say)
     return run.stored("training", subject, found, measure_ceilings(settings), folder)
+
+
+def benchmark_memory(
+    model: str,
+    settings: Settings,
+    *,
+    modes: Sequence[str] = (),
+    layouts: Sequence[str] = ("contiguous",),
+    protocol: str | None = None,
+    image_size: int | None = None,
+    weights: Path | None = None,
+    folder: Path = RESULTS / FOLDER,
+    say: Say = print,
+) -> tuple[Path, Benchmark]:
+    """Measure what training keeps for backward, its time and its peak memory, in interleaved rounds.
+
+    Args:
+        modes: memory modes of densezoo; none: all that the family has.
+        layouts: of maps and weights: "contiguous", "channels-last".
+        model, settings, protocol, image_size, weights, folder, say: as of `benchmark_inference`.
+
+    Returns:
+        The path of the stored benchmark, and the benchmark.
+
+    Raises:
+        UnknownNameError, BenchmarkError: as of `benchmark_inference`; there is no such mode or layout.
+    """
+    run = _Run(settings)
+    with tempfile.TemporaryDirectory(prefix="densezoo-benchmark-") as temporary:
+        subject = make_subject(model, Path(temporary), protocol, image_size, weights)
+        found = measure_memory(subject, settings, modes, layouts, say)
+    return run.stored("memory", subject, found, {}, folder)
 
 
 class _Run:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from densezoo.data.class_folders import labelled_by_folder
 from densezoo.data.datasets import open_dataset
 from densezoo.data.images import ImageSet
 from densezoo.data.labels import check_labels
 from densezoo.types import Experiment
+
+OWN = "imagefolder"  # the dataset of a user's own images
 
 
 def open_images(
@@ -17,16 +21,21 @@ def open_images(
     labels: str | Path | None = None,
     class_map: str | Path | None = None,
     subset: str | None = None,
+    class_names: Sequence[str] | None = None,
 ) -> ImageSet:
     """Open the config's dataset and check its labels against the model's number of classes.
 
     Args:
         experiment: the config.
         data_root, split, labels, class_map, subset: as for `densezoo.data.datasets.open_dataset`.
+        class_names: that the weights state, by which a user's own class folders are labelled, unless ``labels`` or
+            ``class_map`` does; None: they state none.
 
     Raises:
         DatasetError: as of that function; a label that the model has no class for.
     """
     images = open_dataset(experiment.dataset, data_root, split, labels=labels, class_map=class_map, subset=subset)
+    if experiment.dataset == OWN and class_names is not None and labels is None and class_map is None:
+        images = labelled_by_folder(images, class_names)
     check_labels(images.labels, [images.location_of(i) for i in range(len(images))], experiment.model.num_classes)
     return images

@@ -9,10 +9,9 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from densezoo import protocols
-from densezoo.api.images import open_images
+from densezoo.api.images import OWN, open_images
 from densezoo.data import split
 from densezoo.data.class_folders import class_folders, labelled_by_folder
-from densezoo.data.datasets import get_dataset
 from densezoo.data.images import ImageSet
 from densezoo.data.layouts.folder import folder_images
 from densezoo.data.layouts.label_table import read_label_table, table_images
@@ -24,8 +23,6 @@ from densezoo.types import Experiment, Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-OWN = "imagefolder"  # the dataset of a user's own images
 
 
 @dataclass(frozen=True)
@@ -109,7 +106,7 @@ def open_material(experiment: Experiment, data_root: str | Path | None, stored: 
     """
     recipe = experiment.train
     assert recipe is not None
-    if get_dataset(experiment.dataset).name != OWN:
+    if experiment.dataset != OWN:
         if recipe.label_table is not None:
             raise ConfigError(f"train.label_table is for dataset {OWN!r}, found {experiment.dataset!r}; leave it out")
         train, held_out = (open_images(experiment, data_root, side) for side in ("train", "test"))

@@ -13,7 +13,7 @@ from pathlib import Path
 from torch import nn
 
 from densezoo import protocols
-from densezoo.api.images import open_images
+from densezoo.api.images import OWN, open_images
 from densezoo.backends.base import INT8, packages_of
 from densezoo.config import load_config
 from densezoo.conversion.load import build_network
@@ -101,8 +101,27 @@ def make_plan(load: LoadOptions, options: RunOptions, device: str, experiment: E
         subset=subsets[0],
         calibration=None if training is None else identify_calibration(training, experiment.dataset),
     )
-    opening = partial(open_images, experiment, load.data_root, "test", load.labels, load.class_map)
+    opening = partial(
+        open_images, experiment, load.data_root, "test", load.labels, load.class_map, class_names=_own_classes(loaded)
+    )
     return Plan(loaded.network, experiment.model, chosen, subsets, opening, facts, options, training)
+
+
+def _own_classes(loaded: Loaded) -> list[str] | None:
+    """The names of the classes of a network that was trained on a user's own folders; None: of any other.
+
+    Raises:
+        ConfigError: it gives several labels an image, of which none is the right one.
+    """
+    if loaded.stated.get("multi_label"):
+        raise ConfigError(
+            "these weights give several labels an image, so that there is no top-1 to measure; their training measured "
+            "the area under each label's ROC curve: see its log"
+        )
+    names = loaded.stated.get("class_names")
+    if loaded.stated.get("dataset") != OWN or not isinstance(names, list):
+        return None
+    return [str(name) for name in names]
 
 
 def run_facts(

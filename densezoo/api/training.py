@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -11,15 +13,14 @@ import torch
 from torch import nn
 
 from densezoo import protocols
-from densezoo.api.images import open_images
+from densezoo.api.material import Material, open_material
 from densezoo.api.models import create_model
 from densezoo.api.names import check_names
 from densezoo.backends.device import choose_device
-from densezoo.data.images import ImageSet
+from densezoo.data.split import FILE as SPLIT
+from densezoo.data.split import store_split
 from densezoo.errors import ConfigError, TrainingError
-from densezoo.evaluation import distributed, run
-from densezoo.evaluation.hashing import hashed
-from densezoo.families import architecture_values
+from densezoo.evaluation import distributed
 from densezoo.formats.safetensors import write_safetensors
 from densezoo.training import work_folder
 from densezoo.training.augmentations import training_transforms
@@ -29,7 +30,9 @@ from densezoo.training.events import Observer
 from densezoo.training.logs import Reached, check_logs, open_logs
 from densezoo.training.progress import ProgressLine
 from densezoo.training.recipe import check_recipe
+from densezoo.training.result import trained_facts
 from densezoo.training.run import Run, has_ended, train
+from densezoo.training.start import Started, start_network
 from densezoo.training.state import State
 from densezoo.types import Experiment, Recipe
 
@@ -69,37 +72,20 @@ def train_config(
     chosen_device = choose_device(device)
     folder = Path(work_dir or Path("work_dirs") / experiment.name)
     _check_folder(folder, experiment.name, resume, overwrite)
-    images, held_out = _open_halves(experiment, recipe, data_root)
     distributed.start(launcher, chosen_device)
-    facts = work_folder.run_facts(experiment, distributed.world_size(), images.images.listing())
+    material = open_material(experiment, data_root, folder / SPLIT if resume else None)
+    facts = work_folder.run_facts(material.experiment, distributed.world_size(), material.train.listing())
     state = _resumable(folder, facts) if resume else None
     path = folder / f"{experiment.name}.safetensors"
     if resume and path.exists() and (state is None or has_ended(state, recipe)):
         logging.getLogger("densezoo").warning("%s: the run is finished; there is nothing left to train", folder)
         return path
-    _clear(folder, experiment.name, overwrite)
-    torch.manual_seed(recipe.seed)  # from which the weights are drawn
-    training = Run(
-        network=create_model(experiment.model),
-        architecture=experiment.model,
-        images=images,
-        recipe=recipe,
-        device=chosen_device,
-        workers=workers,
-        evaluate=_measuring(held_out, experiment, chosen_device, recipe.batch_size),
-        folder=folder,
-        facts=facts,
-        write_weights=partial(_write_weights, experiment, recipe),
-        teacher=load_teacher(recipe.distillation, experiment, chosen_device) if recipe.distillation else None,
-    )
-    observers = _observers(folder, recipe, logs, state, show_progress) if distributed.is_main() else []
-    try:
+    training, said = _run(material, folder, facts, chosen_device, workers)
+    _prepare(folder, material, overwrite, [*material.said, *said])
+    with _told(folder, recipe, logs, state, show_progress) as observers:
         trained = train(training, observers, state)
-    finally:
-        for observer in observers:
-            observer.close()
     if distributed.is_main():
-        _write_weights(experiment, recipe, path, trained, {})
+        training.write_weights(path, trained, {})
     return path
 
 
@@ -114,39 +100,70 @@ def _check_config(
     experiment = check_names(config, overrides=overrides, device=device)
     if experiment is None or experiment.train is None:
         raise ConfigError(f"{config}: has no 'train' entry; it is for evaluation only")
-    check_recipe(experiment.train)
+    check_recipe(experiment.train, multi_label=experiment.train.label_table is not None)
     return experiment, experiment.train
 
 
-def _open_halves(
-    experiment: Experiment, recipe: Recipe, data_root: str | Path | None
-) -> tuple[TrainingImages, ImageSet]:
-    """The images to train on, augmented, and those to measure on.
+def _run(
+    material: Material, folder: Path, facts: Mapping[str, object], device: str, workers: int
+) -> tuple[Run, Sequence[str]]:
+    """What is trained, and how; with lines for the user on the weights that it begins with."""
+    experiment, recipe = material.experiment, material.recipe
+    torch.manual_seed(recipe.seed)  # from which weights are drawn
+    started = _network(experiment)
+    run = Run(
+        network=started.network,
+        architecture=started.architecture,
+        images=_images(material),
+        recipe=recipe,
+        device=device,
+        workers=workers,
+        evaluate=material.measuring(device),
+        folder=folder,
+        facts=facts,
+        write_weights=partial(_write_weights, material, started),
+        teacher=load_teacher(experiment, recipe.distillation, device) if recipe.distillation else None,
+        class_weights=material.class_weights(),
+    )
+    return run, started.said
+
+
+def _network(experiment: Experiment) -> Started:
+    """The network that training begins with: of random weights, or of those that the recipe names."""
+    assert experiment.train is not None
+    if experiment.train.start is not None:
+        return start_network(experiment.train.start, experiment.model)
+    return Started(create_model(experiment.model), experiment.model, {}, ())
+
+
+def _images(material: Material) -> TrainingImages:
+    """The images to train on, augmented.
 
     Raises:
-        DatasetError: one can't be read; a class has no image to train on.
+        DatasetError: a class has no image to train on.
     """
-    images, held_out = (open_images(experiment, data_root, split) for split in ("train", "test"))
-    check_classes(images, experiment.model.num_classes)
+    experiment, classes = material.experiment, material.experiment.model.num_classes
+    several = material.recipe.label_table is not None
+    check_classes(material.train, classes, several)
     protocol = protocols.get_protocol(experiment.protocol)
-    return TrainingImages(images, protocol, training_transforms(recipe, protocol)), held_out
+    transforms = training_transforms(material.recipe, protocol)
+    return TrainingImages(material.train, protocol, transforms, classes if several else None)
 
 
-def _measuring(
-    held_out: ImageSet, experiment: Experiment, device: str, batch_size: int
-) -> Callable[[nn.Module], Mapping[str, float]]:
-    """What is measured between epochs: network -> {"top1": percent, "top5": percent}."""
-    test_images, protocol = hashed(held_out), protocols.get_protocol(experiment.protocol)
-    return lambda network: run.percentages(network, test_images, protocol, experiment.model, device, batch_size)
-
-
-def _observers(
+@contextmanager
+def _told(
     folder: Path, recipe: Recipe, logs: Sequence[str], state: State | None, show_progress: bool
-) -> list[Observer]:
-    """Who is told of each step and epoch."""
-    progress = state.values["progress"] if state else {"step": 0, "epochs": 0}
-    told = open_logs(logs, folder, Reached(progress["step"], progress["epochs"]))
-    return [*told, ProgressLine(recipe.epochs)] if show_progress else told
+) -> Iterator[list[Observer]]:
+    """Who is told of each step and epoch: nobody but in the main process; they are closed when the block ends."""
+    with ExitStack() as stack:
+        observers: list[Observer] = []
+        if distributed.is_main():
+            progress = state.values["progress"] if state else {"step": 0, "epochs": 0}
+            observers += open_logs(logs, folder, Reached(progress["step"], progress["epochs"]))
+            observers += [ProgressLine(recipe.epochs)] if show_progress else []
+        for observer in observers:
+            stack.callback(observer.close)
+        yield observers
 
 
 def _check_folder(folder: Path, name: str, resume: bool, overwrite: bool) -> None:
@@ -163,13 +180,24 @@ def _check_folder(folder: Path, name: str, resume: bool, overwrite: bool) -> Non
         work_folder.check_free(folder, name)
 
 
-def _clear(folder: Path, name: str, overwrite: bool) -> None:
-    """Make the folder, without what a kill left half written in it; with ``overwrite`` without a former run."""
-    if distributed.is_main():
-        if overwrite:
-            work_folder.remove_run(folder, name)
-        work_folder.make_folder(folder)
-        work_folder.remove_beginnings(folder)
+def _prepare(folder: Path, material: Material, overwrite: bool, said: Sequence[str]) -> None:
+    """Make the folder, with the split of the images and without what a kill left half written, or without a former run.
+
+    Then tell the user what was found and done (``said``).
+
+    Raises:
+        TrainingError, DatasetError: it can't be written.
+    """
+    if not distributed.is_main():
+        return
+    if overwrite:
+        work_folder.remove_run(folder, material.experiment.name)
+    work_folder.make_folder(folder)
+    work_folder.remove_beginnings(folder)
+    if material.split is not None:
+        store_split(folder / SPLIT, material.split)
+    for line in said:
+        logging.getLogger("densezoo").warning(line)
 
 
 def _resumable(folder: Path, facts: Mapping[str, object]) -> State | None:
@@ -188,9 +216,9 @@ def _resumable(folder: Path, facts: Mapping[str, object]) -> State | None:
 
 
 def _write_weights(
-    experiment: Experiment, recipe: Recipe, path: Path, network: nn.Module, measures: Mapping[str, float]
+    material: Material, started: Started, path: Path, network: nn.Module, measures: Mapping[str, float]
 ) -> None:
-    """Write trained weights, with architecture, dataset and protocol."""
-    facts = {"architecture": architecture_values(experiment.model), "config": experiment.path, "seed": recipe.seed}
-    facts |= {"dataset": experiment.dataset, "protocol": experiment.protocol}
+    """Write trained weights, with all that using them needs."""
+    experiment = dataclasses.replace(material.experiment, model=started.architecture)
+    facts = trained_facts(experiment, material.class_names, started.facts or None)
     write_safetensors(path, network.state_dict(), facts)

@@ -37,7 +37,26 @@ class Trained:
     error: float | None = None
     failed: str | None = None
     memory: int | None = None
+    kept: int | None = None
     rates: dict[int, list[float]] = field(default_factory=dict)
+
+    def check(self, loss: float, first: Trained, allowed: float) -> None:
+        """Compare the loss of the first step with the first contestant's, once.
+
+        Args:
+            loss: of this contestant.
+            first: the first contestant.
+            allowed: the largest relative difference.
+
+        Raises:
+            BenchmarkError: it is larger.
+        """
+        if self.error is not None:
+            return
+        self.loss = loss
+        self.error = abs(loss - first.loss) / abs(first.loss) if first.loss is not None else 0.0
+        if not self.error <= allowed:
+            raise BenchmarkError(f"its first loss is {loss:.6f}, and densezoo's {first.loss:.6f}")
 
     def result(self, instruction_set: str) -> Contestant:
         """What was measured.
@@ -53,6 +72,7 @@ class Trained:
             instruction_set=instruction_set,
             rates={str(batch): tuple(rates) for batch, rates in self.rates.items()} if good else {},
             peak_memory=self.memory if good else None,
+            kept=self.kept if good else None,
             error=self.error,
             not_measured=self.failed,
         )
@@ -82,13 +102,19 @@ def measure_training(subject: Subject, settings: Settings, say: Say) -> list[Con
         ]
         for number in range(settings.rounds):
             for each in running:
-                _attempt(each, partial(_round, each, running[0], subject, settings), say)
+                attempt(each, partial(_round, each, running[0], subject, settings), say)
             say(f"round {number + 1} of {settings.rounds} done")
     return [each.result(settings.instruction_set or "the best") for each in running]
 
 
-def _attempt(each: Trained, act: Callable[[], None], say: Say) -> None:
-    """Act for a contestant; one that fails is measured no further."""
+def attempt(each: Trained, act: Callable[[], None], say: Say) -> None:
+    """Act for a contestant; one that fails is measured no further.
+
+    Args:
+        each: the contestant.
+        act: what measures it.
+        say: is told why it failed.
+    """
     if each.failed is None:
         try:
             act()
@@ -107,11 +133,6 @@ def _round(each: Trained, first: Trained, subject: Subject, settings: Settings) 
     task = subject.task(each.program, settings.device, each.precision, settings.threads).to_json()
     for batch in settings.batch_sizes:
         rate, loss = each.child.ask("training", task=task, batch=batch, seconds=settings.seconds)
-        if each.error is None:
-            each.loss = loss
-            each.error = abs(loss - first.loss) / abs(first.loss) if first.loss is not None else 0.0
-            allowed = 10 * EXACT if each.precision == first.precision == "float32" else INEXACT
-            if not each.error <= allowed:
-                raise BenchmarkError(f"its first loss is {loss:.6f}, and densezoo's {first.loss:.6f}")
+        each.check(loss, first, 10 * EXACT if each.precision == first.precision == "float32" else INEXACT)
         each.rates.setdefault(batch, []).append(rate)
     each.memory = each.child.ask("memory", device=settings.device)

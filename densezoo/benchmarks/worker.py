@@ -84,6 +84,13 @@ class Worker:
 
         return measure_steps(Task.from_json(task), batch, seconds)
 
+    def training_memory(self, task: str, batch: int, seconds: float) -> tuple[float, float, int]:
+        """(images a second, loss of the first step, bytes kept) (`densezoo.benchmarks.memory_step`)."""
+        from densezoo.benchmarks.memory_step import measure_memory
+        from densezoo.benchmarks.task import Task
+
+        return measure_memory(Task.from_json(task), batch, seconds)
+
     def memory(self, device: str) -> int:
         """The largest memory so far, bytes: the process's, or the GPU's."""
         if device.startswith("cuda"):
@@ -94,7 +101,7 @@ class Worker:
 
 
 #: The requests, by the names of their functions.
-ANSWERS = ("start", "logits", "throughput", "latency", "ceiling", "training", "memory")
+ANSWERS = ("start", "logits", "throughput", "latency", "ceiling", "training", "training_memory", "memory")
 
 
 def answer(worker: Worker, line: str) -> Mapping[str, object]:

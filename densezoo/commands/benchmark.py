@@ -35,6 +35,8 @@ def make_parser() -> ArgumentParser:
     parser.add_argument("--backend", type=_names, help=f"of densezoo: {', '.join(BACKENDS)} (default: all of them)")
     parser.add_argument("--precision", type=_names, default=["float32"], help="such as float32,bf16")
     parser.add_argument("--against", type=_names, default=[], help="such as timm,torchvision,openvino,onnxruntime")
+    parser.add_argument("--modes", type=_names, default=[], help="memory modes of training, such as none,shared")
+    parser.add_argument("--layouts", type=_names, default=["contiguous"], help="of training: contiguous,channels-last")
     parser.add_argument("--batch-sizes", type=_numbers, default=[1, 4, 16], help="images a call (default: 1,4,16)")
     parser.add_argument("--image-size", type=options.positive, help="side in pixels (default: the protocol's)")
     parser.add_argument("--protocol", help="preprocessing (default: the model's own)")
@@ -103,6 +105,11 @@ def _training(args: Namespace) -> None:
     _each(args, api.benchmark_training, image_size=args.image_size)
 
 
+def _memory(args: Namespace) -> None:
+    """Measure what training steps keep for backward."""
+    _each(args, api.benchmark_memory, image_size=args.image_size, modes=args.modes, layouts=args.layouts)
+
+
 def _evaluation(args: Namespace) -> None:
     """Time whole evaluations.
 
@@ -136,7 +143,13 @@ def _each(args: Namespace, measure: Callable[..., tuple[Path, Benchmark]], **mor
 
 
 #: {what is timed: the function that does it}.
-WHATS = {"inference": _inference, "evaluation": _evaluation, "training": _training, "formats": _formats}
+WHATS = {
+    "inference": _inference,
+    "evaluation": _evaluation,
+    "training": _training,
+    "memory": _memory,
+    "formats": _formats,
+}
 
 
 def run(args: Namespace) -> None:

@@ -1,6 +1,7 @@
-"""Train what a config describes; ends with WORK_DIR/CONFIG.safetensors.
+"""Train what a config describes; ends with WORK_DIR/CONFIG.safetensors, its accuracy, curves and a model card.
 
 python tools/train.py configs/digits/densenet_bc_22_8_digits.py
+python tools/train.py CONFIG --dry-run      # parameters, memory, steps, schedule, time; trains nothing
 python tools/train.py CONFIG --data-root DIR --resume
 torchrun --nproc-per-node 4 tools/train.py CONFIG --data-root DIR --launcher pytorch
 """
@@ -14,6 +15,7 @@ from pathlib import Path
 from densezoo import api
 from densezoo.api.names import check_names
 from densezoo.commands import options
+from densezoo.training.logs import LOGS, check_logs
 
 
 def make_parser() -> ArgumentParser:
@@ -25,30 +27,50 @@ def make_parser() -> ArgumentParser:
     again.add_argument(
         "--resume",
         action="store_true",
-        help="go on after the last whole epoch of the run in WORK_DIR; on a CPU with --workers 0 in one process to the "
-        "same bits as without the interruption, otherwise with other random numbers in the augmentation",
+        help="go on from the last state of the run in WORK_DIR; on a CPU to the same bits as without the interruption",
     )
     again.add_argument("--overwrite", action="store_true", help="remove the run in WORK_DIR and begin anew")
+    parser.add_argument("--dry-run", action="store_true", help="say what the training would take, and train nothing")
+    parser.add_argument(
+        "--log",
+        type=lambda text: text.split(","),
+        default=["csv"],
+        metavar="NAMES",
+        help=f"logs in WORK_DIR beside log.jsonl, of {', '.join(LOGS)} (default: csv)",
+    )
     options.add_run_options(parser)
     return parser
 
 
 def run(args: Namespace) -> None:
-    """Train and print the checkpoint's path."""
+    """Train, measure, and print what there is and how good it is; or print the plan."""
     config = options.find_config(args.config)
     check_names(config, overrides=args.cfg_options, device=args.device)  # before torch is imported
+    check_logs(args.log)
+    common = {name: getattr(args, name) for name in ("data_root", "device", "launcher")}
+    common |= {"overrides": args.cfg_options, "workers": 2 if args.workers is None else args.workers}
+    if args.dry_run:
+        plan = api.plan_training(config, **common)
+        from densezoo.training.plan_words import describe
+
+        print(describe(plan, args.config.stem))
+        return
     checkpoint = api.train_config(
         config,
-        data_root=args.data_root,
         work_dir=args.work_dir,
-        workers=2 if args.workers is None else args.workers,
-        device=args.device,
-        launcher=args.launcher,
-        overrides=args.cfg_options,
         resume=args.resume,
         overwrite=args.overwrite,
+        logs=args.log,
+        show_progress=True,
+        **common,
     )
-    print(f"trained: {checkpoint}\nevaluate it: python tools/test.py {args.config} {checkpoint}")
+    finished = api.finish_training(config, checkpoint, **common)
+    from densezoo.evaluation.distributed import is_main  # here, so that a misspelt name is refused without torch
+
+    if is_main():
+        print(api.report([finished.result]))
+        left = {"trained": checkpoint, "result": finished.stored, "curves": finished.curves, "card": finished.card}
+        print("\n".join(f"{name}: {path}" for name, path in left.items() if path))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

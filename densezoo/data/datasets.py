@@ -286,6 +286,9 @@ DATASETS = {
             native=(("test_32x32.mat", arrays.svhn),),
         ),
         Dataset("digits", 10, "nothing: it comes with scikit-learn", names=lambda: DIGITS, built_in=arrays.digits),
+        Dataset(
+            "digits-32", 10, "nothing: it comes with scikit-learn", names=lambda: DIGITS, built_in=arrays.digits_32
+        ),
         Dataset("imagefolder", None, "a folder or tar of <class>/<file>, or the same below val/ or test/"),
     )
 }

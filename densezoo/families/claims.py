@@ -6,8 +6,6 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from functools import cache
 
-import torch
-
 from densezoo.families import family_of
 from densezoo.families.flops import CONVENTIONS, UNDEFINED, count_operations, flops
 from densezoo.types import Architecture, ModelSpec
@@ -19,8 +17,7 @@ def contradictions(spec: ModelSpec) -> Iterator[str]:
     Args:
         spec: the model.
     """
-    arch = _sizes_alone(spec.architecture)
-    counted = _num_params(arch)
+    counted = _num_params(_sizes_alone(spec.architecture))
     if spec.num_params != counted:
         yield f"Metadata: Parameters is {spec.num_params:,}; {spec.config} builds {counted:,}"
     for convention, stated in spec.flops.items():
@@ -30,9 +27,19 @@ def contradictions(spec: ModelSpec) -> Iterator[str]:
         if convention not in CONVENTIONS:
             yield f"{error_prefix}: expected one of {', '.join((*CONVENTIONS, *UNDEFINED))}"
         elif spec.image_size is not None:
-            counted = flops(_operations(arch, spec.image_size), convention)
+            counted = flops(operations(spec.architecture, spec.image_size), convention)
             if stated != counted:
                 yield f"{error_prefix} is {stated:,}; {spec.config} takes {counted:,} at {spec.image_size} px"
+
+
+def operations(arch: Architecture, image_size: int) -> Mapping[str, int]:
+    """What `count_operations` counts of an architecture's network, counted once in a process.
+
+    Args:
+        arch: the network's.
+        image_size: side in pixels.
+    """
+    return _counted(_sizes_alone(arch), image_size)
 
 
 def _sizes_alone(arch: Architecture) -> Architecture:
@@ -44,11 +51,13 @@ def _sizes_alone(arch: Architecture) -> Architecture:
 
 @cache
 def _num_params(arch: Architecture) -> int:
+    import torch  # here, since what lists the index counts operations without it
+
     with torch.device("meta"):
         network = family_of(arch).network(arch, draw_weights=False)
     return sum(parameter.numel() for parameter in network.parameters())
 
 
 @cache
-def _operations(arch: Architecture, image_size: int) -> Mapping[str, int]:
+def _counted(arch: Architecture, image_size: int) -> Mapping[str, int]:
     return count_operations(family_of(arch).computation(arch), image_size)

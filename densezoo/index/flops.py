@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 
-from densezoo.families import family_of
-from densezoo.families.flops import CONVENTIONS, count_operations, flops
+from densezoo.families.claims import operations
+from densezoo.families.flops import CONVENTIONS, flops
 from densezoo.protocols import PROTOCOLS, get_protocol
 from densezoo.protocols.own import MARK
-from densezoo.types import Architecture, ModelSpec
+from densezoo.types import ModelSpec
 
 
 def flops_under(spec: ModelSpec, protocol: str | None) -> tuple[int | None, Mapping[str, int]]:
@@ -24,10 +23,5 @@ def flops_under(spec: ModelSpec, protocol: str | None) -> tuple[int | None, Mapp
     crop = get_protocol(protocol).crop if protocol and (protocol in PROTOCOLS or MARK in protocol) else None
     if crop in (None, spec.image_size):
         return spec.image_size, spec.flops
-    operations = _operations(spec.architecture, crop)
-    return crop, {name: flops(operations, name) for name in spec.flops if name in CONVENTIONS}
-
-
-@cache
-def _operations(arch: Architecture, image_size: int) -> Mapping[str, int]:
-    return count_operations(family_of(arch).computation(arch), image_size)
+    counts = operations(spec.architecture, crop)
+    return crop, {name: flops(counts, name) for name in spec.flops if name in CONVENTIONS}

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from densezoo.errors import ResultError, suggestion
 from densezoo.results import by_protocol, protocol_tables, tables
+from densezoo.results.recipe_tables import recipe_table
 from densezoo.results.speed_pages import SPEED_TABLES
 from densezoo.types import EvalResult, ModelSpec
 
@@ -30,6 +31,7 @@ TABLES: Mapping[str, Callable[[Specs, Results, str], str]] = {
     "protocols/evidence": lambda specs, results, folder: protocol_tables.evidence_list(),
     "protocols/published": lambda specs, results, folder: protocol_tables.published_pairs_table(specs),
     "protocols/measured": lambda specs, results, folder: protocol_tables.measured_pairs_table(specs.values(), results),
+    "training/recipes": lambda specs, results, folder: recipe_table(folder),
     **{name: lambda *_, table=table: table() for name, table in SPEED_TABLES.items()},
 }
 

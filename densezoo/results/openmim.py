@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping
 import yaml
 
 from densezoo.families import family_of
-from densezoo.families.flops import count_operations, flops
+from densezoo.families.claims import operations
+from densezoo.families.flops import flops
 from densezoo.index.locations import direct_url
 from densezoo.protocols import PROTOCOLS
 from densezoo.types import ModelSpec, ReportedResult
@@ -102,8 +103,7 @@ def _metadata(spec: ModelSpec) -> Mapping[str, object]:
 
 def _flops(spec: ModelSpec, image_size: int) -> int:
     """Multiply-adds, counted anew, so that all entries count the same; publishers state other things, or nothing."""
-    computation = family_of(spec.architecture).computation(spec.architecture)
-    return flops(count_operations(computation, image_size), "torchvision")
+    return flops(operations(spec.architecture, image_size), "torchvision")
 
 
 def _headlines(spec: ModelSpec) -> list[ReportedResult]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 from densezoo.paths import RESULTS, ROOT
+from densezoo.results import memory_tables
 from densezoo.results.benchmarks import FOLDER, read_benchmarks
 from densezoo.results.markdown import markdown
 from densezoo.results.speed_tables import (
@@ -236,6 +237,8 @@ SPEED_TABLES: Mapping[str, Callable[[], str]] = {
     "speed/inference": lambda: comparison(stored(), "inference"),
     "speed/limit": lambda: limits(stored()),
     "speed/training": lambda: everything(stored(), "training"),
+    "speed/memory-modes": lambda: memory_tables.modes(chosen(stored(), "memory")),
+    "speed/memory-wide": lambda: memory_tables.wide(chosen(stored(), "memory")),
     "speed/every-evaluation": lambda: everything(stored(), "evaluation"),
     "speed/every-inference": lambda: everything(stored(), "inference"),
     "speed/machines": lambda: machines(stored()),

@@ -56,6 +56,7 @@ def row(benchmark: Benchmark, contestant: Contestant) -> dict[str, str]:
         "seconds": _with_range(spread(contestant.seconds)) if contestant.seconds else "",
         "ms at batch 1 (p50, p90, p99)": _milliseconds(contestant),
         "MiB": f"{contestant.peak_memory / 2**20:,.0f}" if contestant.peak_memory else "",
+        "kept MiB": f"{contestant.kept / 2**20:,.1f}" if contestant.kept is not None else "",
         "error": f"{error:.0e}" if error is not None else "",
         "agrees": f"{100 * contestant.agreement:.2f} %" if contestant.agreement is not None else "",
     }

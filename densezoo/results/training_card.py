@@ -42,7 +42,7 @@ probabilities = model(batch).softmax(1)[0]
 ```
 
 ```sh
-densezoo test $path $data
+densezoo test $path$data
 ```
 
 $classes## Citation
@@ -112,7 +112,7 @@ def training_card(trained: Trained, result: EvalResult, stored: str) -> str:
         recipe=markdown([{"recipe": name, "": _word(value)} for name, value in trained.recipe.items()]),
         path=trained.path,
         protocol=trained.protocol,
-        data="--data-root DATA" if trained.dataset != "digits" else "",
+        data="" if trained.dataset == "digits" else " --data-root DATA",
         classes=_classes(trained.classes),
         citation=family.citation,
     )

@@ -114,7 +114,7 @@ def _file(spec: ModelSpec, source: WeightSource, notes: Notes) -> dict[str, str]
     ]
     return {
         "model": spec.name,
-        "file": f"[{_file_name(url)}]({url})",
+        "file": f"[{file_name(url)}]({url})",
         "format": f"{source.framework} {source.format}",
         "bytes": "" if source.file_size is None else f"{source.file_size:,}",
         "hash": "; ".join(map(_hash, source.stated_hashes)),
@@ -130,8 +130,12 @@ def _hash(stated: FileHash) -> str:
     return digits if stated.of is None else f"{digits} of {stated.of}"
 
 
-def _file_name(url: str) -> str:
-    """What a link to a file is called."""
+def file_name(url: str) -> str:
+    """What a link to a file is called.
+
+    Args:
+        url: of the file.
+    """
     return "Google Drive" if "drive.google.com" in url else url.rstrip("/").rpartition("/")[2].partition("?")[0]
 
 

@@ -10,9 +10,8 @@ from typing import Any
 from densezoo.errors import DensezooError, MissingDependencyError, TrainingError
 from densezoo.files import replacing
 from densezoo.training.events import Epoch
-from densezoo.training.logs import JSON_LINES, Record, read_records
+from densezoo.training.logs import CURVES, JSON_LINES, Record, read_records
 
-CURVES = "curves.png"
 SHOWN_STEPS = 2_000  # dots of single steps, at most
 TRAINING, TEST, BEST, RATE = "tab:blue", "tab:orange", "tab:red", "tab:green"
 #: Fields of an epoch's record that no evaluation measured.

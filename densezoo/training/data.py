@@ -8,6 +8,7 @@ import sys
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -33,12 +34,12 @@ from densezoo.training.augmentations import Transforms
 from densezoo.training.sampling import Batches
 from densezoo.types import Protocol
 
-Item = tuple[Tensor, int]
+Item = tuple[Tensor, "int | Tensor"]
 
 
 @dataclass(frozen=True)
 class TrainingImages(Dataset["Item | DensezooError"]):
-    """Item (index, draw): (float32 image (C, H, W), label), or the error if the image can't be read.
+    """Item (index, draw): (float32 image (C, H, W), class or labels), or the error if the image can't be read.
 
     Whatever the augmentation draws follows from ``draw`` alone. Errors are values because DataLoader re-raises its
     workers' exceptions with their traceback as text.
@@ -47,12 +48,14 @@ class TrainingImages(Dataset["Item | DensezooError"]):
         images: encoded images and their labels.
         protocol: decodes and normalises each; resizes and crops those that no transform has cut out.
         transforms: the augmentation's random changes.
+        labels: how many labels there are, of which an image may have several; None: each image has one class.
         pulse: counts the images that each worker reads.
     """
 
     images: ImageSet
     protocol: Protocol
     transforms: Transforms
+    labels: int | None = None
     pulse: Pulse = field(default_factory=lambda: Pulse(0))
 
     def __len__(self) -> int:
@@ -63,9 +66,17 @@ class TrainingImages(Dataset["Item | DensezooError"]):
         self.pulse.beat()
         try:
             with drawing_from(draw):
-                return self._augmented(index), self.images.labels[index]
+                return self._augmented(index), self._label(index)
         except DensezooError as error:
             return error
+
+    def _label(self, index: int) -> int | Tensor:
+        """The class; of several labels float32 (labels,), 1 where one holds."""
+        if self.labels is None or self.images.label_sets is None:
+            return self.images.labels[index]
+        holds = torch.zeros(self.labels)
+        holds[list(self.images.label_sets[index])] = 1.0
+        return holds
 
     def _augmented(self, index: int) -> Tensor:
         image = decode(self.images.read(index), self.protocol, self.images.location_of(index))
@@ -101,7 +112,7 @@ def drawing_from(draw: int) -> Iterator[None]:
 def load_batches(
     images: TrainingImages, batches: Batches, workers: int, pin: bool = False
 ) -> Generator[tuple[Tensor, Tensor]]:
-    """Batches of (float32 images (N, C, H, W), int64 labels (N,)); a caller that doesn't exhaust it must close it.
+    """Batches of (float32 images (N, C, H, W), labels); a caller that doesn't exhaust it must close it.
 
     Args:
         images: the training set; row groups that a shuffled order needs stay in memory (`ImageSet.for_shuffling`).
@@ -133,21 +144,23 @@ def load_batches(
             yield arrived(batch[0]), batch[1]
 
 
-def check_classes(images: ImageSet, num_classes: int) -> None:
+def check_classes(images: ImageSet, num_classes: int, several: bool = False) -> None:
     """Refuse a training set in which a class has no image: the network would never name it.
 
     Args:
         images: the training set.
         num_classes: of the network.
+        several: an image may have several labels, or none.
 
     Raises:
         DatasetError: there are such classes; names them.
     """
-    missing = sorted(set(range(num_classes)) - set(images.labels))
+    found = chain.from_iterable(images.label_sets or ()) if several else images.labels
+    missing = sorted(set(range(num_classes)) - set(found))
     if missing:
-        several = "classes" if len(missing) > 1 else "class"
+        what = "classes" if len(missing) > 1 else "class"
         raise DatasetError(
-            f"{images.location}: expected training images of all {num_classes} classes, found none of {several} "
+            f"{images.location}: expected training images of all {num_classes} classes, found none of {what} "
             f"{', '.join(map(str, missing[:10]))}{', ...' if len(missing) > 10 else ''} (from 0); add images, or give "
             "the model.num_classes that there are"
         )
@@ -172,7 +185,9 @@ def collate(items: list[Item | DensezooError]) -> tuple[Any, Tensor] | DensezooE
             "use a protocol that resizes, or an augmentation that does"
         )
     stacked = torch.stack(images)
-    return (to_travel(stacked) if get_worker_info() else stacked), torch.tensor(labels)
+    return (to_travel(stacked) if get_worker_info() else stacked), torch.stack(labels) if isinstance(
+        labels[0], Tensor
+    ) else torch.tensor(labels)
 
 
 def _begin_worker(worker: int) -> None:

@@ -76,12 +76,12 @@ class Teacher:
         return (1.0 - weight) * hard + weight * temperature**2 * divergence
 
 
-def load_teacher(student: Experiment, distillation: Distillation, device: str) -> Teacher:
+def load_teacher(distillation: Distillation, student: Experiment, device: str) -> Teacher:
     """The teacher that a recipe names.
 
     Args:
+        distillation: of the student's recipe.
         student: what is trained; the teacher has to tell the same classes of the same dataset.
-        distillation: of its recipe.
         device: where the teacher is computed.
 
     Raises:

@@ -19,10 +19,10 @@ from densezoo.errors import MissingDependencyError, TrainingError, UnknownNameEr
 from densezoo.files import write_atomically
 from densezoo.training.events import Epoch, Observer, Step
 
-JSON_LINES, CSV, TENSORBOARD, WANDB = "log.jsonl", "log.csv", "tensorboard", "wandb"
+JSON_LINES, CSV, CURVES, TENSORBOARD, WANDB_ID = "log.jsonl", "log.csv", "curves.png", "tensorboard", "wandb.id"
 LOGGED_STEPS = 10_000  # at most, of a run: 1.6 MB of JSON lines
-#: What logs leave in the folder of a run, as patterns of paths.
-FILES = (JSON_LINES, CSV, f"{TENSORBOARD}/events.out.tfevents.*", "wandb.id")
+#: What logs, and the curves that are drawn from them, leave in the folder of a run, as patterns of paths.
+FILES = (JSON_LINES, CSV, CURVES, f"{TENSORBOARD}/events.out.tfevents.*", WANDB_ID)
 
 Record = Mapping[str, Any]  # JSON values: numbers, texts, None
 
@@ -162,7 +162,7 @@ class WeightsAndBiases:
     def __init__(self, folder: Path, reached: Reached) -> None:
         import wandb
 
-        kept = folder / "wandb.id"
+        kept = folder / WANDB_ID
         own = kept.read_text(encoding="utf-8").strip() if reached.step and kept.is_file() else uuid4().hex[:8]
         with _writing(kept):
             write_atomically(kept, own)

@@ -106,7 +106,8 @@ class _Sums:
 
     def speed(self) -> str:
         """Images a second; "" before the first step."""
-        return f"{self.images / self.seconds:.4g} images/s" if self.seconds else ""
+        rate = self.images / self.seconds if self.seconds else 0.0
+        return f"{rate:.{0 if rate >= 100 else 1}f} images/s" if rate else ""
 
 
 def figures(loss: float, top1: float | None) -> tuple[str, str]:

@@ -14,7 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from densezoo.errors import ConfigError
 from densezoo.evaluation import distributed
+from densezoo.families import family_of
 from densezoo.formats.detect import read_checkpoint
 from densezoo.training.averaging import Average
 from densezoo.training.data import TrainingImages, load_batches
@@ -88,7 +90,7 @@ def train(run: Run, observers: Sequence[Observer], state: State | None = None) -
     rank, processes = distributed.rank(), distributed.world_size()
     batches = Batches(images.images, run.recipe, progress.step, rank, processes)
     with deterministic(run.device), distributed.processes_watched():
-        learner = _learner(run, batches.steps_per_epoch)
+        learner = make_learner(run, batches.steps_per_epoch)
         torch.manual_seed(process_seed(run.recipe, rank))
         keeper = FolderKeeper(run.folder, learner, run.facts, run.write_weights)
         if state is not None:
@@ -96,7 +98,7 @@ def train(run: Run, observers: Sequence[Observer], state: State | None = None) -
         check_room(run.folder, (run.recipe.keep + 2) * keeper.state(progress).size)
         with closing(load_batches(images, batches, run.workers, pin=learner.device.type == "cuda")) as loaded:
             told = list(observers) if distributed.is_main() else []
-            evaluate = partial(_measured, run.evaluate)
+            evaluate = partial(_measured, run)
             Loop(learner, loaded, batches.steps_per_epoch, evaluate, keeper, told, progress).run()
     if run.recipe.patience is not None:
         learner.measured.load_state_dict(read_checkpoint(run.folder / BEST).tensors)
@@ -132,11 +134,14 @@ def deterministic(device: str) -> Iterator[None]:
         settings.fill_uninitialized_memory = before[1]
 
 
-def _learner(run: Run, steps_per_epoch: int) -> Learner:
+def make_learner(run: Run, steps_per_epoch: int) -> Learner:
     """The network with its optimiser and the recipe's ingredients, on the device, and wrapped for several processes."""
     recipe, device = run.recipe, torch.device(run.device)
     if device.type == "cuda" and device.index is None:
         device = torch.device("cuda", torch.cuda.current_device())
+    if recipe.sync_bn and recipe.memory != "none" and distributed.world_size() > 1:
+        raise ConfigError(f"train.sync_bn and train.memory={recipe.memory!r} exclude each other; leave one out")
+    family_of(run.architecture).set_memory(run.network, recipe.memory)
     layout = torch.channels_last if recipe.channels_last else torch.preserve_format
     network = synchronised(run.network, device) if recipe.sync_bn and distributed.world_size() > 1 else run.network
     network = network.to(device, memory_format=layout)  # type: ignore[call-overload]
@@ -156,8 +161,10 @@ def _learner(run: Run, steps_per_epoch: int) -> Learner:
     return Learner(network, forward, get_optimiser(recipe.optimiser)(groups, recipe), ingredients, recipe, average)
 
 
-def _measured(evaluate: Evaluate, network: nn.Module) -> Mapping[str, float]:
+def _measured(run: Run, network: nn.Module) -> Mapping[str, float]:
     """What is measured of a copy of the network; the network and torch's random numbers stay as they are."""
     device = next(network.parameters()).device
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        return evaluate(copy.deepcopy(network))
+        copied = copy.deepcopy(network)
+        family_of(run.architecture).set_memory(copied, "none")
+        return run.evaluate(copied)

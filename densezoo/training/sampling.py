@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from densezoo.data.images import ImageSet
 from densezoo.errors import ConfigError, DatasetError
+from densezoo.training.balance import balanced_order
 from densezoo.types import Recipe
 
 Draws = list[tuple[int, int]]  # (index of an image, what its augmentation's random numbers are seeded with)
@@ -108,15 +109,18 @@ class Batches:
     def order(self, epoch: int) -> NDArray[np.int64]:
         """The indices of an epoch's images, in the order in which they are taken; as many as there are images.
 
-        Images that are read together, such as a parquet file's row groups, come close together: the groups are
-        shuffled, and then the images of as many groups as stay in memory, so that each group is read once.
+        Each image comes once. Those that are read together, such as a parquet file's row groups, come close together:
+        the groups are shuffled, and then the images of as many groups as stay in memory, so that each is read once.
+        With ``balanced_sampling`` each class comes equally often, and images in any order.
         With ``repeats`` an image comes that many times in a row, and an epoch takes fewer images accordingly.
 
         Args:
             epoch: from 0.
         """
         random = seeded(_ORDER, self.recipe.seed, epoch)
-        if self.groups is None:
+        if self.recipe.balanced_sampling:
+            order = balanced_order(self.images.labels, self.recipe.seed, epoch)
+        elif self.groups is None:
             order = random.permutation(len(self.images))
         else:
             groups, kept = [self.groups[i] for i in random.permutation(len(self.groups))], self.images.groups_kept

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from densezoo.data.split import FILE as SPLIT
 from densezoo.errors import TrainingError
 from densezoo.files import replaced_by
 from densezoo.training import logs
@@ -75,7 +76,7 @@ def remove_run(folder: Path, name: str) -> None:
     Raises:
         TrainingError: a file can't be removed.
     """
-    for path in [*_run_files(folder, name), *_files(folder, (*logs.FILES, *_OLDER_LOGS)), *_beginnings(folder)]:
+    for path in [*_run_files(folder, name), *_files(folder, (SPLIT, *logs.FILES, *_OLDER_LOGS)), *_beginnings(folder)]:
         try:
             path.unlink()
         except OSError as error:

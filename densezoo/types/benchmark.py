@@ -8,7 +8,7 @@ from typing import Literal
 
 from densezoo.errors import ResultError
 
-What = Literal["inference", "evaluation", "training"]
+What = Literal["inference", "evaluation", "training", "memory"]
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,7 @@ class Contestant:
         rates: {batch size: images a second of each round, in the order of the rounds}; "": it chooses itself.
         latency: of one image at a time.
         peak_memory: largest resident memory of its process or processes, bytes; of a GPU that of the GPU.
+        kept: bytes of the tensors that a training step keeps for backward, weights not among them.
         error: the largest difference of its logits from eager's in float32, relative to the largest logit.
         agreement: share of the images, 0 to 1, whose first class is the reference's; of whole evaluations.
         correct: images whose label was the first, and among the first five; of densezoo's whole evaluations.
@@ -85,6 +86,7 @@ class Contestant:
     rates: Mapping[str, tuple[float, ...]]
     latency: Latency | None = None
     peak_memory: int | None = None
+    kept: int | None = None
     error: float | None = None
     agreement: float | None = None
     correct: tuple[int, int] | None = None

@@ -9,7 +9,7 @@ import pytest
 from small_imagenet import IMAGES, write
 
 from densezoo import api
-from densezoo.api.images import open_images
+from densezoo.api.images import OWN, open_images
 from densezoo.config import load_config
 from densezoo.errors import DatasetError
 
@@ -36,3 +36,14 @@ def test_labels_of_a_class_map_are_held_to_the_network_too(tmp_path: Path) -> No
     (tmp_path / "map.txt").write_text("cat 9\n")
     images = open_images(experiment, tmp_path / "val", "test", class_map=tmp_path / "map.txt")
     assert list(images.labels) == [9]
+
+
+def test_folders_of_the_classes_that_the_weights_state(tmp_path: Path) -> None:
+    """Without them a folder that lacks a class would number the others anew."""
+    for name in ("cat", "eel"):
+        write(tmp_path / name / "1.png", IMAGES[0])
+    experiment = dataclasses.replace(EXPERIMENT, dataset=OWN)
+    assert list(open_images(experiment, tmp_path, "test").labels) == [0, 1]
+    assert list(open_images(experiment, tmp_path, "test", class_names=["cat", "dog", "eel"]).labels) == [0, 2]
+    with pytest.raises(DatasetError, match="the class folders eel are none of the network's 2 classes"):
+        open_images(experiment, tmp_path, "test", class_names=["cat", "dog"])

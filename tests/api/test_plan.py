@@ -171,6 +171,14 @@ def test_what_nobody_says_is_asked_for(tmp_path: Path) -> None:
     assert (facts.model, facts.weights_known_by) == (f"m.{file_sha256(checkpoint)[:8]}", None)
 
 
+def test_weights_of_several_labels_an_image_have_no_top1(tmp_path: Path) -> None:
+    network = api.create_model(load_config(api.DEMO[0]).model)
+    checkpoint = tmp_path / "m.safetensors"
+    write_safetensors(checkpoint, network.state_dict(), {"multi_label": True, "class_names": ["a"]})
+    with pytest.raises(ConfigError, match="several labels an image, so that there is no top-1"):
+        planned(config=None, checkpoint=checkpoint, dataset="digits", protocols=["digits"])
+
+
 def test_a_model_s_name_for_another_network_is_refused() -> None:
     with pytest.raises(
         DensezooError, match=r"expected the weights of densenet121.lua_in1k, found those of densenet_bc"

@@ -19,6 +19,13 @@ def test_a_measurement_stands_beside_the_figure_of_its_dataset_and_protocol() ->
     assert found[-1] == Accuracy(SPEC, None, flipped)  # of other conditions than what is published
 
 
+def test_the_usual_backend_comes_before_others_whatever_the_files_are_called() -> None:
+    """``cifar-dice+openvino+int8.json`` sorts before ``cifar-dice.json``: the first one is what lists show."""
+    int8 = example_result(dataset="imagenet-c", backend="openvino", precision="int8")
+    usual = example_result(dataset="imagenet-c")
+    assert [accuracy.measured for accuracy in accuracies(SPEC, [int8, usual])][-2:] == [usual, int8]
+
+
 def test_of_other_weights_or_another_model_nothing_is_taken() -> None:
     others = [example_result(weights_sha256="0" * 64), example_result(model="densenet121.lua_in1k")]
     assert accuracies(SPEC, [*others, example_result(subset="fog/1")]) == [

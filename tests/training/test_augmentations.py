@@ -16,7 +16,7 @@ from torchvision.transforms import v2
 
 from densezoo.data.images import ArrayImages
 from densezoo.data.preprocess import Preprocess
-from densezoo.errors import ConfigError, UnknownNameError
+from densezoo.errors import ConfigError, DensezooError, UnknownNameError
 from densezoo.protocols import get_protocol
 from densezoo.training.augmentations import (
     AUGMENTATIONS,
@@ -83,7 +83,9 @@ def test_a_random_area_is_not_resized_again() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (300, 260, 3), np.uint8)
     images = ArrayImages("noise", ["a"], [0], pixels[None])
     cut = Image.fromarray(pixels[:224, :224])
-    seen, _ = TrainingImages(images, get_protocol("torchvision"), Transforms(on_image=lambda _: cut))[0]
+    item = TrainingImages(images, get_protocol("torchvision"), Transforms(on_image=lambda _: cut))[0, 0]
+    assert not isinstance(item, DensezooError)
+    seen, _ = item
     bare = dataclasses.replace(get_protocol("torchvision"), resize=None, interpolation=None, crop=None)
     assert torch.equal(seen, Preprocess(bare)(cut))
 

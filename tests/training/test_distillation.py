@@ -42,7 +42,7 @@ def stored(tmp_path: Path) -> Callable[..., Path]:
 
 
 def teach(path: Path, seen: Experiment, **fields: float | str) -> Teacher:
-    return load_teacher(seen, Distillation(str(path), **fields), "cpu")  # type: ignore[arg-type]
+    return load_teacher(Distillation(str(path), **fields), seen, "cpu")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("protocol", ["cifar10", "svhn", "cifar-dice", "caffe"])
@@ -89,15 +89,14 @@ def test_the_student_alone_is_trained(stored: Callable[..., Path]) -> None:
 def test_a_teacher_of_the_index() -> None:
     """The bundled network of digits: its own protocol, its own dataset."""
     digits = load_config(ROOT / "configs/digits/densenet_bc_22_8_digits.py")
-    teacher = load_teacher(digits, Distillation("densenet_bc_22_8.densezoo_digits"), "cpu")
+    teacher = load_teacher(Distillation("densenet_bc_22_8.densezoo_digits"), digits, "cpu")
     assert not teacher.normalisation.is_needed
     assert teacher.logits(torch.zeros(1, 1, 8, 8)).shape == (1, 10)
+    of_svhn = dataclasses.replace(digits, dataset="svhn")
     with pytest.raises(ConfigError, match="expected a network of svhn, found one of digits"):
-        load_teacher(
-            dataclasses.replace(digits, dataset="svhn"), Distillation("densenet_bc_22_8.densezoo_digits"), "cpu"
-        )
+        load_teacher(Distillation("densenet_bc_22_8.densezoo_digits"), of_svhn, "cpu")
     with pytest.raises(UnknownNameError, match="there is no model 'densenet_bc_22_9.densezoo_digits'; "):
-        load_teacher(digits, Distillation("densenet_bc_22_9.densezoo_digits"), "cpu")
+        load_teacher(Distillation("densenet_bc_22_9.densezoo_digits"), digits, "cpu")
 
 
 def test_a_file_that_says_nothing_of_its_images(stored: Callable[..., Path]) -> None:

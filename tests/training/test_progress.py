@@ -58,8 +58,8 @@ def test_a_long_epoch_has_a_line_a_minute(capsys: pytest.CaptureFixture[str]) ->
     run.go(70)
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
-        "epoch 0.0/90  loss 0.500  top-1 87.5  16 images/s  10d 10h left",
-        "epoch 0.0/90  loss 0.500  top-1 87.5  16 images/s  10d 10h left",
+        "epoch 0.0/90  loss 0.500  top-1 87.5  16.0 images/s  10d 10h left",
+        "epoch 0.0/90  loss 0.500  top-1 87.5  16.0 images/s  10d 10h left",
     ]
 
 
@@ -67,7 +67,7 @@ def test_the_time_left_of_a_resumed_run_goes_by_its_own_steps(capsys: pytest.Cap
     run = Run(epochs=3, steps=10, seconds=1.0, done=15)
     run.go(5)
     assert capsys.readouterr().err == (
-        "epoch 2/3  loss 0.500  top-1 87.5  test 91.23 %  32 images/s  18s left\n"  # 9 s for 5 steps and evaluation
+        "epoch 2/3  loss 0.500  top-1 87.5  test 91.23 %  32.0 images/s  18s left\n"  # 9 s for 5 steps and evaluation
     )
 
 

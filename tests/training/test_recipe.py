@@ -22,6 +22,7 @@ from densezoo.protocols import get_protocol
 from densezoo.training.augmentations import training_transforms
 from densezoo.training.losses import get_loss
 from densezoo.training.optimisers import get_optimiser
+from densezoo.training.parameters import parameter_groups
 from densezoo.training.recipe import EXPECTED, check_recipe
 from densezoo.training.schedules import learning_rate
 from densezoo.types import Distillation, Experiment, Recipe, Start
@@ -156,8 +157,9 @@ def test_a_shipped_recipe_dry_runs(path: Path) -> None:
     assert recipe is not None
     with torch.device("meta"):
         network = family_of(experiment.model).network(experiment.model, draw_weights=False)
-    optimiser = get_optimiser(recipe.optimiser)([{"params": list(network.parameters()), "lr_scale": 1.0}], recipe)
-    assert optimiser.param_groups[0]["weight_decay"] == recipe.weight_decay
+    optimiser = get_optimiser(recipe.optimiser)(parameter_groups(network, recipe, experiment.model), recipe)
+    decays = {group["weight_decay"] for group in optimiser.param_groups}
+    assert decays == ({recipe.weight_decay} if recipe.decay_norms else {recipe.weight_decay, 0.0})
     changes = training_transforms(recipe, protocol)
     side = recipe.image_size or protocol.crop or 32
     if changes.on_image is not None:

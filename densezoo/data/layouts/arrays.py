@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from densezoo.data.images import ArrayImages
 from densezoo.errors import DatasetError
@@ -37,6 +39,17 @@ def digits(split: str) -> ArrayImages:
     half = slice(0, 898) if split == "train" else slice(898, None)
     ids = [f"{i:04d}" for i in range(len(pixels))]
     return ArrayImages("sklearn.datasets.load_digits", ids[half], rows[half, 64].astype(int).tolist(), pixels[half])
+
+
+def digits_32(split: str) -> ArrayImages:
+    """The same scans as a network of CIFAR's images takes them: 32x32, three equal channels; Pillow's bicubic filter.
+
+    Args:
+        split: as of `digits`.
+    """
+    scans = digits(split)
+    enlarged = [np.asarray(Image.fromarray(scan).resize((32, 32), Image.Resampling.BICUBIC)) for scan in scans.pixels]
+    return replace(scans, pixels=np.repeat(np.stack(enlarged)[..., None], 3, axis=-1))
 
 
 def cifar_python(class_name: str) -> Opener:

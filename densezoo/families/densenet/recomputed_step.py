@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-AT_ONCE = 2**21  # bytes of features that a CPU handles at a time, so that they stay in its caches
+AT_ONCE = 2**24  # bytes of features that a CPU handles at a time, so that they stay in its caches
 LAST = torch.channels_last
 
 

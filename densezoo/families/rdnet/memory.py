@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -39,5 +41,11 @@ class CheckpointedStage(DenseStage):
     def forward(self, x: Tensor) -> Tensor:
         features = [x]
         for layer in self.values():
-            features.append(checkpoint(layer, [*features], use_reentrant=False))  # the list grows
+            features.append(checkpoint(partial(_of_all, layer), *features, use_reentrant=False))
         return torch.cat(features, 1)
+
+
+def _of_all(layer: nn.Module, *features: Tensor) -> Tensor:
+    """A layer's output; `checkpoint` counts the tensors of its arguments, not those of a list, as kept."""
+    new: Tensor = layer([*features])
+    return new

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
 
 from markupsafe import Markup
 
@@ -16,6 +17,8 @@ from densezoo.results.site.zoo import Zoo, title
 from densezoo.results.weights import mark
 from densezoo.types import Accuracy, ModelSpec
 
+Screens: TypeAlias = Literal["any", "wide", "widest"]
+
 
 @dataclass(frozen=True)
 class Column:
@@ -26,21 +29,23 @@ class Column:
         heading: that a person reads.
         text: what stands in a cell, and is sorted by; an empty one comes last in either order.
         is_number: aligned to the right, the highest first when it is first sorted by.
-        is_wide: left out where the screen is narrow.
+        screens: on which it is shown: "any", "wide" ones (no phones), "widest" ones alone.
         about: what the heading means, where it doesn't say all.
+        is_long: its words may be broken anywhere.
     """
 
     name: str
     heading: str
     text: Callable[[Accuracy], str]
     is_number: bool = False
-    is_wide: bool = True
+    screens: Screens = "wide"
     about: str = ""
+    is_long: bool = False
 
     @property
     def attributes(self) -> Markup:
         """The classes of its cells, as an attribute of an element; "" without any."""
-        classes = ["number"] * self.is_number + ["wide"] * self.is_wide
+        classes = ["number"] * self.is_number + [self.screens] * (self.screens != "any") + ["long"] * self.is_long
         return Markup(' class="{}"').format(" ".join(classes)) if classes else Markup()
 
 
@@ -101,15 +106,13 @@ def images_per_second(zoo: Zoo, accuracy: Accuracy) -> float | None:
     return found[0].rate.median if found else None
 
 
-def _figure(name: str, heading: str, value: Callable[[Accuracy], float | None], *, is_wide: bool = True) -> Column:
+def _figure(name: str, heading: str, value: Callable[[Accuracy], float | None], screens: Screens = "wide") -> Column:
     """A published percentage with its digits."""
-    return Column(name, heading, lambda accuracy: percent(value(accuracy)), True, is_wide)
+    return Column(name, heading, lambda accuracy: percent(value(accuracy)), True, screens)
 
 
-def _words(
-    name: str, heading: str, value: Callable[[Accuracy], str | None], *, is_wide: bool = True, about: str = ""
-) -> Column:
-    return Column(name, heading, lambda accuracy: value(accuracy) or "", False, is_wide, about)
+def _words(name: str, heading: str, value: Callable[[Accuracy], str | None], screens: Screens = "wide") -> Column:
+    return Column(name, heading, lambda accuracy: value(accuracy) or "", False, screens)
 
 
 def _number(name: str, heading: str, value: Callable[[Accuracy], float | None], digits: int, about: str) -> Column:
@@ -117,7 +120,7 @@ def _number(name: str, heading: str, value: Callable[[Accuracy], float | None], 
         number = value(accuracy)
         return "" if number is None else f"{number:,.{digits}f}"
 
-    return Column(name, heading, text, True, True, about)
+    return Column(name, heading, text, True, "wide", about)
 
 
 def _published_top1(accuracy: Accuracy) -> float | None:
@@ -141,12 +144,12 @@ def _interval(accuracy: Accuracy) -> str:
     return "{:.2f} to {:.2f}".format(*accuracy.measured.interval95) if accuracy.measured else ""
 
 
-_NAME = Column("model", "Model", lambda accuracy: accuracy.spec.name, False, False)
+_NAME = Column("model", "Model", lambda accuracy: accuracy.spec.name, False, "any")
 _DATASET = _words("dataset", "Dataset", lambda accuracy: title(accuracy.dataset) if accuracy.dataset else None)
 _PROTOCOL = _words("protocol", "Protocol", lambda a: a.label if a.dataset else a.protocol)
-_TOP1 = _figure("top1", "Top-1, %", _published_top1, is_wide=False)
-_TOP5 = _figure("top5", "Top-5, %", _published_top5)
-_MEASURED = Column("measured", "Measured, %", _measured, True, True, "top-1, by densezoo")
+_TOP1 = _figure("top1", "Top-1", _published_top1, "any")
+_TOP5 = _figure("top5", "Top-5", _published_top5)
+_MEASURED = Column("measured", "Measured", _measured, True, "wide", "top-1, by densezoo")
 
 
 def model_columns(zoo: Zoo) -> Sequence[Column]:
@@ -167,13 +170,13 @@ def model_columns(zoo: Zoo) -> Sequence[Column]:
             "Params, M",
             lambda accuracy: f"{accuracy.spec.num_params / 1e6:.2f}",
             True,
-            False,
+            "any",
             "trainable parameters, millions",
         ),
         _number("flops", "GFLOPs", giga_flops, 2, "multiply-adds of one image at the protocol's size, 10^9"),
         _number("speed", "Images/s", lambda accuracy: images_per_second(zoo, accuracy), 1, _conditions(zoo)),
         _words("publisher", "Publisher", lambda accuracy: accuracy.spec.publisher),
-        _words("license", "Licence", lambda accuracy: accuracy.spec.license),
+        _words("license", "Licence", lambda accuracy: accuracy.spec.license, "widest"),
         _words("weights", "Weights", lambda accuracy: availability(accuracy.spec)),
     )
     rows = list(zoo.headlines.values())
@@ -196,20 +199,16 @@ def accuracy_columns(zoo: Zoo) -> Sequence[Column]:
         _NAME,
         _DATASET,
         _PROTOCOL,
-        _TOP1,
-        _TOP5,
-        _words("publisher", "Published by", lambda a: a.reported.published_by if a.reported else None),
-        _MEASURED,
+        replace(_TOP1, heading="Published"),
+        replace(_MEASURED, screens="any"),
         Column("interval", "95 % interval", _interval, True),
-        Column("images", "Images", lambda a: f"{a.measured.num_samples:,}" if a.measured else "", True),
-        _words("verdict", "Verdict", lambda a: verdicts[id(a.measured)] if a.measured else None),
+        replace(_words("verdict", "Verdict", lambda a: verdicts[id(a.measured)] if a.measured else None), is_long=True),
+        replace(
+            _words("publisher", "Published by", lambda a: a.reported.published_by if a.reported else None), is_long=True
+        ),
+        replace(_TOP5, screens="widest"),
+        Column("images", "Images", lambda a: f"{a.measured.num_samples:,}" if a.measured else "", True, "widest"),
     )
-
-
-def difference(accuracy: Accuracy) -> str:
-    """Measured less published top-1 in points; "" unless both are there."""
-    published, measured = _published_top1(accuracy), _measured_top1(accuracy)
-    return "" if published is None or measured is None else f"{measured - published:+.2f}"
 
 
 def headline_text(accuracy: Accuracy) -> str:

@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from densezoo.index.listing import shown
+from densezoo.results.weight_pages import file_name
 
 _INLINE = re.compile(r"`([^`]+)`|\[([^\]]+)\]\((https?://[^\s)]+)\)")
 
@@ -69,14 +70,13 @@ def breakable(name: str) -> Markup:
 
 
 def location(url: str) -> str:
-    """What a link to a file is called: the host and the end of the path.
+    """What a link to a file is called beside its host.
 
     Args:
         url: of the web.
     """
-    host, _, path = url.partition("://")[2].partition("/")
-    end = path.rstrip("/").rpartition("/")[2]
-    return f"{end}, {host}" if end else host
+    host = url.partition("://")[2].partition("/")[0]
+    return ", ".join(dict.fromkeys([file_name(url), host]))
 
 
 def count(number: int) -> str:

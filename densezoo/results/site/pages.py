@@ -24,7 +24,6 @@ from densezoo.results.site.columns import (
     accuracy_columns,
     availability,
     choices,
-    difference,
     family_title,
     giga_flops,
     headline_text,
@@ -129,6 +128,7 @@ def _models(zoo: Zoo) -> dict[str, object]:
 
 def _accuracies(zoo: Zoo) -> dict[str, object]:
     every = [accuracy for own in zoo.accuracies.values() for accuracy in own if not zoo.is_older(accuracy)]
+    every.sort(key=lambda accuracy: accuracy.measured is None)  # what can be compared first
     rows = [Row(accuracy, " ".join(accuracy.spec.aliases).lower(), {"kind": _kind(accuracy)}) for accuracy in every]
     columns = accuracy_columns(zoo)
     return {
@@ -209,7 +209,6 @@ def _model(zoo: Zoo, spec: ModelSpec) -> dict[str, object]:
         "current": [row for row in own if not zoo.is_older(row)],
         "older": [row for row in own if zoo.is_older(row)],
         "verdict": lambda result: zoo.agreement(result).briefly(),
-        "difference": difference,
         "mark": mark,
         "marks": _marks(own),
         "giga_flops": giga_flops(headline),

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import scipy.io
 import torchvision.datasets
+from PIL import Image
 from sklearn.datasets import load_digits
 from small_imagenet import (
     write,
@@ -18,6 +19,7 @@ from small_imagenet import (
 from unusual_images import noise
 
 from densezoo.data.datasets import open_dataset
+from densezoo.data.layouts import arrays
 from densezoo.errors import DatasetError
 
 
@@ -124,3 +126,13 @@ def test_svhn_as_its_authors_pack_it(tmp_path: Path, monkeypatch: pytest.MonkeyP
     images = open_dataset("svhn", tmp_path)
     assert list(images.labels) == [1, 0, 3, 9]  # SVHN writes the digit 0 as 10
     assert np.array_equal(images.read(1), pixels[..., 1])
+
+
+def test_digits_for_networks_of_larger_images() -> None:
+    """Three equal channels of 32x32, of the same scans in the same order."""
+    small, large = arrays.digits("test"), arrays.digits_32("test")
+    assert large.pixels.shape == (899, 32, 32, 3)
+    assert (large.ids, large.labels) == (small.ids, small.labels)
+    assert np.array_equal(large.pixels[..., 0], large.pixels[..., 2])
+    back = np.stack([np.asarray(Image.fromarray(scan[..., 0]).resize((8, 8))) for scan in large.pixels])
+    assert np.corrcoef(back.ravel(), small.pixels.ravel())[0, 1] > 0.98

@@ -24,3 +24,4 @@ def test_text_is_escaped_whatever_marks_it_up() -> None:
 def test_a_location_is_a_file_and_its_host() -> None:
     assert location("https://a.org/b/c.pth") == "c.pth, a.org"
     assert location("https://a.org/") == "a.org"
+    assert location("https://drive.google.com/file/d/1/view") == "Google Drive, drive.google.com"

@@ -13,6 +13,11 @@ def test_a_model_s_headline_is_the_one_that_is_listed(zoo: Zoo) -> None:
     )
 
 
+def test_another_backend_is_no_headline(zoo: Zoo) -> None:
+    """A file of int8 sorts before that of float32."""
+    assert zoo.headlines["densenet_bc_100_12.dice_cifar10"].label == "cifar-dice"
+
+
 def test_older_figures_are_told_from_current_ones(zoo: Zoo) -> None:
     own = zoo.accuracies["densenet121.tv_in1k"]
     old = [str(row.reported.top1) for row in own if row.reported and zoo.is_older(row)]

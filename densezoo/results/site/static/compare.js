@@ -81,18 +81,17 @@ function show() {
   ].filter(Boolean).join(" ");
 
   const about = element("table");
-  fill(about, ["", "First", "Second"], [
-    { cells: ["Model", link(a.name), link(b.name)] },
+  fill(about, ["Fact", link(a.name), link(b.name)], [
     ...Object.entries(facts).map(([fact, of]) => ({ cells: [fact, of(a), of(b)], differs: of(a) !== of(b) })),
   ]);
   const figures = element("table");
-  fill(figures, ["Dataset", "Protocol", "First, %", "Second, %", "Second less first"], accuracies(a, b), new Set([2, 3, 4]));
+  fill(figures, ["Dataset", "Protocol", `${a.name}, %`, `${b.name}, %`, "Second less first"], accuracies(a, b), new Set([2, 3, 4]));
   const steps = element("table");
   const [ours, theirs] = [values.protocols[a.protocol], values.protocols[b.protocol]];
   if (ours && theirs) {
     fill(steps, ["Step", a.protocol, b.protocol], Object.keys(ours).map((step) => ({ cells: [step, ours[step], theirs[step]], differs: ours[step] !== theirs[step] })));
   }
-  const speeds = [[a, "first"], [b, "second"]].flatMap(([model]) => model.speeds.map((speed) => ({
+  const speeds = [a, b].flatMap((model) => model.speeds.map((speed) => ({
     cells: [model.name, speed.conditions, String(speed.side), speed.rate.toLocaleString("en")],
   })));
   const rates = element("table");

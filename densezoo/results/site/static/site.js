@@ -4,7 +4,7 @@
 (function theme() {
   const button = document.querySelector("[data-theme-button]");
   const themes = ["light dark", "light", "dark"];
-  const names = { "light dark": "as the system", light: "light", dark: "dark" };
+  const names = { "light dark": "auto", light: "light", dark: "dark" };
   let kept = null;
   try { kept = localStorage.getItem("densezoo-theme"); } catch { /* a browser may keep nothing for files */ }
   let current = themes.includes(kept) ? kept : themes[0];
@@ -59,6 +59,7 @@ class SortableTable {
     this.empty = document.querySelector("[data-empty]");
     this.texts = new Intl.Collator("en", { numeric: true });
     this.order = null;
+    this.tellConditions();
     this.found = new Map(this.rows.map((row) => [row, `${row.textContent.toLowerCase()} ${row.dataset.words}`]));
     this.headings.forEach((heading, i) => {
       const button = element("button", { type: "button" }, ...heading.childNodes);
@@ -69,11 +70,19 @@ class SortableTable {
     this.form.addEventListener("input", () => this.filter());
     this.form.addEventListener("submit", (event) => event.preventDefault());
     this.form.addEventListener("reset", () => setTimeout(() => this.filter()));
+    const more = this.form.querySelector("[data-more]"); // where the screen is narrow
+    more.addEventListener("click", () => more.setAttribute("aria-expanded", this.form.classList.toggle("open")));
     document.querySelector("[data-clear]").addEventListener("click", () => {
       this.form.reset();
       this.form.elements.q.focus();
     });
     this.restore();
+  }
+
+  /** Each row's dataset and protocol, which a narrow screen shows below the name: no figure stands without them. */
+  tellConditions() {
+    const columns = this.headings.flatMap((heading, i) => (["dataset", "protocol"].includes(heading.dataset.name) ? [i] : []));
+    for (const row of this.rows) row.cells[0].dataset.conditions = columns.map((i) => row.cells[i].textContent).filter(Boolean).join(", ");
   }
 
   restore() {

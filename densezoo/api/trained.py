@@ -1,0 +1,144 @@
+"""The end of a training: its file is measured as by `densezoo test`, curves are drawn, and a card is written."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from densezoo.api.evaluation import evaluate
+from densezoo.config import load_config
+from densezoo.data.datasets import DATASETS
+from densezoo.errors import MissingDependencyError, TrainingError
+from densezoo.evaluation import distributed
+from densezoo.evaluation.options import LoadOptions, RunOptions, StoreOptions
+from densezoo.families import build_architecture
+from densezoo.files import write_atomically
+from densezoo.formats.detect import read_checkpoint
+from densezoo.formats.safetensors import stated_facts
+from densezoo.results.store import result_path
+from densezoo.results.training_card import Trained, training_card
+from densezoo.training.curves import draw_curves
+from densezoo.training.logs import CURVES, JSON_LINES, read_records
+from densezoo.training.schedules import SCHEDULES, get_schedule
+from densezoo.types import EvalResult, Experiment, Recipe
+
+CARD, RESULTS = "README.md", "results"  # in the folder of the run: as huggingface.co has a card, and as densezoo test
+
+MAIN = ("lr", "momentum", "weight_decay", "optimiser", "seed")  # of a recipe: a card has them in any case
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a training leaves beside its weights.
+
+    Args:
+        result: of the evaluation.
+        stored: the result's file.
+        card: the model card.
+        curves: the picture of the training; None: matplotlib is missing.
+    """
+
+    result: EvalResult
+    stored: Path
+    card: Path
+    curves: Path | None
+
+
+def finish_training(
+    config: str | Path,
+    weights: str | Path,
+    *,
+    data_root: str | Path | None = None,
+    workers: int | None = None,
+    device: str | None = None,
+    launcher: str | None = None,
+    overrides: Mapping[str, object] | None = None,
+    show_progress: bool = False,
+) -> Finished:
+    """Measure a trained file on its config's test images, and leave result, curves and card in its folder.
+
+    Every process that trained calls this; the main one writes.
+
+    Args:
+        config: that was trained.
+        weights: the file that `train_config` returned.
+        show_progress: of the evaluation, on stderr.
+        data_root, workers, device, launcher, overrides: as for `evaluate_checkpoint`.
+
+    Raises:
+        DensezooError: the file can't be measured; the folder can't be written.
+    """
+    path, experiment = Path(weights), load_config(config, overrides)
+    folder = path.parent
+    (result,) = evaluate(
+        LoadOptions(Path(config), path, data_root=Path(data_root) if data_root else None, overrides=overrides or {}),
+        RunOptions(workers=workers, device=device, launcher=launcher),
+        StoreOptions(folder / RESULTS, "restart", show_progress=show_progress),
+    )
+    stored, curves = result_path(folder / RESULTS, result), None
+    if distributed.is_main():
+        curves = _curves(folder, path.stem)
+        trained = _described(path, experiment, result, curves, _command(experiment, overrides or {}))
+        _write(folder / CARD, training_card(trained, result, stored.relative_to(folder).as_posix()))
+    return Finished(result, stored, folder / CARD, curves)
+
+
+def _curves(folder: Path, title: str) -> Path | None:
+    """The picture of the training; without matplotlib none, which is said."""
+    try:
+        return draw_curves(folder, title)
+    except MissingDependencyError as error:
+        logging.getLogger("densezoo").warning("no %s: %s", CURVES, error)
+        return None
+
+
+def _described(path: Path, experiment: Experiment, result: EvalResult, curves: Path | None, command: str) -> Trained:
+    """What the card says, of the file of weights, the config and the log."""
+    facts, recipe = stated_facts(path, read_checkpoint(path).metadata), experiment.train
+    assert recipe is not None, "it was trained"
+    epochs = [record for record in read_records(path.parent / JSON_LINES) if record["event"] == "epoch"]
+    names = facts.get("class_names") or (DATASETS[experiment.dataset].names or tuple)()
+    return Trained(
+        name=path.stem,
+        path=path.name,
+        size=path.stat().st_size,
+        sha256=result.weights_sha256,
+        architecture=build_architecture(facts["architecture"], str(path)),
+        dataset=experiment.dataset,
+        protocol=experiment.protocol,
+        command=command,
+        recipe=_recipe(recipe),
+        started_from=recipe.start.weights if recipe.start else None,
+        classes=cast("Sequence[str]", names),
+        epochs=len(epochs),
+        steps=epochs[-1]["step"] if epochs else 0,
+        seconds=sum(epoch["seconds"] for epoch in epochs),
+        machine=result.machine or result.device,
+        curves=curves.name if curves else None,
+    )
+
+
+def _command(experiment: Experiment, overrides: Mapping[str, object]) -> str:
+    """The command that trains the same network anew."""
+    changed = [f"{key}={value}" for key, value in overrides.items()]
+    return shlex.join(["densezoo", "train", experiment.path, *(["--cfg-options", *changed] if changed else [])])
+
+
+def _recipe(recipe: Recipe) -> dict[str, object]:
+    """{field: value} of the fields in MAIN and of those that have no default or not their default."""
+    schedule = next(name for name, each in SCHEDULES.items() if each is get_schedule(recipe.schedule, recipe))
+    values = dataclasses.asdict(dataclasses.replace(recipe, schedule=schedule))
+    defaults = {field.name: field.default for field in dataclasses.fields(Recipe)}
+    return {name: value for name, value in values.items() if name in MAIN or value != defaults[name]}
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        write_atomically(path, text)
+    except OSError as error:
+        raise TrainingError(f"{path}: the card can't be written ({error.strerror})") from None

@@ -1,0 +1,76 @@
+"""The end of a training: the result that `densezoo test` would store, curves, and a card that says what was done."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from huggingface_hub import ModelCard, ModelCardData
+from small_training import CONFIG, NAME, SMALL, of_few_images, train
+
+from densezoo.api.trained import Finished, finish_training
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The weights of a small run, in its folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        of_few_images(patch)
+        return train(tmp_path_factory.mktemp("trained"))
+
+
+def finish(weights: Path) -> Finished:
+    return finish_training(CONFIG, weights, workers=0, device="cpu", overrides=SMALL)
+
+
+def test_the_result_is_that_of_densezoo_test(trained: Path, tool: Callable[..., int], tmp_path: Path) -> None:
+    finished = finish(trained)
+    assert finished.stored.is_file()
+    assert finished.stored.is_relative_to(trained.parent)
+    overrides = [f"{key}={value}" for key, value in SMALL.items()]
+    options = ("--workers", 0, "--device", "cpu", "--out", tmp_path, "--cfg-options", *overrides)
+    assert tool("test", CONFIG, trained, *options) == 0
+    (stored,) = tmp_path.glob("*/*.json")
+    assert stored.relative_to(tmp_path) == finished.stored.relative_to(trained.parent / "results")
+    own, other = (json.loads(path.read_text()) for path in (finished.stored, stored))
+    assert {key for key in own if own[key] != other[key]} <= {"date", "seconds"}
+
+
+def test_the_card_says_what_was_done(trained: Path) -> None:
+    finished = finish(trained)
+    card = ModelCard(finished.card.read_text(), ignore_metadata_errors=False)
+    assert isinstance(card.data, ModelCardData)
+    top1 = (card.data.eval_results or [])[0]
+    assert top1.metric_value == finished.result.top1
+    for words in (
+        f"densezoo train configs/digits/{CONFIG.name} --cfg-options train.epochs=3 train.batch_size=24 ",
+        "'model.block_config=(1, 1)'",
+        "| epochs | 3 |",
+        "| batch_size | 24 |",
+        "| schedule | cosine |",
+        "| weight_decay | 0.0001 |",
+        "3 epochs, 12 steps, begun with random weights",
+        f"| {NAME} | {trained.stat().st_size:,} | {finished.result.weights_sha256} |",
+        "The 10 outputs are: 0, 1, 2, ",
+        "(curves.png)",
+        f"(results/digits/{finished.stored.name})",
+    ):
+        assert words in card.text, words
+    assert (trained.parent / "curves.png").is_file()
+
+
+def test_without_matplotlib_there_is_no_picture_and_no_harm(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.copytree(trained.parent, tmp_path / "run", ignore=shutil.ignore_patterns("curves.png"))
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with caplog.at_level(logging.WARNING, "densezoo"):
+        finished = finish(tmp_path / "run" / NAME)
+    assert "no curves.png: drawing curves needs matplotlib" in caplog.text
+    assert (finished.curves, (tmp_path / "run" / "curves.png").exists()) == (None, False)
+    assert "curves.png" not in finished.card.read_text()
