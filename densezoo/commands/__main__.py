@@ -16,7 +16,7 @@ from densezoo import __version__
 from densezoo.commands import options
 from densezoo.errors import UnknownNameError
 
-_SHARED = ("__main__", "options")  # modules of this folder that are no commands
+_SHARED = ("__main__", "options", "output")  # modules of this folder that are no commands
 
 
 def command_names() -> list[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from densezoo import api
 from densezoo.commands import options
+from densezoo.commands.output import answer
 from densezoo.files import PLOT
 
 
@@ -29,7 +30,8 @@ def make_parser() -> ArgumentParser:
 
 def run(args: Namespace) -> None:
     """Compute the measures and print them."""
-    print(api.analyze(args.file, args.other, topk=args.topk, plot=args.plot))
+    report = api.analyze(args.file, args.other, topk=args.topk, plot=args.plot)
+    answer(args, report, {"report": report.splitlines(), "plot": args.plot})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
