@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from densezoo.api.labels import class_names
     from densezoo.api.models import create_model, get_protocol
     from densezoo.api.prediction import predict
+    from densezoo.api.sharing import load_from_hub, push_to_hub, save_for_hub
     from densezoo.api.site import make_site
     from densezoo.api.trained import finish_training
     from densezoo.api.training import train_config
@@ -58,12 +59,15 @@ __all__ = [
     "get_spec",
     "list_models",
     "load_checkpoint",
+    "load_from_hub",
     "make_site",
     "make_tables",
     "model_card",
     "plan_training",
     "predict",
+    "push_to_hub",
     "report",
+    "save_for_hub",
     "train_config",
     "verify_weights",
 ]
@@ -91,12 +95,15 @@ _MODULES = {
     "get_spec": "densezoo.index.load",
     "list_models": "densezoo.api.index",
     "load_checkpoint": "densezoo.conversion.load",
+    "load_from_hub": "densezoo.api.sharing",
     "make_site": "densezoo.api.site",
     "make_tables": "densezoo.api.documents",
     "model_card": "densezoo.api.cards",
     "plan_training": "densezoo.api.training_plan",
     "predict": "densezoo.api.prediction",
+    "push_to_hub": "densezoo.api.sharing",
     "report": "densezoo.api.evaluation",
+    "save_for_hub": "densezoo.api.sharing",
     "train_config": "densezoo.api.training",
     "verify_weights": "densezoo.api.weights",
 }

@@ -27,12 +27,20 @@ EXTENSIONS: Mapping[str, tuple[str, ...]] = {
 TARGETS = tuple(dict.fromkeys(system for systems in EXTENSIONS.values() for system in systems))
 
 
+#: A folder with model.safetensors and config.json, as timm and huggingface.co have it.
+HUB = "hf"
+
+
 def make_parser() -> ArgumentParser:
     """The parser of the command's options."""
     parser = options.make_parser(__doc__)
     parser.add_argument("source", type=Path, help=f"a checkpoint file, known by its content: {formats_read()}")
     parser.add_argument("destination", type=Path, help=f"the file to write: {_written()}")
-    parser.add_argument("--to", choices=TARGETS, help="system to write for (default: the first of the extension's)")
+    parser.add_argument(
+        "--to",
+        choices=(*TARGETS, HUB),
+        help="system to write for (default: the first of the extension's); hf: a new folder",
+    )
     parser.add_argument("--verify", action="store_true", help="run both networks in their systems, if installed")
     parser.add_argument(
         "--options",
@@ -55,6 +63,9 @@ def _written() -> str:
 
 def run(args: Namespace) -> None:
     """Convert, then print the report."""
+    if args.to == HUB:
+        files = api.save_for_hub(args.source, args.destination, **(args.options or {}))
+        return answer(args, "\n".join(f"written: {path}" for path in files), {"written": files})
     report, written = api.convert_checkpoint(
         args.source, args.destination, to=args.to, verify=args.verify, **(args.options or {})
     )
