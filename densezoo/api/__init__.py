@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from densezoo.api.index import describe_model, find_models, list_models
     from densezoo.api.labels import class_names
     from densezoo.api.models import create_model, get_protocol
+    from densezoo.api.pixels import export_pixels
     from densezoo.api.prediction import predict
     from densezoo.api.sharing import load_from_hub, push_to_hub, save_for_hub
     from densezoo.api.site import make_site
@@ -52,6 +53,7 @@ __all__ = [
     "describe_model",
     "evaluate_checkpoint",
     "evaluate_protocols",
+    "export_pixels",
     "fetch_weights",
     "find_models",
     "finish_training",
@@ -88,6 +90,7 @@ _MODULES = {
     "describe_model": "densezoo.api.index",
     "evaluate_checkpoint": "densezoo.api.evaluation",
     "evaluate_protocols": "densezoo.api.evaluation",
+    "export_pixels": "densezoo.api.pixels",
     "fetch_weights": "densezoo.api.weights",
     "find_models": "densezoo.api.index",
     "finish_training": "densezoo.api.trained",

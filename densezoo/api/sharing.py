@@ -58,7 +58,7 @@ def save_for_hub(
     """
     source, folder = Path(source), Path(folder)
     with making_folder(folder) as hidden:
-        report, written = convert_checkpoint(source, hidden / WEIGHTS, to="densezoo", **options)
+        _, written = convert_checkpoint(source, hidden / WEIGHTS, to="densezoo", **options)
         of_these = (written["sha256"], written["source_sha256"])
         for result in results:
             if result.weights_sha256 not in of_these:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import json
 import threading
@@ -14,7 +15,9 @@ from typing import Any
 import pytest
 import timm
 import torch
+import yaml
 from huggingface_hub import ModelCard
+from huggingface_hub._eval_results import parse_eval_result_entries
 
 from densezoo.api.sharing import load_from_hub, push_to_hub, save_for_hub
 from densezoo.conversion.export import export
@@ -49,7 +52,7 @@ def test_timm_builds_the_same_network_from_the_folder(source: Path, tmp_path: Pa
     with torch.inference_mode():
         assert torch.equal(theirs(images), ours(images))
     data = timm.data.resolve_data_config({}, model=theirs)
-    assert (data["mean"], data["input_size"], data["crop_pct"]) == ((0.485, 0.456, 0.406), (3, 224, 224), 0.875)
+    assert (data["mean"], data["input_size"], data["crop_pct"]) == ([0.485, 0.456, 0.406], (3, 224, 224), 0.875)
     for line in (tmp_path / "hf/SHA256SUMS").read_text().splitlines():
         digest, name = line.split("  ")
         assert hashlib.sha256((tmp_path / "hf" / name).read_bytes()).hexdigest() == digest
@@ -66,6 +69,17 @@ def test_a_result_of_other_weights_is_refused(source: Path, tmp_path: Path) -> N
     with pytest.raises(ConfigError, match="but of other weights"):
         save_for_hub(source, tmp_path / "hf", results=results)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_measured_goes_into_the_card_and_beside_it(source: Path, tmp_path: Path) -> None:
+    measured = next(result for result in read_results(ROOT / "results") if result.dataset == "digits")
+    sha256 = hashlib.sha256(source.read_bytes()).hexdigest()
+    save_for_hub(source, tmp_path / "hf", results=[dataclasses.replace(measured, weights_sha256=sha256)])
+    data = ModelCard.load(tmp_path / "hf/README.md").data
+    assert [entry.metric_value for entry in data.eval_results] == [measured.top1, measured.top5]  # type: ignore[attr-defined]
+    (row,) = yaml.safe_load((tmp_path / "hf/.eval_results/densezoo.yaml").read_text())
+    (entry,) = parse_eval_result_entries([row])
+    assert (entry.dataset_id, entry.value) == ("digits", measured.top1)
 
 
 def test_a_folder_that_holds_something_stays(source: Path, tmp_path: Path) -> None:
