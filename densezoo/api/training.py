@@ -67,48 +67,29 @@ def train_config(
         DensezooError: a user's mistake; each kind of mistake has its own subclass.
         KeyboardInterrupt: a signal came; the state is saved, the message says where.
     """
-    experiment, recipe = _check_config(config, overrides, device)
+    experiment, recipe = check_config(config, overrides, device)
     check_logs(logs)
     chosen_device = choose_device(device)
     folder = Path(work_dir or Path("work_dirs") / experiment.name)
     _check_folder(folder, experiment.name, resume, overwrite)
     distributed.start(launcher, chosen_device)
     material = open_material(experiment, data_root, folder / SPLIT if resume else None)
-    experiment = material.experiment
-    facts = work_folder.run_facts(experiment, distributed.world_size(), material.train.listing())
+    facts = work_folder.run_facts(material.experiment, distributed.world_size(), material.train.listing())
     state = _resumable(folder, facts) if resume else None
     path = folder / f"{experiment.name}.safetensors"
     if resume and path.exists() and (state is None or has_ended(state, recipe)):
         logging.getLogger("densezoo").warning("%s: the run is finished; there is nothing left to train", folder)
         return path
-    torch.manual_seed(recipe.seed)  # from which weights are drawn
-    started = _network(experiment)
-    write = partial(_write_weights, material, started)
-    training = Run(
-        network=started.network,
-        architecture=started.architecture,
-        images=_images(material),
-        recipe=recipe,
-        device=chosen_device,
-        workers=workers,
-        evaluate=material.measuring(chosen_device),
-        folder=folder,
-        facts=facts,
-        write_weights=write,
-        teacher=load_teacher(experiment, recipe.distillation, chosen_device) if recipe.distillation else None,
-        class_weights=material.class_weights(),
-    )
-    _prepare(folder, material, overwrite)
-    if distributed.is_main():
-        _say([*material.said, *started.said])
+    training, said = _run(material, folder, facts, chosen_device, workers)
+    _prepare(folder, material, overwrite, [*material.said, *said])
     with _told(folder, recipe, logs, state, show_progress) as observers:
         trained = train(training, observers, state)
     if distributed.is_main():
-        write(path, trained, {})
+        training.write_weights(path, trained, {})
     return path
 
 
-def _check_config(
+def check_config(
     config: str | Path, overrides: Mapping[str, object] | None, device: str | None
 ) -> tuple[Experiment, Recipe]:
     """What a config trains, and how.
@@ -123,7 +104,31 @@ def _check_config(
     return experiment, experiment.train
 
 
-def _network(experiment: Experiment) -> Started:
+def _run(
+    material: Material, folder: Path, facts: Mapping[str, object], device: str, workers: int
+) -> tuple[Run, Sequence[str]]:
+    """What is trained, and how; with lines for the user on the weights that it begins with."""
+    experiment, recipe = material.experiment, material.recipe
+    torch.manual_seed(recipe.seed)  # from which weights are drawn
+    started = first_network(experiment)
+    run = Run(
+        network=started.network,
+        architecture=started.architecture,
+        images=training_images(material),
+        recipe=recipe,
+        device=device,
+        workers=workers,
+        evaluate=material.measuring(device),
+        folder=folder,
+        facts=facts,
+        write_weights=partial(_write_weights, material, started),
+        teacher=load_teacher(experiment, recipe.distillation, device) if recipe.distillation else None,
+        class_weights=material.class_weights(),
+    )
+    return run, started.said
+
+
+def first_network(experiment: Experiment) -> Started:
     """The network that training begins with: of random weights, or of those that the recipe names."""
     assert experiment.train is not None
     if experiment.train.start is not None:
@@ -131,7 +136,7 @@ def _network(experiment: Experiment) -> Started:
     return Started(create_model(experiment.model), experiment.model, {}, ())
 
 
-def _images(material: Material) -> TrainingImages:
+def training_images(material: Material) -> TrainingImages:
     """The images to train on, augmented.
 
     Raises:
@@ -161,12 +166,6 @@ def _told(
         yield observers
 
 
-def _say(lines: Sequence[str]) -> None:
-    """Tell the user what was found and done."""
-    for line in lines:
-        logging.getLogger("densezoo").warning(line)
-
-
 def _check_folder(folder: Path, name: str, resume: bool, overwrite: bool) -> None:
     """Refuse a folder that has a run in it, unless the user chose to resume or overwrite it.
 
@@ -181,8 +180,10 @@ def _check_folder(folder: Path, name: str, resume: bool, overwrite: bool) -> Non
         work_folder.check_free(folder, name)
 
 
-def _prepare(folder: Path, material: Material, overwrite: bool) -> None:
+def _prepare(folder: Path, material: Material, overwrite: bool, said: Sequence[str]) -> None:
     """Make the folder, with the split of the images and without what a kill left half written, or without a former run.
+
+    Then tell the user what was found and done (``said``).
 
     Raises:
         TrainingError, DatasetError: it can't be written.
@@ -195,6 +196,8 @@ def _prepare(folder: Path, material: Material, overwrite: bool) -> None:
     work_folder.remove_beginnings(folder)
     if material.split is not None:
         store_split(folder / SPLIT, material.split)
+    for line in said:
+        logging.getLogger("densezoo").warning(line)
 
 
 def _resumable(folder: Path, facts: Mapping[str, object]) -> State | None:

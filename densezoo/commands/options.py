@@ -15,7 +15,7 @@ from typing import Any
 
 from densezoo.backends.base import AUTO, BACKENDS
 from densezoo.errors import ConfigError, DensezooError
-from densezoo.paths import RESULTS, ROOT
+from densezoo.paths import PRIVATE, RESULTS, ROOT, results_folder
 from densezoo.protocols import PROTOCOLS
 from densezoo.protocols.own import Changes
 from densezoo.results.figures import THEMES
@@ -48,12 +48,19 @@ class Parser(argparse.ArgumentParser):
 
 
 def make_parser(description: str | None) -> Parser:
-    """A parser with ``--debug``.
+    """A parser with ``--debug`` and ``--index``.
 
     Args:
         description: shown by ``--help``.
     """
     parser = Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--index",
+        dest="private_index",
+        type=Path,
+        metavar="FILE",
+        help=f"a private index beside densezoo's, or {PRIVATE}",
+    )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
 
@@ -294,6 +301,10 @@ def run(
         argv: the arguments; None: those of this process.
     """
     arguments = parser.parse_args(argv)
+    if arguments.private_index is not None:
+        os.environ[PRIVATE] = str(arguments.private_index.expanduser().resolve())  # children inherit it
+    if getattr(arguments, "out", None) == RESULTS:
+        arguments.out = results_folder()
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # its warnings of lost connections are pages of C++ frames
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminate)

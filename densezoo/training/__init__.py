@@ -1,1 +1,1 @@
-"""Training by mmengine's Runner."""
+"""Training: a recipe's ingredients, the loop, its states and logs."""

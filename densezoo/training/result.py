@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from densezoo import protocols
 from densezoo.data.datasets import DATASETS
 from densezoo.families import architecture_values
+from densezoo.protocols import PROTOCOLS, get_protocol
 from densezoo.types import Experiment, Recipe
 
 
@@ -27,13 +27,13 @@ def trained_facts(
     dataset = DATASETS.get(experiment.dataset)
     if class_names is None and dataset is not None and dataset.names is not None:
         class_names = dataset.names()
-    known = experiment.protocol in protocols.PROTOCOLS
+    known = experiment.protocol in PROTOCOLS
     return {
         "architecture": architecture_values(experiment.model),
         "config": experiment.path,
         "seed": recipe.seed,
         "dataset": experiment.dataset,
-        "protocol": experiment.protocol if known else dataclasses.asdict(protocols.get_protocol(experiment.protocol)),
+        "protocol": experiment.protocol if known else dataclasses.asdict(get_protocol(experiment.protocol)),
         "class_names": None if class_names is None else list(class_names),
         "multi_label": recipe.label_table is not None,
         "recipe": _changed(recipe),

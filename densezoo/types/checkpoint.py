@@ -152,6 +152,7 @@ class ConversionReport:
         missing: names the network needs and the file lacks, as the source would write them.
         unexpected: names in the file that the network has no place for.
         mismatched: {name: (expected shape, found shape)}.
+        stated: what densezoo wrote into the file (docs/formats.md); empty of any other file.
     """
 
     source: str
@@ -164,6 +165,7 @@ class ConversionReport:
     missing: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
     mismatched: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]] = field(default_factory=dict)
+    stated: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def exact(self) -> bool:

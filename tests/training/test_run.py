@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -122,9 +122,10 @@ train(Path({folder!r}), {overrides!r}, workers=2, resume=True)
 """
 
 
-def killed_at_random(folder: Path, after: int, seconds: float) -> bool:
-    """Train in a process of its own, and end it by SIGKILL some time after a step is saved; whether it was running."""
-    program = PROGRAM.format(tests=str(Path(__file__).parent.parent), folder=str(folder), overrides=ALL)
+def killed_at_random(folder: Path, overrides: Mapping[str, object], seconds: float) -> bool:
+    """Train in a process of its own, and end it by SIGKILL some time after its first state; whether it was running."""
+    after = max(state_files(folder), default=0) + 1
+    program = PROGRAM.format(tests=str(Path(__file__).parent.parent), folder=str(folder), overrides=overrides)
     process = subprocess.Popen([sys.executable, "-c", program], env={**os.environ, "OMP_NUM_THREADS": "1"})
     while process.poll() is None and max(state_files(folder), default=0) < after:
         time.sleep(0.01)
@@ -136,18 +137,18 @@ def killed_at_random(folder: Path, after: int, seconds: float) -> bool:
 
 
 def test_one_sigkill(undisturbed: str, tmp_path: Path) -> None:
-    killed_at_random(tmp_path, 3, 0.02)
+    killed_at_random(tmp_path, ALL, 0.02)
     assert file_sha256(train(tmp_path, ALL, resume=True)) == undisturbed
 
 
 @pytest.mark.slow
-def test_ten_sigkills_at_random_moments(undisturbed: str, tmp_path: Path) -> None:
-    moments = random.Random(0)
-    killed = 0
-    while killed < 10 and not (tmp_path / NAME).exists():
-        killed += killed_at_random(tmp_path, 0, moments.uniform(0.0, 4.0) * moments.random())
-    assert killed > 2
-    assert file_sha256(train(tmp_path, ALL, resume=True)) == undisturbed
+def test_ten_sigkills_at_random_moments(tmp_path: Path) -> None:
+    moments, longer = random.Random(0), {**ALL, "train.epochs": 100, "train.save_every": 1, "train.evaluate_every": 3}
+    assert all(killed_at_random(tmp_path / "killed", longer, moments.uniform(0.0, 0.3)) for _ in range(10))
+    reached = max(state_files(tmp_path / "killed"))
+    assert 10 < reached < 100 * STEPS
+    expected = file_sha256(train(tmp_path / "undisturbed", longer))
+    assert file_sha256(train(tmp_path / "killed", longer, resume=True)) == expected
 
 
 def test_a_lost_loss_stops_the_run(tmp_path: Path) -> None:

@@ -89,7 +89,12 @@ def run_block(
         transition: the one after it; None: the last block has none.
         mode: one of MEMORY_MODES but "none".
         layout: of the plain network's maps.
+
+    Raises:
+        ConfigError: a norm takes its statistics over several processes.
     """
+    if any(isinstance(module, nn.SyncBatchNorm) for module in block.modules()):
+        raise ConfigError(f"memory mode {mode!r} has no statistics over processes; use 'none', or sync_bn=False")
     layers = [_layer(layer) for layer in block.values() if isinstance(layer, DenseLayer)]
     if transition is not None:
         steps = dict(transition.named_children())

@@ -149,6 +149,9 @@ class Step(NamedTuple):
             into[images] = into[images].add_(for_x) if add else for_x
             found = [for_weight, for_bias, *([for_kernel.to(self.kernel.dtype)] if wanted else [])]
             total = [a + b for a, b in zip(total, found)] if total else found
+        total[2:] = [
+            torch.empty_like(self.kernel).copy_(each) for each in total[2:]
+        ]  # DDP wants the kernel's own strides
         return total
 
     def by_statistics(self, for_weight: Tensor, for_bias: Tensor, count: int) -> tuple[Tensor, Tensor]:

@@ -184,6 +184,9 @@ def test_what_can_t_be_is_refused() -> None:
         set_memory(nn.Flatten(), "shared")
     with pytest.raises(ValueError, match="more than 1 value per channel"):
         made("shared")(torch.zeros(1, 3, 2, 2, dtype=torch.float64))
+    network = nn.SyncBatchNorm.convert_sync_batchnorm(made("shared"))
+    with pytest.raises(ConfigError, match="memory mode 'shared' has no statistics over processes; use 'none'"):
+        network(pictures())
 
 
 def test_the_family_knows_it() -> None:
