@@ -19,6 +19,7 @@ from densezoo.errors import ConfigError, DensezooError
 from densezoo.paths import PRIVATE, RESULTS, ROOT, results_folder
 from densezoo.protocols import PROTOCOLS
 from densezoo.protocols.own import Changes
+from densezoo.results.figures import THEMES
 
 WORKERS = (
     "threads that decode and compute with backend native (default: one a core), processes that decode with the others "
@@ -114,14 +115,24 @@ def add_prediction_options(to: argparse.ArgumentParser) -> None:
     """Add the options of every command that runs a network on pictures."""
     to.add_argument("--protocol", help="how pictures are prepared: a name, or a YAML file (default: the weights' own)")
     add_protocol_changes(to)
-    to.add_argument(
-        "--class-names", metavar="NAMES", help="file of a name a line, folder of class folders, or a dataset's name"
-    )
+    add_class_names(to)
     to.add_argument("--batch-size", type=positive, default=64, help="pictures a step (default: %(default)s)")
     add_backend_options(to)
     to.add_argument("--workers", type=count, help=WORKERS)
     to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU if there is one)")
     _add_cfg_options(to)
+
+
+def add_class_names(to: argparse.ArgumentParser) -> None:
+    """Add the option of every command that shows names of classes."""
+    to.add_argument(
+        "--class-names", metavar="NAMES", help="file of a name a line, folder of class folders, or a dataset's name"
+    )
+
+
+def add_theme(to: argparse.ArgumentParser) -> None:
+    """Add the option of every command that draws a diagram."""
+    to.add_argument("--theme", choices=THEMES, default="light", help="of the diagram (default: %(default)s)")
 
 
 def split_model(model: str, rest: Sequence[str]) -> tuple[str, str | None, Sequence[str]]:
