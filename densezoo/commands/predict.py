@@ -23,6 +23,7 @@ from densezoo.types import Prediction
 
 if TYPE_CHECKING:
     from densezoo.data.images import ImageSet
+    from densezoo.data.loading import OnError
 
 SKIPPED = 3  # exit status: some pictures can't be read
 FORMATS = ("table", "json", "csv", "dict")
@@ -69,7 +70,7 @@ def run(args: Namespace) -> int:
     )
     from densezoo.results import predicted
 
-    on_error = "skip" if args.skip_unreadable else "stop"
+    on_error: OnError = "skip" if args.skip_unreadable else "stop"
     predictions: Iterable[Prediction] = classifier.predict(images, topk=args.topk, on_error=on_error)
     skipped: list[str] = []
     predictions = _noted(predictions, skipped)
