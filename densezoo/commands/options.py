@@ -16,6 +16,7 @@ from typing import Any
 from densezoo.backends.base import AUTO, BACKENDS
 from densezoo.commands.help_pages import HelpFormatter
 from densezoo.errors import ConfigError, DensezooError
+from densezoo.formats.names import looks_like_a_file
 from densezoo.paths import PRIVATE, RESULTS, ROOT, results_folder
 from densezoo.protocols import PROTOCOLS
 from densezoo.protocols.own import Changes
@@ -149,6 +150,22 @@ def split_model(model: str, rest: Sequence[str]) -> tuple[str, str | None, Seque
     if len(rest) < 2:
         raise ConfigError(f"expected a checkpoint and then pictures after the config {model}; found {' '.join(rest)}")
     return str(find_config(Path(model))), rest[0], rest[1:]
+
+
+def find_weights(given: Path) -> tuple[Path, str | None]:
+    """(the file of weights, the name of the model if one was given, whose weights are then fetched).
+
+    Args:
+        given: a file, or a name of the index.
+
+    Raises:
+        UnknownNameError: neither such a file nor such a model.
+    """
+    if given.exists() or looks_like_a_file(str(given)):
+        return given, None
+    from densezoo import api
+
+    return api.fetch_weights(str(given)), str(given)
 
 
 def add_protocol_changes(to: argparse.ArgumentParser) -> None:
