@@ -15,6 +15,7 @@ from typing import Any
 
 from densezoo.backends.base import AUTO, BACKENDS
 from densezoo.errors import ConfigError, DensezooError
+from densezoo.files import PLOT
 from densezoo.paths import PRIVATE, RESULTS, ROOT, results_folder
 from densezoo.protocols import PROTOCOLS
 from densezoo.protocols.own import Changes
@@ -132,6 +133,18 @@ def add_class_names(to: argparse.ArgumentParser) -> None:
 def add_theme(to: argparse.ArgumentParser) -> None:
     """Add the option of every command that draws a diagram."""
     to.add_argument("--theme", choices=THEMES, default="light", help="of the diagram (default: %(default)s)")
+
+
+def add_diagram(to: argparse.ArgumentParser, default: str) -> None:
+    """Add the options of every command that writes one diagram.
+
+    Args:
+        default: name of the file.
+    """
+    to.add_argument(
+        "--out", "-o", type=Path, metavar="FILE", default=Path(default), help=f"{', '.join(PLOT)} (default: {default})"
+    )
+    add_theme(to)
 
 
 def split_model(model: str, rest: Sequence[str]) -> tuple[str, str | None, Sequence[str]]:
