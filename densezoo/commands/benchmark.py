@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 def make_parser() -> ArgumentParser:
     """The parser of the command's options."""
     parser = options.make_parser(__doc__)
-    parser.add_argument("--what", choices=[*WHATS], default="inference", help="what is timed (default: %(default)s)")
+    parser.add_argument(
+        "--what", choices=[*WHATS], default="inference", metavar="WHAT", help="%(choices)s (default: %(default)s)"
+    )
     parser.add_argument(
         "subjects", nargs="+", help="names of the index or configs; checkpoint files with --what formats"
     )

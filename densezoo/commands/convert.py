@@ -32,7 +32,12 @@ def make_parser() -> ArgumentParser:
     parser = options.make_parser(__doc__)
     parser.add_argument("source", type=Path, help=f"a checkpoint file, known by its content: {formats_read()}")
     parser.add_argument("destination", type=Path, help=f"the file to write: {_written()}")
-    parser.add_argument("--to", choices=TARGETS, help="system to write for (default: the first of the extension's)")
+    parser.add_argument(
+        "--to",
+        choices=TARGETS,
+        metavar="SYSTEM",
+        help="system to write for: %(choices)s (default: the first of the extension's)",
+    )
     parser.add_argument("--verify", action="store_true", help="run both networks in their systems, if installed")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument(

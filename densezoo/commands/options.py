@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from densezoo.backends.base import AUTO, BACKENDS
+from densezoo.commands.help_pages import HelpFormatter
 from densezoo.errors import ConfigError, DensezooError
 from densezoo.files import PLOT
 from densezoo.paths import PRIVATE, RESULTS, ROOT, results_folder
@@ -54,7 +55,7 @@ def make_parser(description: str | None) -> Parser:
     Args:
         description: shown by ``--help``.
     """
-    parser = Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=description, formatter_class=HelpFormatter)
     parser.add_argument(
         "--index",
         dest="private_index",
