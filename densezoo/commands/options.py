@@ -16,6 +16,7 @@ from typing import Any
 from densezoo.backends.base import AUTO, BACKENDS
 from densezoo.commands.help_pages import HelpFormatter
 from densezoo.errors import ConfigError, DensezooError
+from densezoo.files import PLOT
 from densezoo.formats.names import looks_like_a_file
 from densezoo.paths import PRIVATE, RESULTS, ROOT, results_folder
 from densezoo.protocols import PROTOCOLS
@@ -134,6 +135,18 @@ def add_class_names(to: argparse.ArgumentParser) -> None:
 def add_theme(to: argparse.ArgumentParser) -> None:
     """Add the option of every command that draws a diagram."""
     to.add_argument("--theme", choices=THEMES, default="light", help="of the diagram (default: %(default)s)")
+
+
+def add_diagram(to: argparse.ArgumentParser, default: str) -> None:
+    """Add the options of every command that writes one diagram.
+
+    Args:
+        default: name of the file.
+    """
+    to.add_argument(
+        "--out", "-o", type=Path, metavar="FILE", default=Path(default), help=f"{', '.join(PLOT)} (default: {default})"
+    )
+    add_theme(to)
 
 
 def split_model(model: str, rest: Sequence[str]) -> tuple[str, str | None, Sequence[str]]:
