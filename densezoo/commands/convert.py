@@ -30,7 +30,9 @@ TARGETS = tuple(dict.fromkeys(system for systems in EXTENSIONS.values() for syst
 def make_parser() -> ArgumentParser:
     """The parser of the command's options."""
     parser = options.make_parser(__doc__)
-    parser.add_argument("source", type=Path, help=f"a checkpoint file, known by its content: {formats_read()}")
+    parser.add_argument(
+        "source", type=Path, help=f"name of the index, or a checkpoint file, known by its content: {formats_read()}"
+    )
     parser.add_argument("destination", type=Path, help=f"the file to write: {_written()}")
     parser.add_argument(
         "--to",
@@ -61,8 +63,9 @@ def _written() -> str:
 
 def run(args: Namespace) -> None:
     """Convert, then print the report."""
+    source, _ = options.find_weights(args.source)
     report, written = api.convert_checkpoint(
-        args.source, args.destination, to=args.to, verify=args.verify, **(args.options or {})
+        source, args.destination, to=args.to, verify=args.verify, **(args.options or {})
     )
     if args.json:
         print(json.dumps({**dataclasses.asdict(report), "written": written}, indent=2))

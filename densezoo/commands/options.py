@@ -16,6 +16,8 @@ from typing import Any
 from densezoo.backends.base import AUTO, BACKENDS
 from densezoo.commands.help_pages import HelpFormatter
 from densezoo.errors import ConfigError, DensezooError
+from densezoo.files import PLOT
+from densezoo.formats.names import looks_like_a_file
 from densezoo.paths import PRIVATE, RESULTS, ROOT, results_folder
 from densezoo.protocols import PROTOCOLS
 from densezoo.protocols.own import Changes
@@ -135,6 +137,18 @@ def add_theme(to: argparse.ArgumentParser) -> None:
     to.add_argument("--theme", choices=THEMES, default="light", help="of the diagram (default: %(default)s)")
 
 
+def add_diagram(to: argparse.ArgumentParser, default: str) -> None:
+    """Add the options of every command that writes one diagram.
+
+    Args:
+        default: name of the file.
+    """
+    to.add_argument(
+        "--out", "-o", type=Path, metavar="FILE", default=Path(default), help=f"{', '.join(PLOT)} (default: {default})"
+    )
+    add_theme(to)
+
+
 def split_model(model: str, rest: Sequence[str]) -> tuple[str, str | None, Sequence[str]]:
     """(model, checkpoint, what comes after them) of ``MODEL REST...`` or ``CONFIG.py CHECKPOINT REST...``.
 
@@ -149,6 +163,22 @@ def split_model(model: str, rest: Sequence[str]) -> tuple[str, str | None, Seque
     if len(rest) < 2:
         raise ConfigError(f"expected a checkpoint and then pictures after the config {model}; found {' '.join(rest)}")
     return str(find_config(Path(model))), rest[0], rest[1:]
+
+
+def find_weights(given: Path) -> tuple[Path, str | None]:
+    """(the file of weights, the name of the model if one was given, whose weights are then fetched).
+
+    Args:
+        given: a file, or a name of the index.
+
+    Raises:
+        UnknownNameError: neither such a file nor such a model.
+    """
+    if given.exists() or looks_like_a_file(str(given)):
+        return given, None
+    from densezoo import api
+
+    return api.fetch_weights(str(given)), str(given)
 
 
 def add_protocol_changes(to: argparse.ArgumentParser) -> None:

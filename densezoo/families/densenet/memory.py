@@ -64,7 +64,7 @@ class SharedFeatures(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         if not torch.is_grad_enabled():
-            plain: Tensor = super().forward(x)
+            plain: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
             return plain
         modules, layout = list(self), None
         for module, following in zip(modules, [*modules[1:], None]):
@@ -77,7 +77,7 @@ class SharedFeatures(nn.Sequential):
         return x
 
 
-@torch.compiler.disable
+@torch.compiler.disable  # type: ignore[untyped-decorator]
 def run_block(
     x: Tensor, block: DenseBlock, transition: Transition | None, mode: str, layout: torch.memory_format
 ) -> Tensor:
