@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from densezoo.backends.eager import keep_freed_memory
-from densezoo.errors import ConfigError
 from densezoo.evaluation import distributed
 from densezoo.families import family_of
 from densezoo.formats.detect import read_checkpoint
@@ -142,8 +141,6 @@ def make_learner(run: Run, steps_per_epoch: int) -> Learner:
     recipe, device = run.recipe, torch.device(run.device)
     if device.type == "cuda" and device.index is None:
         device = torch.device("cuda", torch.cuda.current_device())
-    if recipe.sync_bn and recipe.memory != "none" and distributed.world_size() > 1:
-        raise ConfigError(f"train.sync_bn and train.memory={recipe.memory!r} exclude each other; leave one out")
     family_of(run.architecture).set_memory(run.network, recipe.memory)
     layout = torch.channels_last if recipe.channels_last else torch.preserve_format
     network = synchronised(run.network, device) if recipe.sync_bn and distributed.world_size() > 1 else run.network
