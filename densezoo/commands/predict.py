@@ -23,6 +23,7 @@ from densezoo.types import Prediction
 
 if TYPE_CHECKING:
     from densezoo.data.images import ImageSet
+    from densezoo.data.loading import OnError
 
 SKIPPED = 3  # exit status: some pictures can't be read
 FORMATS = ("table", "json", "csv", "dict")
@@ -67,9 +68,8 @@ def run(args: Namespace) -> int:
     )
     from densezoo.results import predicted
 
-    predictions: Iterable[Prediction] = classifier.predict(
-        images, topk=args.topk, on_error="skip" if args.skip_unreadable else "stop"
-    )
+    on_error: OnError = "skip" if args.skip_unreadable else "stop"
+    predictions: Iterable[Prediction] = classifier.predict(images, topk=args.topk, on_error=on_error)
     skipped: list[str] = []
     predictions = _noted(predictions, skipped)
     if args.parquet:
