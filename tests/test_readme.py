@@ -34,7 +34,7 @@ def slug(heading: str) -> str:
 
 
 def commands() -> Iterator[tuple[str, list[str]]]:
-    """(document, command line) of every line of a shell block that calls densezoo or a tool, without comment and redirection."""
+    """(document, command line) of every line of a shell block that calls densezoo or a tool; comment and ``>`` go."""
     for path in DOCUMENTS:
         for block in blocks(path, "sh"):
             for line in block.replace("\\\n", " ").splitlines():
