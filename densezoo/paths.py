@@ -16,6 +16,25 @@ INDEX = ROOT / ("model-index.yml" if CLONE else "densezoo-index.yml")
 RESULTS = ROOT / "results" if CLONE else Path("results")
 
 
+#: The environment variable that names a private index: a model-index.yml, or the folder that one is in.
+PRIVATE = "DENSEZOO_INDEX"
+
+
+def private_index() -> Path | None:
+    """The index that PRIVATE names, absolute; None: it names none."""
+    given = os.environ.get(PRIVATE)
+    if not given:
+        return None
+    path = Path(given).expanduser().resolve()
+    return path / "model-index.yml" if path.is_dir() else path
+
+
+def results_folder() -> Path:
+    """Where measurements go: ``results`` beside the private index where there is one, or else RESULTS."""
+    index = private_index()
+    return RESULTS if index is None else index.parent / "results"
+
+
 def cache_folder() -> Path:
     """``DENSEZOO_HOME``, or ``densezoo`` in the user's cache directory (``XDG_CACHE_HOME``, or ``~/.cache``)."""
     home = os.environ.get("DENSEZOO_HOME")

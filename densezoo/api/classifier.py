@@ -105,7 +105,7 @@ class Classifier:
         return f"<Classifier {facts.model}, {len(self.class_names)} classes, protocol {facts.protocol}>"
 
     @overload
-    def __call__(self, images: Given, topk: int = 5) -> Prediction: ...
+    def __call__(self, images: Given, topk: int = 5) -> Prediction: ...  # type: ignore[overload-overlap]  # str
 
     @overload
     def __call__(self, images: Iterable[Given], topk: int = 5) -> list[Prediction]: ...

@@ -11,7 +11,7 @@ from densezoo.families import families
 from densezoo.families.claims import contradictions
 from densezoo.files import write_atomically
 from densezoo.index.load import load_index
-from densezoo.paths import INDEX, RESULTS, ROOT, relative_to_root
+from densezoo.paths import INDEX, RESULTS, ROOT, private_index, relative_to_root, results_folder
 from densezoo.results import speed_pages, speed_plots
 from densezoo.results.cards import model_cards
 from densezoo.results.documents import fill_tables
@@ -33,6 +33,8 @@ OPENMIM = DOCS / "openmim.yml"  # the index for `mim search`, which a wheel carr
 def make_tables(results: str | Path | None = None, *, check: bool = False) -> list[Path]:
     """Regenerate result pages, model cards, pictures and the documents' tables from the index and the stored results.
 
+    Of a private index (`densezoo.paths.private_index`) these are pages of its own, in ``docs/`` beside it.
+
     Args:
         results: folder of stored results; None: the repository's.
         check: write nothing; raise if a document is stale.
@@ -44,13 +46,15 @@ def make_tables(results: str | Path | None = None, *, check: bool = False) -> li
         ResultError: with ``check``, a document is stale; a stored result or a marker is broken; there is no document,
             as in an installed wheel.
     """
+    if (private := private_index()) is not None:
+        return _private_tables(private, check)
     if not README.is_file():
         raise ResultError(
             f"{README}: there is no such document; the tables are in README.md and docs/ of densezoo's repository, "
             "which an installed package doesn't have: run tools/make_tables.py in a clone"
         )
     stored = [result for result in read_results(results or RESULTS) if result.own_protocol is None]
-    specs = load_index()
+    specs = load_index(INDEX)
     documents = {CARDS / name: text for name, text in model_cards(specs.values()).items()}
     documents |= {WEIGHTS / f"{arch}.md": text for arch, text in weight_pages(specs.values(), stored).items()}
     documents |= {PAGES / f"{name}.md": text for name, text in result_pages(specs, stored).items()}
@@ -77,6 +81,25 @@ def make_tables(results: str | Path | None = None, *, check: bool = False) -> li
     for path in orphans:
         path.unlink()
     return changed
+
+
+def _private_tables(index: Path, check: bool) -> list[Path]:
+    """As `make_tables`, of the models of a private index and the results beside it.
+
+    Raises:
+        ResultError: as there.
+    """
+    stored, specs, docs = read_results(results_folder()), load_index(index), index.parent / "docs"
+    documents = {docs / "models" / name: text for name, text in model_cards(specs.values()).items()}
+    documents |= {docs / "weights" / f"{arch}.md": text for arch, text in weight_pages(specs.values(), stored).items()}
+    documents |= {docs / "results" / f"{name}.md": text for name, text in result_pages(specs, stored).items()}
+    stale = [path for path, text in documents.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    if stale and check:
+        raise ResultError(f"{', '.join(map(str, stale))}: not what index and results say; run densezoo make_tables")
+    for path in stale:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, documents[path])
+    return stale
 
 
 def check_index(path: str | Path = INDEX) -> int:

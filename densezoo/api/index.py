@@ -10,7 +10,7 @@ from densezoo.errors import QueryError, ResultError
 from densezoo.families import families
 from densezoo.index import select
 from densezoo.index.load import get_spec, load_index, tell_which
-from densezoo.paths import RESULTS, ROOT
+from densezoo.paths import RESULTS, ROOT, private_index, results_folder
 from densezoo.results.accuracies import accuracies
 from densezoo.results.store import read_results
 from densezoo.types import Accuracy, EvalResult, ModelSpec
@@ -114,8 +114,10 @@ def _accuracies(specs: Sequence[ModelSpec]) -> list[list[Accuracy]]:
 
 
 def _stored() -> list[EvalResult]:
-    """The measurements that ship with densezoo, and in an installed package those of the current folder."""
+    """The measurements that ship with densezoo, and a private index's, or an installed package's of this folder."""
     shipped = read_results(ROOT / "results")
+    if private_index() is not None:
+        return shipped + read_results(results_folder())
     if RESULTS == ROOT / "results":
         return shipped
     with contextlib.suppress(ResultError):  # in the current folder, "results" may hold anything

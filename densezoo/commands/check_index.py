@@ -12,19 +12,20 @@ from pathlib import Path
 
 from densezoo import api
 from densezoo.commands import options
-from densezoo.paths import INDEX
+from densezoo.paths import INDEX, private_index
 
 
 def make_parser() -> ArgumentParser:
     """The parser of the command's options."""
     parser = options.make_parser(__doc__)
-    parser.add_argument("index", nargs="?", type=Path, default=INDEX, help="(default: densezoo's)")
+    parser.add_argument("index", nargs="?", type=Path, help="(default: the private one, or else densezoo's)")
     return parser
 
 
 def run(args: Namespace) -> None:
     """Check the index; print how many models were checked."""
-    print(f"{api.check_index(args.index)} models checked: fields, parameters and FLOPs are right")
+    checked = api.check_index(args.index or private_index() or INDEX)
+    print(f"{checked} models checked: fields, parameters and FLOPs are right")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

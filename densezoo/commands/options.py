@@ -17,9 +17,10 @@ from densezoo.backends.base import AUTO, BACKENDS
 from densezoo.commands.help_pages import HelpFormatter
 from densezoo.errors import ConfigError, DensezooError
 from densezoo.formats.names import looks_like_a_file
-from densezoo.paths import RESULTS, ROOT
+from densezoo.paths import PRIVATE, RESULTS, ROOT, results_folder
 from densezoo.protocols import PROTOCOLS
 from densezoo.protocols.own import Changes
+from densezoo.results.figures import THEMES
 
 WORKERS = (
     "threads that decode and compute with backend native (default: one a core), processes that decode with the others "
@@ -49,12 +50,19 @@ class Parser(argparse.ArgumentParser):
 
 
 def make_parser(description: str | None) -> Parser:
-    """A parser with ``--debug``.
+    """A parser with ``--debug`` and ``--index``.
 
     Args:
         description: shown by ``--help``.
     """
     parser = Parser(description=description, formatter_class=HelpFormatter)
+    parser.add_argument(
+        "--index",
+        dest="private_index",
+        type=Path,
+        metavar="FILE",
+        help=f"a private index beside densezoo's, or {PRIVATE}",
+    )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
 
@@ -108,14 +116,24 @@ def add_prediction_options(to: argparse.ArgumentParser) -> None:
     """Add the options of every command that runs a network on pictures."""
     to.add_argument("--protocol", help="how pictures are prepared: a name, or a YAML file (default: the weights' own)")
     add_protocol_changes(to)
-    to.add_argument(
-        "--class-names", metavar="NAMES", help="file of a name a line, folder of class folders, or a dataset's name"
-    )
+    add_class_names(to)
     to.add_argument("--batch-size", type=positive, default=64, help="pictures a step (default: %(default)s)")
     add_backend_options(to)
     to.add_argument("--workers", type=count, help=WORKERS)
     to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU if there is one)")
     _add_cfg_options(to)
+
+
+def add_class_names(to: argparse.ArgumentParser) -> None:
+    """Add the option of every command that shows names of classes."""
+    to.add_argument(
+        "--class-names", metavar="NAMES", help="file of a name a line, folder of class folders, or a dataset's name"
+    )
+
+
+def add_theme(to: argparse.ArgumentParser) -> None:
+    """Add the option of every command that draws a diagram."""
+    to.add_argument("--theme", choices=THEMES, default="light", help="of the diagram (default: %(default)s)")
 
 
 def split_model(model: str, rest: Sequence[str]) -> tuple[str, str | None, Sequence[str]]:
@@ -301,6 +319,10 @@ def run(
         argv: the arguments; None: those of this process.
     """
     arguments = parser.parse_args(argv)
+    if arguments.private_index is not None:
+        os.environ[PRIVATE] = str(arguments.private_index.expanduser().resolve())  # children inherit it
+    if getattr(arguments, "out", None) == RESULTS:
+        arguments.out = results_folder()
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # its warnings of lost connections are pages of C++ frames
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminate)

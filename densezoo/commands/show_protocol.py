@@ -9,16 +9,11 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
+from densezoo.api.starts import INTRODUCTION
 from densezoo.commands import options
 from densezoo.protocols import get_protocol
 from densezoo.protocols.own import MARK
 from densezoo.protocols.text import protocol_text
-
-INTRODUCTION = (
-    "How an image file becomes what a network gets: densezoo test, predict and features take this file by --protocol. "
-    "Fields that are left out have densezoo's defaults. A result under it is named after it, with the first digits of "
-    "the sha256 of its fields, and is never taken for one under a protocol of densezoo's."
-)
 
 
 def make_parser() -> ArgumentParser:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from densezoo.families.claims import operations
 from densezoo.families.flops import CONVENTIONS, flops
-from densezoo.protocols import PROTOCOLS
+from densezoo.protocols import PROTOCOLS, get_protocol
+from densezoo.protocols.own import MARK
 from densezoo.types import ModelSpec
 
 
@@ -19,7 +20,7 @@ def flops_under(spec: ModelSpec, protocol: str | None) -> tuple[int | None, Mapp
     Args:
         protocol: a name of `densezoo.protocols`; one without a crop leaves images at the size that the index states.
     """
-    crop = PROTOCOLS[protocol].crop if protocol in PROTOCOLS else None
+    crop = get_protocol(protocol).crop if protocol and (protocol in PROTOCOLS or MARK in protocol) else None
     if crop in (None, spec.image_size):
         return spec.image_size, spec.flops
     counts = operations(spec.architecture, crop)

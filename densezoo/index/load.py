@@ -18,22 +18,43 @@ from densezoo.errors import ConfigError, MetafileError, UnknownNameError, sugges
 from densezoo.index.metafile import Entry, Result, entries_of, recipe_fields
 from densezoo.index.parsed import ParsedFiles
 from densezoo.index.search import nearest_name
-from densezoo.paths import INDEX, ROOT
+from densezoo.paths import INDEX, ROOT, private_index
+from densezoo.protocols import get_protocol
+from densezoo.protocols.own import ENDINGS
 from densezoo.types import Experiment, ModelSpec, ReportedResult, WeightSource
 
 T = TypeVar("T")
 
 
-def load_index(path: str | Path = INDEX) -> Mapping[str, ModelSpec]:
-    """Every model of the index, {name: model}, in the metafiles' order.
+def load_index(path: str | Path | None = None) -> Mapping[str, ModelSpec]:
+    """Every model of an index, {name: model}, in the metafiles' order.
 
     Args:
-        path: the index, model-index.yml.
+        path: the index, model-index.yml; None: densezoo's own, and after it the private one, if there is one
+            (`densezoo.paths.private_index`).
 
     Raises:
         MetafileError: an entry that can't be what it should; names file, model and field.
     """
-    return _load_index(Path(path).resolve())
+    private = private_index() if path is None else None
+    if private is not None:
+        return _with_private(private)
+    return _load_index(Path(path or INDEX).resolve())
+
+
+@cache
+def _with_private(path: Path) -> Mapping[str, ModelSpec]:
+    """densezoo's models and those of a private index.
+
+    Raises:
+        MetafileError: a name or an alias of both.
+    """
+    public, private = _load_index(INDEX.resolve()), _load_index(path)
+    for name in public.keys() & private.keys():
+        raise MetafileError(f"{private[name].metafiles[0]}: model {name}: is a model of densezoo's; choose another tag")
+    specs = {**public, **private}
+    _aliases(specs.values())
+    return specs
 
 
 @cache
@@ -51,9 +72,10 @@ def _load_index(path: Path) -> Mapping[str, ModelSpec]:
         for entry in entries_of(files.read(metafile), metafile):
             by_name.setdefault(entry.model.name, []).append(entry)
     read_config = cache(load_config)  # many models have the same one
-    specs = {name: _merge(entries, read_config) for name, entries in by_name.items()}
+    specs = {name: _merge(entries, read_config, path.parent) for name, entries in by_name.items()}
+    known = specs if path == INDEX.resolve() else {**_load_index(INDEX.resolve()), **specs}  # a port may be of either
     for spec in specs.values():
-        _check_port(spec, specs)
+        _check_port(spec, known)
     _aliases(specs.values())  # a clash is an error of the index, not of whoever asks for that alias
     files.keep()
     return specs
@@ -147,8 +169,8 @@ def _check_port(spec: ModelSpec, specs: Mapping[str, ModelSpec]) -> None:
         port = specs[port].port_of
 
 
-def _merge(entries: Sequence[Entry], read_config: Callable[[Path], Experiment]) -> ModelSpec:
-    """The model that all publishers' entries together describe."""
+def _merge(entries: Sequence[Entry], read_config: Callable[[Path], Experiment], folder: Path) -> ModelSpec:
+    """The model that all publishers' entries together describe; ``folder``: of the index, where private files lie."""
     first, models = entries[0], [entry.model for entry in entries]
     facts = _united(entries, "", [_facts(entry) for entry in entries])
     required = ["Config", "Metadata: Parameters", *([] if "Not Evaluable" in facts else ["Protocol"])]
@@ -159,9 +181,11 @@ def _merge(entries: Sequence[Entry], read_config: Callable[[Path], Experiment]) 
     if flops and "Metadata: Image Size" not in facts:
         raise MetafileError(f"{first.error_prefix}: Metadata: Image Size is missing: FLOPs are counted at some size")
     try:
-        experiment = read_config(ROOT / str(facts["Config"]))
+        config = _beside(folder, str(facts["Config"]))
+        experiment = read_config(ROOT / config)
+        protocol = _protocol(folder, str(facts.get("Protocol", experiment.protocol)))
     except ConfigError as error:
-        raise MetafileError(f"{first.error_prefix}: Config: {error}") from None
+        raise MetafileError(f"{first.error_prefix}: Config or Protocol: {error}") from None
     architecture, classes = experiment.model, facts.get("Metadata: Classes")
     if classes is not None:
         architecture = dataclasses.replace(architecture, num_classes=int(classes))
@@ -170,14 +194,14 @@ def _merge(entries: Sequence[Entry], read_config: Callable[[Path], Experiment]) 
         name=first.model.name,
         aliases=tuple(alias for model in models for alias in model.aliases),
         publisher=first.collection.name,
-        config=str(facts["Config"]),
+        config=config,
         architecture=architecture,
-        protocol=str(facts.get("Protocol", experiment.protocol)),
+        protocol=protocol,
         num_params=int(facts["Metadata: Parameters"]),
         image_size=None if image_size is None else int(image_size),
         flops=flops,
         metafiles=tuple(entry.metafile for entry in entries),
-        weights=_weights(entries),
+        weights=_weights(entries, folder),
         reported=_reported(entries),
         port_of=None if port_of is None else str(port_of),
         paper=first.collection.paper.url,
@@ -221,7 +245,21 @@ def _united(entries: Sequence[Entry], prefix: str, facts: Sequence[Mapping[str, 
     return united
 
 
-def _weights(entries: Sequence[Entry]) -> tuple[WeightSource, ...]:
+def _beside(folder: Path, path: str) -> str:
+    """A path of a metafile: absolute where the file lies below a private index's folder, else relative to ROOT."""
+    return str(folder / path) if folder != INDEX.resolve().parent and (folder / path).exists() else path
+
+
+def _protocol(folder: Path, name: str) -> str:
+    """The name of a protocol; that of a file beside the index is one of its owner's own (`densezoo.protocols.own`).
+
+    Raises:
+        ConfigError: the file can't be read.
+    """
+    return get_protocol(str(folder / name)).name if name.endswith(ENDINGS) else name
+
+
+def _weights(entries: Sequence[Entry], folder: Path) -> tuple[WeightSource, ...]:
     listed = set()
     for entry in entries:
         for source in entry.model.weight_files:
@@ -230,7 +268,10 @@ def _weights(entries: Sequence[Entry]) -> tuple[WeightSource, ...]:
                 problem = "states neither URL nor Path" if location is None else f"has {location} twice"
                 raise MetafileError(f"{entry.error_prefix}: Weight Files: {problem}")
             listed.add(location)
-    return tuple(source for entry in entries for source in entry.model.weight_files)
+    sources = (source for entry in entries for source in entry.model.weight_files)
+    return tuple(
+        dataclasses.replace(source, path=_beside(folder, source.path)) if source.path else source for source in sources
+    )
 
 
 def _reported(entries: Sequence[Entry]) -> tuple[ReportedResult, ...]:

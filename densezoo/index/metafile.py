@@ -17,6 +17,7 @@ from densezoo import schema
 from densezoo.errors import MetafileError, suggestion
 from densezoo.paths import relative_to_root
 from densezoo.protocols import PROTOCOLS
+from densezoo.protocols.own import ENDINGS
 from densezoo.types import Figure, WeightSource
 
 URL_FIELDS = ("url", "weights", "code", "mirrors")
@@ -238,7 +239,7 @@ def _check_references(model: Model, collections: Mapping[str, Collection], error
     if model.in_collection not in collections:
         raise MetafileError(f"{error_prefix}: In Collection: there is no {model.in_collection!r} in this file")
     for protocol in (model.protocol, *(result.protocol for result in model.results)):
-        if protocol is not None and protocol not in PROTOCOLS:
+        if protocol is not None and protocol not in PROTOCOLS and not protocol.endswith(ENDINGS):
             raise MetafileError(f"{error_prefix}: Protocol: there is no {protocol!r}{suggestion(protocol, PROTOCOLS)}")
     _check_standard_keys(model, error_prefix)
     first = model.weight_files[0].url if model.weight_files else None
@@ -254,7 +255,7 @@ def _check_standard_keys(model: Model, error_prefix: str) -> None:
     Raises:
         MetafileError: they differ.
     """
-    protocol = PROTOCOLS[model.protocol] if model.protocol is not None else None
+    protocol = PROTOCOLS.get(model.protocol or "")
     repeated = {
         "README": (model.readme, f"../docs/models/{model.name.partition('.')[0]}.md"),
         "Metadata: Crop Pct": (model.metadata.crop_pct, protocol.crop_pct if protocol else None),

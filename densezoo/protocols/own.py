@@ -30,10 +30,14 @@ _KNOWN: dict[str, Protocol] = {}
 def protocol_sha256(protocol: Protocol) -> str:
     """The sha256 of all fields that can change what a network gets, 64 hex digits: of their JSON with sorted keys.
 
+    Fields that have their defaults are left out, so that a field that a later densezoo adds changes no digits.
+
     Args:
         protocol: any.
     """
-    fields = {name: value for name, value in dataclasses.asdict(protocol).items() if name not in _WORDS}
+    defaults = {field.name: field.default for field in dataclasses.fields(protocol)}
+    values = dataclasses.asdict(protocol).items()
+    fields = {name: value for name, value in values if name not in _WORDS and value != defaults[name]}
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
@@ -88,8 +92,8 @@ def from_fields(values: object, where: str) -> Protocol:
     """
     given = {"source": where, **values} if isinstance(values, Mapping) else values
     protocol = schema.build(Protocol, given, where, ConfigError)
-    plain = {name: tuple(map(float, getattr(protocol, name))) for name in ("mean", "std")}  # the reader's keep digits
-    protocol = dataclasses.replace(protocol, value_range=float(protocol.value_range), **plain)
+    mean, std = (tuple(map(float, numbers)) for numbers in (protocol.mean, protocol.std))  # YAML's keep their digits
+    protocol = dataclasses.replace(protocol, mean=mean, std=std, value_range=float(protocol.value_range))
     numbers = [*protocol.mean, *protocol.std, protocol.value_range]
     if not all(abs(number) < float("inf") for number in numbers) or not all(protocol.std) or not protocol.value_range:
         raise ConfigError(f"{where}: mean and std are finite numbers, and no std is 0; found {numbers}")
@@ -198,16 +202,18 @@ def under(facts: RunFacts, protocol: Protocol) -> RunFacts:
 
 
 def contradiction(facts: RunFacts) -> str | None:
-    """What is wrong with what a stored result says of its protocol; None: nothing.
+    """What is wrong with what a stored result says of its protocol; None: nothing, and this process knows it now.
 
     Args:
         facts: of a stored result.
     """
-    own, (_, mark, digits) = facts.own_protocol, facts.protocol.partition(MARK)
+    own, mark = facts.own_protocol, MARK in facts.protocol
     if own is None:
         return f"protocol {facts.protocol} is somebody's own, and own_protocol doesn't say what it is" if mark else None
-    fields = {name: value for name, value in own.fields.items() if name not in _WORDS}
-    sha256 = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
-    if not mark or not sha256.startswith(digits) or len(digits) != DIGITS or sha256 != own.sha256:
-        return f"protocol {facts.protocol} is not what own_protocol says: fields with the sha256 {sha256}"
+    try:
+        protocol = from_fields(own.fields, "own_protocol")
+    except ConfigError as error:
+        return str(error)
+    if (protocol.name, protocol_sha256(protocol)) != (facts.protocol, own.sha256):
+        return f"protocol {facts.protocol} is not what own_protocol says, which is {protocol.name}"
     return None

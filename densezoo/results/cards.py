@@ -7,7 +7,7 @@ from string import Template
 
 from densezoo.families import family_of
 from densezoo.index.listing import shown
-from densezoo.protocols import PROTOCOLS
+from densezoo.protocols import get_protocol
 from densezoo.protocols.words import resizing
 from densezoo.results.cells import base_dataset, protocol_label
 from densezoo.results.diagrams import diagram
@@ -136,7 +136,7 @@ def image_size(spec: ModelSpec) -> int:
     Args:
         spec: the model.
     """
-    return spec.image_size or PROTOCOLS[spec.protocol].crop or 224
+    return spec.image_size or get_protocol(spec.protocol).crop or 224
 
 
 def _models(specs: Sequence[ModelSpec]) -> str:
@@ -159,7 +159,7 @@ def _models(specs: Sequence[ModelSpec]) -> str:
 
 
 def _prediction(spec: ModelSpec) -> str:
-    protocol = PROTOCOLS[spec.protocol]
+    protocol = get_protocol(spec.protocol)
     size = spec.image_size or 0
     grey = "L" if protocol.channel_order == "L" else "RGB"
     if protocol.resize is not None:

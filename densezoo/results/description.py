@@ -12,7 +12,7 @@ from rich.table import Table
 from densezoo.families import family_of
 from densezoo.index.flops import flops_under
 from densezoo.index.listing import PIPE_WIDTH
-from densezoo.protocols import PROTOCOLS
+from densezoo.protocols import get_protocol
 from densezoo.protocols.words import resizing
 from densezoo.results.provenance import measured_on
 from densezoo.results.weights import MARKS, mark
@@ -80,7 +80,7 @@ def _facts(spec: ModelSpec, width: int | None) -> str:
         "weights of": spec.port_of,
         "licence": spec.license,
         "paper": spec.paper,
-        "protocol": f"{spec.protocol}: {steps(PROTOCOLS[spec.protocol])}",
+        "protocol": f"{spec.protocol}: {steps(get_protocol(spec.protocol))}",
         "config": spec.config,
         "index": ", ".join(spec.metafiles),
         "not evaluable": spec.not_evaluable,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from itertools import combinations
 from statistics import fmean
 
-from densezoo.protocols import PROTOCOLS
+from densezoo.protocols import PROTOCOLS, get_protocol
 from densezoo.protocols.evidence import EVIDENCE
 from densezoo.protocols.words import STEPS, differences
 from densezoo.results.cells import model_link
@@ -105,7 +105,7 @@ def _pair_cells(first: str, second: str, steps: Mapping[str, tuple[str, str]], c
 
 
 def _measured_cells(spec: ModelSpec, base: EvalResult, result: EvalResult) -> dict[str, str]:
-    steps = differences(PROTOCOLS[base.protocol], PROTOCOLS[result.protocol])
+    steps = differences(get_protocol(base.protocol), get_protocol(result.protocol))
     return {
         "weights": model_link(spec, "docs"),
         "images": f"{base.dataset}, {base.num_samples:,}",
