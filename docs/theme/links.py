@@ -16,7 +16,8 @@ from mkdocs.structure.files import File
 ROOT = Path(__file__).resolve().parents[2]
 LINK = re.compile(r"(?P<picture>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s#]+)(?P<anchor>#[^)\s]*)?\)")
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
-TOP = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")  # documents beside docs/
+#: {document beside docs/: its page}; a README.md would be taken for the site's first page.
+TOP = {"README.md": "overview.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
 
 
 def on_files(files: Any, config: Any) -> Any:
@@ -26,8 +27,8 @@ def on_files(files: Any, config: Any) -> Any:
         files: of docs/.
         config: mkdocs's.
     """
-    for name in TOP:
-        files.append(File.generated(config, name, abs_src_path=str(ROOT / name)))
+    for name, place in TOP.items():
+        files.append(File.generated(config, place, abs_src_path=str(ROOT / name)))
     for page in list(files.documentation_pages()):
         text = Path(page.abs_src_path).read_text(encoding="utf-8")
         for match in LINK.finditer(FENCE.sub("", text)):
@@ -77,4 +78,4 @@ def _place(path: Path) -> str:
     if path.is_relative_to(ROOT / "docs"):
         return path.relative_to(ROOT / "docs").as_posix()
     name = path.relative_to(ROOT).as_posix()
-    return name if name in TOP else f"repository/{name}"
+    return TOP.get(name, f"repository/{name}")
