@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from densezoo import api
-from densezoo.commands import options
+from densezoo.commands import options, values
 from densezoo.commands.output import answer
 from densezoo.formats.names import formats_read
 
@@ -44,7 +44,7 @@ def make_parser() -> ArgumentParser:
     parser.add_argument(
         "--options",
         nargs="+",
-        type=options.key_value,
+        type=values.key_value,
         action=options.KeyValues,
         metavar="KEY=VALUE",
         help="what the file doesn't say: bn_eps=1e-5",
