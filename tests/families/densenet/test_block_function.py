@@ -18,7 +18,7 @@ ARCH = DenseNetArchitecture(2, (2, 1), 3, bn_size=1, stem="cifar", num_classes=2
 LESS = ["shared", "recompute", "checkpoint"]
 
 
-@pytest.mark.parametrize("mode", LESS)
+@pytest.mark.parametrize("mode", ["shared", *(pytest.param(mode, marks=pytest.mark.slow) for mode in LESS[1:])])
 def test_the_gradients_are_numerical_ones(mode: str) -> None:
     torch.manual_seed(0)
     block, transition = DenseBlock(2, 3, ARCH).double(), Transition(7, ARCH).double()
