@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from densezoo.api.index import describe_model, find_models, list_models
     from densezoo.api.labels import class_names
     from densezoo.api.models import create_model, get_protocol
+    from densezoo.api.pixels import export_pixels
     from densezoo.api.prediction import predict
+    from densezoo.api.sharing import load_from_hub, push_to_hub, save_for_hub
     from densezoo.api.site import make_site
     from densezoo.api.trained import finish_training
     from densezoo.api.training import train_config
@@ -56,6 +58,7 @@ __all__ = [
     "evaluate_checkpoint",
     "evaluate_protocols",
     "explain",
+    "export_pixels",
     "fetch_weights",
     "find_models",
     "finish_training",
@@ -63,6 +66,7 @@ __all__ = [
     "get_spec",
     "list_models",
     "load_checkpoint",
+    "load_from_hub",
     "make_site",
     "make_tables",
     "model_card",
@@ -71,7 +75,9 @@ __all__ = [
     "plot_curves",
     "plot_feature_reuse",
     "predict",
+    "push_to_hub",
     "report",
+    "save_for_hub",
     "train_config",
     "verify_weights",
 ]
@@ -94,6 +100,7 @@ _MODULES = {
     "evaluate_checkpoint": "densezoo.api.evaluation",
     "evaluate_protocols": "densezoo.api.evaluation",
     "explain": "densezoo.api.explanation",
+    "export_pixels": "densezoo.api.pixels",
     "fetch_weights": "densezoo.api.weights",
     "find_models": "densezoo.api.index",
     "finish_training": "densezoo.api.trained",
@@ -101,6 +108,7 @@ _MODULES = {
     "get_spec": "densezoo.index.load",
     "list_models": "densezoo.api.index",
     "load_checkpoint": "densezoo.conversion.load",
+    "load_from_hub": "densezoo.api.sharing",
     "make_site": "densezoo.api.site",
     "make_tables": "densezoo.api.documents",
     "model_card": "densezoo.api.cards",
@@ -109,7 +117,9 @@ _MODULES = {
     "plot_curves": "densezoo.api.diagrams",
     "plot_feature_reuse": "densezoo.api.diagrams",
     "predict": "densezoo.api.prediction",
+    "push_to_hub": "densezoo.api.sharing",
     "report": "densezoo.api.evaluation",
+    "save_for_hub": "densezoo.api.sharing",
     "train_config": "densezoo.api.training",
     "verify_weights": "densezoo.api.weights",
 }
