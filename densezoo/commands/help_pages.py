@@ -55,8 +55,8 @@ def row(line: str, width: int = WIDEST) -> str:
 
 
 def _example(line: str, width: int) -> Iterator[str]:
-    """A command line as one can paste it: too long a comment stands before it, too long a command is broken at options."""
-    command, hash_sign, comment = (part.strip() for part in re.sub(r"\s+#\s+", " # ", line).partition(" # "))
+    """A command line as one can paste it: a long comment goes before it, a long command is broken at its options."""
+    command, comment = (*(part.strip() for part in re.split(r"\s#\s", line, maxsplit=1)), "")[:2]
     if len(line) <= width:
         yield line
         return

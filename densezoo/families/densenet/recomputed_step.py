@@ -197,13 +197,15 @@ def update_running(norm: nn.BatchNorm2d, mean: Tensor, var: Tensor, count: int) 
     """Move a norm's running statistics towards a batch's, as the module itself does.
 
     Args:
-        norm: in training mode.
+        norm: only in training mode do its statistics move.
         mean, var: of the batch, biased.
         count: values of a channel.
     """
-    if norm.running_mean is None or norm.running_var is None or norm.num_batches_tracked is None:
+    if not norm.training or norm.num_batches_tracked is None:
         return
     norm.num_batches_tracked.add_(1)
+    if norm.running_mean is None or norm.running_var is None:
+        return
     share = 1 / float(norm.num_batches_tracked) if norm.momentum is None else norm.momentum
     for running, found in ((norm.running_mean, mean), (norm.running_var, var.double() * (count / (count - 1)))):
         running.copy_(share * found.double() + (1 - share) * running.double())

@@ -14,7 +14,7 @@ from torch.nn import functional
 from densezoo.errors import ConfigError, UnknownNameError
 from densezoo.families import family_of
 from densezoo.families.densenet import recomputed_step
-from densezoo.families.densenet.architecture import DenseNetArchitecture
+from densezoo.families.densenet.architecture import STEMS, DenseNetArchitecture
 from densezoo.families.densenet.memory import MEMORY_MODES, SharedFeatures, set_memory
 from densezoo.families.densenet.network import DenseNet
 
@@ -148,6 +148,60 @@ def test_under_autocast(mode: str) -> None:
         assert all(a is not None and a.dtype == torch.float32 for a, _ in pairs)
         errors.append(sum(float((a - b).norm()) for a, b in pairs if a is not None and b is not None))
     assert errors[1] < 1.3 * errors[0]
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_every_stem(stem: str) -> None:
+    """Of images of another layout in memory than any, too."""
+    turned = torch.randn(3, 3, 34, 33, generator=torch.Generator().manual_seed(1), dtype=torch.float64).transpose(2, 3)
+    expected = step(made(stem=stem), turned.detach().requires_grad_())
+    assert_equal(step(made("shared", stem=stem), turned.detach().requires_grad_()), expected, **EXACT)
+
+
+@pytest.mark.parametrize("mode", LESS)
+@pytest.mark.parametrize("momentum", [0.3, None])
+def test_norms_of_another_momentum(mode: str, momentum: float | None) -> None:
+    """And ones without running statistics, which take those of the batch always."""
+    done = []
+    for network in (made(), made(mode)):
+        for norm in network.modules():
+            if isinstance(norm, nn.BatchNorm2d):
+                norm.momentum = momentum
+        norm = network.get_submodule("features.denseblock1.denselayer2.norm1")
+        norm.running_mean = norm.running_var = None  # type: ignore[assignment]
+        step(network.eval(), pictures())
+        done.append(step(network.train(), pictures()))
+    assert_equal(done[1], done[0], **EXACT)
+
+
+@pytest.mark.parametrize("mode", LESS)
+def test_gradients_in_eval_mode(mode: str) -> None:
+    """With dropout off and all statistics the running ones."""
+    done = [step(network.eval(), pictures()) for network in (made(drop_rate=0.3), made(mode, drop_rate=0.3))]
+    assert_equal(done[1], done[0], **EXACT)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_one_image(layout: torch.memory_format) -> None:
+    done = []
+    for network in (made(drop_rate=0.3), made("checkpoint", drop_rate=0.3)):
+        torch.manual_seed(2)
+        image = pictures()[:1].detach().contiguous(memory_format=layout).requires_grad_()
+        network(image).square().sum().backward()
+        done.append([image.grad, *[each.grad for each in network.parameters()], *network.buffers()])
+    torch.testing.assert_close(done[1], done[0], **EXACT)
+
+
+def test_modules_of_other_kinds_are_refused() -> None:
+    network = made("shared")
+    layer = network.get_submodule("features.denseblock1.denselayer2")
+    layer.relu2 = nn.SiLU()
+    with pytest.raises(ConfigError, match=r"'shared': denselayer2.relu2 is to be a ReLU; found SiLU; use 'none'"):
+        network(pictures())
+    network = made("recompute")
+    network.get_submodule("features.transition1").conv = nn.Conv2d(14, 7, 1)
+    with pytest.raises(ConfigError, match="'recompute': conv is to be a Conv2d; found one with a bias"):
+        network(pictures())
 
 
 def test_it_can_be_taken_back() -> None:
