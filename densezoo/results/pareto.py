@@ -134,7 +134,7 @@ def _draw_one(axes: Axes, shown: Sequence[Point], cost: str, colours: Theme) -> 
         if chosen:
             face = colours.series[0] if is_measured else "none"
             x, y = [point.costs[cost] for point in chosen], [point.top1 for point in chosen]
-            axes.scatter(x, y, 26, facecolors=face, edgecolors=colours.series[0], label=label, zorder=3)
+            axes.scatter(x, y, 26, facecolors=face, edgecolors=colours.series[0], label=label, zorder=5)
     axes.set_xscale("log")
     axes.margins(0.09, 0.16)
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
@@ -176,9 +176,10 @@ def _name_points(axes: Axes, named: Sequence[Point], shown: Sequence[Point], cos
             text = axes.annotate(
                 point.name, at, offset, textcoords="offset points", fontsize=7.5, ha=side, arrowprops=line, bbox=ground
             )
+            text.get_window_extent()  # puts it into its place
             box = Text.get_window_extent(text)  # without the line to the dot
             inside = all(axes.bbox.contains(*corner) for corner in box.corners())
-            if inside and not any(map(box.overlaps, taken)) and not any(box.contains(*dot) for dot in dots):
+            if inside and not any(map(box.overlaps, taken)) and not any(box.padded(4).contains(*dot) for dot in dots):
                 taken.append(box)
                 break
             text.remove()
