@@ -87,7 +87,7 @@ def explain(
     classifier = model if isinstance(model, Classifier) else Classifier(model, checkpoint, **options)
     images = given_images(sources_of(image, classifier.protocol))
     if len(images) != 1:
-        raise DatasetError(f"{image}: expected one picture to explain, found {len(images)}; name one of them")
+        raise DatasetError(f"{images.ids[0]}, ...: expected one picture to explain, found {len(images)}; name one")
     label = None if target is None else class_number(target, classifier.class_names)
     protocol, where = classifier.protocol, images.location_of(0)
     decoded = decode(images.read(0), protocol, where)

@@ -11,6 +11,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
 from densezoo.commands import options
+from densezoo.commands.output import answer
 from densezoo.errors import ConfigError
 
 #: Options that are arguments of the same name of `densezoo.explain`.
@@ -45,8 +46,9 @@ def run(args: Namespace) -> None:
     given = {name: getattr(args, name) for name in OPTIONS}
     found = explain(model, images[0], checkpoint, changes=options.protocol_changes(args), workers=0, **given)
     found.save(args.out, args.theme)
-    print(f"{found.image}: {found.answer.name} (class {found.answer.label}), {100 * found.answer.probability:.2f} %")
-    print(f"written: {args.out}")
+    shown = f"{found.answer.name} (class {found.answer.label}), {100 * found.answer.probability:.2f} %"
+    data = {"image": found.image, "answer": found.answer, "layer": found.layer, "written": args.out}
+    answer(args, f"{found.image}: {shown}\nwritten: {args.out}", data)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

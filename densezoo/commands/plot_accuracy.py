@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from densezoo import api
 from densezoo.commands import options
+from densezoo.commands.output import answer
 from densezoo.results.pareto import COSTS
 
 
@@ -19,7 +20,10 @@ def make_parser() -> ArgumentParser:
     parser = options.make_parser(__doc__)
     parser.add_argument("pattern", nargs="*", default=["*"], help="of names, as for list_models (default: all)")
     parser.add_argument("--dataset", default="imagenet1k", help="of the accuracies (default: %(default)s)")
-    parser.add_argument("--against", nargs="+", choices=COSTS, default=[*COSTS], help="a diagram each (default: all)")
+    costs = ", ".join(COSTS)
+    parser.add_argument(
+        "--against", nargs="+", metavar="COST", default=[*COSTS], help=f"a diagram each of {costs} (default: all)"
+    )
     parser.add_argument("--where", metavar="EXPRESSION", help="such as 'params < 30e6', as for list_models")
     options.add_diagram(parser, "accuracy.png")
     return parser
@@ -28,7 +32,8 @@ def make_parser() -> ArgumentParser:
 def run(args: Namespace) -> None:
     """Draw, and print where."""
     given = {name: getattr(args, name) for name in ("dataset", "against", "where", "theme")}
-    print(f"written: {api.plot_accuracy(args.out, args.pattern, **given)}")
+    written = api.plot_accuracy(args.out, args.pattern, **given)
+    answer(args, f"written: {written}", {"written": written})
 
 
 def main(argv: Sequence[str] | None = None) -> int:

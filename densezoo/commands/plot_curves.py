@@ -11,6 +11,7 @@ from pathlib import Path
 
 from densezoo import api
 from densezoo.commands import options
+from densezoo.commands.output import answer
 
 
 def make_parser() -> ArgumentParser:
@@ -23,7 +24,8 @@ def make_parser() -> ArgumentParser:
 
 def run(args: Namespace) -> None:
     """Draw, and print where."""
-    print(f"written: {api.plot_curves(args.out, args.folder, theme=args.theme)}")
+    written = api.plot_curves(args.out, args.folder, theme=args.theme)
+    answer(args, f"written: {written}", {"written": written})
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from densezoo import api
 from densezoo.commands import options
+from densezoo.commands.output import answer
 
 
 def make_parser() -> ArgumentParser:
@@ -26,7 +27,8 @@ def make_parser() -> ArgumentParser:
 def run(args: Namespace) -> None:
     """Draw, and print where."""
     model = str(options.find_config(Path(args.model))) if args.model.endswith(".py") else args.model
-    print(f"written: {api.plot_feature_reuse(args.out, model, args.checkpoint, theme=args.theme)}")
+    written = api.plot_feature_reuse(args.out, model, args.checkpoint, theme=args.theme)
+    answer(args, f"written: {written}", {"written": written})
 
 
 def main(argv: Sequence[str] | None = None) -> int:

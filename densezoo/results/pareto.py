@@ -119,7 +119,7 @@ def draw_pareto(
         figure.suptitle(title)
         figure.draw_without_rendering()  # places are known from here on
         for axes, cost in zip(figure.axes, known):
-            _name_points(axes, front(shown, cost), shown, cost)
+            _name_points(axes, front(shown, cost), shown, cost, colours)
         write_figure(path, figure)
 
 
@@ -134,7 +134,7 @@ def _draw_one(axes: Axes, shown: Sequence[Point], cost: str, colours: Theme) -> 
         if chosen:
             face = colours.series[0] if is_measured else "none"
             x, y = [point.costs[cost] for point in chosen], [point.top1 for point in chosen]
-            axes.scatter(x, y, 26, facecolors=face, edgecolors=colours.series[0], label=label, zorder=3)
+            axes.scatter(x, y, 26, facecolors=face, edgecolors=colours.series[0], label=label, zorder=5)
     axes.set_xscale("log")
     axes.margins(0.09, 0.16)
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
@@ -154,7 +154,7 @@ _PLACES = (
 )  # fmt: skip
 
 
-def _name_points(axes: Axes, named: Sequence[Point], shown: Sequence[Point], cost: str) -> None:
+def _name_points(axes: Axes, named: Sequence[Point], shown: Sequence[Point], cost: str, colours: Theme) -> None:
     """Write the names of models where they cover no dot and no other name; one that finds no room is left out.
 
     Args:
@@ -162,17 +162,24 @@ def _name_points(axes: Axes, named: Sequence[Point], shown: Sequence[Point], cos
         named: models, the most accurate of which is named first.
         shown: all models.
         cost: a key of COSTS.
+        colours: of the diagram.
     """
+    from matplotlib.text import Text
+
+    line = {"arrowstyle": "-", "color": colours.faint, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 3}
+    ground = {"facecolor": colours.background, "edgecolor": "none", "pad": 0.5, "alpha": 0.75}
     taken = [axes.get_legend().get_window_extent()]
     dots = [axes.transData.transform((point.costs[cost], point.top1)) for point in shown if cost in point.costs]
     for point in sorted(named, key=lambda point: -point.top1):
         for offset, side in _PLACES:
+            at = (point.costs[cost], point.top1)
             text = axes.annotate(
-                point.name, (point.costs[cost], point.top1), offset, textcoords="offset points", fontsize=7.5, ha=side
+                point.name, at, offset, textcoords="offset points", fontsize=7.5, ha=side, arrowprops=line, bbox=ground
             )
-            box = text.get_window_extent()
+            text.get_window_extent()  # puts it into its place
+            box = Text.get_window_extent(text)  # without the line to the dot
             inside = all(axes.bbox.contains(*corner) for corner in box.corners())
-            if inside and not any(map(box.overlaps, taken)) and not any(box.contains(*dot) for dot in dots):
+            if inside and not any(map(box.overlaps, taken)) and not any(box.padded(4).contains(*dot) for dot in dots):
                 taken.append(box)
                 break
             text.remove()

@@ -36,7 +36,7 @@ def draw_curves(folder: Path, title: str) -> Path:
     return path
 
 
-def make_figure(records: Sequence[Record], title: str, theme: str = "light") -> Figure | None:
+def make_figure(records: Sequence[Record], title: str, theme: str = "light") -> Figure:
     """The picture as matplotlib's figure, as wide as a README shows it; None: no epoch is among the records.
 
     Args:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -94,10 +96,11 @@ def test_the_last_maps_of_a_network_with_a_linear_head(name: str) -> None:
         torch.testing.assert_close(heat, expected / expected.max())
 
 
-def spread(heat: NDArray[np.float64]) -> NDArray[np.float64]:
+def spread(heat: NDArray[Any]) -> NDArray[Any]:
     """From 0 to 1, as theirs is before and after it is enlarged."""
     above = heat - heat.min()
-    return above / max(above.max(), 1e-7)
+    spread: NDArray[Any] = above / max(above.max(), 1e-7)
+    return spread
 
 
 def test_pytorch_grad_cam_agrees() -> None:
