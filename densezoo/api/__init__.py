@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     )
     from densezoo.api.cards import model_card
     from densezoo.api.classifier import Classifier
+    from densezoo.api.comparison import compare
     from densezoo.api.conversion import convert_checkpoint
+    from densezoo.api.diagrams import plot_accuracy, plot_curves, plot_feature_reuse
     from densezoo.api.documents import check_index, make_tables
     from densezoo.api.evaluation import evaluate_checkpoint, evaluate_protocols, report
+    from densezoo.api.explanation import explain
     from densezoo.api.index import describe_model, find_models, list_models
     from densezoo.api.labels import class_names
     from densezoo.api.models import create_model, get_protocol
@@ -46,11 +49,13 @@ __all__ = [
     "benchmark_training",
     "check_index",
     "class_names",
+    "compare",
     "convert_checkpoint",
     "create_model",
     "describe_model",
     "evaluate_checkpoint",
     "evaluate_protocols",
+    "explain",
     "fetch_weights",
     "find_models",
     "finish_training",
@@ -62,6 +67,9 @@ __all__ = [
     "make_tables",
     "model_card",
     "plan_training",
+    "plot_accuracy",
+    "plot_curves",
+    "plot_feature_reuse",
     "predict",
     "report",
     "train_config",
@@ -79,11 +87,13 @@ _MODULES = {
     "benchmark_training": "densezoo.api.benchmark",
     "check_index": "densezoo.api.documents",
     "class_names": "densezoo.api.labels",
+    "compare": "densezoo.api.comparison",
     "convert_checkpoint": "densezoo.api.conversion",
     "create_model": "densezoo.api.models",
     "describe_model": "densezoo.api.index",
     "evaluate_checkpoint": "densezoo.api.evaluation",
     "evaluate_protocols": "densezoo.api.evaluation",
+    "explain": "densezoo.api.explanation",
     "fetch_weights": "densezoo.api.weights",
     "find_models": "densezoo.api.index",
     "finish_training": "densezoo.api.trained",
@@ -95,6 +105,9 @@ _MODULES = {
     "make_tables": "densezoo.api.documents",
     "model_card": "densezoo.api.cards",
     "plan_training": "densezoo.api.training_plan",
+    "plot_accuracy": "densezoo.api.diagrams",
+    "plot_curves": "densezoo.api.diagrams",
+    "plot_feature_reuse": "densezoo.api.diagrams",
     "predict": "densezoo.api.prediction",
     "report": "densezoo.api.evaluation",
     "train_config": "densezoo.api.training",

@@ -135,7 +135,7 @@ def _run(
         folder=folder,
         facts=facts,
         write_weights=partial(_write_weights, material, started),
-        teacher=load_teacher(experiment, recipe.distillation, device) if recipe.distillation else None,
+        teacher=load_teacher(recipe.distillation, experiment, device) if recipe.distillation else None,
         class_weights=material.class_weights(),
     )
     return run, started.said

@@ -8,13 +8,13 @@ python tools/convert.py densenetblur121d.pth blur.safetensors --options aa_layer
 from __future__ import annotations
 
 import dataclasses
-import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from densezoo import api
 from densezoo.commands import options
+from densezoo.commands.output import answer
 from densezoo.formats.names import formats_read
 
 #: {extension of a written file: the systems it can be for}; literal, because torch isn't imported for it.
@@ -30,11 +30,17 @@ TARGETS = tuple(dict.fromkeys(system for systems in EXTENSIONS.values() for syst
 def make_parser() -> ArgumentParser:
     """The parser of the command's options."""
     parser = options.make_parser(__doc__)
-    parser.add_argument("source", type=Path, help=f"a checkpoint file, known by its content: {formats_read()}")
+    parser.add_argument(
+        "source", type=Path, help=f"name of the index, or a checkpoint file, known by its content: {formats_read()}"
+    )
     parser.add_argument("destination", type=Path, help=f"the file to write: {_written()}")
-    parser.add_argument("--to", choices=TARGETS, help="system to write for (default: the first of the extension's)")
+    parser.add_argument(
+        "--to",
+        choices=TARGETS,
+        metavar="SYSTEM",
+        help="system to write for: %(choices)s (default: the first of the extension's)",
+    )
     parser.add_argument("--verify", action="store_true", help="run both networks in their systems, if installed")
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument(
         "--options",
         nargs="+",
@@ -56,17 +62,16 @@ def _written() -> str:
 
 def run(args: Namespace) -> None:
     """Convert, then print the report."""
+    source, _ = options.find_weights(args.source)
     report, written = api.convert_checkpoint(
-        args.source, args.destination, to=args.to, verify=args.verify, **(args.options or {})
+        source, args.destination, to=args.to, verify=args.verify, **(args.options or {})
     )
-    if args.json:
-        print(json.dumps({**dataclasses.asdict(report), "written": written}, indent=2))
-        return
-    print(f"{args.source}: {report}\nwritten: {written['path']} ({written['to']}), read back bit for bit")
+    lines = [f"{args.source}: {report}", f"written: {written['path']} ({written['to']}), read back bit for bit"]
     for system, error in written["verified"].items():
-        print(
+        lines.append(
             f"  {system}: {f'not run ({error})' if isinstance(error, str) else f'largest relative error {error:.1e}'}"
         )
+    answer(args, "\n".join(lines), {**dataclasses.asdict(report), "written": written})
 
 
 def main(argv: Sequence[str] | None = None) -> int:

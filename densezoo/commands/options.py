@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import functools
 import math
 import os
 import re
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from densezoo.backends.base import AUTO, BACKENDS
+from densezoo.commands.help_pages import HelpFormatter
 from densezoo.errors import ConfigError, DensezooError
+from densezoo.files import PLOT
+from densezoo.formats.names import looks_like_a_file
 from densezoo.paths import PRIVATE, RESULTS, ROOT, results_folder
 from densezoo.protocols import PROTOCOLS
 from densezoo.protocols.own import Changes
+from densezoo.results.figures import THEMES
 
 WORKERS = (
     "threads that decode and compute with backend native (default: one a core), processes that decode with the others "
@@ -31,9 +37,15 @@ class Parser(argparse.ArgumentParser):
 
     Args:
         minus: options whose value may begin with a minus.
+        forms: takes the options for the form of the output, of which one may be given: ``--json`` and a command's own.
     """
 
     minus: tuple[str, ...] = ()
+
+    @functools.cached_property
+    def forms(self) -> argparse._MutuallyExclusiveGroup:
+        """The group of those options."""
+        return self.add_mutually_exclusive_group()
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # argparse's own overloads need Any
         """As argparse does, after each such option is joined with its value."""
@@ -47,12 +59,12 @@ class Parser(argparse.ArgumentParser):
 
 
 def make_parser(description: str | None) -> Parser:
-    """A parser with ``--debug`` and ``--index``.
+    """A parser with the options of every command: ``--debug``, ``--index``, ``--json`` and ``--quiet``.
 
     Args:
         description: shown by ``--help``.
     """
-    parser = Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=description, formatter_class=HelpFormatter)
     parser.add_argument(
         "--index",
         dest="private_index",
@@ -61,6 +73,8 @@ def make_parser(description: str | None) -> Parser:
         help=f"a private index beside densezoo's, or {PRIVATE}",
     )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser.forms.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.forms.add_argument("--quiet", action="store_true", help="print nothing; the exit status says how it went")
     return parser
 
 
@@ -113,14 +127,36 @@ def add_prediction_options(to: argparse.ArgumentParser) -> None:
     """Add the options of every command that runs a network on pictures."""
     to.add_argument("--protocol", help="how pictures are prepared: a name, or a YAML file (default: the weights' own)")
     add_protocol_changes(to)
-    to.add_argument(
-        "--class-names", metavar="NAMES", help="file of a name a line, folder of class folders, or a dataset's name"
-    )
+    add_class_names(to)
     to.add_argument("--batch-size", type=positive, default=64, help="pictures a step (default: %(default)s)")
     add_backend_options(to)
     to.add_argument("--workers", type=count, help=WORKERS)
     to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU if there is one)")
     _add_cfg_options(to)
+
+
+def add_class_names(to: argparse.ArgumentParser) -> None:
+    """Add the option of every command that shows names of classes."""
+    to.add_argument(
+        "--class-names", metavar="NAMES", help="file of a name a line, folder of class folders, or a dataset's name"
+    )
+
+
+def add_theme(to: argparse.ArgumentParser) -> None:
+    """Add the option of every command that draws a diagram."""
+    to.add_argument("--theme", choices=THEMES, default="light", help="of the diagram (default: %(default)s)")
+
+
+def add_diagram(to: argparse.ArgumentParser, default: str) -> None:
+    """Add the options of every command that writes one diagram.
+
+    Args:
+        default: name of the file.
+    """
+    to.add_argument(
+        "--out", "-o", type=Path, metavar="FILE", default=Path(default), help=f"{', '.join(PLOT)} (default: {default})"
+    )
+    add_theme(to)
 
 
 def split_model(model: str, rest: Sequence[str]) -> tuple[str, str | None, Sequence[str]]:
@@ -137,6 +173,22 @@ def split_model(model: str, rest: Sequence[str]) -> tuple[str, str | None, Seque
     if len(rest) < 2:
         raise ConfigError(f"expected a checkpoint and then pictures after the config {model}; found {' '.join(rest)}")
     return str(find_config(Path(model))), rest[0], rest[1:]
+
+
+def find_weights(given: Path) -> tuple[Path, str | None]:
+    """(the file of weights, the name of the model if one was given, whose weights are then fetched).
+
+    Args:
+        given: a file, or a name of the index.
+
+    Raises:
+        UnknownNameError: neither such a file nor such a model.
+    """
+    if given.exists() or looks_like_a_file(str(given)):
+        return given, None
+    from densezoo import api
+
+    return api.fetch_weights(str(given)), str(given)
 
 
 def add_protocol_changes(to: argparse.ArgumentParser) -> None:
@@ -298,7 +350,8 @@ def run(
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminate)
     try:
-        return command(arguments) or 0
+        with _silence() if arguments.quiet else contextlib.nullcontext():
+            return command(arguments) or 0
     except DensezooError as error:
         if arguments.debug:
             raise
@@ -310,6 +363,13 @@ def run(
         print(": ".join(filter(None, ["interrupted", str(interruption)])), file=sys.stderr)
         return 128 + (signal.SIGTERM if isinstance(interruption, Terminated) else signal.SIGINT)
     return 0
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """What is printed on stdout goes nowhere."""
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
+        yield
 
 
 class Terminated(KeyboardInterrupt):

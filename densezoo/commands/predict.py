@@ -23,6 +23,7 @@ from densezoo.types import Prediction
 
 if TYPE_CHECKING:
     from densezoo.data.images import ImageSet
+    from densezoo.data.loading import OnError
 
 SKIPPED = 3  # exit status: some pictures can't be read
 FORMATS = ("table", "json", "csv", "dict")
@@ -38,10 +39,8 @@ def make_parser() -> ArgumentParser:
         "images", nargs="+", metavar="IMAGE", help="file, folder, tar, quoted pattern, URL; -: standard input"
     )
     parser.add_argument("--topk", type=options.positive, default=5, help="answers a picture (default: %(default)s)")
-    how = parser.add_mutually_exclusive_group()
-    how.add_argument("--format", choices=FORMATS, default="table", help="dict: {151: 'Chihuahua'} a picture")
-    for name in ("json", "csv"):
-        how.add_argument(f"--{name}", dest="format", action="store_const", const=name, help=f"--format {name}")
+    parser.forms.add_argument("--format", choices=FORMATS, default="table", help="dict: {151: 'Chihuahua'} a picture")
+    parser.forms.add_argument("--csv", dest="format", action="store_const", const="csv", help="--format csv")
     parser.add_argument("--parquet", type=Path, metavar="FILE.parquet", help="write a row an answer there, too")
     parser.add_argument("--draw", type=Path, metavar="FOLDER", help="write each picture with its label there (or FILE)")
     parser.add_argument("--skip-unreadable", action="store_true", help="name pictures that can't be read, and go on")
@@ -69,7 +68,7 @@ def run(args: Namespace) -> int:
     )
     from densezoo.results import predicted
 
-    on_error = "skip" if args.skip_unreadable else "stop"
+    on_error: OnError = "skip" if args.skip_unreadable else "stop"
     predictions: Iterable[Prediction] = classifier.predict(images, topk=args.topk, on_error=on_error)
     skipped: list[str] = []
     predictions = _noted(predictions, skipped)
@@ -78,11 +77,12 @@ def run(args: Namespace) -> int:
     if args.draw:
         predictions = _drawn(predictions, images, args.draw)
     forms = {"json": predicted.as_json, "csv": predicted.as_csv, "dict": predicted.as_dicts}
-    if args.format == "table":
+    form = "json" if args.json else args.format
+    if form == "table":
         unicode = (sys.stdout.encoding or "").lower().startswith("utf")
         lines = predicted.table(predictions, lambda: classifier.facts, unicode)
     else:
-        lines = forms[args.format](predictions, lambda: classifier.facts)
+        lines = forms[form](predictions, lambda: classifier.facts)
     for line in lines:
         print(line, flush=True)
     return SKIPPED if skipped else 0

@@ -117,6 +117,21 @@ def resized(image: Decoded, protocol: Protocol) -> Array | Strip:
     return np.asarray(image)
 
 
+def as_picture(pixels: Tensor, protocol: Protocol) -> Array:
+    """What a network gets, before it is normalised, as a picture: uint8 (H, W, 3) in RGB, or (H, W).
+
+    Args:
+        pixels: (C, H, W) of `to_pixels`.
+        protocol: that they are under.
+    """
+    planes = pixels.numpy()
+    if protocol.channel_order == "BGR":
+        planes = planes[::-1]
+    if planes.dtype != np.uint8:
+        planes = (planes * (255 / protocol.value_range)).round().clip(0, 255).astype(np.uint8)
+    return np.ascontiguousarray(planes[0] if len(planes) == 1 else planes.transpose(1, 2, 0))
+
+
 def crop_planes(
     pixels: Array | Strip, corner: tuple[int, int] | None, protocol: Protocol, mirrored: bool = False
 ) -> Tensor:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from densezoo.backends.eager import keep_freed_memory
 from densezoo.errors import ConfigError
 from densezoo.evaluation import distributed
 from densezoo.families import family_of
@@ -89,6 +90,8 @@ def train(run: Run, observers: Sequence[Observer], state: State | None = None) -
     progress = Progress() if state is None else Progress(**state.values["progress"])
     rank, processes = distributed.rank(), distributed.world_size()
     batches = Batches(images.images, run.recipe, progress.step, rank, processes)
+    if run.device == "cpu":
+        keep_freed_memory()
     with deterministic(run.device), distributed.processes_watched():
         learner = make_learner(run, batches.steps_per_epoch)
         torch.manual_seed(process_seed(run.recipe, rank))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from densezoo.commands import options
-from densezoo.errors import ConfigError
+from densezoo.errors import ConfigError, UnknownNameError
 from densezoo.paths import ROOT
 
 Tool = Callable[..., int]
@@ -122,3 +123,15 @@ def test_an_interruption_ends_with_the_signal_s_status(
     finally:
         signal.signal(signal.SIGTERM, before)
     assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_weights_are_a_file_or_a_name_of_the_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = "densenet_bc_22_8.densezoo_digits"
+    shipped, model = options.find_weights(Path(name))
+    assert (shipped.name, model) == ("densenet_bc_22_8_digits.safetensors", name)
+    assert options.find_weights(Path("nowhere.pth")) == (Path("nowhere.pth"), None)  # a file, as its ending says
+    with pytest.raises(UnknownNameError, match=re.escape(f"did you mean '{name}'")):
+        options.find_weights(Path(name[:-1]))
+    Path(name).touch()
+    assert options.find_weights(Path(name)) == (Path(name), None)  # the file that lies here comes first

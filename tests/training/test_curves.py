@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from densezoo.errors import MissingDependencyError, TrainingError
+from densezoo.results.figures import THEMES
 from densezoo.training.curves import BEST, RATE, SHOWN_STEPS, TEST, TRAINING, draw_curves, make_figure
 from densezoo.training.events import Epoch, Step
 from densezoo.training.logs import open_logs, read_records
@@ -29,7 +30,12 @@ def test_what_it_draws(tmp_path: Path) -> None:
     folder = a_run(tmp_path, 5, [{}, {"top1": 91.0, "top5": 99.0}, {"top1": 92.5, "top5": 99.5}, {"top1": 92.5}])
     figure = make_figure(read_records(folder / "log.jsonl"), "digits")
     loss, accuracy, rate = figure.axes
-    drawn = [(line.get_color(), *map(list, line.get_data())) for axes in (loss, accuracy, rate) for line in axes.lines]
+    places = {colour: place for place, colour in enumerate(THEMES["light"].series)}
+    drawn = [
+        (places[line.get_color()], *map(list, line.get_data()))
+        for axes in (loss, accuracy, rate)
+        for line in axes.lines
+    ]
     steps = [step / 5 for step in range(1, 21)]
     assert drawn == [
         (TRAINING, steps, [2.0 / step for step in range(1, 21)]),
@@ -45,7 +51,7 @@ def test_what_it_draws(tmp_path: Path) -> None:
         "best: 92.50 %, epoch 3",
     ]
     with Image.open(draw_curves(folder, "digits")) as picture:
-        assert (picture.format, picture.width) == ("PNG", 800)
+        assert (picture.format, picture.width) == ("PNG", 1660)
         assert len(picture.convert("RGB").getcolors(1 << 20) or []) > 50
 
 
@@ -66,6 +72,6 @@ def test_nothing_to_draw_and_nothing_to_draw_with(tmp_path: Path, monkeypatch: p
     with pytest.raises(TrainingError, match="log.jsonl: expected at least one epoch to draw, found none"):
         draw_curves(tmp_path, "empty")
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(MissingDependencyError, match=r"drawing curves needs matplotlib, .*\[plots\]"):
+    with pytest.raises(MissingDependencyError, match=r"drawing diagrams needs matplotlib, .*\[plots\]"):
         draw_curves(a_run(tmp_path, 1, [{}]), "undrawn")
     assert not (tmp_path / "curves.png").exists()
