@@ -166,5 +166,8 @@ def _measured(run: Run, network: nn.Module) -> Mapping[str, float]:
     device = next(network.parameters()).device
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         copied = copy.deepcopy(network)
+        if distributed.world_size() > 1:  # each process has statistics of its own batches; the main one's are kept
+            for tensor in copied.state_dict().values():
+                torch.distributed.broadcast(tensor, 0)
         family_of(run.architecture).set_memory(copied, "none")
         return run.evaluate(copied)
