@@ -37,7 +37,8 @@ def coloured(heat: NDArray[np.float32]) -> Pixels:
     """
     stops = np.linspace(0, 1, len(_COLOURS))
     channels = [np.interp(heat, stops, _COLOURS[:, channel]) for channel in range(3)]
-    return np.stack(channels, -1).round().astype(np.uint8)
+    colours: Pixels = np.stack(channels, -1).round().astype(np.uint8)
+    return colours
 
 
 def _mixed(pixels: Pixels, heat: NDArray[np.float32]) -> Pixels:
@@ -45,7 +46,8 @@ def _mixed(pixels: Pixels, heat: NDArray[np.float32]) -> Pixels:
     larger = enlarged(heat, *pixels.shape[:2])
     picture = pixels if pixels.ndim == 3 else np.stack([pixels] * 3, -1)
     share = _OVERLAY * np.sqrt(larger)[..., None]  # a little heat is seen, too
-    return ((1 - share) * picture + share * coloured(larger)).round().astype(np.uint8)
+    mixed: Pixels = ((1 - share) * picture + share * coloured(larger)).round().astype(np.uint8)
+    return mixed
 
 
 def overlaid(pixels: Pixels, heat: NDArray[np.float32]) -> bytes:
