@@ -29,6 +29,7 @@ def a_run(folder: Path, an_epoch: int, measures: list[dict[str, float]], top1: f
 def test_what_it_draws(tmp_path: Path) -> None:
     folder = a_run(tmp_path, 5, [{}, {"top1": 91.0, "top5": 99.0}, {"top1": 92.5, "top5": 99.5}, {"top1": 92.5}])
     figure = make_figure(read_records(folder / "log.jsonl"), "digits")
+    assert figure is not None
     loss, accuracy, rate = figure.axes
     places = {colour: place for place, colour in enumerate(THEMES["light"].series)}
     drawn = [
@@ -58,13 +59,16 @@ def test_what_it_draws(tmp_path: Path) -> None:
 def test_another_measure_and_mixed_labels(tmp_path: Path) -> None:
     """The first measure is drawn, without an accuracy on training images where they have no one class."""
     folder = a_run(tmp_path, 2, [{"auc": 0.91}, {"auc": 0.93}], top1=None)
-    accuracy = make_figure(read_records(folder / "log.jsonl"), "mine").axes[1]
+    figure = make_figure(read_records(folder / "log.jsonl"), "mine")
+    assert figure is not None
+    accuracy = figure.axes[1]
     assert accuracy.get_ylabel() == "auc"
     assert [text.get_text() for text in accuracy.get_legend().get_texts()] == ["test", "best: 0.93, epoch 2"]
 
 
 def test_of_many_steps_some_are_drawn(tmp_path: Path) -> None:
     figure = make_figure(read_records(a_run(tmp_path, 2 * SHOWN_STEPS + 1, [{}]) / "log.jsonl"), "long")
+    assert figure is not None
     assert SHOWN_STEPS / 2 < len(figure.axes[0].lines[0].get_data()[0]) <= SHOWN_STEPS
 
 
