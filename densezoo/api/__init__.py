@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     )
     from densezoo.api.cards import model_card
     from densezoo.api.classifier import Classifier
+    from densezoo.api.comparison import compare
     from densezoo.api.conversion import convert_checkpoint
+    from densezoo.api.diagrams import plot_accuracy, plot_curves, plot_feature_reuse
     from densezoo.api.documents import check_index, make_tables
     from densezoo.api.evaluation import evaluate_checkpoint, evaluate_protocols, report
+    from densezoo.api.explanation import explain
     from densezoo.api.index import describe_model, find_models, list_models
     from densezoo.api.labels import class_names
     from densezoo.api.models import create_model, get_protocol
@@ -48,11 +51,13 @@ __all__ = [
     "benchmark_training",
     "check_index",
     "class_names",
+    "compare",
     "convert_checkpoint",
     "create_model",
     "describe_model",
     "evaluate_checkpoint",
     "evaluate_protocols",
+    "explain",
     "export_pixels",
     "fetch_weights",
     "find_models",
@@ -66,6 +71,9 @@ __all__ = [
     "make_tables",
     "model_card",
     "plan_training",
+    "plot_accuracy",
+    "plot_curves",
+    "plot_feature_reuse",
     "predict",
     "push_to_hub",
     "report",
@@ -85,11 +93,13 @@ _MODULES = {
     "benchmark_training": "densezoo.api.benchmark",
     "check_index": "densezoo.api.documents",
     "class_names": "densezoo.api.labels",
+    "compare": "densezoo.api.comparison",
     "convert_checkpoint": "densezoo.api.conversion",
     "create_model": "densezoo.api.models",
     "describe_model": "densezoo.api.index",
     "evaluate_checkpoint": "densezoo.api.evaluation",
     "evaluate_protocols": "densezoo.api.evaluation",
+    "explain": "densezoo.api.explanation",
     "export_pixels": "densezoo.api.pixels",
     "fetch_weights": "densezoo.api.weights",
     "find_models": "densezoo.api.index",
@@ -103,6 +113,9 @@ _MODULES = {
     "make_tables": "densezoo.api.documents",
     "model_card": "densezoo.api.cards",
     "plan_training": "densezoo.api.training_plan",
+    "plot_accuracy": "densezoo.api.diagrams",
+    "plot_curves": "densezoo.api.diagrams",
+    "plot_feature_reuse": "densezoo.api.diagrams",
     "predict": "densezoo.api.prediction",
     "push_to_hub": "densezoo.api.sharing",
     "report": "densezoo.api.evaluation",

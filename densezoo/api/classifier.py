@@ -72,7 +72,7 @@ class Classifier:
         changes: Changes | None = None,
     ) -> None:
         names = None if protocol is None else [protocol]
-        load = _load_options(model, checkpoint, names, overrides or {})
+        load = load_options(model, checkpoint, names, overrides or {})
         experiment = check_names(
             load.config,
             load.checkpoint,
@@ -162,10 +162,14 @@ class Classifier:
         return self._backend
 
 
-def _load_options(
+def load_options(
     model: str | Path, checkpoint: str | Path | None, names: Sequence[str] | None, overrides: Mapping[str, object]
 ) -> LoadOptions:
     """Where the weights of a model lie; those of a name are fetched.
+
+    Args:
+        model, checkpoint, overrides: as of `Classifier`.
+        names: of protocols; None: the weights' own.
 
     Raises:
         UnknownNameError: neither such a file nor such a model.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from densezoo import api
 from densezoo.backends.base import AUTO, BACKENDS
-from densezoo.commands import options
+from densezoo.commands import options, values
 from densezoo.commands.output import answer, tell
 from densezoo.errors import ConfigError, UnknownNameError
 from densezoo.paths import RESULTS
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 def make_parser() -> ArgumentParser:
     """The parser of the command's options."""
     parser = options.make_parser(__doc__)
-    parser.add_argument("--what", choices=[*WHATS], default="inference", help="what is timed (default: %(default)s)")
+    parser.add_argument(
+        "--what", choices=[*WHATS], default="inference", metavar="WHAT", help="%(choices)s (default: %(default)s)"
+    )
     parser.add_argument(
         "subjects", nargs="+", help="names of the index or configs; checkpoint files with --what formats"
     )
@@ -40,17 +42,17 @@ def make_parser() -> ArgumentParser:
     parser.add_argument("--modes", type=_names, default=[], help="memory modes of training, such as none,shared")
     parser.add_argument("--layouts", type=_names, default=["contiguous"], help="of training: contiguous,channels-last")
     parser.add_argument("--batch-sizes", type=_numbers, default=[1, 4, 16], help="images a call (default: 1,4,16)")
-    parser.add_argument("--image-size", type=options.positive, help="side in pixels (default: the protocol's)")
+    parser.add_argument("--image-size", type=values.positive, help="side in pixels (default: the protocol's)")
     parser.add_argument("--protocol", help="preprocessing (default: the model's own)")
     parser.add_argument("--weights", type=Path, help="a checkpoint file (default: drawn at random)")
     parser.add_argument("--data-root", type=Path, help="folder or tar of images in class folders, to evaluate")
     parser.add_argument("--images", type=_numbers, default=[1000], help="of it, repeated under other names as needed")
     parser.add_argument("--clone", type=Path, action="append", default=[], help="of densezoo at another commit")
     parser.add_argument("--device", default="cpu", help="such as cpu or cuda (default: %(default)s)")
-    parser.add_argument("--threads", type=options.positive, default=cores(), help="(default: the cores, %(default)s)")
+    parser.add_argument("--threads", type=values.positive, default=cores(), help="(default: the cores, %(default)s)")
     parser.add_argument("--instruction-set", choices=INSTRUCTION_SETS, help="to hold all to (default: the CPU's best)")
     parser.add_argument("--seconds", type=float, default=1.0, help="of one measurement (default: %(default)s)")
-    parser.add_argument("--rounds", type=options.positive, default=5, help="interleaved runs (default: %(default)s)")
+    parser.add_argument("--rounds", type=values.positive, default=5, help="interleaved runs (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=RESULTS / "benchmarks", help="folder (default: %(default)s)")
     return parser
 
@@ -60,7 +62,7 @@ def _names(text: str) -> list[str]:
 
 
 def _numbers(text: str) -> list[int]:
-    return [options.positive(number) for number in text.split(",")]
+    return [values.positive(number) for number in text.split(",")]
 
 
 def _backends(args: Namespace) -> list[str]:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from densezoo import api
-from densezoo.commands import options
+from densezoo.commands import options, values
 from densezoo.commands.output import answer, tell
 from densezoo.errors import ConfigError, DensezooError
 from densezoo.formats.names import formats_read
@@ -35,12 +35,15 @@ HUB = "hf"
 def make_parser() -> ArgumentParser:
     """The parser of the command's options."""
     parser = options.make_parser(__doc__)
-    parser.add_argument("source", type=Path, help=f"a checkpoint file, known by its content: {formats_read()}")
+    parser.add_argument(
+        "source", type=Path, help=f"name of the index, or a checkpoint file, known by its content: {formats_read()}"
+    )
     parser.add_argument("destination", type=Path, help=f"the file to write: {_written()}")
     parser.add_argument(
         "--to",
         choices=(*TARGETS, HUB),
-        help="system to write for (default: the first of the extension's); hf: a new folder",
+        metavar="SYSTEM",
+        help="system to write for: %(choices)s (default: the first of the extension's); hf: a new folder",
     )
     parser.add_argument(
         "--pixels",
@@ -51,7 +54,7 @@ def make_parser() -> ArgumentParser:
     parser.add_argument(
         "--options",
         nargs="+",
-        type=options.key_value,
+        type=values.key_value,
         action=options.KeyValues,
         metavar="KEY=VALUE",
         help="what the file doesn't say: bn_eps=1e-5",
@@ -71,17 +74,18 @@ def run(args: Namespace) -> int | None:
     """Convert, then print the report."""
     if args.source.is_dir():
         return _run_folder(args)
+    source, _ = options.find_weights(args.source)
     if args.pixels is not None:
         own = None if args.pixels == "own" else args.pixels
-        path = api.export_pixels(args.source, args.destination, own, **(args.options or {}))
+        path = api.export_pixels(source, args.destination, own, **(args.options or {}))
         answer(args, f"written: {path} (onnx, of pixels), read back bit for bit", {"written": path})
         return None
     if args.to == HUB:
-        files = api.save_for_hub(args.source, args.destination, **(args.options or {}))
+        files = api.save_for_hub(source, args.destination, **(args.options or {}))
         answer(args, "\n".join(f"written: {path}" for path in files), {"written": files})
         return None
     report, written = api.convert_checkpoint(
-        args.source, args.destination, to=args.to, verify=args.verify, **(args.options or {})
+        source, args.destination, to=args.to, verify=args.verify, **(args.options or {})
     )
     lines = [f"{args.source}: {report}", f"written: {written['path']} ({written['to']}), read back bit for bit"]
     for system, error in written["verified"].items():

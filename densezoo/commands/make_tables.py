@@ -1,4 +1,4 @@
-"""Regenerate the tables, pages, cards and pictures of README.md and docs/ from the index and the stored results.
+"""Regenerate tables, pages, cards and pictures of README.md and docs/ from the index and the stored results.
 
 python tools/make_tables.py            # write
 python tools/make_tables.py --check    # exit 1 if one of them is stale

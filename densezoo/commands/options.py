@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
-import math
 import os
 import re
 import signal
@@ -16,10 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from densezoo.backends.base import AUTO, BACKENDS
+from densezoo.commands import values
+from densezoo.commands.help_pages import HelpFormatter
 from densezoo.errors import ConfigError, DensezooError
+from densezoo.files import PLOT
+from densezoo.formats.names import looks_like_a_file
 from densezoo.paths import PRIVATE, RESULTS, ROOT, results_folder
 from densezoo.protocols import PROTOCOLS
 from densezoo.protocols.own import Changes
+from densezoo.results.figures import THEMES
 
 WORKERS = (
     "threads that decode and compute with backend native (default: one a core), processes that decode with the others "
@@ -60,7 +64,7 @@ def make_parser(description: str | None) -> Parser:
     Args:
         description: shown by ``--help``.
     """
-    parser = Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=description, formatter_class=HelpFormatter)
     parser.add_argument(
         "--index",
         dest="private_index",
@@ -77,7 +81,7 @@ def make_parser(description: str | None) -> Parser:
 def add_run_options(to: argparse.ArgumentParser) -> None:
     """Add the options of every command that runs a config."""
     to.add_argument("--data-root", type=Path, help="folder or tar of the dataset")
-    to.add_argument("--workers", type=count, help=WORKERS)
+    to.add_argument("--workers", type=values.count, help=WORKERS)
     to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU if there is one)")
     to.add_argument("--launcher", choices=LAUNCHERS, help="what started several processes (default: recognised)")
     to.add_argument("--local-rank", type=int, help=argparse.SUPPRESS)  # passed by old versions of torch's launcher
@@ -88,7 +92,7 @@ def _add_cfg_options(to: argparse.ArgumentParser) -> None:
     to.add_argument(
         "--cfg-options",
         nargs="+",
-        type=key_value,
+        type=values.key_value,
         action=KeyValues,
         metavar="KEY=VALUE",
         help="override fields of the config",
@@ -97,7 +101,9 @@ def _add_cfg_options(to: argparse.ArgumentParser) -> None:
 
 def add_evaluation_options(to: argparse.ArgumentParser) -> None:
     """Add the options of every command that measures."""
-    to.add_argument("--batch-size", type=positive, default=64, help="images a step and process (default: %(default)s)")
+    to.add_argument(
+        "--batch-size", type=values.positive, default=64, help="images a step and process (default: %(default)s)"
+    )
     to.add_argument("--out", type=Path, default=RESULTS, help="folder of results (default: %(default)s)")
     add_backend_options(to)
     to.add_argument("--tta", help="sum the logits of several views of each image: flip, ten-crop, multi-size")
@@ -123,14 +129,36 @@ def add_prediction_options(to: argparse.ArgumentParser) -> None:
     """Add the options of every command that runs a network on pictures."""
     to.add_argument("--protocol", help="how pictures are prepared: a name, or a YAML file (default: the weights' own)")
     add_protocol_changes(to)
+    add_class_names(to)
+    to.add_argument("--batch-size", type=values.positive, default=64, help="pictures a step (default: %(default)s)")
+    add_backend_options(to)
+    to.add_argument("--workers", type=values.count, help=WORKERS)
+    to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU if there is one)")
+    _add_cfg_options(to)
+
+
+def add_class_names(to: argparse.ArgumentParser) -> None:
+    """Add the option of every command that shows names of classes."""
     to.add_argument(
         "--class-names", metavar="NAMES", help="file of a name a line, folder of class folders, or a dataset's name"
     )
-    to.add_argument("--batch-size", type=positive, default=64, help="pictures a step (default: %(default)s)")
-    add_backend_options(to)
-    to.add_argument("--workers", type=count, help=WORKERS)
-    to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU if there is one)")
-    _add_cfg_options(to)
+
+
+def add_theme(to: argparse.ArgumentParser) -> None:
+    """Add the option of every command that draws a diagram."""
+    to.add_argument("--theme", choices=THEMES, default="light", help="of the diagram (default: %(default)s)")
+
+
+def add_diagram(to: argparse.ArgumentParser, default: str) -> None:
+    """Add the options of every command that writes one diagram.
+
+    Args:
+        default: name of the file.
+    """
+    to.add_argument(
+        "--out", "-o", type=Path, metavar="FILE", default=Path(default), help=f"{', '.join(PLOT)} (default: {default})"
+    )
+    add_theme(to)
 
 
 def split_model(model: str, rest: Sequence[str]) -> tuple[str, str | None, Sequence[str]]:
@@ -149,12 +177,30 @@ def split_model(model: str, rest: Sequence[str]) -> tuple[str, str | None, Seque
     return str(find_config(Path(model))), rest[0], rest[1:]
 
 
+def find_weights(given: Path) -> tuple[Path, str | None]:
+    """(the file of weights, the name of the model if one was given, whose weights are then fetched).
+
+    Args:
+        given: a file, or a name of the index.
+
+    Raises:
+        UnknownNameError: neither such a file nor such a model.
+    """
+    if given.exists() or looks_like_a_file(str(given)):
+        return given, None
+    from densezoo import api
+
+    return api.fetch_weights(str(given)), str(given)
+
+
 def add_protocol_changes(to: argparse.ArgumentParser) -> None:
     """Add the options that change fields of the protocol, in the words of timm's scripts."""
-    to.add_argument("--mean", type=numbers, metavar="M[,M,M]", help="own mean a channel, of pixels in 0 to 1")
-    to.add_argument("--std", type=numbers, metavar="S[,S,S]", help="own deviation a channel, the same")
-    to.add_argument("--img-size", type=positive, metavar="PIXELS", help="own side of the square the network gets")
-    to.add_argument("--in-chans", type=positive, metavar="N", help="3: RGB; 1: grey (with --mean and --std)")
+    to.add_argument("--mean", type=values.numbers, metavar="M[,M,M]", help="own mean a channel, of pixels in 0 to 1")
+    to.add_argument("--std", type=values.numbers, metavar="S[,S,S]", help="own deviation a channel, the same")
+    to.add_argument(
+        "--img-size", type=values.positive, metavar="PIXELS", help="own side of the square the network gets"
+    )
+    to.add_argument("--in-chans", type=values.positive, metavar="N", help="3: RGB; 1: grey (with --mean and --std)")
 
 
 def protocol_changes(args: argparse.Namespace) -> Changes:
@@ -199,7 +245,7 @@ def add_sweep_options(to: argparse.ArgumentParser) -> None:
         default="work_dirs/pixels",
         help="folder that keeps decoded pixels: 7.5 GB for ImageNet at 224; delete it when done (default: %(default)s)",
     )
-    to.add_argument("--workers", type=count, help=WORKERS)
+    to.add_argument("--workers", type=values.count, help=WORKERS)
     to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU if there is one)")
     to.add_argument("--ray", metavar="ADDRESS", help="of a Ray cluster to share the models out to: auto, HOST:6379")
 
@@ -214,54 +260,6 @@ class KeyValues(argparse.Action):
         from mmengine.config import DictAction
 
         DictAction(self.option_strings, self.dest)(parser, namespace, values, option)
-
-
-def count(text: str) -> int:
-    """A whole number of 0 or more.
-
-    Raises:
-        ArgumentTypeError: the text is none.
-    """
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 0 or more")
-    return int(text)
-
-
-def positive(text: str) -> int:
-    """A whole number of 1 or more.
-
-    Raises:
-        ArgumentTypeError: the text is none.
-    """
-    if count(text) == 0:
-        raise argparse.ArgumentTypeError("0 is too few; expected 1 or more")
-    return int(text)
-
-
-def numbers(text: str) -> tuple[float, ...]:
-    """Numbers with commas between them.
-
-    Raises:
-        ArgumentTypeError: one is none, or not finite.
-    """
-    try:
-        found = tuple(float(number) for number in text.split(","))
-    except ValueError:
-        found = ()
-    if not found or not all(math.isfinite(number) for number in found):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number or numbers with commas, such as 0.485,0.456,0.406")
-    return found
-
-
-def key_value(text: str) -> str:
-    """The text itself, which `KeyValues` then splits.
-
-    Raises:
-        ArgumentTypeError: it has no "=".
-    """
-    if not text.partition("=")[1]:
-        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE, such as model.drop_rate=0.1")
-    return text
 
 
 def _names(text: str) -> list[str]:

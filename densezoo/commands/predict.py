@@ -16,13 +16,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from densezoo.commands import options
+from densezoo.commands import options, values
 from densezoo.errors import ConfigError
 from densezoo.files import PREDICTIONS, written_as
 from densezoo.types import Prediction
 
 if TYPE_CHECKING:
     from densezoo.data.images import ImageSet
+    from densezoo.data.loading import OnError
 
 SKIPPED = 3  # exit status: some pictures can't be read
 FORMATS = ("table", "json", "csv", "dict")
@@ -37,7 +38,7 @@ def make_parser() -> ArgumentParser:
     parser.add_argument(
         "images", nargs="+", metavar="IMAGE", help="file, folder, tar, quoted pattern, URL; -: standard input"
     )
-    parser.add_argument("--topk", type=options.positive, default=5, help="answers a picture (default: %(default)s)")
+    parser.add_argument("--topk", type=values.positive, default=5, help="answers a picture (default: %(default)s)")
     parser.forms.add_argument("--format", choices=FORMATS, default="table", help="dict: {151: 'Chihuahua'} a picture")
     parser.forms.add_argument("--csv", dest="format", action="store_const", const="csv", help="--format csv")
     parser.add_argument("--parquet", type=Path, metavar="FILE.parquet", help="write a row an answer there, too")
@@ -67,9 +68,8 @@ def run(args: Namespace) -> int:
     )
     from densezoo.results import predicted
 
-    predictions: Iterable[Prediction] = classifier.predict(
-        images, topk=args.topk, on_error="skip" if args.skip_unreadable else "stop"
-    )
+    on_error: OnError = "skip" if args.skip_unreadable else "stop"
+    predictions: Iterable[Prediction] = classifier.predict(images, topk=args.topk, on_error=on_error)
     skipped: list[str] = []
     predictions = _noted(predictions, skipped)
     if args.parquet:

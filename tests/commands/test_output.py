@@ -27,6 +27,7 @@ ARGUMENTS = {
     "convert": "FIXTURE FOLDER/m.safetensors",
     "convert_lua": "FIXTURE FOLDER/m.safetensors",
     "demo": "",
+    "explain": f"{DIGITS} IMAGE --device cpu -o FOLDER/cam.svg",
     "fetch_weights": DIGITS,
     "list_models": DIGITS,
     "new": "protocol FOLDER/mine.yml",
@@ -40,7 +41,7 @@ ARGUMENTS = {
 }
 LONG = ("demo", "sweep", "train")  # they print by the same two functions as `test`
 #: Commands that answer in the same way, as a test of their own file shows; each takes seconds.
-ELSEWHERE = {"analyze", "check_index", "make_tables", "site"}
+ELSEWHERE = {"analyze", "check_index", "make_tables", "plot_accuracy", "plot_curves", "plot_feature_reuse", "site"}
 
 
 def run(name: str, form: str, folder: Path) -> int:
