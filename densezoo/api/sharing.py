@@ -58,7 +58,7 @@ def save_for_hub(
     """
     source, folder = Path(source), Path(folder)
     with making_folder(folder) as hidden:
-        _, written = convert_checkpoint(source, hidden / WEIGHTS, to="densezoo", **options)
+        _, written = convert_checkpoint(source, hidden / WEIGHTS, to="densezoo", verify=False, **options)
         _check_results(results, source, (written["sha256"], written["source_sha256"]))
         stated = load_checkpoint(hidden / WEIGHTS)[1]
         if stated.protocol is None:
@@ -158,12 +158,13 @@ def load_from_hub(
             if (stated[name].size or 0) > LIMIT:
                 raise DownloadError(f"{repo}: {name} has {stated[name].size:,} bytes; expected at most {LIMIT:,}")
             paths[name] = Path(api.hf_hub_download(repo, name, revision=info.sha, cache_dir=cache_folder() / "hub"))
-            _check(repo, paths[name], stated[name].lfs.sha256 if stated[name].lfs else None, stated[name].blob_id)
+            lfs = stated[name].lfs
+            _check(repo, paths[name], lfs.sha256 if lfs else None, stated[name].blob_id)
     except (HfHubHTTPError, HFValidationError, OSError) as error:
         raise DownloadError(f"{repo}: can't be fetched from the hub ({_first_line(error)})") from None
     if sha256 is not None and file_sha256(paths[WEIGHTS]) != sha256.lower():
         raise DownloadError(f"{repo}: {WEIGHTS} has not the sha256 {sha256}, but {file_sha256(paths[WEIGHTS])}")
-    return load_checkpoint(paths[WEIGHTS], **options)
+    return load_checkpoint(paths[WEIGHTS], None, **options)
 
 
 def _check(repo: str, path: Path, sha256: str | None, blob: str | None) -> None:

@@ -29,10 +29,10 @@ def test_an_rdnet_has_timm_s_epsilon_or_is_refused() -> None:
     """Of NAVER's files the head's norm has another one, which no config.json states."""
     spec = get_spec("rdnet_tiny.nv_in1k")
     protocol = get_protocol(spec.protocol)
-    own = dataclasses.replace(spec.architecture, head_norm_eps=1e-6)  # type: ignore[call-arg]  # RDNet's field
+    own = dataclasses.replace(spec.architecture, head_norm_eps=1e-6)
     assert timm_config(own, protocol)["architecture"] == "rdnet_tiny"
     with pytest.raises(CheckpointError, match="head_norm_eps 1e-05"):
-        timm_config(dataclasses.replace(own, head_norm_eps=1e-5), protocol)  # type: ignore[call-arg]
+        timm_config(dataclasses.replace(own, head_norm_eps=1e-5), protocol)
 
 
 def test_channels_that_timm_can_t_order_are_refused() -> None:
