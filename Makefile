@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Bytecode is kept even where the environment says not to: a hundred processes that tests start import the package.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo check lint types index test test-all tables clean
+.PHONY: demo check lint types index test test-all tables docs clean
 
 demo: .venv/installed
 	$(BIN)/python tools/demo.py
@@ -39,6 +39,11 @@ index: .venv/installed
 
 tables: .venv/installed
 	$(BIN)/python tools/make_tables.py
+
+# The documents as a site, in dist/docs/.
+docs: .venv/installed
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .venv/installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

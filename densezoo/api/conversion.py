@@ -18,6 +18,9 @@ from densezoo.formats.identity import file_sha256, unchanged
 from densezoo.index.load import find_by_sha256
 from densezoo.types import ConversionReport
 
+#: What a trained file states that its conversion states, too: without it other classes would be read from the logits.
+_KEPT = ("class_names", "multi_label", "dataset")
+
 
 class Written(TypedDict):
     """The file that `convert_checkpoint` wrote.
@@ -68,9 +71,11 @@ def convert_checkpoint(
         model, report = load_checkpoint(source, None, **options)
     to = written_as(destination, "checkpoint", extensions(family_of(report.architecture)), to)
     spec = find_by_sha256(sha256)
+    own = report.stated.get("protocol")
     facts = {
+        **{name: report.stated[name] for name in _KEPT if name in report.stated},
         "architecture": architecture_values(report.architecture),
-        "protocol": spec.protocol if spec else report.protocol,
+        "protocol": spec.protocol if spec else own if isinstance(own, dict) else report.protocol,
         "origin": {"file": source.name, "format": report.format, "source": report.source},
         "sha256": sha256,
     }

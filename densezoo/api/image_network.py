@@ -64,7 +64,7 @@ class ImageNetwork:
         changes: Changes | None = None,
     ) -> None:
         names = None if protocol is None else [protocol]
-        load = _load_options(model, checkpoint, names, overrides or {})
+        load = load_options(model, checkpoint, names, overrides or {})
         checked = {"device": device, "backend": backend, "precision": precision}
         experiment = check_names(load.config, load.checkpoint, overrides=overrides, names=names, **checked)  # type: ignore[arg-type]  # keyword arguments of several types
         self._options = RunOptions(batch_size, workers, device, backend=backend, precision=precision)
@@ -111,10 +111,14 @@ class ImageNetwork:
         return self._backend
 
 
-def _load_options(
+def load_options(
     model: str | Path, checkpoint: str | Path | None, names: Sequence[str] | None, overrides: Mapping[str, object]
 ) -> LoadOptions:
     """Where the weights of a model lie; those of a name are fetched.
+
+    Args:
+        model, checkpoint, overrides: as of `ImageNetwork`.
+        names: of protocols; None: the weights' own.
 
     Raises:
         UnknownNameError: neither such a file nor such a model.

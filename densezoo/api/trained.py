@@ -11,11 +11,17 @@ from pathlib import Path
 from typing import cast
 
 from densezoo.api.evaluation import evaluate
+from densezoo.api.images import OWN
+from densezoo.api.material import open_material
+from densezoo.api.plan import make_plan
+from densezoo.backends.device import choose_device
 from densezoo.config import load_config
 from densezoo.data.datasets import DATASETS
+from densezoo.data.split import FILE as SPLIT
 from densezoo.errors import MissingDependencyError, TrainingError
 from densezoo.evaluation import distributed
 from densezoo.evaluation.options import LoadOptions, RunOptions, StoreOptions
+from densezoo.evaluation.run import run
 from densezoo.families import build_architecture
 from densezoo.files import write_atomically
 from densezoo.formats.detect import read_checkpoint
@@ -62,7 +68,8 @@ def finish_training(
 ) -> Finished:
     """Measure a trained file on its config's test images, and leave result, curves and card in its folder.
 
-    Every process that trained calls this; the main one writes.
+    Every process that trained calls this; the main one writes. It is for images of one class each: of several labels
+    an image there is no top-1.
 
     Args:
         config: that was trained.
@@ -74,18 +81,35 @@ def finish_training(
         DensezooError: the file can't be measured; the folder can't be written.
     """
     path, experiment = Path(weights), load_config(config, overrides)
-    folder = path.parent
-    (result,) = evaluate(
-        LoadOptions(Path(config), path, data_root=Path(data_root) if data_root else None, overrides=overrides or {}),
-        RunOptions(workers=workers, device=device, launcher=launcher),
-        StoreOptions(folder / RESULTS, "restart", show_progress=show_progress),
-    )
+    folder, root = path.parent, Path(data_root) if data_root else None
+    options = RunOptions(workers=workers, device=device, launcher=launcher)
+    store = StoreOptions(folder / RESULTS, "restart", show_progress=show_progress)
+    if experiment.dataset == OWN:  # as the file says of itself: its classes are those of the folders
+        result = _of_own_images(LoadOptions(None, path, data_root=root), options, store, experiment)
+    else:
+        load = LoadOptions(Path(config), path, data_root=root, overrides=overrides or {})
+        (result,) = evaluate(load, options, store)
     stored, curves = result_path(folder / RESULTS, result), None
     if distributed.is_main():
         curves = _curves(folder, path.stem)
         trained = _described(path, experiment, result, curves, _command(experiment, overrides or {}))
         _write(folder / CARD, training_card(trained, result, stored.relative_to(folder).as_posix()))
     return Finished(result, stored, folder / CARD, curves)
+
+
+def _of_own_images(load: LoadOptions, options: RunOptions, store: StoreOptions, experiment: Experiment) -> EvalResult:
+    """The result on the images of a user's own that were held out of the training: those in val/, or those drawn.
+
+    Raises:
+        DensezooError: as of `finish_training`.
+    """
+    device = choose_device(options.device)
+    distributed.start(options.launcher, device)
+    material = open_material(experiment, load.data_root, load.checkpoint.parent / SPLIT)
+    with distributed.processes_watched():
+        plan = make_plan(load, options, device, None)
+        (result,) = run(dataclasses.replace(plan, open_images=lambda subset: material.held_out), store)
+    return result
 
 
 def _curves(folder: Path, title: str) -> Path | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -67,29 +67,42 @@ def train_config(
         DensezooError: a user's mistake; each kind of mistake has its own subclass.
         KeyboardInterrupt: a signal came; the state is saved, the message says where.
     """
-    experiment, recipe = _check_config(config, overrides, device)
+    experiment, recipe = check_config(config, overrides, device)
     check_logs(logs)
     chosen_device = choose_device(device)
     folder = Path(work_dir or Path("work_dirs") / experiment.name)
     _check_folder(folder, experiment.name, resume, overwrite)
     distributed.start(launcher, chosen_device)
     material = open_material(experiment, data_root, folder / SPLIT if resume else None)
-    facts = work_folder.run_facts(material.experiment, distributed.world_size(), material.train.listing())
-    state = _resumable(folder, facts) if resume else None
+    facts = _facts(material, chosen_device)
     path = folder / f"{experiment.name}.safetensors"
-    if resume and path.exists() and (state is None or has_ended(state, recipe)):
-        logging.getLogger("densezoo").warning("%s: the run is finished; there is nothing left to train", folder)
-        return path
-    training, said = _run(material, folder, facts, chosen_device, workers)
-    _prepare(folder, material, overwrite, [*material.said, *said])
-    with _told(folder, recipe, logs, state, show_progress) as observers:
-        trained = train(training, observers, state)
-    if distributed.is_main():
+    with work_folder.held(folder) if distributed.is_main() else nullcontext():
+        _check_folder(folder, experiment.name, resume, overwrite)  # another run may have been there since
+        state = _resumable(folder, facts) if resume else None
+        if resume and _is_finished(path, state, recipe):
+            return path
+        training, said = _run(material, folder, facts, chosen_device, workers)
+        _prepare(folder, material, overwrite, [*material.said, *said])
+        with _told(folder, recipe, logs, state, show_progress) as observers:
+            trained = train(training, observers, state)
         training.write_weights(path, trained, {})
-    return path
+        return path
 
 
-def _check_config(
+def _facts(material: Material, device: str) -> dict[str, object]:
+    """The facts of the run that this process is part of."""
+    return work_folder.run_facts(material.experiment, distributed.world_size(), material.train.listing(), device)
+
+
+def _is_finished(path: Path, state: State | None, recipe: Recipe) -> bool:
+    """Whether a run is finished: the trained network's file is there, and its last state is of the end; says so."""
+    finished = path.exists() and (state is None or has_ended(state, recipe))
+    if finished and distributed.is_main():
+        logging.getLogger("densezoo").warning("%s: the run is finished; there is nothing left to train", path.parent)
+    return finished
+
+
+def check_config(
     config: str | Path, overrides: Mapping[str, object] | None, device: str | None
 ) -> tuple[Experiment, Recipe]:
     """What a config trains, and how.
@@ -110,11 +123,11 @@ def _run(
     """What is trained, and how; with lines for the user on the weights that it begins with."""
     experiment, recipe = material.experiment, material.recipe
     torch.manual_seed(recipe.seed)  # from which weights are drawn
-    started = _network(experiment)
+    started = first_network(experiment)
     run = Run(
         network=started.network,
         architecture=started.architecture,
-        images=_images(material),
+        images=training_images(material),
         recipe=recipe,
         device=device,
         workers=workers,
@@ -122,13 +135,13 @@ def _run(
         folder=folder,
         facts=facts,
         write_weights=partial(_write_weights, material, started),
-        teacher=load_teacher(experiment, recipe.distillation, device) if recipe.distillation else None,
+        teacher=load_teacher(recipe.distillation, experiment, device) if recipe.distillation else None,
         class_weights=material.class_weights(),
     )
     return run, started.said
 
 
-def _network(experiment: Experiment) -> Started:
+def first_network(experiment: Experiment) -> Started:
     """The network that training begins with: of random weights, or of those that the recipe names."""
     assert experiment.train is not None
     if experiment.train.start is not None:
@@ -136,7 +149,7 @@ def _network(experiment: Experiment) -> Started:
     return Started(create_model(experiment.model), experiment.model, {}, ())
 
 
-def _images(material: Material) -> TrainingImages:
+def training_images(material: Material) -> TrainingImages:
     """The images to train on, augmented.
 
     Raises:
@@ -181,7 +194,7 @@ def _check_folder(folder: Path, name: str, resume: bool, overwrite: bool) -> Non
 
 
 def _prepare(folder: Path, material: Material, overwrite: bool, said: Sequence[str]) -> None:
-    """Make the folder, with the split of the images and without what a kill left half written, or without a former run.
+    """Have the split of the images in the folder, and nothing of what a kill left half written, or of a former run.
 
     Then tell the user what was found and done (``said``).
 
@@ -192,7 +205,6 @@ def _prepare(folder: Path, material: Material, overwrite: bool, said: Sequence[s
         return
     if overwrite:
         work_folder.remove_run(folder, material.experiment.name)
-    work_folder.make_folder(folder)
     work_folder.remove_beginnings(folder)
     if material.split is not None:
         store_split(folder / SPLIT, material.split)
@@ -218,7 +230,9 @@ def _resumable(folder: Path, facts: Mapping[str, object]) -> State | None:
 def _write_weights(
     material: Material, started: Started, path: Path, network: nn.Module, measures: Mapping[str, float]
 ) -> None:
-    """Write trained weights, with all that using them needs."""
+    """Write trained weights, with all that using them needs; the main process alone does."""
+    if not distributed.is_main():
+        return
     experiment = dataclasses.replace(material.experiment, model=started.architecture)
     facts = trained_facts(experiment, material.class_names, started.facts or None)
     write_safetensors(path, network.state_dict(), facts)

@@ -8,22 +8,19 @@ from pathlib import Path
 import numpy as np
 
 from densezoo import protocols
-from densezoo.api.images import open_images
-from densezoo.api.models import create_model
-from densezoo.api.names import check_names
+from densezoo.api.material import open_material
+from densezoo.api.training import check_config, first_network, training_images
 from densezoo.backends.device import choose_device
 from densezoo.data.datasets import get_dataset
-from densezoo.data.images import ArrayImages, ImageSet
-from densezoo.errors import ConfigError
+from densezoo.data.images import ArrayImages
 from densezoo.evaluation import distributed
 from densezoo.training.augmentations import training_transforms
 from densezoo.training.data import TrainingImages
 from densezoo.training.distillation import load_teacher
 from densezoo.training.plan import Images, TrainingPlan, make_plan
-from densezoo.training.recipe import check_recipe
 from densezoo.training.run import Run
 from densezoo.training.sampling import Batches
-from densezoo.types import Experiment
+from densezoo.types import Experiment, Recipe
 
 #: {dataset: its published numbers of images to train on and to measure on}, for plans without the dataset.
 PUBLISHED: Mapping[str, tuple[int, int]] = {
@@ -58,22 +55,23 @@ def plan_training(
     Raises:
         DensezooError: a user's mistake; each kind of mistake has its own subclass.
     """
-    experiment = check_names(config, overrides=overrides, device=device)
-    if experiment is None or experiment.train is None:
-        raise ConfigError(f"{config}: has no 'train' entry; it is for evaluation only")
-    recipe = experiment.train
-    check_recipe(recipe)
+    experiment, recipe = check_config(config, overrides, device)
     chosen_device = choose_device(device)
     distributed.start(launcher, chosen_device)
-    found = data_root is not None or get_dataset(experiment.dataset).built_in is not None
-    images, numbers = _found(experiment, data_root) if found else _published(experiment)
-    protocol = protocols.get_protocol(experiment.protocol)
-    if found:  # which refuses batches that can't be made
-        Batches(images, recipe, processes=distributed.world_size())
+    if data_root is not None or get_dataset(experiment.dataset).built_in is not None:
+        material = open_material(experiment, data_root)
+        experiment, weights, images = material.experiment, material.class_weights(), training_images(material)
+        Batches(images.images, recipe, processes=distributed.world_size())  # which refuses those that can't be made
+        numbers = Images(len(material.train), len(material.held_out), found=True)
+    else:
+        images, weights = _noise(experiment, recipe), None
+        training, test = PUBLISHED.get(experiment.dataset, (None, None))
+        numbers = Images(training, test, found=False)
+    started = first_network(experiment)
     run = Run(
-        network=create_model(experiment.model),
-        architecture=experiment.model,
-        images=TrainingImages(images, protocol, training_transforms(recipe, protocol)),
+        network=started.network,
+        architecture=started.architecture,
+        images=images,
         recipe=recipe,
         device=chosen_device,
         workers=workers,
@@ -81,23 +79,18 @@ def plan_training(
         folder=Path(),
         facts={},
         write_weights=lambda path, network, measures: None,
-        teacher=load_teacher(experiment, recipe.distillation, chosen_device) if recipe.distillation else None,
+        teacher=load_teacher(recipe.distillation, experiment, chosen_device) if recipe.distillation else None,
+        class_weights=weights,
     )
     return make_plan(run, numbers, seconds)
 
 
-def _found(experiment: Experiment, data_root: str | Path | None) -> tuple[ImageSet, Images]:
-    """The training images, and how many there are."""
-    images, held_out = (open_images(experiment, data_root, split) for split in ("train", "test"))
-    return images, Images(len(images), len(held_out), found=True)
-
-
-def _published(experiment: Experiment) -> tuple[ImageSet, Images]:
-    """Noise of the size that the protocol takes, and the published numbers of images, if they are known."""
-    protocol = protocols.get_protocol(experiment.protocol)
+def _noise(experiment: Experiment, recipe: Recipe) -> TrainingImages:
+    """Noise of the size that the protocol takes, with the recipe's changes."""
+    protocol, classes = protocols.get_protocol(experiment.protocol), experiment.model.num_classes
     side = protocol.image_size or PHOTOGRAPH
     shape = (NOISE, side, side) if protocol.channel_order == "L" else (NOISE, side, side, 3)
     pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    noise = ArrayImages("noise", [str(index) for index in range(NOISE)], [0] * NOISE, pixels)
-    training, test = PUBLISHED.get(experiment.dataset, (None, None))
-    return noise, Images(training, test, found=False)
+    names, sets = [str(index) for index in range(NOISE)], [(0,)] * NOISE if recipe.label_table else None
+    noise = ArrayImages("noise", names, [0] * NOISE, label_sets=sets, pixels=pixels)
+    return TrainingImages(noise, protocol, training_transforms(recipe, protocol), classes if sets else None)

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from densezoo import __version__
 from densezoo.commands import options
+from densezoo.commands.help_pages import row
 from densezoo.errors import UnknownNameError
 
-_SHARED = ("__main__", "options")  # modules of this folder that are no commands
+_SHARED = ("__main__", "help_pages", "options", "output", "values")  # modules of this folder that are no commands
 
 
 def command_names() -> list[str]:
@@ -64,7 +65,7 @@ def _folder() -> Path:
 def _listing() -> str:
     names = command_names()
     width = max(map(len, names))
-    lines = [f"  {name:{width}}  {one_line(name)}" for name in names]
+    lines = [row(f"  {name:{width}}  {one_line(name)}") for name in names]
     usage = "usage: densezoo COMMAND ...\n       densezoo COMMAND --help\n       densezoo --version"
     return "\n".join([usage, "", "commands:", *lines])
 

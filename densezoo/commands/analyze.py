@@ -1,7 +1,7 @@
 """Compute every measure of a file of predictions; with a second file, test whether one run is better than the other.
 
 python tools/test.py CONFIG CHECKPOINT --predictions a.parquet
-python tools/analyze.py a.parquet b.parquet --plot reliability.png
+python tools/analyze.py a.parquet b.parquet --plot reliability.png --confusion confusion.png
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from densezoo import api
 from densezoo.commands import options
+from densezoo.commands.output import answer
 from densezoo.files import PLOT
 
 
@@ -24,12 +25,17 @@ def make_parser() -> ArgumentParser:
     parser.add_argument(
         "--plot", type=Path, metavar="FILE", help=f"reliability diagram of the first: {', '.join(PLOT)}"
     )
+    parser.add_argument("--confusion", type=Path, metavar="FILE", help="which classes it takes for which, as a diagram")
+    options.add_class_names(parser)
+    options.add_theme(parser)
     return parser
 
 
 def run(args: Namespace) -> None:
     """Compute the measures and print them."""
-    print(api.analyze(args.file, args.other, topk=args.topk, plot=args.plot))
+    given = {name: getattr(args, name) for name in ("topk", "plot", "confusion", "class_names", "theme")}
+    report = api.analyze(args.file, args.other, **given)
+    answer(args, report, {"report": report.splitlines(), "plot": args.plot, "confusion": args.confusion})
 
 
 def main(argv: Sequence[str] | None = None) -> int:

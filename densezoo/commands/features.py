@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from densezoo.commands import options
+from densezoo.commands.output import answer
 from densezoo.files import written_as
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ def run(args: Namespace) -> int:
         found = rows(extractor.vectors(images, "skip" if args.skip_unreadable else "stop"))
         width = extractor.architecture.num_classes
         written = write_vectors(args.output, width, found, lambda: extractor.facts)
-    print(f"written: {args.output}: {written:,} pictures, {width:,} features each")
+    text = f"written: {args.output}: {written:,} pictures, {width:,} features each"
+    answer(args, text, {"written": str(args.output), "images": written, "features": width})
     return options.SKIPPED if written < len(images) else 0
 
 

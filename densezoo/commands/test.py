@@ -1,5 +1,6 @@
 """Evaluate a checkpoint: top-1 and top-5 under a named protocol, or all of them, stored as JSON.
 
+python tools/test.py densenet121.tv_in1k --data-root /data/imagenet
 python tools/test.py CONFIG CHECKPOINT --data-root /data/imagenet
 python tools/test.py converted.safetensors --dataset imagenet1k --data-root /data/imagenet
 torchrun --nproc-per-node 2 tools/test.py CONFIG CHECKPOINT --data-root DIR
@@ -13,9 +14,10 @@ from pathlib import Path
 
 from densezoo import api
 from densezoo.commands import options
+from densezoo.commands.output import answer
 from densezoo.formats.names import formats_read
 from densezoo.results.agreement import check_expected
-from densezoo.results.store import storing
+from densezoo.results.store import result_path, storing
 
 #: Options that are arguments of the same name of `densezoo.evaluate_protocols`.
 OPTIONS = (
@@ -28,7 +30,9 @@ def make_parser() -> ArgumentParser:
     """The parser of the command's options."""
     parser = options.make_parser(__doc__)
     parser.add_argument("config", type=Path, nargs="?", help="what is run (default: what the checkpoint says)")
-    parser.add_argument("checkpoint", type=Path, help=f"a checkpoint file, known by its content: {formats_read()}")
+    parser.add_argument(
+        "checkpoint", type=Path, help=f"name of the index, or a checkpoint file, known by its content: {formats_read()}"
+    )
     options.add_evaluation_options(parser)
     options.add_test_options(parser)
     options.add_run_options(parser)
@@ -38,22 +42,24 @@ def make_parser() -> ArgumentParser:
 def run(args: Namespace) -> None:
     """Evaluate, store, print."""
     config = args.config and options.find_config(args.config)
+    checkpoint, model = options.find_weights(args.checkpoint)
     given = {name: getattr(args, name) for name in OPTIONS}
     results = api.evaluate_protocols(
         config,
-        args.checkpoint,
+        checkpoint,
         names=[args.protocol] if args.protocol else None,
         overrides=args.cfg_options,
         changes=options.protocol_changes(args),
-        show_progress=True,
-        **given,
+        show_progress=not args.quiet,
+        **{**given, "model": args.model or model},
     )
     from densezoo.evaluation.distributed import is_main  # here, so that a misspelt name is refused without torch
 
     if is_main():
-        print(api.report(results))
-        for result in results:
-            print(f"  {storing(args.out, result)}")
+        lines = [api.report(results), *(f"  {storing(args.out, result)}" for result in results)]
+        answer(
+            args, "\n".join(lines), {"results": results, "stored": [result_path(args.out, each) for each in results]}
+        )
         if args.expect is not None:
             check_expected(results, args.expect, args.tolerance)
 

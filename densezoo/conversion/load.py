@@ -49,6 +49,8 @@ def build_network(
     with torch.device("meta"):  # the file's weights come in their place
         network = family_of(arch).network(arch, draw_weights=False)
     network.load_state_dict(state_dict, assign=True)
-    stated = stated_facts(Path(checkpoint.path), checkpoint.metadata).get("protocol")
-    name = stated.get("name") if isinstance(stated, dict) else stated  # the whole protocol, of a user's own
+    stated = stated_facts(Path(checkpoint.path), checkpoint.metadata)
+    protocol = stated.get("protocol")
+    name = protocol.get("name") if isinstance(protocol, dict) else protocol  # the whole protocol, of a user's own
+    report = dataclasses.replace(report, stated=stated)
     return network.eval(), dataclasses.replace(report, protocol=name) if isinstance(name, str) else report

@@ -13,14 +13,21 @@ SHOWN = 10  # classes and pairs of classes at most
 SIGNIFICANT = 0.05
 
 
-def measures_report(facts: RunFacts, measures: Measures, topk: Sequence[int]) -> str:
+def measures_report(
+    facts: RunFacts, measures: Measures, topk: Sequence[int], names: Sequence[str] | None = None
+) -> str:
     """Accuracies with their intervals, loss, calibration, the worst classes, the most frequent confusions.
 
     Args:
         facts: of the run.
         measures: of the run.
         topk: the k of the accuracies.
+        names: of the classes; None: the dataset's.
     """
+
+    def class_of(label: int) -> str:
+        return called(facts.dataset, label) if names is None else f"{label} ({names[label]})"
+
     total = measures.counts().num_samples
     lines = [f"{facts.model} on {facts.dataset}, protocol {facts.protocol}, {total:,} images"]
     for k in topk:
@@ -37,11 +44,10 @@ def measures_report(facts: RunFacts, measures: Measures, topk: Sequence[int]) ->
     worst = sorted(measures.per_class(), key=lambda row: (row[1] / row[2], row[0]))[:SHOWN]
     lines.append("  the worst classes:")
     for label, right, n in worst:
-        lines.append(f"    class {called(facts.dataset, label)}: {percent(right, n):.2f} %, {right} of {n} images")
+        lines.append(f"    class {class_of(label)}: {percent(right, n):.2f} %, {right} of {n} images")
     lines.append("  the most frequent confusions:")
     for label, other, n in measures.confusions(SHOWN):
-        meant, taken_for = called(facts.dataset, label), called(facts.dataset, other)
-        lines.append(f"    class {meant} taken for {taken_for}: {n} images")
+        lines.append(f"    class {class_of(label)} taken for {class_of(other)}: {n} images")
     return "\n".join(lines)
 
 

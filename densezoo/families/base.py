@@ -106,6 +106,8 @@ class Parts(Generic[A]):
     named_networks: Part[Callable[[Checkpoint], tuple[NamedNetwork, ...]]] = Part(
         "timm", "named_networks", lambda checkpoint: checkpoint.described
     )
+    #: Architecture, which the family's row for timm can express -> (timm's name of it, arguments that name lacks).
+    timm_model: Part[Callable[[A], tuple[str, Mapping[str, object]]]] = Part("timm", "timm_model")
     #: {name: what the system can express of the family's networks, and how it builds, runs and writes them};
     #: ``densezoo``, whose module is `network`, can express all of them.
     systems: Part[Mapping[str, System[A]]] = Part("capabilities", "SYSTEMS")

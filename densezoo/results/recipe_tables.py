@@ -6,8 +6,9 @@ import ast
 import dataclasses
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from densezoo.config import load_config
 from densezoo.paths import ROOT
@@ -69,6 +70,14 @@ def _rate(recipe: Recipe) -> str:
 
 def _further(recipe: Recipe) -> str:
     """Every other field whose value is not its default."""
-    others = (each for each in dataclasses.fields(Recipe) if each.name not in _SHOWN)
-    changed = {each.name: getattr(recipe, each.name) for each in others if getattr(recipe, each.name) != each.default}
-    return ", ".join(f"`{name}` {value}" for name, value in changed.items())
+    return ", ".join(f"`{name}` {value}" for name, value in _changed(recipe) if name not in _SHOWN)
+
+
+def _changed(part: Any) -> Iterator[tuple[str, object]]:
+    """(field, value) of a dataclass where it isn't the default; of a part of it (start.weights) as well."""
+    for field in dataclasses.fields(part):
+        value = getattr(part, field.name)
+        if dataclasses.is_dataclass(value):
+            yield from ((f"{field.name}.{name}", inner) for name, inner in _changed(value))
+        elif value not in (field.default, {}):
+            yield field.name, " ".join(value) if isinstance(value, tuple) and field.name == "freeze" else value

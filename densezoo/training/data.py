@@ -83,11 +83,16 @@ class TrainingImages(Dataset["Item | DensezooError"]):
         rest = self.protocol
         if self.transforms.on_image is not None:
             image = self.transforms.on_image(as_image(image))
-            rest = replace(rest, resize=None, interpolation=None, crop=None)
+            rest = replace(rest, **AS_CUT)
         floats = normalise(to_pixels(image, rest), rest)
         if self.transforms.on_floats is not None:
             floats = self.transforms.on_floats(floats)
         return floats
+
+
+#: Fields of a protocol for images that an augmentation has cut out: nothing is resized or cropped.
+AS_CUT: dict[str, Any] = {"resize": None, "interpolation": None, "crop": None, "long_side": "floor"}
+AS_CUT |= {"resize_backend": "pil", "antialias": True}
 
 
 @contextmanager

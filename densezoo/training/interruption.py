@@ -20,6 +20,7 @@ class Interruption:
 
     def __init__(self) -> None:
         self.number: int | None = None
+        self._immediate = False
         self._former: dict[int, Any] = {}
 
     @property
@@ -39,6 +40,8 @@ class Interruption:
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.number = number
         self._restore()
+        if self._immediate:
+            raise KeyboardInterrupt
 
     def _restore(self) -> None:
         while self._former:
@@ -52,13 +55,11 @@ class Interruption:
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
-        """Let a signal take effect at once while the block runs, and one that has come already."""
-        self.end()
-        former = dict(self._former)
-        self._restore()
+        """Raise KeyboardInterrupt when a signal comes while the block runs, or has come already; then `end` is due."""
+        self._immediate = True
         try:
+            if self.asked:
+                raise KeyboardInterrupt
             yield
         finally:
-            for number, handler in former.items():
-                self._former[number] = handler
-                signal.signal(number, self._note)
+            self._immediate = False

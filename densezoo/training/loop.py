@@ -312,6 +312,7 @@ class Loop:
                 return self.evaluate(self.learner.measured)
         except KeyboardInterrupt:
             write()
+            self.interruption.end()
             raise
         except EvaluationError as error:  # the last step may have lost the weights
             raise TrainingError(f"the evaluation of epoch {self.progress.epochs + 1}: {error}{self._kept()}") from None

@@ -102,6 +102,8 @@ def kept(folder: Path) -> str:
 def write_state(folder: Path, step: int, state: State, keep: int) -> Path:
     """Write a state, wait until it is on the disk, and then remove the older ones but ``keep - 1``; return its file.
 
+    Those of later steps go, too: a run goes on from its last whole state, so they are torn.
+
     Args:
         folder: of the run; it exists.
         step: optimiser steps done.
@@ -122,8 +124,10 @@ def write_state(folder: Path, step: int, state: State, keep: int) -> Path:
         except SafetensorError as error:
             raise OSError(f"{error!s:.160}") from None
     _sync_folder(folder)
-    for older in list(state_files(folder).values())[: -max(1, keep)]:
-        older.unlink(missing_ok=True)
+    files = state_files(folder)
+    stay = [number for number in files if number <= step][-max(1, keep) :]
+    for number in files.keys() - set(stay):
+        files[number].unlink(missing_ok=True)
     return path
 
 

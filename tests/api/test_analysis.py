@@ -9,7 +9,7 @@ import pytest
 from examples import example_facts
 
 from densezoo import api
-from densezoo.errors import ConfigError, EvaluationError
+from densezoo.errors import ConfigError, EvaluationError, UnknownNameError
 from densezoo.evaluation.metrics import RECORD
 from densezoo.evaluation.predictions import write_predictions
 
@@ -65,3 +65,14 @@ def test_a_plot_s_extension_is_held_first_and_nothing_is_drawn_of_no_file(tmp_pa
     with pytest.raises(EvaluationError, match=r"none.parquet: not a parquet file"):
         api.analyze(tmp_path / "none.parquet", plot=tmp_path / "p.svg")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_classes_names_reach_text_and_matrix(first: Path, tmp_path: Path) -> None:
+    names = ["cat", "dog", "cow", "hen", "pig", "yak"]
+    text = api.analyze(first, confusion=tmp_path / "c.svg", class_names=names)
+    assert "    class 0 (cat) taken for 1 (dog): 2 images" in text
+    assert "<!-- yak -->" in (tmp_path / "c.svg").read_text()
+    with pytest.raises(ConfigError, match="expected 6 class names, one an output, found 1"):
+        api.analyze(first, class_names=["cat"])
+    with pytest.raises(UnknownNameError, match="there is no theme 'drak'; did you mean 'dark'"):
+        api.analyze(first, theme="drak")

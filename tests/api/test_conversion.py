@@ -13,7 +13,7 @@ from densezoo.api import conversion
 from densezoo.errors import CheckpointError, ConfigError, UnknownNameError
 from densezoo.formats.detect import read_checkpoint
 from densezoo.formats.identity import file_sha256
-from densezoo.formats.safetensors import stated_facts
+from densezoo.formats.safetensors import stated_facts, write_safetensors
 from densezoo.paths import ROOT
 
 SOURCE = ROOT / "tests/fixtures/formats/mindvision/small.ckpt"
@@ -73,3 +73,13 @@ def test_a_conversion_that_computes_something_else_is_an_error(tmp_path: Path, m
     monkeypatch.setattr(conversion, "largest_error", lambda *_: float("nan"))
     with pytest.raises(CheckpointError, match="differ from densezoo's by nan"):
         api.convert_checkpoint(source, tmp_path / "m.safetensors", verify=True)
+
+
+def test_a_conversion_keeps_what_a_trained_file_says_of_its_logits(tmp_path: Path) -> None:
+    network, _ = api.load_checkpoint(api.DEMO[1])
+    own = {"name": "mine", "mean": [0.5], "std": [0.5], "channel_order": "L", "source": "x"}
+    facts = {"class_names": ["a"] * 10, "multi_label": True, "dataset": "imagefolder", "protocol": own}
+    write_safetensors(tmp_path / "a.safetensors", network.state_dict(), facts)
+    api.convert_checkpoint(tmp_path / "a.safetensors", tmp_path / "b.safetensors")
+    stated = api.load_checkpoint(tmp_path / "b.safetensors")[1].stated
+    assert {name: stated[name] for name in facts} == facts

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from densezoo.config import load_config
 from densezoo.data.split import FILE, store_split
 from densezoo.errors import ConfigError, DatasetError
 from densezoo.families import build_model
+from densezoo.formats.detect import read_checkpoint
+from densezoo.formats.safetensors import stated_facts
 from densezoo.types import Experiment
 
 
@@ -134,3 +137,45 @@ def test_what_is_measured_of_one_class_an_image(folder: Callable[..., Path]) -> 
 def test_what_can_t_be(share: float, root: str | None) -> None:
     with pytest.raises((ConfigError, DatasetError), match="train.held_out is|needs --data-root"):
         open_material(own(held_out=share), root)
+
+
+def test_fine_tuning_writes_a_file_that_needs_nothing_else(folder: Callable[..., Path], tmp_path: Path) -> None:
+    """The shipped network on other classes: a frozen stage stays, and the file says classes, protocol and origin."""
+    root = folder(*TEN)
+    start = {
+        "weights": str(api.DEMO[1]),
+        "freeze": ("stem", "block1", "transition1"),
+        "lr_scales": {"classifier": 10.0},
+    }
+    overrides = {"dataset": "imagefolder", "train.start": start, "train.epochs": 1, "train.batch_size": 4}
+    overrides |= {"train.lr": 0.01, "train.class_weights": "balanced", "train.augmentation": "none"}
+    options: Any = {"work_dir": tmp_path / "run", "workers": 0, "device": "cpu", "overrides": overrides}
+    path = api.train_config(api.DEMO[0], data_root=root, **options)
+    before, after = api.load_checkpoint(api.DEMO[1])[0].state_dict(), api.load_checkpoint(path)[0].state_dict()
+    still = {name for name, tensor in after.items() if tensor.equal(before[name])}
+    prefixes = ("features.conv0", "features.denseblock1", "features.transition1")
+    assert still == {name for name in after if name.startswith(prefixes)}
+    facts = stated_facts(path, read_checkpoint(path).metadata)
+    assert facts["class_names"] == ["cat", "dog"]
+    assert facts["started_from"]["model"] == "densenet_bc_22_8.densezoo_digits"  # type: ignore[index]
+    assert after["classifier.weight"].shape[0] == 2
+    split = json.loads((tmp_path / "run" / FILE).read_text())
+    assert len(split["test"]) == 2
+    result = api.evaluate_checkpoint(None, path, data_root=root)
+    assert (result.protocol, result.num_samples) == ("digits", 10)
+
+
+def test_training_several_labels_an_image(folder: Callable[..., Path], tmp_path: Path) -> None:
+    """The best weights are chosen by the area; the log has each label's, with its interval."""
+    root = folder(*[f"{i}.png" for i in range(20)])
+    lines = [f"{i}.png,{i % 2},{int(i % 4 < 2)}" for i in range(20)]
+    (root / "labels.csv").write_text("\n".join(["file,odd,low", *lines]))
+    overrides = {"dataset": "imagefolder", "model.growth_rate": 4, "model.block_config": (1, 1), "train.epochs": 1}
+    overrides |= {"train.label_table": "labels.csv", "train.loss": "bce", "train.batch_size": 8}
+    overrides |= {"train.patience": 1, "train.class_weights": "balanced", "train.augmentation": "none"}
+    options: Any = {"work_dir": tmp_path / "run", "workers": 0, "device": "cpu", "overrides": overrides}
+    path = api.train_config(api.DEMO[0], data_root=root, **options)
+    facts = stated_facts(path, read_checkpoint(path).metadata)
+    assert (facts["multi_label"], facts["class_names"]) == (True, ["odd", "low"])
+    told = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert any("auc odd low" in str(line) for line in told)

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 from huggingface_hub import ModelCard, ModelCardData
+from PIL import Image
 from small_training import CONFIG, NAME, SMALL, of_few_images, train
 
 from densezoo.api.trained import Finished, finish_training
+from densezoo.training.logs import read_records
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +76,18 @@ def test_without_matplotlib_there_is_no_picture_and_no_harm(
     assert "no curves.png: drawing curves needs matplotlib" in caplog.text
     assert (finished.curves, (tmp_path / "run" / "curves.png").exists()) == (None, False)
     assert "curves.png" not in finished.card.read_text()
+
+
+def test_own_images_are_measured_on_those_that_were_drawn(tmp_path: Path) -> None:
+    for index in range(20):
+        path = tmp_path / "images" / ("cat", "dog")[index % 2] / f"{index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8), 10 * index).save(path)
+    overrides = {**SMALL, "dataset": "imagefolder", "train.batch_size": 8, "train.held_out": 0.3}
+    weights = train(tmp_path / "run", overrides, data_root=tmp_path / "images")
+    options = {"workers": 0, "device": "cpu", "overrides": overrides}
+    finished = finish_training(CONFIG, weights, data_root=tmp_path / "images", **options)  # type: ignore[arg-type]
+    assert (finished.result.num_samples, finished.result.dataset) == (6, "imagefolder")
+    last = read_records(tmp_path / "run" / "log.jsonl")[-1]
+    assert finished.result.top1 == pytest.approx(last["top1"])
+    assert "The 2 outputs are: cat, dog." in finished.card.read_text()

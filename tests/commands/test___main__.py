@@ -29,10 +29,10 @@ def test_alone_it_lists_the_commands_with_a_line_each(capsys: pytest.CaptureFixt
     shown = capsys.readouterr().out
     for name in command_names():
         assert one_line(name)
-        assert f"  {name} " in shown
+        assert f"\n  {name} " in shown
     assert main(["--help"]) == 0
     assert capsys.readouterr().out == shown
-    assert all(len(line) <= 130 for line in shown.splitlines())
+    assert all(len(line) <= 80 for line in shown.splitlines())
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,11 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from densezoo.commands import options
-from densezoo.errors import ConfigError
+from densezoo.errors import ConfigError, UnknownNameError
 from densezoo.paths import ROOT
 
 Tool = Callable[..., int]
@@ -36,25 +35,6 @@ def test_help(tool: Tool, name: str, capsys: pytest.CaptureFixture[str]) -> None
         tool(name, "--help")
     assert caught.value.code == 0
     assert "--debug" in capsys.readouterr().out
-
-
-@given(st.integers(0, 10**9))
-def test_whole_numbers(number: int) -> None:
-    assert options.count(str(number)) == number
-    if number:
-        assert options.positive(str(number)) == number
-
-
-@given(st.integers(max_value=-1).map(str) | st.floats().map(str) | st.text().filter(lambda text: not text.isdecimal()))
-def test_what_is_no_whole_number_is_refused(text: str) -> None:
-    for parse in (options.count, options.positive):
-        with pytest.raises(argparse.ArgumentTypeError, match="is no whole number of 0 or more"):
-            parse(text)
-
-
-def test_nothing_at_all_is_too_few_images_a_step() -> None:
-    with pytest.raises(argparse.ArgumentTypeError, match="0 is too few; expected 1 or more"):
-        options.positive("0")
 
 
 def parsed(*arguments: str) -> argparse.Namespace:
@@ -122,3 +102,15 @@ def test_an_interruption_ends_with_the_signal_s_status(
     finally:
         signal.signal(signal.SIGTERM, before)
     assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_weights_are_a_file_or_a_name_of_the_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = "densenet_bc_22_8.densezoo_digits"
+    shipped, model = options.find_weights(Path(name))
+    assert (shipped.name, model) == ("densenet_bc_22_8_digits.safetensors", name)
+    assert options.find_weights(Path("nowhere.pth")) == (Path("nowhere.pth"), None)  # a file, as its ending says
+    with pytest.raises(UnknownNameError, match=re.escape(f"did you mean '{name}'")):
+        options.find_weights(Path(name[:-1]))
+    Path(name).touch()
+    assert options.find_weights(Path(name)) == (Path(name), None)  # the file that lies here comes first

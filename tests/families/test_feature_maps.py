@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import timm
 import torch
@@ -45,7 +47,7 @@ def test_what_comes_after_the_last_chosen_stage_is_not_computed() -> None:
 
 
 def test_the_info_is_timm_s() -> None:
-    theirs = timm.create_model("densenet121", features_only=True, out_indices=(1, 4)).feature_info
+    theirs: Any = timm.create_model("densenet121", features_only=True, out_indices=(1, 4)).feature_info
     ours = densezoo.create_model("densenet121.tv_in1k", features_only=True, out_indices=(1, 4))
     assert isinstance(ours, StageMaps)
     assert ours.feature_info.channels() == theirs.channels()

@@ -39,9 +39,27 @@ def test_in_an_evaluation_one_takes_effect_at_once() -> None:
     with Interruption() as interruption:
         with pytest.raises(KeyboardInterrupt), interruption.at_once():
             signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            interruption.end()
+    with Interruption() as interruption:
         signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt), interruption.at_once():
             pytest.fail("it came before")
+
+
+def test_in_an_evaluation_one_is_raised_whatever_it_would_do_without_densezoo() -> None:
+    """Else SIGTERM would end a program that calls densezoo before the state is saved."""
+    ended = []
+    former = signal.signal(signal.SIGTERM, lambda number, _: ended.append(number))
+    try:
+        with Interruption() as interruption:
+            with pytest.raises(KeyboardInterrupt), interruption.at_once():
+                signal.raise_signal(signal.SIGTERM)
+            assert not ended
+            interruption.end()
+            assert ended == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGTERM, former)
 
 
 def test_another_thread_can_train() -> None:

@@ -37,6 +37,32 @@ def test_the_last_ones_are_kept(tmp_path: Path) -> None:
     assert [path.name for path in state_files(tmp_path).values()] == ["step_00000002.state", "step_00000030.state"]
 
 
+def test_a_torn_state_of_a_later_step_takes_no_other_s_place(tmp_path: Path) -> None:
+    write_state(tmp_path, 8, STATE, keep=1)
+    states.state_path(tmp_path, 12).write_bytes(b"torn")
+    path = write_state(tmp_path, 9, STATE, keep=1)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_older_states_are_removed_when_the_new_one_is_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_state(tmp_path, 3, STATE, keep=1)
+    synced: list[list[str]] = []
+    real = os.fsync
+
+    def fsync(file: int) -> None:
+        synced.append(sorted(os.listdir(tmp_path)))
+        real(file)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    path = write_state(tmp_path, 4, STATE, keep=1)
+    (content, folder), former = synced, "step_00000003.state"
+    assert content[0].startswith(".step_00000004.state.")
+    assert content[1:] == [former]
+    assert folder == [former, path.name]
+
+
 @pytest.mark.parametrize("place", [0, 9, 60, -300, -1])
 def test_a_changed_bit_is_noticed(tmp_path: Path, place: int) -> None:
     write_state(tmp_path, 2, STATE, keep=2)

@@ -28,8 +28,9 @@ def test_what_is_no_inference_says_nothing() -> None:
 
 def test_speed_belongs_to_an_image_size(zoo: Zoo) -> None:
     spec = zoo.specs["densenet121.tv_in1k"]
-    (at_224, *_) = speeds_of(spec, 224, zoo.speeds)
-    assert at_224.model == "densenet121"
-    assert at_224.is_idle
-    assert speeds_of(spec, 288, zoo.speeds) == []
-    assert speeds_of(zoo.specs["densenet161.tv_in1k"], 224, zoo.comparable_speeds) == []
+    busy = dataclasses.replace(example_benchmark(), load=Load(9.0, 0.7))
+    measured = speeds([busy, dataclasses.replace(busy, load=Load(0.1, 0.01))])
+    assert [each.is_idle for each in speeds_of(spec, 224, measured)] == [True, False]  # the least disturbed first
+    assert speeds_of(spec, 288, measured) == []
+    assert speeds_of(zoo.specs["densenet161.tv_in1k"], 224, measured) == []
+    assert len(speeds_of(spec, None, measured)) == 2

@@ -89,13 +89,15 @@ function draw() {
   const colours = series.map((_, i) => `var(--series-${series[i] === OTHERS ? SERIES : i})`);
   const shapes = series.map((name, i) => SHAPES[name === OTHERS ? SERIES : i]);
   const labelled = narrow ? [] : best.filter((p, i) => i === 0 || p.model.arch !== best[i - 1].model.arch);
+  const [least, most] = d3.extent(points, (p) => Math.log(p.x));
+  const isRight = (p) => Math.log(p.x) > least + 0.75 * (most - least); // there a label stands left of its point
   const chart = Plot.plot({
     width,
     height: narrow ? 380 : 520,
     marginLeft: 52,
     marginBottom: 48,
     marginTop: 24,
-    marginRight: narrow ? 16 : 90,
+    marginRight: 20,
     style: { fontSize: "13px", background: "transparent", color: "inherit", fontFamily: "inherit" },
     x: { type: "log", label: cost.label, labelAnchor: "center", labelArrow: "none", tickFormat: (d) => d.toLocaleString("en", { maximumSignificantDigits: 2 }), ticks: narrow ? 4 : 8, inset: 16, nice: false },
     y: { label: "top-1, %", grid: true, labelArrow: "none", inset: 12 },
@@ -104,7 +106,7 @@ function draw() {
     marks: [
       Plot.line(best, { x: "x", y: "y", curve: cost.faster ? "step-before" : "step-after", stroke: "currentColor", strokeOpacity: 0.45, strokeDasharray: "4 3" }),
       Plot.dot(points, { x: "x", y: "y", stroke: "series", symbol: "series", r: 5, strokeWidth: 2, fill: "var(--page)", fillOpacity: 0.6, href: (p) => `models/${encodeURIComponent(p.model.name)}.html`, className: "points" }),
-      Plot.text(labelled, { x: "x", y: "y", text: (p) => p.model.arch, dy: -12, dx: 4, textAnchor: "start", fill: "currentColor", stroke: "var(--page)", strokeWidth: 4, fontSize: 12, className: "names" }),
+      ...[false, true].map((end) => Plot.text(labelled.filter((p) => isRight(p) === end), { x: "x", y: "y", text: (p) => p.model.arch, dy: -12, dx: end ? -4 : 4, textAnchor: end ? "end" : "start", fill: "currentColor", stroke: "var(--page)", strokeWidth: 4, fontSize: 12, className: "names" })),
     ],
   });
   place.append(legend(series, colours, shapes), chart);

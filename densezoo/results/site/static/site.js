@@ -59,6 +59,7 @@ class SortableTable {
     this.empty = document.querySelector("[data-empty]");
     this.texts = new Intl.Collator("en", { numeric: true });
     this.order = null;
+    this.shown = this.rows.length;
     this.tellConditions();
     this.found = new Map(this.rows.map((row) => [row, `${row.textContent.toLowerCase()} ${row.dataset.words}`]));
     this.headings.forEach((heading, i) => {
@@ -119,6 +120,7 @@ class SortableTable {
     heading.setAttribute("aria-sort", down ? "descending" : "ascending");
     this.body.append(...keyed.map(([, row]) => row));
     this.order = (down ? "-" : "") + heading.dataset.name;
+    this.tell();
     this.remember();
   }
 
@@ -141,10 +143,20 @@ class SortableTable {
       row.hidden = !fits;
       shown += fits;
     }
-    this.status.textContent = `${shown === this.rows.length ? "" : `${shown} of `}${this.rows.length} ${this.table.dataset.noun}`;
+    this.shown = shown;
+    this.tell();
     this.empty.hidden = shown > 0;
     this.table.parentElement.hidden = shown === 0;
     this.remember();
+  }
+
+  /** Say how many rows there are, and that figures of several datasets are sorted where they are. */
+  tell() {
+    const all = this.rows.length;
+    const figures = ["top1", "top5", "measured"].includes(this.order?.replace(/^-/, ""));
+    const mixed = figures && !this.form.elements.dataset?.value;
+    this.status.textContent = `${this.shown === all ? "" : `${this.shown} of `}${all} ${this.table.dataset.noun}`
+      + (mixed ? ". Figures of different datasets can't be compared: choose one." : "");
   }
 
   remember() {
