@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from densezoo.api.documents import check_index, make_tables
     from densezoo.api.evaluation import evaluate_checkpoint, evaluate_protocols, report
     from densezoo.api.explanation import explain
+    from densezoo.api.features import FeatureExtractor
     from densezoo.api.index import describe_model, find_models, list_models
     from densezoo.api.labels import class_names
     from densezoo.api.models import create_model, get_protocol
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Classifier",
+    "FeatureExtractor",
     "analyze",
     "benchmark_evaluation",
     "benchmark_formats",
@@ -85,6 +87,7 @@ __all__ = [
 #: {public name: its module}.
 _MODULES = {
     "Classifier": "densezoo.api.classifier",
+    "FeatureExtractor": "densezoo.api.features",
     "analyze": "densezoo.api.analysis",
     "benchmark_evaluation": "densezoo.api.benchmark",
     "benchmark_formats": "densezoo.api.benchmark",

@@ -74,7 +74,7 @@ def plot_feature_reuse(
     """
     written_as(Path(path), "plot", PLOT)
     get_theme(theme)
-    from densezoo.api.classifier import load_options  # here, because they import torch
+    from densezoo.api.image_network import load_options  # here, because they import torch
     from densezoo.api.plan import load_weights
     from densezoo.results.feature_reuse import draw_feature_reuse, feature_reuse
 

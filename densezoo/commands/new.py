@@ -1,4 +1,4 @@
-"""Write a commented start of a config, a protocol, or a metafile with its private index.
+"""Write a commented start of a config, a protocol, or a metafile and its index.
 
 densezoo new protocol mine.yml
 densezoo new metafile zoo/metafiles/acme.yml    # and zoo/model-index.yml

@@ -29,6 +29,7 @@ WORKERS = (
     "threads that decode and compute with backend native (default: one a core), processes that decode with the others "
     "and in training (default: 2); 0: none but the main thread"
 )
+SKIPPED = 3  # exit status: some pictures can't be read, and --skip-unreadable was given
 LAUNCHERS = ("none", "pytorch", "slurm", "mpi")
 
 
@@ -125,11 +126,18 @@ def add_model(to: argparse.ArgumentParser) -> None:
     )
 
 
-def add_prediction_options(to: argparse.ArgumentParser) -> None:
+def add_images(to: argparse.ArgumentParser) -> None:
+    """Add the pictures of every command that runs a network on them."""
+    to.add_argument(
+        "images", nargs="+", metavar="IMAGE", help="file, folder, tar, quoted pattern, URL; -: standard input"
+    )
+    to.add_argument("--skip-unreadable", action="store_true", help="name pictures that can't be read, and go on")
+
+
+def add_network_options(to: argparse.ArgumentParser) -> None:
     """Add the options of every command that runs a network on pictures."""
     to.add_argument("--protocol", help="how pictures are prepared: a name, or a YAML file (default: the weights' own)")
     add_protocol_changes(to)
-    add_class_names(to)
     to.add_argument("--batch-size", type=values.positive, default=64, help="pictures a step (default: %(default)s)")
     add_backend_options(to)
     to.add_argument("--workers", type=values.count, help=WORKERS)

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from densezoo.data.images import ImageSet
     from densezoo.data.loading import OnError
 
-SKIPPED = 3  # exit status: some pictures can't be read
 FORMATS = ("table", "json", "csv", "dict")
 #: Options that are arguments of the same name of `densezoo.Classifier`.
 OPTIONS = ("protocol", "class_names", "device", "backend", "precision", "batch_size", "workers")
@@ -35,16 +34,14 @@ def make_parser() -> ArgumentParser:
     """The parser of the command's options."""
     parser = options.make_parser(__doc__)
     options.add_model(parser)
-    parser.add_argument(
-        "images", nargs="+", metavar="IMAGE", help="file, folder, tar, quoted pattern, URL; -: standard input"
-    )
+    options.add_images(parser)
     parser.add_argument("--topk", type=values.positive, default=5, help="answers a picture (default: %(default)s)")
     parser.forms.add_argument("--format", choices=FORMATS, default="table", help="dict: {151: 'Chihuahua'} a picture")
     parser.forms.add_argument("--csv", dest="format", action="store_const", const="csv", help="--format csv")
     parser.add_argument("--parquet", type=Path, metavar="FILE.parquet", help="write a row an answer there, too")
     parser.add_argument("--draw", type=Path, metavar="FOLDER", help="write each picture with its label there (or FILE)")
-    parser.add_argument("--skip-unreadable", action="store_true", help="name pictures that can't be read, and go on")
-    options.add_prediction_options(parser)
+    options.add_class_names(parser)
+    options.add_network_options(parser)
     return parser
 
 
@@ -85,7 +82,7 @@ def run(args: Namespace) -> int:
         lines = forms[form](predictions, lambda: classifier.facts)
     for line in lines:
         print(line, flush=True)
-    return SKIPPED if skipped else 0
+    return options.SKIPPED if skipped else 0
 
 
 def _noted(predictions: Iterable[Prediction], skipped: list[str]) -> Iterator[Prediction]:

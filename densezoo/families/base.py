@@ -13,6 +13,7 @@ from densezoo.types import Architecture, Checkpoint, Computation, Freedom, KeyMa
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from densezoo.families.feature_maps import StageMaps
     from densezoo.families.naming import Naming
     from densezoo.families.systems import System
 
@@ -112,7 +113,7 @@ class Parts(Generic[A]):
     systems: Part[Mapping[str, System[A]]] = Part("capabilities", "SYSTEMS")
     #: (any system's network with canonical names, its architecture) -> a module: images -> the feature maps of every
     #: stage, a list of (N, C, H, W). The network's modules become the new module's.
-    feature_maps: Part[Callable[[nn.Module, A], nn.Module]] = Part("features", "FeatureMaps")
+    feature_maps: Part[Callable[[nn.Module, A], StageMaps]] = Part("features", "FeatureMaps")
     #: (any system's network with canonical names, classes) -> the network with a fresh classifier of as many rows.
     with_fresh_classifier: Part[Callable[[nn.Module, int], nn.Module]] = Part("features", "with_fresh_classifier")
     #: The family's own fields in ``--where`` and listings: {name: (what it is, architecture -> value)}.
