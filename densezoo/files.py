@@ -82,6 +82,34 @@ def replacing(path: Path, error: Callable[[str], DensezooError] | None = None, *
             hidden.unlink()
 
 
+@contextlib.contextmanager
+def making_folder(path: Path) -> Iterator[Path]:
+    """Make a folder whole or not at all: the block fills a hidden one beside it, which takes its name at the end.
+
+    Args:
+        path: the folder, in one that exists; it must not exist itself, unless it is empty.
+
+    Yields:
+        The hidden folder, empty.
+
+    Raises:
+        ConfigError: there is something of that name; it can't be written.
+    """
+    import shutil  # here, because listing the index doesn't need it
+
+    if os.path.lexists(path) and not (path.is_dir() and not any(path.iterdir())):
+        raise ConfigError(f"{path}: is there already; expected the name of a new or an empty folder")
+    hidden = path.absolute().with_name(f".{path.absolute().name}.{os.getpid()}-{os.urandom(3).hex()}")
+    try:
+        hidden.mkdir()
+        yield hidden
+        os.replace(hidden, path)
+    except OSError as reason:
+        raise ConfigError(f"{path}: can't be written ({reason.strerror or reason}); choose another folder") from None
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+
+
 def replaced_by(hidden: Path) -> Path | None:
     """The file that a kill kept a hidden one from replacing; None: it is no hidden file of `replacing`."""
     name = re.fullmatch(r"\.(.+)\.\d+-[0-9a-f]{6}", hidden.name)

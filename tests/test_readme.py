@@ -8,6 +8,7 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +37,12 @@ def slug(heading: str) -> str:
 
 
 def commands() -> Iterator[tuple[str, list[str]]]:
-    """(document, command line) of every line of a shell block that calls densezoo or a tool, without its comment."""
+    """(document, command line) of every line of a shell block that calls densezoo or a tool; comment and ``>`` go."""
     for path in DOCUMENTS:
         for block in blocks(path, "sh"):
             for line in block.replace("\\\n", " ").splitlines():
                 words = shlex.split(line, comments=True)
+                words = list(takewhile(lambda word: word != ">", words))
                 if words[:1] == ["densezoo"]:
                     yield name(path), words[1:]
                 elif tool := next((word for word in words if word.startswith("tools/")), None):

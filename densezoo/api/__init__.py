@@ -21,13 +21,19 @@ if TYPE_CHECKING:
     )
     from densezoo.api.cards import model_card
     from densezoo.api.classifier import Classifier
+    from densezoo.api.comparison import compare
     from densezoo.api.conversion import convert_checkpoint
+    from densezoo.api.diagrams import plot_accuracy, plot_curves, plot_feature_reuse
     from densezoo.api.documents import check_index, make_tables
     from densezoo.api.evaluation import evaluate_checkpoint, evaluate_protocols, report
+    from densezoo.api.explanation import explain
+    from densezoo.api.features import FeatureExtractor
     from densezoo.api.index import describe_model, find_models, list_models
     from densezoo.api.labels import class_names
     from densezoo.api.models import create_model, get_protocol
+    from densezoo.api.pixels import export_pixels
     from densezoo.api.prediction import predict
+    from densezoo.api.sharing import load_from_hub, push_to_hub, save_for_hub
     from densezoo.api.site import make_site
     from densezoo.api.trained import finish_training
     from densezoo.api.training import train_config
@@ -38,6 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Classifier",
+    "FeatureExtractor",
     "analyze",
     "benchmark_evaluation",
     "benchmark_formats",
@@ -46,11 +53,14 @@ __all__ = [
     "benchmark_training",
     "check_index",
     "class_names",
+    "compare",
     "convert_checkpoint",
     "create_model",
     "describe_model",
     "evaluate_checkpoint",
     "evaluate_protocols",
+    "explain",
+    "export_pixels",
     "fetch_weights",
     "find_models",
     "finish_training",
@@ -58,12 +68,18 @@ __all__ = [
     "get_spec",
     "list_models",
     "load_checkpoint",
+    "load_from_hub",
     "make_site",
     "make_tables",
     "model_card",
     "plan_training",
+    "plot_accuracy",
+    "plot_curves",
+    "plot_feature_reuse",
     "predict",
+    "push_to_hub",
     "report",
+    "save_for_hub",
     "train_config",
     "verify_weights",
 ]
@@ -71,6 +87,7 @@ __all__ = [
 #: {public name: its module}.
 _MODULES = {
     "Classifier": "densezoo.api.classifier",
+    "FeatureExtractor": "densezoo.api.features",
     "analyze": "densezoo.api.analysis",
     "benchmark_evaluation": "densezoo.api.benchmark",
     "benchmark_formats": "densezoo.api.benchmark",
@@ -79,11 +96,14 @@ _MODULES = {
     "benchmark_training": "densezoo.api.benchmark",
     "check_index": "densezoo.api.documents",
     "class_names": "densezoo.api.labels",
+    "compare": "densezoo.api.comparison",
     "convert_checkpoint": "densezoo.api.conversion",
     "create_model": "densezoo.api.models",
     "describe_model": "densezoo.api.index",
     "evaluate_checkpoint": "densezoo.api.evaluation",
     "evaluate_protocols": "densezoo.api.evaluation",
+    "explain": "densezoo.api.explanation",
+    "export_pixels": "densezoo.api.pixels",
     "fetch_weights": "densezoo.api.weights",
     "find_models": "densezoo.api.index",
     "finish_training": "densezoo.api.trained",
@@ -91,12 +111,18 @@ _MODULES = {
     "get_spec": "densezoo.index.load",
     "list_models": "densezoo.api.index",
     "load_checkpoint": "densezoo.conversion.load",
+    "load_from_hub": "densezoo.api.sharing",
     "make_site": "densezoo.api.site",
     "make_tables": "densezoo.api.documents",
     "model_card": "densezoo.api.cards",
     "plan_training": "densezoo.api.training_plan",
+    "plot_accuracy": "densezoo.api.diagrams",
+    "plot_curves": "densezoo.api.diagrams",
+    "plot_feature_reuse": "densezoo.api.diagrams",
     "predict": "densezoo.api.prediction",
+    "push_to_hub": "densezoo.api.sharing",
     "report": "densezoo.api.evaluation",
+    "save_for_hub": "densezoo.api.sharing",
     "train_config": "densezoo.api.training",
     "verify_weights": "densezoo.api.weights",
 }

@@ -2,55 +2,29 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
-from torch import nn
-
-from densezoo import protocols
+from densezoo.api.image_network import ImageNetwork
 from densezoo.api.labels import names_of
-from densezoo.api.names import check_names
-from densezoo.api.plan import check_channels, load_weights, run_facts
-from densezoo.api.weights import fetch_weights
-from densezoo.backends.base import AUTO, Backend
-from densezoo.backends.device import choose_device
 from densezoo.data.images import ImageSet
 from densezoo.data.layouts.given import given_images
 from densezoo.data.layouts.pixels import Given, is_one, sources_of
-from densezoo.data.loading import Faster, OnError
-from densezoo.data.workers import lost_workers_named
-from densezoo.errors import ConfigError
+from densezoo.data.loading import OnError
 from densezoo.evaluation.answers import Answers
-from densezoo.evaluation.choice import create_backends, pixels_of_the_size
-from densezoo.evaluation.evaluator import Made, Make
-from densezoo.evaluation.options import LoadOptions, RunOptions
-from densezoo.evaluation.stream import stream
-from densezoo.formats.names import looks_like_a_file
-from densezoo.protocols.own import Changes, changed
-from densezoo.types import Architecture, Prediction, Protocol, RunFacts
-
-FEW = 32  # images for which it isn't worth while to look for faster ways to decode them
+from densezoo.types import Prediction
 
 
-class Classifier:
+class Classifier(ImageNetwork):
     """A network with its preprocessing and the names of its classes: images -> predictions.
 
     Args:
-        model: a name of the index, whose weights are fetched once; a checkpoint file that says what it holds or that
-            the index knows by its hash; or a config, with ``checkpoint``.
-        checkpoint: the file of weights for a config.
-        protocol: how images are prepared; None: the weights' own.
+        model, checkpoint: as of `densezoo.api.image_network.ImageNetwork`.
         class_names: of the outputs in their order; or where they stand: a dataset's name, a file of a name a line, a
             folder whose folders are the classes. None: the weights' own.
-        device: such as "cpu", "cuda:1"; None: the GPU where there is one.
-        backend, precision: what computes the logits (`densezoo.backends.base.BACKENDS`).
-        batch_size: images a step.
-        workers: as of `densezoo.evaluation.options.RunOptions`.
-        overrides: of config fields.
-        changes: of the protocol's fields.
+        options: further arguments of `ImageNetwork`.
 
     Raises:
         DensezooError: a user's mistake; each kind of mistake has its own subclass.
@@ -61,44 +35,16 @@ class Classifier:
         model: str | Path,
         checkpoint: str | Path | None = None,
         *,
-        protocol: str | None = None,
         class_names: str | Path | Sequence[str] | None = None,
-        device: str | None = None,
-        backend: str = AUTO,
-        precision: str = "float32",
-        batch_size: int = 64,
-        workers: int | None = None,
-        overrides: Mapping[str, object] | None = None,
-        changes: Changes | None = None,
+        **options: Any,
     ) -> None:
-        names = None if protocol is None else [protocol]
-        load = _load_options(model, checkpoint, names, overrides or {})
-        experiment = check_names(
-            load.config,
-            load.checkpoint,
-            overrides=overrides,
-            names=names,
-            device=device,
-            backend=backend,
-            precision=precision,
-        )
-        self._options = RunOptions(batch_size, workers, device, backend=backend, precision=precision)
-        loaded = load_weights(load, experiment)
-        if not (protocol or loaded.own_protocol):
-            raise ConfigError(f"{load.checkpoint}: doesn't say how images are prepared for it; give a --protocol")
-        named = protocols.get_protocol(protocol or loaded.own_protocol)
-        self.protocol: Protocol = changed(named, changes or Changes())
-        self.architecture: Architecture = loaded.experiment.model
-        check_channels(self.architecture, self.protocol)
-        self.network: nn.Module = loaded.network
+        super().__init__(model, checkpoint, **options)
+        loaded, classes = self._loaded, self.architecture.num_classes
         self.class_names: Sequence[str] = names_of(
-            class_names, loaded.spec, loaded.experiment.dataset, loaded.stated, self.architecture.num_classes
+            class_names, loaded.spec, loaded.experiment.dataset, loaded.stated, classes
         )
-        device = choose_device(device)
-        self.facts: RunFacts = dataclasses.replace(
-            run_facts(loaded, load, self._options, device, self.protocol), dataset=""
-        )
-        self._backend: Backend | None = None
+        #: Whether an image may have several right answers: then each class has a probability of its own.
+        self.multi_label = bool(loaded.stated.get("multi_label"))
 
     def __repr__(self) -> str:
         facts = self.facts
@@ -139,48 +85,7 @@ class Classifier:
             DatasetError: images of several sizes under a protocol that doesn't resize.
             EvaluationError: NaN or infinite logits; the backend's logits are not eager's.
         """
-        made = Answers(images.ids, self.class_names, topk)
-        with closing(self._steps(images, made, on_error)) as steps:
+        made = Answers(images.ids, self.class_names, topk, self.multi_label)
+        with closing(self.steps(images, made, on_error)) as steps:
             for predictions in steps:
                 yield from predictions
-
-    def _steps(self, images: ImageSet, make: Make[Made], on_error: OnError) -> Generator[Made]:
-        """What is made of the logits of every few images, in their order."""
-        backend = self._created_backend(images)
-        options = dataclasses.replace(self._options, on_error=on_error)
-        faster = Faster() if len(images) < FEW else None
-        with lost_workers_named(), closing(stream([backend], images, range(len(images)), options, make, faster)) as all:
-            for parts in all:
-                yield from parts
-
-    def _created_backend(self, images: ImageSet) -> Backend:
-        """The backend, held to eager when it is first used: on noise of the size that the protocol gives."""
-        if self._backend is None:
-            pixels = [pixels_of_the_size(images, self.protocol)]
-            backends, self.facts = create_backends(self.network, self.architecture, [self.protocol], self.facts, pixels)
-            self._backend = backends[0]
-        return self._backend
-
-
-def _load_options(
-    model: str | Path, checkpoint: str | Path | None, names: Sequence[str] | None, overrides: Mapping[str, object]
-) -> LoadOptions:
-    """Where the weights of a model lie; those of a name are fetched.
-
-    Raises:
-        UnknownNameError: neither such a file nor such a model.
-        ConfigError: a config without a checkpoint.
-    """
-    path = Path(model).expanduser()
-    if path.suffix == ".py":
-        if checkpoint is None:
-            raise ConfigError(f"{model}: is a config; its checkpoint goes after it: {model} CHECKPOINT")
-        return LoadOptions(path, Path(checkpoint), protocols=names, overrides=overrides)
-    if checkpoint is not None:
-        raise ConfigError(f"{model}: expected a config before the checkpoint {checkpoint}, a .py file; leave one out")
-    if path.exists():
-        return LoadOptions(None, path, protocols=names)
-    if looks_like_a_file(str(model)):
-        raise ConfigError(f"{model}: there is no such checkpoint file, and no model of that name")
-    name = str(model)
-    return LoadOptions(None, fetch_weights(name), name, protocols=names)

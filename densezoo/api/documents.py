@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from densezoo.data.datasets import DATASETS
@@ -70,9 +71,7 @@ def make_tables(results: str | Path | None = None, *, check: bool = False) -> li
     if changed and check:
         names = ", ".join(relative_to_root(path) for path in changed)
         raise ResultError(f"{names}: not what index and results say; run tools/make_tables.py")
-    for path in stale:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, documents[path])
+    _write(documents, stale)
     for path in undrawn:
         path.parent.mkdir(parents=True, exist_ok=True)
         name = relative_to_root(path)
@@ -96,10 +95,15 @@ def _private_tables(index: Path, check: bool) -> list[Path]:
     stale = [path for path, text in documents.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     if stale and check:
         raise ResultError(f"{', '.join(map(str, stale))}: not what index and results say; run densezoo make_tables")
+    _write(documents, stale)
+    return stale
+
+
+def _write(documents: Mapping[Path, str], stale: Iterable[Path]) -> None:
+    """Write the stale ones of some documents."""
     for path in stale:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, documents[path])
-    return stale
 
 
 def check_index(path: str | Path = INDEX) -> int:

@@ -41,7 +41,7 @@ def find_models(patterns: str | Sequence[str] = "*", *, where: str | None = None
         UnknownNameError: a field that doesn't exist; names the nearest.
     """
     specs, _ = select.matching(patterns, load_index().values())
-    return select.select(_accuracies(specs), where, sort)
+    return select.select(accuracies_of(specs), where, sort)
 
 
 def describe_model(name: str, width: int | None = None) -> str:
@@ -92,8 +92,8 @@ def explain_empty(patterns: str | Sequence[str], where: str | None) -> QueryErro
     if vain:
         kinds = " and ".join(f"{family.title}s" for family in families())
         return QueryError(f"no model matches {' or '.join(map(repr, vain))}; {_nearby(vain[0], kinds)}")
-    if where is not None and not select.select(_accuracies(specs), where):
-        hint = select.advice(_accuracies(specs), where)
+    if where is not None and not select.select(accuracies_of(specs), where):
+        hint = select.advice(accuracies_of(specs), where)
         return QueryError(f"of {len(specs)} models none has {where}{hint}")
     return None
 
@@ -107,8 +107,12 @@ def _nearby(pattern: str, kinds: str) -> str:
     return f"densezoo has {kinds}, listed without a pattern"
 
 
-def _accuracies(specs: Sequence[ModelSpec]) -> list[list[Accuracy]]:
-    """Every accuracy of each model, published and measured."""
+def accuracies_of(specs: Sequence[ModelSpec]) -> list[list[Accuracy]]:
+    """Every accuracy of each model, published and measured; one without any of a model that has none.
+
+    Args:
+        specs: the models.
+    """
     results = _stored()
     return [accuracies(spec, results) or [Accuracy(spec)] for spec in specs]
 

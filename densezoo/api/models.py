@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 from torch import nn
 
@@ -38,6 +39,7 @@ def create_model(
     num_classes: int | None = None,
     in_chans: int | None = None,
     features_only: bool = False,
+    out_indices: Sequence[int] | None = None,
 ) -> nn.Module:
     """Create a network of any family.
 
@@ -48,13 +50,17 @@ def create_model(
         pretrained: fetch the weights of that name; otherwise they are fresh.
         num_classes: None: the architecture's. If the weights have another number, the classifier is fresh.
         in_chans: channels of the image; None: the architecture's.
-        features_only: return the feature maps of every stage in place of logits (timm's ``features_only``).
+        features_only: return the feature maps of every stage in place of logits (timm's ``features_only``); the
+            module's ``feature_info`` says what each is.
+        out_indices: the stages whose maps are returned, from 0, with ``features_only``; None: all.
 
     Raises:
         UnknownNameError: no such model or builder.
         ConfigError: the builder can't express the architecture; there are no weights for it, or they don't fit.
         DownloadError, FormatError, CheckpointError: the weights can't be fetched, read or converted.
     """
+    if out_indices is not None and not features_only:
+        raise ConfigError("out_indices chooses among feature maps; give features_only=True with it")
     arch = architecture if isinstance(architecture, Architecture) else _architecture(architecture)
     own_classes, own_chans = arch.num_classes, arch.in_chans
     arch = dataclasses.replace(arch, num_classes=num_classes or own_classes, in_chans=in_chans or own_chans)
@@ -73,7 +79,12 @@ def create_model(
         network.load_state_dict(loaded.state_dict())
         if arch.num_classes != own_classes:
             network = family_of(arch).with_fresh_classifier(network, arch.num_classes)
-    return family_of(arch).feature_maps(network, arch) if features_only else network
+    return _feature_maps(network, arch, out_indices) if features_only else network
+
+
+def _feature_maps(network: nn.Module, arch: Architecture, out_indices: Sequence[int] | None) -> nn.Module:
+    maps = family_of(arch).feature_maps(network, arch)
+    return maps if out_indices is None else maps.choose(out_indices)
 
 
 def _architecture(name: str) -> Architecture:

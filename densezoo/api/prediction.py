@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from densezoo.types import Prediction
 
 if TYPE_CHECKING:
     from densezoo.api.classifier import Classifier
+    from densezoo.api.features import FeatureExtractor
 
 
 def predict(
@@ -58,10 +59,37 @@ def prepare(
     Raises:
         DensezooError: as of `predict`.
     """
-    protocol = options.get("protocol")
-    checked = {name: options[name] for name in ("device", "backend", "precision") if name in options}
-    check_names(names=None if protocol is None else [protocol], **checked)
-    found = named_images(images, standard_input)
+    found = _checked(images, standard_input, options)
     from densezoo.api.classifier import Classifier  # here, because it imports torch
 
     return Classifier(model, checkpoint, **options), found
+
+
+def prepare_features(
+    model: str | Path,
+    images: Sequence[str | Path],
+    checkpoint: str | Path | None = None,
+    *,
+    standard_input: bytes = b"",
+    **options: Any,
+) -> tuple[FeatureExtractor, GivenImages]:
+    """The extractor of features and the images, likewise.
+
+    Args:
+        model, images, checkpoint, standard_input, options: as of `prepare`.
+
+    Raises:
+        DensezooError: as of `predict`.
+    """
+    found = _checked(images, standard_input, options)
+    from densezoo.api.features import FeatureExtractor
+
+    return FeatureExtractor(model, checkpoint, **options), found
+
+
+def _checked(images: Sequence[str | Path], standard_input: bytes, options: Mapping[str, Any]) -> GivenImages:
+    """The images; names among the options are refused that don't exist."""
+    protocol = options.get("protocol")
+    named = {name: options[name] for name in ("device", "backend", "precision") if name in options}
+    check_names(names=None if protocol is None else [protocol], **named)
+    return named_images(images, standard_input)

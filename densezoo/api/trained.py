@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import cast
 
 from densezoo.api.evaluation import evaluate
-from densezoo.api.material import OWN, open_material
+from densezoo.api.images import OWN
+from densezoo.api.material import open_material
 from densezoo.api.plan import make_plan
 from densezoo.backends.device import choose_device
 from densezoo.config import load_config

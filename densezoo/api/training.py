@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -74,19 +74,32 @@ def train_config(
     _check_folder(folder, experiment.name, resume, overwrite)
     distributed.start(launcher, chosen_device)
     material = open_material(experiment, data_root, folder / SPLIT if resume else None)
-    facts = work_folder.run_facts(material.experiment, distributed.world_size(), material.train.listing())
-    state = _resumable(folder, facts) if resume else None
+    facts = _facts(material, chosen_device)
     path = folder / f"{experiment.name}.safetensors"
-    if resume and path.exists() and (state is None or has_ended(state, recipe)):
-        logging.getLogger("densezoo").warning("%s: the run is finished; there is nothing left to train", folder)
-        return path
-    training, said = _run(material, folder, facts, chosen_device, workers)
-    _prepare(folder, material, overwrite, [*material.said, *said])
-    with _told(folder, recipe, logs, state, show_progress) as observers:
-        trained = train(training, observers, state)
-    if distributed.is_main():
+    with work_folder.held(folder) if distributed.is_main() else nullcontext():
+        _check_folder(folder, experiment.name, resume, overwrite)  # another run may have been there since
+        state = _resumable(folder, facts) if resume else None
+        if resume and _is_finished(path, state, recipe):
+            return path
+        training, said = _run(material, folder, facts, chosen_device, workers)
+        _prepare(folder, material, overwrite, [*material.said, *said])
+        with _told(folder, recipe, logs, state, show_progress) as observers:
+            trained = train(training, observers, state)
         training.write_weights(path, trained, {})
-    return path
+        return path
+
+
+def _facts(material: Material, device: str) -> dict[str, object]:
+    """The facts of the run that this process is part of."""
+    return work_folder.run_facts(material.experiment, distributed.world_size(), material.train.listing(), device)
+
+
+def _is_finished(path: Path, state: State | None, recipe: Recipe) -> bool:
+    """Whether a run is finished: the trained network's file is there, and its last state is of the end; says so."""
+    finished = path.exists() and (state is None or has_ended(state, recipe))
+    if finished and distributed.is_main():
+        logging.getLogger("densezoo").warning("%s: the run is finished; there is nothing left to train", path.parent)
+    return finished
 
 
 def check_config(
@@ -122,7 +135,7 @@ def _run(
         folder=folder,
         facts=facts,
         write_weights=partial(_write_weights, material, started),
-        teacher=load_teacher(experiment, recipe.distillation, device) if recipe.distillation else None,
+        teacher=load_teacher(recipe.distillation, experiment, device) if recipe.distillation else None,
         class_weights=material.class_weights(),
     )
     return run, started.said
@@ -181,7 +194,7 @@ def _check_folder(folder: Path, name: str, resume: bool, overwrite: bool) -> Non
 
 
 def _prepare(folder: Path, material: Material, overwrite: bool, said: Sequence[str]) -> None:
-    """Make the folder, with the split of the images and without what a kill left half written, or without a former run.
+    """Have the split of the images in the folder, and nothing of what a kill left half written, or of a former run.
 
     Then tell the user what was found and done (``said``).
 
@@ -192,7 +205,6 @@ def _prepare(folder: Path, material: Material, overwrite: bool, said: Sequence[s
         return
     if overwrite:
         work_folder.remove_run(folder, material.experiment.name)
-    work_folder.make_folder(folder)
     work_folder.remove_beginnings(folder)
     if material.split is not None:
         store_split(folder / SPLIT, material.split)
@@ -218,7 +230,9 @@ def _resumable(folder: Path, facts: Mapping[str, object]) -> State | None:
 def _write_weights(
     material: Material, started: Started, path: Path, network: nn.Module, measures: Mapping[str, float]
 ) -> None:
-    """Write trained weights, with all that using them needs."""
+    """Write trained weights, with all that using them needs; the main process alone does."""
+    if not distributed.is_main():
+        return
     experiment = dataclasses.replace(material.experiment, model=started.architecture)
     facts = trained_facts(experiment, material.class_names, started.facts or None)
     write_safetensors(path, network.state_dict(), facts)

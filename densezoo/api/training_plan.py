@@ -79,7 +79,7 @@ def plan_training(
         folder=Path(),
         facts={},
         write_weights=lambda path, network, measures: None,
-        teacher=load_teacher(experiment, recipe.distillation, chosen_device) if recipe.distillation else None,
+        teacher=load_teacher(recipe.distillation, experiment, chosen_device) if recipe.distillation else None,
         class_weights=weights,
     )
     return make_plan(run, numbers, seconds)

@@ -45,7 +45,7 @@ def _torchvision(task: Task, *, memory_efficient: bool = False) -> nn.Module:
         raise BenchmarkError("torchvision's DenseNet can't express this network")
     network = DenseNet(
         arch.growth_rate,
-        arch.block_config,  # type: ignore[arg-type]  # as many blocks as there are
+        arch.block_config,
         arch.num_init_features,
         arch.bn_size,
         num_classes=arch.num_classes,
@@ -66,7 +66,7 @@ class _CheckpointedLayer(DenseLayer):
 
     def forward(self, features: list[Tensor]) -> Tensor:
         x: Tensor = checkpoint(self._first, *features, use_reentrant=True)
-        return self.conv2(self.relu2(self.norm2(x))) if self.bottleneck else x  # type: ignore[no-any-return]
+        return self.conv2(self.relu2(self.norm2(x))) if self.bottleneck else x
 
     def _first(self, *features: Tensor) -> Tensor:
         x: Tensor = self.conv1(self.relu1(self.norm1(torch.cat(features, 1))))

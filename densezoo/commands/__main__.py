@@ -17,7 +17,7 @@ from densezoo.commands import options
 from densezoo.commands.help_pages import row
 from densezoo.errors import UnknownNameError
 
-_SHARED = ("__main__", "help_pages", "options")  # modules of this folder that are no commands
+_SHARED = ("__main__", "help_pages", "options", "output", "values")  # modules of this folder that are no commands
 
 
 def command_names() -> list[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from densezoo import api
 from densezoo.commands import options
+from densezoo.commands.output import answer
 from densezoo.files import PLOT
 
 
@@ -33,7 +34,8 @@ def make_parser() -> ArgumentParser:
 def run(args: Namespace) -> None:
     """Compute the measures and print them."""
     given = {name: getattr(args, name) for name in ("topk", "plot", "confusion", "class_names", "theme")}
-    print(api.analyze(args.file, args.other, **given))
+    report = api.analyze(args.file, args.other, **given)
+    answer(args, report, {"report": report.splitlines(), "plot": args.plot, "confusion": args.confusion})
 
 
 def main(argv: Sequence[str] | None = None) -> int:

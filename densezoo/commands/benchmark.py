@@ -6,6 +6,7 @@ python tools/benchmark.py --what formats densenet121.t7 densenet161.pth
 
 from __future__ import annotations
 
+import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from densezoo import api
 from densezoo.backends.base import AUTO, BACKENDS
-from densezoo.commands import options
+from densezoo.commands import options, values
+from densezoo.commands.output import answer, tell
 from densezoo.errors import ConfigError, UnknownNameError
 from densezoo.paths import RESULTS
 from densezoo.results.machine import INSTRUCTION_SETS
@@ -40,17 +42,17 @@ def make_parser() -> ArgumentParser:
     parser.add_argument("--modes", type=_names, default=[], help="memory modes of training, such as none,shared")
     parser.add_argument("--layouts", type=_names, default=["contiguous"], help="of training: contiguous,channels-last")
     parser.add_argument("--batch-sizes", type=_numbers, default=[1, 4, 16], help="images a call (default: 1,4,16)")
-    parser.add_argument("--image-size", type=options.positive, help="side in pixels (default: the protocol's)")
+    parser.add_argument("--image-size", type=values.positive, help="side in pixels (default: the protocol's)")
     parser.add_argument("--protocol", help="preprocessing (default: the model's own)")
     parser.add_argument("--weights", type=Path, help="a checkpoint file (default: drawn at random)")
     parser.add_argument("--data-root", type=Path, help="folder or tar of images in class folders, to evaluate")
     parser.add_argument("--images", type=_numbers, default=[1000], help="of it, repeated under other names as needed")
     parser.add_argument("--clone", type=Path, action="append", default=[], help="of densezoo at another commit")
     parser.add_argument("--device", default="cpu", help="such as cpu or cuda (default: %(default)s)")
-    parser.add_argument("--threads", type=options.positive, default=cores(), help="(default: the cores, %(default)s)")
+    parser.add_argument("--threads", type=values.positive, default=cores(), help="(default: the cores, %(default)s)")
     parser.add_argument("--instruction-set", choices=INSTRUCTION_SETS, help="to hold all to (default: the CPU's best)")
     parser.add_argument("--seconds", type=float, default=1.0, help="of one measurement (default: %(default)s)")
-    parser.add_argument("--rounds", type=options.positive, default=5, help="interleaved runs (default: %(default)s)")
+    parser.add_argument("--rounds", type=values.positive, default=5, help="interleaved runs (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=RESULTS / "benchmarks", help="folder (default: %(default)s)")
     return parser
 
@@ -60,7 +62,7 @@ def _names(text: str) -> list[str]:
 
 
 def _numbers(text: str) -> list[int]:
-    return [options.positive(number) for number in text.split(",")]
+    return [values.positive(number) for number in text.split(",")]
 
 
 def _backends(args: Namespace) -> list[str]:
@@ -88,31 +90,32 @@ def _settings(args: Namespace) -> Settings:
     return Settings(_backends(args), precisions=args.precision, **{name: getattr(args, name) for name in given})
 
 
-def _formats(args: Namespace) -> None:
+def _formats(args: Namespace) -> list[Path]:
     """Time how checkpoint files are loaded; Torch7's are compared with PyPI's torchfile."""
     path, rows = api.benchmark_formats(args.subjects, rounds=args.rounds, folder=args.out)
     for row in rows:
         ratio = f", torchfile takes {row['ratio']:.1f} x" if row["ratio"] else ""
-        print(f"{row['file']}: {row['mib']:.1f} MiB, median {row['seconds']:.3f} s{ratio}")
-    print(f"stored: {path}")
+        tell(args, f"{row['file']}: {row['mib']:.1f} MiB, median {row['seconds']:.3f} s{ratio}")
+    tell(args, f"stored: {path}")
+    return [path]
 
 
-def _inference(args: Namespace) -> None:
+def _inference(args: Namespace) -> list[Path]:
     """Time networks alone."""
-    _each(args, api.benchmark_inference, image_size=args.image_size)
+    return _each(args, api.benchmark_inference, image_size=args.image_size)
 
 
-def _training(args: Namespace) -> None:
+def _training(args: Namespace) -> list[Path]:
     """Time training steps."""
-    _each(args, api.benchmark_training, image_size=args.image_size)
+    return _each(args, api.benchmark_training, image_size=args.image_size)
 
 
-def _memory(args: Namespace) -> None:
+def _memory(args: Namespace) -> list[Path]:
     """Measure what training steps keep for backward."""
-    _each(args, api.benchmark_memory, image_size=args.image_size, modes=args.modes, layouts=args.layouts)
+    return _each(args, api.benchmark_memory, image_size=args.image_size, modes=args.modes, layouts=args.layouts)
 
 
-def _evaluation(args: Namespace) -> None:
+def _evaluation(args: Namespace) -> list[Path]:
     """Time whole evaluations.
 
     Raises:
@@ -120,17 +123,18 @@ def _evaluation(args: Namespace) -> None:
     """
     if args.data_root is None:
         raise ConfigError("--what evaluation needs --data-root: a folder or tar of images in class folders")
-    for images in args.images:
-        _each(args, api.benchmark_evaluation, data_root=args.data_root, images=images, clones=args.clone)
+    more = {"data_root": args.data_root, "clones": args.clone}
+    return [path for images in args.images for path in _each(args, api.benchmark_evaluation, images=images, **more)]
 
 
-def _each(args: Namespace, measure: Callable[..., tuple[Path, Benchmark]], **more: object) -> None:
-    """Measure every subject, and print its table.
+def _each(args: Namespace, measure: Callable[..., tuple[Path, Benchmark]], **more: object) -> list[Path]:
+    """Measure every subject, and print its table; return the stored files.
 
     Args:
         measure: a function of `densezoo.api.benchmark`.
         more: its own arguments.
     """
+    paths = []
     for subject in args.subjects:
         path, benchmark = measure(
             subject,
@@ -138,10 +142,12 @@ def _each(args: Namespace, measure: Callable[..., tuple[Path, Benchmark]], **mor
             protocol=args.protocol,
             weights=args.weights,
             folder=args.out,
-            say=lambda line: print(line, flush=True),
+            say=lambda line: tell(args, line),
             **more,
         )
-        print(f"{printed(benchmark)}stored: {path}", flush=True)
+        tell(args, f"{printed(benchmark)}stored: {path}")
+        paths.append(path)
+    return paths
 
 
 #: {what is timed: the function that does it}.
@@ -157,7 +163,8 @@ WHATS = {
 def run(args: Namespace) -> None:
     """Measure, print a table for each subject, store."""
     _backends(args)  # a misspelt name is refused before torch is imported
-    WHATS[args.what](args)
+    stored = WHATS[args.what](args)
+    answer(args, "", {str(path): json.loads(path.read_text(encoding="utf-8")) for path in stored})
 
 
 def main(argv: Sequence[str] | None = None) -> int:

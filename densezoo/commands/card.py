@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from densezoo import api
 from densezoo.commands import options
+from densezoo.commands.output import answer
 
 
 def make_parser() -> ArgumentParser:
@@ -23,7 +24,8 @@ def make_parser() -> ArgumentParser:
 
 def run(args: Namespace) -> None:
     """Print the card."""
-    print(api.model_card(args.name, hub=args.hub), end="")
+    card = api.model_card(args.name, hub=args.hub)
+    answer(args, card.removesuffix("\n"), {"card": card})
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from densezoo import api
 from densezoo.commands import options
+from densezoo.commands.output import answer
 from densezoo.paths import INDEX, private_index
 
 
@@ -25,7 +26,7 @@ def make_parser() -> ArgumentParser:
 def run(args: Namespace) -> None:
     """Check the index; print how many models were checked."""
     checked = api.check_index(args.index or private_index() or INDEX)
-    print(f"{checked} models checked: fields, parameters and FLOPs are right")
+    answer(args, f"{checked} models checked: fields, parameters and FLOPs are right", {"models": checked})
 
 
 def main(argv: Sequence[str] | None = None) -> int:

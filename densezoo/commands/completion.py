@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from densezoo.commands import options
 from densezoo.commands.__main__ import command_names, one_line
+from densezoo.commands.output import answer
 
 _BASH = """_densezoo() {{
     local word="${{COMP_WORDS[COMP_CWORD]}}" words=""
@@ -36,7 +37,8 @@ def make_parser() -> ArgumentParser:
 
 def run(args: Namespace) -> None:
     """Print the script."""
-    print(SHELLS[args.shell]({name: _options_of(name) for name in command_names()}))
+    script = SHELLS[args.shell]({name: _options_of(name) for name in command_names()})
+    answer(args, script, {"script": script})
 
 
 def _options_of(command: str) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from densezoo import api
 from densezoo.commands import options
+from densezoo.commands.output import answer, tell
 from densezoo.paths import ROOT, relative_to_root
 from densezoo.results.store import compare_with, storing, write_result
 from densezoo.results.summary import summary
@@ -33,12 +34,13 @@ def make_parser() -> ArgumentParser:
 def run(args: Namespace) -> None:
     """Evaluate, print, store in the current folder, compare with the result that ships with densezoo."""
     config, checkpoint = api.DEMO
-    print(f"evaluating {relative_to_root(checkpoint)} on scikit-learn's digits")
+    tell(args, f"evaluating {relative_to_root(checkpoint)} on scikit-learn's digits")
     result = api.evaluate_checkpoint(config, checkpoint, workers=0)
-    write_result(OUT, result)
-    print(f"{summary(result)}\n  {storing(OUT, result)}\n  {compare_with(SHIPPED, result)}")
+    path, compared = write_result(OUT, result), compare_with(SHIPPED, result)
     python, tools = (_from_here(path) for path in (Path(sys.executable), ROOT / "tools"))
-    print(NEXT.format(python=python, tools=tools, config=relative_to_root(config)))
+    then = NEXT.format(python=python, tools=tools, config=relative_to_root(config))
+    text = f"{summary(result)}\n  {storing(OUT, result)}\n  {compared}\n{then}"
+    answer(args, text, {"result": result, "stored": path, "compared": compared})
 
 
 def _from_here(path: Path) -> str:

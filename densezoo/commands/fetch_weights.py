@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from densezoo import api
 from densezoo.commands import options
+from densezoo.commands.output import answer, tell
 
 
 def make_parser() -> ArgumentParser:
@@ -26,8 +27,11 @@ def make_parser() -> ArgumentParser:
 
 def run(args: Namespace) -> None:
     """Fetch the files and print their paths."""
+    paths = {}
     for name in args.names:
-        print(api.fetch_weights(name, mirrors=args.mirror))
+        paths[name] = api.fetch_weights(name, mirrors=args.mirror)
+        tell(args, str(paths[name]))
+    answer(args, "", paths)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

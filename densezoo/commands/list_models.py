@@ -34,9 +34,7 @@ def make_parser() -> ArgumentParser:
     parser.add_argument("--sort", metavar="FIELD", default="name", help="-FIELD: high to low (default: %(default)s)")
     parser.add_argument("--reverse", action="store_true", help="sort the other way round")
     parser.add_argument("--columns", metavar="FIELD,...", type=lambda text: text.split(","), help="what to show")
-    form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", dest="form", action="store_const", const="json", help="a list of objects")
-    form.add_argument("--csv", dest="form", action="store_const", const="csv", help="comma-separated values")
+    parser.forms.add_argument("--csv", action="store_true", help="comma-separated values")
     return parser
 
 
@@ -48,9 +46,9 @@ def run(args: Namespace) -> None:
     by = args.sort.removeprefix("-")
     falling = args.sort.startswith("-") != args.reverse
     found = api.find_models(patterns, where=args.where, sort=f"-{by}" if falling else by)
-    if args.form == "json":
+    if args.json:
         print(listing.as_json(found, args.columns or tuple(FIELDS)))
-    elif args.form == "csv":
+    elif args.csv:
         print(listing.as_csv(found, args.columns or tuple(FIELDS)), end="")
     elif found:
         asked = [by, *(names_in(args.where) if args.where else ())]

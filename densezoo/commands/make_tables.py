@@ -1,4 +1,4 @@
-"""Regenerate the tables, pages, cards and pictures of README.md and docs/ from the index and the stored results.
+"""Regenerate tables, pages, cards and pictures of README.md and docs/ from the index and the stored results.
 
 python tools/make_tables.py            # write
 python tools/make_tables.py --check    # exit 1 if one of them is stale
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from densezoo import api
 from densezoo.commands import options
+from densezoo.commands.output import answer
 
 
 def make_parser() -> ArgumentParser:
@@ -23,7 +24,8 @@ def make_parser() -> ArgumentParser:
 def run(args: Namespace) -> None:
     """Write or check the tables and print which documents changed."""
     changed = api.make_tables(check=args.check)
-    print("\n".join(f"regenerated: {path}" for path in changed) or "the tables are up to date")
+    text = "\n".join(f"regenerated: {path}" for path in changed) or "the tables are up to date"
+    answer(args, text, {"regenerated": changed})
 
 
 def main(argv: Sequence[str] | None = None) -> int:

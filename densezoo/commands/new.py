@@ -1,4 +1,4 @@
-"""Write a commented start of a config, a protocol, or a metafile with its private index.
+"""Write a commented start of a config, a protocol, or a metafile and its index.
 
 densezoo new protocol mine.yml
 densezoo new metafile zoo/metafiles/acme.yml    # and zoo/model-index.yml
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from densezoo.api.starts import STARTS, write_start
 from densezoo.commands import options
+from densezoo.commands.output import answer
 
 #: What to do with each next.
 NEXT = {
@@ -32,9 +33,10 @@ def make_parser() -> ArgumentParser:
 
 def run(args: Namespace) -> None:
     """Write the start; print the files and what to do next."""
-    for path in write_start(args.kind, args.path):
-        print(f"written: {path}")
-    print(f"next: edit it, then {NEXT[args.kind].format(path=args.path, folder=args.path.parent.parent)}")
+    written = write_start(args.kind, args.path)
+    then = NEXT[args.kind].format(path=args.path, folder=args.path.parent.parent)
+    lines = [*(f"written: {path}" for path in written), f"next: edit it, then {then}"]
+    answer(args, "\n".join(lines), {"written": written, "next": then})
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import math
+import contextlib
+import functools
 import os
 import re
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from densezoo.backends.base import AUTO, BACKENDS
+from densezoo.commands import values
 from densezoo.commands.help_pages import HelpFormatter
 from densezoo.errors import ConfigError, DensezooError
+from densezoo.files import PLOT
 from densezoo.formats.names import looks_like_a_file
 from densezoo.paths import PRIVATE, RESULTS, ROOT, results_folder
 from densezoo.protocols import PROTOCOLS
@@ -26,6 +29,7 @@ WORKERS = (
     "threads that decode and compute with backend native (default: one a core), processes that decode with the others "
     "and in training (default: 2); 0: none but the main thread"
 )
+SKIPPED = 3  # exit status: some pictures can't be read, and --skip-unreadable was given
 LAUNCHERS = ("none", "pytorch", "slurm", "mpi")
 
 
@@ -34,9 +38,15 @@ class Parser(argparse.ArgumentParser):
 
     Args:
         minus: options whose value may begin with a minus.
+        forms: takes the options for the form of the output, of which one may be given: ``--json`` and a command's own.
     """
 
     minus: tuple[str, ...] = ()
+
+    @functools.cached_property
+    def forms(self) -> argparse._MutuallyExclusiveGroup:
+        """The group of those options."""
+        return self.add_mutually_exclusive_group()
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # argparse's own overloads need Any
         """As argparse does, after each such option is joined with its value."""
@@ -50,7 +60,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def make_parser(description: str | None) -> Parser:
-    """A parser with ``--debug`` and ``--index``.
+    """A parser with the options of every command: ``--debug``, ``--index``, ``--json`` and ``--quiet``.
 
     Args:
         description: shown by ``--help``.
@@ -64,13 +74,15 @@ def make_parser(description: str | None) -> Parser:
         help=f"a private index beside densezoo's, or {PRIVATE}",
     )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser.forms.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.forms.add_argument("--quiet", action="store_true", help="print nothing; the exit status says how it went")
     return parser
 
 
 def add_run_options(to: argparse.ArgumentParser) -> None:
     """Add the options of every command that runs a config."""
     to.add_argument("--data-root", type=Path, help="folder or tar of the dataset")
-    to.add_argument("--workers", type=count, help=WORKERS)
+    to.add_argument("--workers", type=values.count, help=WORKERS)
     to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU if there is one)")
     to.add_argument("--launcher", choices=LAUNCHERS, help="what started several processes (default: recognised)")
     to.add_argument("--local-rank", type=int, help=argparse.SUPPRESS)  # passed by old versions of torch's launcher
@@ -81,7 +93,7 @@ def _add_cfg_options(to: argparse.ArgumentParser) -> None:
     to.add_argument(
         "--cfg-options",
         nargs="+",
-        type=key_value,
+        type=values.key_value,
         action=KeyValues,
         metavar="KEY=VALUE",
         help="override fields of the config",
@@ -90,7 +102,9 @@ def _add_cfg_options(to: argparse.ArgumentParser) -> None:
 
 def add_evaluation_options(to: argparse.ArgumentParser) -> None:
     """Add the options of every command that measures."""
-    to.add_argument("--batch-size", type=positive, default=64, help="images a step and process (default: %(default)s)")
+    to.add_argument(
+        "--batch-size", type=values.positive, default=64, help="images a step and process (default: %(default)s)"
+    )
     to.add_argument("--out", type=Path, default=RESULTS, help="folder of results (default: %(default)s)")
     add_backend_options(to)
     to.add_argument("--tta", help="sum the logits of several views of each image: flip, ten-crop, multi-size")
@@ -112,14 +126,21 @@ def add_model(to: argparse.ArgumentParser) -> None:
     )
 
 
-def add_prediction_options(to: argparse.ArgumentParser) -> None:
+def add_images(to: argparse.ArgumentParser) -> None:
+    """Add the pictures of every command that runs a network on them."""
+    to.add_argument(
+        "images", nargs="+", metavar="IMAGE", help="file, folder, tar, quoted pattern, URL; -: standard input"
+    )
+    to.add_argument("--skip-unreadable", action="store_true", help="name pictures that can't be read, and go on")
+
+
+def add_network_options(to: argparse.ArgumentParser) -> None:
     """Add the options of every command that runs a network on pictures."""
     to.add_argument("--protocol", help="how pictures are prepared: a name, or a YAML file (default: the weights' own)")
     add_protocol_changes(to)
-    add_class_names(to)
-    to.add_argument("--batch-size", type=positive, default=64, help="pictures a step (default: %(default)s)")
+    to.add_argument("--batch-size", type=values.positive, default=64, help="pictures a step (default: %(default)s)")
     add_backend_options(to)
-    to.add_argument("--workers", type=count, help=WORKERS)
+    to.add_argument("--workers", type=values.count, help=WORKERS)
     to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU if there is one)")
     _add_cfg_options(to)
 
@@ -134,6 +155,18 @@ def add_class_names(to: argparse.ArgumentParser) -> None:
 def add_theme(to: argparse.ArgumentParser) -> None:
     """Add the option of every command that draws a diagram."""
     to.add_argument("--theme", choices=THEMES, default="light", help="of the diagram (default: %(default)s)")
+
+
+def add_diagram(to: argparse.ArgumentParser, default: str) -> None:
+    """Add the options of every command that writes one diagram.
+
+    Args:
+        default: name of the file.
+    """
+    to.add_argument(
+        "--out", "-o", type=Path, metavar="FILE", default=Path(default), help=f"{', '.join(PLOT)} (default: {default})"
+    )
+    add_theme(to)
 
 
 def split_model(model: str, rest: Sequence[str]) -> tuple[str, str | None, Sequence[str]]:
@@ -170,10 +203,12 @@ def find_weights(given: Path) -> tuple[Path, str | None]:
 
 def add_protocol_changes(to: argparse.ArgumentParser) -> None:
     """Add the options that change fields of the protocol, in the words of timm's scripts."""
-    to.add_argument("--mean", type=numbers, metavar="M[,M,M]", help="own mean a channel, of pixels in 0 to 1")
-    to.add_argument("--std", type=numbers, metavar="S[,S,S]", help="own deviation a channel, the same")
-    to.add_argument("--img-size", type=positive, metavar="PIXELS", help="own side of the square the network gets")
-    to.add_argument("--in-chans", type=positive, metavar="N", help="3: RGB; 1: grey (with --mean and --std)")
+    to.add_argument("--mean", type=values.numbers, metavar="M[,M,M]", help="own mean a channel, of pixels in 0 to 1")
+    to.add_argument("--std", type=values.numbers, metavar="S[,S,S]", help="own deviation a channel, the same")
+    to.add_argument(
+        "--img-size", type=values.positive, metavar="PIXELS", help="own side of the square the network gets"
+    )
+    to.add_argument("--in-chans", type=values.positive, metavar="N", help="3: RGB; 1: grey (with --mean and --std)")
 
 
 def protocol_changes(args: argparse.Namespace) -> Changes:
@@ -218,7 +253,7 @@ def add_sweep_options(to: argparse.ArgumentParser) -> None:
         default="work_dirs/pixels",
         help="folder that keeps decoded pixels: 7.5 GB for ImageNet at 224; delete it when done (default: %(default)s)",
     )
-    to.add_argument("--workers", type=count, help=WORKERS)
+    to.add_argument("--workers", type=values.count, help=WORKERS)
     to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU if there is one)")
     to.add_argument("--ray", metavar="ADDRESS", help="of a Ray cluster to share the models out to: auto, HOST:6379")
 
@@ -233,54 +268,6 @@ class KeyValues(argparse.Action):
         from mmengine.config import DictAction
 
         DictAction(self.option_strings, self.dest)(parser, namespace, values, option)
-
-
-def count(text: str) -> int:
-    """A whole number of 0 or more.
-
-    Raises:
-        ArgumentTypeError: the text is none.
-    """
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 0 or more")
-    return int(text)
-
-
-def positive(text: str) -> int:
-    """A whole number of 1 or more.
-
-    Raises:
-        ArgumentTypeError: the text is none.
-    """
-    if count(text) == 0:
-        raise argparse.ArgumentTypeError("0 is too few; expected 1 or more")
-    return int(text)
-
-
-def numbers(text: str) -> tuple[float, ...]:
-    """Numbers with commas between them.
-
-    Raises:
-        ArgumentTypeError: one is none, or not finite.
-    """
-    try:
-        found = tuple(float(number) for number in text.split(","))
-    except ValueError:
-        found = ()
-    if not found or not all(math.isfinite(number) for number in found):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number or numbers with commas, such as 0.485,0.456,0.406")
-    return found
-
-
-def key_value(text: str) -> str:
-    """The text itself, which `KeyValues` then splits.
-
-    Raises:
-        ArgumentTypeError: it has no "=".
-    """
-    if not text.partition("=")[1]:
-        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE, such as model.drop_rate=0.1")
-    return text
 
 
 def _names(text: str) -> list[str]:
@@ -327,7 +314,8 @@ def run(
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminate)
     try:
-        return command(arguments) or 0
+        with _silence() if arguments.quiet else contextlib.nullcontext():
+            return command(arguments) or 0
     except DensezooError as error:
         if arguments.debug:
             raise
@@ -339,6 +327,13 @@ def run(
         print(": ".join(filter(None, ["interrupted", str(interruption)])), file=sys.stderr)
         return 128 + (signal.SIGTERM if isinstance(interruption, Terminated) else signal.SIGINT)
     return 0
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """What is printed on stdout goes nowhere."""
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
+        yield
 
 
 class Terminated(KeyboardInterrupt):

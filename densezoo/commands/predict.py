@@ -16,15 +16,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from densezoo.commands import options
+from densezoo.commands import options, values
 from densezoo.errors import ConfigError
 from densezoo.files import PREDICTIONS, written_as
 from densezoo.types import Prediction
 
 if TYPE_CHECKING:
     from densezoo.data.images import ImageSet
+    from densezoo.data.loading import OnError
 
-SKIPPED = 3  # exit status: some pictures can't be read
 FORMATS = ("table", "json", "csv", "dict")
 #: Options that are arguments of the same name of `densezoo.Classifier`.
 OPTIONS = ("protocol", "class_names", "device", "backend", "precision", "batch_size", "workers")
@@ -34,18 +34,14 @@ def make_parser() -> ArgumentParser:
     """The parser of the command's options."""
     parser = options.make_parser(__doc__)
     options.add_model(parser)
-    parser.add_argument(
-        "images", nargs="+", metavar="IMAGE", help="file, folder, tar, quoted pattern, URL; -: standard input"
-    )
-    parser.add_argument("--topk", type=options.positive, default=5, help="answers a picture (default: %(default)s)")
-    how = parser.add_mutually_exclusive_group()
-    how.add_argument("--format", choices=FORMATS, default="table", help="dict: {151: 'Chihuahua'} a picture")
-    for name in ("json", "csv"):
-        how.add_argument(f"--{name}", dest="format", action="store_const", const=name, help=f"--format {name}")
+    options.add_images(parser)
+    parser.add_argument("--topk", type=values.positive, default=5, help="answers a picture (default: %(default)s)")
+    parser.forms.add_argument("--format", choices=FORMATS, default="table", help="dict: {151: 'Chihuahua'} a picture")
+    parser.forms.add_argument("--csv", dest="format", action="store_const", const="csv", help="--format csv")
     parser.add_argument("--parquet", type=Path, metavar="FILE.parquet", help="write a row an answer there, too")
     parser.add_argument("--draw", type=Path, metavar="FOLDER", help="write each picture with its label there (or FILE)")
-    parser.add_argument("--skip-unreadable", action="store_true", help="name pictures that can't be read, and go on")
-    options.add_prediction_options(parser)
+    options.add_class_names(parser)
+    options.add_network_options(parser)
     return parser
 
 
@@ -69,7 +65,7 @@ def run(args: Namespace) -> int:
     )
     from densezoo.results import predicted
 
-    on_error = "skip" if args.skip_unreadable else "stop"
+    on_error: OnError = "skip" if args.skip_unreadable else "stop"
     predictions: Iterable[Prediction] = classifier.predict(images, topk=args.topk, on_error=on_error)
     skipped: list[str] = []
     predictions = _noted(predictions, skipped)
@@ -78,14 +74,15 @@ def run(args: Namespace) -> int:
     if args.draw:
         predictions = _drawn(predictions, images, args.draw)
     forms = {"json": predicted.as_json, "csv": predicted.as_csv, "dict": predicted.as_dicts}
-    if args.format == "table":
+    form = "json" if args.json else args.format
+    if form == "table":
         unicode = (sys.stdout.encoding or "").lower().startswith("utf")
         lines = predicted.table(predictions, lambda: classifier.facts, unicode)
     else:
-        lines = forms[args.format](predictions, lambda: classifier.facts)
+        lines = forms[form](predictions, lambda: classifier.facts)
     for line in lines:
         print(line, flush=True)
-    return SKIPPED if skipped else 0
+    return options.SKIPPED if skipped else 0
 
 
 def _noted(predictions: Iterable[Prediction], skipped: list[str]) -> Iterator[Prediction]:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from densezoo import api
 from densezoo.commands import options
+from densezoo.commands.output import answer
 
 
 def make_parser() -> ArgumentParser:
@@ -25,7 +26,8 @@ def make_parser() -> ArgumentParser:
 def run(args: Namespace) -> None:
     """Print what is known of the model, folded to the width of the terminal where there is one."""
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    print(api.describe_model(args.name, width))
+    text = api.describe_model(args.name, width)
+    answer(args, text, api.get_spec(text.partition("\n")[0]))  # it begins with the name that was meant
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from densezoo.api.starts import INTRODUCTION
 from densezoo.commands import options
+from densezoo.commands.output import answer
 from densezoo.protocols import get_protocol
 from densezoo.protocols.own import MARK
 from densezoo.protocols.text import protocol_text
@@ -27,7 +28,8 @@ def run(args: Namespace) -> None:
     """Print the protocol."""
     protocol = get_protocol(args.name)
     base, mark, _ = protocol.name.partition(MARK)
-    print(protocol_text(protocol, base if mark else f"my_{base}", INTRODUCTION), end="")
+    text = protocol_text(protocol, base if mark else f"my_{base}", INTRODUCTION)
+    answer(args, text.removesuffix("\n"), protocol)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

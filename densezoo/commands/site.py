@@ -13,6 +13,7 @@ from pathlib import Path
 
 from densezoo import api
 from densezoo.commands import options
+from densezoo.commands.output import answer
 from densezoo.paths import RESULTS
 
 
@@ -28,7 +29,7 @@ def make_parser() -> ArgumentParser:
 def run(args: Namespace) -> None:
     """Write the site and print where its first page is."""
     page = api.make_site(args.folder, args.results)
-    print(f"written: {page}")
+    answer(args, f"written: {page}", {"written": page})
     if args.open:
         webbrowser.open(page.absolute().as_uri())
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from densezoo.api.names import check_names
 from densezoo.commands import options
+from densezoo.commands.output import answer, tell
 from densezoo.errors import EvaluationError
 
 
@@ -42,14 +43,16 @@ def run(args: Namespace) -> None:
         backend=args.backend,
         precision=args.precision,
     )
-    failed, number = [], 0
+    failed, outcomes, number = [], [], 0
     try:
         for number, outcome in enumerate(sweep(tasks, settings, args.ray), start=1):
-            print(f"[{number}/{len(tasks)}] {outcome}", flush=True)
+            tell(args, f"[{number}/{len(tasks)}] {outcome}")
+            outcomes.append(outcome)
             failed += [str(outcome.task)] if outcome.error is not None else []
     except KeyboardInterrupt as error:
         error.args = (f"{number} of {len(tasks)} are done; the same command goes on with the others",)
         raise
+    answer(args, "", outcomes)
     if failed:
         raise EvaluationError(f"{len(failed)} of {len(tasks)} failed; run the same again to retry: {'; '.join(failed)}")
 

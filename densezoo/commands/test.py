@@ -14,9 +14,10 @@ from pathlib import Path
 
 from densezoo import api
 from densezoo.commands import options
+from densezoo.commands.output import answer
 from densezoo.formats.names import formats_read
 from densezoo.results.agreement import check_expected
-from densezoo.results.store import storing
+from densezoo.results.store import result_path, storing
 
 #: Options that are arguments of the same name of `densezoo.evaluate_protocols`.
 OPTIONS = (
@@ -49,15 +50,16 @@ def run(args: Namespace) -> None:
         names=[args.protocol] if args.protocol else None,
         overrides=args.cfg_options,
         changes=options.protocol_changes(args),
-        show_progress=True,
+        show_progress=not args.quiet,
         **{**given, "model": args.model or model},
     )
     from densezoo.evaluation.distributed import is_main  # here, so that a misspelt name is refused without torch
 
     if is_main():
-        print(api.report(results))
-        for result in results:
-            print(f"  {storing(args.out, result)}")
+        lines = [api.report(results), *(f"  {storing(args.out, result)}" for result in results)]
+        answer(
+            args, "\n".join(lines), {"results": results, "stored": [result_path(args.out, each) for each in results]}
+        )
         if args.expect is not None:
             check_expected(results, args.expect, args.tolerance)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from densezoo import api
 from densezoo.api.names import check_names
 from densezoo.commands import options
+from densezoo.commands.output import answer
 from densezoo.training.logs import LOGS, check_logs
 
 
@@ -53,25 +54,28 @@ def run(args: Namespace) -> None:
         plan = api.plan_training(config, **common)
         from densezoo.training.plan_words import describe
 
-        return print(describe(plan, args.config.stem))
+        text = describe(plan, args.config.stem)
+        return answer(args, text, {"plan": text.splitlines()})
     checkpoint = api.train_config(
         config,
         work_dir=args.work_dir,
         resume=args.resume,
         overwrite=args.overwrite,
         logs=args.log,
-        show_progress=True,
+        show_progress=not args.quiet,
         **common,
     )
     if experiment is not None and experiment.train and experiment.train.label_table is not None:
-        return print(f"trained: {checkpoint}")  # of several labels an image there is no top-1
+        return answer(
+            args, f"trained: {checkpoint}", {"trained": checkpoint}
+        )  # of several labels an image there is no top-1
     finished = api.finish_training(config, checkpoint, **common)
     from densezoo.evaluation.distributed import is_main  # here, so that a misspelt name is refused without torch
 
     if is_main():
-        print(api.report([finished.result]))
         left = {"trained": checkpoint, "result": finished.stored, "curves": finished.curves, "card": finished.card}
-        print("\n".join(f"{name}: {path}" for name, path in left.items() if path))
+        lines = [api.report([finished.result]), *(f"{name}: {path}" for name, path in left.items() if path)]
+        answer(args, "\n".join(lines), {**left, "measured": finished.result})
     return None
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from densezoo import api
 from densezoo.commands import options
+from densezoo.commands.output import answer
 from densezoo.paths import cache_folder
 
 
@@ -23,12 +24,11 @@ def make_parser() -> ArgumentParser:
 def run(args: Namespace) -> None:
     """Check the cache; print for each file what it was held against."""
     folder, checked = cache_folder() / "weights", api.verify_weights()
-    if not checked:
-        print(f"there is nothing to verify: no file of weights in {folder}; densezoo fetch_weights NAME fetches one")
-        return
-    for path, against in checked.items():
-        print(f"{path.relative_to(folder)}: {against}")
-    print(f"{len(checked)} file{'s' if len(checked) > 1 else ''} checked, and nothing is wrong")
+    files = {str(path.relative_to(folder)): against for path, against in checked.items()}
+    lines = [f"{path}: {against}" for path, against in files.items()]
+    lines.append(f"{len(files)} file{'s' if len(files) > 1 else ''} checked, and nothing is wrong")
+    nothing = f"there is nothing to verify: no file of weights in {folder}; densezoo fetch_weights NAME fetches one"
+    answer(args, "\n".join(lines) if files else nothing, {"folder": folder, "files": files})
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -115,6 +116,21 @@ def resized(image: Decoded, protocol: Protocol) -> Array | Strip:
             return Strip(image, size, protocol.resize_backend, protocol.interpolation)
         image = RESIZERS[protocol.resize_backend](image, size, protocol.interpolation)
     return np.asarray(image)
+
+
+def as_picture(pixels: Tensor, protocol: Protocol) -> NDArray[np.uint8]:
+    """What a network gets, before it is normalised, as a picture: uint8 (H, W, 3) in RGB, or (H, W).
+
+    Args:
+        pixels: (C, H, W) of `to_pixels`.
+        protocol: that they are under.
+    """
+    planes = pixels.numpy()
+    if protocol.channel_order == "BGR":
+        planes = planes[::-1]
+    if planes.dtype != np.uint8:
+        planes = (planes * (255 / protocol.value_range)).round().clip(0, 255)
+    return np.ascontiguousarray(planes[0] if len(planes) == 1 else planes.transpose(1, 2, 0), np.uint8)
 
 
 def crop_planes(

@@ -15,28 +15,38 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
-from densezoo.errors import EvaluationError
+from densezoo.errors import DensezooError, EvaluationError
 
 _held_here: dict[str, bytes] = {}  # {real path: owner}; opening and closing a locked file again would free its lock
 
 
+_MEASURES = "measures the same model under the same protocol into the same folder"
+
+
 @contextmanager
-def run_lock(path: Path) -> Iterator[None]:
+def run_lock(
+    path: Path, does: str = _MEASURES, option: str = "--out", error: type[DensezooError] = EvaluationError
+) -> Iterator[None]:
     """Hold a lock until the block ends; the system frees it in any case when the process ends.
 
     Args:
         path: the file to lock; it is made, and removed at the end.
+        does: what a process does that holds it.
+        option: that chooses another folder.
+        error: what is raised.
 
     Raises:
-        EvaluationError: another process holds it (names it), or the file can't be written.
+        EvaluationError, or ``error``: another process holds it (names it), or the file can't be written.
     """
     name = os.path.realpath(path)
-    if name in _held_here:
-        raise EvaluationError(_held(path, _held_here[name]))
     try:
+        if name in _held_here:
+            raise _Held(_held_here[name])
         handle = _locked(path)
-    except OSError as error:
-        raise EvaluationError(f"{path}: can't be written ({error.strerror}); choose another --out") from None
+    except _Held as held:
+        raise error(f"{path}: held by {held}, which {does}; wait for it, end it, or choose another {option}") from None
+    except OSError as reason:
+        raise error(f"{path}: can't be written ({reason.strerror}); choose another {option}") from None
     now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
     owner = _held_here[name] = json.dumps({"pid": os.getpid(), "host": platform.node(), "since": now}).encode()
     try:
@@ -60,7 +70,7 @@ def _locked(path: Path) -> int:
             content = os.pread(handle, 1000, 0)
             os.close(handle)
             if isinstance(error, (BlockingIOError, PermissionError)):
-                raise EvaluationError(_held(path, content)) from None
+                raise _Held(content) from None
             raise
         if _is_at(handle, path):
             return handle
@@ -74,13 +84,16 @@ def _is_at(handle: int, path: Path) -> bool:
         return False
 
 
-def _held(path: Path, content: bytes) -> str:
-    try:
-        owner = json.loads(content)
-        holder = f"process {owner['pid']} on {owner['host']} since {owner['since']} UTC"
-    except (ValueError, KeyError, TypeError):  # the file is locked but not written yet
-        holder = "another process"
-    return (
-        f"{path}: held by {holder}, which measures the same model under the same protocol into the same folder; "
-        "wait for it, end it, or choose another --out"
-    )
+class _Held(Exception):
+    """Raised when another run holds the lock; as a text it is who.
+
+    Args:
+        content: of the locked file.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        try:
+            owner = json.loads(content)
+            super().__init__(f"process {owner['pid']} on {owner['host']} since {owner['since']} UTC")
+        except (ValueError, KeyError, TypeError):  # the file is locked but not written yet
+            super().__init__("another process")

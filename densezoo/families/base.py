@@ -13,6 +13,7 @@ from densezoo.types import Architecture, Checkpoint, Computation, Freedom, KeyMa
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from densezoo.families.feature_maps import StageMaps
     from densezoo.families.naming import Naming
     from densezoo.families.systems import System
 
@@ -105,12 +106,14 @@ class Parts(Generic[A]):
     named_networks: Part[Callable[[Checkpoint], tuple[NamedNetwork, ...]]] = Part(
         "timm", "named_networks", lambda checkpoint: checkpoint.described
     )
+    #: Architecture, which the family's row for timm can express -> (timm's name of it, arguments that name lacks).
+    timm_model: Part[Callable[[A], tuple[str, Mapping[str, object]]]] = Part("timm", "timm_model")
     #: {name: what the system can express of the family's networks, and how it builds, runs and writes them};
     #: ``densezoo``, whose module is `network`, can express all of them.
     systems: Part[Mapping[str, System[A]]] = Part("capabilities", "SYSTEMS")
     #: (any system's network with canonical names, its architecture) -> a module: images -> the feature maps of every
     #: stage, a list of (N, C, H, W). The network's modules become the new module's.
-    feature_maps: Part[Callable[[nn.Module, A], nn.Module]] = Part("features", "FeatureMaps")
+    feature_maps: Part[Callable[[nn.Module, A], StageMaps]] = Part("features", "FeatureMaps")
     #: (any system's network with canonical names, classes) -> the network with a fresh classifier of as many rows.
     with_fresh_classifier: Part[Callable[[nn.Module, int], nn.Module]] = Part("features", "with_fresh_classifier")
     #: The family's own fields in ``--where`` and listings: {name: (what it is, architecture -> value)}.

@@ -1,10 +1,10 @@
 """How strongly each layer of a block reads each earlier one: figure 5 of the paper, of any network with dense blocks.
 
 "The color of pixel (s, l) encodes the average L1 norm (normalized by number of input feature-maps) of the weights
-connecting convolutional layer s to l within a dense block" (https://arxiv.org/abs/1608.06993, figure 5). Here that is the
-sum of the absolute weights of l's convolution that take maps of s, over the number of its filters and of the maps of s.
-The paper's colours go from 0 to 1; it doesn't say of what. Here 1 is the largest value of each column, that is of each
-reading layer, since convolutions of 1x1 and of 3x3 can't be compared otherwise.
+connecting convolutional layer s to l within a dense block" (https://arxiv.org/abs/1608.06993, figure 5). Here that is
+the sum of the absolute weights of l's convolution that take maps of s, over the number of its filters and of the maps
+of s. The paper's colours go from 0 to 1, and it doesn't say of what. Here 1 is the largest value of each column, that
+is of each reading layer, since convolutions of 1x1 and of 3x3 can't be compared otherwise.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def draw_feature_reuse(path: Path, blocks: Sequence[Reuse], title: str, theme: s
         raise ConfigError(f"{title}: expected a network with dense blocks, found none")
     columns = 2 if len(blocks) == 4 else min(len(blocks), 3)
     rows = -(-len(blocks) // columns)
-    with drawing(1.0 + rows * (7.3 / columns + 0.45), theme) as (figure, colours):
+    with drawing(0.95 + rows * (6.9 / columns + 0.3), theme) as (figure, colours):
         grid = figure.subplots(rows, columns, squeeze=False).ravel()
         for number, (axes, block) in enumerate(zip(grid, blocks), 1):
             drawn = axes.imshow(block.of_largest(), cmap=colours.heat, vmin=0, vmax=1, interpolation="nearest")

@@ -76,7 +76,9 @@ def drawing(height: float, theme: str = "light", width: float = WIDTH) -> Iterat
     text = ("text.color", "axes.labelcolor", "axes.titlecolor", "xtick.labelcolor", "ytick.labelcolor")
     ground = ("figure.facecolor", "axes.facecolor", "legend.facecolor", "savefig.facecolor")
     faint = ("axes.edgecolor", "xtick.color", "ytick.color", "grid.color", "legend.edgecolor")
-    looks = {name: colour for names, colour in ((text, colours.text), (ground, colours.background)) for name in names}
+    looks: dict[Any, Any] = {
+        name: colour for names, colour in ((text, colours.text), (ground, colours.background)) for name in names
+    }
     looks |= dict.fromkeys(faint, colours.faint) | {"axes.axisbelow": True, "grid.alpha": 0.35, "font.size": 9.5}
     with rc_context(looks):
         yield Figure(figsize=(width, height), layout="constrained"), colours

@@ -6,7 +6,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from densezoo.types import EvalResult, ModelSpec, ReportedResult
+import yaml
+
+from densezoo.families import family_of
+from densezoo.types import Architecture, EvalResult, ModelSpec, ReportedResult
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult as HubResult
@@ -114,3 +117,49 @@ def _entry(
 def _dataset(name: str) -> tuple[str, str]:
     """(the hub's name of a dataset, its title)."""
     return _DATASETS.get(name.rstrip("+"), (name.rstrip("+"),) * 2)
+
+
+def shared_card(
+    name: str, arch: Architecture, protocol: str, licence: str | None, results: Sequence[EvalResult]
+) -> str:
+    """The card of weights that a user shares, with the measured figures as its model-index.
+
+    Args:
+        name: of the network.
+        arch: of the network.
+        protocol: the name of its protocol.
+        licence: of the weights; None: the owner names none.
+        results: measured of this file.
+    """
+    family = family_of(arch)
+    entries = [
+        _entry(result.dataset, result.protocol_label, metric, figure, {"images": result.num_samples})
+        for result in results
+        for metric, figure in {TOP1: result.top1, TOP5: result.top5}.items()
+    ]
+    card = f"# {name}\n\n{family.summary(arch)}\n\nPictures are prepared under densezoo's protocol `{protocol}`.\n\n"
+    card += "```python\nimport densezoo\n\n"
+    card += f'network, report = densezoo.load_from_hub("OWNER/{name}")\n'
+    card += (
+        f'batch = densezoo.get_protocol("{protocol}")("image.png")[None]\n```\n\n```bibtex\n{family.citation}\n```\n'
+    )
+    datasets = {_dataset(result.dataset)[0] for result in results}
+    return _with_metadata(card, name, family.name, licence, datasets, entries)
+
+
+def eval_results(results: Sequence[EvalResult]) -> str:
+    """The hub's ``.eval_results/*.yaml``: the top-1 of each result, with the protocol in its notes.
+
+    Args:
+        results: measured of one file.
+    """
+    rows = [
+        {
+            "dataset": {"id": _dataset(result.dataset)[0], "task_id": "image-classification"},
+            "value": result.top1,
+            "date": result.date,
+            "notes": f"top-1 in percent of {result.num_samples:,} images under densezoo's {result.protocol_label}",
+        }
+        for result in results
+    ]
+    return yaml.safe_dump(rows, sort_keys=False)

@@ -53,18 +53,11 @@ def pixels(photograph: bytes, name: str) -> Image.Image:
         photograph: an image file.
         name: of the protocol.
     """
-    import numpy as np  # these three are not needed to see that a picture is up to date
-
-    from densezoo.data.decoding import decode
-    from densezoo.data.preprocess import to_pixels
+    from densezoo.data.decoding import decode  # these are not needed to see that a picture is up to date
+    from densezoo.data.preprocess import as_picture, to_pixels
 
     protocol = PROTOCOLS[name]
-    planes = to_pixels(decode(photograph, protocol, "the photograph"), protocol).numpy()
-    if protocol.channel_order == "BGR":
-        planes = planes[::-1]
-    if planes.dtype != np.uint8:
-        planes = (planes * (255 / protocol.value_range)).round().clip(0, 255).astype(np.uint8)
-    return Image.fromarray(np.ascontiguousarray(planes.transpose(1, 2, 0)))
+    return Image.fromarray(as_picture(to_pixels(decode(photograph, protocol, "the photograph"), protocol), protocol))
 
 
 def draw_comparison(corner: tuple[int, int], photograph: bytes, facts: Facts) -> Image.Image:

@@ -37,7 +37,8 @@ def reliability_diagram(
         if bins:
             images, confidence, accuracy = (np.array(column) for column in zip(*bins))
             blue = colours.series[0]
-            axes.vlines(100 * confidence, 100 * confidence, 100 * accuracy, color=colours.series[1], linewidth=2)
+            gaps = {"color": colours.series[1], "linewidth": 2, "label": "difference"}
+            axes.vlines(100 * confidence, 100 * confidence, 100 * accuracy, **gaps)
             axes.plot(100 * confidence, 100 * accuracy, "o-", color=blue, label="measured", markersize=5)
             shares.bar(100 * confidence, 100 * images / images.sum(), width=5, color=colours.faint)
         words = "" if error is None else f"\nexpected calibration error {error:.2f} %"
@@ -75,7 +76,7 @@ def confusion_matrix(
     size = len(chosen)
     with drawing(1.9 + 6.1 * max(size, 8) / SHOWN_CLASSES * (1.35 if size < 14 else 1), theme) as (figure, colours):
         axes = figure.add_subplot()
-        drawn = axes.imshow(shares, cmap=colours.heat, vmin=0, vmax=100, aspect="auto")
+        drawn = axes.imshow(np.where(shares > 0, shares, np.nan), cmap=colours.heat, vmin=0, vmax=100, aspect="auto")
         _write_counts(axes, table[np.ix_(chosen, chosen)], shares, colours)
         shown = [_short(names[label]) for label in chosen]
         long = max(map(len, shown)) > 3

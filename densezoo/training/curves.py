@@ -5,15 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from densezoo.errors import DensezooError, MissingDependencyError, TrainingError
-from densezoo.files import replacing
+from densezoo.errors import TrainingError
+from densezoo.results.figures import Axes, Figure, Theme, drawing, write_figure
 from densezoo.training.events import Epoch
 from densezoo.training.logs import CURVES, JSON_LINES, Record, read_records
 
 SHOWN_STEPS = 2_000  # dots of single steps, at most
-TRAINING, TEST, BEST, RATE = "tab:blue", "tab:orange", "tab:red", "tab:green"
+TRAINING, TEST, RATE, BEST = 0, 1, 2, 3  # places in a theme's series of colours
 #: Fields of an epoch's record that no evaluation measured.
 NO_MEASURES = {"event", *(field.name for field in dataclasses.fields(Epoch))}
 
@@ -27,85 +26,91 @@ def draw_curves(folder: Path, title: str) -> Path:
 
     Raises:
         MissingDependencyError: no matplotlib.
-        TrainingError: no epoch is logged; the picture can't be written.
+        TrainingError: no epoch is logged.
+        ResultError: the picture can't be written.
     """
     path, figure = folder / CURVES, make_figure(read_records(folder / JSON_LINES), title)
     if figure is None:
         raise TrainingError(f"{folder / JSON_LINES}: expected at least one epoch to draw, found none")
-
-    def unwritable(reason: str) -> DensezooError:
-        return TrainingError(f"{path}: the curves can't be written ({reason})")
-
-    with replacing(path, unwritable) as hidden:
-        figure.savefig(hidden, format="png", dpi=100)
+    write_figure(path, figure)
     return path
 
 
-def make_figure(records: Sequence[Record], title: str) -> Any:
-    """The picture as matplotlib's figure, 800 pixels wide as a README shows it; None: no epoch is among the records.
+def make_figure(records: Sequence[Record], title: str, theme: str = "light") -> Figure:
+    """The picture as matplotlib's figure, as wide as a README shows it; None: no epoch is among the records.
 
     Args:
         records: of JSON lines.
         title: of the picture.
+        theme: of `densezoo.results.figures.THEMES`.
 
     Raises:
         MissingDependencyError: no matplotlib.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingDependencyError("drawing curves", "matplotlib", "plots") from None
     epochs = [record for record in records if record["event"] == "epoch"]
     steps = [record for record in records if record["event"] == "step"]
     if not epochs:
         return None
     an_epoch = epochs[0]["step"] / epochs[0]["epoch"]  # steps
-    figure = Figure(figsize=(8, 6.6), layout="constrained")
-    loss, accuracy, rate = figure.subplots(3, sharex=True, height_ratios=[3, 3, 1.4])
-    _draw_loss(loss, steps[:: -(-len(steps) // SHOWN_STEPS) or 1], epochs, an_epoch)
-    _draw_accuracy(accuracy, epochs)
-    rate.plot([step["step"] / an_epoch for step in steps], [step["lr"] for step in steps], color=RATE)
-    rate.set(ylabel="learning rate", xlabel="epoch", ylim=(0, None), xlim=(0, 1.01 * epochs[-1]["epoch"]))
-    figure.suptitle(title)
-    for axes in (loss, accuracy, rate):
-        axes.grid(alpha=0.3)
+    with drawing(6.6, theme) as (figure, colours):
+        loss, accuracy, rate = figure.subplots(3, sharex=True, height_ratios=[3, 3, 1.4])
+        _draw_loss(loss, steps[:: -(-len(steps) // SHOWN_STEPS) or 1], epochs, an_epoch, colours)
+        _draw_accuracy(accuracy, epochs, colours)
+        positions = [step["step"] / an_epoch for step in steps]
+        rate.plot(positions, [step["lr"] for step in steps], color=colours.series[RATE])
+        rate.set(ylabel="learning rate", xlabel="epoch", ylim=(0, None), xlim=(0, 1.01 * epochs[-1]["epoch"]))
+        figure.suptitle(title)
+        for axes in (loss, accuracy, rate):
+            axes.grid()
     return figure
 
 
-def _draw_loss(axes: Any, steps: Sequence[Record], epochs: Sequence[Record], an_epoch: float) -> None:
+def _draw_loss(axes: Axes, steps: Sequence[Record], epochs: Sequence[Record], an_epoch: float, colours: Theme) -> None:
     """Dots of single steps, over them a line through the means of the epochs.
 
     Args:
         axes: matplotlib's.
         steps, epochs: records.
         an_epoch: steps of an epoch.
+        colours: of the picture.
     """
     positions = [step["step"] / an_epoch for step in steps]
     losses = [step["loss"] for step in steps]
-    axes.plot(positions, losses, ".", markersize=2, color=TRAINING, alpha=0.25, label="training, single steps")
-    axes.plot(*_series(epochs, "train_loss"), _style(epochs), color=TRAINING, label="training")
+    axes.plot(
+        positions, losses, ".", markersize=2, color=colours.series[TRAINING], alpha=0.25, label="training, single steps"
+    )
+    axes.plot(*_series(epochs, "train_loss"), _style(epochs), color=colours.series[TRAINING], label="training")
     if (measured := _series(epochs, "loss"))[0]:
-        axes.plot(*measured, _style(epochs), color=TEST, label="test")
+        axes.plot(*measured, _style(epochs), color=colours.series[TEST], label="test")
     axes.set(ylabel="loss", yscale="log")
     axes.legend()
 
 
-def _draw_accuracy(axes: Any, epochs: Sequence[Record]) -> None:
+def _draw_accuracy(axes: Axes, epochs: Sequence[Record], colours: Theme) -> None:
     """The first measure of the evaluations, its best marked; of top-1 the training images' beside it.
 
     Args:
         axes: matplotlib's.
         epochs: records.
+        colours: of the picture.
     """
     measures = [name for epoch in epochs for name in epoch if name not in NO_MEASURES]
     name = measures[0] if measures else "top1"
     if name == "top1" and (trained := _series(epochs, "train_top1"))[0]:
-        axes.plot(*trained, _style(epochs), color=TRAINING, label="training")
+        axes.plot(*trained, _style(epochs), color=colours.series[TRAINING], label="training")
     if (measured := _series(epochs, name))[0]:
-        axes.plot(*measured, _style(epochs), color=TEST, label="test")
+        axes.plot(*measured, _style(epochs), color=colours.series[TEST], label="test")
         best, epoch = max(zip(measured[1], measured[0]), key=lambda pair: (pair[0], -pair[1]))
         text = f"best: {best:.2f} %" if name == "top1" else f"best: {best:.4g}"
-        axes.plot(epoch, best, "o", markersize=9, markerfacecolor="none", color=BEST, label=f"{text}, epoch {epoch}")
+        axes.plot(
+            epoch,
+            best,
+            "o",
+            markersize=9,
+            markerfacecolor="none",
+            color=colours.series[BEST],
+            label=f"{text}, epoch {epoch}",
+        )
     axes.set(ylabel="top-1, %" if name == "top1" else name)
     if axes.lines:
         axes.legend(loc="lower right")

@@ -181,7 +181,7 @@ def make_plan(run: Run, images: Images, seconds: float = 10.0) -> TrainingPlan:
         flops(count_operations(computation, height), "torchvision"),
         memory,
         processes,
-        _measure(run, learner, min(part, max(FEW, int(SECONDS_A_STEP * FEW / a_step))), images.found, seconds)
+        _measure(run, learner, min(part, max(FEW, int(SECONDS_A_STEP * FEW / a_step))), images.found, seconds, a_step)
         if seconds
         else None,
     )
@@ -257,8 +257,10 @@ def _count(run: Run, learner: Learner, batch: Batch, part: int) -> tuple[Memory,
     return memory, seconds
 
 
-def _measure(run: Run, learner: Learner, number: int, found: bool, seconds: float) -> Speed:
+def _measure(run: Run, learner: Learner, number: int, found: bool, seconds: float, counted: float) -> Speed:
     """Time steps on one batch, an evaluation of it, and how it is read.
+
+    Where a step takes longer than SECONDS_A_STEP, the step in which tensors were counted is the one that is timed.
 
     Args:
         run: that is planned.
@@ -266,24 +268,28 @@ def _measure(run: Run, learner: Learner, number: int, found: bool, seconds: floa
         number: images of a step.
         found: whether the images are the dataset's.
         seconds: that the steps may take.
+        counted: seconds of the step of FEW images in which tensors were counted.
     """
     start = time.perf_counter()
     reading, batch = None, _batch(run.images, number)
     if found:
         _batch(run.images, READ)
         reading = (time.perf_counter() - start) / (number + READ)
-    _step(learner, batch)  # what is done once for a shape
-    steps, start = 0, time.perf_counter()
-    while steps == 0 or (steps < STEPS and time.perf_counter() - start < seconds):
-        _step(learner, batch)
-        steps += 1
-    training = (time.perf_counter() - start) / (steps * number)
+    if counted > SECONDS_A_STEP:
+        steps, timed, training = 1, FEW, counted / FEW
+    else:
+        _step(learner, batch)  # what is done once for a shape
+        steps, timed, start = 0, number, time.perf_counter()
+        while steps == 0 or (steps < STEPS and time.perf_counter() - start < seconds):
+            _step(learner, batch)
+            steps += 1
+        training = (time.perf_counter() - start) / (steps * number)
     network = learner.measured.eval()
     images = batch[0].to(learner.device)
     start = time.perf_counter()
     with torch.inference_mode():
         network(images).sum().item()
-    return Speed(steps, number, training, (time.perf_counter() - start) / number, reading)
+    return Speed(steps, timed, training, (time.perf_counter() - start) / number, reading)
 
 
 def _step(learner: Learner, batch: Batch) -> None:

@@ -48,6 +48,7 @@ EXPECTED: tuple[tuple[str, str, Callable[[Recipe], bool]], ...] = (
         "at least 1, a divisor of batch_size",
         lambda r: r.accumulate >= 1 and r.batch_size % r.accumulate == 0,
     ),
+    ("sync_bn", "False where memory is not 'none'", lambda r: not r.sync_bn or r.memory == "none"),
     ("clip_grad", "a norm above 0", lambda r: r.clip_grad is None or r.clip_grad > 0),
     ("ema", "a share from 0 to below 1", lambda r: r.ema is None or 0 <= r.ema < 1),
     ("evaluate_every", "at least 1", lambda r: r.evaluate_every >= 1),

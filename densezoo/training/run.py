@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from densezoo.errors import ConfigError
+from densezoo.backends.eager import keep_freed_memory
 from densezoo.evaluation import distributed
 from densezoo.families import family_of
 from densezoo.formats.detect import read_checkpoint
@@ -89,6 +89,8 @@ def train(run: Run, observers: Sequence[Observer], state: State | None = None) -
     progress = Progress() if state is None else Progress(**state.values["progress"])
     rank, processes = distributed.rank(), distributed.world_size()
     batches = Batches(images.images, run.recipe, progress.step, rank, processes)
+    if run.device == "cpu":
+        keep_freed_memory()
     with deterministic(run.device), distributed.processes_watched():
         learner = make_learner(run, batches.steps_per_epoch)
         torch.manual_seed(process_seed(run.recipe, rank))
@@ -139,8 +141,6 @@ def make_learner(run: Run, steps_per_epoch: int) -> Learner:
     recipe, device = run.recipe, torch.device(run.device)
     if device.type == "cuda" and device.index is None:
         device = torch.device("cuda", torch.cuda.current_device())
-    if recipe.sync_bn and recipe.memory != "none" and distributed.world_size() > 1:
-        raise ConfigError(f"train.sync_bn and train.memory={recipe.memory!r} exclude each other; leave one out")
     family_of(run.architecture).set_memory(run.network, recipe.memory)
     layout = torch.channels_last if recipe.channels_last else torch.preserve_format
     network = synchronised(run.network, device) if recipe.sync_bn and distributed.world_size() > 1 else run.network
@@ -166,5 +166,8 @@ def _measured(run: Run, network: nn.Module) -> Mapping[str, float]:
     device = next(network.parameters()).device
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         copied = copy.deepcopy(network)
+        if distributed.world_size() > 1:  # each process has statistics of its own batches; the main one's are kept
+            for tensor in copied.state_dict().values():
+                torch.distributed.broadcast(tensor, 0)
         family_of(run.architecture).set_memory(copied, "none")
         return run.evaluate(copied)

@@ -7,11 +7,16 @@ import dataclasses
 import logging
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from densezoo.data.split import FILE as SPLIT
 from densezoo.errors import TrainingError
+from densezoo.evaluation import distributed
+from densezoo.evaluation.run_lock import run_lock
 from densezoo.files import replaced_by
 from densezoo.training import logs
 from densezoo.training.state import BEST, State, last_state, state_files
@@ -22,7 +27,9 @@ _START = "[0-9]" * 8 + "_" + "[0-9]" * 6  # mmengine's name for a start: its dat
 _OLDER_LOGS = (f"{_START}.py", f"{_START}/{_START}*.log", f"{_START}/vis_data/*.json", f"{_START}/vis_data/config.py")
 _EPOCH, _LIKE_AN_EPOCH = re.compile(r"epoch_(\d+)\.pth"), re.compile(r"epoch_[0-9].*\.pth")  # the glob takes more
 _OLDER = ("epoch_[0-9]*.pth", "last_checkpoint")
+LOCK = ".lock"  # which a run holds
 UNCOMPARED = ("train.keep", "train.save_every")  # of a run's facts: they change nothing of what is trained
+SAID = ("threads", "device", "torch")  # of a run's facts: they change its rounding
 
 
 def check_free(folder: Path, name: str) -> None:
@@ -64,6 +71,29 @@ def check_folder(folder: Path) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise TrainingError(f"{folder}: expected a folder for logs and states, found a file; choose --work-dir")
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Make the folder of a run, and keep other runs out of it until the block ends.
+
+    If nothing has come to be in a folder that was made, it is removed then.
+
+    Args:
+        folder: of logs and states.
+
+    Raises:
+        TrainingError: another process trains there (names it), or the folder can't be made or written.
+    """
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    make_folder(folder)
+    try:
+        with run_lock(folder / LOCK, "trains in the same folder", "--work-dir", TrainingError):
+            yield
+    finally:
+        with contextlib.suppress(OSError):  # they hold files
+            for path in made:
+                path.rmdir()
 
 
 def remove_run(folder: Path, name: str) -> None:
@@ -125,16 +155,26 @@ def resumable(folder: Path, facts: Mapping[str, Any]) -> State | None:
         return None
     path, state = found
     for torn in [other for other in files.values() if other.name > path.name]:
-        logging.getLogger("densezoo").warning("warning: %s is torn or damaged: going on from %s", torn, path.name)
+        _warn(f"{torn} is torn or damaged: going on from {path.name}")
     former = state.values["run"]
-    changed = [name for name in facts if former.get(name) != facts[name] and name not in UNCOMPARED]
+    changed = [name for name in facts if former.get(name) != facts[name] and name not in (*UNCOMPARED, *SAID)]
     if changed:
         differing = [f"{name} {former.get(name)!r}, here {facts[name]!r}" for name in changed]
         raise TrainingError(
             f"{path}: is of another run: {'; '.join(differing)}. --resume goes on with the same one; give its config "
             "and options, or choose another --work-dir, or begin anew by --overwrite"
         )
+    rounded = [name for name in SAID if name in facts and former.get(name, facts[name]) != facts[name]]
+    if rounded:
+        differing = [f"{name} {former[name]}, here {facts[name]}" for name in rounded]
+        _warn(f"{path} is of {'; '.join(differing)}: what follows is the same to rounding, not to the bit")
     return state
+
+
+def _warn(text: str) -> None:
+    """Tell the user, once of all processes."""
+    if distributed.is_main():
+        logging.getLogger("densezoo").warning("warning: %s", text)
 
 
 def make_folder(folder: Path) -> None:
@@ -162,16 +202,18 @@ def remove_beginnings(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def run_facts(experiment: Experiment, processes: int, images: str) -> dict[str, Any]:
+def run_facts(experiment: Experiment, processes: int, images: str, device: str = "cpu") -> dict[str, Any]:
     """The facts that a run is started with, as JSON values: {"train.lr": 0.1, ..., "processes": 1}.
 
     Args:
         experiment: the config.
         processes: how many train together.
         images: the sha256 over the training images' ids and labels.
+        device: that computes.
     """
+    rounding = {"threads": torch.get_num_threads(), "device": device, "torch": str(torch.__version__)}
     described = dataclasses.asdict(dataclasses.replace(experiment, name="", path=""))
-    return {**dict(_flat(described)), "processes": processes, "images": images}
+    return {**dict(_flat(described)), "processes": processes, "images": images, **rounding}
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from densezoo.types.architecture import Architecture
 from densezoo.types.computation import Node
+from densezoo.types.shown import as_html, listed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -171,6 +172,24 @@ class ConversionReport:
     def exact(self) -> bool:
         """Whether every tensor of the network is there, in its shape, and nothing else is."""
         return not (self.missing or self.unexpected or self.mismatched)
+
+    def __repr__(self) -> str:
+        outcome = "exact" if self.exact else "not exact"
+        return f"<ConversionReport {self.source} names in a {self.format} file: {self.matched} tensors, {outcome}>"
+
+    def _repr_html_(self) -> str:
+        """What became of the tensors, for notebooks."""
+        rows = {
+            "architecture": listed(f"{key}={value}" for key, value in vars(self.architecture).items()),
+            "matched": f"{self.matched} tensors",
+            "dropped": listed(f"{count} ({kind})" for kind, count in self.dropped.items()),
+            "missing": listed(self.missing),
+            "unexpected": listed(self.unexpected),
+            "other shape": listed(self.mismatched),
+            "exact": "yes" if self.exact else "no",
+            "from elsewhere": listed(self.hints),
+        }
+        return as_html(f"{self.source} names in a {self.format} file", rows)
 
     def __str__(self) -> str:
         arch = self.architecture

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from densezoo.errors import MetafileError
 from densezoo.types.architecture import Architecture
+from densezoo.types.shown import as_html, listed, percent
 
 
 class Figure(float):
@@ -243,3 +244,26 @@ class ModelSpec:
         """The first top-1 of single views under the weights' own protocol, or else the first published result."""
         own = (r for r in self.reported if r.protocol == self.protocol and r.top1 is not None and r.tta is None)
         return next(own, self.reported[0] if self.reported else None)
+
+    def __repr__(self) -> str:
+        files = f"{len(self.weights)} file{'s' * (len(self.weights) != 1)} of weights"
+        return f"<ModelSpec {self.name}: {self.num_params:,} parameters, protocol {self.protocol}, {files}>"
+
+    def _repr_html_(self) -> str:
+        """What is known of it, for notebooks."""
+        best = self.headline
+        published = best and f"{percent(best.top1)} on {best.dataset} under {best.protocol}, by {best.published_by}"
+        rows = {
+            "architecture": self.arch,
+            "parameters": f"{self.num_params:,}",
+            "classes": self.architecture.num_classes,
+            "protocol": self.protocol,
+            "top-1, published": published,
+            "weights": listed(f"{each.framework} ({each.format})" for each in self.weights),
+            "published by": self.publisher,
+            "license": self.license,
+            "port of": self.port_of,
+            "paper": self.paper,
+            "also called": listed(self.aliases),
+        }
+        return as_html(self.name, rows)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from densezoo.types.shown import as_html
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -67,3 +69,10 @@ class Prediction:
         if not self.answers:
             raise ValueError(f"{self.image} has no answer: {self.error}")
         return self.answers[0]
+
+    def _repr_html_(self) -> str:
+        """The answers, for notebooks."""
+        if self.error is not None:
+            return as_html(self.image, {"error": self.error})
+        places = {f"{i}.": f"{100 * each.probability:.2f} %  {each.name}" for i, each in enumerate(self.answers, 1)}
+        return as_html(self.image, places)

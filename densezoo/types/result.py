@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from densezoo.types.shown import as_html, percent
+
 KnownBy = Literal["published-hash", "first-use-hash", "user"]
 
 #: Backends whose logits in float32 are PyTorch's but for rounding; `auto` takes one of them.
@@ -176,3 +178,24 @@ class EvalResult(RunFacts):
     coverage: Coverage | None = None
     loss: float | None = None
     calibration_error: float | None = None
+
+    def __repr__(self) -> str:
+        measured = f"top-1 {percent(self.top1)} of {self.num_samples:,} images"
+        return f"<EvalResult {self.model} on {self.dataset} under {self.protocol_label}: {measured}>"
+
+    def _repr_html_(self) -> str:
+        """What was measured, for notebooks."""
+        low, high = self.interval95
+        rows = {
+            "top-1": f"{percent(self.top1)} (95 % interval {low:.2f} to {high:.2f}), {self.correct1:,} images",
+            "top-5": percent(self.top5),
+            "images": f"{self.num_samples:,}",
+            "dataset": self.dataset,
+            "protocol": self.protocol_label,
+            "loss": None if self.loss is None else f"{self.loss:.4f} nats",
+            "calibration error": percent(self.calibration_error),
+            "computed by": f"{self.backend}, {self.precision}, {self.machine or self.device}",
+            "weights": f"sha256 {self.weights_sha256[:16]}...",
+            "date": self.date[:10],
+        }
+        return as_html(self.model, rows)

@@ -65,7 +65,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
 
 
 def _outside(document: str, target: str) -> Path | None:
-    """The file or folder of the repository that a relative link leads to, if it is outside docs/; None: another link."""
+    """The file or folder of the repository that a relative link leads to, if it is outside docs/; else None."""
     if ":" in target:
         return None
     path = (Path(document).parent / target).resolve()

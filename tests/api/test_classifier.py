@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,17 @@ import pytest
 import torch
 from digit_pictures import MODEL, digit_pictures
 from PIL import Image
-from small_run import CONFIG, small_run
+from small_run import small_run
 
 import densezoo
 from densezoo import api
 from densezoo.data.datasets import open_dataset
 from densezoo.data.layouts.given import named_images
-from densezoo.errors import ConfigError, ImageError, UnknownNameError
+from densezoo.errors import ConfigError, ImageError
 from densezoo.evaluation.predictions import read_predictions
 from densezoo.formats.safetensors import write_safetensors
+from densezoo.protocols import PROTOCOLS
+from densezoo.protocols.own import as_own
 
 
 @pytest.fixture(scope="module")
@@ -106,20 +109,19 @@ def test_a_file_alone_says_what_it_holds(tmp_path: Path) -> None:
     assert [a.label for a in found.answers] == [a.label for a in expected(tmp_path / "val/a/0.png").answers]
 
 
-def test_what_is_no_model(tmp_path: Path) -> None:
-    (tmp_path / "small.py").write_text(CONFIG)
-    network = densezoo.create_model(densezoo.get_spec(MODEL).architecture)
-    write_safetensors(tmp_path / "bare.safetensors", network.state_dict(), {})
-    mistakes: list[tuple[str | Path, str]] = [
-        ("densenet_bc_22_8.densezoo_digit", "did you mean"),
-        ("nowhere/a.pth", "nowhere/a.pth: there is no such checkpoint file, and no model of that name"),
-        (tmp_path / "small.py", "is a config; its checkpoint goes after it"),
-        (tmp_path / "bare.safetensors", "doesn't say how images are prepared for it; give a --protocol"),
-    ]
-    for model, message in mistakes:
-        with pytest.raises((ConfigError, UnknownNameError), match=message):
-            densezoo.Classifier(model)
-    with pytest.raises(ConfigError, match="expected a config before the checkpoint x.pth"):
-        densezoo.Classifier(MODEL, "x.pth")
+def test_several_right_answers_and_a_protocol_of_one_s_own_stand_in_the_file(tmp_path: Path) -> None:
+    small_run(tmp_path)
+    network, report = densezoo.load_checkpoint(tmp_path / "small.safetensors")
+    own = dataclasses.asdict(as_own(dataclasses.replace(PROTOCOLS["timm"], name="mine", resize=40, crop=32)))
+    facts = {"architecture": vars(report.architecture), "protocol": own, "multi_label": True}
+    write_safetensors(tmp_path / "alone.safetensors", network.state_dict(), facts)
+    made = densezoo.Classifier(tmp_path / "alone.safetensors", workers=0)
+    assert made.protocol.name == own["name"]
+    assert made.facts.own_protocol is not None
+    found = made(tmp_path / "val/a/0.png")
+    assert abs(sum(answer.probability for answer in found.answers) - 1) > 0.01, "each class has its own"
+
+
+def test_names_that_are_too_few() -> None:
     with pytest.raises(ConfigError, match="expected 10 class names, one an output, found 1"):
         densezoo.Classifier(MODEL, class_names=["a"])

@@ -5,12 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from small_training import SMALL, of_few_images, train
 
 from densezoo import api
+from densezoo.api.training_plan import plan_training
 from densezoo.errors import ConfigError, TrainingError
+from densezoo.families import architecture_values, build_model
+from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.formats.detect import read_checkpoint
 from densezoo.formats.identity import file_sha256
-from densezoo.formats.safetensors import stated_facts
+from densezoo.formats.safetensors import stated_facts, write_safetensors
+from densezoo.training.logs import read_records
 
 CONFIG = api.DEMO[0]
 
@@ -36,6 +41,25 @@ def test_two_epochs_learn_and_give_the_same_file_twice(tmp_path: Path) -> None:
     }
     (alone,) = api.evaluate_protocols(None, paths[0], workers=0, device="cpu")  # so it needs no config
     assert (alone.correct1, alone.protocol) == (result.correct1, "digits")
+
+
+def test_with_a_teacher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two steps; a teacher of another dataset or of other classes is refused, which takes both of its descriptions."""
+    of_few_images(monkeypatch)
+    architecture = DenseNetArchitecture(4, (1, 1), 8, stem="cifar", in_chans=1, num_classes=10)
+    facts = {"architecture": architecture_values(architecture), "dataset": "digits", "protocol": "digits"}
+    teacher = tmp_path / "teacher.safetensors"
+    write_safetensors(teacher, build_model(architecture).state_dict(), facts)
+    overrides = {**SMALL, "train.epochs": 1, "train.batch_size": 48}
+    taught = {**overrides, "train.distillation": {"teacher": str(teacher)}}
+    alone, imitating = train(tmp_path / "alone", overrides), train(tmp_path / "taught", taught)
+    steps = [record for record in read_records(imitating.parent / "log.jsonl") if record["event"] == "epoch"]
+    assert [record["step"] for record in steps] == [2]
+    assert file_sha256(alone) != file_sha256(imitating)
+    assert plan_training(CONFIG, overrides=taught, device="cpu", seconds=0.0).memory.teacher > 0
+    write_safetensors(teacher, build_model(architecture).state_dict(), {**facts, "dataset": "svhn"})
+    with pytest.raises(ConfigError, match="expected a network of digits, found one of svhn"):
+        train(tmp_path / "refused", taught)
 
 
 def test_a_config_for_evaluation_only(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,3 +48,21 @@ def test_as_json(tool: Callable[..., int], tmp_path: Path, capsys: pytest.Captur
         "source_sha256": file_sha256(SOURCE),
         "verified": {},
     }
+
+
+def test_a_folder_is_converted_file_by_file_and_a_refused_one_gives_status_1(
+    tool: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in/deep").mkdir(parents=True)
+    shutil.copy(SOURCE, tmp_path / "in/deep/good.pth")
+    assert tool("convert", tmp_path / "in", tmp_path / "out", "--to", "densezoo", "--quiet") == 0
+    assert [path.name for path in (tmp_path / "out/deep").iterdir()] == ["good.safetensors"]
+    (tmp_path / "in/notes.txt").write_text("no weights")
+    shutil.copy(SOURCE, tmp_path / "in/deep/good.pt")
+    assert tool("convert", tmp_path / "in", tmp_path / "out", "--to", "densezoo", "--json") == 1
+    shown = json.loads(capsys.readouterr().out)
+    assert set(shown["converted"]) == {str(tmp_path / "in/deep/good.pt")}
+    assert set(shown["refused"]) == {str(tmp_path / "in/deep/good.pth"), str(tmp_path / "in/notes.txt")}
+    assert "another file of the folder was written there" in shown["refused"][str(tmp_path / "in/deep/good.pth")]
+    assert tool("convert", tmp_path / "in", tmp_path / "out") == 1
+    assert "is a folder; expected --to" in capsys.readouterr().err

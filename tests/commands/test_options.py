@@ -12,8 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from densezoo.commands import options
 from densezoo.errors import ConfigError, UnknownNameError
@@ -37,25 +35,6 @@ def test_help(tool: Tool, name: str, capsys: pytest.CaptureFixture[str]) -> None
         tool(name, "--help")
     assert caught.value.code == 0
     assert "--debug" in capsys.readouterr().out
-
-
-@given(st.integers(0, 10**9))
-def test_whole_numbers(number: int) -> None:
-    assert options.count(str(number)) == number
-    if number:
-        assert options.positive(str(number)) == number
-
-
-@given(st.integers(max_value=-1).map(str) | st.floats().map(str) | st.text().filter(lambda text: not text.isdecimal()))
-def test_what_is_no_whole_number_is_refused(text: str) -> None:
-    for parse in (options.count, options.positive):
-        with pytest.raises(argparse.ArgumentTypeError, match="is no whole number of 0 or more"):
-            parse(text)
-
-
-def test_nothing_at_all_is_too_few_images_a_step() -> None:
-    with pytest.raises(argparse.ArgumentTypeError, match="0 is too few; expected 1 or more"):
-        options.positive("0")
 
 
 def parsed(*arguments: str) -> argparse.Namespace:

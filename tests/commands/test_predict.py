@@ -82,7 +82,7 @@ def test_an_unreadable_picture_is_an_error_or_is_named_and_skipped(
     (tmp_path / "in/1.png").write_bytes(b"no image")
     assert tool("predict", MODEL, tmp_path / "in", "--workers", 0) == 1
     assert f"error: {tmp_path}/in/1.png: can't be decoded (no image format that Pillow knows" in capsys.readouterr().err
-    assert tool("predict", MODEL, tmp_path / "in", "--workers", 0, "--skip-unreadable", "--json") == predict.SKIPPED
+    assert tool("predict", MODEL, tmp_path / "in", "--workers", 0, "--skip-unreadable", "--json") == 3
     found = json.loads(capsys.readouterr().out)["predictions"]
     assert [bool(each["answers"]) for each in found] == [True, False, True]
     assert found[1]["error"].startswith("can't be decoded")

@@ -180,8 +180,8 @@ def test_a_process_that_never_joins_is_not_waited_for() -> None:
     program = "from datetime import timedelta; from densezoo.evaluation import distributed; "
     program += "distributed.JOINING = timedelta(seconds=1); distributed.start('pytorch', 'cpu')"
     waiting = []
-    for rank in ("0", "1"):  # each alone at a port of its own
-        place = {"RANK": rank, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    for rank in range(2):  # each alone at a port of its own
+        place = {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
         command, environment = [sys.executable, "-c", program], {**os.environ, **place}
         waiting.append(subprocess.Popen(command, cwd=REPOSITORY, env=environment, stderr=subprocess.PIPE, text=True))
     for rank, process in enumerate(waiting):

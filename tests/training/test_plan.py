@@ -13,6 +13,8 @@ from torch import nn
 from densezoo.data.images import ArrayImages
 from densezoo.errors import ImageError
 from densezoo.families import build_model
+from densezoo.training import plan
+from densezoo.training.loop import Batch, Learner
 from densezoo.training.plan import Images, Memory, SavedTensors, Speed, TrainingPlan, make_plan
 
 FOUND, PUBLISHED = Images(100, 50, True), Images(100, 50, False)
@@ -105,6 +107,24 @@ class Broken(ArrayImages):
 
     def read(self, index: int) -> bytes:  # type: ignore[override]
         return b"no image"
+
+
+def test_a_slow_step_is_not_taken_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a step takes longer than a measured one may, the second of the two that are counted is the measured one."""
+    taken: list[int] = []
+    real = plan._step
+
+    def step(learner: Learner, batch: Batch) -> None:
+        taken.append(len(batch[0]))
+        real(learner, batch)
+
+    monkeypatch.setattr(plan, "_step", step)
+    monkeypatch.setattr(plan, "SECONDS_A_STEP", 0.0)
+    speed = make_plan(a_run(), FOUND).speed
+    assert speed is not None
+    assert (taken, speed.steps, speed.images) == ([2, 4], 1, 4)
+    assert speed.training > 0
+    assert speed.evaluating > 0
 
 
 def test_an_image_that_can_t_be_read_is_named() -> None:

@@ -66,6 +66,7 @@ WRONG: dict[str, list[Any]] = {
     "label_smoothing": [1.0, -0.1],
     "class_weights": [{"class_weights": "balanced", "balanced_sampling": True}],
     "accumulate": [0, 3, 16],
+    "sync_bn": [{"sync_bn": True, "memory": "checkpoint"}],
     "clip_grad": [0.0, NAN],
     "ema": [1.0, -0.1],
     "evaluate_every": [0],

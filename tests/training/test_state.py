@@ -50,7 +50,12 @@ def test_older_states_are_removed_when_the_new_one_is_on_the_disk(
     write_state(tmp_path, 3, STATE, keep=1)
     synced: list[list[str]] = []
     real = os.fsync
-    monkeypatch.setattr(os, "fsync", lambda file: (synced.append(sorted(os.listdir(tmp_path))), real(file))[1])
+
+    def fsync(file: int) -> None:
+        synced.append(sorted(os.listdir(tmp_path)))
+        real(file)
+
+    monkeypatch.setattr(os, "fsync", fsync)
     path = write_state(tmp_path, 4, STATE, keep=1)
     (content, folder), former = synced, "step_00000003.state"
     assert content[0].startswith(".step_00000004.state.")

@@ -15,6 +15,7 @@ from densezoo.errors import ConfigError, TrainingError
 from densezoo.evaluation import run
 from densezoo.formats.identity import file_sha256
 from densezoo.training import state, work_folder
+from densezoo.training.state import last_state
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -132,6 +133,35 @@ def test_another_run_is_not_gone_on_with(interrupted: Path, copy: Callable[[Path
     with pytest.raises(TrainingError, match=r"0012.state: is of another run: train.epochs 3, here 4; train.lr 0.1"):
         train(folder, {**SMALL, "train.epochs": 4, "train.lr": 0.2}, resume=True)
     assert contents(folder) == before
+
+
+def test_another_rounding_is_said(
+    interrupted: Path, copy: Callable[[Path], Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = copy(interrupted)
+    state = last_state(folder)
+    assert state is not None
+    former = state[1].values["run"]
+    assert former["threads"] == torch.get_num_threads()
+    assert work_folder.resumable(folder, former) is not None
+    assert not caplog.text
+    assert work_folder.resumable(folder, {**former, "threads": 7, "device": "cuda"}) is not None
+    assert "0012.state is of threads 1, here 7; device cpu, here cuda: what follows is the same to round" in caplog.text
+
+
+def test_one_run_at_a_time(interrupted: Path, copy: Callable[[Path], Path], tmp_path: Path) -> None:
+    folder = copy(interrupted)
+    for overwrite in (False, True):
+        with work_folder.held(folder):
+            before = contents(folder)
+            with pytest.raises(
+                TrainingError, match=r"held by process \d+ on .*, which trains in the same folder; wait.*-dir"
+            ):
+                train(folder, resume=not overwrite, overwrite=overwrite)
+            assert contents(folder) == before
+    with work_folder.held(tmp_path / "new" / "run"), pytest.raises(TrainingError, match="which trains in the same"):
+        train(tmp_path / "new" / "run")
+    assert not (tmp_path / "new").exists()
 
 
 class Payload:

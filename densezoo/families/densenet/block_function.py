@@ -58,10 +58,12 @@ class BlockFunction(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients for the block's input and all weights."""
         kept, mean, *tensors = ctx.saved_tensors
-        steps = []
+        steps: list[list[Step]] = []
         for facts in ctx.facts:
-            steps.append([Step(*tensors[5 * i : 5 * i + 5], facts=each) for i, each in enumerate(facts)])
-            tensors = tensors[5 * len(facts) :]
+            steps.append([])
+            for each in facts:
+                weight, bias, kernel, mean_taken, var, *tensors = tensors
+                steps[-1].append(Step(weight, bias, kernel, mean_taken, var, each))
         with torch.autocast(kept.device.type, enabled=False):
             features = kept
             if ctx.mode == "checkpoint":
@@ -228,7 +230,7 @@ class _Backward:
         self._keep(found)
         if not step.facts.by_batch:
             return into
-        return plus_line(into, x, step.mean, *step.by_statistics(*found[:2], x.numel() // x.shape[1]))
+        return plus_line(into, x, step.mean, *step.by_statistics(found[0], found[1], x.numel() // x.shape[1]))
 
     def _first(self, step: Step, grad: Tensor, *, add: bool) -> None:
         """Take a step that reads features back to these."""
@@ -236,7 +238,7 @@ class _Backward:
         found = step.backward(x, grad, into, add=add, wanted=self.wanted[-1])
         self._keep(found)
         if step.facts.by_batch:
-            slope, offset = step.by_statistics(*found[:2], x.numel() // x.shape[1])
+            slope, offset = step.by_statistics(found[0], found[1], x.numel() // x.shape[1])
             self.slope[: self.channels] += slope
             self.offset[: self.channels] += offset
 

@@ -7,6 +7,7 @@ from torch.nn import functional
 
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.layers import stages
+from densezoo.families.feature_maps import StageMaps
 
 
 def with_fresh_classifier(network: nn.Module, num_classes: int) -> nn.Module:
@@ -23,7 +24,7 @@ def with_fresh_classifier(network: nn.Module, num_classes: int) -> nn.Module:
     return network
 
 
-class FeatureMaps(nn.Module):
+class FeatureMaps(StageMaps):
     """The features of any builder's network, stage by stage, as timm's ``features_only`` gives them.
 
     images (N, in_chans, H, W) -> [the stem's output before its pooling, that of every dense block but the last before
@@ -36,11 +37,10 @@ class FeatureMaps(nn.Module):
     """
 
     def __init__(self, network: nn.Module, arch: DenseNetArchitecture) -> None:
-        super().__init__()
+        super().__init__(stages(arch))
         features = network.features
         assert isinstance(features, nn.Sequential)
         self.features = features
-        self.channels, self.reductions = zip(*stages(arch))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         maps: list[Tensor] = []
@@ -49,5 +49,7 @@ class FeatureMaps(nn.Module):
         for name, module in self.features.named_children():
             if name == stem_end or name.startswith("transition"):
                 maps.append(x)
+                if self.is_done(maps):
+                    return self.chosen(maps)
             x = module(x)
-        return [*maps, functional.relu(x)]
+        return self.chosen([*maps, functional.relu(x)])

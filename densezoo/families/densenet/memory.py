@@ -28,6 +28,9 @@ MEMORY_MODES = {
     "checkpoint": "the block's input",
 }
 
+#: {beginning of a module's name: its class}.
+KINDS: dict[str, type[nn.Module]] = {"norm": nn.BatchNorm2d, "relu": nn.ReLU, "conv": nn.Conv2d}
+
 
 def set_memory(network: nn.Module, mode: str) -> None:
     """Change what a network keeps for backward; its tensors, their names and its function stay.
@@ -64,7 +67,7 @@ class SharedFeatures(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         if not torch.is_grad_enabled():
-            plain: Tensor = super().forward(x)
+            plain: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
             return plain
         modules, layout = list(self), None
         for module, following in zip(modules, [*modules[1:], None]):
@@ -77,7 +80,7 @@ class SharedFeatures(nn.Sequential):
         return x
 
 
-@torch.compiler.disable
+@torch.compiler.disable  # type: ignore[untyped-decorator]
 def run_block(
     x: Tensor, block: DenseBlock, transition: Transition | None, mode: str, layout: torch.memory_format
 ) -> Tensor:
@@ -91,10 +94,13 @@ def run_block(
         layout: of the plain network's maps.
 
     Raises:
-        ConfigError: a norm takes its statistics over several processes.
+        ConfigError: a norm takes its statistics over several processes; a module is of another kind than DenseNet's.
     """
     if any(isinstance(module, nn.SyncBatchNorm) for module in block.modules()):
         raise ConfigError(f"memory mode {mode!r} has no statistics over processes; use 'none', or sync_bn=False")
+    _check_modules(block, mode)
+    if transition is not None:
+        _check_modules(transition, mode)
     layers = [_layer(layer) for layer in block.values() if isinstance(layer, DenseLayer)]
     if transition is not None:
         steps = dict(transition.named_children())
@@ -108,6 +114,15 @@ def run_block(
     weights = [weight for steps in layers for step in steps for weight in step.weights]
     x = BlockFunction.apply(x, layers, transition is not None, mode, layout, *weights)
     return x if transition is None or first else pool(x)
+
+
+def _check_modules(parent: nn.Module, mode: str) -> None:
+    """Refuse modules whose function `Step` doesn't compute, such as an adapter put in a convolution's place."""
+    for name, module in parent.named_modules():
+        expected = next((kind for word, kind in KINDS.items() if name.rpartition(".")[2].startswith(word)), nn.Module)
+        if not isinstance(module, expected) or (expected is nn.Conv2d and module.bias is not None):
+            found = type(module).__name__ if not isinstance(module, expected) else "one with a bias"
+            raise ConfigError(f"memory mode {mode!r}: {name} is to be a {expected.__name__}; found {found}; use 'none'")
 
 
 def _layer(layer: DenseLayer) -> list[Modules]:

@@ -127,7 +127,8 @@ class Step(NamedTuple):
             add: whether to add to ``into`` and not to replace it.
             wanted: whether the kernel's gradient is wanted.
         """
-        facts, kernel, total = self.facts, self._kernel(), []
+        facts, kernel = self.facts, self._kernel()
+        total: list[Tensor] = []
         grad = facts.drop(grad)
         for images in _parts(x):
             part = x[images].contiguous(memory_format=LAST)
@@ -187,7 +188,8 @@ def statistics(x: Tensor) -> tuple[Tensor, Tensor]:
     if x.numel() == x.shape[1]:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {x.size()}")
     zeros = torch.zeros(2, x.shape[1], dtype=torch.promote_types(x.dtype, torch.float32), device=x.device)
-    found: tuple[Tensor, Tensor] = torch.batch_norm_update_stats(x.contiguous(memory_format=LAST), *zeros, 0.0)
+    mean, var = zeros
+    found: tuple[Tensor, Tensor] = torch.batch_norm_update_stats(x.contiguous(memory_format=LAST), mean, var, 0.0)
     return found
 
 
@@ -195,13 +197,15 @@ def update_running(norm: nn.BatchNorm2d, mean: Tensor, var: Tensor, count: int) 
     """Move a norm's running statistics towards a batch's, as the module itself does.
 
     Args:
-        norm: in training mode.
+        norm: only in training mode do its statistics move.
         mean, var: of the batch, biased.
         count: values of a channel.
     """
-    if norm.running_mean is None or norm.running_var is None or norm.num_batches_tracked is None:
+    if not norm.training or norm.num_batches_tracked is None:
         return
     norm.num_batches_tracked.add_(1)
+    if norm.running_mean is None or norm.running_var is None:
+        return
     share = 1 / float(norm.num_batches_tracked) if norm.momentum is None else norm.momentum
     for running, found in ((norm.running_mean, mean), (norm.running_var, var.double() * (count / (count - 1)))):
         running.copy_(share * found.double() + (1 - share) * running.double())

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from densezoo.errors import CheckpointError
+from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.types import Checkpoint, Description, NamedNetwork
 
 
@@ -35,6 +36,7 @@ _FIELDS = {
     "growth_rate": "growth_rate", "block_config": "block_config", "bn_size": "bn_size", "stem_type": "stem",
     "aa_stem_only": "aa_stem_only", "bn_eps": "bn_eps", "in_chans": "in_chans", "num_classes": "num_classes",
 }  # fmt: skip
+_SIZES = ("growth_rate", "block_config", "bn_size")
 _STEMS = {"": "imagenet", "deep": "deep"}
 #: {argument: the values that densezoo's network can have}.
 _EXPRESSED: Mapping[str, tuple[object, ...]] = {
@@ -44,6 +46,27 @@ _EXPRESSED: Mapping[str, tuple[object, ...]] = {
 _IDLE = ("drop_rate", "proj_drop_rate", "memory_efficient", "device", "dtype")  # arguments that change no prediction
 #: Arguments of the model that a config.json or a run's arguments state outside "model_args" or "model_kwargs".
 _BESIDE = ("gp", "global_pool", "act_layer", "norm_layer", "aa_layer", "aa_stem_only", "bn_eps", "in_chans")
+
+
+def timm_model(arch: DenseNetArchitecture) -> tuple[str, Mapping[str, object]]:
+    """The name of a network in timm, and the arguments in which it differs from the network of that name.
+
+    Args:
+        arch: the network, which timm can express.
+    """
+    fields = {field: getattr(arch, field) for field in NETWORKS["densenet121"]}
+    for name in list_timm():
+        if fields == dict(NETWORKS[name]):
+            return name, {}
+    base = "densenetblur121d" if arch.aa_layer else "densenet121"
+    stems = {stem: word for word, stem in _STEMS.items()}
+    arguments = {argument: getattr(arch, field) for argument, field in _FIELDS.items() if argument in _SIZES}
+    return base, {**arguments, "stem_type": stems[arch.stem], "aa_stem_only": arch.aa_stem_only}
+
+
+def list_timm() -> list[str]:
+    """The names in NETWORKS that the installed timm has."""
+    return [name for name in NETWORKS if _is_timm_s(name)]
 
 
 def named_networks(checkpoint: Checkpoint) -> tuple[NamedNetwork, ...]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from densezoo.families.feature_maps import StageMaps
 from densezoo.families.rdnet.architecture import RDNetArchitecture
 from densezoo.families.rdnet.layers import stage_ends, stages
 
@@ -23,7 +24,7 @@ def with_fresh_classifier(network: Any, num_classes: int) -> nn.Module:
     return module
 
 
-class FeatureMaps(nn.Module):
+class FeatureMaps(StageMaps):
     """The features of any builder's network at the end of every resolution, as timm's ``features_only`` gives them.
 
     images (N, in_chans, H, W) -> [(N, channels[i], H / reductions[i], W / reductions[i]), ...]. The tensors keep their
@@ -35,10 +36,9 @@ class FeatureMaps(nn.Module):
     """
 
     def __init__(self, network: Any, arch: RDNetArchitecture) -> None:
-        super().__init__()
+        super().__init__(stages(arch))
         self.stem, self.dense_stages = network.stem, network.dense_stages
         self.ends = {stage for stage, _, _ in stage_ends(arch)}
-        self.channels, self.reductions = zip(*stages(arch))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         maps: list[Tensor] = []
@@ -47,4 +47,6 @@ class FeatureMaps(nn.Module):
             x = module(x)
             if stage in self.ends:
                 maps.append(x)
-        return maps
+                if self.is_done(maps):
+                    break
+        return self.chosen(maps)

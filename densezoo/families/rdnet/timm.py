@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from densezoo.errors import CheckpointError
+from densezoo.families.rdnet.architecture import RDNetArchitecture
 from densezoo.types import Checkpoint, Description, NamedNetwork
 
 
@@ -22,6 +23,21 @@ NETWORKS: Mapping[str, Mapping[str, object]] = {
     "rdnet_large": _network((128, 192, *[256] * 8, 360, 360), 144, 10),
 }
 _KNOWN = ("in_chans", "num_classes", "drop_rate", "drop_path_rate")  # arguments that densezoo's network has, too
+
+
+def timm_model(arch: RDNetArchitecture) -> tuple[str, Mapping[str, object]]:
+    """The name of a network in timm; its arguments are never needed.
+
+    Args:
+        arch: the network.
+
+    Raises:
+        CheckpointError: timm has no name for it.
+    """
+    for name, fields in NETWORKS.items():
+        if all(getattr(arch, field) == value for field, value in fields.items()):
+            return name, {}
+    raise CheckpointError(f"timm has no RDNet of these sizes; expected one of {', '.join(NETWORKS)}")
 
 
 def named_networks(checkpoint: Checkpoint) -> tuple[NamedNetwork, ...]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, distributed, multiprocessing
+from torch import Tensor, distributed
 from torch.nn.parallel import DistributedDataParallel
 
 from densezoo.families.densenet.architecture import DenseNetArchitecture
@@ -17,7 +18,7 @@ ARCH = DenseNetArchitecture(2, (2, 1), 3, bn_size=1, stem="cifar", num_classes=2
 LESS = ["shared", "recompute", "checkpoint"]
 
 
-@pytest.mark.parametrize("mode", LESS)
+@pytest.mark.parametrize("mode", ["shared", *(pytest.param(mode, marks=pytest.mark.slow) for mode in LESS[1:])])
 def test_the_gradients_are_numerical_ones(mode: str) -> None:
     torch.manual_seed(0)
     block, transition = DenseBlock(2, 3, ARCH).double(), Transition(7, ARCH).double()
@@ -25,7 +26,8 @@ def test_the_gradients_are_numerical_ones(mode: str) -> None:
     weights = [*block.parameters(), *transition.parameters()]
 
     def run(x: Tensor, *_: Tensor) -> Tensor:
-        return run_block(x, block, transition, mode, torch.contiguous_format)
+        made: Tensor = run_block(x, block, transition, mode, torch.contiguous_format)
+        return made
 
     torch.autograd.gradcheck(run, (x, *weights))
 
@@ -77,7 +79,13 @@ def _rank(rank: int, folder: str) -> None:
 
 
 def test_two_processes_have_the_gradients_of_both(tmp_path: Path) -> None:
-    multiprocessing.start_processes(_rank, (str(tmp_path),), nprocs=2, start_method="fork")
+    fork = multiprocessing.get_context("fork")
+    ranks = [fork.Process(target=_rank, args=(rank, str(tmp_path))) for rank in (0, 1)]
+    for rank in ranks:
+        rank.start()
+    for rank in ranks:
+        rank.join(60)
+    assert [rank.exitcode for rank in ranks] == [0, 0]
     first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
     assert len(first) == len(list(DenseNet(ARCH).parameters()))
     assert all(torch.equal(a, b) for a, b in zip(first, second))

@@ -1,0 +1,142 @@
+"""Which parts of a picture speak for a class, by the network that `densezoo.Classifier` loads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from densezoo.api.classifier import Classifier
+from densezoo.backends.network import ieee_float32
+from densezoo.data.decoding import decode
+from densezoo.data.layouts.given import given_images
+from densezoo.data.layouts.pixels import Given, sources_of
+from densezoo.data.preprocess import as_picture, check_size, normalise, to_pixels
+from densezoo.errors import ConfigError, DatasetError, UnknownNameError
+from densezoo.evaluation.grad_cam import grad_cam
+from densezoo.files import PLOT, written_as
+from densezoo.results.figures import get_theme
+from densezoo.results.heat_maps import draw_heat_map, overlaid
+from densezoo.types import Answer
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Why a network answers so.
+
+    Args:
+        image: its path or URL; its number where it came as pixels.
+        answer: the class that is explained, with its probability.
+        layer: whose maps are used; None: the last ones.
+        pixels: (H, W, 3) or (H, W), what the network got of the picture.
+        heat: (h, w), 0 to 1: how much each part speaks for the class, in the layer's size.
+    """
+
+    image: str
+    answer: Answer
+    layer: str | None
+    pixels: NDArray[np.uint8]
+    heat: NDArray[np.float32]
+
+    def save(self, path: str | Path, theme: str = "light") -> None:
+        """Write the picture with the heat map beside it and over it.
+
+        Args:
+            path: .png, .svg or .pdf file.
+            theme: "light" or "dark".
+
+        Raises:
+            ConfigError, ResultError, MissingDependencyError: it can't be written.
+        """
+        words = f"{self.answer.name}: {100 * self.answer.probability:.1f} %"
+        draw_heat_map(Path(path), self.pixels, self.heat, words, self.layer or "the last maps", theme)
+
+    def _repr_png_(self) -> bytes:
+        """The heat map over the picture, for notebooks."""
+        return overlaid(self.pixels, self.heat)
+
+
+def explain(
+    model: str | Path | Classifier,
+    image: Given,
+    checkpoint: str | Path | None = None,
+    *,
+    layer: str | None = None,
+    target: str | int | None = None,
+    **options: Any,
+) -> Explanation:
+    """Which parts of a picture speak for a class, by Grad-CAM: ``explain("densenet121", "cat.jpg").save("cam.png")``.
+
+    Args:
+        model, checkpoint, options: as of `densezoo.Classifier`; or a classifier.
+        image: one image, as of `densezoo.Classifier`'s call.
+        layer: name of the module whose maps are used ("features.denseblock3"); None: the last maps.
+        target: the class, by name or number; None: the most probable one.
+
+    Raises:
+        UnknownNameError: no such layer or class; names the nearest.
+        ConfigError: the layer gives no maps; several classes have that name; the number is none of a class.
+        ImageError: the picture can't be read.
+        DensezooError: as of `densezoo.Classifier`.
+    """
+    classifier = model if isinstance(model, Classifier) else Classifier(model, checkpoint, **options)
+    images = given_images(sources_of(image, classifier.protocol))
+    if len(images) != 1:
+        raise DatasetError(f"{images.ids[0]}, ...: expected one picture to explain, found {len(images)}; name one")
+    label = None if target is None else class_number(target, classifier.class_names)
+    protocol, where = classifier.protocol, images.location_of(0)
+    decoded = decode(images.read(0), protocol, where)
+    check_size(decoded, protocol, where)
+    pixels = to_pixels(decoded, protocol)
+    device = torch.device(classifier.facts.device)
+    network = classifier.network.to(device).eval()
+    with ieee_float32():
+        heat, logits = grad_cam(network, normalise(pixels, protocol)[None].to(device), layer, label)
+    label = int(logits.argmax()) if label is None else label
+    answer = Answer(label, classifier.class_names[label], float(logits.double().softmax(0)[label]))
+    return Explanation(images.ids[0], answer, layer, as_picture(pixels, protocol), heat.float().cpu().numpy())
+
+
+def class_number(target: str | int, names: Sequence[str]) -> int:
+    """The class that a user names.
+
+    Args:
+        target: its name, in any case, or its number; a name that is a number is taken for the name.
+        names: of all classes.
+
+    Raises:
+        UnknownNameError: no class has that name; names the nearest.
+        ConfigError: several have it; there is no class of that number.
+    """
+    wanted = str(target).strip().casefold()
+    found = [] if isinstance(target, int) else [i for i, name in enumerate(names) if name.casefold() == wanted]
+    if len(found) > 1:
+        raise ConfigError(f"classes {', '.join(map(str, found))} are called {target!r}; give the number of one")
+    if found:
+        return found[0]
+    if not wanted.removeprefix("-").isdecimal():
+        raise UnknownNameError(
+            "class", str(target), names, f"they are {', '.join(names[:5])}, ... ({len(names)} in all)"
+        )
+    if not 0 <= int(wanted) < len(names):
+        raise ConfigError(f"there is no class {target}; expected 0 to {len(names) - 1}, or a name")
+    return int(wanted)
+
+
+def check_picture(path: str | Path, theme: str) -> None:
+    """Refuse a file that no explanation can be written to, before the work starts.
+
+    Args:
+        path, theme: as of `Explanation.save`.
+
+    Raises:
+        ConfigError: another extension than a diagram's.
+        UnknownNameError: there is no such theme.
+    """
+    written_as(Path(path), "plot", PLOT)
+    get_theme(theme)

@@ -1,0 +1,198 @@
+"""Shares networks: a folder that timm loads, a repository on huggingface.co, and back from there, checked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from densezoo import protocols
+from densezoo.api.conversion import convert_checkpoint
+from densezoo.conversion.load import load_checkpoint
+from densezoo.conversion.timm_config import timm_config
+from densezoo.errors import ConfigError, DownloadError
+from densezoo.files import making_folder
+from densezoo.formats.identity import file_sha256
+from densezoo.index.transfer import LIMIT
+from densezoo.paths import cache_folder
+from densezoo.results.hub import eval_results, shared_card
+from densezoo.types import ConversionReport, EvalResult
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+WEIGHTS, CONFIG, CARD, SUMS = "model.safetensors", "config.json", "README.md", "SHA256SUMS"
+
+
+def save_for_hub(
+    source: str | Path,
+    folder: str | Path,
+    *,
+    name: str | None = None,
+    license: str | None = None,
+    results: Sequence[EvalResult] = (),
+    **options: object,
+) -> list[Path]:
+    """Write a folder that ``timm.create_model("local-dir:FOLDER")`` loads and that huggingface.co takes as it is.
+
+    Args:
+        source: a checkpoint of any system.
+        folder: to make; new or empty.
+        name: of the network, for the card; None: the source's.
+        license: of the weights, as huggingface.co names it; None: the card names none.
+        results: what was measured of this file; others are refused.
+        options: as for `load_checkpoint`.
+
+    Returns:
+        The files.
+
+    Raises:
+        FormatError, CheckpointError: as for `convert_checkpoint`; timm can't express the network.
+        ConfigError: there is something of the folder's name; a result is of other weights; nobody knows the protocol.
+    """
+    source, folder = Path(source), Path(folder)
+    with making_folder(folder) as hidden:
+        _, written = convert_checkpoint(source, hidden / WEIGHTS, to="densezoo", verify=False, **options)
+        _check_results(results, source, (written["sha256"], written["source_sha256"]))
+        stated = load_checkpoint(hidden / WEIGHTS)[1]
+        if stated.protocol is None:
+            raise ConfigError(f"{source}: doesn't say how pictures are prepared for it, and the index doesn't know it")
+        names = stated.stated.get("class_names")
+        config = timm_config(
+            stated.architecture, protocols.get_protocol(stated.protocol), names if isinstance(names, list) else ()
+        )
+        (hidden / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        load_checkpoint(hidden / WEIGHTS)  # held against the config.json that now lies beside it
+        card = shared_card(name or source.stem, stated.architecture, stated.protocol, license, results)
+        (hidden / CARD).write_text(card, encoding="utf-8")
+        if results:
+            (hidden / ".eval_results").mkdir()
+            (hidden / ".eval_results/densezoo.yaml").write_text(eval_results(results), encoding="utf-8")
+        _write_sums(hidden)
+        files = sorted(path.relative_to(hidden) for path in hidden.rglob("*") if path.is_file())
+    return [folder / path for path in files]
+
+
+def _check_results(results: Sequence[EvalResult], source: Path, hashes: Sequence[str]) -> None:
+    """Refuse a result of other weights.
+
+    Args:
+        results: that are to be published.
+        source: the file, for the message.
+        hashes: the sha256 of the source and of what is written of it.
+
+    Raises:
+        ConfigError: a result is of none of them.
+    """
+    for result in results:
+        if result.weights_sha256 not in hashes:
+            label = f"{result.model}@{result.protocol}"
+            raise ConfigError(f"the result {label} is not of {source}, but of other weights")
+
+
+def push_to_hub(
+    source: str | Path, repo: str, *, private: bool = False, token: str | None = None, **options: object
+) -> str:
+    """Put a network on huggingface.co, as `save_for_hub` writes it, in one commit; return the commit's address.
+
+    Args:
+        source: a checkpoint of any system.
+        repo: "owner/name"; it is made if need be.
+        private: whether a new repository can be seen by its owner alone.
+        token: of the owner; None: the one of ``hf auth login`` or HF_TOKEN.
+        options: further arguments of `save_for_hub`.
+
+    Raises:
+        ConfigError: the hub refuses; as for `save_for_hub`.
+    """
+    from huggingface_hub import CommitOperationAdd
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "model"
+        options.setdefault("name", repo.rpartition("/")[2])
+        files = save_for_hub(source, folder, **options)  # type: ignore[arg-type]  # its own arguments by name
+        added = [CommitOperationAdd(path.relative_to(folder).as_posix(), path) for path in files]
+        api = _hub(token)
+        try:
+            api.create_repo(repo, private=private, exist_ok=True)
+            return str(api.create_commit(repo, added, commit_message="Add weights by densezoo").commit_url)
+        except (HfHubHTTPError, HFValidationError, OSError) as error:
+            raise ConfigError(f"{repo}: the hub doesn't take it ({_first_line(error)})") from None
+
+
+def load_from_hub(
+    repo: str, *, revision: str | None = None, sha256: str | None = None, token: str | None = None, **options: object
+) -> tuple[nn.Module, ConversionReport]:
+    """The network of a repository on huggingface.co, read without running any code from it.
+
+    Args:
+        repo: "owner/name".
+        revision: branch, tag or commit; a commit alone always means the same files.
+        sha256: of the weights, 64 hex digits; None: what the hub states is all that they are held against.
+        token: for a private repository.
+        options: as for `load_checkpoint`.
+
+    Raises:
+        DownloadError: there is no such file, it is too large, or it has not the sha256 that was stated.
+        FormatError, CheckpointError: as for `load_checkpoint`.
+    """
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    api = _hub(token)
+    try:
+        info = api.model_info(repo, revision=revision, files_metadata=True)
+        stated = {file.rfilename: file for file in info.siblings or ()}
+        if WEIGHTS not in stated:
+            raise DownloadError(f"{repo}: has no {WEIGHTS}")
+        paths = {}
+        for name in (CONFIG, WEIGHTS):  # fixed names: no path comes from the server
+            if name not in stated:
+                continue
+            if (stated[name].size or 0) > LIMIT:
+                raise DownloadError(f"{repo}: {name} has {stated[name].size:,} bytes; expected at most {LIMIT:,}")
+            paths[name] = Path(api.hf_hub_download(repo, name, revision=info.sha, cache_dir=cache_folder() / "hub"))
+            lfs = stated[name].lfs
+            _check(repo, paths[name], lfs.sha256 if lfs else None, stated[name].blob_id)
+    except (HfHubHTTPError, HFValidationError, OSError) as error:
+        raise DownloadError(f"{repo}: can't be fetched from the hub ({_first_line(error)})") from None
+    if sha256 is not None and file_sha256(paths[WEIGHTS]) != sha256.lower():
+        raise DownloadError(f"{repo}: {WEIGHTS} has not the sha256 {sha256}, but {file_sha256(paths[WEIGHTS])}")
+    return load_checkpoint(paths[WEIGHTS], None, **options)
+
+
+def _check(repo: str, path: Path, sha256: str | None, blob: str | None) -> None:
+    """Hold a fetched file against the sha256 or the git hash that the hub states for it; remove a wrong one.
+
+    Raises:
+        DownloadError: it has another, or none is stated.
+    """
+    content = path.read_bytes()
+    own = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+    if (sha256 is not None and file_sha256(path) == sha256) or (sha256 is None and blob == own):
+        return
+    path.resolve().unlink()
+    raise DownloadError(f"{repo}: {path.name} is not the file whose hash the hub states ({sha256 or blob}); try again")
+
+
+def _hub(token: str | None) -> HfApi:
+    from huggingface_hub import HfApi
+
+    return HfApi(endpoint=os.environ.get("HF_ENDPOINT"), token=token)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _write_sums(folder: Path) -> None:
+    """Write the sha256 of every file of a folder, as ``sha256sum --check`` reads it."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    lines = [f"{file_sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in files]
+    (folder / SUMS).write_text("".join(lines), encoding="utf-8")
