@@ -99,15 +99,16 @@ def test_the_quick_start_has_the_eight_tasks() -> None:
 def test_the_quick_start_works_as_far_as_it_costs_little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its first pictures, their classes and their accuracy; all of it: the next test."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.stdout", io.StringIO())
+    printed = io.StringIO()
+    monkeypatch.setattr("sys.stdout", printed)
     program = re.search(r"<<'END'\n(.*?)^END$", sections()["Pictures to try it on"], re.MULTILINE | re.DOTALL)
     assert program
     exec(compile(program[1], "quickstart.md", "exec"), {})
     for task in ("Predict", "Evaluate"):
         (line,) = _beside(sections()[task]).splitlines()
         assert main(shlex.split(line)[1:]) == 0
-    assert "digits/densenet_bc_22_8" not in sys.stdout.getvalue()
-    assert "on imagefolder, protocol digits\n  top-1 100.00 %" in sys.stdout.getvalue()
+    assert "digits/densenet_bc_22_8" not in printed.getvalue()
+    assert "on imagefolder, protocol digits\n  top-1 100.00 %" in printed.getvalue()
     assert (tmp_path / "pictures/val/3/519.png").exists()
 
 
