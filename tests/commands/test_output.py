@@ -28,6 +28,7 @@ ARGUMENTS = {
     "convert_lua": "FIXTURE FOLDER/m.safetensors",
     "demo": "",
     "explain": f"{DIGITS} IMAGE --device cpu -o FOLDER/cam.svg",
+    "features": f"{DIGITS} IMAGE --device cpu --workers 0 -o FOLDER/a.npy",
     "fetch_weights": DIGITS,
     "list_models": DIGITS,
     "new": "protocol FOLDER/mine.yml",
