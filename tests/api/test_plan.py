@@ -17,7 +17,7 @@ from densezoo.api import conversion, plan
 from densezoo.api.plan import make_plan
 from densezoo.config import load_config
 from densezoo.conversion.match import read_network
-from densezoo.errors import CheckpointError, ConfigError, DensezooError
+from densezoo.errors import CheckpointError, ConfigError, DensezooError, ImageError
 from densezoo.evaluation.options import LoadOptions, RunOptions
 from densezoo.evaluation.run import Plan
 from densezoo.families import architecture_values
@@ -84,20 +84,20 @@ def test_a_checkpoint_that_is_replaced_while_it_is_read(
 
 
 @pytest.mark.parametrize(
-    ("protocol", "message"),
+    ("protocol", "error", "message"),
     [
-        ("digits", r"takes images of 3 channels, and protocol digits gives 1 \(L\)"),
-        ("none", "can't take an image of 2 x 2 px and 3 channels, as protocol none gives it"),
+        ("digits", ConfigError, r"takes images of 3 channels, and protocol digits gives 1 \(L\)"),
+        ("none", ImageError, "has 2 x 2 pixels; protocol none takes images of 32 x 32 as they are"),
     ],
 )
 def test_a_network_that_the_protocol_does_not_fit(
-    evaluate: Evaluate, tmp_path: Path, protocol: str, message: str
+    evaluate: Evaluate, tmp_path: Path, protocol: str, error: type[DensezooError], message: str
 ) -> None:
     for path in tmp_path.glob("val/*/*.png"):
         Image.new("RGB", (2, 2)).save(path)
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(error, match=message):
         evaluate(names=[protocol])
-    assert not (tmp_path / "out").exists()
+    assert not list(tmp_path.glob("out/**/*.json"))
 
 
 DIGITS = LoadOptions(*api.DEMO)

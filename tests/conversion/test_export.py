@@ -39,7 +39,8 @@ DENSENET121 = load_config(REPOSITORY / "configs/densenet121.py").model
 WRITTEN = [name for name, system in get_family("densenet").systems.items() if system.write]
 CONFIGURED = {load_config(path).model for path in CONFIGS if "_base_" not in path.parts}
 ARCHITECTURES = sorted(
-    {arch for arch in CONFIGURED if isinstance(arch, DenseNetArchitecture)}, key=lambda arch: num_params(arch)
+    {arch for arch in CONFIGURED if isinstance(arch, DenseNetArchitecture)},
+    key=lambda arch: (num_params(arch), repr(arch)),
 )
 SIZES = {"growth_rate", "block_config", "num_init_features", "num_classes", "drop_rate"}  # what no writer branches on
 
