@@ -29,6 +29,7 @@ ROWS = [
     {"benchmarks"},
     {"api"},
     {"commands"},
+    {"__main__"},
 ]
 
 #: Imports that are still to be turned round: (module, what it imports).

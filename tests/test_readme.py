@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import io
 import re
 import shlex
+import sys
 from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from quick_start_times import paste, sections
 
-from densezoo.commands.__main__ import command_names
+from densezoo.commands.__main__ import command_names, main
 from densezoo.paths import ROOT
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
@@ -85,6 +88,41 @@ def test_every_command_has_the_options_that_it_is_shown_with(document: str) -> N
         if found == document:
             assert words[0] in command_names(), words
             importlib.import_module(f"densezoo.commands.{words[0]}").make_parser().parse_args(words[1:])
+
+
+def test_the_quick_start_has_the_eight_tasks() -> None:
+    tasks = ["Predict", "Evaluate", "Compare", "Convert", "Fine-tune", "Train", "Export", "Explain"]
+    assert list(sections()) == ["Pictures to try it on", *tasks]
+    assert not re.search("configs/[^ ]*safetensors|site-packages", "".join(sections().values()))
+
+
+def test_the_quick_start_works_as_far_as_it_costs_little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its first pictures, their classes and their accuracy; all of it: the next test."""
+    monkeypatch.chdir(tmp_path)
+    printed = io.StringIO()
+    monkeypatch.setattr("sys.stdout", printed)
+    program = re.search(r"<<'END'\n(.*?)^END$", sections()["Pictures to try it on"], re.MULTILINE | re.DOTALL)
+    assert program
+    exec(compile(program[1], "quickstart.md", "exec"), {})
+    for task in ("Predict", "Evaluate"):
+        (line,) = _beside(sections()[task]).splitlines()
+        assert main(shlex.split(line)[1:]) == 0
+    assert "digits/densenet_bc_22_8" not in printed.getvalue()
+    assert "on imagefolder, protocol digits\n  top-1 100.00 %" in printed.getvalue()
+    assert (tmp_path / "pictures/val/3/519.png").exists()
+
+
+@pytest.mark.slow
+def test_the_quick_start_works_pasted_into_an_empty_folder(tmp_path: Path) -> None:
+    programs = Path(sys.executable).parent
+    for lines in sections().values():
+        paste(_beside(lines), tmp_path, programs)
+    assert (tmp_path / "digits.onnx").exists()
+
+
+def _beside(lines: str) -> str:
+    """The commands with their results in the current folder, where those of a wheel go; a checkout's go into it."""
+    return lines.replace("densezoo test ", "densezoo test --out results ")
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def export_pixels(source: str | Path, destination: str | Path, protocol: str | N
     path = Path(destination)
     if path.suffix != EXTENSION:
         raise ConfigError(f"{path}: expected a name that ends in {EXTENSION}")
-    network, report = load_checkpoint(source, **options)
+    network, report = load_checkpoint(source, None, **options)
     name = protocol or report.protocol
     if name is None:
         raise ConfigError(f"{source}: doesn't say how pictures are prepared for it; name the protocol")

@@ -58,13 +58,8 @@ def save_for_hub(
     """
     source, folder = Path(source), Path(folder)
     with making_folder(folder) as hidden:
-        _, written = convert_checkpoint(source, hidden / WEIGHTS, to="densezoo", **options)
-        of_these = (written["sha256"], written["source_sha256"])
-        for result in results:
-            if result.weights_sha256 not in of_these:
-                raise ConfigError(
-                    f"the result {result.model}@{result.protocol} is not of {source}, but of other weights"
-                )
+        _, written = convert_checkpoint(source, hidden / WEIGHTS, to="densezoo", verify=False, **options)
+        _check_results(results, source, (written["sha256"], written["source_sha256"]))
         stated = load_checkpoint(hidden / WEIGHTS)[1]
         if stated.protocol is None:
             raise ConfigError(f"{source}: doesn't say how pictures are prepared for it, and the index doesn't know it")
@@ -82,6 +77,23 @@ def save_for_hub(
         _write_sums(hidden)
         files = sorted(path.relative_to(hidden) for path in hidden.rglob("*") if path.is_file())
     return [folder / path for path in files]
+
+
+def _check_results(results: Sequence[EvalResult], source: Path, hashes: Sequence[str]) -> None:
+    """Refuse a result of other weights.
+
+    Args:
+        results: that are to be published.
+        source: the file, for the message.
+        hashes: the sha256 of the source and of what is written of it.
+
+    Raises:
+        ConfigError: a result is of none of them.
+    """
+    for result in results:
+        if result.weights_sha256 not in hashes:
+            label = f"{result.model}@{result.protocol}"
+            raise ConfigError(f"the result {label} is not of {source}, but of other weights")
 
 
 def push_to_hub(
@@ -146,12 +158,13 @@ def load_from_hub(
             if (stated[name].size or 0) > LIMIT:
                 raise DownloadError(f"{repo}: {name} has {stated[name].size:,} bytes; expected at most {LIMIT:,}")
             paths[name] = Path(api.hf_hub_download(repo, name, revision=info.sha, cache_dir=cache_folder() / "hub"))
-            _check(repo, paths[name], stated[name].lfs.sha256 if stated[name].lfs else None, stated[name].blob_id)
+            lfs = stated[name].lfs
+            _check(repo, paths[name], lfs.sha256 if lfs else None, stated[name].blob_id)
     except (HfHubHTTPError, HFValidationError, OSError) as error:
         raise DownloadError(f"{repo}: can't be fetched from the hub ({_first_line(error)})") from None
     if sha256 is not None and file_sha256(paths[WEIGHTS]) != sha256.lower():
         raise DownloadError(f"{repo}: {WEIGHTS} has not the sha256 {sha256}, but {file_sha256(paths[WEIGHTS])}")
-    return load_checkpoint(paths[WEIGHTS], **options)
+    return load_checkpoint(paths[WEIGHTS], None, **options)
 
 
 def _check(repo: str, path: Path, sha256: str | None, blob: str | None) -> None:

@@ -93,6 +93,7 @@ def run(args: Namespace) -> int | None:
             f"  {system}: {f'not run ({error})' if isinstance(error, str) else f'largest relative error {error:.1e}'}"
         )
     answer(args, "\n".join(lines), {**dataclasses.asdict(report), "written": written})
+    return None
 
 
 def _run_folder(args: Namespace) -> int:
@@ -106,7 +107,8 @@ def _run_folder(args: Namespace) -> int:
             f"{args.source}: is a folder; expected --to with one of {', '.join(TARGETS)}, without --pixels"
         )
     end = next(end for end, systems in EXTENSIONS.items() if args.to in systems)
-    converted, refused = {}, {}
+    converted: dict[str, Path] = {}
+    refused: dict[str, str] = {}
     for source in sorted(path for path in args.source.rglob("*") if path.is_file() and path.name[0] != "."):
         relative = source.relative_to(args.source)
         destination = args.destination / relative.with_name(relative.name.partition(".")[0] + end)
