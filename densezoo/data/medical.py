@@ -43,7 +43,7 @@ def dicom_pixels(data: bytes) -> NDArray[np.uint8]:
     """
     try:
         import pydicom
-        from pydicom.pixels import apply_modality_lut, apply_voi_lut, convert_color_space
+        from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut, convert_color_space
     except ImportError:
         raise MissingDependencyError("reading DICOM files", "pydicom", "medical") from None
     file = pydicom.dcmread(io.BytesIO(data))

@@ -11,7 +11,7 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.pixels import apply_modality_lut, apply_voi_lut
+from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
 from densezoo.data import medical
@@ -97,7 +97,7 @@ def test_a_voi_lut() -> None:
 
 def test_signed_and_coloured_files() -> None:
     signed = (VALUES.astype(np.int16) - 2048) // 2
-    elements = {"WindowCenter": 0.0, "WindowWidth": 1000.0}
+    elements: dict[str, Any] = {"WindowCenter": 0.0, "WindowWidth": 1000.0}
     expected = np.rint(windowed(signed.astype(np.float64), 0.0, 1000.0))
     assert np.array_equal(dicom_pixels(dicom(signed, **elements)), expected)
     colours = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
