@@ -7,7 +7,9 @@ formulas; decoders that read files through libjpeg's own source fill a truncated
 
 from __future__ import annotations
 
+import functools
 import io
+import logging
 import re
 import threading
 import warnings
@@ -18,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from densezoo.data.medical import dicom_pixels, is_dicom
 from densezoo.data.resampling import resized_size
 from densezoo.data.strips import fits
-from densezoo.errors import ImageError
+from densezoo.errors import ImageError, MissingDependencyError
 from densezoo.types import Protocol
 
 #: A decoded image: Pillow's own, or an array (H, W, 3), uint8 in 0..255 or float32 in 0..1.
@@ -34,6 +37,7 @@ _TORCH7_FORMATS = ("JPEG", "MPO", "PNG", "PPM")  # MPO is a JPEG with further pi
 _FILLING = ("cv2.imread", "torch7")
 _SCAN, _END_MARKER = b"\xff\xda", b"\xff\xd9"
 _ENDLESS = _END_MARKER * 2**15  # more than the longest segment, which may begin at the file's last byte
+_DEEP = ("I", "F")  # how the names of Pillow's modes of more than 8 bits begin
 _PNG_END = b"IEND\xaeB`\x82"
 #: A marker that has a segment, or ends the picture; not 00 (a data byte of FF), FF (padding), 01 and D0-D8 (alone).
 _MARKER = re.compile(rb"\xff[\x02-\xcf\xd9-\xfe]")
@@ -58,6 +62,8 @@ def decode(source: bytes | NDArray[np.uint8] | Image.Image, protocol: Protocol, 
                 return _DECODERS[protocol.decoder](source, protocol)
             image = source if isinstance(source, Image.Image) else Image.fromarray(source)
             return _converted(image, protocol)
+    except MissingDependencyError:
+        raise
     except Exception as error:  # the decoders raise OSError, SyntaxError, ValueError, struct.error, cv2.error and more
         unknown = isinstance(error, UnidentifiedImageError)
         reason = "no image format that Pillow knows" if unknown else str(error).strip().partition("\n")[0]
@@ -160,7 +166,37 @@ def _in_mode(image: Image.Image, mode: str) -> Image.Image:
 
 
 def _pillow(data: bytes, protocol: Protocol) -> Decoded:
-    return _converted(_opened(data, protocol), protocol)
+    if is_dicom(data):
+        return _converted(Image.fromarray(dicom_pixels(data)), protocol)
+    image = _opened(data, protocol)
+    if image.mode.startswith(_DEEP):
+        _warn_of_depth(image.mode, "is clipped: every value above 255 becomes white")
+    return _converted(image, protocol)
+
+
+def _pillow16(data: bytes, protocol: Protocol) -> Decoded:
+    """Pillow, but 16 bits a pixel are scaled to 8: 0 to 65535 becomes 0 to 255, rounded."""
+    if is_dicom(data):
+        return _pillow(data, protocol)
+    image = _opened(data, protocol)
+    if image.mode.startswith("I;16"):
+        deep = np.asarray(image).astype(np.int64)
+        exif, image = image.getexif(), Image.fromarray(((deep + 128) // 257).astype(np.uint8))
+        image.getexif().update(exif)
+    elif image.mode.startswith(_DEEP):
+        raise ValueError(f"mode {image.mode}: nothing tells the range of its values; save it with 8 or 16 bits")
+    return _converted(image, protocol)
+
+
+@functools.cache
+def _warn_of_depth(mode: str, consequence: str) -> None:
+    """Say once what becomes of pictures with more bits than a protocol's library takes."""
+    logging.getLogger("densezoo").warning(
+        "warning: pictures of Pillow's mode %s have more than 8 bits, which under this protocol %s; a protocol of your "
+        "own with decoder: pil16 keeps their whole range (docs/protocols.md)",
+        mode,
+        consequence,
+    )
 
 
 def _opencv(data: bytes, protocol: Protocol) -> Decoded:
@@ -168,7 +204,8 @@ def _opencv(data: bytes, protocol: Protocol) -> Decoded:
     import cv2
 
     data = _filled(data, protocol)
-    _opened(data, protocol)
+    if (mode := _opened(data, protocol).mode).startswith(_DEEP):
+        _warn_of_depth(mode, "keeps the high byte alone: values below 256 become black")
     orientation = 0 if protocol.exif else cv2.IMREAD_IGNORE_ORIENTATION
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | orientation)
     if pixels is None:
@@ -239,6 +276,7 @@ def _bytes(pixels: NDArray[np.int64]) -> NDArray[np.uint8]:
 
 _DECODERS: dict[str, Callable[[bytes, Protocol], Decoded]] = {
     "pil": _pillow,
+    "pil16": _pillow16,
     "cv2.imread": _opencv,
     "cv2.imdecode": _opencv,
     "torch7": _torch7,

@@ -10,7 +10,18 @@ from typing import TypeAlias
 
 from densezoo.errors import DatasetError
 
-IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")  # torchvision's
+IMAGE_ENDINGS = (
+    ".jpg",
+    ".jpeg",
+    ".png",
+    ".ppm",
+    ".bmp",
+    ".pgm",
+    ".tif",
+    ".tiff",
+    ".webp",
+    ".dcm",
+)  # torchvision's, and DICOM
 SPLIT_FOLDERS = {"train": ("train",), "test": ("val", "test", "validation")}
 
 ClassNames: TypeAlias = "Sequence[str] | Mapping[str, int]"  # class folders in label order, or a class map

@@ -16,6 +16,7 @@ _LIBRARIES = {
 }
 _DECODERS = {
     "pil": "Pillow",
+    "pil16": "Pillow, 16 bits scaled to 8",
     "cv2.imread": "OpenCV",
     "cv2.imdecode": "OpenCV",
     "torch7": "Torch7",

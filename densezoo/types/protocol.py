@@ -16,7 +16,8 @@ class Protocol:
     Args:
         name: what ``--protocol`` takes.
         source: the document or code that fixes it, and what is not known of it.
-        decoder: what turns bytes into RGB (`densezoo.data.decoding`).
+        decoder: what turns bytes into RGB (`densezoo.data.decoding`); pil16 is Pillow with 16 bits scaled to 8, where
+            pil clips them and the others keep the high byte, and with pil it reads DICOM.
         exif: whether the EXIF orientation is applied.
         resize: short side in pixels; None: the image stays as it is.
         long_side: what the long side becomes: in proportion, rounded down (``floor``) or to the nearest pixel
@@ -43,7 +44,7 @@ class Protocol:
     source: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    decoder: Literal["pil", "cv2.imread", "cv2.imdecode", "torch7", "mindspore", "nvjpeg"] = "pil"
+    decoder: Literal["pil", "pil16", "cv2.imread", "cv2.imdecode", "torch7", "mindspore", "nvjpeg"] = "pil"
     exif: bool = False
     resize: int | None = None
     long_side: Literal["floor", "half_even", "single", "same", "cut"] = "floor"
@@ -80,7 +81,7 @@ class Protocol:
             f"crop {self.crop} needs a resize of at least that": (self.crop or 0) > (self.resize or 0),
             "what it resizes need not have a size": self.image_size is not None and self.resize is not None,
             f"{self.decoder} knows no EXIF": self.exif and self.decoder in ("torch7", "mindspore", "nvjpeg"),
-            f"{self.decoder} has no grey channel alone": channels == 1 and self.decoder != "pil",
+            f"{self.decoder} has no grey channel alone": channels == 1 and self.decoder not in ("pil", "pil16"),
             f"antialias is {self.antialias}, and {sampler} can't": self.antialias != (sampler in ("pil", "torch")),
             f"torch7 has no {self.interpolation}": sampler == "torch7" and self.interpolation != "bicubic",
             f"{sampler} resizes to pixels in 0..255, and it has no {self.interpolation}": sampler.startswith(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import struct
 import tracemalloc
@@ -13,8 +14,9 @@ import pytest
 import torch
 import torchvision
 from PIL import Image
-from unusual_images import encoded, photograph
+from unusual_images import encoded, noise, photograph
 
+from densezoo.data import decoding
 from densezoo.data.decoding import MAX_PIXELS, decode
 from densezoo.data.preprocess import normalise, to_pixels
 from densezoo.errors import ImageError
@@ -115,3 +117,43 @@ def test_half_a_file(name: str, kind: str) -> None:
 def test_no_image(name: str, data: bytes) -> None:
     with pytest.raises(ImageError, match=rf"x: can't be decoded \(.*; {len(data)} bytes\); replace the file"):
         decode(data, PROTOCOLS[name], "x")
+
+
+DEEP = np.arange(0, 65536, 257, dtype=np.uint16).reshape(16, 16)  # 0, 257, ...: 0 to 255 in 8 bits
+
+
+def deep(kind: str) -> bytes:
+    return encoded(Image.fromarray(DEEP), kind)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_16_bits_are_scaled_where_the_protocol_says_so_and_otherwise_warned_of(
+    kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = dataclasses.replace(get_protocol("timm"), name="deep", decoder="pil16")
+    assert np.asarray(decode(deep(kind), whole, "a"))[..., 1].ravel().tolist() == list(range(256))
+    grey = dataclasses.replace(whole, channel_order="L", mean=(0.5,), std=(0.5,))
+    assert np.asarray(decode(deep(kind), grey, "a")).shape == (16, 16)
+    assert caplog.text == ""
+    for name, words in [
+        ("timm", "every value above 255 becomes white"),
+        ("mmpretrain", "values below 256 become black"),
+    ]:
+        decoding._warn_of_depth.cache_clear()
+        caplog.clear()
+        decode(deep(kind), get_protocol(name), "a")
+        decode(deep(kind), get_protocol(name), "b")
+        (message,) = caplog.messages
+        assert words in message
+        assert "decoder: pil16" in message
+
+
+def test_8_bits_are_as_with_pillow_and_32_have_no_range() -> None:
+    whole = dataclasses.replace(get_protocol("timm"), name="deep", decoder="pil16")
+    for image in (Image.fromarray(noise(9, 7)), Image.fromarray(noise(9, 7, 1))):
+        data = encoded(image, "PNG")
+        found, own = (np.asarray(decode(data, protocol, "a")) for protocol in (whole, get_protocol("timm")))
+        assert np.array_equal(found, own)
+    floats = encoded(Image.fromarray(np.ones((2, 2), np.float32)), "TIFF")
+    with pytest.raises(ImageError, match="mode F: nothing tells the range of its values; save it with 8 or 16 bits"):
+        decode(floats, whole, "a.tif")
