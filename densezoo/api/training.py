@@ -19,8 +19,9 @@ from densezoo.api.names import check_names
 from densezoo.backends.device import choose_device
 from densezoo.data.split import FILE as SPLIT
 from densezoo.data.split import store_split
-from densezoo.errors import ConfigError, TrainingError
+from densezoo.errors import ConfigError, TrainingError, UnknownNameError
 from densezoo.evaluation import distributed
+from densezoo.families import family_of
 from densezoo.formats.safetensors import write_safetensors
 from densezoo.training import work_folder
 from densezoo.training.augmentations import training_transforms
@@ -114,6 +115,9 @@ def check_config(
     if experiment is None or experiment.train is None:
         raise ConfigError(f"{config}: has no 'train' entry; it is for evaluation only")
     check_recipe(experiment.train, multi_label=experiment.train.label_table is not None)
+    modes = family_of(experiment.model).memory_modes
+    if experiment.train.memory not in modes:  # now, before --overwrite has removed a run
+        raise UnknownNameError("memory mode", experiment.train.memory, modes)
     return experiment, experiment.train
 
 

@@ -9,7 +9,7 @@ from small_training import SMALL, of_few_images, train
 
 from densezoo import api
 from densezoo.api.training_plan import plan_training
-from densezoo.errors import ConfigError, TrainingError
+from densezoo.errors import ConfigError, TrainingError, UnknownNameError
 from densezoo.families import architecture_values, build_model
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.formats.detect import read_checkpoint
@@ -67,6 +67,13 @@ def test_a_config_for_evaluation_only(tmp_path: Path) -> None:
     path.write_text('model = dict(in_chans=1, num_classes=10)\ndataset = "digits"\nprotocol = "digits"\n')
     with pytest.raises(ConfigError, match="has no 'train' entry"):
         api.train_config(path)
+
+
+def test_a_memory_mode_that_there_is_not_costs_no_run(tmp_path: Path) -> None:
+    (tmp_path / "step_00000001.state").write_bytes(b"a former run's")
+    with pytest.raises(UnknownNameError, match="unknown memory mode 'share'.*shared"):
+        api.train_config(CONFIG, work_dir=tmp_path, overrides={**SHORT, "train.memory": "share"}, overwrite=True)
+    assert (tmp_path / "step_00000001.state").exists()
 
 
 def test_the_folder_is_named_after_the_config_unless_it_is_given(
