@@ -71,7 +71,7 @@ def test_a_config_for_evaluation_only(tmp_path: Path) -> None:
 
 def test_a_memory_mode_that_there_is_not_costs_no_run(tmp_path: Path) -> None:
     (tmp_path / "step_00000001.state").write_bytes(b"a former run's")
-    with pytest.raises(UnknownNameError, match="unknown memory mode 'share'.*shared"):
+    with pytest.raises(UnknownNameError, match="no memory mode 'share'; did you mean 'shared'"):
         api.train_config(CONFIG, work_dir=tmp_path, overrides={**SHORT, "train.memory": "share"}, overwrite=True)
     assert (tmp_path / "step_00000001.state").exists()
 
