@@ -183,9 +183,12 @@ def _merge(entries: Sequence[Entry], read_config: Callable[[Path], Experiment], 
     try:
         config = _beside(folder, str(facts["Config"]))
         experiment = read_config(ROOT / config)
+    except ConfigError as error:
+        raise MetafileError(f"{first.error_prefix}: Config: {error}") from None
+    try:
         protocol = _protocol(folder, str(facts.get("Protocol", experiment.protocol)))
     except ConfigError as error:
-        raise MetafileError(f"{first.error_prefix}: Config or Protocol: {error}") from None
+        raise MetafileError(f"{first.error_prefix}: Protocol: {error}") from None
     architecture, classes = experiment.model, facts.get("Metadata: Classes")
     if classes is not None:
         architecture = dataclasses.replace(architecture, num_classes=int(classes))

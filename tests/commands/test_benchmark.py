@@ -44,6 +44,7 @@ def test_every_option_reaches_the_measurement(
     def measure(subject: str, settings: Any, **more: Any) -> tuple[Path, Any]:
         more["say"]("round 1 of 1 done")
         asked.append((subject, settings, more))
+        (tmp_path / "stored.json").write_text("{}")
         return tmp_path / "stored.json", example_benchmark()
 
     for name in ("inference", "training", "evaluation"):

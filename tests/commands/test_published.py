@@ -17,7 +17,7 @@ Run = Callable[..., int]
 
 @pytest.fixture
 def run(tool: Callable[..., int], tmp_path: Path) -> Run:
-    """The digits network (98.55 %: 886 of 899)."""
+    """The digits network (98.44 %: 885 of 899)."""
     fixed = ("--workers", 0, "--device", "cpu", "--batch-size", 899, "--out", tmp_path)
     return lambda *options: tool("test", *api.DEMO, *fixed, *options)
 
@@ -27,14 +27,14 @@ def test_the_end_says_what_is_published(run: Run, capsys: pytest.CaptureFixture[
     assert "  published: nothing for this network on this dataset\n" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("top1", "tolerance", "status"), [(98.55, 0.01, 0), (98.55, 0.001, 1), (98.6, 0.01, 1)])
+@pytest.mark.parametrize(("top1", "tolerance", "status"), [(98.44, 0.01, 0), (98.44, 0.001, 1), (98.5, 0.01, 1)])
 def test_an_expectation_is_an_exit_status(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], top1: float, tolerance: float, status: int
 ) -> None:
     assert run("--expect", top1, "--tolerance", tolerance) == status
     error = capsys.readouterr().err.splitlines()[-1:]
     if status:
-        expected = f"error: expected a top-1 of {top1:g} within {tolerance:g}; found 98.5539 under digits (886 of 899)"
+        expected = f"error: expected a top-1 of {top1:g} within {tolerance:g}; found 98.4427 under digits (885 of 899)"
         assert error == [expected]
     assert len(list(tmp_path.glob("digits/*.json"))) == 1  # stored all the same
 
@@ -53,7 +53,7 @@ def test_flip_sums_the_logits_and_is_named(run: Run, tmp_path: Path, capsys: pyt
     with torch.inference_mode():
         predicted = (network(x) + network(x.flip(3))).argmax(1)
     assert result["correct1"] == int((predicted == torch.tensor(images.labels)).sum())
-    assert result["correct1"] != 886
+    assert result["correct1"] != 885
 
 
 def test_views_that_the_protocol_has_no_room_for(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

@@ -106,5 +106,5 @@ def test_a_name_of_densezoo_s_is_refused(zoo: Path) -> None:
 
 def test_what_is_wrong_in_it_is_named(zoo: Path) -> None:
     (zoo / "mine.yml").write_text("name: mine")
-    with pytest.raises(MetafileError, match=r"metafiles/mine\.yml: model .*: Config or Protocol: .*mine\.yml: the key"):
+    with pytest.raises(MetafileError, match=r"metafiles/mine\.yml: model .*: Protocol: .*mine\.yml: the key"):
         load_index()
