@@ -30,6 +30,7 @@ from densezoo.results.store import result_path
 from densezoo.results.training_card import Trained, training_card
 from densezoo.training.curves import draw_curves
 from densezoo.training.logs import CURVES, JSON_LINES, read_records
+from densezoo.training.result import changed
 from densezoo.training.schedules import SCHEDULES, get_schedule
 from densezoo.types import EvalResult, Experiment, Recipe
 
@@ -156,9 +157,7 @@ def _command(experiment: Experiment, overrides: Mapping[str, object]) -> str:
 def _recipe(recipe: Recipe) -> dict[str, object]:
     """{field: value} of the fields in MAIN and of those that have no default or not their default."""
     schedule = next(name for name, each in SCHEDULES.items() if each is get_schedule(recipe.schedule, recipe))
-    values = dataclasses.asdict(dataclasses.replace(recipe, schedule=schedule))
-    defaults = {field.name: field.default for field in dataclasses.fields(Recipe)}
-    return {name: value for name, value in values.items() if name in MAIN or value != defaults[name]}
+    return changed(dataclasses.replace(recipe, schedule=schedule), always=MAIN)
 
 
 def _write(path: Path, text: str) -> None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from functools import partial
 
 from densezoo.backends.base import EXACT
-from densezoo.benchmarks.children import Child
 from densezoo.benchmarks.inference import INEXACT, Say, Settings
 from densezoo.benchmarks.memory_step import OTHERS
-from densezoo.benchmarks.programs import AUTOCAST, OWN
+from densezoo.benchmarks.programs import OWN
 from densezoo.benchmarks.subject import Subject
-from densezoo.benchmarks.training import Trained, attempt
+from densezoo.benchmarks.training import Trained, interleaved
 from densezoo.benchmarks.training_step import CHANNELS_LAST
 from densezoo.errors import BenchmarkError, UnknownNameError
 from densezoo.families import family_of
@@ -62,18 +60,7 @@ def measure_memory(
         UnknownNameError, BenchmarkError: as of `programs`.
     """
     names = programs(subject, settings.against, modes, layouts)
-    precisions = [p for p in settings.precisions if p in ("float32", *AUTOCAST)]
-    with ExitStack() as stack:
-        running = [
-            Trained(program, precision, stack.enter_context(Child(settings.environment)))
-            for program in names
-            for precision in precisions
-        ]
-        for number in range(settings.rounds):
-            for each in running:
-                attempt(each, partial(_round, each, running[0], subject, settings), say)
-            say(f"round {number + 1} of {settings.rounds} done")
-    return [each.result(settings.instruction_set or "the best") for each in running]
+    return interleaved(names, settings, partial(_round, subject=subject, settings=settings), say)
 
 
 def _round(each: Trained, first: Trained, subject: Subject, settings: Settings) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -93,6 +93,20 @@ def measure_training(subject: Subject, settings: Settings, say: Say) -> list[Con
         if asked not in TRAINED:
             raise BenchmarkError(f"--against {asked}: training steps are known of {', '.join(TRAINED)}")
     programs = [name + end for name in ("densezoo", *settings.against) for end in ("", CHANNELS_LAST)]
+    return interleaved(programs, settings, partial(_round, subject=subject, settings=settings), say)
+
+
+def interleaved(
+    programs: Sequence[str], settings: Settings, measure: Callable[[Trained, Trained], None], say: Say
+) -> list[Contestant]:
+    """What each program did in each precision, measured in turns, each in a process of its own.
+
+    Args:
+        programs: their names; what the first one does is what the others are compared with.
+        settings: precisions, rounds, and what the processes are held to.
+        measure: (contestant, first contestant): one measurement of the contestant.
+        say: is told what was done, a line each.
+    """
     precisions = [p for p in settings.precisions if p in ("float32", *AUTOCAST)]
     with ExitStack() as stack:
         running = [
@@ -102,12 +116,12 @@ def measure_training(subject: Subject, settings: Settings, say: Say) -> list[Con
         ]
         for number in range(settings.rounds):
             for each in running:
-                attempt(each, partial(_round, each, running[0], subject, settings), say)
+                _attempt(each, partial(measure, each, running[0]), say)
             say(f"round {number + 1} of {settings.rounds} done")
     return [each.result(settings.instruction_set or "the best") for each in running]
 
 
-def attempt(each: Trained, act: Callable[[], None], say: Say) -> None:
+def _attempt(each: Trained, act: Callable[[], None], say: Say) -> None:
     """Act for a contestant; one that fails is measured no further.
 
     Args:

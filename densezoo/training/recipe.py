@@ -83,10 +83,6 @@ def check_recipe(recipe: Recipe, *, multi_label: bool = False) -> None:
         _check_multi_label(recipe)
 
 
-def _divides(part: int, whole: int) -> bool:
-    return part >= 1 and whole % part == 0
-
-
 def _has_decay_epochs(recipe: Recipe) -> bool:
     if recipe.decay_epochs is None:
         return recipe.schedule != "staircase"

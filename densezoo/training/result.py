@@ -36,13 +36,18 @@ def trained_facts(
         "protocol": experiment.protocol if known else dataclasses.asdict(get_protocol(experiment.protocol)),
         "class_names": None if class_names is None else list(class_names),
         "multi_label": recipe.label_table is not None,
-        "recipe": _changed(recipe),
+        "recipe": changed(recipe),
         "started_from": None if started_from is None else dict(started_from),
     }
 
 
-def _changed(recipe: Recipe) -> dict[str, object]:
-    """{field: JSON value} of the fields that haven't their default, with those that have none."""
+def changed(recipe: Recipe, always: Sequence[str] = ()) -> dict[str, object]:
+    """{field: JSON value} of the fields that haven't their default, with those that have none.
+
+    Args:
+        recipe: how a network is trained.
+        always: fields that are named in any case.
+    """
     values = dataclasses.asdict(recipe)
     defaults = {field.name: field.default for field in dataclasses.fields(Recipe)}
-    return {name: value for name, value in values.items() if value != defaults[name]}
+    return {name: value for name, value in values.items() if name in always or value != defaults[name]}

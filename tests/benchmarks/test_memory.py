@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from benchmark_runs import HereAnswering, small_subject
 
-from densezoo.benchmarks import memory
+from densezoo.benchmarks import training
 from densezoo.benchmarks.inference import Settings
 from densezoo.benchmarks.memory import measure_memory, programs
 from densezoo.benchmarks.worker import Worker
@@ -16,7 +16,7 @@ from densezoo.errors import BenchmarkError, UnknownNameError
 
 @pytest.fixture(autouse=True)
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "Child", HereAnswering)
+    monkeypatch.setattr(training, "Child", HereAnswering)
 
 
 SETTINGS = Settings([], batch_sizes=[1, 2], seconds=0.0, rounds=2)
