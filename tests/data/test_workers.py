@@ -29,6 +29,11 @@ from densezoo.formats.safetensors import write_safetensors
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
+# torch raises a worker's death from a signal handler, wherever the main process is; Python drops what is raised in a
+# callback of its garbage collector, of which hypothesis has one, and pytest would make an error of that. What matters
+# is that watched_batches ends all the same, which the tests hold.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 
 class Numbers(Dataset[int]):
     """0 to 19; a worker does what ``fault`` says at 10."""
