@@ -73,7 +73,8 @@ class Settings:
         out: folder of results.
         weights: folder of files named ``<model>.<ending>``; missing ones are fetched; None: all are.
         cache: folder of decoded pixels; None: images are decoded for each model.
-        batch_size, workers, device, tta, backend, precision: as for `densezoo.api.evaluate_protocols`.
+        batch_size, workers, device, tta, backend, precision, limit: as for `densezoo.api.evaluate_protocols`; with a
+            limit no outcome is stored, nor left out because it was measured before.
     """
 
     data_roots: Mapping[str, Path]
@@ -86,6 +87,7 @@ class Settings:
     tta: str | None = None
     backend: str = "auto"
     precision: str = "float32"
+    limit: int | None = None
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,10 @@ class Outcome:
     def __str__(self) -> str:
         if self.error is not None:
             return f"{self.task}: FAILED: {self.error}"
-        return f"{self.task}: " + (f"top-1 {self.result.top1:.3f} %" if self.result else "already measured")
+        if self.result is None:
+            return f"{self.task}: already measured"
+        of = f" of {self.result.images(self.result.num_samples)}" if self.result.sampled_from else ""
+        return f"{self.task}: top-1 {self.result.top1:.3f} %{of}"
 
 
 def plan(
@@ -153,7 +158,7 @@ def _fits(spec: ModelSpec, dataset: str, protocol: str) -> bool:
 
 
 def sweep(tasks: Sequence[Task], settings: Settings, ray: str | None = None) -> Iterator[Outcome]:
-    """Do the tasks; store and yield each outcome as soon as it is known.
+    """Do the tasks; store (but not with a limit) and yield each outcome as soon as it is known.
 
     A failure is stored as a text file beside the path of its result, and removed when the task succeeds.
 
@@ -176,15 +181,18 @@ def sweep(tasks: Sequence[Task], settings: Settings, ray: str | None = None) -> 
     fingerprints = {
         (name, subset): _fingerprint(name, subset, settings)
         for name, subset in dict.fromkeys(task.images for task in tasks)
+        if settings.limit is None
     }
-    measured = frozenset(
-        (r.model, r.weights_sha256, r.dataset_fingerprint, r.conditions) for r in read_results(settings.out)
-    )
+    stored = read_results(settings.out) if settings.limit is None else []
+    measured = frozenset((r.model, r.weights_sha256, r.dataset_fingerprint, r.conditions) for r in stored)
 
     def work(task: Task) -> Outcome:
-        return attempt(task, settings, fingerprints[task.images], measured)
+        return attempt(task, settings, fingerprints.get(task.images, ""), measured)
 
     for outcome in map(work, tasks) if ray is None else _on_ray(ray, work, tasks):
+        if settings.limit is not None:
+            yield outcome
+            continue
         task = outcome.task
         failure = failure_path(settings.out, task.model, task.conditions(settings))
         if outcome.error is not None:
@@ -231,6 +239,7 @@ def attempt(task: Task, settings: Settings, fingerprint: str, measured: frozense
             tta=settings.tta,
             backend=settings.backend,
             precision=settings.precision,
+            limit=settings.limit,
             cache=settings.cache,
         )
     except DensezooError as error:

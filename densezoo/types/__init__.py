@@ -18,6 +18,7 @@ from densezoo.types.checkpoint import (
 from densezoo.types.computation import Computation, Freedom, Node, PoolFreedom
 from densezoo.types.experiment import Distillation, Experiment, Recipe, Start
 from densezoo.types.index import Figure, FileHash, ModelSpec, ReportedResult, WeightSource
+from densezoo.types.label_result import LabelAuc, LabelResult
 from densezoo.types.layer import Layer
 from densezoo.types.prediction import Answer, Prediction
 from densezoo.types.protocol import Protocol
@@ -45,6 +46,8 @@ __all__ = [
     "Freedom",
     "KeyMap",
     "KnownBy",
+    "LabelAuc",
+    "LabelResult",
     "Latency",
     "Layer",
     "Load",
