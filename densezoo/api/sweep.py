@@ -142,7 +142,7 @@ def plan(
     if not tasks:
         raise ConfigError(
             f"no model with weights matches {pattern!r} and fits {', '.join(datasets)} under {', '.join(protocols)}; "
-            "tools/list_models.py lists them with their number of classes"
+            "densezoo list_models lists them with their number of classes"
         )
     return sorted(tasks, key=lambda task: (task.dataset, task.subset or "", task.protocol, task.model))
 

@@ -124,7 +124,7 @@ def _log_once(message: str) -> None:
     logging.getLogger("densezoo").warning(message)
 
 
-_LISTED = "densezoo has the DenseNet family; tools/list_models.py lists it"
+_LISTED = "densezoo has the DenseNet family; densezoo list_models lists it"
 
 
 def find_by_sha256(sha256: str) -> ModelSpec | None:
