@@ -56,11 +56,10 @@ def sklearn_sample(name: str) -> Path:
 
 def relative_to_root(path: Path) -> str:
     """The path as it is written in results and messages: relative to the repository where it lies in it."""
-    return _relative_to_root(path.absolute())
+    return _relative_to_root(os.path.join(os.getcwd(), path))
 
 
 @cache
-def _relative_to_root(path: Path) -> str:
+def _relative_to_root(path: str) -> str:
     """The same of an absolute path: the index asks for each metafile and config many times."""
-    path = path.resolve()
-    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else str(path)
+    return os.path.realpath(path).removeprefix(f"{ROOT}{os.sep}")

@@ -52,7 +52,7 @@ def make_tables(results: str | Path | None = None, *, check: bool = False) -> li
     if not README.is_file():
         raise ResultError(
             f"{README}: there is no such document; the tables are in README.md and docs/ of densezoo's repository, "
-            "which an installed package doesn't have: run tools/make_tables.py in a clone"
+            "which an installed package doesn't have: run densezoo make_tables in a clone"
         )
     stored = [result for result in read_results(results or RESULTS) if result.own_protocol is None]
     specs = load_index(INDEX)
@@ -70,7 +70,7 @@ def make_tables(results: str | Path | None = None, *, check: bool = False) -> li
     changed = sorted([*stale, *orphans, *undrawn])
     if changed and check:
         names = ", ".join(relative_to_root(path) for path in changed)
-        raise ResultError(f"{names}: not what index and results say; run tools/make_tables.py")
+        raise ResultError(f"{names}: not what index and results say; run densezoo make_tables")
     _write(documents, stale)
     for path in undrawn:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from torch import nn
 
@@ -16,18 +13,14 @@ from densezoo import protocols
 from densezoo.api.conversion import convert_checkpoint
 from densezoo.conversion.load import load_checkpoint
 from densezoo.conversion.timm_config import timm_config
-from densezoo.errors import ConfigError, DownloadError
+from densezoo.errors import ConfigError
 from densezoo.files import making_folder
 from densezoo.formats.identity import file_sha256
-from densezoo.index.transfer import LIMIT
-from densezoo.paths import cache_folder
+from densezoo.index.hub import CONFIG, WEIGHTS, fetch_from_hub, first_line, hub_client
 from densezoo.results.hub import eval_results, shared_card
 from densezoo.types import ConversionReport, EvalResult
 
-if TYPE_CHECKING:
-    from huggingface_hub import HfApi
-
-WEIGHTS, CONFIG, CARD, SUMS = "model.safetensors", "config.json", "README.md", "SHA256SUMS"
+CARD, SUMS = "README.md", "SHA256SUMS"
 
 
 def save_for_hub(
@@ -119,12 +112,12 @@ def push_to_hub(
         options.setdefault("name", repo.rpartition("/")[2])
         files = save_for_hub(source, folder, **options)  # type: ignore[arg-type]  # its own arguments by name
         added = [CommitOperationAdd(path.relative_to(folder).as_posix(), path) for path in files]
-        api = _hub(token)
+        api = hub_client(token)
         try:
             api.create_repo(repo, private=private, exist_ok=True)
             return str(api.create_commit(repo, added, commit_message="Add weights by densezoo").commit_url)
         except (HfHubHTTPError, HFValidationError, OSError) as error:
-            raise ConfigError(f"{repo}: the hub doesn't take it ({_first_line(error)})") from None
+            raise ConfigError(f"{repo}: the hub doesn't take it ({first_line(error)})") from None
 
 
 def load_from_hub(
@@ -143,52 +136,7 @@ def load_from_hub(
         DownloadError: there is no such file, it is too large, or it has not the sha256 that was stated.
         FormatError, CheckpointError: as for `load_checkpoint`.
     """
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-
-    api = _hub(token)
-    try:
-        info = api.model_info(repo, revision=revision, files_metadata=True)
-        stated = {file.rfilename: file for file in info.siblings or ()}
-        if WEIGHTS not in stated:
-            raise DownloadError(f"{repo}: has no {WEIGHTS}")
-        paths = {}
-        for name in (CONFIG, WEIGHTS):  # fixed names: no path comes from the server
-            if name not in stated:
-                continue
-            if (stated[name].size or 0) > LIMIT:
-                raise DownloadError(f"{repo}: {name} has {stated[name].size:,} bytes; expected at most {LIMIT:,}")
-            paths[name] = Path(api.hf_hub_download(repo, name, revision=info.sha, cache_dir=cache_folder() / "hub"))
-            lfs = stated[name].lfs
-            _check(repo, paths[name], lfs.sha256 if lfs else None, stated[name].blob_id)
-    except (HfHubHTTPError, HFValidationError, OSError) as error:
-        raise DownloadError(f"{repo}: can't be fetched from the hub ({_first_line(error)})") from None
-    if sha256 is not None and file_sha256(paths[WEIGHTS]) != sha256.lower():
-        raise DownloadError(f"{repo}: {WEIGHTS} has not the sha256 {sha256}, but {file_sha256(paths[WEIGHTS])}")
-    return load_checkpoint(paths[WEIGHTS], None, **options)
-
-
-def _check(repo: str, path: Path, sha256: str | None, blob: str | None) -> None:
-    """Hold a fetched file against the sha256 or the git hash that the hub states for it; remove a wrong one.
-
-    Raises:
-        DownloadError: it has another, or none is stated.
-    """
-    content = path.read_bytes()
-    own = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
-    if (sha256 is not None and file_sha256(path) == sha256) or (sha256 is None and blob == own):
-        return
-    path.resolve().unlink()
-    raise DownloadError(f"{repo}: {path.name} is not the file whose hash the hub states ({sha256 or blob}); try again")
-
-
-def _hub(token: str | None) -> HfApi:
-    from huggingface_hub import HfApi
-
-    return HfApi(endpoint=os.environ.get("HF_ENDPOINT"), token=token)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return load_checkpoint(fetch_from_hub(repo, revision=revision, sha256=sha256, token=token), None, **options)
 
 
 def _write_sums(folder: Path) -> None:

@@ -71,7 +71,7 @@ def _load_index(path: Path) -> Mapping[str, ModelSpec]:
         metafile = path.parent / str(name)
         for entry in entries_of(files.read(metafile), metafile):
             by_name.setdefault(entry.model.name, []).append(entry)
-    read_config = cache(load_config)  # many models have the same one
+    read_config = cache(lambda config: load_config(ROOT / config))  # many models have the same one
     specs = {name: _merge(entries, read_config, path.parent) for name, entries in by_name.items()}
     known = specs if path == INDEX.resolve() else {**_load_index(INDEX.resolve()), **specs}  # a port may be of either
     for spec in specs.values():
@@ -124,7 +124,7 @@ def _log_once(message: str) -> None:
     logging.getLogger("densezoo").warning(message)
 
 
-_LISTED = "densezoo list_models lists those there are"
+_LISTED = "densezoo has the DenseNet family; densezoo list_models lists it"
 
 
 def find_by_sha256(sha256: str) -> ModelSpec | None:
@@ -169,7 +169,7 @@ def _check_port(spec: ModelSpec, specs: Mapping[str, ModelSpec]) -> None:
         port = specs[port].port_of
 
 
-def _merge(entries: Sequence[Entry], read_config: Callable[[Path], Experiment], folder: Path) -> ModelSpec:
+def _merge(entries: Sequence[Entry], read_config: Callable[[str], Experiment], folder: Path) -> ModelSpec:
     """The model that all publishers' entries together describe; ``folder``: of the index, where private files lie."""
     first, models = entries[0], [entry.model for entry in entries]
     facts = _united(entries, "", [_facts(entry) for entry in entries])
@@ -182,7 +182,7 @@ def _merge(entries: Sequence[Entry], read_config: Callable[[Path], Experiment], 
         raise MetafileError(f"{first.error_prefix}: Metadata: Image Size is missing: FLOPs are counted at some size")
     try:
         config = _beside(folder, str(facts["Config"]))
-        experiment = read_config(ROOT / config)
+        experiment = read_config(config)
     except ConfigError as error:
         raise MetafileError(f"{first.error_prefix}: Config: {error}") from None
     try:
@@ -250,7 +250,12 @@ def _united(entries: Sequence[Entry], prefix: str, facts: Sequence[Mapping[str, 
 
 def _beside(folder: Path, path: str) -> str:
     """A path of a metafile: absolute where the file lies below a private index's folder, else relative to ROOT."""
-    return str(folder / path) if folder != INDEX.resolve().parent and (folder / path).exists() else path
+    return str(folder / path) if folder != _public_folder() and (folder / path).exists() else path
+
+
+@cache
+def _public_folder() -> Path:
+    return INDEX.resolve().parent
 
 
 def _protocol(folder: Path, name: str) -> str:

@@ -94,7 +94,7 @@ def test_a_picture_of_other_figures_is_found(tmp_path: Path, monkeypatch: pytest
 
 def test_stale_missing_and_orphaned_cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(documents, "CARDS", tmp_path)
-    with pytest.raises(ResultError, match="densenet121.md.*: not what index and results say; run tools/make_tables.py"):
+    with pytest.raises(ResultError, match="densenet121.md.*: not what index and results say; run densezoo make_tables"):
         api.make_tables(check=True)
     assert len(api.make_tables()) == len(model_cards(load_index().values()))
     assert api.make_tables(check=True) == []

@@ -134,7 +134,8 @@ def test_a_slip_suggests(name: str) -> None:
 def test_another_family_or_another_number_of_layers_suggests_nothing(name: str) -> None:
     with pytest.raises(UnknownNameError) as caught:
         get_spec(name)
-    assert str(caught.value) == f"there is no model {name!r}; densezoo list_models lists those there are"
+    expected = "densezoo has the DenseNet family; densezoo list_models lists it"
+    assert str(caught.value) == f"there is no model {name!r}; {expected}"
 
 
 @pytest.mark.parametrize(
