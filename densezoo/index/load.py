@@ -1,4 +1,4 @@
-"""``model-index.yml`` and the metafiles it imports -> {name: `ModelSpec`}.
+"""An index, ``metafiles/index.yml``, and the metafiles that it imports -> {name: `ModelSpec`}.
 
 Several publishers speak of the same weights: each says in its own metafile what it claims, and the entries of one name
 make one `ModelSpec`. Files and results follow each other in the order of Import; facts are united, and two metafiles
@@ -30,7 +30,7 @@ def load_index(path: str | Path | None = None) -> Mapping[str, ModelSpec]:
     """Every model of an index, {name: model}, in the metafiles' order.
 
     Args:
-        path: the index, model-index.yml; None: densezoo's own, and after it the private one, if there is one
+        path: the index, a list of metafiles; None: densezoo's own, and after it the private one, if there is one
             (`densezoo.paths.private_index`).
 
     Raises:

@@ -75,7 +75,6 @@ def test_a_cell_typed_by_hand_is_found_and_mended(tmp_path: Path, monkeypatch: p
 
 def test_a_document_with_another_table_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(documents, "DOCS", tmp_path)
-    (tmp_path / "openmim.yml").write_text((ROOT / "docs/openmim.yml").read_text(encoding="utf-8"), encoding="utf-8")
     (tmp_path / "some.md").write_text("<!-- table: by-protocol -->\n<!-- end of table -->\n", encoding="utf-8")
     with pytest.raises(ResultError, match=r"some.md: not what index and results say"):
         api.make_tables(check=True)
