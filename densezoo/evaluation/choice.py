@@ -19,7 +19,7 @@ from densezoo.evaluation import distributed
 from densezoo.evaluation.calibration import calibration_pixels
 from densezoo.types import Architecture, Protocol, RunFacts
 
-CHECKED = 8  # images on which a backend is held to eager; a DenseNet-121 takes eager 50 ms for each
+CHECKED = 8  # images on which a backend is held to eager; a network of 121 layers takes eager 50 ms for each
 SEARCHED = 100  # images among which those are looked for; some may be broken, which the run reports later
 
 
