@@ -8,10 +8,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
-# The wheel carries them all under .mim/, where OpenMIM looks for its own model-index.yml and for configs.
+# The wheel carries them all under .mim/, where OpenMIM looks for model-index.yml, which is made of our metafiles.
 CLONE = (PACKAGE.parent / "model-index.yml").is_file()
 ROOT = PACKAGE.parent if CLONE else PACKAGE / ".mim"
-INDEX = ROOT / ("model-index.yml" if CLONE else "densezoo-index.yml")
+INDEX = ROOT / "metafiles" / "index.yml"
 #: What is measured goes into the repository in a clone, and otherwise into the current folder, not into site-packages.
 RESULTS = ROOT / "results" if CLONE else Path("results")
 

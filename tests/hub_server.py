@@ -44,7 +44,11 @@ class Hub:
 
     def get(self, request: BaseHTTPRequestHandler) -> None:
         path = request.path.partition("?")[0]
-        if path in ("/api/models/me/tiny", f"/api/models/me/tiny/revision/{COMMIT}", "/api/models/me/tiny/revision/main"):
+        if path in (
+            "/api/models/me/tiny",
+            f"/api/models/me/tiny/revision/{COMMIT}",
+            "/api/models/me/tiny/revision/main",
+        ):
             files = [
                 {"rfilename": name, "size": len(content), "blobId": blob(content)}
                 for name, content in self.files.items()

@@ -28,7 +28,7 @@ DOCS = ROOT / "docs"
 CARDS = DOCS / "models"  # a page an architecture and its picture, generated whole
 WEIGHTS = DOCS / "weights"  # a page an architecture, generated whole
 PAGES = DOCS / "results"  # a page a dataset, generated whole
-OPENMIM = DOCS / "openmim.yml"  # the index for `mim search`, which a wheel carries as .mim/model-index.yml
+OPENMIM = ROOT / "model-index.yml"  # the index for `mim search` and mmpretrain's ModelHub: one entry a model
 
 
 def make_tables(results: str | Path | None = None, *, check: bool = False) -> list[Path]:
@@ -114,7 +114,7 @@ def check_index(path: str | Path = INDEX) -> int:
     file without a key table, say why.
 
     Args:
-        path: the index, model-index.yml.
+        path: the index, a list of metafiles.
 
     Returns:
         How many models were checked.

@@ -26,7 +26,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     included = re.findall(r'^"(.+)" = "(densezoo/\.mim/.+)"$', text, re.MULTILINE)
     assert {source for source, _ in included} >= {"configs", "tools", "results"}
     for source, destination in included:
-        (folder / destination).parent.mkdir(exist_ok=True)
+        (folder / destination).parent.mkdir(parents=True, exist_ok=True)
         (shutil.copytree if (ROOT / source).is_dir() else shutil.copy)(ROOT / source, folder / destination)
     return folder
 
