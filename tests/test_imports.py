@@ -24,12 +24,26 @@ gc.freeze()
 with without_collection():
     pass
 assert gc.get_freeze_count()
+gc.unfreeze()
+"""
+#: What a command's process ends with: what is registered first runs last.
+ENDING = """
+import atexit, gc, sys
+from densezoo.imports import end_without_collection
+atexit.register(lambda: print(gc.get_freeze_count() > 0))
+end_without_collection()
 """
 
 
 def test_nothing_is_collected_in_the_block_and_all_is_old_after_it() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("imported", "frozen"), [("", "True"), ("sys.modules['triton'] = sys", "False")])
+def test_modules_are_left_at_the_end_unless_their_binding_counts(imported: str, frozen: str) -> None:
+    program = [sys.executable, "-c", ENDING + imported]
+    assert subprocess.run(program, cwd=ROOT, capture_output=True, text=True).stdout == f"{frozen}\n"
 
 
 def test_the_collector_is_left_as_it_was() -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import atexit
 import contextlib
 import functools
-import gc
 import os
 import re
 import signal
@@ -22,6 +20,7 @@ from densezoo.commands.help_pages import HelpFormatter
 from densezoo.errors import ConfigError, DensezooError
 from densezoo.files import PLOT
 from densezoo.formats.names import looks_like_a_file
+from densezoo.imports import end_without_collection
 from densezoo.index.hub import find_prefixed
 from densezoo.paths import PRIVATE, RESULTS, ROOT, results_folder
 from densezoo.protocols import PROTOCOLS
@@ -302,7 +301,8 @@ def run(
         argv: the arguments; None: those of this process.
     """
     arguments = parser.parse_args(argv)
-    atexit.register(gc.freeze)  # so that the interpreter doesn't look for garbage in all of torch's modules as it ends
+    if argv is None:
+        end_without_collection()
     if arguments.private_index is not None:
         os.environ[PRIVATE] = str(arguments.private_index.expanduser().resolve())  # children inherit it
     if getattr(arguments, "out", None) == RESULTS:
