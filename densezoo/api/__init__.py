@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from densezoo.api.evaluation import evaluate_checkpoint, evaluate_protocols, report
     from densezoo.api.explanation import explain
     from densezoo.api.features import FeatureExtractor
-    from densezoo.api.index import describe_model, find_models, list_models
+    from densezoo.api.index import describe_model, find_models
     from densezoo.api.labels import class_names
+    from densezoo.api.listing import list_models
     from densezoo.api.models import create_model, get_protocol
     from densezoo.api.pixels import export_pixels
     from densezoo.api.prediction import predict
@@ -112,7 +113,7 @@ _MODULES = {
     "finish_training": "densezoo.api.trained",
     "get_protocol": "densezoo.api.models",
     "get_spec": "densezoo.index.load",
-    "list_models": "densezoo.api.index",
+    "list_models": "densezoo.api.listing",
     "load_checkpoint": "densezoo.conversion.load",
     "load_from_hub": "densezoo.api.sharing",
     "make_site": "densezoo.api.site",

@@ -21,7 +21,7 @@ from densezoo.evaluation.hashing import hashed
 from densezoo.formats.identity import file_sha256
 from densezoo.index.known import identify
 from densezoo.index.load import get_spec, load_index
-from densezoo.index.select import matching
+from densezoo.index.search import matching
 from densezoo.paths import ROOT
 from densezoo.protocols import get_protocol, same_kind
 from densezoo.results.store import failure_path, read_results, record_failure, write_result
@@ -142,7 +142,7 @@ def plan(
     if not tasks:
         raise ConfigError(
             f"no model with weights matches {pattern!r} and fits {', '.join(datasets)} under {', '.join(protocols)}; "
-            "tools/list_models.py lists them with their number of classes"
+            "densezoo list_models lists them with their number of classes"
         )
     return sorted(tasks, key=lambda task: (task.dataset, task.subset or "", task.protocol, task.model))
 

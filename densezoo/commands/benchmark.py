@@ -1,7 +1,7 @@
 """Measure, side by side and interleaved, and store as results/benchmarks/<what>....json.
 
-python tools/benchmark.py --what inference densenet121 --backend all --against timm,torchvision
-python tools/benchmark.py --what formats densenet121.t7 densenet161.pth
+densezoo benchmark --what inference densenet121 --backend all --against timm,torchvision
+densezoo benchmark --what formats densenet121.t7 densenet161.pth
 """
 
 from __future__ import annotations

@@ -223,7 +223,7 @@ def protocol_changes(args: argparse.Namespace) -> Changes:
 
 
 def add_test_options(to: argparse.ArgumentParser) -> None:
-    """Add the options of ``tools/test.py`` alone."""
+    """Add the options of ``densezoo test`` alone."""
     to.add_argument(
         "--protocol", help=f"preprocessing (default: the weights' own): FILE.yml, all, {', '.join(PROTOCOLS)}"
     )
@@ -238,13 +238,13 @@ def add_test_options(to: argparse.ArgumentParser) -> None:
     state = to.add_mutually_exclusive_group()
     state.add_argument("--resume", action="store_true", help="go on from what an interrupted run left in --out")
     state.add_argument("--restart", action="store_true", help="drop what an interrupted run left in --out")
-    to.add_argument("--predictions", type=Path, metavar="FILE.parquet", help="one row an image (tools/analyze.py)")
+    to.add_argument("--predictions", type=Path, metavar="FILE.parquet", help="one row an image (densezoo analyze)")
     to.add_argument("--expect", type=float, metavar="TOP1", help="exit with status 1 unless this top-1 is measured")
     to.add_argument("--tolerance", type=float, default=0.0, help="percent that it may be off (default: %(default)s)")
 
 
 def add_sweep_options(to: argparse.ArgumentParser) -> None:
-    """Add the options of ``tools/sweep.py`` alone."""
+    """Add the options of ``densezoo sweep`` alone."""
     to.add_argument("--datasets", type=_names, default=["imagenet1k"], help="such as imagenet1k,imagenet-real")
     to.add_argument("--protocols", type=_names, default=["own"], help="such as own,timm (default: each model's own)")
     to.add_argument("--data-root", nargs="+", type=_assignment, default=[], metavar="NAME=PATH", help="of each dataset")

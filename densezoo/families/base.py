@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from densezoo.errors import UnknownNameError
-from densezoo.types import Architecture, Checkpoint, Computation, Freedom, KeyMap, Layer, NamedNetwork
+from densezoo.types import Architecture
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from densezoo.families.feature_maps import StageMaps
     from densezoo.families.naming import Naming
     from densezoo.families.systems import System
+    from densezoo.types import Checkpoint, Computation, Freedom, KeyMap, Layer, NamedNetwork
 
 A = TypeVar("A", bound=Architecture)
 A_contra = TypeVar("A_contra", bound=Architecture, contravariant=True)

@@ -1,4 +1,4 @@
-"""``model-index.yml`` and the metafiles it imports -> {name: `ModelSpec`}.
+"""An index, ``metafiles/index.yml``, and the metafiles that it imports -> {name: `ModelSpec`}.
 
 Several publishers speak of the same weights: each says in its own metafile what it claims, and the entries of one name
 make one `ModelSpec`. Files and results follow each other in the order of Import; facts are united, and two metafiles
@@ -30,7 +30,7 @@ def load_index(path: str | Path | None = None) -> Mapping[str, ModelSpec]:
     """Every model of an index, {name: model}, in the metafiles' order.
 
     Args:
-        path: the index, model-index.yml; None: densezoo's own, and after it the private one, if there is one
+        path: the index, a list of metafiles; None: densezoo's own, and after it the private one, if there is one
             (`densezoo.paths.private_index`).
 
     Raises:
@@ -71,7 +71,7 @@ def _load_index(path: Path) -> Mapping[str, ModelSpec]:
         metafile = path.parent / str(name)
         for entry in entries_of(files.read(metafile), metafile):
             by_name.setdefault(entry.model.name, []).append(entry)
-    read_config = cache(load_config)  # many models have the same one
+    read_config = cache(lambda config: load_config(ROOT / config))  # many models have the same one
     specs = {name: _merge(entries, read_config, path.parent) for name, entries in by_name.items()}
     known = specs if path == INDEX.resolve() else {**_load_index(INDEX.resolve()), **specs}  # a port may be of either
     for spec in specs.values():
@@ -124,7 +124,7 @@ def _log_once(message: str) -> None:
     logging.getLogger("densezoo").warning(message)
 
 
-_LISTED = "densezoo has the DenseNet family; tools/list_models.py lists it"
+_LISTED = "densezoo has the DenseNet family; densezoo list_models lists it"
 
 
 def find_by_sha256(sha256: str) -> ModelSpec | None:
@@ -169,7 +169,7 @@ def _check_port(spec: ModelSpec, specs: Mapping[str, ModelSpec]) -> None:
         port = specs[port].port_of
 
 
-def _merge(entries: Sequence[Entry], read_config: Callable[[Path], Experiment], folder: Path) -> ModelSpec:
+def _merge(entries: Sequence[Entry], read_config: Callable[[str], Experiment], folder: Path) -> ModelSpec:
     """The model that all publishers' entries together describe; ``folder``: of the index."""
     first, models = entries[0], [entry.model for entry in entries]
     folders = _private_folders(entries, folder)
@@ -183,7 +183,7 @@ def _merge(entries: Sequence[Entry], read_config: Callable[[Path], Experiment], 
         raise MetafileError(f"{first.error_prefix}: Metadata: Image Size is missing: FLOPs are counted at some size")
     try:
         config = _beside(folders, str(facts["Config"]))
-        experiment = read_config(ROOT / config)
+        experiment = read_config(config)
     except ConfigError as error:
         raise MetafileError(f"{first.error_prefix}: Config: {error}") from None
     try:
@@ -254,10 +254,15 @@ def _united(entries: Sequence[Entry], prefix: str, facts: Sequence[Mapping[str, 
 def _private_folders(entries: Sequence[Entry], folder: Path) -> list[Path]:
     """Where the files of a private model lie: in its metafile's folder if that is an index itself, as a published one
     is, or else in the index's; none for densezoo's own, whose paths are relative to ROOT."""
-    if folder == INDEX.resolve().parent:
+    if folder == _public_folder():
         return []
     own = [(ROOT / entry.metafile).parent for entry in entries]
     return list(dict.fromkeys(each if (each / "model-index.yml").is_file() else folder for each in own))
+
+
+@cache
+def _public_folder() -> Path:
+    return INDEX.resolve().parent
 
 
 def _beside(folders: Sequence[Path], path: str) -> str:

@@ -11,8 +11,9 @@ from densezoo.results.hub import measured_hub_card
 from densezoo.results.markdown import markdown
 from densezoo.types import Architecture, EvalResult
 
-_CARD = Template("""\
-<!-- Written by densezoo train. Choose a licence for the weights: a line "license: ..." in the block above. -->
+WRITTEN_BY = "Written by densezoo train."  # in every card, by which it is told from a user's own document
+_CARD = Template(f"""\
+<!-- {WRITTEN_BY} Choose a licence for the weights: a line "license: ..." in the block above. -->
 
 # $name
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import signal
@@ -10,16 +11,23 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+import torch
 from small_training import NAME, SMALL, STEPS, of_few_images, train
+from torch import distributed, nn
 
 from densezoo.data.datasets import open_dataset
 from densezoo.data.images import Content, ImagesOfAnotherSet
 from densezoo.errors import ConfigError, DatasetError, ImageError, TrainingError
+from densezoo.families import build_model
+from densezoo.families.densenet.architecture import DenseNetArchitecture
+from densezoo.families.densenet.memory import SharedFeatures, set_memory
 from densezoo.formats.identity import file_sha256
 from densezoo.training.events import Step
 from densezoo.training.logs import JsonLines
+from densezoo.training.run import Run, _measured
 from densezoo.training.state import state_files
 
 #: All that has a state: dropout, mixup, an average, accumulated gradients, an optimiser with two moments.
@@ -158,6 +166,40 @@ def test_a_lost_loss_stops_the_run(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="the evaluation of epoch 1: the model's output holds NaN or infinity"):
         train(tmp_path, {**SMALL, "train.lr": 1e30, "train.batch_size": 100}, overwrite=True)
     assert not (tmp_path / NAME).exists()
+
+
+def _rank(rank: int, folder: str) -> None:
+    torch.set_num_threads(1)
+    distributed.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
+    architecture = DenseNetArchitecture(2, (1,), 2, stem="cifar", in_chans=1, num_classes=2)
+    network = build_model(architecture)
+    set_memory(network, "shared")  # which an evaluation takes back in its copy
+    for tensor in network.state_dict().values():
+        tensor.fill_(rank + 1)  # as batches of its own leave other statistics in each process
+    seen: list[set[float]] = []
+
+    def evaluate(copied: nn.Module) -> Mapping[str, float]:
+        seen.append({float(value) for tensor in copied.state_dict().values() for value in tensor.flatten().tolist()})
+        assert not isinstance(copied.get_submodule("features"), SharedFeatures)
+        return {"top1": float(torch.rand(1))}
+
+    run = Run(network, architecture, *[cast("Any", None)] * 4, evaluate, *[cast("Any", None)] * 3)
+    random = torch.get_rng_state()
+    _measured(run, network)
+    assert seen == [{1.0}], "what is measured is what the main process keeps"
+    assert all(bool((tensor == rank + 1).all()) for tensor in network.state_dict().values())
+    assert torch.equal(random, torch.get_rng_state())
+    distributed.destroy_process_group()
+
+
+def test_two_processes_measure_what_the_main_one_keeps(tmp_path: Path) -> None:
+    fork = multiprocessing.get_context("fork")
+    ranks = [fork.Process(target=_rank, args=(rank, str(tmp_path))) for rank in (0, 1)]
+    for rank in ranks:
+        rank.start()
+    for rank in ranks:
+        rank.join(60)
+    assert [rank.exitcode for rank in ranks] == [0, 0]
 
 
 def test_early_stopping_keeps_the_best(tmp_path: Path) -> None:
