@@ -247,8 +247,12 @@ def add_test_options(to: argparse.ArgumentParser) -> None:
 def add_sweep_options(to: argparse.ArgumentParser) -> None:
     """Add the options of ``densezoo sweep`` alone."""
     to.add_argument("--datasets", type=values.names, default=["imagenet1k"], help="such as imagenet1k,imagenet-real")
-    to.add_argument("--protocols", type=values.names, default=["own"], help="such as own,timm (default: each model's own)")
-    to.add_argument("--data-root", nargs="+", type=values.named_path, default=[], metavar="NAME=PATH", help="of each dataset")
+    to.add_argument(
+        "--protocols", type=values.names, default=["own"], help="such as own,timm (default: each model's own)"
+    )
+    to.add_argument(
+        "--data-root", nargs="+", type=values.named_path, default=[], metavar="NAME=PATH", help="of each dataset"
+    )
     to.add_argument(
         "--calibration",
         nargs="+",
@@ -257,7 +261,9 @@ def add_sweep_options(to: argparse.ArgumentParser) -> None:
         metavar="NAME=PATH",
         help="of the training images of each dataset, for int8",
     )
-    to.add_argument("--weights-dir", type=values.absolute, help="folder of files named MODEL.*; what isn't there is fetched")
+    to.add_argument(
+        "--weights-dir", type=values.absolute, help="folder of files named MODEL.*; what isn't there is fetched"
+    )
     to.add_argument(
         "--cache",
         type=values.absolute,
