@@ -147,6 +147,5 @@ def write_safetensors(path: Path, state_dict: Mapping[str, Tensor], facts: Mappi
     with replacing(path) as hidden:
         try:
             save_file(tensors, hidden, metadata={KEY: json.dumps(facts, sort_keys=True)})
-            hidden.chmod(0o644)  # save_file's is for its owner alone, and weights are handed on
         except SafetensorError as error:
             raise OSError(f"{error!s:.200}") from None

@@ -33,7 +33,7 @@ def test_checking_an_index(
         (tmp_path / folder / "densezoo.yml").write_text(content)
         (tmp_path / folder / "model-index.yml").write_text("Import: [densezoo.yml]\n")
     assert tool("check_index", tmp_path / "right" / "model-index.yml") == 0
-    assert capsys.readouterr().out == "1 models checked: fields, parameters and FLOPs are right\n"
+    assert capsys.readouterr().out == "2 models checked: fields, parameters and FLOPs are right\n"
     assert tool("check_index", tmp_path / "wrong" / "model-index.yml") == 1
     error = capsys.readouterr().err
     assert "wrong/densezoo.yml" in error
