@@ -60,11 +60,16 @@ def _check_level(values: Mapping[str, object], parts: Mapping[str, type[Any]], p
     Raises:
         ConfigError: there is one; names its place.
     """
-    known = {field.name for field in dataclasses.fields(Experiment)}
-    for part, cls in parts.items():
-        for field in dataclasses.fields(cls):
-            if field.name in values and field.name not in known:
-                raise ConfigError(f"{path}: unknown key {field.name!r}; did you mean '{part}.{field.name}'?")
+    unknown = values.keys() - _field_names(Experiment)
+    for part, cls in parts.items() if unknown else ():
+        for name in _field_names(cls):
+            if name in unknown:
+                raise ConfigError(f"{path}: unknown key {name!r}; did you mean '{part}.{name}'?")
+
+
+@cache
+def _field_names(cls: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(cls))
 
 
 def _read(path: Path) -> dict[str, Any]:

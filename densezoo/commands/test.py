@@ -1,9 +1,9 @@
 """Evaluate a checkpoint: top-1 and top-5 under a named protocol, or all of them, stored as JSON.
 
-python tools/test.py densenet121.tv_in1k --data-root /data/imagenet
-python tools/test.py CONFIG CHECKPOINT --data-root /data/imagenet
-python tools/test.py converted.safetensors --dataset imagenet1k --data-root /data/imagenet
-torchrun --nproc-per-node 2 tools/test.py CONFIG CHECKPOINT --data-root DIR
+densezoo test densenet121.tv_in1k --data-root /data/imagenet
+densezoo test CONFIG CHECKPOINT --data-root /data/imagenet
+densezoo test converted.safetensors --dataset imagenet1k --data-root /data/imagenet
+torchrun --nproc-per-node 2 -m densezoo test CONFIG CHECKPOINT --data-root DIR
 """
 
 from __future__ import annotations

@@ -167,14 +167,16 @@ def read_predictions(path: str | Path) -> Predictions:
         EvaluationError: it can't be read, or is another parquet file.
     """
     pa, parquet = _pyarrow()
+    if not Path(path).exists():
+        raise EvaluationError(f"{path}: there is no such file; densezoo test --predictions makes one")
     try:
         metadata = parquet.read_schema(path).metadata or {}
     except (OSError, pa.ArrowException) as error:
         raise EvaluationError(
-            f"{path}: not a parquet file ({error}); make one with tools/test.py --predictions"
+            f"{path}: not a parquet file ({error}); make one with densezoo test --predictions"
         ) from None
     if _KEY not in metadata:
-        raise EvaluationError(f"{path}: not densezoo's predictions; make them with tools/test.py --predictions")
+        raise EvaluationError(f"{path}: not densezoo's predictions; make them with densezoo test --predictions")
     values = json.loads(metadata[_KEY])
     num_classes, num_images = values.pop("num_classes"), values.pop("num_images")
     return Predictions(Path(path), schema.build(RunFacts, values, str(path), EvaluationError), num_classes, num_images)

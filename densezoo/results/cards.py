@@ -49,7 +49,7 @@ model = densezoo.create_model("$name"$pretrained, num_classes=10)
 ```
 
 ```sh
-densezoo test $config CHECKPOINT --data-root DATA --protocol $protocol
+$test
 densezoo train $config --data-root DATA
 ```
 
@@ -77,6 +77,10 @@ for probability, label in zip(*probabilities.topk(5)):
 ```
 
 """)
+_TEST_BY_NAME = Template("""\
+densezoo predict $name image.png
+densezoo test $name --data-root DATA""")
+_TEST_FILE = Template("densezoo test $config CHECKPOINT --data-root DATA --protocol $protocol")
 _NO_WEIGHTS = "No weights are published that densezoo can load: what `create_model` gives has random ones.\n\n"
 
 
@@ -122,7 +126,9 @@ def model_card(arch: str, specs: Sequence[ModelSpec]) -> str:
         models=_models(specs),
         pretrained=", pretrained=True" if first.usable_weights else "",
         prediction=_prediction(first) if first.usable_weights else _NO_WEIGHTS,
-        protocol=first.protocol,
+        test=(_TEST_BY_NAME if first.usable_weights else _TEST_FILE).substitute(
+            name=first.name, config=first.config, protocol=first.protocol
+        ),
         channels=", ".join(map(str, channels)),
         reductions=", 1/".join(map(str, reductions)),
         config=first.config,
@@ -150,7 +156,7 @@ def _models(specs: Sequence[ModelSpec]) -> str:
                 "trained on": figure.dataset if figure else "",
                 "top-1": shown(figure.top1) if figure and figure.top1 is not None else "",
                 "protocol": protocol_label(figure) if figure else "",
-                "publisher": f"[{spec.publisher}]({spec.code})",
+                "publisher": f"[{spec.publisher}]({spec.code})" if spec.code else spec.publisher,
                 "weights of": spec.port_of or "",
                 "licence": spec.license or "",
             }

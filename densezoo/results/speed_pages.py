@@ -193,19 +193,20 @@ def machines(benchmarks: Sequence[Benchmark]) -> str:
 
 
 def readme(benchmarks: Sequence[Benchmark]) -> str:
-    """The README's table: whole evaluations, and the network alone of the same models.
+    """The README's table, as wide as GitHub's page: whole evaluations, and the network alone of the same models.
 
     Args:
-        benchmarks: of all kinds.
+        benchmarks: of all kinds; those without another program in them are left out.
     """
+    others = [f"x {name}" for name in OTHERS if name != "torchvision"]
     rows = []
     for what, words in (("evaluation", "whole evaluation"), ("inference", "network alone")):
         for each in chosen(benchmarks, what):  # type: ignore[arg-type]
             if each.model in ("densenet121", "densenet_bc_100_12", "densenet_bc_100_12_cifar10"):
                 cells = _compared(each)
-                others = (f"x {name}" for name in OTHERS if name != "torchvision")  # as wide as GitHub's page
-                shown = ("model", "instructions", "threads", "images/s", *others, "x older densezoo", "others' load")
-                rows.append({"what": words, **{name: cells[name] for name in shown}})
+                if any(cells[name] for name in others):
+                    shown = ("model", "instructions", "images/s", *others)
+                    rows.append({"what": words, **{name: cells[name] for name in shown}})
     return markdown(rows)
 
 
