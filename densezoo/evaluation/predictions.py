@@ -167,6 +167,8 @@ def read_predictions(path: str | Path) -> Predictions:
         EvaluationError: it can't be read, or is another parquet file.
     """
     pa, parquet = _pyarrow()
+    if not Path(path).exists():
+        raise EvaluationError(f"{path}: there is no such file; densezoo test --predictions makes one")
     try:
         metadata = parquet.read_schema(path).metadata or {}
     except (OSError, pa.ArrowException) as error:
