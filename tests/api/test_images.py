@@ -43,7 +43,9 @@ def test_folders_of_the_classes_that_the_weights_state(tmp_path: Path) -> None:
     for name in ("cat", "eel"):
         write(tmp_path / name / "1.png", IMAGES[0])
     experiment = dataclasses.replace(EXPERIMENT, dataset=OWN)
-    with pytest.raises(DatasetError, match="expected 10 class folders, .* found 2: cat, eel; name them by the classes'"):
+    with pytest.raises(
+        DatasetError, match="expected 10 class folders, .* found 2: cat, eel; name them by the classes'"
+    ):
         open_images(experiment, tmp_path, "test")
     two = dataclasses.replace(experiment, model=dataclasses.replace(EXPERIMENT.model, num_classes=2))
     assert list(open_images(two, tmp_path, "test").labels) == [0, 1]
