@@ -62,13 +62,13 @@ def _check_level(values: Mapping[str, object], parts: Mapping[str, type[Any]], p
     """
     unknown = values.keys() - _field_names(Experiment)
     for part, cls in parts.items() if unknown else ():
-        for name in _field_names(cls):
+        for name in _field_names(cls):  # type: ignore[arg-type]  # mypy's protocols take no type[Any] for hashable
             if name in unknown:
                 raise ConfigError(f"{path}: unknown key {name!r}; did you mean '{part}.{name}'?")
 
 
 @cache
-def _field_names(cls: type[Any]) -> tuple[str, ...]:
+def _field_names(cls: type) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(cls))
 
 

@@ -105,11 +105,12 @@ def ordinary_mode(path: Path) -> int:
 
 
 @contextlib.contextmanager
-def making_folder(path: Path) -> Iterator[Path]:
+def making_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     """Make a folder whole or not at all: the block fills a hidden one beside it, which takes its name at the end.
 
     Args:
         path: the folder, in one that exists; it must not exist itself, unless it is empty.
+        replace: take the place of a folder that is there; the caller knows what is lost.
 
     Yields:
         The hidden folder, empty.
@@ -119,17 +120,23 @@ def making_folder(path: Path) -> Iterator[Path]:
     """
     import shutil  # here, because listing the index doesn't need it
 
-    if os.path.lexists(path) and not (path.is_dir() and not any(path.iterdir())):
+    if os.path.lexists(path) and not (path.is_dir() and (replace or not any(path.iterdir()))):
         raise ConfigError(f"{path}: is there already; expected the name of a new or an empty folder")
     hidden = path.absolute().with_name(f".{path.absolute().name}.{os.getpid()}-{os.urandom(3).hex()}")
+    former = hidden.with_name(f"{hidden.name}.former")
     try:
         hidden.mkdir()
         yield hidden
+        if replace and path.exists():
+            os.replace(path, former)
         os.replace(hidden, path)
     except OSError as reason:
+        if former.exists():
+            os.replace(former, path)
         raise ConfigError(f"{path}: can't be written ({reason.strerror or reason}); choose another folder") from None
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
+        shutil.rmtree(former, ignore_errors=True)
 
 
 def replaced_by(hidden: Path) -> Path | None:

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from densezoo.families import FAMILIES
+
 PACKAGE = Path(__file__).resolve().parent.parent / "densezoo"
 
 #: The rows of docs/architecture.md, lowest first.
 ROWS = [
     {"errors"},
-    {"files", "paths", "threads"},
+    {"files", "imports", "paths", "threads"},
     {"types"},
     {"schema", "yaml_files"},
     {"protocols"},
@@ -73,6 +75,18 @@ def test_imports_point_down(path: Path) -> None:
         other = unit(module)
         allowed = other == own or row(other) < row(own) or (name, module) in TO_BE_MENDED
         assert allowed, f"{name} imports {module}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_only_a_family_s_folder_imports_its_modules(path: Path) -> None:
+    """All others ask `densezoo.families`, so that a second family is added by addition."""
+    own = path.relative_to(PACKAGE).parts
+    if own == ("benchmarks", "memory_step.py"):  # other packages' DenseNets are what it compares with
+        return
+    for module in imported(path):
+        parts = module.split(".")
+        if parts[:2] == ["densezoo", "families"] and parts[2:3] and parts[2] in FAMILIES:
+            assert own[:2] == ("families", parts[2]), f"imports {module}"
 
 
 def test_listing_the_index_imports_no_torch() -> None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from densezoo.api.models import create_model, get_protocol
     from densezoo.api.pixels import export_pixels
     from densezoo.api.prediction import predict
+    from densezoo.api.publishing import publish, stored_results
     from densezoo.api.sharing import load_from_hub, push_to_hub, save_for_hub
     from densezoo.api.site import make_site
     from densezoo.api.trained import finish_training
@@ -78,9 +79,11 @@ __all__ = [
     "plot_curves",
     "plot_feature_reuse",
     "predict",
+    "publish",
     "push_to_hub",
     "report",
     "save_for_hub",
+    "stored_results",
     "train_config",
     "verify_weights",
 ]
@@ -121,9 +124,11 @@ _MODULES = {
     "plot_curves": "densezoo.api.diagrams",
     "plot_feature_reuse": "densezoo.api.diagrams",
     "predict": "densezoo.api.prediction",
+    "publish": "densezoo.api.publishing",
     "push_to_hub": "densezoo.api.sharing",
     "report": "densezoo.api.evaluation",
     "save_for_hub": "densezoo.api.sharing",
+    "stored_results": "densezoo.api.publishing",
     "train_config": "densezoo.api.training",
     "verify_weights": "densezoo.api.weights",
 }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from densezoo.api.names import check_names
 from densezoo.evaluation.options import ExistingState, LoadOptions, RunOptions, StoreOptions
 from densezoo.files import PREDICTIONS, written_as
+from densezoo.imports import without_collection
 from densezoo.index.load import load_index
 from densezoo.protocols.own import Changes
 from densezoo.results.agreement import compare_with_published
@@ -115,10 +116,11 @@ def evaluate(load: LoadOptions, options: RunOptions, store: StoreOptions) -> lis
     )
     if store.predictions:
         written_as(store.predictions, "predictions", PREDICTIONS)
-    from densezoo.api.plan import make_plan  # here, because these import torch, and a misspelt name takes no time
-    from densezoo.backends.device import choose_device
-    from densezoo.evaluation import distributed
-    from densezoo.evaluation.run import run
+    with without_collection():  # here, because these import torch, and a misspelt name takes no time
+        from densezoo.api.plan import make_plan
+        from densezoo.backends.device import choose_device
+        from densezoo.evaluation import distributed
+        from densezoo.evaluation.run import run
 
     device = choose_device(options.device)
     distributed.start(options.launcher, device)  # before a file is read, so that an error in one process ends all

@@ -36,7 +36,7 @@ class ImageNetwork:
 
     Args:
         model: a name of the index, whose weights are fetched once; a checkpoint file that says what it holds or that
-            the index knows by its hash; ``hf-hub:owner/name`` or ``local-dir:folder``; or a config, with ``checkpoint``.
+            the index knows by its hash; ``hf-hub:owner/name`` or ``local-dir:folder``; or a config with ``checkpoint``.
         checkpoint: the file of weights for a config.
         protocol: how images are prepared, a name or a YAML file of one's own; None: the weights' own.
         device: such as "cpu", "cuda:1"; None: the GPU where there is one.

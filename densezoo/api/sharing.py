@@ -1,4 +1,4 @@
-"""Shares networks: a folder that timm loads, a repository on huggingface.co, and back from there, checked."""
+"""Shares networks on huggingface.co: a folder that timm loads, a repository, and back from there, checked."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ from torch import nn
 
 from densezoo import protocols
 from densezoo.api.conversion import convert_checkpoint
+from densezoo.api.starts import INTRODUCTION
 from densezoo.conversion.load import load_checkpoint
 from densezoo.conversion.timm_config import timm_config
 from densezoo.errors import ConfigError
 from densezoo.files import making_folder
 from densezoo.formats.identity import file_sha256
 from densezoo.index.hub import CONFIG, WEIGHTS, fetch_from_hub, first_line, hub_client
-from densezoo.results.hub import eval_results, shared_card
-from densezoo.types import ConversionReport, EvalResult
+from densezoo.protocols.own import MARK
+from densezoo.protocols.text import protocol_text
+from densezoo.results.hub import eval_results
+from densezoo.results.shared_card import PROTOCOL, Shared, shared_card
+from densezoo.types import ConversionReport, EvalResult, Protocol
 
 CARD, SUMS = "README.md", "SHA256SUMS"
 
@@ -27,9 +31,10 @@ def save_for_hub(
     source: str | Path,
     folder: str | Path,
     *,
-    name: str | None = None,
+    repo: str | None = None,
     license: str | None = None,
     results: Sequence[EvalResult] = (),
+    for_timm: bool = True,
     **options: object,
 ) -> list[Path]:
     """Write a folder that ``timm.create_model("local-dir:FOLDER")`` loads and that huggingface.co takes as it is.
@@ -37,9 +42,10 @@ def save_for_hub(
     Args:
         source: a checkpoint of any system.
         folder: to make; new or empty.
-        name: of the network, for the card; None: the source's.
+        repo: "owner/name" that it will have there, for the card; None: an owner to be filled in, and the source's name.
         license: of the weights, as huggingface.co names it; None: the card names none.
         results: what was measured of this file; others are refused.
+        for_timm: write timm's config.json; False: none, for a network that timm can't build.
         options: as for `load_checkpoint`.
 
     Returns:
@@ -50,29 +56,51 @@ def save_for_hub(
         ConfigError: there is something of the folder's name; a result is of other weights; nobody knows the protocol.
     """
     source, folder = Path(source), Path(folder)
+    repo = repo or f"OWNER/{source.stem}"
     with making_folder(folder) as hidden:
         _, written = convert_checkpoint(source, hidden / WEIGHTS, to="densezoo", verify=False, **options)
-        _check_results(results, source, (written["sha256"], written["source_sha256"]))
-        stated = load_checkpoint(hidden / WEIGHTS)[1]
-        if stated.protocol is None:
-            raise ConfigError(f"{source}: doesn't say how pictures are prepared for it, and the index doesn't know it")
-        names = stated.stated.get("class_names")
-        config = timm_config(
-            stated.architecture, protocols.get_protocol(stated.protocol), names if isinstance(names, list) else ()
-        )
-        (hidden / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-        load_checkpoint(hidden / WEIGHTS)  # held against the config.json that now lies beside it
-        card = shared_card(name or source.stem, stated.architecture, stated.protocol, license, results)
-        (hidden / CARD).write_text(card, encoding="utf-8")
+        check_results(results, source, (written["sha256"], written["source_sha256"]))
+        shared = _shared(source, hidden / WEIGHTS, repo, license, results)
+        protocol = protocols.get_protocol(shared.protocol)
+        if for_timm:
+            config = timm_config(shared.architecture, protocol, shared.classes)
+            (hidden / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+            load_checkpoint(hidden / WEIGHTS)  # held against the config.json that now lies beside it
+        write_own_protocol(hidden / PROTOCOL, protocol)
+        (hidden / CARD).write_text(shared_card(shared), encoding="utf-8")
         if results:
             (hidden / ".eval_results").mkdir()
             (hidden / ".eval_results/densezoo.yaml").write_text(eval_results(results), encoding="utf-8")
-        _write_sums(hidden)
-        files = sorted(path.relative_to(hidden) for path in hidden.rglob("*") if path.is_file())
-    return [folder / path for path in files]
+        files = [*files_below(hidden), write_sums(hidden)]
+    return [folder / path.relative_to(hidden) for path in files]
 
 
-def _check_results(results: Sequence[EvalResult], source: Path, hashes: Sequence[str]) -> None:
+def _shared(source: Path, weights: Path, repo: str, license: str | None, results: Sequence[EvalResult]) -> Shared:
+    """What the card says of a file that was written from a source.
+
+    Raises:
+        ConfigError: nobody knows the protocol.
+    """
+    report = load_checkpoint(weights)[1]
+    if report.protocol is None:
+        raise ConfigError(f"{source}: doesn't say how pictures are prepared for it, and the index doesn't know it")
+    names = report.stated.get("class_names")
+    return Shared(
+        name=repo.rpartition("/")[2],
+        address=f"hf-hub:{repo}",
+        file=weights.name,
+        size=weights.stat().st_size,
+        sha256=file_sha256(weights),
+        architecture=report.architecture,
+        protocol=report.protocol,
+        licence=license,
+        results=[(result, "") for result in results],
+        classes=[str(name) for name in names] if isinstance(names, list) else (),
+        dataset=str(report.stated.get("dataset") or ""),
+    )
+
+
+def check_results(results: Sequence[EvalResult], source: Path, hashes: Sequence[str]) -> None:
     """Refuse a result of other weights.
 
     Args:
@@ -87,6 +115,18 @@ def _check_results(results: Sequence[EvalResult], source: Path, hashes: Sequence
         if result.weights_sha256 not in hashes:
             label = f"{result.model}@{result.protocol}"
             raise ConfigError(f"the result {label} is not of {source}, but of other weights")
+
+
+def write_own_protocol(path: Path, protocol: Protocol) -> None:
+    """Write the commented YAML file of a protocol; of a named one nothing.
+
+    Args:
+        path: of the file.
+        protocol: any.
+    """
+    base, mark, _ = protocol.name.partition(MARK)
+    if mark:
+        path.write_text(protocol_text(protocol, base, INTRODUCTION), encoding="utf-8")
 
 
 def push_to_hub(
@@ -109,8 +149,7 @@ def push_to_hub(
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "model"
-        options.setdefault("name", repo.rpartition("/")[2])
-        files = save_for_hub(source, folder, **options)  # type: ignore[arg-type]  # its own arguments by name
+        files = save_for_hub(source, folder, repo=repo, **options)  # type: ignore[arg-type]  # its own arguments by name
         added = [CommitOperationAdd(path.relative_to(folder).as_posix(), path) for path in files]
         api = hub_client(token)
         try:
@@ -139,8 +178,17 @@ def load_from_hub(
     return load_checkpoint(fetch_from_hub(repo, revision=revision, sha256=sha256, token=token), None, **options)
 
 
-def _write_sums(folder: Path) -> None:
-    """Write the sha256 of every file of a folder, as ``sha256sum --check`` reads it."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    lines = [f"{file_sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in files]
+def files_below(folder: Path) -> list[Path]:
+    """Every file of a folder and of those in it, ordered."""
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def write_sums(folder: Path) -> Path:
+    """Write the sha256 of every file of a folder, as ``sha256sum --check`` reads it; return the file.
+
+    Args:
+        folder: that holds everything already.
+    """
+    lines = [f"{file_sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in files_below(folder)]
     (folder / SUMS).write_text("".join(lines), encoding="utf-8")
+    return folder / SUMS

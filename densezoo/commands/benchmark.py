@@ -36,11 +36,17 @@ def make_parser() -> ArgumentParser:
     parser.add_argument(
         "subjects", nargs="+", help="names of the index or configs; checkpoint files with --what formats"
     )
-    parser.add_argument("--backend", type=_names, help=f"of densezoo: {', '.join(BACKENDS)} (default: all of them)")
-    parser.add_argument("--precision", type=_names, default=["float32"], help="such as float32,bf16")
-    parser.add_argument("--against", type=_names, default=[], help="such as timm,torchvision,openvino,onnxruntime")
-    parser.add_argument("--modes", type=_names, default=[], help="memory modes of training, such as none,shared")
-    parser.add_argument("--layouts", type=_names, default=["contiguous"], help="of training: contiguous,channels-last")
+    parser.add_argument(
+        "--backend", type=values.names, help=f"of densezoo: {', '.join(BACKENDS)} (default: all of them)"
+    )
+    parser.add_argument("--precision", type=values.names, default=["float32"], help="such as float32,bf16")
+    parser.add_argument(
+        "--against", type=values.names, default=[], help="such as timm,torchvision,openvino,onnxruntime"
+    )
+    parser.add_argument("--modes", type=values.names, default=[], help="memory modes of training, such as none,shared")
+    parser.add_argument(
+        "--layouts", type=values.names, default=["contiguous"], help="of training: contiguous,channels-last"
+    )
     parser.add_argument("--batch-sizes", type=_numbers, default=[1, 4, 16], help="images a call (default: 1,4,16)")
     parser.add_argument("--image-size", type=values.positive, help="side in pixels (default: the protocol's)")
     parser.add_argument("--protocol", help="preprocessing (default: the model's own)")
@@ -55,10 +61,6 @@ def make_parser() -> ArgumentParser:
     parser.add_argument("--rounds", type=values.positive, default=5, help="interleaved runs (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=RESULTS / "benchmarks", help="folder (default: %(default)s)")
     return parser
-
-
-def _names(text: str) -> list[str]:
-    return [name for name in text.split(",") if name]
 
 
 def _numbers(text: str) -> list[int]:

@@ -20,6 +20,7 @@ from densezoo.commands.help_pages import HelpFormatter
 from densezoo.errors import ConfigError, DensezooError
 from densezoo.files import PLOT
 from densezoo.formats.names import looks_like_a_file
+from densezoo.imports import end_without_collection
 from densezoo.index.hub import find_prefixed
 from densezoo.paths import PRIVATE, RESULTS, ROOT, results_folder
 from densezoo.protocols import PROTOCOLS
@@ -245,13 +246,27 @@ def add_test_options(to: argparse.ArgumentParser) -> None:
 
 def add_sweep_options(to: argparse.ArgumentParser) -> None:
     """Add the options of ``densezoo sweep`` alone."""
-    to.add_argument("--datasets", type=_names, default=["imagenet1k"], help="such as imagenet1k,imagenet-real")
-    to.add_argument("--protocols", type=_names, default=["own"], help="such as own,timm (default: each model's own)")
-    to.add_argument("--data-root", nargs="+", type=_assignment, default=[], metavar="NAME=PATH", help="of each dataset")
-    to.add_argument("--weights-dir", type=_absolute, help="folder of files named MODEL.*; what isn't there is fetched")
+    to.add_argument("--datasets", type=values.names, default=["imagenet1k"], help="such as imagenet1k,imagenet-real")
+    to.add_argument(
+        "--protocols", type=values.names, default=["own"], help="such as own,timm (default: each model's own)"
+    )
+    to.add_argument(
+        "--data-root", nargs="+", type=values.named_path, default=[], metavar="NAME=PATH", help="of each dataset"
+    )
+    to.add_argument(
+        "--calibration",
+        nargs="+",
+        type=values.named_path,
+        default=[],
+        metavar="NAME=PATH",
+        help="of the training images of each dataset, for int8",
+    )
+    to.add_argument(
+        "--weights-dir", type=values.absolute, help="folder of files named MODEL.*; what isn't there is fetched"
+    )
     to.add_argument(
         "--cache",
-        type=_absolute,
+        type=values.absolute,
         default="work_dirs/pixels",
         help="folder that keeps decoded pixels: 7.5 GB for ImageNet at 224; delete it when done (default: %(default)s)",
     )
@@ -270,22 +285,6 @@ class KeyValues(argparse.Action):
         from mmengine.config import DictAction
 
         DictAction(self.option_strings, self.dest)(parser, namespace, values, option)
-
-
-def _names(text: str) -> list[str]:
-    return [name for name in text.split(",") if name]
-
-
-def _assignment(text: str) -> tuple[str, Path]:
-    name, equals, path = text.partition("=")
-    if not (name and equals and path):
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=PATH, such as imagenet1k=/data/imagenet")
-    return name, _absolute(path)
-
-
-def _absolute(path: str) -> Path:
-    """The absolute path, which is the same file in a process with another working folder."""
-    return Path(path).expanduser().resolve()
 
 
 def find_config(path: Path) -> Path:
@@ -308,6 +307,8 @@ def run(
         argv: the arguments; None: those of this process.
     """
     arguments = parser.parse_args(argv)
+    if argv is None:
+        end_without_collection()
     if arguments.private_index is not None:
         os.environ[PRIVATE] = str(arguments.private_index.expanduser().resolve())  # children inherit it
     if getattr(arguments, "out", None) == RESULTS:

@@ -44,7 +44,7 @@ class Collection:
 
     name: str
     paper: Link
-    code: Link
+    code: Link | None = None
     license: str | None = None
     metadata: Mapping[str, object] = field(default_factory=dict)
 

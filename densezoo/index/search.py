@@ -11,12 +11,13 @@ from densezoo.types import ModelSpec
 
 _NEAR = 0.85  # similarity of two words: densnet is a slip for densenet, resnet and condensenet are not
 _SHORTEST = 4  # letters of a word that may hold a slip; shorter ones differ by a letter and mean something else
+_PAPER = re.compile(r"\(l=(\d+), ?k=(\d+)\)")  # how the paper names a network: DenseNet-BC (L=100, k=12)
 _TOKEN = re.compile(r"[a-z]+|[0-9]+|\[[^\]]*\]|[.*?]")  # a word, a number, what a shell pattern is made of
 
 
 def normal(text: str) -> str:
-    """A name or shell pattern without case and separators: "DenseNet-BC (100, 12)" is "densenetbc100_12"."""
-    tokens = _TOKEN.findall(text.lower())
+    """A name or shell pattern without case and separators: "DenseNet-BC (L=100, k=12)" is "densenetbc100_12"."""
+    tokens = _TOKEN.findall(_PAPER.sub(r"\1 \2", text.lower()))
     ends = [*tokens[1:], ""]
     return "".join(f"{token}_" if token.isdecimal() and end.isdecimal() else token for token, end in zip(tokens, ends))
 

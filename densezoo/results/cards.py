@@ -156,7 +156,7 @@ def _models(specs: Sequence[ModelSpec]) -> str:
                 "trained on": figure.dataset if figure else "",
                 "top-1": shown(figure.top1) if figure and figure.top1 is not None else "",
                 "protocol": protocol_label(figure) if figure else "",
-                "publisher": f"[{spec.publisher}]({spec.code})",
+                "publisher": f"[{spec.publisher}]({spec.code})" if spec.code else spec.publisher,
                 "weights of": spec.port_of or "",
                 "licence": spec.license or "",
             }

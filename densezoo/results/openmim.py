@@ -40,7 +40,8 @@ _COMPONENTS = {
     "global_avg_pool": "Global Average Pooling",
 }
 _HEADER = """\
-# For OpenMIM (mim search densezoo, mim download densezoo) and mmpretrain's ModelHub: made by tools/make_tables.py from metafiles/.
+# For OpenMIM (mim search densezoo, mim download densezoo) and mmpretrain's ModelHub.
+# Made by tools/make_tables.py from metafiles/.
 # What is edited here is lost. Models without a file that a URL serves aren't listed; FLOPs are multiply-adds.
 """
 

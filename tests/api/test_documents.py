@@ -39,7 +39,7 @@ def test_check_index_names_file_model_and_field(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(MetafileError) as caught:
         api.check_index()
     assert str(caught.value).splitlines() == [
-        f"metafiles/digits.yml: model {spec.name}: {problem}"
+        f"metafiles/densezoo.yml: model {spec.name}: {problem}"
         for problem in (
             f"Metadata: Parameters is 1; {spec.config} builds 32,318",
             f"Metadata: FLOPs: torchvision is 2; {spec.config} takes 858,956 at 8 px",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from densezoo.errors import CheckpointError, ConfigError, DownloadError
 from densezoo.families import architecture_values, build_model
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.paths import ROOT
+from densezoo.protocols import get_protocol
+from densezoo.protocols.own import _KNOWN, as_own
 from densezoo.results.store import read_results
 
 DIGITS = ROOT / "configs/digits/densenet_bc_22_8_digits.safetensors"
@@ -58,6 +61,33 @@ def test_what_timm_can_t_build_is_refused_and_nothing_is_left(tmp_path: Path) ->
     with pytest.raises(CheckpointError, match=r"timm's DenseNet can't have stem 'cifar'"):
         save_for_hub(DIGITS, tmp_path / "hf")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_network_that_timm_can_t_build_goes_without_its_config(hub: Hub) -> None:
+    push_to_hub(DIGITS, "me/tiny", token="t", for_timm=False)
+    assert set(hub.files) == {"README.md", "SHA256SUMS", "model.safetensors"}
+    network, report = load_from_hub("me/tiny")
+    own = load_checkpoint(DIGITS)[0].state_dict()
+    assert all(torch.equal(tensor, own[name]) for name, tensor in network.state_dict().items())
+    assert report.protocol == "digits"
+    assert 'densezoo.Classifier("hf-hub:me/tiny")' in hub.files["README.md"].decode()
+
+
+def test_a_protocol_of_one_s_own_goes_with_the_weights(source: Path, hub: Hub, tmp_path: Path) -> None:
+    mine = as_own(dataclasses.replace(get_protocol("torchvision"), name="mine", mean=(0.1, 0.2, 0.3)))
+    arch = load_checkpoint(source)[1].architecture
+    facts = {"architecture": architecture_values(arch), "protocol": dataclasses.asdict(mine)}
+    export(tmp_path / "own.safetensors", "densezoo", arch, load_checkpoint(source)[0].state_dict(), facts)
+    _KNOWN.clear()  # as in another process
+    push_to_hub(tmp_path / "own.safetensors", "me/tiny", token="t")
+    config = json.loads(hub.files["config.json"])
+    assert (config["pretrained_cfg"]["mean"], config["densezoo_protocol"]) == ([0.1, 0.2, 0.3], mine.name)
+    (tmp_path / "protocol.yml").write_bytes(hub.files["protocol.yml"])
+    assert get_protocol(str(tmp_path / "protocol.yml")).name == mine.name
+    _KNOWN.clear()
+    _, report = load_from_hub("me/tiny")
+    assert report.protocol == mine.name
+    assert get_protocol(mine.name).mean == (0.1, 0.2, 0.3)
 
 
 def test_a_result_of_other_weights_is_refused(source: Path, tmp_path: Path) -> None:

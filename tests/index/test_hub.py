@@ -1,4 +1,4 @@
-"""Names with timm's prefixes where a model is expected (what the hub's server may do wrong: tests/api/test_sharing.py)."""
+"""Names with timm's prefixes where a model is expected (what a server may do wrong: tests/api/test_sharing.py)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from hub_server import COMMIT, Hub
+from PIL import Image
+from sklearn.datasets import load_digits
 
 import densezoo
 from densezoo import api
@@ -53,9 +55,6 @@ def test_a_classifier_of_a_repository_and_of_a_folder_like_one(
     folder.mkdir()
     shutil.copy(api.DEMO[1], folder / "model.safetensors")
     picture = tmp_path / "digit.png"
-    from sklearn.datasets import load_digits
-    from PIL import Image
-
     Image.fromarray((load_digits().images[0] * 15).astype("uint8")).save(picture)
     assert tool("predict", f"local-dir:{folder}", picture, "--workers", 0, "--json") == 0
     assert json.loads(capsys.readouterr().out)["predictions"][0]["answers"][0]["name"] == "0"
