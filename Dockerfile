@@ -5,8 +5,8 @@ FROM python:3.12-slim AS base
 RUN apt-get update && apt-get install -y --no-install-recommends g++ libgl1 libglib2.0-0 \
     && rm -rf /var/lib/apt/lists/*
 ENV PIP_NO_CACHE_DIR=1 PYTHONUNBUFFERED=1 DENSEZOO_HOME=/cache OMP_NUM_THREADS=1
-# Docker gives 64 MB of shared memory, too little for loader processes that pass batches: use backend native, whose
-# workers are threads, or --workers 0, or docker run --shm-size 1g.
+# Docker gives 64 MB of shared memory. Backend native, the default on most processors, has threads, which need none of it;
+# loader processes of the others send batches through a pipe where there is no room: docker run --shm-size 1g is faster.
 VOLUME /cache
 WORKDIR /work
 ENTRYPOINT ["densezoo"]

@@ -2,7 +2,7 @@
 
     DensezooError
     ├── ConfigError        a config file or an override: unreadable, unknown key, wrong type
-    ├── MetafileError      model-index.yml or a metafile: the same, naming file, model and field
+    ├── MetafileError      an index or a metafile: the same, naming file, model and field
     ├── UnknownNameError   a model, protocol or dataset that doesn't exist; names the nearest one
     ├── QueryError         a query for models: no expression, a number compared with a text, or no model fits
     ├── DownloadError      weights that no location serves whole and unchanged

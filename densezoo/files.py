@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -51,8 +52,9 @@ def written_as(path: Path, kind: str, extensions: Extensions, requested: str | N
 def replacing(path: Path, error: Callable[[str], DensezooError] | None = None, *, sync: bool = False) -> Iterator[Path]:
     """Replace a file whole: a reader finds the old file or the new one, also after a kill; with ``sync``, a power cut.
 
-    The block writes a hidden file beside ``path``, which takes its name when the block ends. On any error the hidden
-    file is removed and ``path`` stays as it was. Only a kill leaves a hidden file behind.
+    The block writes a hidden file beside ``path``, which takes its name when the block ends, with an ordinary file's
+    permissions. On any error the hidden file is removed and ``path`` stays as it was. Only a kill leaves a hidden file
+    behind.
 
     Args:
         path: the file to replace, in a folder that exists; it need not exist itself.
@@ -68,7 +70,10 @@ def replacing(path: Path, error: Callable[[str], DensezooError] | None = None, *
     """
     hidden = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(3).hex()}")
     try:
+        mode = ordinary_mode(hidden)
         yield hidden
+        if stat.S_IMODE(hidden.stat().st_mode) != mode:  # else it may be a disk that has no permissions
+            hidden.chmod(mode)
         if sync:
             with open(hidden, "rb") as content:
                 os.fsync(content.fileno())
@@ -82,12 +87,30 @@ def replacing(path: Path, error: Callable[[str], DensezooError] | None = None, *
             hidden.unlink()
 
 
+def ordinary_mode(path: Path) -> int:
+    """The permissions that a new file gets by the umask and its folder; safetensors and tempfile give 0600 to theirs.
+
+    A file is made and removed: to read the umask is to change it, for all threads.
+
+    Args:
+        path: of a file that isn't there, in a folder that exists.
+
+    Raises:
+        OSError: it can't be made.
+    """
+    with open(path, "xb") as file:
+        mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+    path.unlink()
+    return mode
+
+
 @contextlib.contextmanager
-def making_folder(path: Path) -> Iterator[Path]:
+def making_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     """Make a folder whole or not at all: the block fills a hidden one beside it, which takes its name at the end.
 
     Args:
         path: the folder, in one that exists; it must not exist itself, unless it is empty.
+        replace: take the place of a folder that is there; the caller knows what is lost.
 
     Yields:
         The hidden folder, empty.
@@ -97,17 +120,23 @@ def making_folder(path: Path) -> Iterator[Path]:
     """
     import shutil  # here, because listing the index doesn't need it
 
-    if os.path.lexists(path) and not (path.is_dir() and not any(path.iterdir())):
+    if os.path.lexists(path) and not (path.is_dir() and (replace or not any(path.iterdir()))):
         raise ConfigError(f"{path}: is there already; expected the name of a new or an empty folder")
     hidden = path.absolute().with_name(f".{path.absolute().name}.{os.getpid()}-{os.urandom(3).hex()}")
+    former = hidden.with_name(f"{hidden.name}.former")
     try:
         hidden.mkdir()
         yield hidden
+        if replace and path.exists():
+            os.replace(path, former)
         os.replace(hidden, path)
     except OSError as reason:
+        if former.exists():
+            os.replace(former, path)
         raise ConfigError(f"{path}: can't be written ({reason.strerror or reason}); choose another folder") from None
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
+        shutil.rmtree(former, ignore_errors=True)
 
 
 def replaced_by(hidden: Path) -> Path | None:
@@ -128,7 +157,6 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     """
     with replacing(path, sync=True) as hidden:
         hidden.write_bytes(content.encode() if isinstance(content, str) else content)
-        hidden.chmod(0o644)  # results and documents are for all to read, whoever measured them
 
 
 def check_writable(folder: Path, size: int) -> None:

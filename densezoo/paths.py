@@ -8,10 +8,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
-# The wheel carries them all under .mim/, where OpenMIM looks for its own model-index.yml and for configs.
+# The wheel carries them all under .mim/, where OpenMIM looks for model-index.yml, which is made of our metafiles.
 CLONE = (PACKAGE.parent / "model-index.yml").is_file()
 ROOT = PACKAGE.parent if CLONE else PACKAGE / ".mim"
-INDEX = ROOT / ("model-index.yml" if CLONE else "densezoo-index.yml")
+INDEX = ROOT / "metafiles" / "index.yml"
 #: What is measured goes into the repository in a clone, and otherwise into the current folder, not into site-packages.
 RESULTS = ROOT / "results" if CLONE else Path("results")
 
@@ -56,11 +56,10 @@ def sklearn_sample(name: str) -> Path:
 
 def relative_to_root(path: Path) -> str:
     """The path as it is written in results and messages: relative to the repository where it lies in it."""
-    return _relative_to_root(path.absolute())
+    return _relative_to_root(os.path.join(os.getcwd(), path))
 
 
 @cache
-def _relative_to_root(path: Path) -> str:
+def _relative_to_root(path: str) -> str:
     """The same of an absolute path: the index asks for each metafile and config many times."""
-    path = path.resolve()
-    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else str(path)
+    return os.path.realpath(path).removeprefix(f"{ROOT}{os.sep}")

@@ -25,8 +25,8 @@ from triton.runtime import interpreter
 from densezoo.backends.base import create_backend
 from densezoo.backends.network import DTYPES
 from densezoo.backends.triton import launch
-from densezoo.backends.triton.network import make_buffer
 from densezoo.families.densenet.architecture import DenseNetArchitecture
+from densezoo.families.densenet.fused import make_buffer
 from densezoo.families.densenet.network import DenseNet
 from densezoo.protocols import get_protocol
 

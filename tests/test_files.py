@@ -12,7 +12,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from densezoo.errors import ConfigError, ResultError
 from densezoo.files import PLOT, check_writable, replacing, write_atomically, written_as
@@ -117,11 +119,20 @@ def test_two_writers_at_once(old: Path) -> None:
     assert list(old.parent.iterdir()) == [old]
 
 
-def test_permissions_are_those_of_an_ordinary_file(old: Path) -> None:
-    ordinary = old.with_name("ordinary")
-    ordinary.write_text("")
-    write_atomically(old, "new")
-    assert old.stat().st_mode == ordinary.stat().st_mode
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
+def test_permissions_are_those_of_an_ordinary_file(old: Path, mask: int) -> None:
+    """Whatever makes the hidden file: safetensors and tempfile give 0600."""
+    former = os.umask(mask)
+    try:
+        ordinary = old.with_name("ordinary")
+        ordinary.write_text("")
+        write_atomically(old, "new")
+        with replacing(old.with_name("weights"), sync=True) as hidden:
+            save_file({"a": np.zeros(1)}, hidden)
+        assert {path.stat().st_mode for path in old.parent.iterdir()} == {ordinary.stat().st_mode}
+        assert len(list(old.parent.iterdir())) == 3
+    finally:
+        os.umask(former)
 
 
 def test_a_folder_is_tried_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

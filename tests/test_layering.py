@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from densezoo.families import FAMILIES
+
 PACKAGE = Path(__file__).resolve().parent.parent / "densezoo"
 
 #: The rows of docs/architecture.md, lowest first.
 ROWS = [
     {"errors"},
-    {"files", "paths", "threads"},
+    {"files", "imports", "paths", "threads"},
     {"types"},
     {"schema", "yaml_files"},
     {"protocols"},
@@ -73,6 +76,37 @@ def test_imports_point_down(path: Path) -> None:
         other = unit(module)
         allowed = other == own or row(other) < row(own) or (name, module) in TO_BE_MENDED
         assert allowed, f"{name} imports {module}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_only_a_family_s_folder_imports_its_modules(path: Path) -> None:
+    """All others ask `densezoo.families`, so that a second family is added by addition."""
+    own = path.relative_to(PACKAGE).parts
+    if own == ("benchmarks", "memory_step.py"):  # other packages' DenseNets are what it compares with
+        return
+    for module in imported(path):
+        parts = module.split(".")
+        if parts[:2] == ["densezoo", "families"] and parts[2:3] and parts[2] in FAMILIES:
+            assert own[:2] == ("families", parts[2]), f"imports {module}"
+
+
+def test_the_page_on_architecture_names_every_module() -> None:
+    """Each in its folder's row, and no module that is gone."""
+    page = (PACKAGE.parent / "docs/architecture.md").read_text()
+    rows: dict[str, str] = {}
+    for line in re.findall(r"(?m)^\| (`.*)$", page.partition("## Every module\n")[2].partition("\n## ")[0]):
+        folders, names = line.split(" | ", 1)
+        rows |= dict.fromkeys(re.findall("`(?:densezoo/)?([^`]*?)/?`", folders), names)
+    modules_by_folder: dict[str, set[str]] = {}
+    for path in modules():
+        if path.name != "__init__.py":
+            modules_by_folder.setdefault(path.parent.relative_to(PACKAGE).as_posix().strip("."), set()).add(path.stem)
+    assert rows.keys() == modules_by_folder.keys()
+    for folder, known in modules_by_folder.items():
+        named = set(re.findall("`(\\w+)`", rows[folder]))
+        assert known <= named, f"{folder}: name {known - named} in the page"
+    stems = set().union(*modules_by_folder.values())
+    assert {name for names in rows.values() for name in re.findall("`(\\w+)`", names)} <= stems
 
 
 def test_listing_the_index_imports_no_torch() -> None:

@@ -76,8 +76,8 @@ def is_ours(span: str) -> bool:
 def dry_run(span: str) -> None:
     """Parse a command line, or fields or options of ``densezoo train``; check all names and values that it has."""
     words = shlex.split(span)
-    if words[0] == "torchrun":
-        words = ["densezoo", "train", *words[words.index("tools/train.py") + 1 :]]
+    if words[0] == "torchrun":  # torchrun --nproc-per-node 4 -m densezoo train ...
+        words = words[words.index("densezoo") :]
     if words[0] != "densezoo":
         fields = [] if words[0].startswith("--") else ["--cfg-options"]
         words = ["densezoo", "train", CONFIG, *fields, *words]

@@ -43,8 +43,8 @@ def commands() -> Iterator[tuple[str, list[str]]]:
             for line in block.replace("\\\n", " ").splitlines():
                 words = shlex.split(line, comments=True)
                 words = list(takewhile(lambda word: word != ">", words))
-                if words[:1] == ["densezoo"]:
-                    yield name(path), words[1:]
+                if words[:1] == ["densezoo"] or words[3:5] == ["-m", "densezoo"]:  # the latter after torchrun
+                    yield name(path), words[words.index("densezoo") + 1 :]
                 elif tool := next((word for word in words if word.startswith("tools/")), None):
                     yield name(path), [Path(tool).stem, *words[words.index(tool) + 1 :]]
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         benchmark_formats,
         benchmark_inference,
         benchmark_memory,
+        benchmark_steps,
         benchmark_training,
     )
     from densezoo.api.cards import model_card
@@ -28,11 +29,13 @@ if TYPE_CHECKING:
     from densezoo.api.evaluation import evaluate_checkpoint, evaluate_labels, evaluate_protocols, report
     from densezoo.api.explanation import explain
     from densezoo.api.features import FeatureExtractor
-    from densezoo.api.index import describe_model, find_models, list_models
+    from densezoo.api.index import describe_model, find_models
     from densezoo.api.labels import class_names
+    from densezoo.api.listing import list_models
     from densezoo.api.models import create_model, get_protocol
     from densezoo.api.pixels import export_pixels
     from densezoo.api.prediction import predict
+    from densezoo.api.publishing import publish, stored_results
     from densezoo.api.sharing import load_from_hub, push_to_hub, save_for_hub
     from densezoo.api.site import make_site
     from densezoo.api.trained import finish_training
@@ -50,6 +53,7 @@ __all__ = [
     "benchmark_formats",
     "benchmark_inference",
     "benchmark_memory",
+    "benchmark_steps",
     "benchmark_training",
     "check_index",
     "class_names",
@@ -78,9 +82,11 @@ __all__ = [
     "plot_curves",
     "plot_feature_reuse",
     "predict",
+    "publish",
     "push_to_hub",
     "report",
     "save_for_hub",
+    "stored_results",
     "train_config",
     "verify_weights",
 ]
@@ -94,6 +100,7 @@ _MODULES = {
     "benchmark_formats": "densezoo.api.benchmark",
     "benchmark_inference": "densezoo.api.benchmark",
     "benchmark_memory": "densezoo.api.benchmark",
+    "benchmark_steps": "densezoo.api.benchmark",
     "benchmark_training": "densezoo.api.benchmark",
     "check_index": "densezoo.api.documents",
     "class_names": "densezoo.api.labels",
@@ -111,7 +118,7 @@ _MODULES = {
     "finish_training": "densezoo.api.trained",
     "get_protocol": "densezoo.api.models",
     "get_spec": "densezoo.index.load",
-    "list_models": "densezoo.api.index",
+    "list_models": "densezoo.api.listing",
     "load_checkpoint": "densezoo.conversion.load",
     "load_from_hub": "densezoo.api.sharing",
     "make_site": "densezoo.api.site",
@@ -122,9 +129,11 @@ _MODULES = {
     "plot_curves": "densezoo.api.diagrams",
     "plot_feature_reuse": "densezoo.api.diagrams",
     "predict": "densezoo.api.prediction",
+    "publish": "densezoo.api.publishing",
     "push_to_hub": "densezoo.api.sharing",
     "report": "densezoo.api.evaluation",
     "save_for_hub": "densezoo.api.sharing",
+    "stored_results": "densezoo.api.publishing",
     "train_config": "densezoo.api.training",
     "verify_weights": "densezoo.api.weights",
 }

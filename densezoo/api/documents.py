@@ -28,7 +28,7 @@ DOCS = ROOT / "docs"
 CARDS = DOCS / "models"  # a page an architecture and its picture, generated whole
 WEIGHTS = DOCS / "weights"  # a page an architecture, generated whole
 PAGES = DOCS / "results"  # a page a dataset, generated whole
-OPENMIM = DOCS / "openmim.yml"  # the index for `mim search`, which a wheel carries as .mim/model-index.yml
+OPENMIM = ROOT / "model-index.yml"  # the index for `mim search` and mmpretrain's ModelHub: one entry a model
 
 
 def make_tables(results: str | Path | None = None, *, check: bool = False) -> list[Path]:
@@ -52,7 +52,7 @@ def make_tables(results: str | Path | None = None, *, check: bool = False) -> li
     if not README.is_file():
         raise ResultError(
             f"{README}: there is no such document; the tables are in README.md and docs/ of densezoo's repository, "
-            "which an installed package doesn't have: run tools/make_tables.py in a clone"
+            "which an installed package doesn't have: run densezoo make_tables in a clone"
         )
     stored = [result for result in read_results(results or RESULTS) if result.own_protocol is None]
     specs = load_index(INDEX)
@@ -70,7 +70,7 @@ def make_tables(results: str | Path | None = None, *, check: bool = False) -> li
     changed = sorted([*stale, *orphans, *undrawn])
     if changed and check:
         names = ", ".join(relative_to_root(path) for path in changed)
-        raise ResultError(f"{names}: not what index and results say; run tools/make_tables.py")
+        raise ResultError(f"{names}: not what index and results say; run densezoo make_tables")
     _write(documents, stale)
     for path in undrawn:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -114,7 +114,7 @@ def check_index(path: str | Path = INDEX) -> int:
     file without a key table, say why.
 
     Args:
-        path: the index, model-index.yml.
+        path: the index, a list of metafiles.
 
     Returns:
         How many models were checked.

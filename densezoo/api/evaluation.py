@@ -11,6 +11,7 @@ from densezoo.api.names import check_names
 from densezoo.errors import ConfigError
 from densezoo.evaluation.options import ExistingState, LoadOptions, RunOptions, StoreOptions
 from densezoo.files import PREDICTIONS, written_as
+from densezoo.imports import without_collection
 from densezoo.index.load import load_index
 from densezoo.protocols.own import Changes
 from densezoo.results.agreement import compare_with_published
@@ -170,8 +171,11 @@ def _checked(load: LoadOptions, options: RunOptions, store: StoreOptions) -> tup
     )
     if store.predictions:
         written_as(store.predictions, "predictions", PREDICTIONS)
-    from densezoo.backends.device import choose_device  # here, because these import torch
-    from densezoo.evaluation import distributed
+    with without_collection():  # here, because these import torch, and a misspelt name takes no time
+        import densezoo.api.plan
+        import densezoo.evaluation.run  # noqa: F401  what the run needs next
+        from densezoo.backends.device import choose_device
+        from densezoo.evaluation import distributed
 
     device = choose_device(options.device)
     distributed.start(options.launcher, device)  # before a file is read, so that an error in one process ends all

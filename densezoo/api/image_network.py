@@ -24,6 +24,7 @@ from densezoo.evaluation.evaluator import Made, Make
 from densezoo.evaluation.options import LoadOptions, RunOptions
 from densezoo.evaluation.stream import stream
 from densezoo.formats.names import looks_like_a_file
+from densezoo.index.hub import find_prefixed
 from densezoo.protocols.own import Changes, changed
 from densezoo.types import Architecture, Protocol, RunFacts
 
@@ -35,7 +36,7 @@ class ImageNetwork:
 
     Args:
         model: a name of the index, whose weights are fetched once; a checkpoint file that says what it holds or that
-            the index knows by its hash; or a config, with ``checkpoint``.
+            the index knows by its hash; ``hf-hub:owner/name`` or ``local-dir:folder``; or a config with ``checkpoint``.
         checkpoint: the file of weights for a config.
         protocol: how images are prepared, a name or a YAML file of one's own; None: the weights' own.
         device: such as "cpu", "cuda:1"; None: the GPU where there is one.
@@ -134,6 +135,8 @@ def load_options(
         raise ConfigError(f"{model}: expected a config before the checkpoint {checkpoint}, a .py file; leave one out")
     if path.exists():
         return LoadOptions(None, path, protocols=names)
+    if (prefixed := find_prefixed(str(model))) is not None:
+        return LoadOptions(None, prefixed, protocols=names)
     if looks_like_a_file(str(model)):
         raise ConfigError(f"{model}: there is no such checkpoint file, and no model of that name")
     name = str(model)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from densezoo.data.class_folders import labelled_by_folder
+from densezoo.data.class_folders import check_folders, labelled_by_folder
 from densezoo.data.datasets import open_dataset
 from densezoo.data.images import ImageSet
 from densezoo.data.labels import check_labels
@@ -35,7 +35,10 @@ def open_images(
         DatasetError: as of that function; a label that the model has no class for.
     """
     images = open_dataset(experiment.dataset, data_root, split, labels=labels, class_map=class_map, subset=subset)
-    if experiment.dataset == OWN and class_names is not None and labels is None and class_map is None:
-        images = labelled_by_folder(images, class_names)
+    if experiment.dataset == OWN and labels is None and class_map is None:
+        if class_names is not None:
+            images = labelled_by_folder(images, class_names)
+        else:
+            check_folders(images, experiment.model.num_classes)
     check_labels(images.labels, [images.location_of(i) for i in range(len(images))], experiment.model.num_classes)
     return images

@@ -10,21 +10,11 @@ from densezoo.errors import QueryError, ResultError
 from densezoo.families import families
 from densezoo.index import select
 from densezoo.index.load import get_spec, load_index, tell_which
+from densezoo.index.search import matching
 from densezoo.paths import RESULTS, ROOT, private_index, results_folder
 from densezoo.results.accuracies import accuracies
 from densezoo.results.store import read_results
 from densezoo.types import Accuracy, EvalResult, ModelSpec
-
-
-def list_models(patterns: str | Sequence[str] = "*", *, where: str | None = None, sort: str = "name") -> list[str]:
-    """Names of the index: of the models that `find_models` finds.
-
-    Args:
-        patterns, where, sort: as there.
-    """
-    if where is None and sort == "name":  # no accuracy is asked for
-        return sorted(spec.name for spec in select.matching(patterns, load_index().values())[0])
-    return [accuracy.spec.name for accuracy in find_models(patterns, where=where, sort=sort)]
 
 
 def find_models(patterns: str | Sequence[str] = "*", *, where: str | None = None, sort: str = "name") -> list[Accuracy]:
@@ -40,7 +30,7 @@ def find_models(patterns: str | Sequence[str] = "*", *, where: str | None = None
         QueryError: ``where`` can't be read.
         UnknownNameError: a field that doesn't exist; names the nearest.
     """
-    specs, _ = select.matching(patterns, load_index().values())
+    specs, _ = matching(patterns, load_index().values())
     return select.select(accuracies_of(specs), where, sort)
 
 
@@ -66,7 +56,7 @@ def _meant(name: str) -> ModelSpec:
     """The model of a name; of a pattern or a misspelt name the one that it finds, or an architecture's first."""
     specs = load_index()
     known = {other for spec in specs.values() for other in (spec.name, *spec.aliases)}
-    found = [] if name in known else select.matching(name, specs.values())[0]
+    found = [] if name in known else matching(name, specs.values())[0]
     architectures = list(dict.fromkeys(spec.arch for spec in found))
     if len(architectures) > 1:
         shown = ", ".join(architectures[:5]) + (", ..." if len(architectures) > 5 else "")
@@ -88,7 +78,7 @@ def explain_empty(patterns: str | Sequence[str], where: str | None) -> QueryErro
     Args:
         patterns, where: as there.
     """
-    specs, vain = select.matching(patterns, load_index().values())
+    specs, vain = matching(patterns, load_index().values())
     if vain:
         kinds = " and ".join(f"{family.title}s" for family in families())
         return QueryError(f"no model matches {' or '.join(map(repr, vain))}; {_nearby(vain[0], kinds)}")
@@ -102,7 +92,7 @@ def _nearby(pattern: str, kinds: str) -> str:
     """What to list in place of a pattern that matches nothing: those whose names begin with its first word, or all."""
     word = re.match("[a-z]*", pattern.lower())
     start = f"{word[0]}*" if word and word[0] else "*"
-    if start != "*" and select.matching(start, load_index().values())[0]:
+    if start != "*" and matching(start, load_index().values())[0]:
         return f"densezoo list_models {start!r} lists those there are"
     return f"densezoo has {kinds}, listed without a pattern"
 

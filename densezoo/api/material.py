@@ -114,8 +114,11 @@ def open_material(experiment: Experiment, data_root: str | Path | None, stored: 
     if not 0 < recipe.held_out < 1:
         raise ConfigError(f"train.held_out is {recipe.held_out}; expected a share above 0 and below 1")
     root = Path(data_root or "").expanduser()
-    if data_root is None or not root.is_dir():
-        raise DatasetError(f"{OWN} needs --data-root: a folder of <class>/<file>, or the same below train/ and val/")
+    wants = "a folder of <class>/<file>, or the same below train/ and val/"
+    if data_root is None:
+        raise DatasetError(f"{OWN} needs --data-root: {wants}")
+    if not root.is_dir():
+        raise DatasetError(f"{root}: there is no such folder; --data-root must be {wants}")
     opening = _by_folders(root) if recipe.label_table is None else _by_table(root, recipe.label_table)
     said = [f"classes: {len(opening.names)}: {_some(opening.names)}"]
     drawn, halves = None, opening.halves

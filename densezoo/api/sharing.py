@@ -1,42 +1,40 @@
-"""Shares networks: a folder that timm loads, a repository on huggingface.co, and back from there, checked."""
+"""Shares networks on huggingface.co: a folder that timm loads, a repository, and back from there, checked."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from torch import nn
 
 from densezoo import protocols
 from densezoo.api.conversion import convert_checkpoint
+from densezoo.api.starts import INTRODUCTION
 from densezoo.conversion.load import load_checkpoint
 from densezoo.conversion.timm_config import timm_config
-from densezoo.errors import ConfigError, DownloadError
+from densezoo.errors import ConfigError
 from densezoo.files import making_folder
 from densezoo.formats.identity import file_sha256
-from densezoo.index.transfer import LIMIT
-from densezoo.paths import cache_folder
-from densezoo.results.hub import eval_results, shared_card
-from densezoo.types import ConversionReport, EvalResult
+from densezoo.index.hub import CONFIG, WEIGHTS, fetch_from_hub, first_line, hub_client
+from densezoo.protocols.own import MARK
+from densezoo.protocols.text import protocol_text
+from densezoo.results.hub import eval_results
+from densezoo.results.shared_card import PROTOCOL, Shared, shared_card
+from densezoo.types import ConversionReport, EvalResult, Protocol
 
-if TYPE_CHECKING:
-    from huggingface_hub import HfApi
-
-WEIGHTS, CONFIG, CARD, SUMS = "model.safetensors", "config.json", "README.md", "SHA256SUMS"
+CARD, SUMS = "README.md", "SHA256SUMS"
 
 
 def save_for_hub(
     source: str | Path,
     folder: str | Path,
     *,
-    name: str | None = None,
+    repo: str | None = None,
     license: str | None = None,
     results: Sequence[EvalResult] = (),
+    for_timm: bool = True,
     **options: object,
 ) -> list[Path]:
     """Write a folder that ``timm.create_model("local-dir:FOLDER")`` loads and that huggingface.co takes as it is.
@@ -44,9 +42,10 @@ def save_for_hub(
     Args:
         source: a checkpoint of any system.
         folder: to make; new or empty.
-        name: of the network, for the card; None: the source's.
+        repo: "owner/name" that it will have there, for the card; None: an owner to be filled in, and the source's name.
         license: of the weights, as huggingface.co names it; None: the card names none.
         results: what was measured of this file; others are refused.
+        for_timm: write timm's config.json; False: none, for a network that timm can't build.
         options: as for `load_checkpoint`.
 
     Returns:
@@ -57,29 +56,51 @@ def save_for_hub(
         ConfigError: there is something of the folder's name; a result is of other weights; nobody knows the protocol.
     """
     source, folder = Path(source), Path(folder)
+    repo = repo or f"OWNER/{source.stem}"
     with making_folder(folder) as hidden:
         _, written = convert_checkpoint(source, hidden / WEIGHTS, to="densezoo", verify=False, **options)
-        _check_results(results, source, (written["sha256"], written["source_sha256"]))
-        stated = load_checkpoint(hidden / WEIGHTS)[1]
-        if stated.protocol is None:
-            raise ConfigError(f"{source}: doesn't say how pictures are prepared for it, and the index doesn't know it")
-        names = stated.stated.get("class_names")
-        config = timm_config(
-            stated.architecture, protocols.get_protocol(stated.protocol), names if isinstance(names, list) else ()
-        )
-        (hidden / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-        load_checkpoint(hidden / WEIGHTS)  # held against the config.json that now lies beside it
-        card = shared_card(name or source.stem, stated.architecture, stated.protocol, license, results)
-        (hidden / CARD).write_text(card, encoding="utf-8")
+        check_results(results, source, (written["sha256"], written["source_sha256"]))
+        shared = _shared(source, hidden / WEIGHTS, repo, license, results)
+        protocol = protocols.get_protocol(shared.protocol)
+        if for_timm:
+            config = timm_config(shared.architecture, protocol, shared.classes)
+            (hidden / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+            load_checkpoint(hidden / WEIGHTS)  # held against the config.json that now lies beside it
+        write_own_protocol(hidden / PROTOCOL, protocol)
+        (hidden / CARD).write_text(shared_card(shared), encoding="utf-8")
         if results:
             (hidden / ".eval_results").mkdir()
             (hidden / ".eval_results/densezoo.yaml").write_text(eval_results(results), encoding="utf-8")
-        _write_sums(hidden)
-        files = sorted(path.relative_to(hidden) for path in hidden.rglob("*") if path.is_file())
-    return [folder / path for path in files]
+        files = [*files_below(hidden), write_sums(hidden)]
+    return [folder / path.relative_to(hidden) for path in files]
 
 
-def _check_results(results: Sequence[EvalResult], source: Path, hashes: Sequence[str]) -> None:
+def _shared(source: Path, weights: Path, repo: str, license: str | None, results: Sequence[EvalResult]) -> Shared:
+    """What the card says of a file that was written from a source.
+
+    Raises:
+        ConfigError: nobody knows the protocol.
+    """
+    report = load_checkpoint(weights)[1]
+    if report.protocol is None:
+        raise ConfigError(f"{source}: doesn't say how pictures are prepared for it, and the index doesn't know it")
+    names = report.stated.get("class_names")
+    return Shared(
+        name=repo.rpartition("/")[2],
+        address=f"hf-hub:{repo}",
+        file=weights.name,
+        size=weights.stat().st_size,
+        sha256=file_sha256(weights),
+        architecture=report.architecture,
+        protocol=report.protocol,
+        licence=license,
+        results=[(result, "") for result in results],
+        classes=[str(name) for name in names] if isinstance(names, list) else (),
+        dataset=str(report.stated.get("dataset") or ""),
+    )
+
+
+def check_results(results: Sequence[EvalResult], source: Path, hashes: Sequence[str]) -> None:
     """Refuse a result of other weights.
 
     Args:
@@ -96,6 +117,18 @@ def _check_results(results: Sequence[EvalResult], source: Path, hashes: Sequence
         if result.weights_sha256 not in hashes:
             label = f"{result.model}@{result.protocol}"
             raise ConfigError(f"the result {label} is not of {source}, but of other weights")
+
+
+def write_own_protocol(path: Path, protocol: Protocol) -> None:
+    """Write the commented YAML file of a protocol; of a named one nothing.
+
+    Args:
+        path: of the file.
+        protocol: any.
+    """
+    base, mark, _ = protocol.name.partition(MARK)
+    if mark:
+        path.write_text(protocol_text(protocol, base, INTRODUCTION), encoding="utf-8")
 
 
 def push_to_hub(
@@ -118,15 +151,14 @@ def push_to_hub(
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "model"
-        options.setdefault("name", repo.rpartition("/")[2])
-        files = save_for_hub(source, folder, **options)  # type: ignore[arg-type]  # its own arguments by name
+        files = save_for_hub(source, folder, repo=repo, **options)  # type: ignore[arg-type]  # its own arguments by name
         added = [CommitOperationAdd(path.relative_to(folder).as_posix(), path) for path in files]
-        api = _hub(token)
+        api = hub_client(token)
         try:
             api.create_repo(repo, private=private, exist_ok=True)
             return str(api.create_commit(repo, added, commit_message="Add weights by densezoo").commit_url)
         except (HfHubHTTPError, HFValidationError, OSError) as error:
-            raise ConfigError(f"{repo}: the hub doesn't take it ({_first_line(error)})") from None
+            raise ConfigError(f"{repo}: the hub doesn't take it ({first_line(error)})") from None
 
 
 def load_from_hub(
@@ -145,56 +177,20 @@ def load_from_hub(
         DownloadError: there is no such file, it is too large, or it has not the sha256 that was stated.
         FormatError, CheckpointError: as for `load_checkpoint`.
     """
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-
-    api = _hub(token)
-    try:
-        info = api.model_info(repo, revision=revision, files_metadata=True)
-        stated = {file.rfilename: file for file in info.siblings or ()}
-        if WEIGHTS not in stated:
-            raise DownloadError(f"{repo}: has no {WEIGHTS}")
-        paths = {}
-        for name in (CONFIG, WEIGHTS):  # fixed names: no path comes from the server
-            if name not in stated:
-                continue
-            if (stated[name].size or 0) > LIMIT:
-                raise DownloadError(f"{repo}: {name} has {stated[name].size:,} bytes; expected at most {LIMIT:,}")
-            paths[name] = Path(api.hf_hub_download(repo, name, revision=info.sha, cache_dir=cache_folder() / "hub"))
-            lfs = stated[name].lfs
-            _check(repo, paths[name], lfs.sha256 if lfs else None, stated[name].blob_id)
-    except (HfHubHTTPError, HFValidationError, OSError) as error:
-        raise DownloadError(f"{repo}: can't be fetched from the hub ({_first_line(error)})") from None
-    if sha256 is not None and file_sha256(paths[WEIGHTS]) != sha256.lower():
-        raise DownloadError(f"{repo}: {WEIGHTS} has not the sha256 {sha256}, but {file_sha256(paths[WEIGHTS])}")
-    return load_checkpoint(paths[WEIGHTS], None, **options)
+    return load_checkpoint(fetch_from_hub(repo, revision=revision, sha256=sha256, token=token), None, **options)
 
 
-def _check(repo: str, path: Path, sha256: str | None, blob: str | None) -> None:
-    """Hold a fetched file against the sha256 or the git hash that the hub states for it; remove a wrong one.
+def files_below(folder: Path) -> list[Path]:
+    """Every file of a folder and of those in it, ordered."""
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
-    Raises:
-        DownloadError: it has another, or none is stated.
+
+def write_sums(folder: Path) -> Path:
+    """Write the sha256 of every file of a folder, as ``sha256sum --check`` reads it; return the file.
+
+    Args:
+        folder: that holds everything already.
     """
-    content = path.read_bytes()
-    own = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
-    if (sha256 is not None and file_sha256(path) == sha256) or (sha256 is None and blob == own):
-        return
-    path.resolve().unlink()
-    raise DownloadError(f"{repo}: {path.name} is not the file whose hash the hub states ({sha256 or blob}); try again")
-
-
-def _hub(token: str | None) -> HfApi:
-    from huggingface_hub import HfApi
-
-    return HfApi(endpoint=os.environ.get("HF_ENDPOINT"), token=token)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
-def _write_sums(folder: Path) -> None:
-    """Write the sha256 of every file of a folder, as ``sha256sum --check`` reads it."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    lines = [f"{file_sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in files]
+    lines = [f"{file_sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in files_below(folder)]
     (folder / SUMS).write_text("".join(lines), encoding="utf-8")
+    return folder / SUMS

@@ -7,7 +7,7 @@ decoded pixels (`densezoo.data.cache`), so the images are read once. A task that
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from densezoo.api.evaluation import evaluate_checkpoint
@@ -17,20 +17,21 @@ from densezoo.backends.device import choose_device
 from densezoo.config import load_config
 from densezoo.data.datasets import find_subsets, open_dataset, same_classes
 from densezoo.errors import ConfigError, DensezooError, MissingDependencyError
+from densezoo.evaluation.calibration import identify as identify_calibration
 from densezoo.evaluation.hashing import hashed
 from densezoo.formats.identity import file_sha256
 from densezoo.index.known import identify
 from densezoo.index.load import get_spec, load_index
-from densezoo.index.select import matching
+from densezoo.index.search import matching
 from densezoo.paths import ROOT
 from densezoo.protocols import get_protocol, same_kind
 from densezoo.results.store import failure_path, read_results, record_failure, write_result
-from densezoo.types import Conditions, EvalResult, ModelSpec
+from densezoo.types import Calibration, Conditions, EvalResult, ModelSpec
 
 OWN = "own"  # stands for each model's own protocol
 
-#: (model, sha256 of its weights, fingerprint of the images, conditions) of a measurement.
-Identity = tuple[str, str, str, Conditions]
+#: (model, sha256 of its weights, fingerprint of the images, conditions, calibration) of a measurement.
+Identity = tuple[str, str, str, Conditions, Calibration | None]
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ class Settings:
         cache: folder of decoded pixels; None: images are decoded for each model.
         batch_size, workers, device, tta, backend, precision, limit: as for `densezoo.api.evaluate_protocols`; with a
             limit no outcome is stored, nor left out because it was measured before.
+        calibrations: {dataset: root of its training images}, which precision int8 needs.
     """
 
     data_roots: Mapping[str, Path]
@@ -88,6 +90,7 @@ class Settings:
     backend: str = "auto"
     precision: str = "float32"
     limit: int | None = None
+    calibrations: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,7 @@ def plan(
     if not tasks:
         raise ConfigError(
             f"no model with weights matches {pattern!r} and fits {', '.join(datasets)} under {', '.join(protocols)}; "
-            "tools/list_models.py lists them with their number of classes"
+            "densezoo list_models lists them with their number of classes"
         )
     return sorted(tasks, key=lambda task: (task.dataset, task.subset or "", task.protocol, task.model))
 
@@ -184,10 +187,18 @@ def sweep(tasks: Sequence[Task], settings: Settings, ray: str | None = None) -> 
         if settings.limit is None
     }
     stored = read_results(settings.out) if settings.limit is None else []
-    measured = frozenset((r.model, r.weights_sha256, r.dataset_fingerprint, r.conditions) for r in stored)
+    calibrations = {
+        name: identify_calibration(open_dataset(name, settings.calibrations[name], "train"), name)
+        for name in dict.fromkeys(task.dataset for task in tasks)
+        if name in settings.calibrations
+    }
+    measured = frozenset(
+        (r.model, r.weights_sha256, r.dataset_fingerprint, r.conditions, r.calibration) for r in stored
+    )
 
     def work(task: Task) -> Outcome:
-        return attempt(task, settings, fingerprints.get(task.images, ""), measured)
+        fingerprint = fingerprints.get(task.images, "")
+        return attempt(task, settings, fingerprint, measured, calibrations.get(task.dataset))
 
     for outcome in map(work, tasks) if ray is None else _on_ray(ray, work, tasks):
         if settings.limit is not None:
@@ -210,7 +221,13 @@ def _fingerprint(dataset: str, subset: str | None, settings: Settings) -> str:
     ).fingerprint()
 
 
-def attempt(task: Task, settings: Settings, fingerprint: str, measured: frozenset[Identity]) -> Outcome:
+def attempt(
+    task: Task,
+    settings: Settings,
+    fingerprint: str,
+    measured: frozenset[Identity],
+    calibration: Calibration | None = None,
+) -> Outcome:
     """Do one task, unless it was measured before; an error becomes its outcome.
 
     Args:
@@ -218,11 +235,12 @@ def attempt(task: Task, settings: Settings, fingerprint: str, measured: frozense
         settings: of the sweep.
         fingerprint: of the task's images.
         measured: the identities of the stored results.
+        calibration: the training images that its backend is calibrated on; None: none are given.
     """
     try:
         spec = get_spec(task.model)
         weights = find_weights(spec, settings.weights)
-        if (spec.name, file_sha256(weights), fingerprint, task.conditions(settings)) in measured:
+        if (spec.name, file_sha256(weights), fingerprint, task.conditions(settings), calibration) in measured:
             return Outcome(task)
         result = evaluate_checkpoint(
             ROOT / spec.config,
@@ -241,6 +259,7 @@ def attempt(task: Task, settings: Settings, fingerprint: str, measured: frozense
             precision=settings.precision,
             limit=settings.limit,
             cache=settings.cache,
+            calibration=settings.calibrations.get(task.dataset),
         )
     except DensezooError as error:
         return Outcome(task, error=str(error))

@@ -32,9 +32,8 @@ from densezoo.training.curves import draw_curves
 from densezoo.training.logs import CURVES, JSON_LINES, read_records
 from densezoo.training.result import changed
 from densezoo.training.schedules import SCHEDULES, get_schedule
+from densezoo.training.work_folder import CARD, RESULTS, is_card
 from densezoo.types import EvalResult, Experiment, Recipe
-
-CARD, RESULTS = "README.md", "results"  # in the folder of the run: as huggingface.co has a card, and as densezoo test
 
 MAIN = ("lr", "momentum", "weight_decay", "optimiser", "seed")  # of a recipe: a card has them in any case
 
@@ -46,13 +45,13 @@ class Finished:
     Args:
         result: of the evaluation.
         stored: the result's file.
-        card: the model card.
+        card: the model card; None: the folder has a document of that name that isn't one, and it stays.
         curves: the picture of the training; None: matplotlib is missing.
     """
 
     result: EvalResult
     stored: Path
-    card: Path
+    card: Path | None
     curves: Path | None
 
 
@@ -90,12 +89,12 @@ def finish_training(
     else:
         load = LoadOptions(Path(config), path, data_root=root, overrides=overrides or {})
         (result,) = evaluate(load, options, store)
-    stored, curves = result_path(folder / RESULTS, result), None
+    stored, card, curves = result_path(folder / RESULTS, result), None, None
     if distributed.is_main():
         curves = _curves(folder, path.stem)
         trained = _described(path, experiment, result, curves, _command(experiment, overrides or {}))
-        _write(folder / CARD, training_card(trained, result, stored.relative_to(folder).as_posix()))
-    return Finished(result, stored, folder / CARD, curves)
+        card = _write(folder / CARD, training_card(trained, result, stored.relative_to(folder).as_posix()))
+    return Finished(result, stored, card, curves)
 
 
 def _of_own_images(load: LoadOptions, options: RunOptions, store: StoreOptions, experiment: Experiment) -> EvalResult:
@@ -160,8 +159,13 @@ def _recipe(recipe: Recipe) -> dict[str, object]:
     return changed(dataclasses.replace(recipe, schedule=schedule), always=MAIN)
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str) -> Path | None:
+    """Write the card and return its path; a document of a user's own of that name stays, which is said."""
     try:
+        if path.exists() and not is_card(path):
+            logging.getLogger("densezoo").warning("no card: %s is no card of densezoo train, and stays", path)
+            return None
         write_atomically(path, text)
     except OSError as error:
         raise TrainingError(f"{path}: the card can't be written ({error.strerror})") from None
+    return path

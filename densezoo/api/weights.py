@@ -7,6 +7,7 @@ from pathlib import Path
 
 from densezoo.errors import DownloadError
 from densezoo.index import download
+from densezoo.index.hub import find_prefixed
 
 
 def fetch_weights(name: str, *, mirrors: Sequence[str] = ()) -> Path:
@@ -16,14 +17,14 @@ def fetch_weights(name: str, *, mirrors: Sequence[str] = ()) -> Path:
     the size and hash that its publisher states, and against the sha256 that it had at its first use.
 
     Args:
-        name: a name or alias of the index.
+        name: a name or alias of the index; ``hf-hub:owner/name`` or ``local-dir:folder`` (`densezoo.index.hub`).
         mirrors: base URLs or folders to try first; then those of DENSEZOO_MIRRORS, then the publisher.
 
     Raises:
         UnknownNameError: no such model.
         DownloadError: no location has the file as it was published, or the cache can't be written; says what to do.
     """
-    return download.fetch_weights(name, mirrors)
+    return find_prefixed(name) or download.fetch_weights(name, mirrors)
 
 
 def verify_weights() -> Mapping[Path, str]:

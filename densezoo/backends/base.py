@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from densezoo.errors import BackendError, EvaluationError, MissingDependencyError, UnknownNameError
+from densezoo.threads import in_order
 from densezoo.types import Architecture, Protocol
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ AUTO = "auto"  # native where it is exact, else eager
 EAGER = "eager"  # PyTorch's own operators, which the others are held to
 NATIVE = "native"  # densezoo's own kernels
 INT8 = "int8"
+GROUP = 4  # images of a call of a concurrent backend that is held to eager
 EXACT = 1e-5  # the largest relative difference from eager's logits that is float32's rounding
 
 
@@ -242,7 +245,7 @@ def create_backend(
     return backend_class(network, architecture, protocol, device, precision, calibration)
 
 
-def difference_from_eager(backend: Backend, eager: Backend, pixels: Tensor) -> float:
+def difference_from_eager(backend: Backend, eager: Backend, pixels: Tensor, expected: Tensor | None = None) -> float:
     """How far a backend's logits are from eager's: the largest over the images, relative to the image's largest logit.
 
     Where it has to be exact, noise is compared as well: images of one colour, or all the same, show little. The first
@@ -251,16 +254,22 @@ def difference_from_eager(backend: Backend, eager: Backend, pixels: Tensor) -> f
     Args:
         backend, eager: of the same network and protocol.
         pixels: (N, C, H, W), as for `Backend`.
+        expected: eager's logits of the pixels; None: they are computed.
 
     Raises:
         EvaluationError: the difference is larger than the table allows, or not a number.
     """
+    import torch
+
     allowed = BACKENDS[backend.name].precisions[backend.precision]
-    expected = eager(pixels).cpu()
-    differences = [_relative(backend(pixels).cpu(), expected), _relative(backend(pixels[:1]).cpu(), expected[:1])]
+    expected = (eager(pixels) if expected is None else expected).cpu()
+    group = GROUP if backend.concurrent else len(pixels)
+    calls = [*zip(torch.split(pixels, group), torch.split(expected, group)), (pixels[:1], expected[:1])]
     if allowed <= EXACT:
         noise = _noise_like(pixels)
-        differences.append(_relative(backend(noise).cpu(), eager(noise).cpu()))
+        calls.append((noise, eager(noise).cpu()))
+    found = _each([part for part, _ in calls], backend)
+    differences = [_relative(logits, logits_of_eager) for logits, (_, logits_of_eager) in zip(found, calls)]
     wrong = [difference for difference in differences if not difference <= allowed]  # nan is not
     if wrong:
         raise EvaluationError(
@@ -269,6 +278,15 @@ def difference_from_eager(backend: Backend, eager: Backend, pixels: Tensor) -> f
             "--backend eager, and report this"
         )
     return max(differences)
+
+
+def _each(parts: Sequence[Tensor], backend: Backend) -> list[Tensor]:
+    """A backend's logits of each part; by as many threads as torch has, if any number may call it at once."""
+    import torch
+
+    threads = torch.get_num_threads() if backend.concurrent else 0
+    with closing(in_order(parts.__getitem__, backend, len(parts), threads)) as results:
+        return [logits.cpu() for logits in results]
 
 
 def _relative(logits: Tensor, expected: Tensor) -> float:

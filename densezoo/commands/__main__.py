@@ -16,6 +16,7 @@ from densezoo import __version__
 from densezoo.commands import options
 from densezoo.commands.help_pages import row
 from densezoo.errors import UnknownNameError
+from densezoo.imports import end_without_collection
 
 _SHARED = ("__main__", "help_pages", "options", "output", "values")  # modules of this folder that are no commands
 
@@ -48,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments[0] == "--version":
         print(f"densezoo {__version__}")
         return 0
+    if argv is None:
+        end_without_collection()
     name = arguments[0].replace("-", "_")
     if name not in command_names():
         print(f"error: {UnknownNameError('command', arguments[0], command_names())}", file=sys.stderr)

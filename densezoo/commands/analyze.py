@@ -1,7 +1,7 @@
 """Compute every measure of a file of predictions; with a second file, test whether one run is better than the other.
 
-python tools/test.py CONFIG CHECKPOINT --predictions a.parquet
-python tools/analyze.py a.parquet b.parquet --plot reliability.png --confusion confusion.png
+densezoo test CONFIG CHECKPOINT --predictions a.parquet
+densezoo analyze a.parquet b.parquet --plot reliability.png --confusion confusion.png
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from densezoo.files import PLOT
 def make_parser() -> ArgumentParser:
     """The parser of the command's options."""
     parser = options.make_parser(__doc__)
-    parser.add_argument("file", type=Path, help="parquet file of tools/test.py --predictions")
+    parser.add_argument("file", type=Path, help="parquet file of densezoo test --predictions")
     parser.add_argument("other", type=Path, nargs="?", help="another one over the same images, compared by McNemar")
     parser.add_argument("--topk", type=int, nargs="+", metavar="K", help="default: 1 5")
     parser.add_argument(

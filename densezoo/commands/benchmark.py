@@ -1,7 +1,8 @@
 """Measure, side by side and interleaved, and store as results/benchmarks/<what>....json.
 
-python tools/benchmark.py --what inference densenet121 --backend all --against timm,torchvision
-python tools/benchmark.py --what formats densenet121.t7 densenet161.pth
+densezoo benchmark --what inference densenet121 --backend all --against timm,torchvision
+densezoo benchmark --what steps configs/cifar/densenet_bc_100_12_cifar10plus.py --data-root DIR
+densezoo benchmark --what formats densenet121.t7 densenet161.pth
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from densezoo.paths import RESULTS
 from densezoo.results.machine import INSTRUCTION_SETS
 from densezoo.results.provenance import cores
 from densezoo.results.speed_tables import printed
+from densezoo.results.step_tables import steps_table
 from densezoo.types import Benchmark
 
 if TYPE_CHECKING:
@@ -36,16 +38,22 @@ def make_parser() -> ArgumentParser:
     parser.add_argument(
         "subjects", nargs="+", help="names of the index or configs; checkpoint files with --what formats"
     )
-    parser.add_argument("--backend", type=_names, help=f"of densezoo: {', '.join(BACKENDS)} (default: all of them)")
-    parser.add_argument("--precision", type=_names, default=["float32"], help="such as float32,bf16")
-    parser.add_argument("--against", type=_names, default=[], help="such as timm,torchvision,openvino,onnxruntime")
-    parser.add_argument("--modes", type=_names, default=[], help="memory modes of training, such as none,shared")
-    parser.add_argument("--layouts", type=_names, default=["contiguous"], help="of training: contiguous,channels-last")
+    parser.add_argument(
+        "--backend", type=values.names, help=f"of densezoo: {', '.join(BACKENDS)} (default: all of them)"
+    )
+    parser.add_argument("--precision", type=values.names, default=["float32"], help="such as float32,bf16")
+    parser.add_argument(
+        "--against", type=values.names, default=[], help="such as timm,torchvision,openvino,onnxruntime"
+    )
+    parser.add_argument("--modes", type=values.names, default=[], help="memory modes of training, such as none,shared")
+    parser.add_argument(
+        "--layouts", type=values.names, default=["contiguous"], help="of training: contiguous,channels-last"
+    )
     parser.add_argument("--batch-sizes", type=_numbers, default=[1, 4, 16], help="images a call (default: 1,4,16)")
     parser.add_argument("--image-size", type=values.positive, help="side in pixels (default: the protocol's)")
     parser.add_argument("--protocol", help="preprocessing (default: the model's own)")
     parser.add_argument("--weights", type=Path, help="a checkpoint file (default: drawn at random)")
-    parser.add_argument("--data-root", type=Path, help="folder or tar of images in class folders, to evaluate")
+    parser.add_argument("--data-root", type=Path, help="folder or tar of images in class folders, to evaluate or train")
     parser.add_argument("--images", type=_numbers, default=[1000], help="of it, repeated under other names as needed")
     parser.add_argument("--clone", type=Path, action="append", default=[], help="of densezoo at another commit")
     parser.add_argument("--device", default="cpu", help="such as cpu or cuda (default: %(default)s)")
@@ -53,12 +61,10 @@ def make_parser() -> ArgumentParser:
     parser.add_argument("--instruction-set", choices=INSTRUCTION_SETS, help="to hold all to (default: the CPU's best)")
     parser.add_argument("--seconds", type=float, default=1.0, help="of one measurement (default: %(default)s)")
     parser.add_argument("--rounds", type=values.positive, default=5, help="interleaved runs (default: %(default)s)")
+    parser.add_argument("--steps", type=values.positive, default=20, help="of a training (default: %(default)s)")
+    options.add_cfg_options(parser)
     parser.add_argument("--out", type=Path, default=RESULTS / "benchmarks", help="folder (default: %(default)s)")
     return parser
-
-
-def _names(text: str) -> list[str]:
-    return [name for name in text.split(",") if name]
 
 
 def _numbers(text: str) -> list[int]:
@@ -115,6 +121,17 @@ def _memory(args: Namespace) -> list[Path]:
     return _each(args, api.benchmark_memory, image_size=args.image_size, modes=args.modes, layouts=args.layouts)
 
 
+def _steps(args: Namespace) -> list[Path]:
+    """Take the first steps of each config's training."""
+    paths = []
+    for config in args.subjects:
+        more = {"data_root": args.data_root, "steps": args.steps, "overrides": args.cfg_options, "folder": args.out}
+        path, benchmark = api.benchmark_steps(options.find_config(Path(config)), _settings(args), **more)
+        tell(args, f"{steps_table([benchmark])}stored: {path}")
+        paths.append(path)
+    return paths
+
+
 def _evaluation(args: Namespace) -> list[Path]:
     """Time whole evaluations.
 
@@ -156,6 +173,7 @@ WHATS = {
     "evaluation": _evaluation,
     "training": _training,
     "memory": _memory,
+    "steps": _steps,
     "formats": _formats,
 }
 

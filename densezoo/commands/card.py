@@ -1,7 +1,7 @@
 """Print a model's card in Markdown.
 
-python tools/card.py densenet121.tv_in1k
-python tools/card.py densenet121.tv_in1k --hub > README.md   # with the metadata that huggingface.co reads
+densezoo card densenet121.tv_in1k
+densezoo card densenet121.tv_in1k --hub > README.md   # with the metadata that huggingface.co reads
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from densezoo.commands.output import answer
 def make_parser() -> ArgumentParser:
     """The parser of the command's options."""
     parser = options.make_parser(__doc__)
-    parser.add_argument("name", help="of a model, or an alias (tools/list_models.py)")
+    parser.add_argument("name", help="of a model, or an alias (densezoo list_models)")
     parser.add_argument("--hub", action="store_true", help="put the YAML before it that huggingface.co reads")
     return parser
 

@@ -1,7 +1,7 @@
 """Check the index: every field of every metafile, and every network's parameters and FLOPs, counted anew.
 
-python tools/check_index.py            # exit 1 if anything is wrong
-python tools/check_index.py other/model-index.yml
+densezoo check_index            # exit 1 if anything is wrong
+densezoo check_index other/model-index.yml
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Convert a DenseNet checkpoint of any system, exactly or not at all.
 
-python tools/convert.py model.caffemodel model.safetensors
-python tools/convert.py model.pth model.onnx --verify
-python tools/convert.py densenetblur121d.pth blur.safetensors --options aa_layer=blurpool
+densezoo convert model.caffemodel model.safetensors
+densezoo convert model.pth model.onnx --verify
+densezoo convert densenetblur121d.pth blur.safetensors --options aa_layer=blurpool
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Fetch the published weights of models into the cache and check them; print the path of each.
 
-python tools/fetch_weights.py densenet169.tv_in1k
-python tools/fetch_weights.py densenet169.tv_in1k densenet201.tv_in1k --mirror /media/weights
+densezoo fetch_weights densenet169.tv_in1k
+densezoo fetch_weights densenet169.tv_in1k densenet201.tv_in1k --mirror /media/weights
 
 The cache is DENSEZOO_HOME, or densezoo in the user's cache directory. A mirror has MODEL/FILE, as the cache's weights/
 does, or FILE alone if the publisher states a hash. DENSEZOO_MIRRORS lists more, separated by spaces or commas.
@@ -20,7 +20,7 @@ from densezoo.commands.output import answer, tell
 def make_parser() -> ArgumentParser:
     """The parser of the command's options."""
     parser = options.make_parser(__doc__)
-    parser.add_argument("names", nargs="+", metavar="NAME", help="of a model, or an alias (tools/list_models.py)")
+    parser.add_argument("names", nargs="+", metavar="NAME", help="of a model, or an alias (densezoo list_models)")
     parser.add_argument("--mirror", action="append", default=[], help="base URL or folder to ask first; repeatable")
     return parser
 

@@ -1,9 +1,9 @@
 """List the models of the index.
 
-python tools/list_models.py 'densenet1*'
-python tools/list_models.py DenseNet-121 densenet161 --sort -top1
-python tools/list_models.py --where 'top1 > 76 and params < 10e6' --sort -top1
-python tools/list_models.py --where "dataset == 'imagenet1k' and protocol == 'timm'" --columns name,top1,measured_top1
+densezoo list_models 'densenet1*'
+densezoo list_models DenseNet-121 densenet161 --sort -top1
+densezoo list_models --where 'top1 > 76 and params < 10e6' --sort -top1
+densezoo list_models --where "dataset == 'imagenet1k' and protocol == 'timm'" --columns name,top1,measured_top1
 
 A pattern is one of names, aliases and architectures; case, separators and a slip in a word are forgiven, a number is
 not. A model has one line, with one of its accuracies: the first for which --where holds. Where that names neither

@@ -1,7 +1,7 @@
 """Regenerate tables, pages, cards and pictures of README.md and docs/ from the index and the stored results.
 
-python tools/make_tables.py            # write
-python tools/make_tables.py --check    # exit 1 if one of them is stale
+densezoo make_tables            # write
+densezoo make_tables --check    # exit 1 if one of them is stale
 """
 
 from __future__ import annotations

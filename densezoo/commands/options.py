@@ -20,6 +20,8 @@ from densezoo.commands.help_pages import HelpFormatter
 from densezoo.errors import ConfigError, DensezooError
 from densezoo.files import PLOT
 from densezoo.formats.names import looks_like_a_file
+from densezoo.imports import end_without_collection
+from densezoo.index.hub import find_prefixed
 from densezoo.paths import PRIVATE, RESULTS, ROOT, results_folder
 from densezoo.protocols import PROTOCOLS
 from densezoo.protocols.own import Changes
@@ -86,10 +88,11 @@ def add_run_options(to: argparse.ArgumentParser) -> None:
     to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU if there is one)")
     to.add_argument("--launcher", choices=LAUNCHERS, help="what started several processes (default: recognised)")
     to.add_argument("--local-rank", type=int, help=argparse.SUPPRESS)  # passed by old versions of torch's launcher
-    _add_cfg_options(to)
+    add_cfg_options(to)
 
 
-def _add_cfg_options(to: argparse.ArgumentParser) -> None:
+def add_cfg_options(to: argparse.ArgumentParser) -> None:
+    """Add the option that overrides fields of a config."""
     to.add_argument(
         "--cfg-options",
         nargs="+",
@@ -123,7 +126,7 @@ def add_model(to: argparse.ArgumentParser) -> None:
     to.add_argument(
         "model",
         metavar="MODEL",
-        help="name of the index; a checkpoint that says what it holds; or CONFIG.py CHECKPOINT",
+        help="name of the index; a checkpoint that says what it holds; hf-hub:OWNER/NAME; or CONFIG.py CHECKPOINT",
     )
 
 
@@ -144,7 +147,7 @@ def add_network_options(to: argparse.ArgumentParser) -> None:
     add_backend_options(to)
     to.add_argument("--workers", type=values.count, help=WORKERS)
     to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU if there is one)")
-    _add_cfg_options(to)
+    add_cfg_options(to)
 
 
 def add_limit(to: argparse.ArgumentParser, of: str) -> None:
@@ -197,16 +200,17 @@ def split_model(model: str, rest: Sequence[str]) -> tuple[str, str | None, Seque
 
 
 def find_weights(given: Path) -> tuple[Path, str | None]:
-    """(the file of weights, the name of the model if one was given, whose weights are then fetched).
+    """(the file of weights, the name of the model of the index if one was given); what is named is fetched.
 
     Args:
-        given: a file, or a name of the index.
+        given: a file, a name of the index, or one with a prefix (`densezoo.index.hub`).
 
     Raises:
         UnknownNameError: neither such a file nor such a model.
     """
-    if given.exists() or looks_like_a_file(str(given)):
-        return given, None
+    prefixed = None if given.exists() else find_prefixed(str(given))
+    if given.exists() or prefixed or looks_like_a_file(str(given)):
+        return prefixed or given, None
     from densezoo import api
 
     return api.fetch_weights(str(given)), str(given)
@@ -232,7 +236,7 @@ def protocol_changes(args: argparse.Namespace) -> Changes:
 
 
 def add_test_options(to: argparse.ArgumentParser) -> None:
-    """Add the options of ``tools/test.py`` alone."""
+    """Add the options of ``densezoo test`` alone."""
     to.add_argument(
         "--protocol", help=f"preprocessing (default: the weights' own): FILE.yml, all, {', '.join(PROTOCOLS)}"
     )
@@ -253,20 +257,34 @@ def add_test_options(to: argparse.ArgumentParser) -> None:
     state = to.add_mutually_exclusive_group()
     state.add_argument("--resume", action="store_true", help="go on from what an interrupted run left in --out")
     state.add_argument("--restart", action="store_true", help="drop what an interrupted run left in --out")
-    to.add_argument("--predictions", type=Path, metavar="FILE.parquet", help="one row an image (tools/analyze.py)")
+    to.add_argument("--predictions", type=Path, metavar="FILE.parquet", help="one row an image (densezoo analyze)")
     to.add_argument("--expect", type=float, metavar="TOP1", help="exit with status 1 unless this top-1 is measured")
     to.add_argument("--tolerance", type=float, default=0.0, help="percent that it may be off (default: %(default)s)")
 
 
 def add_sweep_options(to: argparse.ArgumentParser) -> None:
-    """Add the options of ``tools/sweep.py`` alone."""
-    to.add_argument("--datasets", type=_names, default=["imagenet1k"], help="such as imagenet1k,imagenet-real")
-    to.add_argument("--protocols", type=_names, default=["own"], help="such as own,timm (default: each model's own)")
-    to.add_argument("--data-root", nargs="+", type=_assignment, default=[], metavar="NAME=PATH", help="of each dataset")
-    to.add_argument("--weights-dir", type=_absolute, help="folder of files named MODEL.*; what isn't there is fetched")
+    """Add the options of ``densezoo sweep`` alone."""
+    to.add_argument("--datasets", type=values.names, default=["imagenet1k"], help="such as imagenet1k,imagenet-real")
+    to.add_argument(
+        "--protocols", type=values.names, default=["own"], help="such as own,timm (default: each model's own)"
+    )
+    to.add_argument(
+        "--data-root", nargs="+", type=values.named_path, default=[], metavar="NAME=PATH", help="of each dataset"
+    )
+    to.add_argument(
+        "--calibration",
+        nargs="+",
+        type=values.named_path,
+        default=[],
+        metavar="NAME=PATH",
+        help="of the training images of each dataset, for int8",
+    )
+    to.add_argument(
+        "--weights-dir", type=values.absolute, help="folder of files named MODEL.*; what isn't there is fetched"
+    )
     to.add_argument(
         "--cache",
-        type=_absolute,
+        type=values.absolute,
         default="work_dirs/pixels",
         help="folder that keeps decoded pixels: 7.5 GB for ImageNet at 224; delete it when done (default: %(default)s)",
     )
@@ -285,22 +303,6 @@ class KeyValues(argparse.Action):
         from mmengine.config import DictAction
 
         DictAction(self.option_strings, self.dest)(parser, namespace, values, option)
-
-
-def _names(text: str) -> list[str]:
-    return [name for name in text.split(",") if name]
-
-
-def _assignment(text: str) -> tuple[str, Path]:
-    name, equals, path = text.partition("=")
-    if not (name and equals and path):
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=PATH, such as imagenet1k=/data/imagenet")
-    return name, _absolute(path)
-
-
-def _absolute(path: str) -> Path:
-    """The absolute path, which is the same file in a process with another working folder."""
-    return Path(path).expanduser().resolve()
 
 
 def find_config(path: Path) -> Path:
@@ -323,6 +325,8 @@ def run(
         argv: the arguments; None: those of this process.
     """
     arguments = parser.parse_args(argv)
+    if argv is None:
+        end_without_collection()
     if arguments.private_index is not None:
         os.environ[PRIVATE] = str(arguments.private_index.expanduser().resolve())  # children inherit it
     if getattr(arguments, "out", None) == RESULTS:

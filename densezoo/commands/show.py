@@ -1,7 +1,7 @@
 """Show one model: its architecture, its files, every published and measured accuracy, how to load it.
 
-python tools/show.py densenet121.tv_in1k
-python tools/show.py DenseNet-161      # an architecture's name shows the model that it stands for, and names the others
+densezoo show densenet121.tv_in1k
+densezoo show DenseNet-161      # an architecture's name shows the model that it stands for, and names the others
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from densezoo.commands.output import answer
 def make_parser() -> ArgumentParser:
     """The parser of the command's options."""
     parser = options.make_parser(__doc__)
-    parser.add_argument("name", help="of a model, or an alias (tools/list_models.py)")
+    parser.add_argument("name", help="of a model, or an alias (densezoo list_models)")
     return parser
 
 

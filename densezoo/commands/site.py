@@ -1,7 +1,7 @@
 """Write the zoo as a static site: models, accuracies, a plot, why they differ, a page a model.
 
-python tools/site.py OUT
-python tools/site.py OUT --open    # show it in the browser
+densezoo site OUT
+densezoo site OUT --open    # show it in the browser
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 r"""Measure every model that matches on every dataset under every protocol; started again, it measures what is missing.
 
-python tools/sweep.py 'densenet*' --datasets imagenet1k,imagenet-real --protocols own,timm \
+densezoo sweep 'densenet*' --datasets imagenet1k,imagenet-real --protocols own,timm \
     --data-root imagenet1k=/data/imagenet imagenet-real=/data/imagenet
 """
 
@@ -43,6 +43,7 @@ def run(args: Namespace) -> None:
         backend=args.backend,
         precision=args.precision,
         limit=args.limit,
+        calibrations=dict(args.calibration),
     )
     failed, outcomes, number = [], [], 0
     try:

@@ -2,10 +2,10 @@
 
 Of a network that gives several labels an image: the area under each label's ROC curve.
 
-python tools/test.py densenet121.tv_in1k --data-root /data/imagenet
-python tools/test.py CONFIG CHECKPOINT --data-root /data/imagenet
-python tools/test.py converted.safetensors --dataset imagenet1k --data-root /data/imagenet
-torchrun --nproc-per-node 2 tools/test.py CONFIG CHECKPOINT --data-root DIR
+densezoo test densenet121.tv_in1k --data-root /data/imagenet
+densezoo test CONFIG CHECKPOINT --data-root /data/imagenet
+densezoo test converted.safetensors --dataset imagenet1k --data-root /data/imagenet
+torchrun --nproc-per-node 2 -m densezoo test CONFIG CHECKPOINT --data-root DIR
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from densezoo import api
+from densezoo.api.names import check_data
 from densezoo.commands import options
 from densezoo.commands.output import answer
 from densezoo.errors import ConfigError
@@ -46,6 +47,8 @@ def make_parser() -> ArgumentParser:
 def run(args: Namespace) -> None:
     """Evaluate, store, print."""
     config = args.config and options.find_config(args.config)
+    if config is None and not args.checkpoint.exists():
+        check_data(str(args.checkpoint), args.dataset, args.data_root)
     checkpoint, model = options.find_weights(args.checkpoint)
     given = {name: getattr(args, name) for name in OPTIONS}
     given |= {

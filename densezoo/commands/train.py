@@ -1,9 +1,9 @@
 """Train what a config describes; ends with WORK_DIR/CONFIG.safetensors, its accuracy, curves and a model card.
 
-python tools/train.py configs/digits/densenet_bc_22_8_digits.py
-python tools/train.py CONFIG --dry-run      # parameters, memory, steps, schedule, time; trains nothing
-python tools/train.py CONFIG --data-root DIR --resume
-torchrun --nproc-per-node 4 tools/train.py CONFIG --data-root DIR --launcher pytorch
+densezoo train configs/digits/densenet_bc_22_8_digits.py
+densezoo train CONFIG --dry-run      # parameters, memory, steps, schedule, time; trains nothing
+densezoo train CONFIG --data-root DIR --resume
+torchrun --nproc-per-node 4 -m densezoo train CONFIG --data-root DIR --launcher pytorch
 """
 
 from __future__ import annotations

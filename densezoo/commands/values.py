@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from pathlib import Path
 
 
 def count(text: str) -> int:
@@ -52,3 +53,25 @@ def key_value(text: str) -> str:
     if not text.partition("=")[1]:
         raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE, such as model.drop_rate=0.1")
     return text
+
+
+def names(text: str) -> list[str]:
+    """Names with commas between them."""
+    return [name for name in text.split(",") if name]
+
+
+def named_path(text: str) -> tuple[str, Path]:
+    """(name, absolute path) of ``NAME=PATH``.
+
+    Raises:
+        ArgumentTypeError: one of the two is missing.
+    """
+    name, equals, path = text.partition("=")
+    if not (name and equals and path):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=PATH, such as imagenet1k=/data/imagenet")
+    return name, absolute(path)
+
+
+def absolute(path: str) -> Path:
+    """The absolute path, which is the same file in a process with another working folder."""
+    return Path(path).expanduser().resolve()

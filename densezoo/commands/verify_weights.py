@@ -2,7 +2,7 @@
 
 Not every publisher states a size or a hash: a line for each file says what it was held against.
 
-python tools/verify_weights.py         # exit 1 if a file is wrong, naming each
+densezoo verify_weights         # exit 1 if a file is wrong, naming each
 """
 
 from __future__ import annotations

@@ -9,8 +9,10 @@ import torch
 from torch import nn
 
 from densezoo.conversion.match import convert, read_network
+from densezoo.errors import ConfigError
 from densezoo.families import family_of
 from densezoo.formats.safetensors import stated_facts
+from densezoo.protocols.own import from_fields
 from densezoo.threads import one_thread
 from densezoo.types import Architecture, Checkpoint, ConversionReport
 
@@ -50,7 +52,19 @@ def build_network(
         network = family_of(arch).network(arch, draw_weights=False)
     network.load_state_dict(state_dict, assign=True)
     stated = stated_facts(Path(checkpoint.path), checkpoint.metadata)
-    protocol = stated.get("protocol")
-    name = protocol.get("name") if isinstance(protocol, dict) else protocol  # the whole protocol, of a user's own
+    name = _protocol_name(stated.get("protocol"), checkpoint.path)
     report = dataclasses.replace(report, stated=stated)
-    return network.eval(), dataclasses.replace(report, protocol=name) if isinstance(name, str) else report
+    return network.eval(), dataclasses.replace(report, protocol=name) if name else report
+
+
+def _protocol_name(stated: object, path: str) -> str | None:
+    """The name of the protocol that a file states; of a user's own, stated whole, `get_protocol` knows it from then on.
+
+    One that can't be a protocol keeps its name: the weights may be used, and what needs the protocol refuses it.
+    """
+    if isinstance(stated, dict):
+        try:
+            return from_fields(stated, f"{path}: protocol").name
+        except ConfigError:
+            stated = stated.get("name")
+    return stated if isinstance(stated, str) else None

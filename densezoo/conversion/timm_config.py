@@ -26,7 +26,10 @@ def timm_config(arch: Architecture, protocol: Protocol, class_names: Sequence[st
     if protocol.channel_order == "BGR":
         wrong.append("channels in the order BGR")
     if wrong:
-        raise CheckpointError(f"timm's {family.title} can't have {', '.join(wrong)}; write densezoo's own .safetensors")
+        raise CheckpointError(
+            f"timm's {family.title} can't have {', '.join(wrong)}; write densezoo's own .safetensors, or "
+            "densezoo push --no-timm"
+        )
     name, arguments = family.timm_model(arch)
     layers = list(family.layers(arch))
     side = protocol.crop or protocol.image_size or 224

@@ -30,6 +30,7 @@ from densezoo.data.libraries import decoding_versions
 from densezoo.data.preprocess import Prepared
 from densezoo.data.views import Augmentation
 from densezoo.errors import DatasetError
+from densezoo.files import ordinary_mode
 from densezoo.types import Protocol
 
 _FORMAT = 2  # of a record
@@ -108,6 +109,7 @@ class PixelCache:
             self.folder.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=self.folder, suffix=".tmp") as file:
                 header = {"descr": record.descr, "fortran_order": False, "shape": (len(self.images),)}
+                os.fchmod(file.fileno(), ordinary_mode(Path(f"{file.name}.mode")))  # who shares a cache reads it
                 np.lib.format.write_array_header_2_0(file, header)
                 file.flush()
                 layout = _Layout(record, file.tell())

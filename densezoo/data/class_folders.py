@@ -57,3 +57,24 @@ def labelled_by_folder(images: ImageSet, class_names: Sequence[str]) -> ImageSet
     common = {entry.name: getattr(images, entry.name) for entry in fields(ImageSet)}
     common["labels"] = [places[folder] for folder in folders]
     return ChosenImages(**common, images=images, positions=range(len(images)))
+
+
+def check_folders(images: ImageSet, num_classes: int) -> None:
+    """Refuse class folders of which nothing says which of a network's classes they are.
+
+    Folders that are as many as the classes are taken in their order, and numbers for the classes' own.
+
+    Args:
+        images: as of `folder_of`.
+        num_classes: of the network.
+
+    Raises:
+        DatasetError: they are neither.
+    """
+    folders = class_folders(images)
+    if len(folders) != num_classes and not all(name.isdecimal() for name in folders):
+        some = ", ".join(folders[:5]) + (", ..." if len(folders) > 5 else "")
+        raise DatasetError(
+            f"{images.location}: expected {num_classes} class folders, one for each class of the network, found "
+            f"{len(folders)}: {some}; name them by the classes' numbers, or give --class-map"
+        )

@@ -78,7 +78,7 @@ def check_size(image: Decoded, protocol: Protocol, location: str) -> None:
     if side is not None and (width, height) != (side, side):
         raise ImageError(
             f"{location}: has {width} x {height} pixels; protocol {protocol.name} takes images of {side} x {side} as "
-            "they are, so a network that it is for can say nothing of this one"
+            "they are; give images of that size, or take a model for photographs"
         )
 
 

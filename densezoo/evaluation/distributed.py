@@ -26,7 +26,7 @@ _VARIABLES = {
     "slurm": [("SLURM_PROCID", "SLURM_STEP_NUM_TASKS")],
     "mpi": [("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"), ("PMI_RANK", "PMI_SIZE")],
 }
-_STARTED_BY = {"pytorch": "torchrun --nproc-per-node N tools/...", "slurm": "srun", "mpi": "mpirun"}
+_STARTED_BY = {"pytorch": "torchrun --nproc-per-node N -m densezoo ...", "slurm": "srun", "mpi": "mpirun"}
 BEAT = 1.0  # seconds between two signs of life of a process
 JOINING = timedelta(minutes=5)  # after which a process that hasn't joined counts as not started
 SILENCE = 20.0  # seconds without a sign of life, after which a process counts as dead

@@ -1,4 +1,4 @@
-"""The evaluation loop of tools/test.py and of training: it appends each step's records to the log."""
+"""The evaluation loop of densezoo test and of training: it appends each step's records to the log."""
 
 from __future__ import annotations
 

@@ -205,13 +205,15 @@ def stored_values(path: str | Path) -> dict[str, Any]:
         EvaluationError: it can't be read, or is another parquet file.
     """
     pa, parquet = pyarrow_modules()
+    if not Path(path).exists():
+        raise EvaluationError(f"{path}: there is no such file; densezoo test --predictions makes one")
     try:
         metadata = parquet.read_schema(path).metadata or {}
     except (OSError, pa.ArrowException) as error:
         raise EvaluationError(
-            f"{path}: not a parquet file ({error}); make one with tools/test.py --predictions"
+            f"{path}: not a parquet file ({error}); make one with densezoo test --predictions"
         ) from None
     if _KEY not in metadata:
-        raise EvaluationError(f"{path}: not densezoo's predictions; make them with tools/test.py --predictions")
+        raise EvaluationError(f"{path}: not densezoo's predictions; make them with densezoo test --predictions")
     values: dict[str, Any] = json.loads(metadata[_KEY])
     return values

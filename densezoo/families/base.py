@@ -7,15 +7,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from densezoo.errors import UnknownNameError
-from densezoo.types import Architecture, Checkpoint, Computation, Freedom, KeyMap, Layer, NamedNetwork
+from densezoo.errors import BackendError, UnknownNameError
+from densezoo.types import Architecture
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor, nn
 
     from densezoo.families.feature_maps import StageMaps
     from densezoo.families.naming import Naming
     from densezoo.families.systems import System
+    from densezoo.types import Checkpoint, Computation, Freedom, KeyMap, Layer, NamedNetwork
 
 A = TypeVar("A", bound=Architecture)
 A_contra = TypeVar("A_contra", bound=Architecture, contravariant=True)
@@ -72,6 +74,15 @@ def _keep_everything(network: nn.Module, mode: str) -> None:
         raise UnknownNameError("memory mode", mode, ["none"])
 
 
+def _has_no_kernels(network: nn.Module, copied: nn.Module, dtype: torch.dtype, kernels: object) -> None:
+    """`Parts.fuse` of a family without a module for it.
+
+    Raises:
+        BackendError: always.
+    """
+    raise BackendError(f"there are no kernels for the blocks of {type(network).__name__}; use --backend cudagraphs")
+
+
 class Parts(Generic[A]):
     """The parts of a family: functions, classes and tables of the modules of its folder."""
 
@@ -123,6 +134,9 @@ class Parts(Generic[A]):
     in_buffers: Part[Callable[[nn.Module, A], Callable[[Tensor], Tensor]]] = Part(
         "buffers", "in_buffers", lambda network, arch: network
     )
+    #: (densezoo's own network, a copy of it in a precision, its type, a backend's kernels): the kernels compute the
+    #: copy's blocks from now on.
+    fuse: Part[Callable[[nn.Module, nn.Module, torch.dtype, Any], None]] = Part("fused", "fuse", _has_no_kernels)
     #: {mode: what training keeps of each block's tensors for backward}; "none" is the plain module.
     memory_modes: Part[Mapping[str, str]] = Part("memory", "MEMORY_MODES", {"none": "everything, by plain modules"})
     #: (densezoo's own network, one of `memory_modes`): the network keeps that from now on; its function stays.

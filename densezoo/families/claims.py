@@ -17,7 +17,7 @@ def contradictions(spec: ModelSpec) -> Iterator[str]:
     Args:
         spec: the model.
     """
-    counted = _num_params(_sizes_alone(spec.architecture))
+    counted = num_params(spec.architecture)
     if spec.num_params != counted:
         yield f"Metadata: Parameters is {spec.num_params:,}; {spec.config} builds {counted:,}"
     for convention, stated in spec.flops.items():
@@ -47,6 +47,15 @@ def _sizes_alone(arch: Architecture) -> Architecture:
     fields = dataclasses.fields(arch)
     free = {field.name: field.default for field in fields if field.name == "drop_rate" or field.name.endswith("eps")}
     return dataclasses.replace(arch, **free)
+
+
+def num_params(arch: Architecture) -> int:
+    """How many trainable parameters a network has, counted once in a process.
+
+    Args:
+        arch: the network's.
+    """
+    return _num_params(_sizes_alone(arch))
 
 
 @cache

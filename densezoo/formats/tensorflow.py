@@ -27,7 +27,7 @@ _DTYPES = {1: "<f4", 2: "<f8", 3: "<i4", 4: "u1", 6: "i1", 9: "<i8", 10: "?", 14
 _FOOTER, _MAGIC = 48, bytes.fromhex("57fb808b247547db")
 _TRAILER = 5  # bytes after a block: how it is compressed, and a checksum
 INDEX, SHARD = ".index", ".data-00000-of-00001"
-MAX_INDEX = 8 << 20  # bytes; a DenseNet-264's with an optimiser takes 0.2 MB
+MAX_INDEX = 8 << 20  # bytes; the largest network's with an optimiser takes 0.2 MB
 
 
 def looks_like_bundle(head: bytes, size: int) -> bool:

@@ -18,10 +18,11 @@ def flops_under(spec: ModelSpec, protocol: str | None) -> tuple[int | None, Mapp
     are counted on the network's computation.
 
     Args:
-        protocol: a name of `densezoo.protocols`; one without a crop leaves images at the size that the index states.
+        protocol: a name of `densezoo.protocols`; one without a crop, or that of a model whose own protocol nobody
+            knows, leaves images at the size that the index states.
     """
     crop = get_protocol(protocol).crop if protocol and (protocol in PROTOCOLS or MARK in protocol) else None
-    if crop in (None, spec.image_size):
+    if crop in (None, spec.image_size) or spec.not_evaluable is not None:
         return spec.image_size, spec.flops
     counts = operations(spec.architecture, crop)
     return crop, {name: flops(counts, name) for name in spec.flops if name in CONVENTIONS}

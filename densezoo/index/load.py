@@ -1,4 +1,4 @@
-"""``model-index.yml`` and the metafiles it imports -> {name: `ModelSpec`}.
+"""An index, ``metafiles/index.yml``, and the metafiles that it imports -> {name: `ModelSpec`}.
 
 Several publishers speak of the same weights: each says in its own metafile what it claims, and the entries of one name
 make one `ModelSpec`. Files and results follow each other in the order of Import; facts are united, and two metafiles
@@ -30,7 +30,7 @@ def load_index(path: str | Path | None = None) -> Mapping[str, ModelSpec]:
     """Every model of an index, {name: model}, in the metafiles' order.
 
     Args:
-        path: the index, model-index.yml; None: densezoo's own, and after it the private one, if there is one
+        path: the index, a list of metafiles; None: densezoo's own, and after it the private one, if there is one
             (`densezoo.paths.private_index`).
 
     Raises:
@@ -71,7 +71,7 @@ def _load_index(path: Path) -> Mapping[str, ModelSpec]:
         metafile = path.parent / str(name)
         for entry in entries_of(files.read(metafile), metafile):
             by_name.setdefault(entry.model.name, []).append(entry)
-    read_config = cache(load_config)  # many models have the same one
+    read_config = cache(lambda config: load_config(ROOT / config))  # many models have the same one
     specs = {name: _merge(entries, read_config, path.parent) for name, entries in by_name.items()}
     known = specs if path == INDEX.resolve() else {**_load_index(INDEX.resolve()), **specs}  # a port may be of either
     for spec in specs.values():
@@ -124,7 +124,7 @@ def _log_once(message: str) -> None:
     logging.getLogger("densezoo").warning(message)
 
 
-_LISTED = "densezoo has the DenseNet family; tools/list_models.py lists it"
+_LISTED = "densezoo has the DenseNet family; densezoo list_models lists it"
 
 
 def find_by_sha256(sha256: str) -> ModelSpec | None:
@@ -169,9 +169,10 @@ def _check_port(spec: ModelSpec, specs: Mapping[str, ModelSpec]) -> None:
         port = specs[port].port_of
 
 
-def _merge(entries: Sequence[Entry], read_config: Callable[[Path], Experiment], folder: Path) -> ModelSpec:
-    """The model that all publishers' entries together describe; ``folder``: of the index, where private files lie."""
+def _merge(entries: Sequence[Entry], read_config: Callable[[str], Experiment], folder: Path) -> ModelSpec:
+    """The model that all publishers' entries together describe; ``folder``: of the index."""
     first, models = entries[0], [entry.model for entry in entries]
+    folders = _private_folders(entries, folder)
     facts = _united(entries, "", [_facts(entry) for entry in entries])
     required = ["Config", "Metadata: Parameters", *([] if "Not Evaluable" in facts else ["Protocol"])]
     for name in required:
@@ -181,18 +182,20 @@ def _merge(entries: Sequence[Entry], read_config: Callable[[Path], Experiment], 
     if flops and "Metadata: Image Size" not in facts:
         raise MetafileError(f"{first.error_prefix}: Metadata: Image Size is missing: FLOPs are counted at some size")
     try:
-        config = _beside(folder, str(facts["Config"]))
-        experiment = read_config(ROOT / config)
+        config = _beside(folders, str(facts["Config"]))
+        experiment = read_config(config)
     except ConfigError as error:
         raise MetafileError(f"{first.error_prefix}: Config: {error}") from None
     try:
-        protocol = _protocol(folder, str(facts.get("Protocol", experiment.protocol)))
+        protocol = _protocol(folders, str(facts.get("Protocol", experiment.protocol)))
+        reported = _reported(entries, folders)
     except ConfigError as error:
         raise MetafileError(f"{first.error_prefix}: Protocol: {error}") from None
     architecture, classes = experiment.model, facts.get("Metadata: Classes")
     if classes is not None:
         architecture = dataclasses.replace(architecture, num_classes=int(classes))
-    image_size, port_of, code = facts.get("Metadata: Image Size"), facts.get("Port Of"), first.model.code
+    image_size, port_of = facts.get("Metadata: Image Size"), facts.get("Port Of")
+    code = first.model.code or first.collection.code
     return ModelSpec(
         name=first.model.name,
         aliases=tuple(alias for model in models for alias in model.aliases),
@@ -204,11 +207,11 @@ def _merge(entries: Sequence[Entry], read_config: Callable[[Path], Experiment], 
         image_size=None if image_size is None else int(image_size),
         flops=flops,
         metafiles=tuple(entry.metafile for entry in entries),
-        weights=_weights(entries, folder),
-        reported=_reported(entries),
+        weights=_weights(entries, folders),
+        reported=reported,
         port_of=None if port_of is None else str(port_of),
         paper=first.collection.paper.url,
-        code=(code or first.collection.code).url,
+        code=None if code is None else code.url,
         license=first.collection.license,
         recipe=_united(entries, "Metadata: ", [recipe_fields(model.metadata) for model in models]),
         named_by={alias: entry.collection.name for entry in entries for alias in entry.model.aliases},
@@ -248,21 +251,37 @@ def _united(entries: Sequence[Entry], prefix: str, facts: Sequence[Mapping[str, 
     return united
 
 
-def _beside(folder: Path, path: str) -> str:
-    """A path of a metafile: absolute where the file lies below a private index's folder, else relative to ROOT."""
-    return str(folder / path) if folder != INDEX.resolve().parent and (folder / path).exists() else path
+def _private_folders(entries: Sequence[Entry], folder: Path) -> list[Path]:
+    """Where the files of a private model lie: in its metafile's folder if that is an index itself, as a published one
+    is, or else in the index's; none for densezoo's own, whose paths are relative to ROOT."""
+    if folder == _public_folder():
+        return []
+    own = [(ROOT / entry.metafile).parent for entry in entries]
+    return list(dict.fromkeys(each if (each / "model-index.yml").is_file() else folder for each in own))
 
 
-def _protocol(folder: Path, name: str) -> str:
+@cache
+def _public_folder() -> Path:
+    return INDEX.resolve().parent
+
+
+def _beside(folders: Sequence[Path], path: str) -> str:
+    """A path of a metafile: absolute where the file lies below one of the folders, else relative to ROOT."""
+    return next((str(folder / path) for folder in folders if (folder / path).exists()), path)
+
+
+def _protocol(folders: Sequence[Path], name: str) -> str:
     """The name of a protocol; that of a file beside the index is one of its owner's own (`densezoo.protocols.own`).
 
     Raises:
         ConfigError: the file can't be read.
     """
-    return get_protocol(str(folder / name)).name if name.endswith(ENDINGS) else name
+    if not name.endswith(ENDINGS):
+        return name
+    return get_protocol(str([ROOT, *folders][-1] / _beside(folders, name))).name
 
 
-def _weights(entries: Sequence[Entry], folder: Path) -> tuple[WeightSource, ...]:
+def _weights(entries: Sequence[Entry], folders: Sequence[Path]) -> tuple[WeightSource, ...]:
     listed = set()
     for entry in entries:
         for source in entry.model.weight_files:
@@ -273,11 +292,11 @@ def _weights(entries: Sequence[Entry], folder: Path) -> tuple[WeightSource, ...]
             listed.add(location)
     sources = (source for entry in entries for source in entry.model.weight_files)
     return tuple(
-        dataclasses.replace(source, path=_beside(folder, source.path)) if source.path else source for source in sources
+        dataclasses.replace(source, path=_beside(folders, source.path)) if source.path else source for source in sources
     )
 
 
-def _reported(entries: Sequence[Entry]) -> tuple[ReportedResult, ...]:
+def _reported(entries: Sequence[Entry], folders: Sequence[Path]) -> tuple[ReportedResult, ...]:
     identities = set()
     for entry in entries:
         for result in entry.model.results:
@@ -286,13 +305,13 @@ def _reported(entries: Sequence[Entry]) -> tuple[ReportedResult, ...]:
                 stated = " / ".join(filter(None, identity))
                 raise MetafileError(f"{entry.error_prefix}: Results: {stated} twice")
             identities.add(identity)
-    return tuple(_reported_result(result) for entry in entries for result in entry.model.results)
+    return tuple(_reported_result(result, folders) for entry in entries for result in entry.model.results)
 
 
-def _reported_result(result: Result) -> ReportedResult:
+def _reported_result(result: Result, folders: Sequence[Path]) -> ReportedResult:
     return ReportedResult(
         dataset=result.dataset,
-        protocol=result.protocol,
+        protocol=None if result.protocol is None else _protocol(folders, result.protocol),
         top1=result.metrics.top_1_accuracy,
         top5=result.metrics.top_5_accuracy,
         published_by=result.published_by,

@@ -44,7 +44,7 @@ class Collection:
 
     name: str
     paper: Link
-    code: Link
+    code: Link | None = None
     license: str | None = None
     metadata: Mapping[str, object] = field(default_factory=dict)
 
@@ -59,10 +59,9 @@ class Metrics:
     def __post_init__(self) -> None:
         if self.top_1_accuracy is None and self.top_5_accuracy is None:
             raise MetafileError("states neither Top 1 Accuracy nor Top 5 Accuracy")
-        for entry in fields(self):
-            value = getattr(self, entry.name)
+        for name, value in (("top_1_accuracy", self.top_1_accuracy), ("top_5_accuracy", self.top_5_accuracy)):
             if value is not None and not 0 <= value <= 100:
-                raise MetafileError(f"{entry.name} is {value}; expected percent, 0 to 100")
+                raise MetafileError(f"{name} is {value}; expected percent, 0 to 100")
 
 
 @dataclass(frozen=True)
@@ -224,8 +223,11 @@ def entries_of(content: object, path: Path) -> list[Entry]:
 
 def recipe_fields(recipe: StatedRecipe) -> dict[str, object]:
     """What a recipe states: {field in words ("batch size", "LR"): value}."""
-    stated = {entry.name: getattr(recipe, entry.name) for entry in fields(StatedRecipe)}
-    return {name.replace("_", " ").replace("lr", "LR"): value for name, value in stated.items() if value}
+    return {words: value for name, words in _RECIPE_WORDS.items() if (value := getattr(recipe, name))}
+
+
+#: {field of a recipe: the field in words}.
+_RECIPE_WORDS = {field.name: field.name.replace("_", " ").replace("lr", "LR") for field in fields(StatedRecipe)}
 
 
 def _check_references(model: Model, collections: Mapping[str, Collection], error_prefix: str) -> None:
@@ -267,35 +269,46 @@ def _check_standard_keys(model: Model, error_prefix: str) -> None:
 
 
 def _build(cls: type[Any], raw: object, error_prefix: str) -> Any:
-    values = _snake_case(raw)
-    _check_strings(values, error_prefix)
-    return schema.build(cls, values, error_prefix, MetafileError)
+    return schema.build(cls, _with_field_names(raw, error_prefix), error_prefix, MetafileError)
 
 
-def _check_strings(value: object, error_prefix: str, key: str = "") -> None:
-    """No text is empty, and what is a URL begins with https://."""
-    if isinstance(value, dict):
-        for name, item in value.items():
-            _check_strings(item, f"{error_prefix}: {name}", str(name))
+def _with_field_names(value: object, error_prefix: str, key: str = "") -> object:
+    """The same with "Published By" as published_by, at every level but below Other FLOPs, which holds names.
+
+    Args:
+        value: of YAML.
+        error_prefix: file, model and field, for messages.
+        key: the field that it is the value of.
+
+    Raises:
+        MetafileError: a text that is empty, a URL of another scheme than is expected there.
+    """
+    if isinstance(value, str):
+        _check_text(value, error_prefix, key)
     elif isinstance(value, list):
-        for i, item in enumerate(value):
-            _check_strings(item, f"{error_prefix}[{i}]", key)
-    elif isinstance(value, str):
-        if not value.strip():
-            raise MetafileError(f"{error_prefix}: is empty; leave out what isn't known")
-        schemes = FILE_SCHEMES if key == "weights" or "weight_files" in error_prefix else SCHEMES
-        if key in URL_FIELDS and not value.startswith(schemes):
-            raise MetafileError(f"{error_prefix}: is {value!r}; expected a URL that begins with {' or '.join(schemes)}")
-
-
-def _snake_case(value: object) -> object:
-    """The same with "Published By" as published_by, at every level but below Other FLOPs, which holds names."""
-    if isinstance(value, list):
-        return [_snake_case(item) for item in value]
-    if isinstance(value, dict):
-        pairs = ((_field(str(key)), item) for key, item in value.items())
-        return {key: item if key == "other_flops" else _snake_case(item) for key, item in pairs}
+        return [_with_field_names(item, f"{error_prefix}[{i}]", key) for i, item in enumerate(value)]
+    elif isinstance(value, dict):
+        renamed = {}
+        for name, item in value.items():
+            own = str(name) if key == "other_flops" else _field(str(name))
+            is_text = isinstance(item, str)
+            unchanged = item.strip() and own not in URL_FIELDS if is_text else not isinstance(item, (list, dict))
+            renamed[own] = item if unchanged else _with_field_names(item, f"{error_prefix}: {own}", own)
+        return renamed
     return value
+
+
+def _check_text(text: str, error_prefix: str, key: str) -> None:
+    """No text is empty, and what is a URL begins with https://.
+
+    Raises:
+        MetafileError: it is; it doesn't.
+    """
+    if not text.strip():
+        raise MetafileError(f"{error_prefix}: is empty; leave out what isn't known")
+    schemes = FILE_SCHEMES if key == "weights" or "weight_files" in error_prefix else SCHEMES
+    if key in URL_FIELDS and not text.startswith(schemes):
+        raise MetafileError(f"{error_prefix}: is {text!r}; expected a URL that begins with {' or '.join(schemes)}")
 
 
 @cache

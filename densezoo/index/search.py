@@ -3,20 +3,42 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
+from densezoo.types import ModelSpec
+
 _NEAR = 0.85  # similarity of two words: densnet is a slip for densenet, resnet and condensenet are not
 _SHORTEST = 4  # letters of a word that may hold a slip; shorter ones differ by a letter and mean something else
+_PAPER = re.compile(r"\(l=(\d+), ?k=(\d+)\)")  # how the paper names a network: DenseNet-BC (L=100, k=12)
 _TOKEN = re.compile(r"[a-z]+|[0-9]+|\[[^\]]*\]|[.*?]")  # a word, a number, what a shell pattern is made of
 
 
 def normal(text: str) -> str:
-    """A name or shell pattern without case and separators: "DenseNet-BC (100, 12)" is "densenetbc100_12"."""
-    tokens = _TOKEN.findall(text.lower())
+    """A name or shell pattern without case and separators: "DenseNet-BC (L=100, k=12)" is "densenetbc100_12"."""
+    tokens = _TOKEN.findall(_PAPER.sub(r"\1 \2", text.lower()))
     ends = [*tokens[1:], ""]
     return "".join(f"{token}_" if token.isdecimal() and end.isdecimal() else token for token, end in zip(tokens, ends))
+
+
+def matching(patterns: str | Sequence[str], specs: Iterable[ModelSpec]) -> tuple[list[ModelSpec], list[str]]:
+    """The models whose name, alias or architecture's name one of several shell patterns matches, and who matches none.
+
+    Case, separators and slips in a word are forgiven, numbers are not.
+
+    Returns:
+        The models in the index's order, and the patterns that match nothing.
+    """
+    specs = list(specs)
+    known = {spec.name: (spec.name, *spec.aliases, spec.arch) for spec in specs}
+    names = [name for own in known.values() for name in own]
+    matches = {each: set(search(each, names)) for each in ([patterns] if isinstance(patterns, str) else patterns)}
+    chosen = set().union(*matches.values())
+    return (
+        [spec for spec in specs if chosen.intersection(known[spec.name])],
+        [each for each, names_found in matches.items() if not names_found],
+    )
 
 
 def search(pattern: str, names: Iterable[str]) -> list[str]:

@@ -19,7 +19,6 @@ from typing import Any
 from densezoo.errors import QueryError, UnknownNameError, suggestion
 from densezoo.families import families, family_of
 from densezoo.index.flops import flops_under
-from densezoo.index.search import search
 from densezoo.types import Accuracy, EvalResult, ModelSpec, ReportedResult
 
 Value = str | float | int | None
@@ -115,25 +114,6 @@ _COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.In: lambda item, container: item in container,
     ast.NotIn: lambda item, container: item not in container,
 }
-
-
-def matching(patterns: str | Sequence[str], specs: Iterable[ModelSpec]) -> tuple[list[ModelSpec], list[str]]:
-    """The models whose name, alias or architecture's name one of several shell patterns matches, and who matches none.
-
-    Case, separators and slips in a word are forgiven, numbers are not (`densezoo.index.search`).
-
-    Returns:
-        The models in the index's order, and the patterns that match nothing.
-    """
-    specs = list(specs)
-    known = {spec.name: (spec.name, *spec.aliases, spec.arch) for spec in specs}
-    names = [name for own in known.values() for name in own]
-    matches = {each: set(search(each, names)) for each in ([patterns] if isinstance(patterns, str) else patterns)}
-    chosen = set().union(*matches.values())
-    return (
-        [spec for spec in specs if chosen.intersection(known[spec.name])],
-        [each for each, found in matches.items() if not found],
-    )
 
 
 def select(models: Iterable[Sequence[Accuracy]], where: str | None = None, sort: str = "name") -> list[Accuracy]:

@@ -13,10 +13,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from densezoo import schema
 from densezoo.errors import ConfigError, MetafileError
-from densezoo.types import OwnProtocol, Protocol, RunFacts
+from densezoo.types import Protocol
+
+if TYPE_CHECKING:
+    from densezoo.types import OwnProtocol, RunFacts
 
 MARK = "~"  # no published protocol's name has it
 ENDINGS = (".yml", ".yaml")
@@ -124,6 +128,8 @@ def facts_of(protocol: Protocol) -> OwnProtocol | None:
     if MARK not in protocol.name:
         return None
     fields: dict[str, object] = json.loads(json.dumps(dataclasses.asdict(protocol)))  # lists for tuples, as JSON has it
+    from densezoo.types import OwnProtocol  # here, because listing the index needs no result
+
     return OwnProtocol(protocol_sha256(protocol), fields)
 
 

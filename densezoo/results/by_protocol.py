@@ -112,17 +112,20 @@ def measured_under_several(
 
 
 def measured_by_protocol(dataset: str, specs: Iterable[ModelSpec], results: Sequence[EvalResult]) -> str:
-    """The same weights measured under several protocols, top-1; "" where there are no such weights.
+    """The same weights measured under several protocols, top-1, a column a file; "" where there are no such weights.
 
     Args:
         dataset: whose measurements are taken.
         specs: of the index.
         results: stored ones.
     """
-    rows = measured_under_several(dataset, specs, results)
-    protocols = [name for name in PROTOCOLS if any(name in own for own in rows.values())]
+    columns = measured_under_several(dataset, specs, results)
+    protocols = [name for name in PROTOCOLS if any(name in own for own in columns.values())]
     cells = [
-        {"weights": name, **{p: f"{r.top1:.2f}{mark(r)}" if (r := own.get(p)) else "" for p in protocols}}
-        for name, own in rows.items()
+        {
+            "protocol": f"`{protocol}`",
+            **{name: f"{r.top1:.2f}{mark(r)}" if (r := own.get(protocol)) else "" for name, own in columns.items()},
+        }
+        for protocol in protocols
     ]
-    return markdown(cells) + legend(result for own in rows.values() for result in own.values()) if cells else ""
+    return markdown(cells) + legend(result for own in columns.values() for result in own.values()) if cells else ""

@@ -49,7 +49,7 @@ model = densezoo.create_model("$name"$pretrained, num_classes=10)
 ```
 
 ```sh
-densezoo test $config CHECKPOINT --data-root DATA --protocol $protocol
+$test
 densezoo train $config --data-root DATA
 ```
 
@@ -58,7 +58,7 @@ densezoo train $config --data-root DATA
 ```bibtex
 $citation
 ```
-""")
+$papers""")
 
 _PREDICTION = Template("""\
 Predict the five likeliest classes $sample. The protocol `$protocol` prepares the image as the weights need it: $steps.
@@ -77,6 +77,10 @@ for probability, label in zip(*probabilities.topk(5)):
 ```
 
 """)
+_TEST_BY_NAME = Template("""\
+densezoo predict $name image.png
+densezoo test $name --data-root DATA""")
+_TEST_FILE = Template("densezoo test $config CHECKPOINT --data-root DATA --protocol $protocol")
 _NO_WEIGHTS = "No weights are published that densezoo can load: what `create_model` gives has random ones.\n\n"
 
 
@@ -122,12 +126,25 @@ def model_card(arch: str, specs: Sequence[ModelSpec]) -> str:
         models=_models(specs),
         pretrained=", pretrained=True" if first.usable_weights else "",
         prediction=_prediction(first) if first.usable_weights else _NO_WEIGHTS,
-        protocol=first.protocol,
+        test=(_TEST_BY_NAME if first.usable_weights else _TEST_FILE).substitute(
+            name=first.name, config=first.config, protocol=first.protocol
+        ),
         channels=", ".join(map(str, channels)),
         reductions=", 1/".join(map(str, reductions)),
         config=first.config,
         citation=family.citation,
+        papers=_papers(specs, family.citation),
     )
+
+
+def _papers(specs: Sequence[ModelSpec], citation: str) -> str:
+    """The papers that weights are from, apart from the architecture's own; "" where there is none."""
+    by_paper: dict[str, list[str]] = {}
+    for spec in specs:
+        if spec.paper is not None and spec.paper not in citation:
+            by_paper.setdefault(spec.paper, []).append(spec.name)
+    lines = [f"- {', '.join(names)}: {paper}\n" for paper, names in by_paper.items()]
+    return "\nWeights of a paper of their own:\n\n" + "".join(lines) if lines else ""
 
 
 def image_size(spec: ModelSpec) -> int:
@@ -150,7 +167,7 @@ def _models(specs: Sequence[ModelSpec]) -> str:
                 "trained on": figure.dataset if figure else "",
                 "top-1": shown(figure.top1) if figure and figure.top1 is not None else "",
                 "protocol": protocol_label(figure) if figure else "",
-                "publisher": f"[{spec.publisher}]({spec.code})",
+                "publisher": f"[{spec.publisher}]({spec.code})" if spec.code else spec.publisher,
                 "weights of": spec.port_of or "",
                 "licence": spec.license or "",
             }

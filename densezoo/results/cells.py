@@ -50,11 +50,17 @@ def model_link(spec: ModelSpec, folder: str) -> str:
 
 
 def file_links(spec: ModelSpec, folder: str) -> str:
-    """A link to each of a model's files, named by its format; those that their publisher withdrew are left out."""
-    links = [
-        (_SUFFIXES.get(s.format, s.format), s.url or link(str(s.path), folder)) for s in spec.weights if not s.withdrawn
-    ]
-    return " ".join(f"[{name}]({url})" for name, url in links)
+    """A link to a model's first file, named by its format, and one to the list of the others, named by their number.
+
+    Files that their publisher withdrew are left out.
+    """
+    sources = [source for source in spec.weights if not source.withdrawn]
+    if not sources:
+        return ""
+    first, *others = sources
+    name = first.format.removesuffix(" in zip")
+    links = f"[{_SUFFIXES.get(name, name)}]({first.url or link(str(first.path), folder)})"
+    return links + (f" [+{len(others)}]({link(f'docs/weights/{spec.arch}.md', folder)}#files)" if others else "")
 
 
 def giga_flops(spec: ModelSpec, protocol: str) -> str:

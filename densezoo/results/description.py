@@ -19,10 +19,11 @@ from densezoo.results.weights import MARKS, mark
 from densezoo.types import Accuracy, ModelSpec, Protocol, ReportedResult, WeightSource
 
 _USE = """\
-densezoo fetch_weights {name}
-densezoo test {config} CHECKPOINT --data-root DATA
+densezoo predict {name} image.png
+densezoo test {name} --data-root DATA
 
 import densezoo
+print(densezoo.Classifier("{name}")("image.png").answers)
 model = densezoo.create_model("{name}", pretrained=True).eval()
 inputs = densezoo.get_protocol("{protocol}")("image.png")[None]  # float32 (1, C, H, W)"""
 _NAMES = """

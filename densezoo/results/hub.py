@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from densezoo.families import family_of
-from densezoo.types import Architecture, EvalResult, ModelSpec, ReportedResult
+from densezoo.types import EvalResult, ModelSpec, ReportedResult
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult as HubResult
@@ -35,16 +34,16 @@ def hub_card(spec: ModelSpec, card: str) -> str:
     return _with_metadata(text, spec.name, spec.arch, (spec.license or "other").lower(), datasets, figures)
 
 
-def trained_hub_card(name: str, arch: str, result: EvalResult, card: str) -> str:
-    """The card of a trained network with the hub's metadata before it; the licence is its owner's to choose.
+def measured_hub_card(name: str, arch: str, licence: str | None, results: Sequence[EvalResult], card: str) -> str:
+    """The card of a network of a user's own with the hub's metadata before it.
 
     Args:
         name: of the model.
         arch: of its family, as a tag.
-        result: its evaluation: the model-index.
+        licence: of the weights, as the hub names it; None: its owner hasn't chosen one.
+        results: what was measured of it: the model-index.
         card: in Markdown; its pictures and links are of files that are published beside it.
     """
-    figures = {TOP1: (result.top1, result.interval95), TOP5: (result.top5, result.interval95_top5)}
     entries = [
         _entry(
             result.dataset,
@@ -53,9 +52,14 @@ def trained_hub_card(name: str, arch: str, result: EvalResult, card: str) -> str
             figure,
             {"measured_by": "densezoo test", "images": result.num_samples, "interval95": list(interval)},
         )
-        for metric, (figure, interval) in figures.items()
+        for result in results
+        for metric, figure, interval in (
+            (TOP1, result.top1, result.interval95),
+            (TOP5, result.top5, result.interval95_top5),
+        )
     ]
-    return _with_metadata(card, name, arch, None, {_dataset(result.dataset)[0]}, entries)
+    datasets = {_dataset(result.dataset)[0] for result in results}
+    return _with_metadata(card, name, arch, licence, datasets, entries)
 
 
 def _with_metadata(
@@ -81,7 +85,9 @@ def _published(spec: ModelSpec, result: ReportedResult) -> list[HubResult]:
     args = {"published_by": result.published_by, "stated_in": result.where}
     protocol = result.protocol or "protocol not known"
     return [
-        _entry(result.dataset, protocol, name, float(figure), args, (result.published_by, spec.code))
+        _entry(
+            result.dataset, protocol, name, float(figure), args, (result.published_by if spec.code else None, spec.code)
+        )
         for name, figure in {TOP1: result.top1, TOP5: result.top5}.items()
         if figure is not None
     ]
@@ -117,34 +123,6 @@ def _entry(
 def _dataset(name: str) -> tuple[str, str]:
     """(the hub's name of a dataset, its title)."""
     return _DATASETS.get(name.rstrip("+"), (name.rstrip("+"),) * 2)
-
-
-def shared_card(
-    name: str, arch: Architecture, protocol: str, licence: str | None, results: Sequence[EvalResult]
-) -> str:
-    """The card of weights that a user shares, with the measured figures as its model-index.
-
-    Args:
-        name: of the network.
-        arch: of the network.
-        protocol: the name of its protocol.
-        licence: of the weights; None: the owner names none.
-        results: measured of this file.
-    """
-    family = family_of(arch)
-    entries = [
-        _entry(result.dataset, result.protocol_label, metric, figure, {"images": result.num_samples})
-        for result in results
-        for metric, figure in {TOP1: result.top1, TOP5: result.top5}.items()
-    ]
-    card = f"# {name}\n\n{family.summary(arch)}\n\nPictures are prepared under densezoo's protocol `{protocol}`.\n\n"
-    card += "```python\nimport densezoo\n\n"
-    card += f'network, report = densezoo.load_from_hub("OWNER/{name}")\n'
-    card += (
-        f'batch = densezoo.get_protocol("{protocol}")("image.png")[None]\n```\n\n```bibtex\n{family.citation}\n```\n'
-    )
-    datasets = {_dataset(result.dataset)[0] for result in results}
-    return _with_metadata(card, name, family.name, licence, datasets, entries)
 
 
 def eval_results(results: Sequence[EvalResult]) -> str:

@@ -1,4 +1,4 @@
-"""The index as OpenMIM reads it: one entry a model, made from all that its publishers state.
+"""The index as OpenMIM and mmpretrain read it: one entry a model, made from all that its publishers state.
 
 ``mim search`` makes one row of every entry, under its name: of several entries of one name the last one would be all
 that it shows. It compares numbers and joins lists, and fails on mappings. ``--model`` is a collection's name, so that
@@ -40,7 +40,8 @@ _COMPONENTS = {
     "global_avg_pool": "Global Average Pooling",
 }
 _HEADER = """\
-# For OpenMIM (mim search densezoo, mim download densezoo): made by tools/make_tables.py from model-index.yml.
+# For OpenMIM (mim search densezoo, mim download densezoo) and mmpretrain's ModelHub.
+# Made by tools/make_tables.py from metafiles/.
 # What is edited here is lost. Models without a file that a URL serves aren't listed; FLOPs are multiply-adds.
 """
 
@@ -67,7 +68,7 @@ def _collection(arch: str, first: ModelSpec) -> Mapping[str, object]:
         "Name": arch,
         "Metadata": {"Architecture": [word for operation, word in _COMPONENTS.items() if operation in operations]},
         **({"Paper": first.paper} if first.paper else {}),
-        "README": f"models/{arch}.md",
+        "README": f"docs/models/{arch}.md",
     }
 
 

@@ -121,8 +121,8 @@ Of the same publishers for the same weights under the same protocol, from older 
 _MEASURED = """\
 ## Measured
 
-By densezoo, from the files in [`results/`](../../results); intervals are Wilson's. The last column is what is published
-for the same weights under the same protocol."""
+By densezoo, from the files in [`results/`](../../results); intervals are Wilson's. Where somebody published a figure
+for the same weights under the same protocol, the last column has it."""
 _MATRIX = """\
 ## One file of weights under several protocols
 

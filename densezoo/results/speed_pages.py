@@ -21,6 +21,7 @@ from densezoo.results.speed_tables import (
     row,
 )
 from densezoo.results.statistics import ratio, spread
+from densezoo.results.step_tables import steps_table
 from densezoo.types.benchmark import Benchmark, Contestant, What
 
 PUBLISHED = ROOT / "metafiles/speed/timm.csv"
@@ -192,19 +193,20 @@ def machines(benchmarks: Sequence[Benchmark]) -> str:
 
 
 def readme(benchmarks: Sequence[Benchmark]) -> str:
-    """The README's table: whole evaluations, and the network alone of the same models.
+    """The README's table, as wide as GitHub's page: whole evaluations, and the network alone of the same models.
 
     Args:
-        benchmarks: of all kinds.
+        benchmarks: of all kinds; those without another program in them are left out.
     """
+    others = [f"x {name}" for name in OTHERS if name != "torchvision"]
     rows = []
     for what, words in (("evaluation", "whole evaluation"), ("inference", "network alone")):
         for each in chosen(benchmarks, what):  # type: ignore[arg-type]
             if each.model in ("densenet121", "densenet_bc_100_12", "densenet_bc_100_12_cifar10"):
                 cells = _compared(each)
-                others = (f"x {name}" for name in OTHERS if name != "torchvision")  # as wide as GitHub's page
-                shown = ("model", "instructions", "threads", "images/s", *others, "x older densezoo", "others' load")
-                rows.append({"what": words, **{name: cells[name] for name in shown}})
+                if any(cells[name] for name in others):
+                    shown = ("model", "instructions", "images/s", *others)
+                    rows.append({"what": words, **{name: cells[name] for name in shown}})
     return markdown(rows)
 
 
@@ -239,6 +241,7 @@ SPEED_TABLES: Mapping[str, Callable[[], str]] = {
     "speed/training": lambda: everything(stored(), "training"),
     "speed/memory-modes": lambda: memory_tables.modes(chosen(stored(), "memory")),
     "speed/memory-wide": lambda: memory_tables.wide(chosen(stored(), "memory")),
+    "speed/first-steps": lambda: steps_table(chosen(stored(), "steps")),
     "speed/every-evaluation": lambda: everything(stored(), "evaluation"),
     "speed/every-inference": lambda: everything(stored(), "inference"),
     "speed/machines": lambda: machines(stored()),

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from string import Template
 
 from densezoo.families import family_of
-from densezoo.results.hub import trained_hub_card
+from densezoo.results.hub import measured_hub_card
 from densezoo.results.markdown import markdown
 from densezoo.types import Architecture, EvalResult
 
-_CARD = Template("""\
-<!-- Written by densezoo train. Choose a licence for the weights: a line "license: ..." in the block above. -->
+WRITTEN_BY = "Written by densezoo train."  # in every card, by which it is told from a user's own document
+_CARD = Template(f"""\
+<!-- {WRITTEN_BY} Choose a licence for the weights: a line "license: ..." in the block above. -->
 
 # $name
 
@@ -105,33 +106,43 @@ def training_card(trained: Trained, result: EvalResult, stored: str) -> str:
         name=trained.name,
         summary=family.summary(trained.architecture),
         file=markdown([{"file": trained.path, "bytes": f"{trained.size:,}", "sha256": trained.sha256}]),
-        accuracy=_accuracy(result, stored),
+        accuracy=accuracy_table([(result, stored)]),
         curves=curves,
         command=trained.command,
         how=_how(trained),
-        recipe=markdown([{"recipe": name, "": _word(value)} for name, value in trained.recipe.items()]),
+        recipe=recipe_table(trained.recipe),
         path=trained.path,
         protocol=trained.protocol,
         data="" if trained.dataset == "digits" else " --data-root DATA",
-        classes=_classes(trained.classes),
+        classes=class_list(trained.classes),
         citation=family.citation,
     )
-    return trained_hub_card(trained.name, family.name, result, card)
+    return measured_hub_card(trained.name, family.name, None, [result], card)
 
 
-def _accuracy(result: EvalResult, stored: str) -> str:
-    """The figures, and what they were measured with."""
-    low, high = result.interval95
-    row = {
-        "dataset": result.dataset,
-        "protocol": result.protocol_label,
-        "top-1": f"{result.top1:.2f}",
-        "95 % interval": f"{low:.2f} to {high:.2f}",
-        "top-5": f"{result.top5:.2f}",
-        "images": f"{result.num_samples:,}",
-    }
-    on = f"{result.backend} in {result.precision} on {result.machine or result.device}"
-    return f"{markdown([row])}\nMeasured by `densezoo test` with {on}, {result.date[:10]}: [{stored}]({stored}).\n"
+def accuracy_table(results: Sequence[tuple[EvalResult, str]]) -> str:
+    """The figures, and what each was measured with.
+
+    Args:
+        results: (a result, its file relative to the card; "": it isn't published).
+    """
+    rows, lines = [], []
+    for result, stored in results:
+        low, high = result.interval95
+        rows.append(
+            {
+                "dataset": result.dataset,
+                "protocol": result.protocol_label,
+                "top-1": f"{result.top1:.2f}",
+                "95 % interval": f"{low:.2f} to {high:.2f}",
+                "top-5": f"{result.top5:.2f}",
+                "images": f"{result.num_samples:,}",
+            }
+        )
+        on = f"{result.backend} in {result.precision} on {result.machine or result.device}"
+        where = f": [{stored}]({stored})" if stored else ""
+        lines.append(f"Measured by `densezoo test` with {on}, {result.date[:10]}{where}.\n")
+    return f"{markdown(rows)}\n{''.join(lines)}"
 
 
 def _how(trained: Trained) -> str:
@@ -143,6 +154,15 @@ def _how(trained: Trained) -> str:
     )
 
 
+def recipe_table(recipe: Mapping[str, object]) -> str:
+    """How it was trained.
+
+    Args:
+        recipe: {field of `densezoo.types.Recipe`: value}.
+    """
+    return markdown([{"recipe": name, "": _word(value)} for name, value in recipe.items()])
+
+
 def _word(value: object) -> str:
     """A recipe's value in a table."""
     if isinstance(value, Mapping):
@@ -152,8 +172,12 @@ def _word(value: object) -> str:
     return "none" if value is None else str(value)
 
 
-def _classes(names: Sequence[str]) -> str:
-    """What the outputs are called; of many the first ones and the last."""
+def class_list(names: Sequence[str]) -> str:
+    """What the outputs are called; of many the first ones and the last; "" if nobody says.
+
+    Args:
+        names: in the order of the outputs.
+    """
     if not names:
         return ""
     shown = ", ".join(names) if len(names) <= 20 else f"{', '.join(names[:10])}, ... {names[-1]}"

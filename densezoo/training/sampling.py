@@ -54,7 +54,9 @@ class Batches:
     """This process's batches of a whole run, epoch after epoch.
 
     An optimiser step takes ``batch_size`` images in ``accumulate * processes`` parts of equal size; each process
-    computes ``accumulate`` of them, one after the other. The images that are left at an epoch's end are not taken.
+    computes ``accumulate`` of them, one after the other. What all processes compute at once are the images of one part
+    of a single process, so that batch statistics over processes are its own. The images that are left at an epoch's end
+    are not taken.
 
     Args:
         images: the training set.
@@ -135,7 +137,7 @@ class Batches:
             draws = seeded(_IMAGES, self.recipe.seed, epoch).randint(0, 2**63 - 1, len(order), dtype=np.int64)
             size = self.recipe.batch_size
             for start in range(first * size, self.steps_per_epoch * size, size):
-                for part in range(self.rank, self.parts, self.processes):
+                for part in range(self.rank * self.recipe.accumulate, (self.rank + 1) * self.recipe.accumulate):
                     chosen = slice(start + part, start + size, self.parts)
                     yield list(zip(order[chosen].tolist(), draws[chosen].tolist()))
             first = 0

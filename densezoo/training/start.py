@@ -18,6 +18,7 @@ from densezoo.families.stages import layers_by_stage
 from densezoo.formats.identity import unchanged
 from densezoo.formats.safetensors import stated_facts
 from densezoo.index.download import fetch_weights
+from densezoo.index.hub import find_prefixed
 from densezoo.index.known import identify
 from densezoo.paths import ROOT
 from densezoo.threads import one_thread
@@ -45,7 +46,8 @@ def weights_file(weights: str) -> Path:
     """The file of weights that a config names; those of a model of the index are fetched if they aren't there yet.
 
     Args:
-        weights: a file, relative to the current folder or to densezoo's, or a name of the index.
+        weights: a file, relative to the current folder or to densezoo's; a name of the index, or one with a prefix
+            (`densezoo.index.hub`).
 
     Raises:
         ConfigError: there is no such file, and no such name.
@@ -55,7 +57,7 @@ def weights_file(weights: str) -> Path:
         if path.is_file():
             return path
     try:
-        return fetch_weights(weights)
+        return find_prefixed(weights) or fetch_weights(weights)
     except UnknownNameError as error:
         raise ConfigError(f"train.start.weights: there is no file {weights!r}, and {error}") from None
 

@@ -18,6 +18,8 @@ from densezoo.errors import TrainingError
 from densezoo.evaluation import distributed
 from densezoo.evaluation.run_lock import run_lock
 from densezoo.files import replaced_by
+from densezoo.formats.identity import file_sha256
+from densezoo.results.training_card import WRITTEN_BY
 from densezoo.training import logs
 from densezoo.training.state import BEST, State, last_state, state_files
 from densezoo.types import Experiment
@@ -28,6 +30,7 @@ _OLDER_LOGS = (f"{_START}.py", f"{_START}/{_START}*.log", f"{_START}/vis_data/*.
 _EPOCH, _LIKE_AN_EPOCH = re.compile(r"epoch_(\d+)\.pth"), re.compile(r"epoch_[0-9].*\.pth")  # the glob takes more
 _OLDER = ("epoch_[0-9]*.pth", "last_checkpoint")
 LOCK = ".lock"  # which a run holds
+CARD, RESULTS = "README.md", "results"  # as huggingface.co has a card, and as densezoo test stores
 UNCOMPARED = ("train.keep", "train.save_every")  # of a run's facts: they change nothing of what is trained
 SAID = ("threads", "device", "torch")  # of a run's facts: they change its rounding
 
@@ -97,7 +100,7 @@ def held(folder: Path) -> Iterator[None]:
 
 
 def remove_run(folder: Path, name: str) -> None:
-    """Remove a run's states, weights and logs, and no other file.
+    """Remove a run's states, weights and logs, the card and the results of these weights, and no other file.
 
     Args:
         folder: of logs and states.
@@ -106,14 +109,34 @@ def remove_run(folder: Path, name: str) -> None:
     Raises:
         TrainingError: a file can't be removed.
     """
-    for path in [*_run_files(folder, name), *_files(folder, (SPLIT, *logs.FILES, *_OLDER_LOGS)), *_beginnings(folder)]:
+    results, card = _results(folder, name), folder / CARD
+    cards = [card] if card.is_file() and is_card(card) else []
+    logged = _files(folder, (SPLIT, *logs.FILES, *_OLDER_LOGS))
+    for path in [*results, *cards, *_run_files(folder, name), *logged, *_beginnings(folder)]:
         try:
             path.unlink()
         except OSError as error:
             raise TrainingError(f"{path}: can't be removed ({error.strerror}); choose another --work-dir") from None
-    for path in [*folder.glob(f"{_START}/vis_data"), *folder.glob(_START), folder / logs.TENSORBOARD]:
+    stored = [*{path.parent for path in results}, folder / RESULTS]
+    for path in [*folder.glob(f"{_START}/vis_data"), *folder.glob(_START), folder / logs.TENSORBOARD, *stored]:
         with contextlib.suppress(OSError):  # it may hold other files
             path.rmdir()
+
+
+def is_card(path: Path) -> bool:
+    """Whether a document is a card that a training wrote.
+
+    Args:
+        path: of the document.
+    """
+    return WRITTEN_BY in path.read_text(encoding="utf-8", errors="replace")
+
+
+def _results(folder: Path, name: str) -> list[Path]:
+    """The results of a run's weights."""
+    weights, stored = folder / f"{name}.safetensors", _files(folder, (f"{RESULTS}/*/*@*.json",))
+    sha256 = file_sha256(weights) if stored and weights.is_file() else None
+    return [path for path in stored if sha256 and sha256 in path.read_text(encoding="utf-8", errors="replace")]
 
 
 def _run_files(folder: Path, name: str) -> list[Path]:

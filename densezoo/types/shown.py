@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from html import escape
 
 
 def as_html(title: str, rows: Mapping[str, object]) -> str:
@@ -13,6 +12,8 @@ def as_html(title: str, rows: Mapping[str, object]) -> str:
         title: that stands above it.
         rows: {name: value}; a value is shown as ``str`` has it.
     """
+    from html import escape  # here, because its table of entities is long and a start shows nothing
+
     shown = {name: text for name, value in rows.items() if value is not None and (text := str(value))}
     cells = "".join(
         f'<tr><th style="text-align:left">{escape(name)}</th><td style="text-align:left">{escape(text)}</td></tr>'

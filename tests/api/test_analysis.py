@@ -62,7 +62,9 @@ def test_a_plot_is_drawn_beside_the_text(first: Path, tmp_path: Path) -> None:
 def test_a_plot_s_extension_is_held_first_and_nothing_is_drawn_of_no_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="p.tiff: the extension says what is written"):
         api.analyze(tmp_path / "none.parquet", plot=tmp_path / "p.tiff")
-    with pytest.raises(EvaluationError, match=r"none.parquet: not a parquet file"):
+    with pytest.raises(
+        EvaluationError, match=r"none.parquet: there is no such file; densezoo test --predictions makes one"
+    ):
         api.analyze(tmp_path / "none.parquet", plot=tmp_path / "p.svg")
     assert not list(tmp_path.iterdir())
 

@@ -39,7 +39,7 @@ def test_check_index_names_file_model_and_field(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(MetafileError) as caught:
         api.check_index()
     assert str(caught.value).splitlines() == [
-        f"metafiles/digits.yml: model {spec.name}: {problem}"
+        f"metafiles/densezoo.yml: model {spec.name}: {problem}"
         for problem in (
             f"Metadata: Parameters is 1; {spec.config} builds 32,318",
             f"Metadata: FLOPs: torchvision is 2; {spec.config} takes 858,956 at 8 px",
@@ -75,7 +75,6 @@ def test_a_cell_typed_by_hand_is_found_and_mended(tmp_path: Path, monkeypatch: p
 
 def test_a_document_with_another_table_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(documents, "DOCS", tmp_path)
-    (tmp_path / "openmim.yml").write_text((ROOT / "docs/openmim.yml").read_text(encoding="utf-8"), encoding="utf-8")
     (tmp_path / "some.md").write_text("<!-- table: by-protocol -->\n<!-- end of table -->\n", encoding="utf-8")
     with pytest.raises(ResultError, match=r"some.md: not what index and results say"):
         api.make_tables(check=True)
@@ -95,7 +94,7 @@ def test_a_picture_of_other_figures_is_found(tmp_path: Path, monkeypatch: pytest
 
 def test_stale_missing_and_orphaned_cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(documents, "CARDS", tmp_path)
-    with pytest.raises(ResultError, match="densenet121.md.*: not what index and results say; run tools/make_tables.py"):
+    with pytest.raises(ResultError, match="densenet121.md.*: not what index and results say; run densezoo make_tables"):
         api.make_tables(check=True)
     assert len(api.make_tables()) == len(model_cards(load_index().values()))
     assert api.make_tables(check=True) == []

@@ -39,11 +39,16 @@ def test_labels_of_a_class_map_are_held_to_the_network_too(tmp_path: Path) -> No
 
 
 def test_folders_of_the_classes_that_the_weights_state(tmp_path: Path) -> None:
-    """Without them a folder that lacks a class would number the others anew."""
+    """Without them nothing says which classes fewer folders are: numbered in their order they would be others."""
     for name in ("cat", "eel"):
         write(tmp_path / name / "1.png", IMAGES[0])
     experiment = dataclasses.replace(EXPERIMENT, dataset=OWN)
-    assert list(open_images(experiment, tmp_path, "test").labels) == [0, 1]
+    with pytest.raises(
+        DatasetError, match="expected 10 class folders, .* found 2: cat, eel; name them by the classes'"
+    ):
+        open_images(experiment, tmp_path, "test")
+    two = dataclasses.replace(experiment, model=dataclasses.replace(EXPERIMENT.model, num_classes=2))
+    assert list(open_images(two, tmp_path, "test").labels) == [0, 1]
     assert list(open_images(experiment, tmp_path, "test", class_names=["cat", "dog", "eel"]).labels) == [0, 2]
     with pytest.raises(DatasetError, match="the class folders eel are none of the network's 2 classes"):
         open_images(experiment, tmp_path, "test", class_names=["cat", "dog"])

@@ -137,6 +137,8 @@ def test_what_is_measured_of_one_class_an_image(folder: Callable[..., Path]) -> 
 def test_what_can_t_be(share: float, root: str | None) -> None:
     with pytest.raises((ConfigError, DatasetError), match="train.held_out is|needs --data-root"):
         open_material(own(held_out=share), root)
+    with pytest.raises(DatasetError, match="nowhere: there is no such folder; --data-root must be a folder of <class>"):
+        open_material(own(), "nowhere")
 
 
 def test_fine_tuning_writes_a_file_that_needs_nothing_else(folder: Callable[..., Path], tmp_path: Path) -> None:

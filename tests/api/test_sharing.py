@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import hashlib
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 import timm
 import torch
 import yaml
+from hub_server import COMMIT, Hub
 from huggingface_hub import ModelCard
 from huggingface_hub._eval_results import parse_eval_result_entries
 from timm.data.config import resolve_data_config
@@ -27,9 +24,10 @@ from densezoo.errors import CheckpointError, ConfigError, DownloadError
 from densezoo.families import architecture_values, build_model
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.paths import ROOT
+from densezoo.protocols import get_protocol
+from densezoo.protocols.own import _KNOWN, as_own
 from densezoo.results.store import read_results
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 DIGITS = ROOT / "configs/digits/densenet_bc_22_8_digits.safetensors"
 
 
@@ -65,6 +63,33 @@ def test_what_timm_can_t_build_is_refused_and_nothing_is_left(tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_network_that_timm_can_t_build_goes_without_its_config(hub: Hub) -> None:
+    push_to_hub(DIGITS, "me/tiny", token="t", for_timm=False)
+    assert set(hub.files) == {"README.md", "SHA256SUMS", "model.safetensors"}
+    network, report = load_from_hub("me/tiny")
+    own = load_checkpoint(DIGITS)[0].state_dict()
+    assert all(torch.equal(tensor, own[name]) for name, tensor in network.state_dict().items())
+    assert report.protocol == "digits"
+    assert 'densezoo.Classifier("hf-hub:me/tiny")' in hub.files["README.md"].decode()
+
+
+def test_a_protocol_of_one_s_own_goes_with_the_weights(source: Path, hub: Hub, tmp_path: Path) -> None:
+    mine = as_own(dataclasses.replace(get_protocol("torchvision"), name="mine", mean=(0.1, 0.2, 0.3)))
+    arch = load_checkpoint(source)[1].architecture
+    facts = {"architecture": architecture_values(arch), "protocol": dataclasses.asdict(mine)}
+    export(tmp_path / "own.safetensors", "densezoo", arch, load_checkpoint(source)[0].state_dict(), facts)
+    _KNOWN.clear()  # as in another process
+    push_to_hub(tmp_path / "own.safetensors", "me/tiny", token="t")
+    config = json.loads(hub.files["config.json"])
+    assert (config["pretrained_cfg"]["mean"], config["densezoo_protocol"]) == ([0.1, 0.2, 0.3], mine.name)
+    (tmp_path / "protocol.yml").write_bytes(hub.files["protocol.yml"])
+    assert get_protocol(str(tmp_path / "protocol.yml")).name == mine.name
+    _KNOWN.clear()
+    _, report = load_from_hub("me/tiny")
+    assert report.protocol == mine.name
+    assert get_protocol(mine.name).mean == (0.1, 0.2, 0.3)
+
+
 def test_a_result_of_other_weights_is_refused(source: Path, tmp_path: Path) -> None:
     results = [result for result in read_results(ROOT / "results") if result.dataset == "digits"][:1]
     with pytest.raises(ConfigError, match="but of other weights"):
@@ -93,81 +118,12 @@ def test_a_folder_that_holds_something_stays(source: Path, tmp_path: Path) -> No
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
-class Hub:
-    """As much of huggingface.co as its client asks for: one repository, files kept in memory."""
-
-    def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
-        self.served: dict[str, bytes] = {}  # what it sends in place of a file
-        hub = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                hub.get(self)
-
-            do_HEAD = do_GET
-
-            def do_POST(self) -> None:
-                hub.post(self)
-
-            def log_message(self, *args: object) -> None: ...
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def get(self, request: BaseHTTPRequestHandler) -> None:
-        path = request.path.partition("?")[0]
-        if path.startswith("/api/models/me/tiny"):
-            files = [
-                {"rfilename": name, "size": len(content), "blobId": blob(content)}
-                for name, content in self.files.items()
-            ]
-            return send(request, {"id": "me/tiny", "sha": COMMIT, "siblings": files})
-        name = path.removeprefix(f"/me/tiny/resolve/{COMMIT}/")
-        if name not in self.files:
-            return send(request, {"error": "not found"}, 404)
-        content = self.served.get(name, self.files[name])
-        return send(request, content, headers={"ETag": f'"{blob(self.files[name])}"', "X-Repo-Commit": COMMIT})
-
-    def post(self, request: BaseHTTPRequestHandler) -> None:
-        body = request.rfile.read(int(request.headers["Content-Length"]))
-        if request.path == "/api/repos/create":
-            return send(request, {"url": f"{self.url}/me/tiny", "id": "me/tiny", "name": "me/tiny"})
-        if "/preupload/" in request.path:
-            files = [{"path": each["path"], "uploadMode": "regular"} for each in json.loads(body)["files"]]
-            return send(request, {"files": [{**each, "shouldIgnore": False} for each in files]})
-        if "/commit/" in request.path:
-            for entry in map(json.loads, body.splitlines()):
-                if entry["key"] == "file":
-                    self.files[entry["value"]["path"]] = base64.b64decode(entry["value"]["content"])
-            commit = {"commitUrl": f"{self.url}/me/tiny/commit/{COMMIT}", "commitOid": COMMIT, "success": True}
-            return send(request, commit)
-        return send(request, {"errors": [], "warnings": []})
-
-
-def blob(content: bytes) -> str:
-    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-
-
-def send(request: BaseHTTPRequestHandler, body: Any, status: int = 200, headers: dict[str, str] | None = None) -> None:
-    content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    request.send_response(status)
-    for name, value in {"Content-Length": str(len(content)), **(headers or {})}.items():
-        request.send_header(name, value)
-    request.end_headers()
-    if request.command != "HEAD":
-        request.wfile.write(content)
-
-
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
-    hub = Hub()
-    monkeypatch.setenv("HF_ENDPOINT", hub.url)
     monkeypatch.setenv("DENSEZOO_HOME", str(tmp_path / "home"))
-    yield hub
-    hub.server.shutdown()
-    hub.server.server_close()
+    with Hub() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        yield hub
 
 
 def test_to_the_hub_and_back(source: Path, hub: Hub) -> None:

@@ -27,7 +27,7 @@ from densezoo.index.load import load_index
 from densezoo.index.locations import file_name
 from densezoo.results.store import read_results, write_result
 from densezoo.results.tables import measured_table
-from densezoo.types import EvalResult, Protocol
+from densezoo.types import Calibration, EvalResult, Protocol
 
 PATTERN = "densenet1[26]1.lua_in1k"  # published without hashes
 GOOD, BROKEN = "densenet121.lua_in1k", "densenet161.lua_in1k"
@@ -314,3 +314,34 @@ def test_with_a_limit_nothing_is_stored_and_nothing_left_out(fresh: Settings) ->
     assert str(outcomes[GOOD]).endswith(" % of 2 of 5 images, a sample")
     assert outcomes[BROKEN].error
     assert {path: path.read_bytes() for path in fresh.out.rglob("*") if path.is_file()} == before
+
+
+def test_other_training_images_are_another_measurement(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = Task("imagenet1k", "timm", GOOD)
+    whole = dataclasses.replace(settings, precision="int8", calibrations={"imagenet1k": Path("train")})
+    sha256 = file_sha256(find_weights(api.get_spec(GOOD), settings.weights))
+    ours, others = Calibration("imagenet1k", 300, "a"), Calibration("imagenet1k", 300, "b")
+    measured = frozenset({(GOOD, sha256, "fingerprint", task.conditions(whole), ours)})
+    given: list[object] = []
+    monkeypatch.setattr(sweep, "evaluate_checkpoint", lambda *_, **options: given.append(options["calibration"]))
+    for calibration in (ours, others, None):
+        sweep.attempt(task, whole, "fingerprint", measured, calibration)
+    assert given == [Path("train")] * 2, "the first one was measured before"
+
+
+@pytest.mark.slow
+def test_a_sweep_in_int8_learns_from_the_training_images_that_it_is_given(tmp_path: Path) -> None:
+    """scikit-learn's digits have training images of their own, wherever the root is."""
+    pytest.importorskip("nncf", reason="nncf is not installed: pip install -e '.[openvino]'")
+    tasks = plan("densenet_bc_22_8*", ["digits"], ["own"])
+    settings = Settings({}, tmp_path, workers=0, device="cpu", backend="openvino", precision="int8")
+    (failed,) = sweep.sweep(tasks, settings)
+    assert "needs training images" in str(failed.error)
+    settings = dataclasses.replace(settings, calibrations={"digits": tmp_path})
+    (done,) = sweep.sweep(tasks, settings)
+    assert done.result is not None, done.error
+    assert done.result.calibration is not None
+    assert (done.result.calibration.dataset, done.result.calibration.num_images) == ("digits", 300)
+    assert done.result.correct1 > 870
+    (again,) = sweep.sweep(tasks, settings)
+    assert (again.result, again.error) == (None, None)

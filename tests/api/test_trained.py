@@ -16,6 +16,7 @@ from small_training import CONFIG, NAME, SMALL, of_few_images, train
 
 from densezoo.api.trained import Finished, finish_training
 from densezoo.training.logs import read_records
+from densezoo.training.work_folder import remove_run
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,7 @@ def test_the_result_is_that_of_densezoo_test(trained: Path, tool: Callable[..., 
 
 def test_the_card_says_what_was_done(trained: Path) -> None:
     finished = finish(trained)
+    assert finished.card == trained.parent / "README.md"
     card = ModelCard(finished.card.read_text(), ignore_metadata_errors=False)
     assert isinstance(card.data, ModelCardData)
     top1 = (card.data.eval_results or [])[0]
@@ -76,7 +78,30 @@ def test_without_matplotlib_there_is_no_picture_and_no_harm(
     assert "no curves.png: " in caplog.text
     assert "needs matplotlib" in caplog.text
     assert (finished.curves, (tmp_path / "run" / "curves.png").exists()) == (None, False)
-    assert "curves.png" not in finished.card.read_text()
+    assert "curves.png" not in (tmp_path / "run" / "README.md").read_text()
+
+
+def test_a_user_s_own_document_is_not_replaced_by_the_card(
+    trained: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = Path(shutil.copytree(trained.parent, tmp_path / "run"))
+    (folder / "README.md").write_text("mine")
+    with caplog.at_level(logging.WARNING, "densezoo"):
+        finished = finish(folder / NAME)
+    assert "README.md is no card of densezoo train, and stays" in caplog.text
+    assert (finished.card, (folder / "README.md").read_text()) == (None, "mine")
+
+
+def test_overwriting_removes_the_card_and_the_results_of_these_weights_alone(trained: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(trained.parent, tmp_path / "run"))
+    finished = finish(folder / NAME)
+    other = finished.stored.with_name("other@digits.json")
+    other.write_text(finished.stored.read_text().replace(finished.result.weights_sha256, "0" * 64))
+    remove_run(folder, CONFIG.stem)
+    assert [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()] == [other.relative_to(folder)]
+    own = other.rename(folder / "README.md")  # no card
+    remove_run(folder, CONFIG.stem)
+    assert own.is_file()
 
 
 def test_own_images_are_measured_on_those_that_were_drawn(tmp_path: Path) -> None:
@@ -91,4 +116,4 @@ def test_own_images_are_measured_on_those_that_were_drawn(tmp_path: Path) -> Non
     assert (finished.result.num_samples, finished.result.dataset) == (6, "imagefolder")
     last = read_records(tmp_path / "run" / "log.jsonl")[-1]
     assert finished.result.top1 == pytest.approx(last["top1"])
-    assert "The 2 outputs are: cat, dog." in finished.card.read_text()
+    assert "The 2 outputs are: cat, dog." in (tmp_path / "run" / "README.md").read_text()

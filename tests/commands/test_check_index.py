@@ -27,14 +27,14 @@ Tool = Callable[..., int]
 def test_checking_an_index(
     tool: Tool, tmp_path: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, message: str
 ) -> None:
-    text = (ROOT / "metafiles/digits.yml").read_text()
+    text = (ROOT / "metafiles/densezoo.yml").read_text()
     for folder, content in (("right", text), ("wrong", text.replace(old, new))):
         (tmp_path / folder).mkdir()
-        (tmp_path / folder / "digits.yml").write_text(content)
-        (tmp_path / folder / "model-index.yml").write_text("Import: [digits.yml]\n")
+        (tmp_path / folder / "densezoo.yml").write_text(content)
+        (tmp_path / folder / "model-index.yml").write_text("Import: [densezoo.yml]\n")
     assert tool("check_index", tmp_path / "right" / "model-index.yml") == 0
-    assert capsys.readouterr().out == "1 models checked: fields, parameters and FLOPs are right\n"
+    assert capsys.readouterr().out == "2 models checked: fields, parameters and FLOPs are right\n"
     assert tool("check_index", tmp_path / "wrong" / "model-index.yml") == 1
     error = capsys.readouterr().err
-    assert "wrong/digits.yml" in error
+    assert "wrong/densezoo.yml" in error
     assert message in error

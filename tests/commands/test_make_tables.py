@@ -22,7 +22,7 @@ def test_what_is_stale_is_named_or_written(
     monkeypatch.setattr(documents, "model_cards", lambda specs: {"densenet121.md": "# densenet121\n"})
     assert tool("make_tables", "--check") == 1
     stale = f"{tmp_path}/models/densenet121.md"
-    assert capsys.readouterr().err == f"error: {stale}: not what index and results say; run tools/make_tables.py\n"
+    assert capsys.readouterr().err == f"error: {stale}: not what index and results say; run densezoo make_tables\n"
     assert tool("make_tables") == 0
     assert capsys.readouterr().out == f"regenerated: {tmp_path}/models/densenet121.md\n"
     assert (tmp_path / "models" / "densenet121.md").read_text() == "# densenet121\n"

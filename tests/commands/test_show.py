@@ -46,7 +46,7 @@ def test_of_an_architecture_it_says_which_model_that_is(tool: Tool, caplog: pyte
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ("densenet122", "there is no model 'densenet122'; densezoo has the DenseNet family; tools/list_models.py "
+        ("densenet122", "there is no model 'densenet122'; densezoo has the DenseNet family; densezoo list_models "
          "lists it"),
         ("densenet121.tv_in2k", "there is no model 'densenet121.tv_in2k'; did you mean 'densenet121.tv_in1k'?"),
         ("tv_in1k", "'tv_in1k' may be one of 4 models of densenet121, densenet161, densenet169, densenet201; densezoo "

@@ -28,3 +28,13 @@ def test_what_is_no_whole_number_is_refused(text: str) -> None:
 def test_nothing_at_all_is_too_few_images_a_step() -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="0 is too few; expected 1 or more"):
         values.positive("0")
+
+
+def test_names_and_named_paths() -> None:
+    assert values.names("own,,timm") == ["own", "timm"]
+    name, path = values.named_path("imagenet1k=data/a=b")
+    assert (name, path) == ("imagenet1k", values.absolute("data/a=b"))
+    assert path.is_absolute()
+    for text in ("imagenet1k", "imagenet1k=", "=data"):
+        with pytest.raises(argparse.ArgumentTypeError, match="is not NAME=PATH"):
+            values.named_path(text)

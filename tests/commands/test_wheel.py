@@ -26,7 +26,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     included = re.findall(r'^"(.+)" = "(densezoo/\.mim/.+)"$', text, re.MULTILINE)
     assert {source for source, _ in included} >= {"configs", "tools", "results"}
     for source, destination in included:
-        (folder / destination).parent.mkdir(exist_ok=True)
+        (folder / destination).parent.mkdir(parents=True, exist_ok=True)
         (shutil.copytree if (ROOT / source).is_dir() else shutil.copy)(ROOT / source, folder / destination)
     return folder
 
@@ -61,7 +61,7 @@ def test_making_tables_needs_a_clone(run: Run, site: Path, options: list[str]) -
     assert done.stdout == ""
     (message,) = done.stderr.splitlines()
     assert message.startswith(f"error: {site}/densezoo/.mim/README.md: there is no such document")
-    assert message.endswith("run tools/make_tables.py in a clone")
+    assert message.endswith("run densezoo make_tables in a clone")
 
 
 def test_the_index_and_the_configs_are_there(run: Run) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from densezoo.data.class_folders import class_folders, labelled_by_folder
+from densezoo.data.class_folders import check_folders, class_folders, labelled_by_folder
 from densezoo.data.datasets import open_dataset
 from densezoo.data.images import ImageSet
 from densezoo.errors import DatasetError
@@ -39,3 +39,11 @@ def test_a_set_without_some_classes_keeps_the_labels(tmp_path: Path) -> None:
 def test_a_folder_that_is_no_class(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"the class folders cow are none of the network's 1 classes \(cat\)"):
         labelled_by_folder(opened(tmp_path, "cat/1.png", "cow/1.png"), ("cat",))
+
+
+def test_folders_of_which_nothing_says_what_classes_they_are(tmp_path: Path) -> None:
+    images = opened(tmp_path / "named", "cat/1.png", "dog/1.png")
+    check_folders(images, 2)  # in their order
+    with pytest.raises(DatasetError, match="expected 3 class folders, .* found 2: cat, dog; .* --class-map"):
+        check_folders(images, 3)
+    check_folders(opened(tmp_path / "numbered", "0/1.png", "2/1.png"), 3)

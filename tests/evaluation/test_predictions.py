@@ -46,8 +46,12 @@ def test_what_is_no_predictions_file(tmp_path: Path) -> None:
 
     (tmp_path / "text").write_text("hello")
     pyarrow.parquet.write_table(pyarrow.table({"x": [1]}), tmp_path / "other")
-    for name, message in (("text", "not a parquet file"), ("other", "not densezoo's"), ("none", "not a parquet file")):
-        with pytest.raises(EvaluationError, match=f"{name}: {message}.*tools/test.py --predictions"):
+    for name, message in (
+        ("text", "not a parquet file"),
+        ("other", "not densezoo's"),
+        ("none", "there is no such file"),
+    ):
+        with pytest.raises(EvaluationError, match=f"{name}: {message}.*densezoo test --predictions"):
             read_predictions(tmp_path / name)
 
 

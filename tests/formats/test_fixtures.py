@@ -69,6 +69,7 @@ SOURCES: dict[str, tuple[str, dict[str, Any]]] = {
     "osmr_tf2_plain": ("osmr-tf2-cifar", {"head_pool": 8, "bn_size": None}),
     "pudae": ("pudae", {"bn_eps": 1.1e-5, "stem_padding": "same", "pool_padding": "same"}),
     "kerascv": ("kerascv", {"bn_eps": 1.001e-5, "stem_padding": "same", "pool_padding": "same"}),
+    "kerashub": ("kerashub", {"bn_eps": 1.001e-5, "stem_padding": "same", "pool_padding": "same"}),
 }
 
 

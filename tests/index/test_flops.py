@@ -20,6 +20,11 @@ def test_at_another_size_they_are_counted() -> None:
     assert flops_under(claimed_elsewhere, "rdnet-384") == (384, {"torchvision": spec.flops["torchvision"]})
 
 
+def test_of_weights_whose_protocol_nobody_knows_they_are_the_index_s() -> None:
+    spec = get_spec("densenet121.detectors_camelyon17")
+    assert flops_under(spec, spec.protocol) == (96, {"torchvision": 520_374_272})
+
+
 def test_a_convention_without_a_definition_is_left_out() -> None:
     side, counts = flops_under(get_spec("densenet121.ra_in1k"), "timm-288")
     assert side == 288

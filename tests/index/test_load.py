@@ -18,13 +18,13 @@ from densezoo.formats.identity import file_sha256
 from densezoo.index import download, load
 from densezoo.index.load import find_by_sha256, get_spec, load_index
 from densezoo.index.metafile import FILE_SCHEMES
-from densezoo.paths import ROOT
+from densezoo.paths import INDEX, ROOT
 
 DICE = "deaefd082911a1c6c92aacdcfecf03c71b932acc5c08b779c85c44eccdc0c817"
 
 
 def test_the_model_index_package_reads_the_same_models() -> None:
-    index = modelindex.load(str(ROOT / "model-index.yml"))
+    index = modelindex.load(str(INDEX))
     assert index.check(silent=True) == []
     assert {model.name for model in index.models} == set(load_index())
 
@@ -134,7 +134,7 @@ def test_a_slip_suggests(name: str) -> None:
 def test_another_family_or_another_number_of_layers_suggests_nothing(name: str) -> None:
     with pytest.raises(UnknownNameError) as caught:
         get_spec(name)
-    expected = "densezoo has the DenseNet family; tools/list_models.py lists it"
+    expected = "densezoo has the DenseNet family; densezoo list_models lists it"
     assert str(caught.value) == f"there is no model {name!r}; {expected}"
 
 
@@ -220,7 +220,7 @@ def test_twice_in_one_file(tmp_path: Path, twice: str) -> None:
 
 def test_openmim_s_reading() -> None:
     """What ``mim search`` and ``mim download`` take from a metafile: collections, metrics, one URL, a config."""
-    index = modelindex.load(str(ROOT / "model-index.yml"))
+    index = modelindex.load(str(INDEX))
     collections = {collection.name: collection for collection in index.collections}
     assert len(collections) == len(list(index.collections))
     for model in index.models:

@@ -12,7 +12,7 @@ from densezoo import api
 from densezoo.errors import MetafileError, UnknownNameError
 from densezoo.formats.safetensors import write_safetensors
 from densezoo.index.load import get_spec, load_index
-from densezoo.paths import PRIVATE, RESULTS, ROOT, results_folder
+from densezoo.paths import INDEX, PRIVATE, RESULTS, ROOT, results_folder
 from densezoo.protocols import PROTOCOLS
 from densezoo.protocols.text import protocol_text
 
@@ -53,7 +53,7 @@ def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_its_models_stand_beside_densezoo_s(zoo: Path) -> None:
     assert load_index()[NAME] == get_spec(NAME)
-    assert [*load_index()][:-1] == [*load_index(ROOT / "model-index.yml")]
+    assert [*load_index()][:-1] == [*load_index(INDEX)]
     assert [*load_index(zoo / "model-index.yml")] == [NAME]
     spec = get_spec(NAME)
     assert spec.config == str(zoo / "configs/mine.py")

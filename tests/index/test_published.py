@@ -15,7 +15,7 @@ import pytest
 
 from densezoo.families.flops import UNDEFINED
 from densezoo.index.load import get_spec, load_index
-from densezoo.paths import ROOT
+from densezoo.paths import INDEX
 from densezoo.protocols import PROTOCOLS
 from densezoo.types import ModelSpec, ReportedResult, WeightSource
 
@@ -229,7 +229,7 @@ def test_every_port_has_the_parameters_of_its_training() -> None:
 
 
 def test_model_index_s_own_tools_find_the_standard_keys() -> None:
-    index = modelindex.load(str(ROOT / "model-index.yml"))
+    index = modelindex.load(str(INDEX))
     assert not index.check(silent=True)
     model = next(model for model in index.models if model.name == "densenet121.ra_in1k")
     assert (model.metadata.parameters, model.metadata.flops) == (7978856, 2834161664)

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from densezoo.errors import DensezooError, QueryError, UnknownNameError
 from densezoo.index.listing import as_csv, as_json, print_table
 from densezoo.index.load import load_index
-from densezoo.index.select import FIELDS, MAX_LENGTH, advice, compile_where, matching, select
+from densezoo.index.search import matching
+from densezoo.index.select import FIELDS, MAX_LENGTH, advice, compile_where, select
 from densezoo.results.accuracies import accuracies
 from densezoo.types import Accuracy, EvalResult, ModelSpec
 

@@ -23,9 +23,9 @@ def test_one_file_of_weights_under_several_protocols() -> None:
         example_result(protocol="caffe", weights_sha256="0" * 64),
         example_result(dataset="imagenet-real", protocol="caffe"),
     ]
-    header, row = cells(measured_by_protocol("imagenet1k", [SPEC], results))
-    assert header == ["weights", "torchvision", "timm"]
-    assert row == [SPEC.name, "74.43", "74.75"]
+    header, *rows = cells(measured_by_protocol("imagenet1k", [SPEC], results))
+    assert header == ["protocol", SPEC.name]
+    assert rows == [["`torchvision`", "74.43"], ["`timm`", "74.75"]]
     assert measured_by_protocol("imagenet1k", [SPEC], results[1:]) == ""
 
 

@@ -39,6 +39,9 @@ def test_links_start_in_the_documents_folder() -> None:
         "[safetensors](../../configs/digits/densenet_bc_22_8_digits.safetensors)"
     )
     assert file_links(SPECS["densenet121.lua_in1k"], "") == ""  # withdrawn
+    zipped = file_links(SPECS["densenet121.pcv_in1k"], "docs/results")
+    assert zipped.startswith("[pth](https://github.com/osmr/imgclsmob/releases/")
+    assert zipped.endswith(" [+5](../weights/densenet121.md#files)")
 
 
 def test_a_published_figure_in_words() -> None:

@@ -14,7 +14,7 @@ from densezoo.index.load import get_spec, load_index
 from densezoo.paths import ROOT
 from densezoo.results.openmim import openmim_index
 
-PATH = ROOT / "docs/openmim.yml"
+PATH = ROOT / "model-index.yml"
 
 
 @cache
@@ -31,7 +31,7 @@ def test_model_index_reads_it_and_finds_nothing_wrong() -> None:
 
 def test_mmpretrain_registers_it() -> None:
     hub = pytest.importorskip("mmpretrain.apis.model").ModelHub
-    hub.register_model_index(PATH, config_prefix=ROOT)
+    hub.register_model_index(PATH)
     config = hub.get("densenet121.tv_in1k").config
     assert config.model.block_config == (6, 12, 24, 16)
 
@@ -82,4 +82,4 @@ def test_readmes_and_configs_are_there() -> None:
 
 def test_the_file_stands_where_openmim_looks() -> None:
     included = (ROOT / "pyproject.toml").read_text()
-    assert '"docs/openmim.yml" = "densezoo/.mim/model-index.yml"' in included
+    assert '"model-index.yml" = "densezoo/.mim/model-index.yml"' in included

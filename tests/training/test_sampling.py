@@ -59,6 +59,14 @@ def test_processes_take_the_batches_of_one_together(processes: int, accumulate: 
         assert sorted(place for part in parts for place in part) == sorted(whole)
 
 
+def test_what_processes_compute_at_once_is_a_part_of_a_single_one() -> None:
+    """So statistics that are taken over the processes are those of one process that accumulates as often."""
+    recipe = replace(RECIPE, batch_size=8, accumulate=2)
+    shares = [list(Batches(IMAGES, recipe, 0, rank, 2)) for rank in range(2)]
+    for at_once, alone in zip(zip(*shares), Batches(IMAGES, recipe), strict=True):
+        assert sorted(place for part in at_once for place in part) == sorted(alone)
+
+
 def test_repeated_augmentation() -> None:
     batches = list(Batches(IMAGES, replace(RECIPE, repeats=2)))
     for batch in batches:
@@ -88,6 +96,7 @@ def test_seeds_differ_by_all_that_they_follow_from() -> None:
     seeds = [batch_seed(RECIPE, step, part) for step in range(3) for part in range(3)]
     seeds += [process_seed(RECIPE, rank) for rank in range(3)]
     seeds += [batch_seed(replace(RECIPE, seed=1), 0, 0), process_seed(replace(RECIPE, seed=1), 0)]
+    seeds += [process_seed(replace(RECIPE, seed=1 << 32), 0), process_seed(replace(RECIPE, seed=1 << 33), 0)]
     assert len(set(seeds)) == len(seeds)
     # the draws of numpy's RandomState are frozen; a run begun under another version goes on with the same order
     assert Batches(IMAGES, RECIPE).order(0).tolist() == ORDER

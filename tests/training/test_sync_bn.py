@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import signal
 import socket
-import subprocess
-import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
 from small_training import NAME, SMALL, of_few_images, train
-from torch import distributed, nn
+from torch import Tensor, distributed, nn
 
 from densezoo.formats.detect import read_checkpoint
+from densezoo.formats.identity import file_sha256
 from densezoo.training import sync_bn
+from densezoo.training.logs import read_records
+from densezoo.training.loop import Batch, Learner
+from densezoo.training.state import state_files
 
 TOGETHER = {
     **SMALL,
     "model.drop_rate": 0.0,
     "train.sync_bn": True,
+    "train.epochs": 2,
+    "train.accumulate": 2,
     "train.ema": 0.9,
     "train.clip_grad": 1.0,
 }
-PROGRAM = """
-import sys
-from pathlib import Path
-sys.path.insert(0, {tests!r})
-import pytest
-from small_training import of_few_images, train
-of_few_images(pytest.MonkeyPatch())
-train(Path({folder!r}), {overrides!r})
-"""
+#: What is drawn in each process, and statistics of its own.
+APART = {**SMALL, "train.epochs": 1, "model.drop_rate": 0.3, "train.mixup": 0.5}
 
 
 def free_port() -> int:
@@ -41,21 +42,69 @@ def free_port() -> int:
         return port
 
 
+def as_rank(rank: int, port: int, work: Callable[[int], None]) -> None:
+    """Do what a process of two does that torchrun started."""
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    torch.set_num_threads(1)
+    of_few_images(pytest.MonkeyPatch())
+    work(rank)
+    distributed.destroy_process_group()
+
+
+def in_two_processes(work: Callable[[int], None]) -> None:
+    """Have two processes that train together do their work, rank -> None; they are forked, which imports nothing."""
+    port, fork = free_port(), multiprocessing.get_context("fork")
+    ranks = [fork.Process(target=as_rank, args=(rank, port, work)) for rank in range(2)]
+    for rank in ranks:
+        rank.start()
+    for rank in ranks:
+        rank.join(120)
+    assert [rank.exitcode for rank in ranks] == [0, 0]
+
+
 def test_two_processes_give_the_weights_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder, port = tmp_path / "two", free_port()
-    program = PROGRAM.format(tests=str(Path(__file__).parent.parent), folder=str(folder), overrides=TOGETHER)
-    processes = []
-    for rank in range(2):
-        place = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
-        place |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-        processes.append(subprocess.Popen([sys.executable, "-c", program], env={**os.environ, **place}))
+    in_two_processes(lambda _: cast("None", train(tmp_path / "two", TOGETHER)))
     of_few_images(monkeypatch)
     alone = read_checkpoint(train(tmp_path / "one", TOGETHER)).tensors
-    assert [process.wait(300) for process in processes] == [0, 0]
-    together = read_checkpoint(folder / NAME).tensors
+    together = read_checkpoint(tmp_path / "two" / NAME).tensors
     assert together.keys() == alone.keys()
     for name, tensor in alone.items():
         torch.testing.assert_close(together[name], tensor, rtol=1e-3, atol=1e-4)
+    told = [read_records(tmp_path / folder / "log.jsonl") for folder in ("one", "two")]
+    for one, two in zip(*told, strict=True):
+        assert two.get("loss", 0) == pytest.approx(one.get("loss", 0), rel=1e-3)
+
+
+class Ended(Exception):
+    """Raised in place of a signal's end of a process."""
+
+
+def test_a_signal_to_one_of_two_processes_ends_both_and_they_go_on_to_the_same_bits(tmp_path: Path) -> None:
+    def interrupted(rank: int) -> None:
+        real, taken = Learner.step, []
+
+        def step(self: Learner, batches: Iterator[Batch], done: int) -> Tensor:
+            taken.append(done)
+            if (rank, done) == (1, 1):
+                signal.raise_signal(signal.SIGTERM)
+            return real(self, batches, done)
+
+        def end(number: int, _: object) -> None:
+            raise Ended
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Learner, "step", step)
+            signal.signal(signal.SIGTERM, end)
+            with pytest.raises(Ended if rank else KeyboardInterrupt):
+                train(tmp_path / "two", APART)
+        assert taken == [0, 1]
+
+    in_two_processes(interrupted)
+    assert list(state_files(tmp_path / "two")) == [2]
+    in_two_processes(lambda _: cast("None", train(tmp_path / "two", APART, resume=True)))
+    in_two_processes(lambda _: cast("None", train(tmp_path / "undisturbed", APART)))
+    assert file_sha256(tmp_path / "two" / NAME) == file_sha256(tmp_path / "undisturbed" / NAME)
 
 
 def test_one_process_s_statistics_are_torch_s(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,17 +7,16 @@ from torch import nn
 
 from densezoo.backends.cuda import GraphBackend
 from densezoo.backends.network import DTYPES, Mixed, in_precision
-from densezoo.backends.triton.launch import interpreted
-from densezoo.backends.triton.network import fuse
+from densezoo.backends.triton import launch
 from densezoo.errors import BackendError
-from densezoo.families.densenet.network import DenseNet
+from densezoo.families import family_of
 from densezoo.types import Architecture
 
 CAPABILITY = (8, 0)  # of the GPUs whose matrix units multiply bf16
 
 
 class TritonBackend(GraphBackend):
-    """A DenseNet with its dense blocks and transitions in kernels of our own, the rest in PyTorch's.
+    """A network with its dense blocks and transitions in kernels of our own, the rest in PyTorch's.
 
     One buffer (N, H, W, C) a block; norm and ReLU are applied as a product loads its input, and every layer's output is
     stored into its columns of the buffer. float32 is computed without the matrix units, which have no float32.
@@ -26,13 +25,14 @@ class TritonBackend(GraphBackend):
         network, architecture, protocol, device, precision: as `densezoo.backends.base.Backend` takes them.
 
     Raises:
-        BackendError: the network is no DenseNet, or the device no GPU of compute capability 8.0 or more.
+        BackendError: there are no kernels for its family's blocks, or the device is no GPU of compute capability 8.0 or
+            more.
     """
 
     name = "triton"
 
     def check_device(self) -> None:
-        if interpreted():  # on the CPU, for tests
+        if launch.interpreted():  # on the CPU, for tests
             return
         super().check_device()
         found = torch.cuda.get_device_capability(self.device)
@@ -43,11 +43,7 @@ class TritonBackend(GraphBackend):
             )
 
     def make(self, network: nn.Module, architecture: Architecture) -> nn.Module:
-        if not isinstance(network, DenseNet):
-            raise BackendError(
-                f"backend triton has kernels for DenseNets, and this network is {type(network).__name__} of family "
-                f"{architecture.family}; use --backend cudagraphs"
-            )
         copied = in_precision(network, architecture, self.precision)
-        fuse(network, copied.network if isinstance(copied, Mixed) else copied, DTYPES[self.precision])
+        inner = copied.network if isinstance(copied, Mixed) else copied
+        family_of(architecture).fuse(network, inner, DTYPES[self.precision], launch)
         return copied

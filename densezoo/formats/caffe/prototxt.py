@@ -10,7 +10,7 @@ from typing import Any
 from densezoo.errors import FormatError
 from densezoo.formats.binary import open_file
 
-MAX_BYTES = 2 << 20  # that of a DenseNet-264 takes 200 kB
+MAX_BYTES = 2 << 20  # that of the largest network takes 200 kB
 MAX_WORDS, MAX_NESTING = 100_000, 20
 _WORD_OR_SIGN = re.compile(r"""\s+|\#[^\n]*|(?P<word>[{}<>:;,\[\]]|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|[-+.\w]+)""")
 _TRUTH = {"true": True, "false": False}

@@ -29,7 +29,7 @@ from densezoo.formats.containers.pickle_values import (
     keyed,
 )
 
-#: A checkpoint of DenseNet-264 with AdamW's moments and averaged weights takes 190,000; each may take 100 bytes.
+#: A checkpoint of the largest network with AdamW's moments and averaged weights takes 190,000; each may take 100 bytes.
 MAX_OPERATIONS = 300_000
 _PYTHON2_MODULES = {"__builtin__": "builtins", "copy_reg": "copyreg"}
 

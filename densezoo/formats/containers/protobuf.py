@@ -15,7 +15,7 @@ from densezoo.errors import FormatError
 from densezoo.formats.binary import Bytes, cut
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
-MAX_FIELDS = 100_000  # of one file; DenseNet-264 has 30,000, and 45,000 with both moments of Adam
+MAX_FIELDS = 100_000  # of one file; the largest network has 30,000, and 45,000 with both moments of Adam
 MAX_TEXT = 1 << 20  # bytes of one
 
 #: {field number: (name, kind)}; a kind is "int", "float", "bytes", "text" or "ints" (packed or not), or a table:

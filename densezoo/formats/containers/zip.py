@@ -11,7 +11,7 @@ from densezoo.errors import FormatError
 from densezoo.formats.binary import BLOCK, Bytes, cut, in_memory
 from densezoo.formats.limits import EXPANSION_SLACK, MAX_EXPANSION, MAX_READ, MAX_REPEATED
 
-MAX_MEMBERS = 16_000  # a DenseNet-264 with optimiser state has under 10,000; zipfile takes 0.5 kB and 15 us for each
+MAX_MEMBERS = 16_000  # the largest network with its optimiser has under 10,000; zipfile takes 0.5 kB and 15 us for each
 MAX_DIRECTORY = 512 * MAX_MEMBERS  # bytes of the list of members
 CENTRAL_HEADER = b"PK\x01\x02"
 #: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT 4.3.7: 30 bytes, a name, an extra field, the data.

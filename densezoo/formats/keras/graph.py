@@ -27,6 +27,10 @@ _PLAIN_RELU = {"max_value": (None,), "negative_slope": (None, 0), "threshold": (
 _WINDOWS = {"kernel_size": "kernel", "pool_size": "kernel", "strides": "stride", "dilation_rate": "dilation"}
 
 
+class _NoLayers(Exception):
+    """A model whose configuration is the arguments of its class; the text is the class's name."""
+
+
 def read_graph(config: str, path: str) -> tuple[Node, ...]:
     """The computation; empty if there is no configuration.
 
@@ -41,6 +45,11 @@ def read_graph(config: str, path: str) -> tuple[Node, ...]:
         return ()
     try:
         return tuple(_model(parse_json(config, path), "", ()))
+    except _NoLayers as error:
+        raise FormatError(
+            f"{path}: the configuration names the class {error}, and none of its layers, so that what it computes is "
+            "not known; write its weights alone, by model.save_weights('model.weights.h5'), and convert those"
+        ) from None
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise FormatError(f"{path}: the model's configuration is not Keras's ({error!r:.120})") from None
 
@@ -48,6 +57,8 @@ def read_graph(config: str, path: str) -> tuple[Node, ...]:
 def _model(model: dict[str, Any], prefix: str, inputs: tuple[str, ...]) -> Iterator[Node]:
     """The steps of a model's layers; ``prefix`` and ``inputs`` are of a model that is a layer of another one."""
     config = model["config"]
+    if isinstance(config, dict) and "layers" not in config:  # a class with arguments, as KerasHub writes its networks
+        raise _NoLayers(str(model.get("class_name")))
     layers = config["layers"] if isinstance(config, dict) else config  # a list: Keras 1 and early 2
     chained = model.get("class_name") == "Sequential"
     if chained and layers[0]["class_name"] != "InputLayer":

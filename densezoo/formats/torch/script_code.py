@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from densezoo.formats.containers.pickle_values import Inert
 from densezoo.formats.containers.zip import Archive
 
-MAX_CODE = 4 << 20  # bytes of one archive's code; DenseNet-264's takes 0.7 MB
+MAX_CODE = 4 << 20  # bytes of one archive's code; the largest network's takes 0.7 MB
 #: Words and signs of the code, each of which takes up to 700 bytes of memory when it is parsed: so many, and one more
-#: for so many bytes of the file, up to so many. DenseNet-264 has 140,000 in 290 MB.
+#: for so many bytes of the file, up to so many. The largest network has 140,000 in 290 MB.
 MAX_WORDS, BYTES_PER_WORD, MOST_WORDS = 80_000, 256, 160_000
 _WORD = re.compile(rb"\w+|[^\w\s]")
 _HOOKS = ("__forward_pre_hooks__", "__forward_hooks__")

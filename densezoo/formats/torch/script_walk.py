@@ -17,8 +17,8 @@ from densezoo.formats.torch.script_code import Code, NotFollowed, ScriptFunction
 from densezoo.formats.torch.script_values import UNKNOWN, Activation, ScriptSteps, answer, flat, flattened, is_instance
 from densezoo.types import Node
 
-MAX_WORK = 150_000  # expressions that are followed; DenseNet-264's forward takes 60,000
-MAX_CALLS = 24  # functions inside each other; a scripted DenseNet has 8
+MAX_WORK = 150_000  # expressions that are followed; the largest network's forward takes 60,000
+MAX_CALLS = 24  # functions inside each other; a scripted network has 8
 _CONSTANTS = {"inf": float("inf"), "nan": float("nan"), "CONSTANTS": UNKNOWN}
 
 

@@ -37,8 +37,8 @@ CLASSES = (
 
 #: Beginnings of the names of classes whose contents are no table of fields (https://github.com/torch/tds).
 FOREIGN_CLASSES = ("tds.",)
-MAX_DEPTH = 200  # objects within objects; DenseNet-BC in a DataParallelTable in a table has about 20
-MAX_VALUES = 130_000  # DenseNet-264 has about 50,000; bounds the time and the memory
+MAX_DEPTH = 200  # objects within objects; a network in a DataParallelTable in a table has about 20
+MAX_VALUES = 130_000  # the largest network has about 50,000; bounds the time and the memory
 
 
 @dataclass(eq=False)

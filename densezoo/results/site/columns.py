@@ -85,7 +85,9 @@ def availability(spec: ModelSpec) -> str:
     """What can be done with a model's published files, in a word or two."""
     if spec.usable_weights:
         return "loadable"
-    return "can't be read" if spec.weights else "none published"
+    if not spec.weights:
+        return "none published"
+    return "withdrawn" if all(source.withdrawn for source in spec.weights) else "can't be read"
 
 
 def family_title(spec: ModelSpec) -> str:

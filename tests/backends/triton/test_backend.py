@@ -25,7 +25,7 @@ def test_another_family_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there is a GPU, which this test is not about."""
     monkeypatch.setattr(TritonBackend, "check_device", lambda _: None)
     arch = RDNetArchitecture((8, 8), (1, 1), 16, downsample=(1,), attention=(1,), num_classes=5)
-    with pytest.raises(BackendError, match="kernels for DenseNets, and this network is RDNet of family rdnet; use"):
+    with pytest.raises(BackendError, match="no kernels for the blocks of RDNet; use --backend cudagraphs"):
         create_backend("triton", build_model(arch), arch, get_protocol("torchvision"), "cpu", "float32")
 
 

@@ -116,3 +116,10 @@ def test_what_is_no_configuration_is_said(config: str) -> None:
     with pytest.raises(FormatError, match=r"m\.h5: the model's configuration is not Keras's"):
         read_graph(config, "m.h5")
     assert read_graph("", "m.h5") == ()
+
+
+def test_a_configuration_without_layers_says_what_to_do() -> None:
+    """KerasHub's .keras files hold the arguments of its classes (keras_hub 0.32)."""
+    config = {"class_name": "DenseNetImageClassifier", "config": {"num_classes": 5, "pooling": "max"}}
+    with pytest.raises(FormatError, match=r"m.keras: .* class DenseNetImageClassifier, .* write its weights alone"):
+        read_graph(json.dumps(config), "m.keras")

@@ -50,11 +50,12 @@ def test_measured_beside_published_with_a_verdict(zoo: Zoo) -> None:
 def test_what_can_be_chosen_is_what_rows_have(zoo: Zoo) -> None:
     rows = [Row(a, "", {"family": "DenseNet"}) for a in zoo.headlines.values()]
     found = choices(rows, model_columns(zoo), ("weights", "family", "nothing"))
-    assert found == {"weights": ["can't be read", "loadable", "none published"], "family": ["DenseNet"]}
+    assert found == {"weights": ["can't be read", "loadable", "none published", "withdrawn"], "family": ["DenseNet"]}
 
 
 def test_availability_and_headline(zoo: Zoo) -> None:
     assert availability(zoo.specs["densenet264d.untrained"]) == "none published"
     assert availability(zoo.specs["densenet121.onnxzoo_turnkey_timm"]) == "can't be read"
+    assert availability(zoo.specs["densenet121.lua_in1k"]) == "withdrawn"
     digits = zoo.headlines["densenet_bc_22_8.densezoo_digits"]
     assert headline_text(digits)

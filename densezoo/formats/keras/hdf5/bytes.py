@@ -6,7 +6,7 @@ from densezoo.errors import FormatError
 from densezoo.formats.binary import Bytes, cut
 from densezoo.formats.limits import EXPANSION_SLACK, MAX_EXPANSION
 
-MAX_PIECES = 350_000  # that are read; the weights of DenseNet-201 with Adam's state take 240,000
+MAX_PIECES = 350_000  # that are read; the weights of 201 layers with Adam's state take 240,000
 MAX_WORK, WORK_SLACK = 16, 64 << 20  # bytes of chunks: this many times the file's
 UNDEFINED = 0xFFFFFFFFFFFFFFFF
 

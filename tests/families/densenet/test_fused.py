@@ -11,8 +11,10 @@ import torch
 from interpreted_child import LARGEST_ERROR, errors_of
 from torch import nn
 
-from densezoo.backends.triton.network import ALIGNMENT, FusedBlocks, fuse, make_buffer
+from densezoo.backends.triton import launch
+from densezoo.errors import BackendError
 from densezoo.families.densenet.architecture import DenseNetArchitecture
+from densezoo.families.densenet.fused import ALIGNMENT, FusedBlocks, fuse, make_buffer
 from densezoo.families.densenet.network import DenseNet
 
 CASES: dict[str, dict[str, Any]] = {
@@ -60,7 +62,7 @@ def test_stem_and_head_stay_and_the_network_is_not_changed() -> None:
     network = DenseNet(DenseNetArchitecture(8, (1, 2), 16, num_classes=5)).eval()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     copied = copy.deepcopy(network)
-    fuse(network, copied, torch.bfloat16)
+    fuse(network, copied, torch.bfloat16, launch)
     assert isinstance(copied.features, nn.Sequential)
     names = [name for name, _ in copied.features.named_children()]
     assert names == ["conv0", "norm0", "relu0", "pool0", "blocks", "norm5"]
@@ -74,3 +76,9 @@ def test_stem_and_head_stay_and_the_network_is_not_changed() -> None:
         "blocks.0.0.convolution": torch.bfloat16,
     }
     assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
+
+
+def test_another_builder_s_network_is_refused() -> None:
+    other = nn.Sequential(nn.Linear(1, 1))
+    with pytest.raises(BackendError, match=r"expected densezoo's own DenseNet .* found torch\..*\.Sequential; use"):
+        fuse(other, other, torch.float32, launch)

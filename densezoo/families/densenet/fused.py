@@ -1,19 +1,42 @@
-"""A DenseNet whose dense blocks and transitions are the kernels'; stem and head stay PyTorch's."""
+"""A DenseNet whose dense blocks and transitions are kernels of a GPU; stem and head stay PyTorch's.
+
+The kernels are a backend's and know no network; which of them stands where is said here.
+"""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import cast
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
-from densezoo.backends.triton.launch import convolve_3x3, norm_relu_product
+from densezoo.errors import BackendError
 from densezoo.families.densenet.network import DenseBlock, DenseLayer, DenseNet, Transition
 
 ALIGNMENT = (
     16  # numbers from one row of a buffer to the next are a multiple of this, so that a GPU loads 16 bytes at once
 )
+
+
+class Kernels(Protocol):
+    """The two products of a dense block, on tensors (N, H, W, C) whose pixels are rows of one matrix."""
+
+    def norm_relu_product(
+        self,
+        x: Tensor,
+        norm: tuple[Tensor, Tensor],
+        weight: Tensor,
+        bias: Tensor,
+        out: Tensor,
+        *,
+        relu: bool = False,
+        pool: bool = False,
+    ) -> None:
+        """Write [ReLU](pool(ReLU(x * scale + shift)) weight + bias) into ``out``: a 1x1 convolution."""
+
+    def convolve_3x3(self, x: Tensor, norm: tuple[Tensor, Tensor] | None, weight: Tensor, out: Tensor) -> None:
+        """Write a 3x3 convolution with padding 1 of x, or of ReLU(x * scale + shift), into ``out``."""
 
 
 def make_buffer(images: int, height: int, width: int, channels: int, like: Tensor) -> Tensor:
@@ -33,10 +56,12 @@ class FusedLayer(nn.Module):
     Args:
         layer: the network's, float32.
         dtype: of the products' inputs.
+        kernels: that compute it.
     """
 
-    def __init__(self, layer: DenseLayer, dtype: torch.dtype) -> None:
+    def __init__(self, layer: DenseLayer, dtype: torch.dtype, kernels: Kernels) -> None:
         super().__init__()
+        self.kernels = kernels
         self.bottleneck = layer.bottleneck
         scale, shift = _norm(layer.norm1)
         self.register_buffer("scale", scale.float())
@@ -58,11 +83,11 @@ class FusedLayer(nn.Module):
         channels, growth = self.scale.numel(), self.convolution.shape[2]
         x, out = buffer[..., :channels], buffer[..., channels : channels + growth]
         if not self.bottleneck:
-            convolve_3x3(x, (self.scale, self.shift), self.convolution, out)
+            self.kernels.convolve_3x3(x, (self.scale, self.shift), self.convolution, out)
             return
         narrow = make_buffer(x.shape[0], x.shape[1], x.shape[2], self.bias.numel(), like=x)
-        norm_relu_product(x, (self.scale, self.shift), self.product, self.bias, narrow, relu=True)
-        convolve_3x3(narrow, None, self.convolution, out)
+        self.kernels.norm_relu_product(x, (self.scale, self.shift), self.product, self.bias, narrow, relu=True)
+        self.kernels.convolve_3x3(narrow, None, self.convolution, out)
 
 
 class FusedTransition(nn.Module):
@@ -74,10 +99,12 @@ class FusedTransition(nn.Module):
     Args:
         transition: the network's, float32.
         dtype: of the products' inputs.
+        kernels: that compute it.
     """
 
-    def __init__(self, transition: Transition, dtype: torch.dtype) -> None:
+    def __init__(self, transition: Transition, dtype: torch.dtype, kernels: Kernels) -> None:
         super().__init__()
+        self.kernels = kernels
         norm, conv = cast(nn.BatchNorm2d, transition.norm), cast(nn.Conv2d, transition.conv)
         scale, shift = _norm(norm)
         self.register_buffer("scale", scale.float())
@@ -103,10 +130,10 @@ class FusedTransition(nn.Module):
         norm = (self.scale, self.shift)
         if self.pool_after is None:
             buffer = make_buffer(images, height // 2, width // 2, channels, like=x)
-            norm_relu_product(x, norm, self.product, self.bias, buffer[..., :reduced], pool=True)
+            self.kernels.norm_relu_product(x, norm, self.product, self.bias, buffer[..., :reduced], pool=True)
             return buffer
         wide = make_buffer(images, height, width, reduced, like=x)
-        norm_relu_product(x, norm, self.product, self.bias, wide)
+        self.kernels.norm_relu_product(x, norm, self.product, self.bias, wide)
         pooled: Tensor = self.pool_after(wide.permute(0, 3, 1, 2))
         return filled_buffer(pooled, channels)
 
@@ -130,18 +157,20 @@ class FusedBlocks(nn.Module):
     Args:
         network: float32.
         dtype: of the products' inputs.
+        kernels: that compute them.
     """
 
-    def __init__(self, network: DenseNet, dtype: torch.dtype) -> None:
+    def __init__(self, network: DenseNet, dtype: torch.dtype, kernels: Kernels) -> None:
         super().__init__()
         self.dtype = dtype
         modules = list(network.features)
         blocks = [module for module in modules if isinstance(module, DenseBlock)]
         self.blocks = nn.ModuleList(
-            nn.ModuleList(FusedLayer(cast(DenseLayer, layer), dtype) for layer in block.values()) for block in blocks
+            nn.ModuleList(FusedLayer(cast(DenseLayer, layer), dtype, kernels) for layer in block.values())
+            for block in blocks
         )
         self.transitions = nn.ModuleList(
-            FusedTransition(module, dtype) for module in modules if isinstance(module, Transition)
+            FusedTransition(module, dtype, kernels) for module in modules if isinstance(module, Transition)
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -154,20 +183,27 @@ class FusedBlocks(nn.Module):
         return buffer.permute(0, 3, 1, 2)
 
 
-def fuse(network: DenseNet, copied: nn.Module, dtype: torch.dtype) -> None:
+def fuse(network: nn.Module, copied: nn.Module, dtype: torch.dtype, kernels: Kernels) -> None:
     """Put the kernels in the place of a copy's dense blocks and transitions.
 
     Args:
         network: float32; its weights are taken.
         copied: the same network in the precision of ``dtype``, whose ``features`` change.
         dtype: of the products' inputs.
+        kernels: that compute them.
+
+    Raises:
+        BackendError: the network is another builder's.
     """
+    if not isinstance(network, DenseNet):
+        kind = f"{type(network).__module__}.{type(network).__qualname__}"
+        raise BackendError(f"expected densezoo's own DenseNet to put kernels in, found {kind}; use builder densezoo")
     features = copied.features
     assert isinstance(features, nn.Sequential)
     modules: OrderedDict[str, nn.Module] = OrderedDict()
     for name, module in features.named_children():
         if isinstance(module, (DenseBlock, Transition)):
-            modules.setdefault("blocks", FusedBlocks(network, dtype))
+            modules.setdefault("blocks", FusedBlocks(network, dtype, kernels))
         else:
             modules[name] = module
     copied.features = nn.Sequential(modules)

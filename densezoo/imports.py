@@ -1,0 +1,45 @@
+"""Imports of many modules at once."""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+#: Packages whose binding (nanobind) reports what isn't collected at the end as a leak, in many lines.
+_COUNTING = {"onnx", "triton"}
+
+
+@contextmanager
+def without_collection() -> Iterator[None]:
+    """Let the garbage collector rest while modules are imported.
+
+    What a module makes stays. The collector looks through all of it again and again while it grows: a tenth of the time
+    of importing torch. At the end all objects count as old, which the collector comes to last.
+    """
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        if not gc.get_freeze_count():  # of somebody else
+            gc.freeze()
+            gc.unfreeze()
+        gc.enable()
+
+
+def end_without_collection() -> None:
+    """Let this process end without a search for garbage in its modules, which takes 0.5 s where torch was imported.
+
+    For commands alone, whose process ends with them.
+    """
+    atexit.register(_leave_modules)
+
+
+def _leave_modules() -> None:
+    if not _COUNTING & sys.modules.keys():
+        gc.freeze()

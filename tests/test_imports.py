@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+
+import pytest
+
+from densezoo.imports import without_collection
+from densezoo.paths import ROOT
+
+#: In a process of its own: that of the tests has frozen objects.
+PROGRAM = """
+import gc
+from densezoo.imports import without_collection
+with without_collection():
+    assert not gc.isenabled()
+    made = [[number] for number in range(10 * gc.get_threshold()[0])]
+assert gc.isenabled()
+assert gc.get_freeze_count() == 0
+places = [any(found is made[0] for found in gc.get_objects(generation=number)) for number in range(3)]
+assert places == [False, False, True], places
+gc.freeze()
+with without_collection():
+    pass
+assert gc.get_freeze_count()
+gc.unfreeze()
+"""
+#: What a command's process ends with: what is registered first runs last.
+ENDING = """
+import atexit, gc, sys
+from densezoo.imports import end_without_collection
+atexit.register(lambda: print(gc.get_freeze_count() > 0))
+end_without_collection()
+"""
+
+
+def test_nothing_is_collected_in_the_block_and_all_is_old_after_it() -> None:
+    done = subprocess.run([sys.executable, "-c", PROGRAM], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("imported", "frozen"), [("", "True"), ("sys.modules['triton'] = sys", "False")])
+def test_modules_are_left_at_the_end_unless_their_binding_counts(imported: str, frozen: str) -> None:
+    program = [sys.executable, "-c", ENDING + imported]
+    assert subprocess.run(program, cwd=ROOT, capture_output=True, text=True).stdout == f"{frozen}\n"
+
+
+def test_the_collector_is_left_as_it_was() -> None:
+    was = gc.isenabled()
+    with pytest.raises(ValueError, match="no module"), without_collection():
+        raise ValueError("no module")
+    assert gc.isenabled() == was
+    gc.disable()
+    try:
+        with without_collection():
+            pass
+        assert not gc.isenabled()
+    finally:
+        (gc.enable if was else gc.disable)()
