@@ -19,6 +19,7 @@ from densezoo import schema
 from densezoo.errors import ConfigError
 from densezoo.families import build_architecture
 from densezoo.paths import relative_to_root
+from densezoo.protocols.own import ENDINGS
 from densezoo.types import Experiment, Recipe
 
 
@@ -36,6 +37,9 @@ def load_config(path: str | Path, overrides: Mapping[str, object] | None = None)
     if path.suffix != ".py" and path.is_file():
         raise ConfigError(f"{path}: expected a config, a .py file such as configs/densenet121.py, not a checkpoint")
     values = _read(path.resolve())
+    own = path.resolve().parent / str(values.get("protocol", ""))
+    if own.suffix in ENDINGS and own.is_file():
+        values["protocol"] = str(own)  # a user's own lies beside the config, wherever the command runs
     if overrides:
         from mmengine.config import Config  # here, because it takes 0.2 s and few runs need it
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         benchmark_formats,
         benchmark_inference,
         benchmark_memory,
+        benchmark_steps,
         benchmark_training,
     )
     from densezoo.api.cards import model_card
@@ -52,6 +53,7 @@ __all__ = [
     "benchmark_formats",
     "benchmark_inference",
     "benchmark_memory",
+    "benchmark_steps",
     "benchmark_training",
     "check_index",
     "class_names",
@@ -97,6 +99,7 @@ _MODULES = {
     "benchmark_formats": "densezoo.api.benchmark",
     "benchmark_inference": "densezoo.api.benchmark",
     "benchmark_memory": "densezoo.api.benchmark",
+    "benchmark_steps": "densezoo.api.benchmark",
     "benchmark_training": "densezoo.api.benchmark",
     "check_index": "densezoo.api.documents",
     "class_names": "densezoo.api.labels",

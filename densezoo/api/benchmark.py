@@ -8,11 +8,12 @@ import re
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import TypedDict
 
+from densezoo.api.first_steps import DEFAULT, measure_first_steps
 from densezoo.benchmarks.evaluation import Evaluations, measure_evaluations
 from densezoo.benchmarks.inference import Say, Settings, measure_ceilings, measure_inference
 from densezoo.benchmarks.loading import interleaved_medians, load_with_torchfile
@@ -208,6 +209,34 @@ def benchmark_memory(
         subject = make_subject(model, Path(temporary), protocol, image_size, weights)
         found = measure_memory(subject, settings, modes, layouts, say)
     return run.stored("memory", subject, found, {}, folder)
+
+
+def benchmark_steps(
+    config: str,
+    settings: Settings,
+    *,
+    data_root: Path | None = None,
+    steps: int = DEFAULT,
+    overrides: Mapping[str, object] | None = None,
+    folder: Path = RESULTS / FOLDER,
+) -> tuple[Path, Benchmark]:
+    """Take the first steps of a config's training, and measure each.
+
+    Args:
+        config, settings, data_root, steps, overrides: as of `densezoo.api.first_steps.measure_first_steps`.
+        folder: of the stored benchmark.
+
+    Returns:
+        The path of the stored benchmark, and the benchmark.
+
+    Raises:
+        BenchmarkError, DensezooError: as of `densezoo.api.first_steps.measure_first_steps`.
+    """
+    run = _Run(settings)
+    found, side = measure_first_steps(config, settings, data_root, steps, overrides)
+    with tempfile.TemporaryDirectory(prefix="densezoo-benchmark-") as temporary:
+        subject = make_subject(config, Path(temporary), None, side, None)
+    return run.stored("steps", subject, [found], {}, folder)
 
 
 class _Run:

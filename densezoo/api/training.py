@@ -234,9 +234,19 @@ def _resumable(folder: Path, facts: Mapping[str, object]) -> State | None:
 def _write_weights(
     material: Material, started: Started, path: Path, network: nn.Module, measures: Mapping[str, float]
 ) -> None:
-    """Write trained weights, with all that using them needs; the main process alone does."""
+    """Write trained weights, with all that using them needs; the main process alone does.
+
+    Raises:
+        TrainingError: no room, or the folder can't be written.
+    """
     if not distributed.is_main():
         return
     experiment = dataclasses.replace(material.experiment, model=started.architecture)
     facts = trained_facts(experiment, material.class_names, started.facts or None)
-    write_safetensors(path, network.state_dict(), facts)
+    try:
+        write_safetensors(path, network.state_dict(), facts)
+    except OSError as error:
+        raise TrainingError(
+            f"{path}: can't be written ({error.strerror or error}); the states stay. Make room or mend that, then the "
+            "same command with --resume goes on"
+        ) from None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from densezoo import protocols
 from densezoo.api.material import open_material
@@ -55,6 +56,27 @@ def plan_training(
     Raises:
         DensezooError: a user's mistake; each kind of mistake has its own subclass.
     """
+    return make_plan(*planned_run(config, data_root, workers, device, launcher, overrides), seconds)
+
+
+def planned_run(
+    config: str | Path,
+    data_root: str | Path | None,
+    workers: int,
+    device: str | None,
+    launcher: str | None,
+    overrides: Mapping[str, object] | None,
+    noise: int | None = None,
+) -> tuple[Run, Images]:
+    """The run of a config, which writes nothing and measures nothing between epochs; and how many images there are.
+
+    Args:
+        noise: images in place of a dataset that isn't here; None: a few.
+        config, data_root, workers, device, launcher, overrides: as for `plan_training`.
+
+    Raises:
+        DensezooError: as of `plan_training`.
+    """
     experiment, recipe = check_config(config, overrides, device)
     chosen_device = choose_device(device)
     distributed.start(launcher, chosen_device)
@@ -64,9 +86,10 @@ def plan_training(
         Batches(images.images, recipe, processes=distributed.world_size())  # which refuses those that can't be made
         numbers = Images(len(material.train), len(material.held_out), found=True)
     else:
-        images, weights = _noise(experiment, recipe), None
+        images, weights = _noise(experiment, recipe, noise or NOISE), None
         training, test = PUBLISHED.get(experiment.dataset, (None, None))
         numbers = Images(training, test, found=False)
+    torch.manual_seed(recipe.seed)  # from which weights are drawn
     started = first_network(experiment)
     run = Run(
         network=started.network,
@@ -82,15 +105,16 @@ def plan_training(
         teacher=load_teacher(recipe.distillation, experiment, chosen_device) if recipe.distillation else None,
         class_weights=weights,
     )
-    return make_plan(run, numbers, seconds)
+    return run, numbers
 
 
-def _noise(experiment: Experiment, recipe: Recipe) -> TrainingImages:
-    """Noise of the size that the protocol takes, with the recipe's changes."""
+def _noise(experiment: Experiment, recipe: Recipe, number: int) -> TrainingImages:
+    """Images of noise, of the size that the protocol takes and of the classes in turn, with the recipe's changes."""
     protocol, classes = protocols.get_protocol(experiment.protocol), experiment.model.num_classes
     side = protocol.image_size or PHOTOGRAPH
-    shape = (NOISE, side, side) if protocol.channel_order == "L" else (NOISE, side, side, 3)
+    shape = (number, side, side) if protocol.channel_order == "L" else (number, side, side, 3)
     pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    names, sets = [str(index) for index in range(NOISE)], [(0,)] * NOISE if recipe.label_table else None
-    noise = ArrayImages("noise", names, [0] * NOISE, label_sets=sets, pixels=pixels)
+    labels = [index % classes for index in range(number)]
+    names, sets = [*map(str, range(number))], [(label,) for label in labels] if recipe.label_table else None
+    noise = ArrayImages("noise", names, labels, label_sets=sets, pixels=pixels)
     return TrainingImages(noise, protocol, training_transforms(recipe, protocol), classes if sets else None)

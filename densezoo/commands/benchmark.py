@@ -1,6 +1,7 @@
 """Measure, side by side and interleaved, and store as results/benchmarks/<what>....json.
 
 densezoo benchmark --what inference densenet121 --backend all --against timm,torchvision
+densezoo benchmark --what steps configs/cifar/densenet_bc_100_12_cifar10plus.py --data-root DIR
 densezoo benchmark --what formats densenet121.t7 densenet161.pth
 """
 
@@ -21,6 +22,7 @@ from densezoo.paths import RESULTS
 from densezoo.results.machine import INSTRUCTION_SETS
 from densezoo.results.provenance import cores
 from densezoo.results.speed_tables import printed
+from densezoo.results.step_tables import steps_table
 from densezoo.types import Benchmark
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ def make_parser() -> ArgumentParser:
     parser.add_argument("--image-size", type=values.positive, help="side in pixels (default: the protocol's)")
     parser.add_argument("--protocol", help="preprocessing (default: the model's own)")
     parser.add_argument("--weights", type=Path, help="a checkpoint file (default: drawn at random)")
-    parser.add_argument("--data-root", type=Path, help="folder or tar of images in class folders, to evaluate")
+    parser.add_argument("--data-root", type=Path, help="folder or tar of images in class folders, to evaluate or train")
     parser.add_argument("--images", type=_numbers, default=[1000], help="of it, repeated under other names as needed")
     parser.add_argument("--clone", type=Path, action="append", default=[], help="of densezoo at another commit")
     parser.add_argument("--device", default="cpu", help="such as cpu or cuda (default: %(default)s)")
@@ -59,6 +61,8 @@ def make_parser() -> ArgumentParser:
     parser.add_argument("--instruction-set", choices=INSTRUCTION_SETS, help="to hold all to (default: the CPU's best)")
     parser.add_argument("--seconds", type=float, default=1.0, help="of one measurement (default: %(default)s)")
     parser.add_argument("--rounds", type=values.positive, default=5, help="interleaved runs (default: %(default)s)")
+    parser.add_argument("--steps", type=values.positive, default=20, help="of a training (default: %(default)s)")
+    options.add_cfg_options(parser)
     parser.add_argument("--out", type=Path, default=RESULTS / "benchmarks", help="folder (default: %(default)s)")
     return parser
 
@@ -117,6 +121,17 @@ def _memory(args: Namespace) -> list[Path]:
     return _each(args, api.benchmark_memory, image_size=args.image_size, modes=args.modes, layouts=args.layouts)
 
 
+def _steps(args: Namespace) -> list[Path]:
+    """Take the first steps of each config's training."""
+    paths = []
+    for config in args.subjects:
+        more = {"data_root": args.data_root, "steps": args.steps, "overrides": args.cfg_options, "folder": args.out}
+        path, benchmark = api.benchmark_steps(options.find_config(Path(config)), _settings(args), **more)
+        tell(args, f"{steps_table([benchmark])}stored: {path}")
+        paths.append(path)
+    return paths
+
+
 def _evaluation(args: Namespace) -> list[Path]:
     """Time whole evaluations.
 
@@ -158,6 +173,7 @@ WHATS = {
     "evaluation": _evaluation,
     "training": _training,
     "memory": _memory,
+    "steps": _steps,
     "formats": _formats,
 }
 

@@ -88,10 +88,11 @@ def add_run_options(to: argparse.ArgumentParser) -> None:
     to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU if there is one)")
     to.add_argument("--launcher", choices=LAUNCHERS, help="what started several processes (default: recognised)")
     to.add_argument("--local-rank", type=int, help=argparse.SUPPRESS)  # passed by old versions of torch's launcher
-    _add_cfg_options(to)
+    add_cfg_options(to)
 
 
-def _add_cfg_options(to: argparse.ArgumentParser) -> None:
+def add_cfg_options(to: argparse.ArgumentParser) -> None:
+    """Add the option that overrides fields of a config."""
     to.add_argument(
         "--cfg-options",
         nargs="+",
@@ -144,7 +145,7 @@ def add_network_options(to: argparse.ArgumentParser) -> None:
     add_backend_options(to)
     to.add_argument("--workers", type=values.count, help=WORKERS)
     to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU if there is one)")
-    _add_cfg_options(to)
+    add_cfg_options(to)
 
 
 def add_class_names(to: argparse.ArgumentParser) -> None:

@@ -21,6 +21,7 @@ from densezoo.results.speed_tables import (
     row,
 )
 from densezoo.results.statistics import ratio, spread
+from densezoo.results.step_tables import steps_table
 from densezoo.types.benchmark import Benchmark, Contestant, What
 
 PUBLISHED = ROOT / "metafiles/speed/timm.csv"
@@ -240,6 +241,7 @@ SPEED_TABLES: Mapping[str, Callable[[], str]] = {
     "speed/training": lambda: everything(stored(), "training"),
     "speed/memory-modes": lambda: memory_tables.modes(chosen(stored(), "memory")),
     "speed/memory-wide": lambda: memory_tables.wide(chosen(stored(), "memory")),
+    "speed/first-steps": lambda: steps_table(chosen(stored(), "steps")),
     "speed/every-evaluation": lambda: everything(stored(), "evaluation"),
     "speed/every-inference": lambda: everything(stored(), "inference"),
     "speed/machines": lambda: machines(stored()),

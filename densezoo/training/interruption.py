@@ -50,7 +50,6 @@ class Interruption:
     def end(self) -> None:
         """End the process, or raise, as the signal would have without densezoo; return if none has come."""
         if self.number is not None:
-            self._restore()
             signal.raise_signal(self.number)
 
     @contextmanager

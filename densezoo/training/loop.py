@@ -168,7 +168,7 @@ class Keeper(Protocol):
         """Write the weights that no evaluation has surpassed."""
 
     def where(self) -> str:
-        """What is kept and how to go on from it, as a sentence's part; "" if nothing is kept yet."""
+        """What is kept, as a sentence's part; "" if nothing is kept yet."""
 
 
 @dataclass
@@ -215,7 +215,8 @@ class Loop:
                     if distributed.world_size() == 1 or self.progress.has_ended(self.recipe):
                         self.interruption.end()
         except KeyboardInterrupt as error:
-            error.args = tuple(filter(None, [self.keeper.where()]))
+            kept = self.keeper.where()
+            error.args = (f"{kept}: the same command with --resume goes on",) if kept else ()
             raise
 
     def _train_epoch(self) -> None:
@@ -263,8 +264,8 @@ class Loop:
         loss, right, _ = sums.tolist()
         if not math.isfinite(loss):
             raise TrainingError(
-                f"the loss is {loss} at iteration {step}; lower train.lr, or clip the gradients by train.clip_grad"
-                f"{self._kept()}"
+                f"the loss is {loss} at iteration {step}; lower train.lr, or clip the gradients by train.clip_grad, "
+                f"and begin anew by --overwrite{self._kept()}"
             )
         now, recipe = time.monotonic(), self.recipe
         self.progress.loss += loss

@@ -18,6 +18,7 @@ from densezoo.types import Distillation, Recipe
 EXPECTED: tuple[tuple[str, str, Callable[[Recipe], bool]], ...] = (
     ("epochs", "at least 1", lambda r: r.epochs >= 1),
     ("batch_size", "at least 1 image", lambda r: r.batch_size >= 1),
+    ("seed", "a whole number from 0 to below 2^63", lambda r: 0 <= r.seed < 2**63),
     ("lr", "a number above 0", lambda r: 0 < r.lr < inf),
     ("scale_lr", "a batch size", lambda r: r.scale_lr is None or r.scale_lr >= 1),
     ("milestones", "epochs from 1 on, in order", lambda r: all(a < b for a, b in pairwise((0, *r.milestones)))),

@@ -84,7 +84,7 @@ def last_state(folder: Path) -> tuple[Path, State] | None:
 
 
 def kept(folder: Path) -> str:
-    """What the last whole state of a folder is of, and how to go on from it, as part of a message; "": there is none.
+    """What the last whole state of a folder is of, as part of a message; "": there is none.
 
     Args:
         folder: of the run.
@@ -93,10 +93,7 @@ def kept(folder: Path) -> str:
     if found is None:
         return ""
     progress = found[1].values["progress"]
-    return (
-        f"step {progress['step']:,}, after {progress['epochs']} whole epochs, is kept in {folder}: the same command "
-        "with --resume goes on"
-    )
+    return f"step {progress['step']:,}, after {progress['epochs']} whole epochs, is kept in {folder}"
 
 
 def write_state(folder: Path, step: int, state: State, keep: int) -> Path:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from densezoo.errors import ResultError
 
-What = Literal["inference", "evaluation", "training", "memory"]
+What = Literal["inference", "evaluation", "training", "memory", "steps"]
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,7 @@ class Contestant:
         agreement: share of the images, 0 to 1, whose first class is the reference's; of whole evaluations.
         correct: images whose label was the first, and among the first five; of densezoo's whole evaluations.
         seconds: of each round, of whole evaluations.
+        losses: of each step, of a training's first steps; each of them is a round.
         not_measured: why it has no figures; None: it has.
         note: what is to be known of it.
     """
@@ -91,6 +92,7 @@ class Contestant:
     agreement: float | None = None
     correct: tuple[int, int] | None = None
     seconds: tuple[float, ...] = ()
+    losses: tuple[float, ...] = ()
     not_measured: str | None = None
     note: str | None = None
 

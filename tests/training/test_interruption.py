@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from densezoo.training.interruption import Interruption
+from densezoo.training.interruption import SIGNALS, Interruption
 
 
 @pytest.fixture(autouse=True)
@@ -21,11 +21,20 @@ def test_a_signal_takes_effect_at_the_end() -> None:
     with Interruption() as interruption:
         assert not interruption.asked
         interruption.end()
-        signal.raise_signal(signal.SIGINT)
+        with interruption.at_once():
+            pass
+        signal.raise_signal(signal.SIGINT)  # the evaluation is done: it is noted again
         assert interruption.asked
         with pytest.raises(KeyboardInterrupt):
             interruption.end()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_afterwards_signals_do_what_they_did_before() -> None:
+    former = [signal.getsignal(number) for number in SIGNALS]
+    with Interruption():
+        assert not set(former) & {signal.getsignal(number) for number in SIGNALS}
+    assert [signal.getsignal(number) for number in SIGNALS] == former
 
 
 def test_a_second_one_takes_effect_at_once() -> None:

@@ -41,6 +41,7 @@ def test_an_unknown_name(field: str) -> None:
 WRONG: dict[str, list[Any]] = {
     "epochs": [0, -1],
     "batch_size": [0],
+    "seed": [-1, 2**63],
     "lr": [0.0, -0.1, NAN, float("inf")],
     "scale_lr": [0],
     "milestones": [(0, 5), (5, 5), (6, 3)],

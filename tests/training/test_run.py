@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import random
@@ -26,7 +27,7 @@ from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.memory import SharedFeatures, set_memory
 from densezoo.formats.identity import file_sha256
 from densezoo.training.events import Step
-from densezoo.training.logs import JsonLines
+from densezoo.training.logs import JsonLines, read_records
 from densezoo.training.run import Run, _measured
 from densezoo.training.state import state_files
 
@@ -119,6 +120,69 @@ def test_a_signal_saves_and_ends(
     assert file_sha256(train(tmp_path, ALL, resume=True)) == undisturbed
 
 
+def killed_at(folder: Path, before: str = "", after: str = "", line: int = 0) -> None:
+    """Go on with a training in a process of its own, which SIGKILL ends at one moment of writing.
+
+    Args:
+        folder: of the run.
+        before: the file that has been written under a hidden name, and hasn't taken its own yet.
+        after: the file that has just taken its name.
+        line: of the log, from 1, of which half is written.
+    """
+
+    def end() -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def work() -> None:
+        real = os.replace
+
+        def replace(source: str, target: Path) -> None:
+            if target.name == before:
+                end()
+            real(source, target)
+            if target.name == after:
+                end()
+
+        def write(self: JsonLines, record: Mapping[str, object]) -> None:
+            with self.path.open("a") as file:
+                text = json.dumps(record)
+                file.write(text[:20] if len(read_records(self.path)) == line - 1 else f"{text}\n")
+            if text[:20] == self.path.read_text().splitlines()[-1]:
+                end()
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "replace", replace)
+            patch.setattr(JsonLines, "_write", write)
+            train(folder, ALL, resume=True)
+
+    process = multiprocessing.get_context("fork").Process(target=work)
+    process.start()
+    process.join(120)
+    assert process.exitcode == -signal.SIGKILL
+
+
+def test_killed_at_the_moments_of_writing(undisturbed: str, tmp_path: Path) -> None:
+    """Between a file and its name, between a name and what follows, in a line; and gone on with each time."""
+    killed_at(tmp_path, before="step_00000003.state")
+    assert not state_files(tmp_path)
+    killed_at(tmp_path, after="step_00000003.state")
+    killed_at(tmp_path, after="best.safetensors")
+    killed_at(tmp_path, before="step_00000004.state")  # the epoch's line is in the log
+    killed_at(tmp_path, line=7)
+    killed_at(tmp_path, after="step_00000006.state")  # the older ones are there yet
+    assert list(state_files(tmp_path)) == [3, 4, 6]
+    killed_at(tmp_path, before="step_00000012.state")
+    killed_at(tmp_path, before=NAME)
+    assert not (tmp_path / NAME).exists()
+    killed_at(tmp_path, after=NAME)
+    assert file_sha256(train(tmp_path, ALL, resume=True)) == undisturbed
+    events = [record["event"] for record in read_records(tmp_path / "log.jsonl")]
+    assert events == 3 * [*STEPS * ["step"], "epoch"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        ["best.safetensors", NAME, "log.jsonl", "step_00000009.state", "step_00000012.state"]
+    )
+
+
 PROGRAM = """
 import sys
 from pathlib import Path
@@ -160,7 +224,7 @@ def test_ten_sigkills_at_random_moments(tmp_path: Path) -> None:
 
 
 def test_a_lost_loss_stops_the_run(tmp_path: Path) -> None:
-    message = r"the loss is (nan|inf) at iteration 3; lower train.lr, or clip .* \(step [12], after 0 whole epochs, is"
+    message = r"the loss is (nan|inf) at iteration 3; lower train.lr, .*, and begin anew by --overwrite \(step [12],"
     with pytest.raises(TrainingError, match=message):
         train(tmp_path, {**SMALL, "train.lr": 1e30, "train.warmup_epochs": 1, "train.save_every": 1})
     with pytest.raises(TrainingError, match="the evaluation of epoch 1: the model's output holds NaN or infinity"):
@@ -230,6 +294,8 @@ def test_images_that_can_t_be_trained_on(tmp_path: Path, monkeypatch: pytest.Mon
         train(tmp_path, {**SMALL, "train.accumulate": 5})
     with pytest.raises(DatasetError, match=r"expected training images of all 12 classes, found none of classes 10, 11"):
         train(tmp_path, {**SMALL, "model.num_classes": 12})
+    with pytest.raises(DatasetError, match=r"label 7 is out of range; expected 0 to 6: this is not the data for that"):
+        train(tmp_path, {**SMALL, "model.num_classes": 7})
 
     broken = open_dataset("digits", None, "train").ids[50]
     real = ImagesOfAnotherSet.read

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 
 from densezoo.errors import TrainingError
 from densezoo.training import state as states
@@ -28,13 +29,16 @@ def test_a_state_comes_back(tmp_path: Path) -> None:
         name: tensor.dtype for name, tensor in STATE.tensors.items()
     }
     assert all(torch.equal(read.tensors[name], tensor) for name, tensor in STATE.tensors.items())
-    assert states.kept(tmp_path).startswith("step 3, after 1 whole epochs, is kept in ")
+    assert states.kept(tmp_path) == f"step 3, after 1 whole epochs, is kept in {tmp_path}"
 
 
 def test_the_last_ones_are_kept(tmp_path: Path) -> None:
     for step in (1, 2, 30):
         write_state(tmp_path, step, STATE, keep=2)
     assert [path.name for path in state_files(tmp_path).values()] == ["step_00000002.state", "step_00000030.state"]
+    found = last_state(tmp_path)
+    assert found is not None
+    assert found[0].name == "step_00000030.state"
 
 
 def test_a_torn_state_of_a_later_step_takes_no_other_s_place(tmp_path: Path) -> None:
@@ -74,6 +78,17 @@ def test_a_changed_bit_is_noticed(tmp_path: Path, place: int) -> None:
     found = last_state(tmp_path)
     assert found is not None
     assert found[0].name == "step_00000002.state"
+
+
+@pytest.mark.parametrize(("old", "new"), [(rb"epochs\": 1", rb"epochs\": 2"), (b"[2,3]", b"[3,2]"), (b'"a"', b'"z"')])
+def test_a_changed_value_shape_or_name_is_noticed(tmp_path: Path, old: bytes, new: bytes) -> None:
+    """Which leave a file of safetensors as whole as it was."""
+    path = write_state(tmp_path, 3, STATE, keep=1)
+    content = path.read_bytes()
+    assert content.count(old) == 1
+    path.write_bytes(content.replace(old, new))
+    assert safe_open(path, "np").keys()
+    assert read_state(path) is None
 
 
 def test_a_torn_file_is_noticed_wherever_it_ends(tmp_path: Path) -> None:

@@ -33,6 +33,36 @@ def test_the_gradients_are_numerical_ones(mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", LESS)
+@pytest.mark.parametrize("reduced", [False, True])
+def test_float32_features_under_autocast(mode: str, reduced: bool) -> None:
+    """As a stem leaves them that autocast computes in float32: the plain modules' types, and as near to float64."""
+    torch.manual_seed(0)
+    block, transition = DenseBlock(2, 3, ARCH), Transition(7, ARCH) if reduced else None
+    weights = [*block.parameters(), *(transition.parameters() if transition else [])]
+
+    def gradients(dtype: torch.dtype, by_function: bool) -> tuple[torch.dtype, list[Tensor]]:
+        x = torch.randn(4, 3, 6, 6, generator=torch.Generator().manual_seed(1)).to(dtype).requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.float32):
+            if by_function:
+                made = run_block(x, block, transition, mode, torch.contiguous_format)
+            else:
+                made = transition(block(x)) if transition else block(x)
+            loss = (made.double() - 1).square().mean()
+        return made.dtype, list(torch.autograd.grad(loss, [x, *weights]))
+
+    plain, own = (gradients(torch.float32, by_function) for by_function in (False, True))
+    for module in (block, transition):
+        if module is not None:
+            module.double()
+    weights = [*block.parameters(), *(transition.parameters() if transition else [])]
+    _, exact = gradients(torch.float64, False)
+    assert own[0] == plain[0]
+    assert [each.dtype for each in own[1]] == [each.dtype for each in plain[1]]
+    errors = [sum(float((a.double() - b).norm()) for a, b in zip(found[1], exact)) for found in (plain, own)]
+    assert 0 < errors[1] < 1.3 * errors[0]
+
+
+@pytest.mark.parametrize("mode", LESS)
 def test_a_second_derivative_is_refused(mode: str) -> None:
     x = torch.randn(2, 3, 4, 4, requires_grad=True)
     made = run_block(x, DenseBlock(2, 3, ARCH), None, mode, torch.contiguous_format)

@@ -1,0 +1,94 @@
+"""The first steps of a training, each measured, in a process of their own: `densezoo benchmark --what steps`."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import torch
+
+from densezoo.api.training import check_config
+from densezoo.api.training_plan import planned_run
+from densezoo.benchmarks.first_steps import FirstSteps, take_first_steps
+from densezoo.benchmarks.inference import Settings
+from densezoo.data.datasets import get_dataset
+from densezoo.errors import BenchmarkError, DensezooError
+from densezoo.types import Contestant
+
+DEFAULT = 20  # steps
+
+
+def measure_first_steps(
+    config: str | Path,
+    settings: Settings,
+    data_root: str | Path | None = None,
+    steps: int = DEFAULT,
+    overrides: Mapping[str, object] | None = None,
+) -> tuple[Contestant, int]:
+    """What the first steps took, a rate and a loss for each, its note saying of which images; and these images' side.
+
+    Args:
+        config: the config file.
+        settings: device and threads; nothing else of it plays a part.
+        data_root: folder of the images; None: noise in their place, of which one batch comes again and again.
+        steps: how many.
+        overrides: of the recipe, as of `densezoo.api.training.train_config`.
+
+    Raises:
+        BenchmarkError: the steps can't be taken; an instruction set is asked for, or another network.
+        DensezooError: the config trains nothing, or names what there is not.
+    """
+    if settings.instruction_set is not None:
+        raise BenchmarkError("--instruction-set: the steps of a training are taken with the best that there is")
+    if others := [name for name in overrides or {} if not name.startswith("train.")]:
+        raise BenchmarkError(f"{others[0]}: the steps of a config's own network are taken; train... may be changed")
+    experiment, recipe = check_config(config, overrides, settings.device)
+    own = multiprocessing.get_context("spawn")  # so that the peak of memory is that of these steps
+    with ProcessPoolExecutor(1, own) as processes:
+        asked = (Path(config), data_root, settings.device, settings.threads, steps, dict(overrides or {}))
+        try:
+            found = processes.submit(in_own_process, *asked).result()
+        except BrokenProcessPool:
+            raise BenchmarkError(
+                f"{experiment.name}: the process ended; is there memory enough for steps of {recipe.batch_size} images?"
+            ) from None
+    if isinstance(found, str):
+        raise BenchmarkError(f"{experiment.name}: {found}")
+    real = data_root is not None or get_dataset(experiment.dataset).built_in is not None
+    changed = "".join(f", {name}={value}" for name, value in (overrides or {}).items())
+    contestant = Contestant(
+        name="densezoo",
+        precision=found.precision,
+        instruction_set="the best",
+        rates={str(found.images): tuple(found.images / each for each in found.seconds)},
+        losses=found.losses,
+        peak_memory=found.peak_memory,
+        note=f"{experiment.dataset if real else 'noise'}{changed}",
+    )
+    return contestant, found.side
+
+
+def in_own_process(
+    config: Path,
+    data_root: str | Path | None,
+    device: str,
+    threads: int,
+    steps: int,
+    overrides: Mapping[str, object],
+) -> FirstSteps | str:
+    """What the first steps took, or why they can't be taken.
+
+    Args:
+        config, data_root, steps, overrides: as of `measure_first_steps`.
+        device, threads: that compute.
+    """
+    torch.set_num_threads(threads)
+    try:
+        _, recipe = check_config(config, overrides, device)
+        run, images = planned_run(config, data_root, 0, device, "none", overrides, noise=recipe.batch_size)
+        return take_first_steps(run, steps, (images.training or recipe.batch_size) // recipe.batch_size)
+    except DensezooError as error:
+        return str(error)
