@@ -19,6 +19,7 @@ from densezoo import schema
 from densezoo.errors import ConfigError
 from densezoo.families import build_architecture
 from densezoo.paths import relative_to_root
+from densezoo.protocols.own import ENDINGS
 from densezoo.types import Experiment, Recipe
 
 
@@ -36,6 +37,9 @@ def load_config(path: str | Path, overrides: Mapping[str, object] | None = None)
     if path.suffix != ".py" and path.is_file():
         raise ConfigError(f"{path}: expected a config, a .py file such as configs/densenet121.py, not a checkpoint")
     values = _read(path.resolve())
+    own = path.resolve().parent / str(values.get("protocol", ""))
+    if own.suffix in ENDINGS and own.is_file():
+        values["protocol"] = str(own)  # a user's own lies beside the config, wherever the command runs
     if overrides:
         from mmengine.config import Config  # here, because it takes 0.2 s and few runs need it
 
@@ -62,13 +66,13 @@ def _check_level(values: Mapping[str, object], parts: Mapping[str, type[Any]], p
     """
     unknown = values.keys() - _field_names(Experiment)
     for part, cls in parts.items() if unknown else ():
-        for name in _field_names(cls):
+        for name in _field_names(cls):  # type: ignore[arg-type]  # mypy's protocols take no type[Any] for hashable
             if name in unknown:
                 raise ConfigError(f"{path}: unknown key {name!r}; did you mean '{part}.{name}'?")
 
 
 @cache
-def _field_names(cls: type[Any]) -> tuple[str, ...]:
+def _field_names(cls: type) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(cls))
 
 

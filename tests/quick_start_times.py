@@ -20,8 +20,9 @@ SECTION = re.compile(r"^## (.+?)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TIMES = "## How long it takes\n"  # the page's last section, which is written anew
 CONDITIONS = """
-From an installed wheel, in an empty folder, with an empty cache: `python tests/quick_start_times.py BIN` pasted the blocks
-above on {date} on {machine} with {cores} cores, whose load was {load:.1f} before. Seconds of CPU are of all cores together.
+From an installed wheel, in an empty folder, with an empty cache: `python tests/quick_start_times.py BIN` pasted the
+blocks above on {date} on {machine} with {cores} cores, whose load was {load:.1f} before. Seconds of CPU are of all
+cores together.
 
 """
 

@@ -153,3 +153,12 @@ def test_an_edited_config_is_read_anew(tmp_path: Path) -> None:
     assert as_densenet(load_config(config).model).growth_rate == 4
     base.write_text('model = dict(growth_rate=12)\ndataset = "digits"\nprotocol = "digits"\n')
     assert as_densenet(load_config(config).model).growth_rate == 12
+
+
+def test_a_protocol_beside_the_config_is_found_from_any_folder(tmp_path: Path) -> None:
+    (tmp_path / "mine.yml").write_text("{name: mine, mean: [0.5], std: [0.5], channel_order: L}")
+    path = tmp_path / "mine.py"
+    path.write_text("model = dict(in_chans=1)\ndataset = 'digits'\nprotocol = 'mine.yml'\n")
+    assert load_config(path).protocol == str(tmp_path / "mine.yml")
+    (tmp_path / "mine.yml").unlink()
+    assert load_config(path).protocol == "mine.yml"

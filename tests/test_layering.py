@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -87,6 +88,25 @@ def test_only_a_family_s_folder_imports_its_modules(path: Path) -> None:
         parts = module.split(".")
         if parts[:2] == ["densezoo", "families"] and parts[2:3] and parts[2] in FAMILIES:
             assert own[:2] == ("families", parts[2]), f"imports {module}"
+
+
+def test_the_page_on_architecture_names_every_module() -> None:
+    """Each in its folder's row, and no module that is gone."""
+    page = (PACKAGE.parent / "docs/architecture.md").read_text()
+    rows: dict[str, str] = {}
+    for line in re.findall(r"(?m)^\| (`.*)$", page.partition("## Every module\n")[2].partition("\n## ")[0]):
+        folders, names = line.split(" | ", 1)
+        rows |= dict.fromkeys(re.findall("`(?:densezoo/)?([^`]*?)/?`", folders), names)
+    modules_by_folder: dict[str, set[str]] = {}
+    for path in modules():
+        if path.name != "__init__.py":
+            modules_by_folder.setdefault(path.parent.relative_to(PACKAGE).as_posix().strip("."), set()).add(path.stem)
+    assert rows.keys() == modules_by_folder.keys()
+    for folder, known in modules_by_folder.items():
+        named = set(re.findall("`(\\w+)`", rows[folder]))
+        assert known <= named, f"{folder}: name {known - named} in the page"
+    stems = set().union(*modules_by_folder.values())
+    assert {name for names in rows.values() for name in re.findall("`(\\w+)`", names)} <= stems
 
 
 def test_listing_the_index_imports_no_torch() -> None:

@@ -9,9 +9,11 @@ from pathlib import Path
 from densezoo import protocols
 from densezoo.backends.base import AUTO, check_backend
 from densezoo.config import load_config
-from densezoo.data.datasets import get_dataset
+from densezoo.data.datasets import check_root, get_dataset
 from densezoo.data.views import get_augmentation
 from densezoo.errors import ConfigError, suggestion
+from densezoo.index.load import load_index
+from densezoo.paths import ROOT
 from densezoo.types import Experiment
 
 DEVICES = ("cpu", "cuda", "xpu", "mps", "hpu", "npu", "mtia")  # those of torch's that compute
@@ -57,3 +59,19 @@ def check_names(
             near = suggestion(kind, DEVICES, f"known: {known}")
             raise ConfigError(f"--device {device}: expected such as cpu, cuda or cuda:1{near}")
     return experiment
+
+
+def check_data(model: str, dataset: str | None, root: Path | None) -> None:
+    """Refuse a missing folder of images before the weights of a model are fetched.
+
+    Args:
+        model: its name in the index; of what isn't there nothing is known, and nothing is refused.
+        dataset: that it is measured on; None: that of its config.
+        root: the dataset's folder or tar; None: none was given.
+
+    Raises:
+        DatasetError: the dataset needs a folder, and there is none.
+    """
+    spec = next((spec for spec in load_index().values() if model in (spec.name, *spec.aliases)), None)
+    if spec is not None:
+        check_root(dataset or load_config(ROOT / spec.config).dataset, root)

@@ -113,12 +113,14 @@ def stored_results(source: str | Path, folder: str | Path | None = None) -> list
     """What was measured of a file of weights, by its sha256.
 
     Args:
-        source: the file.
+        source: the file; of one that isn't there nothing was measured.
         folder: of stored results; None: ``results`` beside the file, and the folder that measurements go to.
 
     Raises:
         ResultError: a file in ``folder``, or beside the weights, is no result.
     """
+    if not Path(source).is_file():
+        return []
     sha256 = file_sha256(Path(source))
     found = read_results(folder or Path(source).parent / RESULTS)
     if folder is None and results_folder().resolve() != (Path(source).parent / RESULTS).resolve():

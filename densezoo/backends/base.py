@@ -259,10 +259,12 @@ def difference_from_eager(backend: Backend, eager: Backend, pixels: Tensor, expe
     Raises:
         EvaluationError: the difference is larger than the table allows, or not a number.
     """
+    import torch
+
     allowed = BACKENDS[backend.name].precisions[backend.precision]
     expected = (eager(pixels) if expected is None else expected).cpu()
     group = GROUP if backend.concurrent else len(pixels)
-    calls = [*zip(pixels.split(group), expected.split(group)), (pixels[:1], expected[:1])]
+    calls = [*zip(torch.split(pixels, group), torch.split(expected, group)), (pixels[:1], expected[:1])]
     if allowed <= EXACT:
         noise = _noise_like(pixels)
         calls.append((noise, eager(noise).cpu()))

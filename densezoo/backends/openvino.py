@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from collections.abc import Mapping
+from functools import partial
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -15,7 +17,7 @@ from openvino import properties
 from torch import Tensor, nn
 from torch.nn import functional
 
-from densezoo.backends.converted import converted_to_onnx, kept, versions_of
+from densezoo.backends.converted import converted_to_onnx, identity, kept, versions_of
 from densezoo.backends.device import check_is_cpu
 from densezoo.data.preprocess import as_network_pixels
 from densezoo.errors import BackendError
@@ -31,7 +33,7 @@ _TYPES = {"float32": openvino.Type.f32, "bf16": openvino.Type.bf16, "int8": open
 class OpenVinoBackend:
     """pixels (N, C, H, W) -> float32 logits (N, num_classes): groups of images side by side, a stream a core.
 
-    A network is compiled for one size of images and of groups; the last group is filled up.
+    A network is compiled for one size of images and of groups, which is kept; the last group is filled up.
 
     Args:
         network, architecture, protocol, device, precision: as `densezoo.backends.base.Backend` takes them.
@@ -55,12 +57,18 @@ class OpenVinoBackend:
         able = capabilities(self._core)
         if precision == "bf16" and "BF16" not in able:
             raise BackendError(f"backend {self.name}: this CPU has no bf16, only {', '.join(able)}; choose float32")
-        content = converted_to_onnx(network, architecture, protocol, self.name)
-        if calibration is None:
-            self._model = self._core.read_model(BytesIO(content))
-        else:
-            self._model = self._quantised(content, as_network_pixels(calibration, protocol))
+        self._facts = identity(network, architecture, protocol)
+        self._model = partial(self._plain, network, architecture)
+        if calibration is not None:
+            content = converted_to_onnx(network, architecture, protocol, self.name)
+            self._model = partial(self._quantised, content, as_network_pixels(calibration, protocol))
+            self._facts["images"] = sha256(calibration.numpy().tobytes()).hexdigest()
+            self._facts["versions"] = versions_of(["densezoo", "onnx", "nncf"])
         self._compiled: dict[tuple[int, ...], openvino.AsyncInferQueue] = {}
+
+    def _plain(self, network: nn.Module, architecture: Architecture) -> openvino.Model:
+        """The network as it is, from densezoo's own ONNX file."""
+        return self._core.read_model(BytesIO(converted_to_onnx(network, architecture, self.protocol, self.name)))
 
     def _quantised(self, content: bytes, calibration: Tensor) -> openvino.Model:
         """The network in int8, by NNCF's quantisation after training."""
@@ -106,15 +114,24 @@ class OpenVinoBackend:
     def _queue(self, shape: tuple[int, ...]) -> openvino.AsyncInferQueue:
         """The network compiled for groups of this shape, and its requests."""
         if shape not in self._compiled:
-            model = self._model.clone()
-            model.reshape(list(shape))
             settings = {
                 properties.hint.performance_mode: properties.hint.PerformanceMode.THROUGHPUT,
                 properties.hint.inference_precision: _TYPES[self.precision],
                 properties.inference_num_threads: torch.get_num_threads(),
             }
-            self._compiled[shape] = openvino.AsyncInferQueue(self._core.compile_model(model, "CPU", settings))
+            facts = {"shape": shape, "precision": self.precision, "able": capabilities(self._core)}
+            facts |= {"openvino": versions_of(["openvino"]), "threads": torch.get_num_threads(), **self._facts}
+            content = kept("openvino", facts, partial(self._compile, shape, settings))
+            compiled = self._core.import_model(BytesIO(content), "CPU", settings)
+            self._compiled[shape] = openvino.AsyncInferQueue(compiled)
         return self._compiled[shape]
+
+    def _compile(self, shape: tuple[int, ...], settings: Mapping[str, object]) -> bytes:
+        """The network compiled for groups of this shape, in OpenVINO's own form."""
+        model = self._model()
+        model.reshape(list(shape))
+        content: bytes = self._core.compile_model(model, "CPU", settings).export_model().getvalue()
+        return content
 
 
 def capabilities(core: openvino.Core) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from densezoo import api
+from densezoo.api.names import check_data
 from densezoo.commands import options
 from densezoo.commands.output import answer
 from densezoo.formats.names import formats_read
@@ -42,6 +43,8 @@ def make_parser() -> ArgumentParser:
 def run(args: Namespace) -> None:
     """Evaluate, store, print."""
     config = args.config and options.find_config(args.config)
+    if config is None and not args.checkpoint.exists():
+        check_data(str(args.checkpoint), args.dataset, args.data_root)
     checkpoint, model = options.find_weights(args.checkpoint)
     given = {name: getattr(args, name) for name in OPTIONS}
     results = api.evaluate_protocols(

@@ -109,6 +109,22 @@ def find_subsets(name: str, root: str | Path | None) -> Sequence[str | None]:
     return (None,) if dataset.subsets is None else tuple(dataset.subsets(_existing(dataset, root)))
 
 
+def check_root(name: str, root: str | Path | None) -> None:
+    """Refuse a missing folder of images, of a dataset that needs one.
+
+    Args:
+        name: of the dataset.
+        root: its folder or tar; None: none was given.
+
+    Raises:
+        UnknownNameError: no such dataset.
+        DatasetError: none was given, or there is none.
+    """
+    dataset = get_dataset(name)
+    if dataset.built_in is None:
+        _existing(dataset, root)
+
+
 def _existing(dataset: Dataset, root: str | Path | None) -> Path:
     if root is None:
         raise DatasetError(f"{dataset.name} needs --data-root: {dataset.wants}")

@@ -58,7 +58,7 @@ densezoo train $config --data-root DATA
 ```bibtex
 $citation
 ```
-""")
+$papers""")
 
 _PREDICTION = Template("""\
 Predict the five likeliest classes $sample. The protocol `$protocol` prepares the image as the weights need it: $steps.
@@ -133,7 +133,18 @@ def model_card(arch: str, specs: Sequence[ModelSpec]) -> str:
         reductions=", 1/".join(map(str, reductions)),
         config=first.config,
         citation=family.citation,
+        papers=_papers(specs, family.citation),
     )
+
+
+def _papers(specs: Sequence[ModelSpec], citation: str) -> str:
+    """The papers that weights are from, apart from the architecture's own; "" where there is none."""
+    by_paper: dict[str, list[str]] = {}
+    for spec in specs:
+        if spec.paper is not None and spec.paper not in citation:
+            by_paper.setdefault(spec.paper, []).append(spec.name)
+    lines = [f"- {', '.join(names)}: {paper}\n" for paper, names in by_paper.items()]
+    return "\nWeights of a paper of their own:\n\n" + "".join(lines) if lines else ""
 
 
 def image_size(spec: ModelSpec) -> int:

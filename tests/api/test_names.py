@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from densezoo import api
-from densezoo.api.names import check_names
-from densezoo.errors import ConfigError, DensezooError, UnknownNameError
+from densezoo.api.names import check_data, check_names
+from densezoo.errors import ConfigError, DatasetError, DensezooError, UnknownNameError
 
 CONFIG, CHECKPOINT = api.DEMO
 
@@ -86,3 +87,13 @@ def test_it_imports_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_images_that_are_not_there_before_weights_are_fetched(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="imagenet1k needs --data-root"):
+        check_data("densenet121.tv_in1k", None, None)
+    with pytest.raises(DatasetError, match="nowhere: there is no such file or folder"):
+        check_data("densenet121.tv_in1k", "imagefolder", tmp_path / "nowhere")
+    check_data("densenet121.tv_in1k", None, tmp_path)
+    check_data("densenet_bc_22_8.densezoo_digits", None, None)  # scikit-learn has them
+    check_data("no such model", None, None)

@@ -204,4 +204,4 @@ def test_results_are_found_by_the_file_s_hash(tmp_path: Path) -> None:
     copy = tmp_path / "a.safetensors"
     shutil.copy(DIGITS, copy)
     assert [result.top1 for result in stored_results(copy)] == [98.44271412680756]
-    assert stored_results(copy, tmp_path) == []
+    assert stored_results(copy, tmp_path) == stored_results(tmp_path) == stored_results(tmp_path / "none.pth") == []

@@ -53,6 +53,38 @@ def test_the_last_group_is_filled_up_and_cut_off() -> None:
     assert torch.equal(backend(pixels)[16:], backend(pixels[16:]))
 
 
+def test_the_second_start_takes_what_was_compiled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """For each shape and for other weights it is compiled anew; a file that is not what was written, too."""
+    import densezoo.backends.openvino as module
+
+    monkeypatch.setenv("DENSEZOO_HOME", str(tmp_path))
+    protocol, compiled = get_protocol("torchvision"), []
+    compile_ = module.OpenVinoBackend._compile
+    monkeypatch.setattr(
+        module.OpenVinoBackend,
+        "_compile",
+        lambda self, *shape: compiled.append(1) or compile_(self, *shape),  # type: ignore[func-returns-value]
+    )
+    pixels = torch.randint(0, 256, (3, 3, 64, 64), dtype=torch.uint8)
+
+    def logits(network: torch.nn.Module, pixels: torch.Tensor = pixels) -> torch.Tensor:
+        return create_backend("openvino", network, SMALL, protocol, "cpu", "float32")(pixels)
+
+    network, other = randomise_statistics(DenseNet(SMALL)), randomise_statistics(DenseNet(SMALL))
+    first = logits(network)
+    monkeypatch.setattr(module, "converted_to_onnx", None)  # it isn't needed the second time
+    assert torch.equal(logits(network), first)
+    assert len(compiled) == 1
+    monkeypatch.undo()
+    monkeypatch.setenv("DENSEZOO_HOME", str(tmp_path))
+    (file,) = tmp_path.rglob("*.openvino")
+    file.write_bytes(file.read_bytes()[:-1] + b"?")
+    assert torch.equal(logits(network), first)
+    assert not torch.equal(logits(other), first)
+    logits(network, pixels[..., :48])
+    assert len({*tmp_path.rglob("*.openvino")}) == 3
+
+
 def calibrated(pixels: torch.Tensor | None) -> Backend:
     protocol = get_protocol("torchvision")
     torch.manual_seed(0)
@@ -75,7 +107,7 @@ def test_int8_learns_from_training_images_and_is_kept(monkeypatch: pytest.Monkey
     assert torch.equal(calibrated(images)(images), again)
     monkeypatch.undo()
     monkeypatch.setenv("DENSEZOO_HOME", str(tmp_path))
-    calibrated(images // 2)
+    calibrated(images // 2)(images)
     assert len(set(tmp_path.rglob("*.int8"))) == 2
 
 

@@ -43,6 +43,14 @@ def test_a_card_has_a_row_a_model_with_its_own_figure_and_licence() -> None:
             assert f"| {shown(spec.headline.top1)} | {protocol_label(spec.headline)} |" in row
 
 
+def test_every_paper_is_cited() -> None:
+    for spec in SPECS.values():
+        assert spec.paper is None or spec.paper in CARDS[spec.arch].partition("## Citation")[2], spec.name
+    report = "\n- densenet_cosine_264_k48.lua_in1k: https://arxiv.org/abs/1707.06990\n"
+    assert CARDS["densenet_cosine_264_k48"].endswith(report)
+    assert "a paper of their own" not in CARDS["densenet169"]
+
+
 def test_the_snippets_are_python() -> None:
     for arch, card in CARDS.items():
         snippets = re.findall(r"```python\n(.*?)```", card, re.DOTALL)

@@ -247,7 +247,8 @@ def _rank(rank: int, folder: str) -> None:
         assert not isinstance(copied.get_submodule("features"), SharedFeatures)
         return {"top1": float(torch.rand(1))}
 
-    run = Run(network, architecture, *[cast("Any", None)] * 4, evaluate, *[cast("Any", None)] * 3)
+    nothing = cast("Any", None)
+    run = Run(network, architecture, nothing, nothing, "cpu", 0, evaluate, nothing, nothing, nothing)
     random = torch.get_rng_state()
     _measured(run, network)
     assert seen == [{1.0}], "what is measured is what the main process keeps"
