@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from densezoo.api.conversion import convert_checkpoint
     from densezoo.api.diagrams import plot_accuracy, plot_curves, plot_feature_reuse
     from densezoo.api.documents import check_index, make_tables
-    from densezoo.api.evaluation import evaluate_checkpoint, evaluate_protocols, report
+    from densezoo.api.evaluation import evaluate_checkpoint, evaluate_labels, evaluate_protocols, report
     from densezoo.api.explanation import explain
     from densezoo.api.features import FeatureExtractor
     from densezoo.api.index import describe_model, find_models
@@ -62,6 +62,7 @@ __all__ = [
     "create_model",
     "describe_model",
     "evaluate_checkpoint",
+    "evaluate_labels",
     "evaluate_protocols",
     "explain",
     "export_pixels",
@@ -108,6 +109,7 @@ _MODULES = {
     "create_model": "densezoo.api.models",
     "describe_model": "densezoo.api.index",
     "evaluate_checkpoint": "densezoo.api.evaluation",
+    "evaluate_labels": "densezoo.api.evaluation",
     "evaluate_protocols": "densezoo.api.evaluation",
     "explain": "densezoo.api.explanation",
     "export_pixels": "densezoo.api.pixels",

@@ -2,43 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from densezoo.api.labels import names_of
 from densezoo.errors import ConfigError
 from densezoo.evaluation.comparison import compare_runs
+from densezoo.evaluation.label_predictions import LabelPredictions, read_label_predictions
+from densezoo.evaluation.multi_label import mean_area
 from densezoo.evaluation.predictions import read_predictions
-from densezoo.evaluation.report import comparison_report, measures_report
+from densezoo.evaluation.report import comparison_report, labels_report, measures_report, measures_values
 from densezoo.files import PLOT, written_as
 from densezoo.results.figures import get_theme
 from densezoo.results.plots import confusion_matrix, reliability_diagram
 
 
-def analyze(
+@dataclass(frozen=True)
+class Analysis:
+    """What a file of predictions shows.
+
+    Args:
+        text: for a person.
+        values: the same for a program, and more: JSON values and dataclasses.
+    """
+
+    text: str
+    values: Mapping[str, object]
+
+
+def analyze(path: str | Path, other: str | Path | None = None, **options: Any) -> str:
+    """A report on every measure of a file of predictions, and on whether one of two runs is better than the other.
+
+    Args:
+        path, other, options: as of `analysis`.
+
+    Raises:
+        DensezooError: as of `analysis`.
+    """
+    return analysis(path, other, **options).text
+
+
+def analysis(
     path: str | Path,
     other: str | Path | None = None,
     *,
-    topk: Sequence[int] = (1, 5),
+    topk: Sequence[int] | None = None,
     plot: str | Path | None = None,
     confusion: str | Path | None = None,
     class_names: str | Path | Sequence[str] | None = None,
     theme: str = "light",
-) -> str:
-    """A report on every measure of a file of predictions, and on whether one of two runs is better than the other.
+) -> Analysis:
+    """Every measure of a file of predictions; of two, whether one run is better than the other.
 
     Args:
-        path, other: parquet files of `evaluate_protocols`; other None: no comparison.
-        topk: the k of the top-k accuracies.
+        path, other: parquet files of `evaluate_protocols`, or path one of `evaluate_labels`; other None: no comparison.
+        topk: the k of the top-k accuracies; None: 1 and 5.
         plot: .png, .pdf or .svg file for the reliability diagram.
         confusion: such a file for the matrix of which classes are taken for which.
         class_names: as of `densezoo.Classifier`; None: the dataset's.
         theme: of the diagrams: "light" or "dark".
 
     Raises:
-        EvaluationError: a file can't be read; the two are over different images.
+        EvaluationError: a file can't be read; the two are over different images, or of several labels an image.
         ConfigError: a k that is not 1 to the number of classes; other than one name a class; an unknown extension of a
-            diagram.
+            diagram; what there is not of several labels an image.
         ResultError: a diagram can't be drawn.
         UnknownNameError: there is no such theme.
     """
@@ -46,13 +75,18 @@ def analyze(
     for drawn in (plot, confusion):
         if drawn:
             written_as(Path(drawn), "plot", PLOT)
-    first = read_predictions(path)
+    if (labels := read_label_predictions(path)) is not None:
+        given: dict[str, object] = {"a second file": other, "--topk": topk, "--plot": plot, "--confusion": confusion}
+        given["--class-names"] = class_names
+        return _of_labels(labels, [option for option, value in given.items() if value is not None])
+    first, topk = read_predictions(path), (1, 5) if topk is None else topk
     num_classes = first.num_classes
     if not all(1 <= k <= num_classes for k in topk):
         raise ConfigError(f"--topk is {list(topk)}; expected numbers from 1 to {num_classes}, the number of classes")
     names = names_of(class_names, None, first.facts.dataset, {}, num_classes)
     measures = first.measures()
     text = measures_report(first.facts, measures, topk, None if class_names is None else names)
+    values = {**measures_values(first.facts, measures, topk, names), "comparison": None}
     title = f"{first.facts.model}, {first.facts.protocol}"
     if plot:
         reliability_diagram(Path(plot), measures.reliability(), title, theme, measures.calibration_error())
@@ -60,5 +94,27 @@ def analyze(
         confusion_matrix(Path(confusion), measures.table, names, title, theme)
     if other:
         second = read_predictions(other)
-        text += "\n\n" + comparison_report(first.facts, second.facts, compare_runs(first, second))
-    return text
+        comparison = compare_runs(first, second)
+        text += "\n\n" + comparison_report(first.facts, second.facts, comparison)
+        values["comparison"] = {"with": second.facts, **asdict(comparison)}
+    return Analysis(text, {**values, "plot": plot, "confusion": confusion})
+
+
+def _of_labels(predictions: LabelPredictions, refused: Sequence[str]) -> Analysis:
+    """The area of each label.
+
+    Args:
+        predictions: of several labels an image.
+        refused: options that are given, and mean nothing here.
+
+    Raises:
+        ConfigError: there are some.
+    """
+    if refused:
+        raise ConfigError(
+            f"{predictions.path}: its images have several labels each, for which there is no {refused[0]}; leave it out"
+        )
+    labels, number = predictions.labels(), len(predictions.logits)
+    values = {"facts": predictions.facts, "images": number, "labels": labels, "mean_auc": mean_area(labels)}
+    text = labels_report(predictions.facts, labels, number, predictions.truncated)
+    return Analysis(text, {**values, "truncated": predictions.truncated})

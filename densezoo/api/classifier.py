@@ -24,6 +24,8 @@ class Classifier(ImageNetwork):
         model, checkpoint: as of `densezoo.api.image_network.ImageNetwork`.
         class_names: of the outputs in their order; or where they stand: a dataset's name, a file of a name a line, a
             folder whose folders are the classes. None: the weights' own.
+        multi_label: whether an image may have several right answers: then each class has a probability of its own
+            (sigmoid), and they don't add up to 1. None: what the weights say, or the config's recipe.
         options: further arguments of `ImageNetwork`.
 
     Raises:
@@ -36,6 +38,7 @@ class Classifier(ImageNetwork):
         checkpoint: str | Path | None = None,
         *,
         class_names: str | Path | Sequence[str] | None = None,
+        multi_label: bool | None = None,
         **options: Any,
     ) -> None:
         super().__init__(model, checkpoint, **options)
@@ -43,8 +46,10 @@ class Classifier(ImageNetwork):
         self.class_names: Sequence[str] = names_of(
             class_names, loaded.spec, loaded.experiment.dataset, loaded.stated, classes
         )
-        #: Whether an image may have several right answers: then each class has a probability of its own.
-        self.multi_label = bool(loaded.stated.get("multi_label"))
+        if multi_label is None:
+            recipe = loaded.experiment.train
+            multi_label = bool(loaded.stated.get("multi_label") or (recipe and recipe.label_table is not None))
+        self.multi_label = multi_label
 
     def __repr__(self) -> str:
         facts = self.facts

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from densezoo.api.names import check_names
+from densezoo.errors import ConfigError
 from densezoo.evaluation.options import ExistingState, LoadOptions, RunOptions, StoreOptions
 from densezoo.files import PREDICTIONS, written_as
 from densezoo.imports import without_collection
@@ -14,7 +16,7 @@ from densezoo.index.load import load_index
 from densezoo.protocols.own import Changes
 from densezoo.results.agreement import compare_with_published
 from densezoo.results.summary import matrix, summary
-from densezoo.types import EvalResult
+from densezoo.types import EvalResult, Experiment, LabelResult
 
 if TYPE_CHECKING:
     from densezoo.data.loading import OnError
@@ -60,6 +62,7 @@ def evaluate_protocols(
     cache: str | Path | None = None,
     on_error: OnError = "stop",
     calibration: str | Path | None = None,
+    limit: int | None = None,
     out: str | Path | None = None,
     resume: bool = False,
     restart: bool = False,
@@ -84,7 +87,7 @@ def evaluate_protocols(
     run = RunOptions(
         batch_size, workers, device, launcher,
         backend=backend, precision=precision, tta=tta, cache=_path(cache), on_error=on_error,
-        calibration=_path(calibration),
+        calibration=_path(calibration), limit=limit,
     )  # fmt: skip
     return evaluate(load, run, StoreOptions(_path(out), existing, _path(predictions), show_progress))
 
@@ -103,6 +106,58 @@ def evaluate(load: LoadOptions, options: RunOptions, store: StoreOptions) -> lis
     Raises:
         DensezooError: a user's mistake; each kind of mistake has its own subclass.
     """
+    experiment, device = _checked(load, options, store)
+    from densezoo.api.plan import make_plan
+    from densezoo.evaluation import distributed
+    from densezoo.evaluation.run import run
+
+    with distributed.processes_watched():
+        return run(make_plan(load, options, device, experiment), store)
+
+
+def evaluate_labels(
+    config: str | Path | None, checkpoint: str | Path, label_table: str | Path, **options: Any
+) -> list[LabelResult]:
+    """Measure a network that gives an image several labels: the area under each label's ROC curve, with its interval.
+
+    Args:
+        config, checkpoint: as for `evaluate_protocols`.
+        label_table: CSV with a header ``file,LABEL,...`` and a line an image, 0 or 1 a label; the files' names are
+            relative to ``data_root``.
+        options: further arguments of `evaluate_protocols`.
+
+    Returns:
+        One result for each protocol.
+
+    Raises:
+        ConfigError: an option that is for one class an image.
+        DensezooError: a user's mistake; each kind of mistake has its own subclass.
+    """
+    for name, option in (("labels", "--labels"), ("class_map", "--class-map"), ("subset", "--subset")):
+        if options.get(name) not in (None, "all"):
+            raise ConfigError(
+                f"{option} is for one class an image, and --label-table for several labels; leave one out"
+            )
+    if options.get("on_error", "stop") != "stop":
+        raise ConfigError(
+            "--on-error count-wrong is for one class an image: for an area no image is wrong; leave an image that "
+            "can't be read out of the CSV"
+        )
+    load, run_options, store = _options(config, checkpoint, options)
+    load = replace(load, label_table=Path(label_table))
+    experiment, device = _checked(load, run_options, store)
+    from densezoo.api.plan import make_plan
+    from densezoo.evaluation import distributed
+    from densezoo.evaluation.run import run_labels
+
+    with distributed.processes_watched():
+        return run_labels(make_plan(load, run_options, device, experiment), store)
+
+
+def _checked(load: LoadOptions, options: RunOptions, store: StoreOptions) -> tuple[Experiment | None, str]:
+    """(the config's experiment, the device), once every name is known; then the processes of the run are together."""
+    if options.limit is not None and store.existing == "resume":
+        raise ConfigError("--limit keeps nothing that --resume could go on from; leave out one of the two")
     experiment = check_names(
         load.config,
         load.checkpoint,
@@ -117,15 +172,39 @@ def evaluate(load: LoadOptions, options: RunOptions, store: StoreOptions) -> lis
     if store.predictions:
         written_as(store.predictions, "predictions", PREDICTIONS)
     with without_collection():  # here, because these import torch, and a misspelt name takes no time
-        from densezoo.api.plan import make_plan
+        import densezoo.api.plan
+        import densezoo.evaluation.run  # noqa: F401  what the run needs next
         from densezoo.backends.device import choose_device
         from densezoo.evaluation import distributed
-        from densezoo.evaluation.run import run
 
     device = choose_device(options.device)
     distributed.start(options.launcher, device)  # before a file is read, so that an error in one process ends all
-    with distributed.processes_watched():
-        return run(make_plan(load, options, device, experiment), store)
+    return experiment, device
+
+
+def _options(
+    config: str | Path | None, checkpoint: str | Path, given: Mapping[str, Any]
+) -> tuple[LoadOptions, RunOptions, StoreOptions]:
+    """The options of an evaluation from arguments of `evaluate_protocols`.
+
+    Raises:
+        TypeError: it has no such argument.
+    """
+    values = {name: _path(value) if name in _PATHS else value for name, value in given.items()}
+    state = {name: values.pop(name, False) for name in ("restart", "resume")}
+    values["existing"] = next((name for name, is_asked in state.items() if is_asked), "refuse")
+    renamed = {"names": "protocols"}
+    values = {renamed.get(name, name): value for name, value in values.items()}
+    values["overrides"], values["changes"] = values.get("overrides") or {}, values.get("changes") or Changes()
+    found: list[dict[str, Any]] = [{"config": _path(config), "checkpoint": Path(checkpoint)}, {}, {}]
+    for kind, chosen in zip((LoadOptions, RunOptions, StoreOptions), found):
+        chosen |= {field.name: values.pop(field.name) for field in fields(kind) if field.name in values}
+    if values:
+        raise TypeError(f"evaluate_protocols() has no argument {next(iter(values))!r}")
+    return LoadOptions(**found[0]), RunOptions(**found[1]), StoreOptions(**found[2])
+
+
+_PATHS = ("data_root", "labels", "class_map", "cache", "calibration", "out", "predictions")
 
 
 def _path(path: str | Path | None) -> Path | None:

@@ -95,6 +95,7 @@ class ImageNetwork:
             EvaluationError: the backend's outputs are not eager's.
         """
         backend = self._created_backend(images)
+        self.facts = dataclasses.replace(self.facts, sampled_from=images.sampled_from)
         options = dataclasses.replace(self._options, on_error=on_error)
         faster = Faster() if len(images) < FEW else None
         made = stream([backend], images, range(len(images)), options, make, faster)

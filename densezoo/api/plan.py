@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,11 +15,16 @@ from torch import nn
 
 from densezoo import protocols
 from densezoo.api.images import OWN, open_images
+from densezoo.api.label_images import find_table, labelled_images, network_labels
 from densezoo.backends.base import INT8, packages_of
 from densezoo.config import load_config
 from densezoo.conversion.load import build_network
 from densezoo.conversion.match import convert, read_network
 from densezoo.data.datasets import find_subsets
+from densezoo.data.images import ImageSet
+from densezoo.data.sampling import sample
+from densezoo.data.split import FILE as SPLIT
+from densezoo.data.split import stored_split
 from densezoo.data.views import check_fits, get_augmentation
 from densezoo.errors import ConfigError
 from densezoo.evaluation.calibration import identify as identify_calibration
@@ -101,10 +107,57 @@ def make_plan(load: LoadOptions, options: RunOptions, device: str, experiment: E
         subset=subsets[0],
         calibration=None if training is None else identify_calibration(training, experiment.dataset),
     )
-    opening = partial(
-        open_images, experiment, load.data_root, "test", load.labels, load.class_map, class_names=_own_classes(loaded)
+    labels, opening = _opening(load, loaded)
+    return Plan(
+        loaded.network,
+        experiment.model,
+        chosen,
+        subsets,
+        lambda subset: sample(_not_trained_on(opening(subset), load.checkpoint), options.limit),
+        facts,
+        options,
+        training,
+        labels,
     )
-    return Plan(loaded.network, experiment.model, chosen, subsets, opening, facts, options, training)
+
+
+def _opening(load: LoadOptions, loaded: Loaded) -> tuple[Sequence[str] | None, Callable[[str | None], ImageSet]]:
+    """(the names of the network's labels, None where an image has one class; subset -> its images).
+
+    Raises:
+        ConfigError: labels of another dataset than a user's own, or that are not the network's; none are given for a
+            network that has some.
+        DatasetError: the table of labels can't be read, or names images that aren't there.
+    """
+    experiment = loaded.experiment
+    if load.label_table is None:
+        places = (load.data_root, "test", load.labels, load.class_map)
+        return None, partial(open_images, experiment, *places, class_names=_own_classes(loaded))
+    if experiment.dataset != OWN:
+        raise ConfigError(f"--label-table is for dataset {OWN!r}, found {experiment.dataset!r}; give --dataset {OWN}")
+    table, root = find_table(load.label_table, load.data_root)
+    stated = loaded.stated.get("class_names") if loaded.stated.get("multi_label") else None
+    names = network_labels(table, stated, experiment.model.num_classes)
+    return names, lambda subset: labelled_images(table, root, names)
+
+
+def _not_trained_on(images: ImageSet, checkpoint: Path) -> ImageSet:
+    """The images; a warning, if the split that lies beside trained weights says that they were trained on some.
+
+    Args:
+        images: that are to be measured on.
+        checkpoint: the weights.
+    """
+    stored = stored_split(checkpoint.parent / SPLIT) if checkpoint.suffix == ".safetensors" else None
+    trained = sum(name in stored.train for name in images.ids) if stored is not None else 0
+    if trained:
+        logging.getLogger("densezoo").warning(
+            "warning: %d of %d images were trained on, as %s says, so the result says too much; measure on others",
+            trained,
+            len(images),
+            checkpoint.parent / SPLIT,
+        )
+    return images
 
 
 def _own_classes(loaded: Loaded) -> list[str] | None:
@@ -115,8 +168,8 @@ def _own_classes(loaded: Loaded) -> list[str] | None:
     """
     if loaded.stated.get("multi_label"):
         raise ConfigError(
-            "these weights give several labels an image, so that there is no top-1 to measure; their training measured "
-            "the area under each label's ROC curve: see its log"
+            "these weights give several labels an image, so that there is no top-1 to measure; --label-table FILE.csv "
+            "measures the area under each label's ROC curve"
         )
     names = loaded.stated.get("class_names")
     if loaded.stated.get("dataset") != OWN or not isinstance(names, list):

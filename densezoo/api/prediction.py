@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from densezoo.api.names import check_names
-from densezoo.data.layouts.given import GivenImages, named_images
+from densezoo.data.images import ImageSet
+from densezoo.data.layouts.given import named_images
+from densezoo.data.sampling import sample
 from densezoo.types import Prediction
 
 if TYPE_CHECKING:
@@ -48,18 +50,20 @@ def prepare(
     checkpoint: str | Path | None = None,
     *,
     standard_input: bytes = b"",
+    limit: int | None = None,
     **options: Any,
-) -> tuple[Classifier, GivenImages]:
+) -> tuple[Classifier, ImageSet]:
     """The classifier and the images, with misspelt names and missing files refused before torch is imported.
 
     Args:
         model, images, checkpoint, options: as of `predict`.
         standard_input: what "-" stands for among the images.
+        limit: take only so many of the images, evenly spaced; None: all.
 
     Raises:
         DensezooError: as of `predict`.
     """
-    found = _checked(images, standard_input, options)
+    found = sample(_checked(images, standard_input, options), limit)
     from densezoo.api.classifier import Classifier  # here, because it imports torch
 
     return Classifier(model, checkpoint, **options), found
@@ -71,23 +75,24 @@ def prepare_features(
     checkpoint: str | Path | None = None,
     *,
     standard_input: bytes = b"",
+    limit: int | None = None,
     **options: Any,
-) -> tuple[FeatureExtractor, GivenImages]:
+) -> tuple[FeatureExtractor, ImageSet]:
     """The extractor of features and the images, likewise.
 
     Args:
-        model, images, checkpoint, standard_input, options: as of `prepare`.
+        model, images, checkpoint, standard_input, limit, options: as of `prepare`.
 
     Raises:
         DensezooError: as of `predict`.
     """
-    found = _checked(images, standard_input, options)
+    found = sample(_checked(images, standard_input, options), limit)
     from densezoo.api.features import FeatureExtractor
 
     return FeatureExtractor(model, checkpoint, **options), found
 
 
-def _checked(images: Sequence[str | Path], standard_input: bytes, options: Mapping[str, Any]) -> GivenImages:
+def _checked(images: Sequence[str | Path], standard_input: bytes, options: Mapping[str, Any]) -> ImageSet:
     """The images; names among the options are refused that don't exist."""
     protocol = options.get("protocol")
     named = {name: options[name] for name in ("device", "backend", "precision") if name in options}

@@ -109,9 +109,11 @@ def check_results(results: Sequence[EvalResult], source: Path, hashes: Sequence[
         hashes: the sha256 of the source and of what is written of it.
 
     Raises:
-        ConfigError: a result is of none of them.
+        ConfigError: a result is of none of them, or of a sample of a dataset.
     """
     for result in results:
+        if result.sampled_from is not None:
+            raise ConfigError(f"{result!r}: is of {result.images(result.num_samples)}, which is no result to publish")
         if result.weights_sha256 not in hashes:
             label = f"{result.model}@{result.protocol}"
             raise ConfigError(f"the result {label} is not of {source}, but of other weights")

@@ -74,7 +74,8 @@ class Settings:
         out: folder of results.
         weights: folder of files named ``<model>.<ending>``; missing ones are fetched; None: all are.
         cache: folder of decoded pixels; None: images are decoded for each model.
-        batch_size, workers, device, tta, backend, precision: as for `densezoo.api.evaluate_protocols`.
+        batch_size, workers, device, tta, backend, precision, limit: as for `densezoo.api.evaluate_protocols`; with a
+            limit no outcome is stored, nor left out because it was measured before.
         calibrations: {dataset: root of its training images}, which precision int8 needs.
     """
 
@@ -88,6 +89,7 @@ class Settings:
     tta: str | None = None
     backend: str = "auto"
     precision: str = "float32"
+    limit: int | None = None
     calibrations: Mapping[str, Path] = field(default_factory=dict)
 
 
@@ -108,7 +110,10 @@ class Outcome:
     def __str__(self) -> str:
         if self.error is not None:
             return f"{self.task}: FAILED: {self.error}"
-        return f"{self.task}: " + (f"top-1 {self.result.top1:.3f} %" if self.result else "already measured")
+        if self.result is None:
+            return f"{self.task}: already measured"
+        of = f" of {self.result.images(self.result.num_samples)}" if self.result.sampled_from else ""
+        return f"{self.task}: top-1 {self.result.top1:.3f} %{of}"
 
 
 def plan(
@@ -156,7 +161,7 @@ def _fits(spec: ModelSpec, dataset: str, protocol: str) -> bool:
 
 
 def sweep(tasks: Sequence[Task], settings: Settings, ray: str | None = None) -> Iterator[Outcome]:
-    """Do the tasks; store and yield each outcome as soon as it is known.
+    """Do the tasks; store (but not with a limit) and yield each outcome as soon as it is known.
 
     A failure is stored as a text file beside the path of its result, and removed when the task succeeds.
 
@@ -179,21 +184,26 @@ def sweep(tasks: Sequence[Task], settings: Settings, ray: str | None = None) -> 
     fingerprints = {
         (name, subset): _fingerprint(name, subset, settings)
         for name, subset in dict.fromkeys(task.images for task in tasks)
+        if settings.limit is None
     }
+    stored = read_results(settings.out) if settings.limit is None else []
     calibrations = {
         name: identify_calibration(open_dataset(name, settings.calibrations[name], "train"), name)
         for name in dict.fromkeys(task.dataset for task in tasks)
         if name in settings.calibrations
     }
     measured = frozenset(
-        (r.model, r.weights_sha256, r.dataset_fingerprint, r.conditions, r.calibration)
-        for r in read_results(settings.out)
+        (r.model, r.weights_sha256, r.dataset_fingerprint, r.conditions, r.calibration) for r in stored
     )
 
     def work(task: Task) -> Outcome:
-        return attempt(task, settings, fingerprints[task.images], measured, calibrations.get(task.dataset))
+        fingerprint = fingerprints.get(task.images, "")
+        return attempt(task, settings, fingerprint, measured, calibrations.get(task.dataset))
 
     for outcome in map(work, tasks) if ray is None else _on_ray(ray, work, tasks):
+        if settings.limit is not None:
+            yield outcome
+            continue
         task = outcome.task
         failure = failure_path(settings.out, task.model, task.conditions(settings))
         if outcome.error is not None:
@@ -247,6 +257,7 @@ def attempt(
             tta=settings.tta,
             backend=settings.backend,
             precision=settings.precision,
+            limit=settings.limit,
             cache=settings.cache,
             calibration=settings.calibrations.get(task.dataset),
         )

@@ -10,7 +10,6 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from densezoo import api
 from densezoo.commands import options
 from densezoo.commands.output import answer
 from densezoo.files import PLOT
@@ -21,7 +20,7 @@ def make_parser() -> ArgumentParser:
     parser = options.make_parser(__doc__)
     parser.add_argument("file", type=Path, help="parquet file of densezoo test --predictions")
     parser.add_argument("other", type=Path, nargs="?", help="another one over the same images, compared by McNemar")
-    parser.add_argument("--topk", type=int, nargs="+", default=[1, 5], metavar="K", help="default: 1 5")
+    parser.add_argument("--topk", type=int, nargs="+", metavar="K", help="default: 1 5")
     parser.add_argument(
         "--plot", type=Path, metavar="FILE", help=f"reliability diagram of the first: {', '.join(PLOT)}"
     )
@@ -34,8 +33,10 @@ def make_parser() -> ArgumentParser:
 def run(args: Namespace) -> None:
     """Compute the measures and print them."""
     given = {name: getattr(args, name) for name in ("topk", "plot", "confusion", "class_names", "theme")}
-    report = api.analyze(args.file, args.other, **given)
-    answer(args, report, {"report": report.splitlines(), "plot": args.plot, "confusion": args.confusion})
+    from densezoo.api.analysis import analysis  # here, because it imports torch
+
+    found = analysis(args.file, args.other, **given)
+    answer(args, found.text, found.values)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -52,6 +52,7 @@ def run(args: Namespace) -> int:
         names,
         checkpoint,
         standard_input=content,
+        limit=args.limit,
         overrides=args.cfg_options,
         changes=options.protocol_changes(args),
         **given,
@@ -69,8 +70,10 @@ def run(args: Namespace) -> int:
         found = rows(extractor.vectors(images, "skip" if args.skip_unreadable else "stop"))
         width = extractor.architecture.num_classes
         written = write_vectors(args.output, width, found, lambda: extractor.facts)
-    text = f"written: {args.output}: {written:,} pictures, {width:,} features each"
-    answer(args, text, {"written": str(args.output), "images": written, "features": width})
+    of = "" if images.sampled_from is None else f" of {images.sampled_from:,}"
+    text = f"written: {args.output}: {written:,}{of} pictures, {width:,} features each"
+    counts = {"images": written, "given": images.sampled_from or len(images), "features": width}
+    answer(args, text, {"written": args.output, **counts})
     return options.SKIPPED if written < len(images) else 0
 
 

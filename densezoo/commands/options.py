@@ -110,6 +110,7 @@ def add_evaluation_options(to: argparse.ArgumentParser) -> None:
     )
     to.add_argument("--out", type=Path, default=RESULTS, help="folder of results (default: %(default)s)")
     add_backend_options(to)
+    add_limit(to, "only N images of the dataset, evenly spaced over its classes; nothing is stored")
     to.add_argument("--tta", help="sum the logits of several views of each image: flip, ten-crop, multi-size")
 
 
@@ -135,6 +136,7 @@ def add_images(to: argparse.ArgumentParser) -> None:
         "images", nargs="+", metavar="IMAGE", help="file, folder, tar, quoted pattern, URL; -: standard input"
     )
     to.add_argument("--skip-unreadable", action="store_true", help="name pictures that can't be read, and go on")
+    add_limit(to, "only N of the pictures, evenly spaced")
 
 
 def add_network_options(to: argparse.ArgumentParser) -> None:
@@ -146,6 +148,15 @@ def add_network_options(to: argparse.ArgumentParser) -> None:
     to.add_argument("--workers", type=values.count, help=WORKERS)
     to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU if there is one)")
     add_cfg_options(to)
+
+
+def add_limit(to: argparse.ArgumentParser, of: str) -> None:
+    """Add the option of every command that can do with a sample of the images.
+
+    Args:
+        of: what is limited, and what becomes of it.
+    """
+    to.add_argument("--limit", type=values.positive, metavar="N", help=of)
 
 
 def add_class_names(to: argparse.ArgumentParser) -> None:
@@ -234,6 +245,12 @@ def add_test_options(to: argparse.ArgumentParser) -> None:
     to.add_argument("--model", metavar="NAME", help="the model that the weights are of, if no published hash tells")
     to.add_argument("--subset", default="all", help="of imagenet-c, such as fog/3 (default: each that --data-root has)")
     to.add_argument("--labels", type=Path, help="list of labels of a flat folder or tar, such as Caffe's val.txt")
+    to.add_argument(
+        "--label-table",
+        type=Path,
+        metavar="FILE.csv",
+        help="several labels an image: lines of file,0,1,...; measures AUCs",
+    )
     to.add_argument("--class-map", type=Path, help="labels of class folders: lines of 'folder' or 'folder label'")
     to.add_argument("--on-error", choices=("stop", "count-wrong"), default="stop", help="images that can't be read")
     to.add_argument("--calibration", type=Path, metavar="ROOT", help="of the dataset's training images, for int8")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "json", "csv", "dict")
 #: Options that are arguments of the same name of `densezoo.Classifier`.
-OPTIONS = ("protocol", "class_names", "device", "backend", "precision", "batch_size", "workers")
+OPTIONS = ("protocol", "class_names", "multi_label", "device", "backend", "precision", "batch_size", "workers")
 
 
 def make_parser() -> ArgumentParser:
@@ -41,6 +41,12 @@ def make_parser() -> ArgumentParser:
     parser.add_argument("--parquet", type=Path, metavar="FILE.parquet", help="write a row an answer there, too")
     parser.add_argument("--draw", type=Path, metavar="FOLDER", help="write each picture with its label there (or FILE)")
     options.add_class_names(parser)
+    parser.add_argument(
+        "--multi-label",
+        action="store_true",
+        default=None,
+        help="a probability for each class by itself (sigmoid); default: what the weights say",
+    )
     options.add_network_options(parser)
     return parser
 
@@ -59,6 +65,7 @@ def run(args: Namespace) -> int:
         names,
         checkpoint,
         standard_input=content,
+        limit=args.limit,
         overrides=args.cfg_options,
         changes=options.protocol_changes(args),
         **given,

@@ -42,6 +42,7 @@ def run(args: Namespace) -> None:
         tta=args.tta,
         backend=args.backend,
         precision=args.precision,
+        limit=args.limit,
         calibrations=dict(args.calibration),
     )
     failed, outcomes, number = [], [], 0

@@ -1,5 +1,7 @@
 """Evaluate a checkpoint: top-1 and top-5 under a named protocol, or all of them, stored as JSON.
 
+Of a network that gives several labels an image: the area under each label's ROC curve.
+
 densezoo test densenet121.tv_in1k --data-root /data/imagenet
 densezoo test CONFIG CHECKPOINT --data-root /data/imagenet
 densezoo test converted.safetensors --dataset imagenet1k --data-root /data/imagenet
@@ -16,14 +18,16 @@ from densezoo import api
 from densezoo.api.names import check_data
 from densezoo.commands import options
 from densezoo.commands.output import answer
+from densezoo.errors import ConfigError
 from densezoo.formats.names import formats_read
 from densezoo.results.agreement import check_expected
-from densezoo.results.store import result_path, storing
+from densezoo.results.label_summary import label_summary
+from densezoo.results.store import Result, result_path, storing
 
 #: Options that are arguments of the same name of `densezoo.evaluate_protocols`.
 OPTIONS = (
     "dataset", "tta", "device", "backend", "precision", "data_root", "labels", "class_map", "batch_size", "workers",
-    "launcher", "model", "subset", "calibration", "on_error", "out", "resume", "restart", "predictions",
+    "launcher", "model", "subset", "calibration", "on_error", "limit", "out", "resume", "restart", "predictions",
 )  # fmt: skip
 
 
@@ -47,24 +51,36 @@ def run(args: Namespace) -> None:
         check_data(str(args.checkpoint), args.dataset, args.data_root)
     checkpoint, model = options.find_weights(args.checkpoint)
     given = {name: getattr(args, name) for name in OPTIONS}
-    results = api.evaluate_protocols(
-        config,
-        checkpoint,
-        names=[args.protocol] if args.protocol else None,
-        overrides=args.cfg_options,
-        changes=options.protocol_changes(args),
-        show_progress=not args.quiet,
-        **{**given, "model": args.model or model},
-    )
+    given |= {
+        "model": args.model or model,
+        "names": [args.protocol] if args.protocol else None,
+        "overrides": args.cfg_options,
+        "changes": options.protocol_changes(args),
+        "show_progress": not args.quiet,
+    }
+    if args.label_table is not None:
+        if args.expect is not None:
+            raise ConfigError("--expect is a top-1, and with --label-table there is none; leave one out")
+        areas = api.evaluate_labels(config, checkpoint, args.label_table, **given)
+        _tell(args, "\n".join(map(label_summary, areas)), areas)
+        return
+    results = api.evaluate_protocols(config, checkpoint, **given)
+    if _tell(args, api.report(results), results) and args.expect is not None:
+        check_expected(results, args.expect, args.tolerance)
+
+
+def _tell(args: Namespace, report: str, results: Sequence[Result]) -> bool:
+    """Print what was measured and where it is stored, in the main process; return whether this is it."""
     from densezoo.evaluation.distributed import is_main  # here, so that a misspelt name is refused without torch
 
-    if is_main():
-        lines = [api.report(results), *(f"  {storing(args.out, result)}" for result in results)]
-        answer(
-            args, "\n".join(lines), {"results": results, "stored": [result_path(args.out, each) for each in results]}
-        )
-        if args.expect is not None:
-            check_expected(results, args.expect, args.tolerance)
+    if not is_main():
+        return False
+    kept: Sequence[Result] = results if args.limit is None else []
+    told = [report, *(f"  {storing(args.out, result)}" for result in kept)]
+    told += [] if kept else ["  not stored, because of --limit"]
+    stored = [result_path(args.out, result) for result in kept]
+    answer(args, "\n".join(told), {"results": results, "stored": stored})
+    return True
 
 
 def main(argv: Sequence[str] | None = None) -> int:

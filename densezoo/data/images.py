@@ -54,6 +54,7 @@ class ImageSet(ABC):
         label_sets: the right answers of each image, if a dataset has several; ``labels`` has the first of each.
         classes: the only classes that count as answers, ascending; None: all of the network's.
         subset: which of a dataset's several sets this is ("gaussian_noise/3"); None: the dataset is one set.
+        sampled_from: number of images of the set that these were sampled from; None: they are a whole set.
     """
 
     location: str
@@ -62,6 +63,7 @@ class ImageSet(ABC):
     label_sets: Sequence[tuple[int, ...]] | None = field(default=None, kw_only=True)
     classes: tuple[int, ...] | None = field(default=None, kw_only=True)
     subset: str | None = field(default=None, kw_only=True)
+    sampled_from: int | None = field(default=None, kw_only=True)
 
     @abstractmethod
     def read(self, index: int) -> Content:

@@ -51,7 +51,8 @@ def remaining(
         changed = first["index"][first["content"] != contents[first["index"]]].tolist()
         if changed:
             raise EvaluationError(f"{images.location_of(changed[0])}: has changed since it was scored; {ANEW}")
-        broken = part["index"][part["rank"] == UNREADABLE].tolist()
+        ranks = part["rank"] if "rank" in (part.dtype.names or ()) else np.zeros(len(part))  # those of labels have none
+        broken = part["index"][ranks == UNREADABLE].tolist()
         if broken and on_error == "stop":
             raise EvaluationError(
                 f"{images.location_of(broken[0])}: can't be read and was counted wrong; go on with --on-error "

@@ -76,7 +76,7 @@ def sum_over_processes(log: RecordLog, num_classes: int, num_images: int, num_pr
 
 
 def _result(facts: RunFacts, measures: Measures, ids: Sequence[str], seconds: float) -> EvalResult:
-    coverage, counts = check_coverage(measures, ids), measures.counts()
+    coverage, counts = check_coverage(measures, ids, facts.sampled_from), measures.counts()
     return EvalResult(
         **{field.name: getattr(facts, field.name) for field in dataclasses.fields(facts)},
         num_samples=counts.num_samples,

@@ -16,7 +16,7 @@ from densezoo.data.loading import batches_by_protocol
 from densezoo.errors import DatasetError, EvaluationError
 from densezoo.evaluation import distributed
 from densezoo.evaluation.auc import area_under_roc
-from densezoo.types import Architecture, Protocol
+from densezoo.types import Architecture, LabelAuc, Protocol
 
 
 def label_scores(
@@ -68,15 +68,45 @@ def label_measures(
         label_sets: the labels of each image.
         names: of the labels.
     """
+    labels = label_areas(scores, label_sets, names)
+    mean = mean_area(labels)
+    measures = {} if mean is None else {"auc": mean}
+    for label in labels:
+        if label.auc is not None and label.interval95 is not None:
+            name, (low, high) = label.name, label.interval95
+            measures |= {f"auc {name}": label.auc, f"auc {name} low": low, f"auc {name} high": high}
+    return measures
+
+
+def label_areas(
+    scores: NDArray[np.float64], label_sets: Sequence[Sequence[int]], names: Sequence[str]
+) -> tuple[LabelAuc, ...]:
+    """The area under the ROC curve of each label, with its interval.
+
+    Args:
+        scores: (images, labels).
+        label_sets: the labels of each image.
+        names: of the labels.
+    """
     has = np.zeros(scores.shape, np.bool_)
     for row, labels in zip(has, label_sets):
         row[list(labels)] = True
-    areas = {name: area_under_roc(scores[:, i], has[:, i]) for i, name in enumerate(names)}
-    known = {name: area for name, area in areas.items() if area is not None}
-    measures = {"auc": float(np.mean([area.value for area in known.values()]))} if known else {}
-    for name, area in known.items():
-        measures |= {f"auc {name}": area.value, f"auc {name} low": area.low, f"auc {name} high": area.high}
-    return measures
+    found = []
+    for i, name in enumerate(names):
+        area, positives = area_under_roc(scores[:, i], has[:, i]), int(has[:, i].sum())
+        value, interval = (area.value, (area.low, area.high)) if area else (None, None)
+        found.append(LabelAuc(name, positives, len(scores) - positives, value, interval))
+    return tuple(found)
+
+
+def mean_area(labels: Sequence[LabelAuc]) -> float | None:
+    """The mean over the labels that have an area; None: none has.
+
+    Args:
+        labels: of `label_areas`.
+    """
+    areas = [label.auc for label in labels if label.auc is not None]
+    return float(np.mean(areas)) if areas else None
 
 
 def check_measurable(images: ImageSet, names: Sequence[str]) -> Mapping[str, tuple[int, int]]:

@@ -32,6 +32,7 @@ class LoadOptions:
         labels, class_map: where the labels stand, if not in the layout (`densezoo.data.datasets.open_dataset`).
         overrides: of config fields, {"model.bn_eps": 1e-4, ...}.
         changes: of the protocols' fields, which make them protocols of the user's own.
+        label_table: CSV of several labels an image (`densezoo.data.layouts.label_table`); None: each has one class.
     """
 
     config: Path | None
@@ -45,6 +46,7 @@ class LoadOptions:
     class_map: Path | None = None
     overrides: Mapping[str, object] = field(default_factory=dict)
     changes: Changes = field(default_factory=Changes)
+    label_table: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ class RunOptions:
         cache: folder where decoded pixels are stored for further runs; None: they are not stored.
         on_error: an image that can't be read ends the run ("stop"), or is counted wrong and listed ("count-wrong").
         calibration: root of the dataset's training images, which precision int8 needs; None: none.
+        limit: measure a sample of that many images, evenly spaced over the classes (`densezoo.data.sampling`); nothing
+            is stored then. None: all images.
     """
 
     batch_size: int = 64
@@ -77,6 +81,7 @@ class RunOptions:
     cache: Path | None = None
     on_error: OnError = "stop"
     calibration: Path | None = None
+    limit: int | None = None
 
 
 @dataclass(frozen=True)

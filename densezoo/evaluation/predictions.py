@@ -12,6 +12,7 @@ import json
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,12 @@ _FLAT = {"index": "int64", "label": "int32", "rank": "int32", "loss": "float32",
 _FIRST_FIVE = {"classes": "int32", "probabilities": "float32"}
 
 
-def _pyarrow() -> tuple[Any, Any]:
+def pyarrow_modules() -> tuple[Any, Any]:
+    """(pyarrow, pyarrow.parquet).
+
+    Raises:
+        MissingDependencyError: there is no pyarrow.
+    """
     try:
         import pyarrow
         import pyarrow.parquet
@@ -50,7 +56,7 @@ def check_can_write(path: Path) -> None:
         MissingDependencyError: no pyarrow.
         EvaluationError: no file can be written in its folder.
     """
-    _pyarrow()
+    pyarrow_modules()
     try:
         with tempfile.TemporaryFile(dir=path.parent):
             pass
@@ -76,22 +82,16 @@ def write_predictions(
         MissingDependencyError: no pyarrow.
         EvaluationError: the disk is full.
     """
-    pa, parquet = _pyarrow()
-    metadata = {**dataclasses.asdict(facts), "num_classes": num_classes, "num_images": len(ids)}
-    metadata = {key: value for key, value in metadata.items() if value is not None or key not in OPTIONAL}
+    pa, parquet = pyarrow_modules()
     schema = pa.schema(
         {
             **{name: pa.type_for_alias(alias) for name, alias in _FLAT.items()},
             "id": pa.string(),
             **{name: pa.list_(pa.type_for_alias(alias), 5) for name, alias in _FIRST_FIVE.items()},
         },
-        metadata={_KEY: json.dumps(metadata).encode()},
+        metadata=metadata_of(facts, num_classes=num_classes, num_images=len(ids)),
     )
-
-    def unwritable(reason: str) -> EvaluationError:
-        return EvaluationError(f"{path}: predictions can't be written ({reason}); make room")
-
-    with replacing(path, unwritable) as hidden:
+    with replacing(path, partial(unwritable, path)) as hidden:
         with parquet.ParquetWriter(hidden, schema) as writer:
             for records in _merged(parts):
                 flat = {name: np.ascontiguousarray(records[name]) for name in _FLAT}
@@ -102,6 +102,28 @@ def write_predictions(
                 columns = {**flat, **lists, "id": [ids[i] for i in records["index"].tolist()]}
                 writer.write_table(pa.table({name: columns[name] for name in schema.names}, schema))
         hidden.chmod(0o644)
+
+
+def metadata_of(facts: RunFacts, **further: object) -> dict[bytes, bytes]:
+    """What the schema of a file of predictions carries.
+
+    Args:
+        facts: of the run.
+        further: what else is needed to compute the measures again, as JSON values.
+    """
+    values = {**dataclasses.asdict(facts), **further}
+    values = {key: value for key, value in values.items() if value is not None or key not in OPTIONAL}
+    return {_KEY: json.dumps(values).encode()}
+
+
+def unwritable(path: Path, reason: str) -> EvaluationError:
+    """The error of a file of predictions that can't be written.
+
+    Args:
+        path: the file.
+        reason: the operating system's.
+    """
+    return EvaluationError(f"{path}: predictions can't be written ({reason}); make room")
 
 
 def _merged(parts: Iterable[Records]) -> Iterator[Records]:
@@ -134,7 +156,7 @@ class Predictions:
 
     def parts(self) -> Iterator[tuple[list[str], Records]]:
         """(ids, records), at most ROWS at a time."""
-        _, parquet = _pyarrow()
+        _, parquet = pyarrow_modules()
         with parquet.ParquetFile(self.path) as file:
             for batch in file.iter_batches(ROWS):
                 records = np.zeros(len(batch), RECORD)
@@ -164,9 +186,25 @@ def read_predictions(path: str | Path) -> Predictions:
         path: the file.
 
     Raises:
+        EvaluationError: it can't be read, or is another parquet file; of several labels an image.
+    """
+    values = stored_values(path)
+    if "labels" in values:
+        raise EvaluationError(f"{path}: predictions of several labels an image; expected those of one class an image")
+    num_classes, num_images = values.pop("num_classes"), values.pop("num_images")
+    return Predictions(Path(path), schema.build(RunFacts, values, str(path), EvaluationError), num_classes, num_images)
+
+
+def stored_values(path: str | Path) -> dict[str, Any]:
+    """What `metadata_of` a file of predictions says; ``labels`` is among it if its images have several each.
+
+    Args:
+        path: the file.
+
+    Raises:
         EvaluationError: it can't be read, or is another parquet file.
     """
-    pa, parquet = _pyarrow()
+    pa, parquet = pyarrow_modules()
     if not Path(path).exists():
         raise EvaluationError(f"{path}: there is no such file; densezoo test --predictions makes one")
     try:
@@ -177,6 +215,5 @@ def read_predictions(path: str | Path) -> Predictions:
         ) from None
     if _KEY not in metadata:
         raise EvaluationError(f"{path}: not densezoo's predictions; make them with densezoo test --predictions")
-    values = json.loads(metadata[_KEY])
-    num_classes, num_images = values.pop("num_classes"), values.pop("num_images")
-    return Predictions(Path(path), schema.build(RunFacts, values, str(path), EvaluationError), num_classes, num_images)
+    values: dict[str, Any] = json.loads(metadata[_KEY])
+    return values

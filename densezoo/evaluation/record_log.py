@@ -37,14 +37,21 @@ class RecordLog:
         path: the file; its folder exists.
         run: all that the records depend on, as JSON values; a state of another run is refused.
         existing: "refuse" a state that holds records, "resume" it, or "restart" without it.
+        record: type of a record.
 
     Raises:
         EvaluationError: the file is the state of another run, holds records that may neither be resumed nor dropped,
             or can't be written.
     """
 
-    def __init__(self, path: Path, run: Mapping[str, object], existing: ExistingState = "refuse") -> None:
-        self.path = path
+    def __init__(
+        self,
+        path: Path,
+        run: Mapping[str, object],
+        existing: ExistingState = "refuse",
+        record: np.dtype[np.void] = RECORD,
+    ) -> None:
+        self.path, self._record = path, record
         self.run: Mapping[str, object] = json.loads(json.dumps(run))
         self._file: FileIO | None = None
         try:
@@ -106,7 +113,7 @@ class RecordLog:
         return (records for _, _, records in self._frames())
 
     def _frames(self) -> Iterator[tuple[int, float, Records]]:
-        return _frames(self._handle, len(self._first_line))
+        return _frames(self._handle, len(self._first_line), self._record)
 
     def __enter__(self) -> RecordLog:
         return self
@@ -166,7 +173,7 @@ def check_no_records(path: Path) -> None:
     if path.exists():
         with path.open("rb", buffering=0) as file:
             start = len(file.readline())
-            if count := sum(len(records) for _, _, records in _frames(file.fileno(), start)):
+            if count := sum(len(records) for _, _, records in _frames(file.fileno(), start, RECORD)):
                 raise _refusal(path, count, None)
 
 
@@ -178,14 +185,14 @@ def _refusal(path: Path, count: int, difference: str | None) -> EvaluationError:
     )
 
 
-def _frames(handle: int, start: int) -> Iterator[tuple[int, float, Records]]:
+def _frames(handle: int, start: int, record: np.dtype[np.void]) -> Iterator[tuple[int, float, Records]]:
     """(offset of the frame's end, its seconds, its records) from ``start`` on, up to the first broken frame."""
     size, end = os.fstat(handle).st_size, start
     while len(head := os.pread(handle, _FRAME.size, end)) == _FRAME.size:
         count, checksum, seconds = _FRAME.unpack(head)
-        length = count * RECORD.itemsize
+        length = count * record.itemsize
         payload = os.pread(handle, min(length, size), end + _FRAME.size)
         if len(payload) != length or zlib.crc32(payload) != checksum:
             return
         end += _FRAME.size + length
-        yield end, seconds, np.frombuffer(payload, RECORD)
+        yield end, seconds, np.frombuffer(payload, record)

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from densezoo.data.datasets import called
 from densezoo.evaluation.comparison import Comparison
 from densezoo.evaluation.metrics import Measures, percent, wilson_interval
-from densezoo.types import RunFacts
+from densezoo.evaluation.multi_label import mean_area
+from densezoo.results.label_summary import label_table
+from densezoo.types import LabelAuc, RunFacts
 
 SHOWN = 10  # classes and pairs of classes at most
 SIGNIFICANT = 0.05
@@ -29,7 +31,7 @@ def measures_report(
         return called(facts.dataset, label) if names is None else f"{label} ({names[label]})"
 
     total = measures.counts().num_samples
-    lines = [f"{facts.model} on {facts.dataset}, protocol {facts.protocol}, {total:,} images"]
+    lines = [f"{facts.model} on {facts.dataset}, protocol {facts.protocol}, {facts.images(total)}"]
     for k in topk:
         correct, (low, high) = measures.correct(k), wilson_interval(measures.correct(k), total)
         shares = f"top-{k} {percent(correct, total):.2f} %  (95 % interval {low:.2f} to {high:.2f})"
@@ -48,6 +50,63 @@ def measures_report(
     lines.append("  the most frequent confusions:")
     for label, other, n in measures.confusions(SHOWN):
         lines.append(f"    class {class_of(label)} taken for {class_of(other)}: {n} images")
+    return "\n".join(lines)
+
+
+def measures_values(
+    facts: RunFacts, measures: Measures, topk: Sequence[int], names: Sequence[str]
+) -> dict[str, object]:
+    """The same as JSON values, with every class and every confusion, and the run's facts.
+
+    Args:
+        facts, measures, topk: as of `measures_report`.
+        names: of the classes.
+    """
+    total = measures.counts().num_samples
+    accuracies = [
+        {
+            "k": k,
+            "percent": percent(measures.correct(k), total),
+            "interval95": wilson_interval(measures.correct(k), total),
+            "correct": measures.correct(k),
+        }
+        for k in topk
+    ]
+    return {
+        "facts": facts,
+        "images": total,
+        "accuracies": accuracies,
+        "loss": measures.mean_loss(),
+        "calibration_error": measures.calibration_error(),
+        "reliability": [
+            {"images": n, "confidence": mean, "accuracy": right} for n, mean, right in measures.reliability()
+        ],
+        "unreadable": len(measures.unreadable),
+        "truncated": len(measures.truncated),
+        "classes": [
+            {"class": label, "name": names[label], "correct": right, "images": n}
+            for label, right, n in measures.per_class()
+        ],
+        "confusions": [
+            {"label": label, "name": names[label], "predicted": other, "predicted_name": names[other], "images": n}
+            for label, other, n in measures.confusions(total)
+        ],
+    }
+
+
+def labels_report(facts: RunFacts, labels: Sequence[LabelAuc], num_images: int, truncated: int) -> str:
+    """The area of each label of a run, with its interval.
+
+    Args:
+        facts: of the run.
+        labels: of the run.
+        num_images: that were scored.
+        truncated: images whose end was filled in.
+    """
+    lines = [f"{facts.model} on {facts.dataset}, protocol {facts.protocol}, {facts.images(num_images)}"]
+    lines += label_table(labels, mean_area(labels))
+    if truncated:
+        lines.append(f"  {truncated} images are truncated; their missing ends were filled in")
     return "\n".join(lines)
 
 

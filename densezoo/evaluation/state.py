@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
+import numpy as np
+
 from densezoo.data.images import ImageSet
 from densezoo.errors import DensezooError, EvaluationError
 from densezoo.evaluation import distributed
@@ -18,19 +20,20 @@ from densezoo.evaluation.record_log import RecordLog, check_no_records
 from densezoo.evaluation.run_lock import run_lock
 from densezoo.families import architecture_values
 from densezoo.files import replaced_by
-from densezoo.results.store import file_stem
+from densezoo.results.store import file_stem, folder_of
 from densezoo.types import Architecture, Protocol, RunFacts
 
 
 @contextmanager
-def state_folder(out: Path | None, dataset: str) -> Iterator[Path]:
+def state_folder(out: Path | None, dataset: str, kind: type[RunFacts]) -> Iterator[Path]:
     """The folder of a dataset's results and states.
 
     Args:
         out: folder of results; None: nothing is stored, and a temporary folder is made and removed.
         dataset: its name.
+        kind: of results.
     """
-    with nullcontext(out / dataset) if out else tempfile.TemporaryDirectory() as folder:
+    with nullcontext(folder_of(out, dataset, kind)) if out else tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
 
 
@@ -63,6 +66,7 @@ def run_identity(
     architecture: Architecture,
     facts: RunFacts,
     batch_size: int,
+    record: np.dtype[np.void] = RECORD,
 ) -> dict[str, object]:
     """All that the records of this process depend on, as JSON values, except the images, whose hashes the records hold.
 
@@ -72,11 +76,12 @@ def run_identity(
         architecture: of the network.
         facts: of the run.
         batch_size: images in a step of each process.
+        record: type of the record of an image.
     """
     fixed = ("weights_sha256", "dataset", "backend", "precision", "device", "versions")
     return {
         **{name: getattr(facts, name) for name in fixed},
-        "record_bytes": RECORD.itemsize,
+        "record_bytes": record.itemsize,
         "images_and_labels": images.listing(),
         "tta": facts.tta,
         "calibration": facts.calibration and dataclasses.asdict(facts.calibration),
@@ -98,25 +103,26 @@ def opened(
     facts: RunFacts,
     batch_size: int,
     existing: ExistingState,
+    record: np.dtype[np.void] = RECORD,
 ) -> Iterator[RecordLog]:
     """This process's records of a run, which no other run adds to meanwhile.
 
     Args:
         folder: of the state; it exists.
-        images, protocols, architecture, facts, batch_size: what the records are of.
+        images, protocols, architecture, facts, batch_size, record: what the records are of.
         existing: what becomes of the state that an interrupted run left.
 
     Raises:
         EvaluationError: another run holds the state, or left it; another process measures another thing.
     """
-    run = run_identity(images, protocols, architecture, facts, batch_size)
+    run = run_identity(images, protocols, architecture, facts, batch_size, record)
     path = folder / state_name(facts)
     with run_lock(path.with_suffix(".lock")):
         check_same_run(run)
         remove_beginnings(path)
         if existing == "restart" and distributed.is_main():
             remove_other_states(path)
-        with RecordLog(path, run, existing) as log:
+        with RecordLog(path, run, existing, record) as log:
             yield log
 
 

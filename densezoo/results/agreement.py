@@ -111,7 +111,10 @@ FACTS: dict[str, Callable[[EvalResult, Published], tuple[object, object]]] = {
         _crop(published.reported.protocol),
         _crop(result.protocol, result.own_protocol),
     ),
-    "number of images": lambda result, _: (TEST_IMAGES.get(result.dataset, result.num_samples), result.num_samples),
+    "number of images": lambda result, _: (
+        TEST_IMAGES.get(result.dataset, result.sampled_from or result.num_samples),
+        result.num_samples,
+    ),
     "precision": lambda result, _: ("float32", result.precision),
     "test-time augmentation": lambda result, published: (published.reported.tta or "none", result.tta or "none"),
     "subset": lambda result, _: ("the whole dataset", result.subset or "the whole dataset"),

@@ -32,7 +32,8 @@ def table(predictions: Iterable[Prediction], facts: Facts, unicode: bool = True)
     for number, prediction in enumerate(predictions):
         if number == 0:
             known = facts()
-            yield f"{known.model}, protocol {known.protocol}"
+            sampled = "" if known.sampled_from is None else f", a sample of {known.sampled_from:,} pictures"
+            yield f"{known.model}, protocol {known.protocol}{sampled}"
         yield prediction.image
         if prediction.error is not None:
             yield f"  can't be read: {_reason(prediction)}"

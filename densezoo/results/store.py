@@ -1,4 +1,7 @@
-"""Stores each measurement as a JSON file, ``<folder>/<dataset>/<model>@<conditions>.json``."""
+"""Stores each measurement as a JSON file, ``<folder>/<dataset>/<model>@<conditions>.json``.
+
+Those of several labels an image, `LabelResult`, are in a folder of their own below, ``multi-label``.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import math
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from densezoo import schema
 from densezoo.errors import ResultError
@@ -17,28 +21,45 @@ from densezoo.files import write_atomically
 from densezoo.paths import relative_to_root
 from densezoo.protocols.own import contradiction
 from densezoo.results.weights import strength
-from densezoo.types import Conditions, EvalResult, RunFacts
+from densezoo.types import Conditions, EvalResult, LabelResult, RunFacts
 
+Result = TypeVar("Result", EvalResult, LabelResult)
+LABELS = "multi-label"  # the folder of results of several labels an image, below their dataset's
 COUNTS = ("num_samples", "correct1", "correct5")
 CIRCUMSTANCES = ("date", "seconds", "commit", "machine")  # of a measurement; they are ignored when results are compared
 #: The keys of a stored result, in their order in the file; those of OPTIONAL only if they have a value.
 KEYS = (
-    "model", "config", "weights_sha256", "dataset", "dataset_fingerprint", "protocol", "num_samples", "correct1",
-    "correct5", "top1", "top5", "interval95", "interval95_top5", "backend", "precision", "device", "versions", "commit",
-    "date", "seconds", "coverage", "loss", "calibration_error", "tta", "subset", "weights_known_by", "architecture",
-    "backend_difference", "machine", "calibration", "own_protocol",
+    "model", "config", "weights_sha256", "dataset", "dataset_fingerprint", "protocol", "num_samples",
+    "correct1", "correct5", "top1", "top5", "interval95", "interval95_top5", "labels", "mean_auc", "backend",
+    "precision", "device", "versions", "commit", "date", "seconds", "coverage", "loss", "calibration_error",
+    "tta", "subset", "weights_known_by", "architecture", "backend_difference", "machine", "calibration",
+    "own_protocol", "sampled_from",
 )  # fmt: skip
-OPTIONAL = ("backend_difference", "machine", "calibration", "own_protocol")
+_SAMPLE = "a measurement of {0.num_samples:,} of {0.sampled_from:,} images (--limit) is no result of the dataset"
+OPTIONAL = ("backend_difference", "machine", "calibration", "own_protocol", "sampled_from")
 
 
-def result_path(folder: Path, result: RunFacts) -> Path:
+def result_path(folder: Path, result: RunFacts, kind: type[Result] | None = None) -> Path:
     """The file of a result; a repeated measurement has the same file.
 
     Args:
         folder: of results.
         result: the result, or the facts of its run.
+        kind: what the run gives; None: what the result is, or `EvalResult`.
     """
-    return folder / result.dataset / f"{file_stem(result.model, result.conditions)}.json"
+    own = folder_of(folder, result.dataset, kind or type(result))
+    return own / f"{file_stem(result.model, result.conditions)}.json"
+
+
+def folder_of(folder: Path, dataset: str, kind: type[RunFacts]) -> Path:
+    """The folder of a dataset's results, and of the state of runs.
+
+    Args:
+        folder: of results.
+        dataset: its name.
+        kind: of results.
+    """
+    return folder / dataset / LABELS if issubclass(kind, LabelResult) else folder / dataset
 
 
 def file_stem(model: str, conditions: Conditions) -> str:
@@ -51,7 +72,7 @@ def file_stem(model: str, conditions: Conditions) -> str:
     return re.sub(r"[^\w.@+-]", "_", f"{model}@{conditions}")
 
 
-def differences(result: EvalResult, other: EvalResult) -> list[str]:
+def differences(result: RunFacts, other: RunFacts) -> list[str]:
     """The fields in which two results differ, as "field: value, other value".
 
     CIRCUMSTANCES are ignored, and roundings of floats.
@@ -101,7 +122,7 @@ def _equal(first: object, second: object) -> bool:
     return first == second
 
 
-def storing(folder: str | Path, result: EvalResult) -> str:
+def storing(folder: str | Path, result: Result) -> str:
     """A line on what `write_result` has done: the file, and whether it held the same result before.
 
     Args:
@@ -109,7 +130,7 @@ def storing(folder: str | Path, result: EvalResult) -> str:
         result: that was stored.
     """
     path = result_path(Path(folder), result)
-    stored = _read_result(path)
+    stored = _read_result(path, type(result))
     same = f"already stored, the same, on {stored.date}: " if stored.date != result.date else "stored: "
     return f"{same}{path}"
 
@@ -125,13 +146,13 @@ def compare_with(folder: str | Path, result: EvalResult) -> str:
     shown_path = relative_to_root(path)
     if not path.is_file():
         return f"nothing to compare with: there is no {shown_path}"
-    stored = _read_result(path)
+    stored = _read_result(path, EvalResult)
     if all(getattr(result, name) == getattr(stored, name) for name in COUNTS):
         return f"the same counts as in {shown_path}"
     return "\n    ".join([f"differs from {shown_path} (here, there):", *differences(result, stored)])
 
 
-def write_result(folder: str | Path, result: EvalResult) -> Path:
+def write_result(folder: str | Path, result: Result) -> Path:
     """Store a result; the file is written whole or not at all.
 
     A stored result stays if only CIRCUMSTANCES would change.
@@ -144,12 +165,14 @@ def write_result(folder: str | Path, result: EvalResult) -> Path:
         The file.
 
     Raises:
-        ResultError: the folder can't be written.
+        ResultError: the folder can't be written; it is of a sample alone.
     """
     path = result_path(Path(folder), result)
+    if result.sampled_from is not None:
+        raise ResultError(f"{path}: is not stored: {_SAMPLE.format(result)}")
     if path.exists():
         with contextlib.suppress(ResultError):  # a broken file is replaced
-            if not differences(_read_result(path), result):
+            if not differences(_read_result(path, type(result)), result):
                 return path
     values = _values(result)
     values = {key: value for key, value in values.items() if value is not None or key not in OPTIONAL}
@@ -190,21 +213,22 @@ def record_failure(path: Path, error: str) -> None:
         raise ResultError(f"{path}: the error can't be recorded ({reason.strerror}): {error}") from None
 
 
-def check_replaces(folder: Path, facts: RunFacts) -> None:
+def check_replaces(folder: Path, facts: RunFacts, kind: type[Result]) -> None:
     """Refuse, before the work starts, a run whose result would replace one of weights that are known more surely.
 
     Args:
         folder: of results.
         facts: of the run, under one protocol.
+        kind: what the run gives.
 
     Raises:
         ResultError: it would replace one.
     """
-    path = result_path(folder, facts)
+    path = result_path(folder, facts, kind)
     if not path.is_file():
         return
     try:
-        stored = _read_result(path)
+        stored = _read_result(path, kind)
     except ResultError:
         return  # a broken file may be replaced
     sha256, known_by = facts.weights_sha256, facts.weights_known_by
@@ -216,7 +240,7 @@ def check_replaces(folder: Path, facts: RunFacts) -> None:
 
 
 def read_results(folder: str | Path) -> list[EvalResult]:
-    """Every result that is stored below a folder, ordered by file name.
+    """Every result of one label an image that is stored below a folder, ordered by file name.
 
     Args:
         folder: of results.
@@ -224,15 +248,28 @@ def read_results(folder: str | Path) -> list[EvalResult]:
     Raises:
         ResultError: a file is no result; names file and field.
     """
-    return [_read_result(path) for path in sorted(Path(folder).glob("*/*@*.json"))]
+    return [_read_result(path, EvalResult) for path in sorted(Path(folder).glob("*/*@*.json"))]
 
 
-def _read_result(path: Path) -> EvalResult:
+def read_label_results(folder: str | Path) -> list[LabelResult]:
+    """Every result of several labels an image that is stored below a folder, ordered by file name.
+
+    Args:
+        folder: of results.
+
+    Raises:
+        ResultError: a file is no such result; names file and field.
+    """
+    return [_read_result(path, LabelResult) for path in sorted(Path(folder).glob(f"*/{LABELS}/*@*.json"))]
+
+
+def _read_result(path: Path, kind: type[Result]) -> Result:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise ResultError(f"{path}: not a stored result ({error}); measure it again or remove the file") from None
-    result = schema.build(EvalResult, values, str(path), ResultError)
-    if problem := contradiction(result):
+    result = schema.build(kind, values, str(path), ResultError)
+    problem = contradiction(result) if result.sampled_from is None else _SAMPLE.format(result)
+    if problem:
         raise ResultError(f"{path}: {problem}; measure it again or remove the file")
     return result

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from densezoo.results.corruptions import corruption_errors, mean_corruption_error, mean_error
-from densezoo.types import EvalResult
+from densezoo.types import EvalResult, LabelResult, RunFacts
 
 _KNOWN_BY = {"first-use-hash": "the hash of their first use", "user": "the user's word"}
 
@@ -16,17 +16,31 @@ def summary(result: EvalResult) -> str:
     Args:
         result: the result.
     """
+    head, *rest = conditions_of(result)
     return "\n".join(
         [
-            f"{_model(result)} on {result.dataset}, protocol {result.protocol_label}",
+            head,
+            *sample_of([result]),
             _line("top-1", result.top1, result.interval95, result.correct1, result.num_samples),
             _line("top-5", result.top5, result.interval95_top5, result.correct5, result.num_samples),
-            f"  {result.num_samples:,} images in {result.seconds:.1f} s ({result.num_samples / result.seconds:.0f} "
-            f"images/s), {result.backend} {result.precision} on {result.device}{_machine(result)}",
-            *_difference(result),
-            *_own_protocol(result),
+            *rest,
         ]
     )
+
+
+def conditions_of(result: EvalResult | LabelResult) -> list[str]:
+    """A line on what was measured, and those on how: speed, backend, a protocol of the user's own.
+
+    Args:
+        result: the result.
+    """
+    return [
+        f"{_model(result)} on {result.dataset}, protocol {result.protocol_label}",
+        f"  {result.num_samples:,} images in {result.seconds:.1f} s ({result.num_samples / result.seconds:.0f} "
+        f"images/s), {result.backend} {result.precision} on {result.device}{_machine(result)}",
+        *_difference(result),
+        *_own_protocol(result),
+    ]
 
 
 def matrix(results: Sequence[EvalResult]) -> str:
@@ -41,31 +55,44 @@ def matrix(results: Sequence[EvalResult]) -> str:
     sets = {result.subset: result for result in results}.values()  # all protocols share images and time
     images, seconds = sum(result.num_samples for result in sets), sum(result.seconds for result in sets)
     return "\n".join(
-        [f"{_model(first)} on {first.dataset}, {images:,} images in {seconds:.1f} s"]
+        [f"{_model(first)} on {first.dataset}, {images:,} images in {seconds:.1f} s", *sample_of(list(sets))]
         + [f"  {name:{width}}  top-1 {r.top1:6.2f} %  top-5 {r.top5:6.2f} %" for name, r in zip(names, results)]
         + _corruption_means(results)
     )
 
 
-def _difference(result: EvalResult) -> list[str]:
+def sample_of(results: Sequence[EvalResult | LabelResult]) -> list[str]:
+    """A line that says that only a sample of the images was measured, if that is so.
+
+    Args:
+        results: one for each set of images.
+    """
+    if all(result.sampled_from is None for result in results):
+        return []
+    measured = sum(result.num_samples for result in results)
+    of = sum(result.sampled_from or result.num_samples for result in results)
+    return [f"  A SAMPLE: {measured:,} of {of:,} images, evenly spaced over the classes; no result of the dataset"]
+
+
+def _difference(result: RunFacts) -> list[str]:
     """A line on how far the backend was from eager, if that was measured."""
     if result.backend_difference is None:
         return []
     return [f"  {result.backend}'s logits differ from eager's by {result.backend_difference:.1e} of the largest"]
 
 
-def _own_protocol(result: EvalResult) -> list[str]:
+def _own_protocol(result: RunFacts) -> list[str]:
     """A line on a protocol that is none of densezoo's."""
     own = result.own_protocol
     return [f"  {result.protocol} is a protocol of your own, sha256 {own.sha256}"] if own else []
 
 
-def _machine(result: EvalResult) -> str:
+def _machine(result: RunFacts) -> str:
     """The machine in brackets; "" if the result doesn't name it."""
     return f" ({result.machine})" if result.machine else ""
 
 
-def _model(result: EvalResult) -> str:
+def _model(result: RunFacts) -> str:
     """The model, and how its weights are known if not by a published hash."""
     known_by = result.weights_known_by
     return result.model + (f" (weights known by {_KNOWN_BY[known_by]})" if known_by in _KNOWN_BY else "")
@@ -73,7 +100,9 @@ def _model(result: EvalResult) -> str:
 
 def _corruption_means(results: Sequence[EvalResult]) -> list[str]:
     """A line for each protocol under which all 75 sets of ImageNet-C were measured."""
-    lines = []
+    lines: list[str] = []
+    if any(result.sampled_from is not None for result in results):
+        return lines
     for protocol in dict.fromkeys(result.protocol for result in results):
         errors = corruption_errors([result for result in results if result.protocol == protocol])
         mean, relative = mean_error(errors), mean_corruption_error(errors)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from densezoo.types.computation import Computation, Freedom, Node, PoolFreedom
     from densezoo.types.experiment import Distillation, Experiment, Recipe, Start
     from densezoo.types.index import Figure, FileHash, ModelSpec, ReportedResult, WeightSource
+    from densezoo.types.label_result import LabelAuc, LabelResult
     from densezoo.types.layer import Layer
     from densezoo.types.prediction import Answer, Prediction
     from densezoo.types.protocol import Protocol
@@ -52,6 +53,8 @@ __all__ = [
     "Freedom",
     "KeyMap",
     "KnownBy",
+    "LabelAuc",
+    "LabelResult",
     "Latency",
     "Layer",
     "Load",
@@ -94,6 +97,8 @@ _MODULES = {
     "Freedom": "densezoo.types.computation",
     "KeyMap": "densezoo.types.checkpoint",
     "KnownBy": "densezoo.types.result",
+    "LabelAuc": "densezoo.types.label_result",
+    "LabelResult": "densezoo.types.label_result",
     "Latency": "densezoo.types.benchmark",
     "Layer": "densezoo.types.layer",
     "Load": "densezoo.types.benchmark",

@@ -19,7 +19,7 @@ class Coverage:
     """What became of every id of a dataset; a run that lost an image or scored one twice gives no result.
 
     Args:
-        expected: ids of the dataset.
+        expected: ids of the dataset; of a sample those of the whole dataset, of which ``scored`` are fewer.
         scored: images that the network answered.
         unreadable: ids of those that can't be read and are counted wrong (``--on-error count-wrong``).
         duplicated: ids that were scored more than once.
@@ -117,6 +117,8 @@ class RunFacts:
         machine: what the device is a part of, such as "AMD EPYC, 2 cores"; None in a result older than this field.
         calibration: the training images that the backend was calibrated on; None: it needs none.
         own_protocol: what the protocol is, if it is none of densezoo's; None: it is.
+        sampled_from: images of the dataset, of which only a sample was measured (``--limit``): this is then no result
+            of the dataset, it is never stored, and it agrees with nothing published. None: all were measured.
     """
 
     model: str
@@ -139,6 +141,7 @@ class RunFacts:
     machine: str | None = None
     calibration: Calibration | None = None
     own_protocol: OwnProtocol | None = None
+    sampled_from: int | None = None
 
     @property
     def conditions(self) -> Conditions:
@@ -149,6 +152,15 @@ class RunFacts:
     def protocol_label(self) -> str:
         """The conditions as tables and file names show them beside model and dataset: ``torchvision+fog/1+flip``."""
         return str(self.conditions)
+
+    def images(self, number: int) -> str:
+        """A number of measured images in words, which tell a sample from a whole dataset.
+
+        Args:
+            number: of images.
+        """
+        sample = "" if self.sampled_from is None else f" of {self.sampled_from:,}"
+        return f"{number:,}{sample} images{', a sample' if sample else ''}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +192,7 @@ class EvalResult(RunFacts):
     calibration_error: float | None = None
 
     def __repr__(self) -> str:
-        measured = f"top-1 {percent(self.top1)} of {self.num_samples:,} images"
+        measured = f"top-1 {percent(self.top1)} of {self.images(self.num_samples)}"
         return f"<EvalResult {self.model} on {self.dataset} under {self.protocol_label}: {measured}>"
 
     def _repr_html_(self) -> str:
@@ -189,7 +201,7 @@ class EvalResult(RunFacts):
         rows = {
             "top-1": f"{percent(self.top1)} (95 % interval {low:.2f} to {high:.2f}), {self.correct1:,} images",
             "top-5": percent(self.top5),
-            "images": f"{self.num_samples:,}",
+            "images": self.images(self.num_samples).replace(" images", ""),
             "dataset": self.dataset,
             "protocol": self.protocol_label,
             "loss": None if self.loss is None else f"{self.loss:.4f} nats",

@@ -40,7 +40,7 @@ def test_every_argument_arrives(travelled: list[Travelled]) -> None:
     }  # fmt: skip
     running: dict[str, object] = {
         "batch_size": 3, "workers": 5, "device": "cuda:1", "launcher": "mpi", "backend": "x", "precision": "int8",
-        "tta": "flip", "cache": "d", "on_error": "count-wrong",
+        "tta": "flip", "cache": "d", "on_error": "count-wrong", "limit": 7,
     }  # fmt: skip
     storing = {"out": "e", "predictions": "f", "show_progress": True}
     api.evaluate_protocols("g.py", "h.pth", names=["all"], **loading, **running, **storing)  # type: ignore[arg-type]

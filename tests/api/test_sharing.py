@@ -94,6 +94,9 @@ def test_a_result_of_other_weights_is_refused(source: Path, tmp_path: Path) -> N
     results = [result for result in read_results(ROOT / "results") if result.dataset == "digits"][:1]
     with pytest.raises(ConfigError, match="but of other weights"):
         save_for_hub(source, tmp_path / "hf", results=results)
+    sample = dataclasses.replace(results[0], num_samples=30, sampled_from=899)
+    with pytest.raises(ConfigError, match="is of 30 of 899 images, a sample, which is no result to publish"):
+        save_for_hub(source, tmp_path / "hf", results=[sample])
     assert list(tmp_path.iterdir()) == []
 
 

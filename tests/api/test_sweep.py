@@ -306,6 +306,16 @@ def test_without_ray(fresh: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
         next(sweep.sweep(plan("densenet_bc_22_8*", ["digits"], ["own"]), fresh, "auto"))
 
 
+def test_with_a_limit_nothing_is_stored_and_nothing_left_out(fresh: Settings) -> None:
+    tasks = plan(PATTERN, ["imagenet1k"], ["timm"])
+    list(sweep.sweep(tasks, fresh))
+    before = {path: path.read_bytes() for path in fresh.out.rglob("*") if path.is_file()}
+    outcomes = {each.task.model: each for each in sweep.sweep(tasks, dataclasses.replace(fresh, limit=2))}
+    assert str(outcomes[GOOD]).endswith(" % of 2 of 5 images, a sample")
+    assert outcomes[BROKEN].error
+    assert {path: path.read_bytes() for path in fresh.out.rglob("*") if path.is_file()} == before
+
+
 def test_other_training_images_are_another_measurement(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     task = Task("imagenet1k", "timm", GOOD)
     whole = dataclasses.replace(settings, precision="int8", calibrations={"imagenet1k": Path("train")})

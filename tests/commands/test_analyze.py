@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -57,6 +58,35 @@ def test_two_runs(tool: Callable[..., int], files: tuple[Path, Path], capsys: py
     assert "the second is really better" in capsys.readouterr().out
     assert tool("analyze", files[0], files[0]) == 0
     assert "exact p 1: the difference may be chance" in capsys.readouterr().out
+
+
+def test_as_json_it_is_numbers(
+    tool: Callable[..., int],
+    files: tuple[Path, Path],
+    measured: tuple[Path, EvalResult],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Each of the text's, and every class and confusion; beside the comparison, the other run's facts."""
+    result = measured[1]
+    assert tool("analyze", *files, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["facts"]["model"], found["images"]) == (result.model, result.num_samples)
+    assert found["accuracies"][0] == {
+        "k": 1,
+        "percent": result.top1,
+        "interval95": list(result.interval95),
+        "correct": result.correct1,
+    }
+    assert (found["loss"], found["calibration_error"]) == pytest.approx((result.loss, result.calibration_error))
+    assert sum(each["correct"] for each in found["classes"]) == result.correct1
+    assert sum(each["images"] for each in found["confusions"]) == result.num_samples - result.correct1
+    assert sum(each["images"] for each in found["reliability"]) == result.num_samples
+    comparison = found["comparison"]
+    assert comparison["both"] + comparison["only_first"] == result.correct1
+    assert comparison["p_value"] < 0.05
+    assert comparison["with"]["model"] != result.model
+    assert tool("analyze", files[0], "--quiet") == 0
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("k", [0, 11])

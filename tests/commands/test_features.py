@@ -38,3 +38,11 @@ def test_help_fits_80_columns(capsys: pytest.CaptureFixture[str], monkeypatch: p
     with pytest.raises(SystemExit):
         features.main(["--help"])
     assert all(len(line) <= 80 for line in capsys.readouterr().out.splitlines())
+
+
+def test_a_few_of_the_pictures(tool: Tool, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    digit_pictures(tmp_path / "in", 3)
+    assert tool("features", MODEL, tmp_path / "in", "--workers", 0, "-o", tmp_path / "a.npy", "--limit", 1) == 0
+    assert ": 1 of 3 pictures, " in capsys.readouterr().out
+    stated = json.loads((tmp_path / "a.json").read_text())
+    assert (stated["images"], stated["sampled_from"]) == ([str(tmp_path / "in/1.png")], 3)

@@ -126,3 +126,15 @@ def test_help_fits_80_columns(capsys: pytest.CaptureFixture[str], monkeypatch: p
     shown = capsys.readouterr().out
     assert all(len(line) <= 80 for line in shown.splitlines())
     assert "3: some can't be read" in " ".join(shown.split())
+
+
+def test_a_few_of_the_pictures(
+    tool: Tool, digits: list[int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ("predict", MODEL, tmp_path / "in", "--workers", 0, "--limit", 1)
+    assert tool(*common) == 0
+    first, image, *_ = capsys.readouterr().out.splitlines()
+    assert (first, image) == (f"{MODEL}, protocol digits, a sample of 3 pictures", str(tmp_path / "in/1.png"))
+    assert tool(*common, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["sampled_from"], len(found["predictions"])) == (3, 1)

@@ -17,6 +17,7 @@ import torchvision
 from examples import randomise_statistics
 from PIL import Image
 from safetensors.torch import save_file
+from small_run import numbers
 
 from densezoo import api
 from densezoo.config import load_config
@@ -219,3 +220,34 @@ def test_predictions_of_another_extension_are_refused_before_any_work(
     assert "a.csv: the extension says what is written: expected, for a predictions file, .parquet; found .csv" in (
         capsys.readouterr().err
     )
+
+
+def test_a_sample_is_told_as_one_and_stored_nowhere(
+    tool: Tool, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    common = ("test", CHECKPOINT, "--out", tmp_path / "out", "--workers", 0, "--device", "cpu", "--limit")
+    assert tool(*common, 30, "--predictions", "few.parquet") == 0
+    shown = capsys.readouterr().out
+    assert "  A SAMPLE: 30 of 899 images, evenly spaced over the classes; no result of the dataset\n" in shown
+    assert " of 30 images\n" in shown
+    assert shown.endswith("  not stored, because of --limit\n")
+    assert tool(*common, 30, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    (result,) = found["results"]
+    assert (found["stored"], result["sampled_from"], result["num_samples"]) == ([], 899, 30)
+    assert (result["coverage"]["expected"], result["coverage"]["scored"]) == (899, 30)
+    assert tool("analyze", "few.parquet") == 0
+    assert capsys.readouterr().out.startswith(
+        f"{result['model']} on digits, protocol digits, 30 of 899 images, a sample"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["few.parquet"]
+    assert tool(*common, 30, "--resume") == 1
+    assert "--limit keeps nothing that --resume could go on from" in capsys.readouterr().err
+
+
+def test_a_limit_that_takes_all_images_measures_what_a_whole_run_does(tool: Tool, tmp_path: Path) -> None:
+    whole = api.evaluate_protocols(CONFIG, CHECKPOINT, workers=0, device="cpu")
+    limited = api.evaluate_protocols(CONFIG, CHECKPOINT, workers=0, device="cpu", limit=899, out=tmp_path / "out")
+    assert [numbers(result) for result in limited] == [numbers(result) for result in whole]
+    assert not (tmp_path / "out").exists()

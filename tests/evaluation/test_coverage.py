@@ -52,3 +52,7 @@ def test_there_is_a_coverage_if_and_only_if_each_is_there_once(indices: list[int
     else:
         with pytest.raises(EvaluationError, match="6 images were to be scored once each"):
             check_coverage(scored(indices, 6), "abcdef")
+
+
+def test_a_sample_s_coverage_says_of_how_many() -> None:
+    assert check_coverage(scored([1, 0], 2), "ab", sampled_from=50) == Coverage(50, 2, (), 0)

@@ -141,3 +141,15 @@ def test_weights_that_are_known_by_word_are_compared_with_their_model_s_figures(
     result = example_result(correct1=37500, top1=75.0, **values)
     assert compare_with_published(result, [SPEC, lua]).agrees is None
     assert compare_with_published(dataclasses.replace(result, weights_known_by="user"), [SPEC, lua]).agrees is True
+
+
+@pytest.mark.parametrize("dataset", ["imagenet1k", "digits"])
+def test_a_sample_agrees_with_nothing(dataset: str) -> None:
+    """Not even where its accuracy is the published one, and nothing says how many images the dataset has."""
+    reported = (ReportedResult(dataset, "timm", 74.0, None, "timm", "results.csv"),)
+    spec = dataclasses.replace(SPEC, reported=reported)
+    changed = {"dataset": dataset, "protocol": "timm", "num_samples": 50, "correct1": 37, "top1": 74.0}
+    whole, sample = (example_result(**changed, sampled_from=number) for number in (None, 50000))
+    assert compare_with_published(whole, [spec]).agrees is (None if dataset == "imagenet1k" else True)
+    found = compare_with_published(sample, [spec])
+    assert (found.agrees, found.differences) == (None, {"number of images": "50000, here 50"})

@@ -24,7 +24,7 @@ from densezoo.results.store import (
     storing,
     write_result,
 )
-from densezoo.types import Architecture, Conditions, EvalResult
+from densezoo.types import Architecture, Conditions, EvalResult, LabelResult
 
 #: What DESIGN asks of every stored result.
 KEYS = [
@@ -210,12 +210,12 @@ def test_half_a_file_is_named(tmp_path: Path) -> None:
 def test_weights_that_are_known_better_are_not_replaced(tmp_path: Path) -> None:
     stored = example_result(weights_known_by="published-hash")
     write_result(tmp_path, stored)
-    check_replaces(tmp_path, example_facts(weights_known_by="user"))
-    check_replaces(tmp_path, example_facts(weights_sha256="b" * 64, weights_known_by="published-hash"))
+    check_replaces(tmp_path, example_facts(weights_known_by="user"), EvalResult)
+    check_replaces(tmp_path, example_facts(weights_sha256="b" * 64, weights_known_by="published-hash"), EvalResult)
     with pytest.raises(
         ResultError, match="holds the result of weights a639ec97..., known by published-hash; these are"
     ):
-        check_replaces(tmp_path, example_facts(weights_sha256="b" * 64, weights_known_by="user"))
+        check_replaces(tmp_path, example_facts(weights_sha256="b" * 64, weights_known_by="user"), EvalResult)
 
 
 def test_stored_results_are_written_as_they_are(tmp_path: Path) -> None:
@@ -227,7 +227,8 @@ def test_stored_results_are_written_as_they_are(tmp_path: Path) -> None:
 
 
 def test_every_field_has_its_place_in_the_file() -> None:
-    assert sorted(store.KEYS) == sorted(field.name for field in dataclasses.fields(EvalResult))
+    fields = {field.name for kind in (EvalResult, LabelResult) for field in dataclasses.fields(kind)}
+    assert sorted(store.KEYS) == sorted(fields)
 
 
 def test_the_same_run_is_found_whenever_it_was_made() -> None:
@@ -252,4 +253,19 @@ def test_a_protocol_of_one_s_own_is_kept_with_all_its_fields_and_a_forged_one_re
     del values["own_protocol"]
     path.write_text(json.dumps(values))
     with pytest.raises(ResultError, match="is somebody's own, and own_protocol doesn't say what it is"):
+        read_results(tmp_path)
+
+
+def test_a_sample_is_neither_stored_nor_read(tmp_path: Path) -> None:
+    path = write_result(tmp_path, example_result())
+    before = path.read_bytes()
+    sample = example_result(num_samples=100, sampled_from=50000)
+    message = (
+        r"tv_in1k@torchvision.json: .*a measurement of 100 of 50,000 images \(--limit\) is no result of the dataset"
+    )
+    with pytest.raises(ResultError, match=message):
+        write_result(tmp_path, sample)
+    assert path.read_bytes() == before
+    path.write_text(json.dumps({**json.loads(before), "num_samples": 100, "sampled_from": 50000}))
+    with pytest.raises(ResultError, match=message):
         read_results(tmp_path)

@@ -1,0 +1,96 @@
+"""The images that a network of several labels an image is measured on, as a CSV of labels names them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from densezoo.data.images import ImageSet
+from densezoo.data.labels import SPLIT_FOLDERS
+from densezoo.data.layouts.label_table import LabelTable, read_label_table, table_images
+from densezoo.data.split import part_of
+from densezoo.errors import ConfigError, DatasetError
+
+
+def find_table(path: Path, root: Path | None) -> tuple[LabelTable, Path]:
+    """A CSV of labels, and the folder that its files' names are relative to.
+
+    Args:
+        path: of the CSV, from the current folder or from ``root``.
+        root: the folder of images; None: none is given.
+
+    Raises:
+        DatasetError: there is no such folder; the CSV can't be read.
+    """
+    folder = None if root is None else root.expanduser()
+    if folder is None or not folder.is_dir():
+        raise DatasetError(
+            f"{path}: names images relative to a folder, expected by --data-root; found {folder or 'none'}"
+        )
+    return read_label_table(folder / path if (folder / path).is_file() else path.expanduser()), folder
+
+
+def network_labels(table: LabelTable, stated: object, num_outputs: int) -> tuple[str, ...]:
+    """The names of a network's labels, in the order of its logits.
+
+    Args:
+        table: whose columns are these labels, in any order.
+        stated: the names that the weights state; where they state none, the columns' order is the logits'.
+        num_outputs: of the network.
+
+    Raises:
+        ConfigError: the columns are not the network's labels.
+    """
+    if not isinstance(stated, list):
+        if len(table.names) != num_outputs:
+            raise ConfigError(
+                f"{table.path}: expected {num_outputs} labels, as many as the network has outputs, found "
+                f"{len(table.names)}: {_some(table.names)}"
+            )
+        said = "nothing says what the network's outputs stand for: taken in the order of the CSV's columns: %s"
+        logging.getLogger("densezoo").warning(f"labels: {said}", _some(table.names))
+        return table.names
+    names = tuple(map(str, stated))
+    unknown, missing = ([name for name in a if name not in b] for a, b in ((table.names, names), (names, table.names)))
+    if unknown or missing:
+        raise ConfigError(
+            f"{table.path}: expected the network's labels, in any order"
+            + (f"; without a column: {_some(missing)}" if missing else "")
+            + (f"; none of the network's: {_some(unknown)}" if unknown else "")
+        )
+    return names
+
+
+def labelled_images(table: LabelTable, root: Path, names: Sequence[str]) -> ImageSet:
+    """The images of a table that are measured on: those below val/ where it has some to train on as well, else all.
+
+    Args:
+        table: of the labels.
+        root: the folder of images.
+        names: of the network's labels; ``label_sets`` counts in this order.
+
+    Raises:
+        DatasetError: a file isn't there; the table names images of several such folders.
+    """
+    images: ImageSet = table_images(root, table)
+    place = [names.index(name) for name in table.names]
+    sets = [tuple(sorted(place[label] for label in labels)) for labels in images.label_sets or ()]
+    images = replace(images, label_sets=sets, labels=[labels[0] if labels else -1 for labels in sets])
+    folders = {name: PurePosixPath(name).parts[0] for name in images.ids}
+    if not set(folders.values()) & set(SPLIT_FOLDERS["train"]):
+        return images
+    sides = [side for side in SPLIT_FOLDERS["test"] if side in folders.values()]
+    if len(sides) != 1:
+        beside = ", ".join(f"{side}/" for side in sides) or "no val/"
+        raise DatasetError(
+            f"{table.path}: names images below train/ and below {beside}; give a CSV of those to measure on alone"
+        )
+    chosen = [name for name in images.ids if folders[name] == sides[0]]
+    logging.getLogger("densezoo").warning("images: the %d below %s/ of %d", len(chosen), sides[0], len(images))
+    return part_of(images, chosen)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
