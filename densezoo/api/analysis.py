@@ -11,6 +11,7 @@ from densezoo.api.labels import names_of
 from densezoo.errors import ConfigError
 from densezoo.evaluation.comparison import compare_runs
 from densezoo.evaluation.label_predictions import LabelPredictions, read_label_predictions
+from densezoo.evaluation.metrics import Measures
 from densezoo.evaluation.multi_label import mean_area
 from densezoo.evaluation.predictions import read_predictions
 from densezoo.evaluation.report import comparison_report, labels_report, measures_report, measures_values
@@ -76,9 +77,8 @@ def analysis(
         if drawn:
             written_as(Path(drawn), "plot", PLOT)
     if (labels := read_label_predictions(path)) is not None:
-        given: dict[str, object] = {"a second file": other, "--topk": topk, "--plot": plot, "--confusion": confusion}
-        given["--class-names"] = class_names
-        return _of_labels(labels, [option for option, value in given.items() if value is not None])
+        given = {"a second file": other, "--topk": topk, "--class-names": class_names}
+        return _of_labels(labels, {**given, "--plot": plot, "--confusion": confusion})
     first, topk = read_predictions(path), (1, 5) if topk is None else topk
     num_classes = first.num_classes
     if not all(1 <= k <= num_classes for k in topk):
@@ -87,11 +87,7 @@ def analysis(
     measures = first.measures()
     text = measures_report(first.facts, measures, topk, None if class_names is None else names)
     values = {**measures_values(first.facts, measures, topk, names), "comparison": None}
-    title = f"{first.facts.model}, {first.facts.protocol}"
-    if plot:
-        reliability_diagram(Path(plot), measures.reliability(), title, theme, measures.calibration_error())
-    if confusion:
-        confusion_matrix(Path(confusion), measures.table, names, title, theme)
+    _draw(plot, confusion, f"{first.facts.model}, {first.facts.protocol}", measures, names, theme)
     if other:
         second = read_predictions(other)
         comparison = compare_runs(first, second)
@@ -100,17 +96,31 @@ def analysis(
     return Analysis(text, {**values, "plot": plot, "confusion": confusion})
 
 
-def _of_labels(predictions: LabelPredictions, refused: Sequence[str]) -> Analysis:
+def _draw(
+    plot: str | Path | None,
+    confusion: str | Path | None,
+    title: str,
+    measures: Measures,
+    names: Sequence[str],
+    theme: str,
+) -> None:
+    if plot:
+        reliability_diagram(Path(plot), measures.reliability(), title, theme, measures.calibration_error())
+    if confusion:
+        confusion_matrix(Path(confusion), measures.table, names, title, theme)
+
+
+def _of_labels(predictions: LabelPredictions, options: Mapping[str, object]) -> Analysis:
     """The area of each label.
 
     Args:
         predictions: of several labels an image.
-        refused: options that are given, and mean nothing here.
+        options: that mean nothing here, and what is given for them.
 
     Raises:
-        ConfigError: there are some.
+        ConfigError: something is.
     """
-    if refused:
+    if refused := [option for option, value in options.items() if value is not None]:
         raise ConfigError(
             f"{predictions.path}: its images have several labels each, for which there is no {refused[0]}; leave it out"
         )

@@ -212,7 +212,7 @@ def benchmark_memory(
 
 
 def benchmark_steps(
-    config: str,
+    config: str | Path,
     settings: Settings,
     *,
     data_root: Path | None = None,
@@ -235,7 +235,7 @@ def benchmark_steps(
     run = _Run(settings)
     found, side = measure_first_steps(config, settings, data_root, steps, overrides)
     with tempfile.TemporaryDirectory(prefix="densezoo-benchmark-") as temporary:
-        subject = make_subject(config, Path(temporary), None, side, None)
+        subject = make_subject(str(config), Path(temporary), None, side, None)
     return run.stored("steps", subject, [found], {}, folder)
 
 

@@ -85,9 +85,8 @@ def evaluate_protocols(
         _path(data_root), _path(labels), _path(class_map), overrides or {}, changes or Changes(),
     )  # fmt: skip
     run = RunOptions(
-        batch_size, workers, device, launcher,
-        backend=backend, precision=precision, tta=tta, cache=_path(cache), on_error=on_error,
-        calibration=_path(calibration), limit=limit,
+        batch_size, workers, device, launcher, backend=backend, precision=precision, tta=tta,
+        cache=_path(cache), on_error=on_error, calibration=_path(calibration), limit=limit,
     )  # fmt: skip
     return evaluate(load, run, StoreOptions(_path(out), existing, _path(predictions), show_progress))
 

@@ -150,12 +150,25 @@ def _by_folders(root: Path) -> _Opening:
     if not sides:
         images = folder_images(root, "train", None, None)
         names = class_folders(images)
+        _check_none_empty(root, names)
         return _Opening(labelled_by_folder(images, names), names, None)
     train = folder_images(root / "train", "train", None, None)
     names = class_folders(train)
+    _check_none_empty(root / "train", names)
     held_out = folder_images(root / sides[0], "test", None, None)
     halves = (labelled_by_folder(train, names), labelled_by_folder(held_out, names))
     return _Opening(halves[0], names, halves)
+
+
+def _check_none_empty(root: Path, names: Sequence[str]) -> None:
+    """Refuse a class folder without images to train on: the network would have no such class.
+
+    Raises:
+        DatasetError: there is one.
+    """
+    folders = {path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")}
+    if empty := sorted(folders - set(names)):
+        raise DatasetError(f"{root}: no image is in {_some(empty)}; add images of that class, or remove the folder")
 
 
 def _by_table(root: Path, path: str) -> _Opening:

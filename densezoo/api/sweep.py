@@ -201,18 +201,20 @@ def sweep(tasks: Sequence[Task], settings: Settings, ray: str | None = None) -> 
         return attempt(task, settings, fingerprint, measured, calibrations.get(task.dataset))
 
     for outcome in map(work, tasks) if ray is None else _on_ray(ray, work, tasks):
-        if settings.limit is not None:
-            yield outcome
-            continue
-        task = outcome.task
-        failure = failure_path(settings.out, task.model, task.conditions(settings))
-        if outcome.error is not None:
-            record_failure(failure, outcome.error)
-        else:
-            failure.unlink(missing_ok=True)
-        if outcome.result is not None:
-            write_result(settings.out, outcome.result)
+        if settings.limit is None:
+            _store(outcome, settings)
         yield outcome
+
+
+def _store(outcome: Outcome, settings: Settings) -> None:
+    task = outcome.task
+    failure = failure_path(settings.out, task.model, task.conditions(settings))
+    if outcome.error is not None:
+        record_failure(failure, outcome.error)
+    else:
+        failure.unlink(missing_ok=True)
+    if outcome.result is not None:
+        write_result(settings.out, outcome.result)
 
 
 def _fingerprint(dataset: str, subset: str | None, settings: Settings) -> str:

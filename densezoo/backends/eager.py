@@ -86,3 +86,11 @@ def keep_freed_memory() -> bool:
     except (AttributeError, OSError, TypeError):  # no such function: macOS, musl; no such library: Windows
         return False
     return bool(mallopt(_MMAP_MAX, 0) and mallopt(_TRIM_THRESHOLD, -1))
+
+
+def give_freed_memory_back() -> None:
+    """Hand what is freed back to the system after all, once, for the processes beside this one."""
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError, TypeError):  # as above
+        return

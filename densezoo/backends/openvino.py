@@ -119,7 +119,7 @@ class OpenVinoBackend:
                 properties.hint.inference_precision: _TYPES[self.precision],
                 properties.inference_num_threads: torch.get_num_threads(),
             }
-            facts = {"shape": shape, "precision": self.precision, "able": capabilities(self._core)}
+            facts: dict[str, object] = {"shape": shape, "precision": self.precision, "able": capabilities(self._core)}
             facts |= {"openvino": versions_of(["openvino"]), "threads": torch.get_num_threads(), **self._facts}
             content = kept("openvino", facts, partial(self._compile, shape, settings))
             compiled = self._core.import_model(BytesIO(content), "CPU", settings)

@@ -6,6 +6,7 @@ its arguments} -> {"result": ...}, or {"error": message}. What libraries print g
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -86,10 +87,15 @@ class Worker:
 
     def training_memory(self, task: str, batch: int, seconds: float) -> tuple[float, float, int]:
         """(images a second, loss of the first step, bytes kept) (`densezoo.benchmarks.memory_step`)."""
+        from densezoo.backends.eager import give_freed_memory_back
         from densezoo.benchmarks.memory_step import measure_memory
         from densezoo.benchmarks.task import Task
 
-        return measure_memory(Task.from_json(task), batch, seconds)
+        try:
+            return measure_memory(Task.from_json(task), batch, seconds)
+        finally:
+            gc.collect()
+            give_freed_memory_back()  # a dozen processes wait side by side for their turns, 2 GB each
 
     def memory(self, device: str) -> int:
         """The largest memory so far, bytes: the process's, or the GPU's."""

@@ -262,37 +262,6 @@ def add_test_options(to: argparse.ArgumentParser) -> None:
     to.add_argument("--tolerance", type=float, default=0.0, help="percent that it may be off (default: %(default)s)")
 
 
-def add_sweep_options(to: argparse.ArgumentParser) -> None:
-    """Add the options of ``densezoo sweep`` alone."""
-    to.add_argument("--datasets", type=values.names, default=["imagenet1k"], help="such as imagenet1k,imagenet-real")
-    to.add_argument(
-        "--protocols", type=values.names, default=["own"], help="such as own,timm (default: each model's own)"
-    )
-    to.add_argument(
-        "--data-root", nargs="+", type=values.named_path, default=[], metavar="NAME=PATH", help="of each dataset"
-    )
-    to.add_argument(
-        "--calibration",
-        nargs="+",
-        type=values.named_path,
-        default=[],
-        metavar="NAME=PATH",
-        help="of the training images of each dataset, for int8",
-    )
-    to.add_argument(
-        "--weights-dir", type=values.absolute, help="folder of files named MODEL.*; what isn't there is fetched"
-    )
-    to.add_argument(
-        "--cache",
-        type=values.absolute,
-        default="work_dirs/pixels",
-        help="folder that keeps decoded pixels: 7.5 GB for ImageNet at 224; delete it when done (default: %(default)s)",
-    )
-    to.add_argument("--workers", type=values.count, help=WORKERS)
-    to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU if there is one)")
-    to.add_argument("--ray", metavar="ADDRESS", help="of a Ray cluster to share the models out to: auto, HOST:6379")
-
-
 class KeyValues(argparse.Action):
     """mmengine's DictAction, imported when the option is used: it takes 0.3 s."""
 

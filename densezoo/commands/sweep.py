@@ -10,7 +10,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
 from densezoo.api.names import check_names
-from densezoo.commands import options
+from densezoo.commands import options, values
 from densezoo.commands.output import answer, tell
 from densezoo.errors import EvaluationError
 
@@ -20,8 +20,39 @@ def make_parser() -> ArgumentParser:
     parser = options.make_parser(__doc__)
     parser.add_argument("pattern", help="of model names, such as 'densenet1*'")
     options.add_evaluation_options(parser)
-    options.add_sweep_options(parser)
+    add_sweep_options(parser)
     return parser
+
+
+def add_sweep_options(to: ArgumentParser) -> None:
+    """Add the options that no other command has."""
+    to.add_argument("--datasets", type=values.names, default=["imagenet1k"], help="such as imagenet1k,imagenet-real")
+    to.add_argument(
+        "--protocols", type=values.names, default=["own"], help="such as own,timm (default: each model's own)"
+    )
+    to.add_argument(
+        "--data-root", nargs="+", type=values.named_path, default=[], metavar="NAME=PATH", help="of each dataset"
+    )
+    to.add_argument(
+        "--calibration",
+        nargs="+",
+        type=values.named_path,
+        default=[],
+        metavar="NAME=PATH",
+        help="of the training images of each dataset, for int8",
+    )
+    to.add_argument(
+        "--weights-dir", type=values.absolute, help="folder of files named MODEL.*; what isn't there is fetched"
+    )
+    to.add_argument(
+        "--cache",
+        type=values.absolute,
+        default="work_dirs/pixels",
+        help="folder that keeps decoded pixels: 7.5 GB for ImageNet at 224; delete it when done (default: %(default)s)",
+    )
+    to.add_argument("--workers", type=values.count, help=options.WORKERS)
+    to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU if there is one)")
+    to.add_argument("--ray", metavar="ADDRESS", help="of a Ray cluster to share the models out to: auto, HOST:6379")
 
 
 def run(args: Namespace) -> None:

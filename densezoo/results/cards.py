@@ -9,7 +9,7 @@ from densezoo.families import family_of
 from densezoo.index.listing import shown
 from densezoo.protocols import get_protocol
 from densezoo.protocols.words import resizing
-from densezoo.results.cells import base_dataset, protocol_label
+from densezoo.results.cells import base_dataset, protocol_label, publisher
 from densezoo.results.diagrams import diagram
 from densezoo.results.markdown import markdown
 from densezoo.results.pages import MADE
@@ -167,7 +167,7 @@ def _models(specs: Sequence[ModelSpec]) -> str:
                 "trained on": figure.dataset if figure else "",
                 "top-1": shown(figure.top1) if figure and figure.top1 is not None else "",
                 "protocol": protocol_label(figure) if figure else "",
-                "publisher": f"[{spec.publisher}]({spec.code})" if spec.code else spec.publisher,
+                "publisher": publisher(spec),
                 "weights of": spec.port_of or "",
                 "licence": spec.license or "",
             }

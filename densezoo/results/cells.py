@@ -83,6 +83,11 @@ def link(path: str, folder: str) -> str:
     return posixpath.relpath(path, folder or ".")
 
 
+def publisher(spec: ModelSpec) -> str:
+    """Who published a model's weights, linked to the code where there is some."""
+    return f"[{spec.publisher}]({spec.code})" if spec.code else spec.publisher
+
+
 def percent(value: float | None) -> str:
     """A published percentage."""
     return "" if value is None else shown(value)

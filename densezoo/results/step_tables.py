@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from densezoo.results.markdown import markdown
+from densezoo.results.speed_tables import NOT_MEASURED
 from densezoo.results.statistics import spread
 from densezoo.types.benchmark import Benchmark
 
@@ -17,7 +18,8 @@ def steps_table(benchmarks: Sequence[Benchmark]) -> str:
     Args:
         benchmarks: of the kind "steps".
     """
-    return markdown([_row(each) for each in sorted(benchmarks, key=lambda each: each.model)])
+    rows = [_row(each) for each in sorted(benchmarks, key=lambda each: each.model)]
+    return markdown(rows) if rows else f"{NOT_MEASURED.capitalize()}.\n"
 
 
 def _row(benchmark: Benchmark) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from densezoo.results.cells import Notes, base_dataset, link
+from densezoo.results.cells import Notes, base_dataset, link, publisher
 from densezoo.results.markdown import markdown
 from densezoo.results.pages import DATASETS, FOLDER, MADE, About
 from densezoo.results.tables import by_architecture, corruption_table, measured_table, published_table, top1_by_dataset
@@ -56,7 +56,7 @@ def _models(specs: Sequence[ModelSpec]) -> str:
         [
             {
                 "model": spec.name,
-                "publisher": f"[{spec.publisher}]({spec.code})",
+                "publisher": publisher(spec),
                 "weights of": spec.port_of or "",
                 "licence": spec.license or "",
                 "other names": ", ".join(spec.aliases),

@@ -72,6 +72,25 @@ def test_class_folders_are_split_and_the_split_is_kept(folder: Callable[..., Pat
     assert len(open_material(own(), root, None).train) == 9
 
 
+def test_a_class_folder_without_images_is_refused(folder: Callable[..., Path]) -> None:
+    """Else the network would have no such class, and nothing would say so."""
+    root = folder(*TEN)
+    (root / "emu").mkdir()
+    (root / ".cache").mkdir()
+    with pytest.raises(
+        DatasetError, match="images: no image is in emu; add images of that class, or remove the folder"
+    ):
+        open_material(own(), root)
+    (root / "emu").rmdir()
+    for name in ("train", "val"):
+        (root / name).mkdir()
+    for name in ("cat", "dog"):
+        (root / name).rename(root / "train" / name)
+    (root / "train/emu").mkdir()
+    with pytest.raises(DatasetError, match="images/train: no image is in emu"):
+        open_material(own(), root)
+
+
 def test_train_and_val_as_they_are(folder: Callable[..., Path]) -> None:
     """A class that val/ lacks changes no label; test/ is left for later."""
     root = folder("train/ant/1.png", "train/bee/1.png", "train/cow/1.png", "val/cow/1.png", "test/bee/1.png")

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from densezoo.commands import options
+from densezoo.commands.sweep import add_sweep_options
 from densezoo.errors import ConfigError, UnknownNameError
 from densezoo.paths import ROOT
 
@@ -40,7 +41,7 @@ def test_help(tool: Tool, name: str, capsys: pytest.CaptureFixture[str]) -> None
 def parsed(*arguments: str) -> argparse.Namespace:
     parser = options.make_parser("d")
     options.add_evaluation_options(parser)
-    options.add_sweep_options(parser)
+    add_sweep_options(parser)
     return parser.parse_args(arguments)
 
 

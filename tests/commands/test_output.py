@@ -43,6 +43,7 @@ ARGUMENTS = {
     "plot_curves": "FOLDER -o FOLDER/a.svg",
     "plot_feature_reuse": f"{DIGITS} -o FOLDER/a.svg",
     "predict": f"{WEIGHTS} IMAGE --device cpu --workers 0",
+    "publish": f"{WEIGHTS} -o FOLDER/published",
     "show": DIGITS,
     "show_protocol": "torchvision",
     "site": "FOLDER/site",
@@ -51,14 +52,8 @@ ARGUMENTS = {
     "train": f"{CONFIG} --dry-run --device cpu",
     "verify_weights": "",
 }
-LONG = (
-    "check_index",
-    "demo",
-    "make_tables",
-    "site",
-    "sweep",
-    "train",
-)  # they print by the same two functions as `test`
+#: They print by the same two functions as `test`.
+LONG = ("check_index", "demo", "make_tables", "publish", "site", "sweep", "train")
 
 
 def run(name: str, form: str, folder: Path) -> int:
@@ -77,7 +72,7 @@ def run(name: str, form: str, folder: Path) -> int:
 
 def test_every_command_is_tried_and_takes_both() -> None:
     names = set(command_names())
-    assert names == set(ARGUMENTS)
+    assert names == {*ARGUMENTS, "push"}  # which needs a server: tests/commands/test_push
     for name in names:
         parser = importlib.import_module(f"densezoo.commands.{name}").make_parser()
         known = {option for action in parser._actions for option in action.option_strings}

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -108,16 +109,24 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """
 
 
+#: One protocol of each way to decode and to resize.
+A_PROTOCOL_EACH = {
+    (each.decoder, each.resize_backend, each.interpolation, each.antialias, each.long_side): each for each in IMAGENET
+}.values()
+LONG = [(3, 20_000), (1, 65_500), (65_500, 1)]
+
+
 @pytest.mark.parametrize(
-    "sizes",
+    ("sizes", "protocols"),
     [
-        [(3, 20_000), (1, 65_500), (65_500, 1)],
-        pytest.param([(1, 5000), (5000, 1), (2, 9000)], marks=pytest.mark.slow),
+        (LONG, A_PROTOCOL_EACH),
+        pytest.param(LONG, IMAGENET, marks=pytest.mark.slow),
+        pytest.param([(1, 5000), (5000, 1), (2, 9000)], IMAGENET, marks=pytest.mark.slow),
     ],
 )
-def test_the_longest_strips_take_little_memory(sizes: list[tuple[int, int]]) -> None:
+def test_the_longest_strips_take_little_memory(sizes: list[tuple[int, int]], protocols: Iterable[Protocol]) -> None:
     """In a process of its own, which has taken none before; the whole would be 1 to 13 GB."""
-    names = [protocol.name for protocol in IMAGENET]
+    names = [protocol.name for protocol in protocols]
     command = [sys.executable, "-c", LONGEST, json.dumps(sizes), *names]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr

@@ -100,3 +100,11 @@ def test_an_evaluation_says_it(monkeypatch: pytest.MonkeyPatch, caplog: pytest.L
     assert wrong.top1 < 10 < right.top1
     (message,) = [message for message in caplog.messages if not message.startswith("backend: ")]
     assert f"{right.correct1} with permuted ones: the labels are one too high" in message
+
+
+def test_the_permutation_is_not_looked_for_where_none_could_convince(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes scipy, whose import takes longer than ten images."""
+    monkeypatch.setattr(diagnosis, "_best_permutation", None)
+    truth = images(100, 9)
+    assert explain_labels((truth + 1) % 100, truth, 100) is None, "too few images a class"
+    assert explain_labels(images(4, 50), np.zeros(200, np.int64), 4) is None, "all predictions are one class"

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -176,17 +177,15 @@ def test_a_port_in_use_is_one_message(tmp_path: Path) -> None:
     assert "Traceback" not in shown
 
 
-def test_a_process_that_never_joins_is_not_waited_for() -> None:
-    program = "from datetime import timedelta; from densezoo.evaluation import distributed; "
-    program += "distributed.JOINING = timedelta(seconds=1); distributed.start('pytorch', 'cpu')"
-    waiting = []
-    for rank in range(2):  # each alone at a port of its own
-        place = {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
-        command, environment = [sys.executable, "-c", program], {**os.environ, **place}
-        waiting.append(subprocess.Popen(command, cwd=REPOSITORY, env=environment, stderr=subprocess.PIPE, text=True))
-    for rank, process in enumerate(waiting):
-        shown = process.communicate(timeout=200)[1]
-        assert f"EvaluationError: rank {rank} of 2 can't join the others by pytorch" in shown
+@pytest.mark.usefixtures("alone")
+@pytest.mark.parametrize("rank", [0, 1])  # who waits for the others, and who looks for the first
+def test_a_process_that_never_joins_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, rank: int) -> None:
+    monkeypatch.setattr(distributed, "JOINING", timedelta(seconds=1))
+    variables = {"RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, str(value))
+    with pytest.raises(EvaluationError, match=f"^rank {rank} of 2 can't join the others by pytorch"):
+        distributed.start("pytorch", "cpu")
 
 
 def test_one_process_has_everything() -> None:

@@ -25,3 +25,7 @@ def test_a_row_says_time_memory_and_losses() -> None:
     assert lines[2].startswith("| `a` |")
     row = "| `b` | noise, train.batch_size=64 | 224 | 64 | bf16 | 6 | 2 (1 to 4) | 1,024 MiB | 9.000 | 3.000 | "
     assert lines[3].startswith(row)
+
+
+def test_nothing_measured_is_said() -> None:
+    assert steps_table([]) == "Not measured.\n"

@@ -18,7 +18,7 @@ from densezoo.training.loop import Batch, Ingredients, Learner, Loop, Progress
 from densezoo.types import Recipe
 
 RECIPE = Recipe(epochs=4, batch_size=8)
-IMAGES, LABELS = torch.randn(8, 2, 1, 1, generator=torch.Generator().manual_seed(0)), torch.arange(8) % 3
+IMAGES, LABELS = torch.randn(8, 2, 1, 1, generator=torch.Generator().manual_seed(2)), torch.arange(8) % 3
 
 
 def unmixed(images: Tensor, labels: Tensor, _: torch.Generator) -> Batch:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors import safe_open
+from safetensors.torch import load_file
 
 from densezoo.errors import TrainingError
 from densezoo.training import state as states
@@ -87,7 +87,7 @@ def test_a_changed_value_shape_or_name_is_noticed(tmp_path: Path, old: bytes, ne
     content = path.read_bytes()
     assert content.count(old) == 1
     path.write_bytes(content.replace(old, new))
-    assert safe_open(path, "np").keys()
+    assert load_file(path)  # which reads it
     assert read_state(path) is None
 
 
