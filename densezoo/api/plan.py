@@ -136,8 +136,7 @@ def _opening(load: LoadOptions, loaded: Loaded) -> tuple[Sequence[str] | None, C
     if experiment.dataset != OWN:
         raise ConfigError(f"--label-table is for dataset {OWN!r}, found {experiment.dataset!r}; give --dataset {OWN}")
     table, root = find_table(load.label_table, load.data_root)
-    stated = loaded.stated.get("class_names") if loaded.stated.get("multi_label") else None
-    names = network_labels(table, stated, experiment.model.num_classes)
+    names = network_labels(table, loaded.stated.get("class_names"), experiment.model.num_classes)
     return names, lambda subset: labelled_images(table, root, names)
 
 

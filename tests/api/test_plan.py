@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from small_labels import NAMES, small_labels
 from small_run import Evaluate, small_run
 
 from densezoo import api
@@ -184,3 +185,10 @@ def test_a_model_s_name_for_another_network_is_refused() -> None:
         DensezooError, match=r"expected the weights of densenet121.lua_in1k, found those of densenet_bc"
     ):
         planned(model="densenet121.lua_in1k")
+
+
+@pytest.mark.parametrize("stated", [{}, {"multi_label": None}, {"multi_label": False}])
+def test_the_labels_are_in_the_order_that_the_weights_state(tmp_path: Path, stated: dict[str, object]) -> None:
+    """Whether or not they say that an image has several; the CSV's columns are in another order."""
+    weights, table = small_labels(tmp_path, **stated), tmp_path / "labels.csv"
+    assert planned(config=None, checkpoint=weights, label_table=table, data_root=tmp_path).labels == NAMES
