@@ -46,6 +46,8 @@ def make_parser() -> ArgumentParser:
 
 def run(args: Namespace) -> None:
     """Evaluate, store, print."""
+    if args.expect is not None and args.limit is not None:
+        raise ConfigError("--expect is a top-1 of all images, and --limit measures a sample; leave one out")
     config = args.config and options.find_config(args.config)
     if config is None and not args.checkpoint.exists():
         check_data(str(args.checkpoint), args.dataset, args.data_root)

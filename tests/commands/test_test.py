@@ -251,3 +251,9 @@ def test_a_limit_that_takes_all_images_measures_what_a_whole_run_does(tool: Tool
     limited = api.evaluate_protocols(CONFIG, CHECKPOINT, workers=0, device="cpu", limit=899, out=tmp_path / "out")
     assert [numbers(result) for result in limited] == [numbers(result) for result in whole]
     assert not (tmp_path / "out").exists()
+
+
+def test_a_sample_meets_no_expectation(tool: Tool, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    missing = tmp_path / "there is no such file.pth"
+    assert tool("test", CONFIG, missing, "--expect", 90, "--limit", 30) == 1
+    assert "--expect is a top-1 of all images, and --limit measures a sample; leave one out" in capsys.readouterr().err
