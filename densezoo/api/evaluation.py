@@ -155,6 +155,8 @@ def evaluate_labels(
 
 def _checked(load: LoadOptions, options: RunOptions, store: StoreOptions) -> tuple[Experiment | None, str]:
     """(the config's experiment, the device), once every name is known; then the processes of the run are together."""
+    if options.limit is not None and options.limit < 1:
+        raise ConfigError(f"limit is {options.limit}; expected a number of at least 1, or None: all images")
     if options.limit is not None and store.existing == "resume":
         raise ConfigError("--limit keeps nothing that --resume could go on from; leave out one of the two")
     experiment = check_names(
@@ -184,10 +186,10 @@ def _checked(load: LoadOptions, options: RunOptions, store: StoreOptions) -> tup
 def _options(
     config: str | Path | None, checkpoint: str | Path, given: Mapping[str, Any]
 ) -> tuple[LoadOptions, RunOptions, StoreOptions]:
-    """The options of an evaluation from arguments of `evaluate_protocols`.
+    """The options of `evaluate_labels`, which has the arguments of `evaluate_protocols`.
 
     Raises:
-        TypeError: it has no such argument.
+        TypeError: there is no such argument.
     """
     values = {name: _path(value) if name in _PATHS else value for name, value in given.items()}
     state = {name: values.pop(name, False) for name in ("restart", "resume")}
@@ -199,7 +201,7 @@ def _options(
     for kind, chosen in zip((LoadOptions, RunOptions, StoreOptions), found):
         chosen |= {field.name: values.pop(field.name) for field in fields(kind) if field.name in values}
     if values:
-        raise TypeError(f"evaluate_protocols() has no argument {next(iter(values))!r}")
+        raise TypeError(f"evaluate_labels() has no argument {next(iter(values))!r}")
     return LoadOptions(**found[0]), RunOptions(**found[1]), StoreOptions(**found[2])
 
 

@@ -93,3 +93,17 @@ def test_one_result_is_told_at_length_and_several_side_by_side() -> None:
     assert [line.split(":")[0] for line in several[-2:]] == ["  torchvision", "  timm"]
     unknown = [example_result(dataset="digits", protocol=name) for name in ("digits", "none")]
     assert report(unknown).splitlines()[-1] == "  published: nothing for this network on this dataset"
+
+
+@pytest.mark.parametrize("limit", [0, -2])
+def test_a_sample_of_no_image_is_refused(limit: int) -> None:
+    message = f"limit is {limit}; expected a number of at least 1"
+    with pytest.raises(ConfigError, match=message):
+        api.evaluate_protocols(CONFIG, CHECKPOINT, limit=limit)
+    with pytest.raises(ConfigError, match=message):
+        api.evaluate_labels(CONFIG, CHECKPOINT, "labels.csv", limit=limit)
+
+
+def test_an_argument_that_there_is_not() -> None:
+    with pytest.raises(TypeError, match=r"^evaluate_labels\(\) has no argument 'batchsize'"):
+        api.evaluate_labels(CONFIG, CHECKPOINT, "labels.csv", batchsize=3)
