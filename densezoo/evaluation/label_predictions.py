@@ -19,7 +19,7 @@ from densezoo import schema
 from densezoo.data.images import ImageSet
 from densezoo.errors import EvaluationError
 from densezoo.evaluation.multi_label import label_areas
-from densezoo.evaluation.predictions import ROWS, metadata_of, pyarrow_modules, stored_values, unwritable
+from densezoo.evaluation.predictions import ROWS, damage_told, metadata_of, pyarrow_modules, stored_values, unwritable
 from densezoo.files import replacing
 from densezoo.types import LabelAuc, RunFacts
 
@@ -69,7 +69,6 @@ def write_label_predictions(
     table = pa.table(columns, pa.schema(types, metadata=metadata_of(facts, labels=list(names), num_images=len(images))))
     with replacing(path, partial(unwritable, path)) as hidden:
         parquet.write_table(table, hidden, row_group_size=ROWS)
-        hidden.chmod(0o644)
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,8 @@ def read_label_predictions(path: str | Path) -> LabelPredictions | None:
     names, num_images = tuple(values.pop("labels")), values.pop("num_images")
     facts = schema.build(RunFacts, values, str(path), EvaluationError)
     _, parquet = pyarrow_modules()
-    table = parquet.read_table(path)
+    with damage_told(path):
+        table = parquet.read_table(path)
     if table["index"].to_pylist() != list(range(num_images)):
         raise EvaluationError(f"{path}: expected {num_images:,} images in their order; write it anew by --predictions")
     logits = table["logits"].combine_chunks().flatten().to_numpy().reshape(-1, len(names))

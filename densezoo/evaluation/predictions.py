@@ -11,6 +11,7 @@ import dataclasses
 import json
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -91,17 +92,15 @@ def write_predictions(
         },
         metadata=metadata_of(facts, num_classes=num_classes, num_images=len(ids)),
     )
-    with replacing(path, partial(unwritable, path)) as hidden:
-        with parquet.ParquetWriter(hidden, schema) as writer:
-            for records in _merged(parts):
-                flat = {name: np.ascontiguousarray(records[name]) for name in _FLAT}
-                lists = {
-                    name: pa.FixedSizeListArray.from_arrays(np.ascontiguousarray(records[name]).ravel(), 5)
-                    for name in _FIRST_FIVE
-                }
-                columns = {**flat, **lists, "id": [ids[i] for i in records["index"].tolist()]}
-                writer.write_table(pa.table({name: columns[name] for name in schema.names}, schema))
-        hidden.chmod(0o644)
+    with replacing(path, partial(unwritable, path)) as hidden, parquet.ParquetWriter(hidden, schema) as writer:
+        for records in _merged(parts):
+            flat = {name: np.ascontiguousarray(records[name]) for name in _FLAT}
+            lists = {
+                name: pa.FixedSizeListArray.from_arrays(np.ascontiguousarray(records[name]).ravel(), 5)
+                for name in _FIRST_FIVE
+            }
+            columns = {**flat, **lists, "id": [ids[i] for i in records["index"].tolist()]}
+            writer.write_table(pa.table({name: columns[name] for name in schema.names}, schema))
 
 
 def metadata_of(facts: RunFacts, **further: object) -> dict[bytes, bytes]:
@@ -124,6 +123,24 @@ def unwritable(path: Path, reason: str) -> EvaluationError:
         reason: the operating system's.
     """
     return EvaluationError(f"{path}: predictions can't be written ({reason}); make room")
+
+
+@contextmanager
+def damage_told(path: str | Path) -> Iterator[None]:
+    """Say in one message that a file of predictions is damaged, where the block can't read it.
+
+    Args:
+        path: the file.
+
+    Raises:
+        EvaluationError: it can't be read.
+    """
+    pa, _ = pyarrow_modules()
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        reason = " ".join(str(error).split())  # one line
+        raise EvaluationError(f"{path}: can't be read ({reason}); write it anew by --predictions") from None
 
 
 def _merged(parts: Iterable[Records]) -> Iterator[Records]:
@@ -155,9 +172,13 @@ class Predictions:
     num_images: int
 
     def parts(self) -> Iterator[tuple[list[str], Records]]:
-        """(ids, records), at most ROWS at a time."""
+        """(ids, records), at most ROWS at a time.
+
+        Raises:
+            EvaluationError: the file is damaged.
+        """
         _, parquet = pyarrow_modules()
-        with parquet.ParquetFile(self.path) as file:
+        with damage_told(self.path), parquet.ParquetFile(self.path) as file:
             for batch in file.iter_batches(ROWS):
                 records = np.zeros(len(batch), RECORD)
                 for name in set(_FLAT) & set(batch.schema.names):  # older files lack newer columns

@@ -168,4 +168,3 @@ def write_parquet(path: Path, predictions: Iterable[Prediction], facts: Facts) -
                 yield first
                 first = next(passed, None)
             flush()
-        hidden.chmod(0o644)

@@ -52,7 +52,6 @@ def write_vectors(path: Path, width: int, rows: Iterable[Row], facts: Callable[[
     write = _write_npy if path.suffix.lower() == ".npy" else _write_parquet
     with replacing(path, unwritable) as hidden:
         names = write(hidden, width, rows, facts)
-        hidden.chmod(0o644)
         if write is _write_npy:  # before the vectors have their name: none are there without their names
             write_atomically(names_beside(path), json.dumps({**_known(facts()), "images": names}, indent=1) + "\n")
     return len(names)

@@ -51,3 +51,12 @@ def test_rows_that_are_missing(tmp_path: Path) -> None:
     parquet.write_table(table.slice(1), path)
     with pytest.raises(EvaluationError, match="expected 3 images in their order"):
         read_label_predictions(path)
+
+
+def test_a_damaged_file(tmp_path: Path) -> None:
+    path = written(tmp_path / "p.parquet")
+    content = bytearray(path.read_bytes())
+    content[4:200] = b"\xff" * 196  # the rows; what the file says of itself stands at its end
+    path.write_bytes(content)
+    with pytest.raises(EvaluationError, match=r"p.parquet: can't be read \(.*\); write it anew by --predictions"):
+        read_label_predictions(path)

@@ -78,3 +78,13 @@ def test_rows_are_written_in_groups_of_what_may_be_in_memory(tmp_path: Path) -> 
     assert groups == [1100] * 9 + [100]
     assert ROWS <= 1100 < ROWS + 100
     assert max(len(records) for _, records in read_predictions(tmp_path / "a").parts()) == ROWS
+
+
+def test_a_damaged_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    predictions(path, 1)
+    content = bytearray(path.read_bytes())
+    content[4:200] = b"\xff" * 196  # the first rows; what the file says of itself stands at its end
+    path.write_bytes(content)
+    with pytest.raises(EvaluationError, match=r"a.parquet: can't be read \(.*\); write it anew by --predictions"):
+        read_predictions(path).measures()
