@@ -6,12 +6,12 @@ import itertools
 import math
 import time
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
-from densezoo.errors import TrainingError
+from densezoo.errors import BenchmarkError, TrainingError
 from densezoo.results.machine import peak_memory
 from densezoo.training.data import load_batches
 from densezoo.training.run import Run, deterministic, make_learner
@@ -44,15 +44,21 @@ def take_first_steps(run: Run, steps: int, steps_per_epoch: int) -> FirstSteps:
 
     Args:
         run: that is begun, in one process.
-        steps: how many, at most as many as it has.
+        steps: how many, at most as many as the training has.
         steps_per_epoch: of the whole dataset, by which the learning rate goes.
 
     Raises:
+        BenchmarkError: no steps, or more than the training has.
         TrainingError: a step's loss is not finite.
         DensezooError: an image can't be read; network, images and recipe don't fit.
     """
+    if not 1 <= steps <= steps_per_epoch * run.recipe.epochs:
+        raise BenchmarkError(
+            f"--steps {steps}: expected a number from 1 to {steps_per_epoch * run.recipe.epochs}, as the training has"
+        )
     seconds, losses = [], []
-    batches = Batches(run.images.images, run.recipe)
+    enough = max(run.recipe.epochs, steps)  # of noise there is one batch, so that each step is an epoch
+    batches = Batches(run.images.images, replace(run.recipe, epochs=enough))
     with deterministic(run.device):
         learner = make_learner(run, steps_per_epoch)
         torch.manual_seed(process_seed(run.recipe, 0))
