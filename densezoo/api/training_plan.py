@@ -56,7 +56,8 @@ def plan_training(
     Raises:
         DensezooError: a user's mistake; each kind of mistake has its own subclass.
     """
-    return make_plan(*planned_run(config, data_root, workers, device, launcher, overrides), seconds)
+    with torch.random.fork_rng(devices=[]):  # a plan leaves the caller's random numbers as they are
+        return make_plan(*planned_run(config, data_root, workers, device, launcher, overrides), seconds)
 
 
 def planned_run(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from small_training import CONFIG, SMALL
 
 from densezoo.api.training_plan import plan_training
@@ -47,3 +48,10 @@ def test_mistakes_are_refused_as_by_the_training(tmp_path: Path) -> None:
     path.write_text('model = dict(in_chans=1, num_classes=10)\ndataset = "digits"\nprotocol = "digits"\n')
     with pytest.raises(ConfigError, match="has no 'train' entry"):
         plan_training(path)
+
+
+def test_a_caller_s_random_numbers_go_on() -> None:
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    plan_training(CONFIG, overrides=SMALL, device="cpu", seconds=0.01)
+    assert torch.equal(torch.get_rng_state(), before)
