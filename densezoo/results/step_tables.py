@@ -27,6 +27,7 @@ def _row(benchmark: Benchmark) -> dict[str, str]:
     images, losses = int(contestant.best_batch or 0), contestant.losses
     seconds = spread([images / rate for rate in contestant.best_rates])
     last = losses[-LAST:]
+    fewer = "" if len(last) == LAST else f" (of {len(last)})"
     return {
         "config": f"`{benchmark.model}`",
         "images": contestant.note or "",
@@ -37,7 +38,7 @@ def _row(benchmark: Benchmark) -> dict[str, str]:
         "s a step": f"{seconds.median:.3g} ({seconds.low:.3g} to {seconds.high:.3g})",
         "peak": f"{(contestant.peak_memory or 0) / 2**20:,.0f} MiB",
         "first loss": f"{losses[0]:.3f}",
-        f"mean of the last {LAST}": f"{sum(last) / len(last):.3f}",
+        f"mean of the last {LAST}": f"{sum(last) / len(last):.3f}{fewer}",
         "where": f"{benchmark.machine.gpu or benchmark.machine.cpu}, {benchmark.threads} threads, "
         f"others' load {100 * benchmark.load.others:.0f} %",
     }

@@ -29,3 +29,15 @@ def test_a_row_says_time_memory_and_losses() -> None:
 
 def test_nothing_measured_is_said() -> None:
     assert steps_table([]) == "Not measured.\n"
+
+
+def test_a_mean_of_fewer_steps_says_so() -> None:
+    taken = Contestant(
+        name="densezoo",
+        precision="bf16",
+        instruction_set="the best",
+        rates={"64": (32.0, 16.0, 64.0)},
+        losses=(9.0, 5.0, 4.0),
+    )
+    benchmark = dataclasses.replace(example_benchmark(), what="steps", contestants=(taken,))
+    assert "| 9.000 | 6.000 (of 3) |" in steps_table([benchmark])
