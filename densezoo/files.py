@@ -136,8 +136,9 @@ def making_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     finally:
         if former.exists() and not os.path.lexists(folder):  # an error or an interrupt between the two renames
             os.replace(former, folder)
+        if not hidden.exists():  # it has taken its name
+            shutil.rmtree(former, ignore_errors=True)
         shutil.rmtree(hidden, ignore_errors=True)
-        shutil.rmtree(former, ignore_errors=True)
 
 
 def replaced_by(hidden: Path) -> Path | None:
