@@ -122,21 +122,23 @@ def making_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
 
     if os.path.lexists(path) and not (path.is_dir() and (replace or not any(path.iterdir()))):
         raise ConfigError(f"{path}: is there already; expected the name of a new or an empty folder")
-    hidden = path.absolute().with_name(f".{path.absolute().name}.{os.getpid()}-{os.urandom(3).hex()}")
+    folder = path.resolve()  # a link to a folder stays one
+    hidden = folder.with_name(f".{folder.name}.{os.getpid()}-{os.urandom(3).hex()}")
     former = hidden.with_name(f"{hidden.name}.former")
     try:
         hidden.mkdir()
         yield hidden
-        if replace and path.exists():
-            os.replace(path, former)
-        os.replace(hidden, path)
+        if replace and folder.exists():
+            os.replace(folder, former)
+        os.replace(hidden, folder)
     except OSError as reason:
-        if former.exists():
-            os.replace(former, path)
         raise ConfigError(f"{path}: can't be written ({reason.strerror or reason}); choose another folder") from None
     finally:
+        if former.exists() and not os.path.lexists(folder):  # an error or an interrupt between the two renames
+            os.replace(former, folder)
+        if not hidden.exists():  # it has taken its name
+            shutil.rmtree(former, ignore_errors=True)
         shutil.rmtree(hidden, ignore_errors=True)
-        shutil.rmtree(former, ignore_errors=True)
 
 
 def replaced_by(hidden: Path) -> Path | None:

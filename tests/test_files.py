@@ -17,7 +17,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from densezoo.errors import ConfigError, ResultError
-from densezoo.files import PLOT, check_writable, replacing, write_atomically, written_as
+from densezoo.files import PLOT, check_writable, making_folder, replacing, write_atomically, written_as
 
 
 @pytest.fixture
@@ -155,3 +155,33 @@ def test_the_extension_says_what_is_written() -> None:
         written_as(Path("a.txt"), "plot", PLOT)
     with pytest.raises(ConfigError, match="name the file .onnx"):
         written_as(Path("a.pth"), "checkpoint", known, "onnx")
+
+
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt(), OSError(errno.EIO, "broken")])
+def test_a_folder_whose_replacement_breaks_off_stays(
+    old: Path, monkeypatch: pytest.MonkeyPatch, interrupt: BaseException
+) -> None:
+    folder, rename = old.parent / "folder", os.replace
+    folder.mkdir()
+    old.rename(folder / "file")
+
+    def interrupted(source: Path, target: Path) -> None:
+        if target == folder and not source.name.endswith(".former"):
+            raise interrupt
+        rename(source, target)
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises((KeyboardInterrupt, ConfigError)), making_folder(folder, replace=True):
+        pass
+    assert [path.name for path in folder.parent.rglob("*")] == ["folder", "file"]
+
+
+def test_a_link_to_a_replaced_folder_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real/old").touch()
+    (tmp_path / "link").symlink_to("real")
+    with making_folder(tmp_path / "link", replace=True) as hidden:
+        (hidden / "new").touch()
+    assert (tmp_path / "link").is_symlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "real"]
+    assert [path.name for path in (tmp_path / "real").iterdir()] == ["new"]

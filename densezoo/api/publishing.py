@@ -148,18 +148,29 @@ def _checked_name(name: str | None, source: Path) -> str:
 
 
 def _check_replaceable(folder: Path, results: Sequence[EvalResult]) -> None:
-    """Refuse to replace a folder that holds what neither an earlier call wrote nor this one will write.
+    """Refuse to replace a folder that isn't, byte for byte, what an earlier call wrote and this one will write.
+
+    Files of it may be gone, and the results that will be written may lie there already.
 
     Raises:
-        ConfigError: names the first such file.
+        ConfigError: names the first file that would be lost, or what tells that it is no publication.
     """
     sums = folder / SUMS
-    text = sums.read_text(encoding="utf-8") if sums.is_file() else ""
-    written = {SUMS, *(line.partition("  ")[2] for line in text.splitlines())}
-    written |= {result_path(Path(RESULTS), result).as_posix() for result in results}
-    for path in files_below(folder) if folder.is_dir() else []:
-        if path.relative_to(folder).as_posix() not in written:
+    text = sums.read_text(encoding="utf-8", errors="replace") if sums.is_file() else ""
+    listed = {name: sha256 for sha256, _, name in (line.partition("  ") for line in text.splitlines())}
+    anew = {SUMS, *(result_path(Path(RESULTS), result).as_posix() for result in results)}
+    found = sorted(folder.rglob("*")) if folder.is_dir() else []
+    for path in found:
+        name = path.relative_to(folder).as_posix()
+        if name in anew or (path.is_dir() and not path.is_symlink()):
+            continue
+        if name not in listed:
             raise ConfigError(f"{path}: is no file of an earlier publication ({SUMS}), and would be lost; move it away")
+        if not path.is_file() or file_sha256(path) != listed[name]:
+            raise ConfigError(f"{path}: was changed since it was published ({SUMS}), and would be lost; move it away")
+    for name in (METAFILE, INDEX) if found else ():
+        if name not in listed:
+            raise ConfigError(f"{sums}: doesn't list {name}, as an earlier publication's does; choose another folder")
 
 
 def _write_weights(folder: Path, name: str, read: DescribedWeights) -> tuple[Path, bool]:

@@ -17,6 +17,7 @@ from densezoo.config import load_config
 from densezoo.errors import ConfigError, MetafileError, UnknownNameError, suggestion
 from densezoo.index.metafile import Entry, Result, entries_of, recipe_fields
 from densezoo.index.parsed import ParsedFiles
+from densezoo.index.placed import placed
 from densezoo.index.search import nearest_name
 from densezoo.paths import INDEX, ROOT, private_index
 from densezoo.protocols import get_protocol
@@ -70,9 +71,9 @@ def _load_index(path: Path) -> Mapping[str, ModelSpec]:
     for name in imports:
         metafile = path.parent / str(name)
         for entry in entries_of(files.read(metafile), metafile):
-            by_name.setdefault(entry.model.name, []).append(entry)
+            by_name.setdefault(entry.model.name, []).append(placed(entry, path.parent))
     read_config = cache(lambda config: load_config(ROOT / config))  # many models have the same one
-    specs = {name: _merge(entries, read_config, path.parent) for name, entries in by_name.items()}
+    specs = {name: _merge(entries, read_config) for name, entries in by_name.items()}
     known = specs if path == INDEX.resolve() else {**_load_index(INDEX.resolve()), **specs}  # a port may be of either
     for spec in specs.values():
         _check_port(spec, known)
@@ -169,11 +170,10 @@ def _check_port(spec: ModelSpec, specs: Mapping[str, ModelSpec]) -> None:
         port = specs[port].port_of
 
 
-def _merge(entries: Sequence[Entry], read_config: Callable[[str], Experiment], folder: Path) -> ModelSpec:
-    """The model that all publishers' entries together describe; ``folder``: of the index."""
+def _merge(entries: Sequence[Entry], read_config: Callable[[str], Experiment]) -> ModelSpec:
+    """The model that all publishers' entries together describe."""
     first, models = entries[0], [entry.model for entry in entries]
-    folders = _private_folders(entries, folder)
-    facts = _united(entries, "", [_facts(entry) for entry in entries])
+    facts = _united(entries, "", [_facts(entry) for entry in _of_one_config(entries)])
     required = ["Config", "Metadata: Parameters", *([] if "Not Evaluable" in facts else ["Protocol"])]
     for name in required:
         if name not in facts:
@@ -181,14 +181,13 @@ def _merge(entries: Sequence[Entry], read_config: Callable[[str], Experiment], f
     flops = _united(entries, "Metadata: FLOPs: ", [model.metadata.all_flops for model in models])
     if flops and "Metadata: Image Size" not in facts:
         raise MetafileError(f"{first.error_prefix}: Metadata: Image Size is missing: FLOPs are counted at some size")
+    config = str(facts["Config"])
     try:
-        config = _beside(folders, str(facts["Config"]))
         experiment = read_config(config)
     except ConfigError as error:
         raise MetafileError(f"{first.error_prefix}: Config: {error}") from None
     try:
-        protocol = _protocol(folders, str(facts.get("Protocol", experiment.protocol)))
-        reported = _reported(entries, folders)
+        protocol = _protocol(str(facts.get("Protocol", experiment.protocol)))
     except ConfigError as error:
         raise MetafileError(f"{first.error_prefix}: Protocol: {error}") from None
     architecture, classes = experiment.model, facts.get("Metadata: Classes")
@@ -207,8 +206,8 @@ def _merge(entries: Sequence[Entry], read_config: Callable[[str], Experiment], f
         image_size=None if image_size is None else int(image_size),
         flops=flops,
         metafiles=tuple(entry.metafile for entry in entries),
-        weights=_weights(entries, folders),
-        reported=reported,
+        weights=_weights(entries),
+        reported=_reported(entries),
         port_of=None if port_of is None else str(port_of),
         paper=first.collection.paper.url,
         code=None if code is None else code.url,
@@ -251,37 +250,32 @@ def _united(entries: Sequence[Entry], prefix: str, facts: Sequence[Mapping[str, 
     return united
 
 
-def _private_folders(entries: Sequence[Entry], folder: Path) -> list[Path]:
-    """Where the files of a private model lie: in its metafile's folder if that is an index itself, as a published one
-    is, or else in the index's; none for densezoo's own, whose paths are relative to ROOT."""
-    if folder == _public_folder():
-        return []
-    own = [(ROOT / entry.metafile).parent for entry in entries]
-    return list(dict.fromkeys(each if (each / "model-index.yml").is_file() else folder for each in own))
-
-
-@cache
-def _public_folder() -> Path:
-    return INDEX.resolve().parent
-
-
-def _beside(folders: Sequence[Path], path: str) -> str:
-    """A path of a metafile: absolute where the file lies below one of the folders, else relative to ROOT."""
-    return next((str(folder / path) for folder in folders if (folder / path).exists()), path)
-
-
-def _protocol(folders: Sequence[Path], name: str) -> str:
-    """The name of a protocol; that of a file beside the index is one of its owner's own (`densezoo.protocols.own`).
+def _protocol(name: str) -> str:
+    """The name of a protocol; that of a file is one of its owner's own (`densezoo.protocols.own`).
 
     Raises:
         ConfigError: the file can't be read.
     """
-    if not name.endswith(ENDINGS):
-        return name
-    return get_protocol(str([ROOT, *folders][-1] / _beside(folders, name))).name
+    return get_protocol(str(ROOT / name)).name if name.endswith(ENDINGS) else name
 
 
-def _weights(entries: Sequence[Entry], folders: Sequence[Path]) -> tuple[WeightSource, ...]:
+def _of_one_config(entries: Sequence[Entry]) -> Sequence[Entry]:
+    """The same entries; where each has a copy of one config in its own folder, all name the first one's."""
+    configs = {entry.model.config for entry in entries if entry.model.config is not None}
+    if len(configs) < 2:
+        return entries
+    contents = {(ROOT / config).read_bytes() if (ROOT / config).is_file() else None for config in configs}
+    (content,) = contents if len(contents) == 1 else (None,)
+    if content is None or b"_base_" in content:  # its bases may differ
+        return entries
+    first = next(entry.model.config for entry in entries if entry.model.config is not None)
+    return [
+        dataclasses.replace(entry, model=dataclasses.replace(entry.model, config=entry.model.config and first))
+        for entry in entries
+    ]
+
+
+def _weights(entries: Sequence[Entry]) -> tuple[WeightSource, ...]:
     listed = set()
     for entry in entries:
         for source in entry.model.weight_files:
@@ -290,13 +284,10 @@ def _weights(entries: Sequence[Entry], folders: Sequence[Path]) -> tuple[WeightS
                 problem = "states neither URL nor Path" if location is None else f"has {location} twice"
                 raise MetafileError(f"{entry.error_prefix}: Weight Files: {problem}")
             listed.add(location)
-    sources = (source for entry in entries for source in entry.model.weight_files)
-    return tuple(
-        dataclasses.replace(source, path=_beside(folders, source.path)) if source.path else source for source in sources
-    )
+    return tuple(source for entry in entries for source in entry.model.weight_files)
 
 
-def _reported(entries: Sequence[Entry], folders: Sequence[Path]) -> tuple[ReportedResult, ...]:
+def _reported(entries: Sequence[Entry]) -> tuple[ReportedResult, ...]:
     identities = set()
     for entry in entries:
         for result in entry.model.results:
@@ -305,13 +296,13 @@ def _reported(entries: Sequence[Entry], folders: Sequence[Path]) -> tuple[Report
                 stated = " / ".join(filter(None, identity))
                 raise MetafileError(f"{entry.error_prefix}: Results: {stated} twice")
             identities.add(identity)
-    return tuple(_reported_result(result, folders) for entry in entries for result in entry.model.results)
+    return tuple(_reported_result(result) for entry in entries for result in entry.model.results)
 
 
-def _reported_result(result: Result, folders: Sequence[Path]) -> ReportedResult:
+def _reported_result(result: Result) -> ReportedResult:
     return ReportedResult(
         dataset=result.dataset,
-        protocol=None if result.protocol is None else _protocol(folders, result.protocol),
+        protocol=result.protocol,
         top1=result.metrics.top_1_accuracy,
         top5=result.metrics.top_5_accuracy,
         published_by=result.published_by,

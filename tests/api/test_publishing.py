@@ -188,6 +188,24 @@ def test_all_or_nothing(stranger: Path, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.rglob("*")] == ["out", "mine.txt"]
 
 
+def test_only_an_unchanged_publication_is_replaced(out: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(out, copy)
+    card = copy / "README.md"
+    card.write_text("Edited.")
+    with pytest.raises(ConfigError, match=r"copy/README\.md: was changed since it was published .*; move it away"):
+        publish(DIGITS, copy, name=NAME, overwrite=True)
+    assert card.read_text() == "Edited."
+    card.unlink()
+    publish(DIGITS, copy, name=NAME, overwrite=True)
+    for path in [*copy.iterdir()]:
+        path.unlink()
+    (copy / "mine.txt").write_text("precious")
+    (copy / "SHA256SUMS").write_text(f"{file_sha256(copy / 'mine.txt')}  mine.txt\n")
+    with pytest.raises(ConfigError, match=r"copy/SHA256SUMS: doesn't list metafile\.yml"):
+        publish(DIGITS, copy, name=NAME, overwrite=True)
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
