@@ -15,6 +15,7 @@ from densezoo.api.starts import INTRODUCTION
 from densezoo.conversion.load import load_checkpoint
 from densezoo.conversion.timm_config import timm_config
 from densezoo.errors import ConfigError
+from densezoo.families import architecture_values, with_defaults
 from densezoo.files import making_folder
 from densezoo.formats.identity import file_sha256
 from densezoo.index.hub import CONFIG, WEIGHTS, fetch_from_hub, first_line, hub_client
@@ -22,7 +23,7 @@ from densezoo.protocols.own import MARK
 from densezoo.protocols.text import protocol_text
 from densezoo.results.hub import eval_results
 from densezoo.results.shared_card import PROTOCOL, Shared, shared_card
-from densezoo.types import ConversionReport, EvalResult, Protocol
+from densezoo.types import Architecture, ConversionReport, EvalResult, Protocol
 
 CARD, SUMS = "README.md", "SHA256SUMS"
 
@@ -59,8 +60,8 @@ def save_for_hub(
     repo = repo or f"OWNER/{source.stem}"
     with making_folder(folder) as hidden:
         _, written = convert_checkpoint(source, hidden / WEIGHTS, to="densezoo", verify=False, **options)
-        check_results(results, source, (written["sha256"], written["source_sha256"]))
         shared = _shared(source, hidden / WEIGHTS, repo, license, results)
+        check_results(results, source, (written["sha256"], written["source_sha256"]), shared.architecture)
         protocol = protocols.get_protocol(shared.protocol)
         if for_timm:
             config = timm_config(shared.architecture, protocol, shared.classes)
@@ -100,23 +101,30 @@ def _shared(source: Path, weights: Path, repo: str, license: str | None, results
     )
 
 
-def check_results(results: Sequence[EvalResult], source: Path, hashes: Sequence[str]) -> None:
-    """Refuse a result of other weights.
+def check_results(results: Sequence[EvalResult], source: Path, hashes: Sequence[str], arch: Architecture) -> None:
+    """Refuse a result of other weights, or of the same ones computed in another way.
 
     Args:
         results: that are to be published.
         source: the file, for the message.
         hashes: the sha256 of the source and of what is written of it.
+        arch: of the network that is published.
 
     Raises:
-        ConfigError: a result is of none of them, or of a sample of a dataset.
+        ConfigError: a result is of none of them, of a sample of a dataset, or of another network with these weights.
     """
+    published = with_defaults(architecture_values(arch))
     for result in results:
         if result.sampled_from is not None:
             raise ConfigError(f"{result!r}: is of {result.images(result.num_samples)}, which is no result to publish")
+        label = f"{result.model}@{result.protocol}"
         if result.weights_sha256 not in hashes:
-            label = f"{result.model}@{result.protocol}"
             raise ConfigError(f"the result {label} is not of {source}, but of other weights")
+        measured = with_defaults(result.architecture or published)
+        for name in sorted({*measured, *published}):
+            was, now = measured.get(name), published.get(name)
+            if was != now:
+                raise ConfigError(f"the result {label} was measured with {name} {was!r}, but {now!r} is published")
 
 
 def write_own_protocol(path: Path, protocol: Protocol) -> None:

@@ -103,7 +103,11 @@ def test_a_result_of_other_weights_is_refused(source: Path, tmp_path: Path) -> N
 def test_what_was_measured_goes_into_the_card_and_beside_it(source: Path, tmp_path: Path) -> None:
     measured = next(result for result in read_results(ROOT / "results") if result.dataset == "digits")
     sha256 = hashlib.sha256(source.read_bytes()).hexdigest()
-    save_for_hub(source, tmp_path / "hf", results=[dataclasses.replace(measured, weights_sha256=sha256)])
+    other = dataclasses.replace(measured, weights_sha256=sha256)
+    with pytest.raises(ConfigError, match="was measured with block_config"):
+        save_for_hub(source, tmp_path / "hf", results=[other])
+    own = dataclasses.replace(other, architecture=architecture_values(load_checkpoint(source)[1].architecture))
+    save_for_hub(source, tmp_path / "hf", results=[own])
     data = ModelCard.load(tmp_path / "hf/README.md").data
     assert [entry.metric_value for entry in data.eval_results] == [measured.top1, measured.top5]
     (row,) = yaml.safe_load((tmp_path / "hf/.eval_results/densezoo.yaml").read_text())
