@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -142,6 +143,25 @@ def test_to_the_hub_and_back(source: Path, hub: Hub) -> None:
     assert all(torch.equal(tensor, own.state_dict()[name]) for name, tensor in network.state_dict().items())
     with pytest.raises(DownloadError, match="has not the sha256 0000"):
         load_from_hub("me/tiny", sha256="0" * 64)
+
+
+def test_a_push_removes_what_an_earlier_one_left(hub: Hub) -> None:
+    left = (".eval_results/densezoo.yaml", "config.json", "protocol.yml")
+    hub.files = dict.fromkeys([*left, "mine.txt", "README.md"], b"of other weights")
+    push_to_hub(DIGITS, "me/tiny", token="t", for_timm=False)
+    assert set(hub.files) == {"README.md", "SHA256SUMS", "model.safetensors", "mine.txt"}
+    assert hub.files["README.md"] != b"of other weights"
+
+
+def test_no_network_is_an_error_of_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # and never listens
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{closed.getsockname()[1]}")
+        monkeypatch.setenv("DENSEZOO_HOME", str(tmp_path))
+        with pytest.raises(ConfigError, match="me/tiny: the hub doesn't take it"):
+            push_to_hub(DIGITS, "me/tiny", token="t", for_timm=False)
+        with pytest.raises(DownloadError, match="me/tiny: can't be fetched from the hub"):
+            load_from_hub("me/tiny")
 
 
 def test_bytes_that_are_not_the_stated_ones_are_refused_and_removed(source: Path, hub: Hub, tmp_path: Path) -> None:
