@@ -71,6 +71,8 @@ class Hub:
             for entry in map(json.loads, body.splitlines()):
                 if entry["key"] == "file":
                     self.files[entry["value"]["path"]] = base64.b64decode(entry["value"]["content"])
+                if entry["key"] == "deletedFile":
+                    del self.files[entry["value"]["path"]]
             commit = {"commitUrl": f"{self.url}/me/tiny/commit/{COMMIT}", "commitOid": COMMIT, "success": True}
             return send(request, commit)
         return send(request, {"errors": [], "warnings": []})

@@ -70,7 +70,7 @@ def describe_weights(
 
     Args:
         source: a checkpoint of any system.
-        config: whose network, dataset and protocol it is; None: what the file says, or the index of its hash.
+        config: whose network, dataset and protocol it is; None: what the file says, else the index of its hash.
         protocol, dataset: in place of the config's or the file's.
         class_names: of the outputs, as `densezoo.Classifier` takes them; None: the file's.
         options: as for `load_checkpoint`.
@@ -84,9 +84,10 @@ def describe_weights(
     with unchanged(source) as sha256:
         network, report = load_checkpoint(source, experiment.model if experiment else None, **options)
     stated = report.stated
-    spec = find_by_sha256(sha256) or find_by_sha256(str(stated.get("sha256", "")))
+    spec = find_by_sha256(sha256)  # of these bytes: a hash that the file states proves nothing
     own = experiment or (load_config(ROOT / spec.config) if spec else None)
-    prepared = protocol or (experiment.protocol if experiment else spec.protocol if spec else report.protocol)
+    listed = spec.protocol if spec and not stated.get("protocol") else report.protocol
+    prepared = protocol or (experiment.protocol if experiment else listed)
     classes = dataset or (experiment.dataset if experiment else stated.get("dataset") or (own and own.dataset))
     if not (prepared and classes):
         lacking = ("how pictures are prepared for it", "--protocol")

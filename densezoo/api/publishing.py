@@ -98,7 +98,7 @@ def publish(
     if overwrite:
         _check_replaceable(folder, results)
     read = describe_weights(source, **described)
-    check_results(results, source, [read.sha256])
+    check_results(results, source, [read.sha256], read.report.architecture)
     with making_folder(folder, replace=overwrite) as hidden:
         weights, kept = _write_weights(hidden, name, read)
         published = Published(name, read.protocol.name, weights, file_sha256(weights), kept, tuple(results), ())

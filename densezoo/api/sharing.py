@@ -15,16 +15,18 @@ from densezoo.api.starts import INTRODUCTION
 from densezoo.conversion.load import load_checkpoint
 from densezoo.conversion.timm_config import timm_config
 from densezoo.errors import ConfigError
+from densezoo.families import architecture_values, with_defaults
 from densezoo.files import making_folder
 from densezoo.formats.identity import file_sha256
-from densezoo.index.hub import CONFIG, WEIGHTS, fetch_from_hub, first_line, hub_client
+from densezoo.index.hub import CONFIG, WEIGHTS, fetch_from_hub, first_line, hub_client, hub_errors
 from densezoo.protocols.own import MARK
 from densezoo.protocols.text import protocol_text
 from densezoo.results.hub import eval_results
 from densezoo.results.shared_card import PROTOCOL, Shared, shared_card
-from densezoo.types import ConversionReport, EvalResult, Protocol
+from densezoo.types import Architecture, ConversionReport, EvalResult, Protocol
 
-CARD, SUMS = "README.md", "SHA256SUMS"
+CARD, SUMS, EVAL_RESULTS = "README.md", "SHA256SUMS", ".eval_results/densezoo.yaml"
+WRITTEN = (CONFIG, PROTOCOL, EVAL_RESULTS)  # for some weights only: a push removes what an earlier one left
 
 
 def save_for_hub(
@@ -59,8 +61,8 @@ def save_for_hub(
     repo = repo or f"OWNER/{source.stem}"
     with making_folder(folder) as hidden:
         _, written = convert_checkpoint(source, hidden / WEIGHTS, to="densezoo", verify=False, **options)
-        check_results(results, source, (written["sha256"], written["source_sha256"]))
         shared = _shared(source, hidden / WEIGHTS, repo, license, results)
+        check_results(results, source, (written["sha256"], written["source_sha256"]), shared.architecture)
         protocol = protocols.get_protocol(shared.protocol)
         if for_timm:
             config = timm_config(shared.architecture, protocol, shared.classes)
@@ -69,8 +71,8 @@ def save_for_hub(
         write_own_protocol(hidden / PROTOCOL, protocol)
         (hidden / CARD).write_text(shared_card(shared), encoding="utf-8")
         if results:
-            (hidden / ".eval_results").mkdir()
-            (hidden / ".eval_results/densezoo.yaml").write_text(eval_results(results), encoding="utf-8")
+            (hidden / EVAL_RESULTS).parent.mkdir()
+            (hidden / EVAL_RESULTS).write_text(eval_results(results), encoding="utf-8")
         files = [*files_below(hidden), write_sums(hidden)]
     return [folder / path.relative_to(hidden) for path in files]
 
@@ -100,23 +102,30 @@ def _shared(source: Path, weights: Path, repo: str, license: str | None, results
     )
 
 
-def check_results(results: Sequence[EvalResult], source: Path, hashes: Sequence[str]) -> None:
-    """Refuse a result of other weights.
+def check_results(results: Sequence[EvalResult], source: Path, hashes: Sequence[str], arch: Architecture) -> None:
+    """Refuse a result of other weights, or of the same ones computed in another way.
 
     Args:
         results: that are to be published.
         source: the file, for the message.
         hashes: the sha256 of the source and of what is written of it.
+        arch: of the network that is published.
 
     Raises:
-        ConfigError: a result is of none of them, or of a sample of a dataset.
+        ConfigError: a result is of none of them, of a sample of a dataset, or of another network with these weights.
     """
+    published = with_defaults(architecture_values(arch))
     for result in results:
         if result.sampled_from is not None:
             raise ConfigError(f"{result!r}: is of {result.images(result.num_samples)}, which is no result to publish")
+        label = f"{result.model}@{result.protocol}"
         if result.weights_sha256 not in hashes:
-            label = f"{result.model}@{result.protocol}"
             raise ConfigError(f"the result {label} is not of {source}, but of other weights")
+        measured = with_defaults(result.architecture or published)
+        for name in sorted({*measured, *published}):
+            was, now = measured.get(name), published.get(name)
+            if was != now:
+                raise ConfigError(f"the result {label} was measured with {name} {was!r}, but {now!r} is published")
 
 
 def write_own_protocol(path: Path, protocol: Protocol) -> None:
@@ -136,6 +145,8 @@ def push_to_hub(
 ) -> str:
     """Put a network on huggingface.co, as `save_for_hub` writes it, in one commit; return the commit's address.
 
+    What an earlier push left there and this one doesn't write, such as its results, is removed.
+
     Args:
         source: a checkpoint of any system.
         repo: "owner/name"; it is made if need be.
@@ -146,18 +157,20 @@ def push_to_hub(
     Raises:
         ConfigError: the hub refuses; as for `save_for_hub`.
     """
-    from huggingface_hub import CommitOperationAdd
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "model"
         files = save_for_hub(source, folder, repo=repo, **options)  # type: ignore[arg-type]  # its own arguments by name
-        added = [CommitOperationAdd(path.relative_to(folder).as_posix(), path) for path in files]
+        new = {path.relative_to(folder).as_posix(): path for path in files}
+        added = [CommitOperationAdd(name, path) for name, path in new.items()]
         api = hub_client(token)
         try:
             api.create_repo(repo, private=private, exist_ok=True)
-            return str(api.create_commit(repo, added, commit_message="Add weights by densezoo").commit_url)
-        except (HfHubHTTPError, HFValidationError, OSError) as error:
+            there = {file.rfilename for file in api.model_info(repo).siblings or ()}
+            gone = [CommitOperationDelete(name) for name in WRITTEN if name in there - new.keys()]
+            return str(api.create_commit(repo, [*added, *gone], commit_message="Add weights by densezoo").commit_url)
+        except hub_errors() as error:
             raise ConfigError(f"{repo}: the hub doesn't take it ({first_line(error)})") from None
 
 

@@ -59,8 +59,6 @@ def fetch_from_hub(
     Raises:
         DownloadError: there is no such file, it is too large, or it has not the sha256 that was stated.
     """
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError  # here, because it is slow to import
-
     api = hub_client(token)
     try:
         info = api.model_info(repo, revision=revision, files_metadata=True)
@@ -76,7 +74,7 @@ def fetch_from_hub(
             paths[name] = Path(api.hf_hub_download(repo, name, revision=info.sha, cache_dir=cache_folder() / "hub"))
             lfs = stated[name].lfs
             _check(repo, paths[name], lfs.sha256 if lfs else None, stated[name].blob_id)
-    except (HfHubHTTPError, HFValidationError, OSError) as error:
+    except hub_errors() as error:
         raise DownloadError(f"{repo}: can't be fetched from the hub ({first_line(error)})") from None
     if sha256 is not None and file_sha256(paths[WEIGHTS]) != sha256.lower():
         raise DownloadError(f"{repo}: {WEIGHTS} has not the sha256 {sha256}, but {file_sha256(paths[WEIGHTS])}")
@@ -92,6 +90,18 @@ def hub_client(token: str | None) -> HfApi:
     from huggingface_hub import HfApi
 
     return HfApi(endpoint=os.environ.get("HF_ENDPOINT"), token=token)
+
+
+def hub_errors() -> tuple[type[Exception], ...]:
+    """What the hub's client raises: its own errors, and those of the package it has for HTTP.
+
+    That package differs with the client's version (requests, httpx, httpx2); its base class is one of HfHubHTTPError's.
+    """
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError  # here, because it is slow to import
+
+    own = ("builtins", "huggingface_hub")
+    bases = [base for base in HfHubHTTPError.__mro__ if base.__module__.partition(".")[0] not in own]
+    return (HfHubHTTPError, HFValidationError, OSError, *(base for base in bases if issubclass(base, Exception)))
 
 
 def first_line(error: Exception) -> str:

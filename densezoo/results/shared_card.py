@@ -10,7 +10,7 @@ from densezoo.data.datasets import DATASETS
 from densezoo.families import family_of
 from densezoo.protocols.own import MARK
 from densezoo.results.hub import measured_hub_card
-from densezoo.results.markdown import markdown
+from densezoo.results.markdown import markdown, plain
 from densezoo.results.training_card import accuracy_table, class_list, recipe_table
 from densezoo.types import Architecture, EvalResult
 
@@ -89,7 +89,9 @@ def shared_card(shared: Shared) -> str:
         summary=family.summary(shared.architecture),
         file=markdown([{"file": shared.file, "bytes": f"{shared.size:,}", "sha256": shared.sha256}]),
         accuracy=_accuracy(shared) if shared.results else "",
-        recipe=f"## Training\n\nOn {shared.dataset}.\n\n{recipe_table(shared.recipe)}\n" if shared.recipe else "",
+        recipe=f"## Training\n\nOn {plain(shared.dataset)}.\n\n{recipe_table(shared.recipe)}\n"
+        if shared.recipe
+        else "",
         address=shared.address,
         test=f"densezoo test {shared.address}{_data(shared.dataset)}\n" if shared.dataset else "",
         protocol=f"Pictures are prepared under the protocol `{shared.protocol}`{own}.\n\n{class_list(shared.classes)}",

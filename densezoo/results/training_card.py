@@ -8,7 +8,7 @@ from string import Template
 
 from densezoo.families import family_of
 from densezoo.results.hub import measured_hub_card
-from densezoo.results.markdown import markdown
+from densezoo.results.markdown import markdown, plain
 from densezoo.types import Architecture, EvalResult
 
 WRITTEN_BY = "Written by densezoo train."  # in every card, by which it is told from a user's own document
@@ -160,7 +160,7 @@ def recipe_table(recipe: Mapping[str, object]) -> str:
     Args:
         recipe: {field of `densezoo.types.Recipe`: value}.
     """
-    return markdown([{"recipe": name, "": _word(value)} for name, value in recipe.items()])
+    return markdown([{"recipe": plain(name), "": plain(_word(value))} for name, value in recipe.items()])
 
 
 def _word(value: object) -> str:
@@ -180,5 +180,6 @@ def class_list(names: Sequence[str]) -> str:
     """
     if not names:
         return ""
-    shown = ", ".join(names) if len(names) <= 20 else f"{', '.join(names[:10])}, ... {names[-1]}"
+    words = [plain(name) for name in (names if len(names) <= 20 else [*names[:10], names[-1]])]
+    shown = ", ".join(words) if len(names) <= 20 else f"{', '.join(words[:-1])}, ... {words[-1]}"
     return f"The {len(names):,} outputs are: {shown}.\n\n"

@@ -10,6 +10,7 @@ import pytest
 from densezoo import api
 from densezoo.api.described import describe_weights
 from densezoo.errors import ConfigError, UnknownNameError
+from densezoo.formats.identity import file_sha256
 from densezoo.formats.safetensors import write_safetensors
 from densezoo.protocols import get_protocol
 from densezoo.protocols.own import as_own
@@ -42,12 +43,28 @@ def test_a_whole_protocol_in_a_file_is_complete(tmp_path: Path) -> None:
     assert (own.protocol, own.complete, own.origin) == (mine, True, None)
 
 
-def test_the_index_knows_what_a_file_without_words_is(tmp_path: Path) -> None:
+def test_the_index_knows_a_file_by_its_own_hash_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = describe_weights(WEIGHTS)
-    path = tmp_path / "converted.safetensors"
+    path = tmp_path / "stranger.safetensors"
     write_safetensors(path, found.weights, {"sha256": found.sha256})
-    converted = describe_weights(path)
-    assert (converted.protocol.name, converted.dataset, converted.complete) == ("digits", "digits", False)
+    with pytest.raises(ConfigError, match="doesn't say how pictures are prepared"):
+        describe_weights(path)
+    assert describe_weights(path, protocol="digits", dataset="digits").origin is None
+    own = {file_sha256(path): found.origin}
+    monkeypatch.setattr("densezoo.api.described.find_by_sha256", own.get)
+    listed = describe_weights(path)
+    assert (listed.protocol.name, listed.dataset, listed.complete) == ("digits", "digits", False)
+    assert listed.origin == found.origin
+
+
+def test_what_the_file_states_comes_before_the_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = describe_weights(WEIGHTS)
+    mine = as_own(dataclasses.replace(get_protocol("digits"), name="mine", std=(0.5,)))
+    path = tmp_path / "mine.safetensors"
+    write_safetensors(path, found.weights, {**found.facts, "protocol": dataclasses.asdict(mine)})
+    monkeypatch.setattr("densezoo.api.described.find_by_sha256", lambda sha256: found.origin)
+    assert describe_weights(path).protocol == mine
+    assert describe_weights(path, CONFIG).protocol.name == "digits"
 
 
 def test_what_doesn_t_fit_is_refused(tmp_path: Path) -> None:

@@ -129,7 +129,12 @@ def test_a_file_that_says_nothing_is_completed(stranger: Path, tmp_path: Path) -
     own.write_text(
         protocol_text(dataclasses.replace(get_protocol("cifar10"), name="mine", mean=(0.1, 0.2, 0.3)), "mine", "")
     )
-    result = dataclasses.replace(measured()[0], weights_sha256=file_sha256(stranger), dataset="imagefolder")
+    result = dataclasses.replace(
+        measured()[0],
+        weights_sha256=file_sha256(stranger),
+        dataset="imagefolder",
+        architecture=architecture_values(ARCH),
+    )
     published = publish(
         stranger, tmp_path / "out", protocol=str(own), dataset="imagefolder", class_names=["a", "b", "c"],
         results=[result],
@@ -150,6 +155,14 @@ def test_a_file_that_says_nothing_is_completed(stranger: Path, tmp_path: Path) -
     (stored,) = (tmp_path / "out/results").rglob("*.json")
     assert json.loads(stored.read_text())["weights_sha256"] == file_sha256(stranger)
     assert [*densezoo.Classifier(published.weights, device="cpu").class_names] == ["a", "b", "c"]
+
+
+def test_a_result_of_another_computation_is_refused(stranger: Path, tmp_path: Path) -> None:
+    own = {"weights_sha256": file_sha256(stranger), "architecture": architecture_values(ARCH)}
+    result = dataclasses.replace(measured()[0], **own)  # type: ignore[arg-type]  # each of its type
+    with pytest.raises(ConfigError, match=r"was measured with bn_eps 1e-05, but 0\.5 is published"):
+        publish(stranger, tmp_path / "out", protocol="cifar10", dataset="cifar10", bn_eps=0.5, results=[result])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_config_says_it_and_is_held_against_the_weights(stranger: Path, tmp_path: Path) -> None:

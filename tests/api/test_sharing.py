@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,7 +104,11 @@ def test_a_result_of_other_weights_is_refused(source: Path, tmp_path: Path) -> N
 def test_what_was_measured_goes_into_the_card_and_beside_it(source: Path, tmp_path: Path) -> None:
     measured = next(result for result in read_results(ROOT / "results") if result.dataset == "digits")
     sha256 = hashlib.sha256(source.read_bytes()).hexdigest()
-    save_for_hub(source, tmp_path / "hf", results=[dataclasses.replace(measured, weights_sha256=sha256)])
+    other = dataclasses.replace(measured, weights_sha256=sha256)
+    with pytest.raises(ConfigError, match="was measured with block_config"):
+        save_for_hub(source, tmp_path / "hf", results=[other])
+    own = dataclasses.replace(other, architecture=architecture_values(load_checkpoint(source)[1].architecture))
+    save_for_hub(source, tmp_path / "hf", results=[own])
     data = ModelCard.load(tmp_path / "hf/README.md").data
     assert [entry.metric_value for entry in data.eval_results] == [measured.top1, measured.top5]
     (row,) = yaml.safe_load((tmp_path / "hf/.eval_results/densezoo.yaml").read_text())
@@ -138,6 +143,25 @@ def test_to_the_hub_and_back(source: Path, hub: Hub) -> None:
     assert all(torch.equal(tensor, own.state_dict()[name]) for name, tensor in network.state_dict().items())
     with pytest.raises(DownloadError, match="has not the sha256 0000"):
         load_from_hub("me/tiny", sha256="0" * 64)
+
+
+def test_a_push_removes_what_an_earlier_one_left(hub: Hub) -> None:
+    left = (".eval_results/densezoo.yaml", "config.json", "protocol.yml")
+    hub.files = dict.fromkeys([*left, "mine.txt", "README.md"], b"of other weights")
+    push_to_hub(DIGITS, "me/tiny", token="t", for_timm=False)
+    assert set(hub.files) == {"README.md", "SHA256SUMS", "model.safetensors", "mine.txt"}
+    assert hub.files["README.md"] != b"of other weights"
+
+
+def test_no_network_is_an_error_of_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # and never listens
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{closed.getsockname()[1]}")
+        monkeypatch.setenv("DENSEZOO_HOME", str(tmp_path))
+        with pytest.raises(ConfigError, match="me/tiny: the hub doesn't take it"):
+            push_to_hub(DIGITS, "me/tiny", token="t", for_timm=False)
+        with pytest.raises(DownloadError, match="me/tiny: can't be fetched from the hub"):
+            load_from_hub("me/tiny")
 
 
 def test_bytes_that_are_not_the_stated_ones_are_refused_and_removed(source: Path, hub: Hub, tmp_path: Path) -> None:

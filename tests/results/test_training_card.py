@@ -14,7 +14,7 @@ from densezoo import api
 from densezoo.config import load_config
 from densezoo.paths import RESULTS
 from densezoo.results.store import read_results
-from densezoo.results.training_card import Trained, training_card
+from densezoo.results.training_card import Trained, class_list, recipe_table, training_card
 
 CONFIG, WEIGHTS = api.DEMO
 TRAINED = Trained(
@@ -105,3 +105,10 @@ def test_without_a_picture_and_with_other_weights_to_begin_with() -> None:
     assert "![" not in card
     assert "begun with the weights of densenet121.tv_in1k" in card
     assert "The 99 outputs are: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ... 98." in card
+
+
+def test_names_from_a_file_are_text_and_nothing_more() -> None:
+    names = ["<script>alert(1)</script>", "a\n\n# b", "[x](javascript:y)", "tiger_cat", "_c_ & *d*"]
+    told = r"&lt;script&gt;alert(1)&lt;/script&gt;, a # b, \[x\](javascript:y), tiger_cat, \_c\_ &amp; \*d\*"
+    assert class_list(names) == f"The 5 outputs are: {told}.\n\n"
+    assert recipe_table({"a\nb": "<i>|\n# c"}).splitlines()[2:] == [r"| a b | &lt;i&gt;\| # c |"]
