@@ -17,6 +17,7 @@ class Hub:
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
+        self.private = False
         self.served: dict[str, bytes] = {}  # what it sends in place of a file
         hub = self
 
@@ -53,7 +54,7 @@ class Hub:
                 {"rfilename": name, "size": len(content), "blobId": blob(content)}
                 for name, content in self.files.items()
             ]
-            return send(request, {"id": "me/tiny", "sha": COMMIT, "siblings": files})
+            return send(request, {"id": "me/tiny", "sha": COMMIT, "private": self.private, "siblings": files})
         name = path.removeprefix(f"/me/tiny/resolve/{COMMIT}/")
         if name not in self.files:
             return send(request, {"error": "not found"}, 404)

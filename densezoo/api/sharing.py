@@ -150,12 +150,12 @@ def push_to_hub(
     Args:
         source: a checkpoint of any system.
         repo: "owner/name"; it is made if need be.
-        private: whether a new repository can be seen by its owner alone.
+        private: whether a new repository can be seen by its owner alone; one that is public already is refused.
         token: of the owner; None: the one of ``hf auth login`` or HF_TOKEN.
         options: further arguments of `save_for_hub`.
 
     Raises:
-        ConfigError: the hub refuses; as for `save_for_hub`.
+        ConfigError: the hub refuses; a private one is asked for and it is public; as for `save_for_hub`.
     """
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
@@ -167,7 +167,12 @@ def push_to_hub(
         api = hub_client(token)
         try:
             api.create_repo(repo, private=private, exist_ok=True)
-            there = {file.rfilename for file in api.model_info(repo).siblings or ()}
+            info = api.model_info(repo)
+            if private and not info.private:
+                raise ConfigError(
+                    f"{repo}: is there already, and public; make it private there, or leave --private out"
+                )
+            there = {file.rfilename for file in info.siblings or ()}
             gone = [CommitOperationDelete(name) for name in WRITTEN if name in there - new.keys()]
             return str(api.create_commit(repo, [*added, *gone], commit_message="Add weights by densezoo").commit_url)
         except hub_errors() as error:

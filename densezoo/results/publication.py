@@ -127,8 +127,9 @@ def _changed(arch: Architecture) -> dict[str, Any]:
 
 
 def _training(dataset: str, recipe: Mapping[str, object]) -> dict[str, object]:
-    """What a metafile says of a training."""
-    whole = {field.name: field.default for field in dataclasses.fields(Recipe)} | dict(recipe)
+    """What a metafile says of a training; nothing of what has no default and isn't stated."""
+    defaults = {field.name: field.default for field in dataclasses.fields(Recipe)}
+    whole = {name: None if value is dataclasses.MISSING else value for name, value in defaults.items()} | dict(recipe)
     return {"Training Data": dataset, **{key: whole[name] for name, key in _RECIPE.items() if whole[name]}}
 
 

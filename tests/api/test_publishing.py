@@ -23,6 +23,7 @@ from densezoo.errors import CheckpointError, ConfigError
 from densezoo.families import architecture_values, build_model
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.formats.identity import file_sha256
+from densezoo.formats.safetensors import write_safetensors
 from densezoo.index.load import get_spec, load_index
 from densezoo.paths import PRIVATE
 from densezoo.protocols import get_protocol
@@ -163,6 +164,15 @@ def test_a_result_of_another_computation_is_refused(stranger: Path, tmp_path: Pa
     with pytest.raises(ConfigError, match=r"was measured with bn_eps 1e-05, but 0\.5 is published"):
         publish(stranger, tmp_path / "out", protocol="cifar10", dataset="cifar10", bn_eps=0.5, results=[result])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_recipe_that_is_none_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.safetensors"
+    network, report = load_checkpoint(DIGITS)
+    write_safetensors(path, network.state_dict(), {**report.stated, "recipe": {"lr": 0.1}})
+    with pytest.raises(ConfigError, match="train: the key 'epochs' is missing"):
+        publish(path, tmp_path / "out", name=NAME)
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_config_says_it_and_is_held_against_the_weights(stranger: Path, tmp_path: Path) -> None:

@@ -153,6 +153,15 @@ def test_a_push_removes_what_an_earlier_one_left(hub: Hub) -> None:
     assert hub.files["README.md"] != b"of other weights"
 
 
+def test_what_is_to_be_private_goes_into_no_public_repository(hub: Hub) -> None:
+    with pytest.raises(ConfigError, match="me/tiny: is there already, and public"):
+        push_to_hub(DIGITS, "me/tiny", token="t", for_timm=False, private=True)
+    assert hub.files == {}
+    hub.private = True
+    push_to_hub(DIGITS, "me/tiny", token="t", for_timm=False, private=True)
+    assert "model.safetensors" in hub.files
+
+
 def test_no_network_is_an_error_of_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))  # and never listens

@@ -43,6 +43,13 @@ def test_what_a_metafile_has_no_words_for_is_no_claim(unusual: dict[str, str]) -
     assert claims(dataclasses.replace(RESULT, **unusual)) == []  # type: ignore[arg-type]  # texts
 
 
+def test_a_recipe_that_lacks_a_field_says_nothing_of_it() -> None:
+    text = metafile_text(Publication(SPEC, WEIGHTS, "digits", {"lr": 0.2}))
+    assert "LR: 0.2" in text
+    assert "Epochs" not in text
+    assert "Batch Size" not in text
+
+
 @pytest.mark.parametrize("name", ["densenetblur121d.ra_in1k", "rdnet_tiny.nv_in1k", "densenet_bc_22_8.densezoo_digits"])
 def test_a_config_is_the_network(name: str, tmp_path: Path) -> None:
     arch, recipe = get_spec(name).architecture, {"epochs": 3, "batch_size": 8, "betas": [0.9, 0.99], "ema": None}
