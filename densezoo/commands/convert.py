@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from densezoo import api
-from densezoo.commands import options, values
+from densezoo.commands import options
 from densezoo.commands.output import answer, tell
 from densezoo.errors import ConfigError, DensezooError
 from densezoo.formats.names import formats_read
@@ -51,14 +51,7 @@ def make_parser() -> ArgumentParser:
         help="an .onnx file that takes pixels and normalises them itself, as PROTOCOL or the weights' own do: own",
     )
     parser.add_argument("--verify", action="store_true", help="run both networks in their systems, if installed")
-    parser.add_argument(
-        "--options",
-        nargs="+",
-        type=values.key_value,
-        action=options.KeyValues,
-        metavar="KEY=VALUE",
-        help="what the file doesn't say: bn_eps=1e-5",
-    )
+    options.add_statements(parser)
     return parser
 
 

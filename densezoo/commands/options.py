@@ -159,6 +159,18 @@ def add_limit(to: argparse.ArgumentParser, of: str) -> None:
     to.add_argument("--limit", type=values.positive, metavar="N", help=of)
 
 
+def add_statements(to: argparse.ArgumentParser) -> None:
+    """Add ``--options``, by which a user states what a file of weights doesn't."""
+    to.add_argument(
+        "--options",
+        nargs="+",
+        type=values.key_value,
+        action=KeyValues,
+        metavar="KEY=VALUE",
+        help="what the file doesn't say: bn_eps=1e-5",
+    )
+
+
 def add_class_names(to: argparse.ArgumentParser) -> None:
     """Add the option of every command that shows names of classes."""
     to.add_argument(

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from densezoo import api
-from densezoo.commands import options, values
+from densezoo.commands import options
 from densezoo.commands.output import answer
 
 
@@ -36,14 +36,7 @@ def add_sharing_options(to: ArgumentParser) -> None:
         metavar="FOLDER",
         help="of stored results; those of this very file are shared (default: results/ beside it and here)",
     )
-    to.add_argument(
-        "--options",
-        nargs="+",
-        type=values.key_value,
-        action=options.KeyValues,
-        metavar="KEY=VALUE",
-        help="what the file doesn't say: bn_eps=1e-5",
-    )
+    options.add_statements(to)
 
 
 def run(args: Namespace) -> None:
