@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import pytest
 import torch
+from ranks import in_two_processes
 from small_training import NAME, SMALL, STEPS, of_few_images, train
 from torch import distributed, nn
 
@@ -258,13 +259,7 @@ def _rank(rank: int, folder: str) -> None:
 
 
 def test_two_processes_measure_what_the_main_one_keeps(tmp_path: Path) -> None:
-    fork = multiprocessing.get_context("fork")
-    ranks = [fork.Process(target=_rank, args=(rank, str(tmp_path))) for rank in (0, 1)]
-    for rank in ranks:
-        rank.start()
-    for rank in ranks:
-        rank.join(60)
-    assert [rank.exitcode for rank in ranks] == [0, 0]
+    in_two_processes(lambda rank: _rank(rank, str(tmp_path)))
 
 
 def test_early_stopping_keeps_the_best(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import socket
@@ -12,6 +11,7 @@ from typing import cast
 
 import pytest
 import torch
+from ranks import in_two_processes
 from small_training import NAME, SMALL, of_few_images, train
 from torch import Tensor, distributed, nn
 
@@ -52,19 +52,14 @@ def as_rank(rank: int, port: int, work: Callable[[int], None]) -> None:
     distributed.destroy_process_group()
 
 
-def in_two_processes(work: Callable[[int], None]) -> None:
-    """Have two processes that train together do their work, rank -> None; they are forked, which imports nothing."""
-    port, fork = free_port(), multiprocessing.get_context("fork")
-    ranks = [fork.Process(target=as_rank, args=(rank, port, work)) for rank in range(2)]
-    for rank in ranks:
-        rank.start()
-    for rank in ranks:
-        rank.join(120)
-    assert [rank.exitcode for rank in ranks] == [0, 0]
+def trained_together(work: Callable[[int], None]) -> None:
+    """Have two processes that train together do their work, rank -> None."""
+    port = free_port()
+    in_two_processes(lambda rank: as_rank(rank, port, work))
 
 
 def test_two_processes_give_the_weights_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    in_two_processes(lambda _: cast("None", train(tmp_path / "two", TOGETHER)))
+    trained_together(lambda _: cast("None", train(tmp_path / "two", TOGETHER)))
     of_few_images(monkeypatch)
     alone = read_checkpoint(train(tmp_path / "one", TOGETHER)).tensors
     together = read_checkpoint(tmp_path / "two" / NAME).tensors
@@ -100,10 +95,10 @@ def test_a_signal_to_one_of_two_processes_ends_both_and_they_go_on_to_the_same_b
                 train(tmp_path / "two", APART)
         assert taken == [0, 1]
 
-    in_two_processes(interrupted)
+    trained_together(interrupted)
     assert list(state_files(tmp_path / "two")) == [2]
-    in_two_processes(lambda _: cast("None", train(tmp_path / "two", APART, resume=True)))
-    in_two_processes(lambda _: cast("None", train(tmp_path / "undisturbed", APART)))
+    trained_together(lambda _: cast("None", train(tmp_path / "two", APART, resume=True)))
+    trained_together(lambda _: cast("None", train(tmp_path / "undisturbed", APART)))
     assert file_sha256(tmp_path / "two" / NAME) == file_sha256(tmp_path / "undisturbed" / NAME)
 
 

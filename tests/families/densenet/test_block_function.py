@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from pathlib import Path
 
 import pytest
 import torch
+from ranks import in_two_processes
 from torch import Tensor, distributed
 from torch.nn.parallel import DistributedDataParallel
 
@@ -109,13 +109,7 @@ def _rank(rank: int, folder: str) -> None:
 
 
 def test_two_processes_have_the_gradients_of_both(tmp_path: Path) -> None:
-    fork = multiprocessing.get_context("fork")
-    ranks = [fork.Process(target=_rank, args=(rank, str(tmp_path))) for rank in (0, 1)]
-    for rank in ranks:
-        rank.start()
-    for rank in ranks:
-        rank.join(60)
-    assert [rank.exitcode for rank in ranks] == [0, 0]
+    in_two_processes(lambda rank: _rank(rank, str(tmp_path)))
     first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
     assert len(first) == len(list(DenseNet(ARCH).parameters()))
     assert all(torch.equal(a, b) for a, b in zip(first, second))

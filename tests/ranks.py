@@ -1,0 +1,17 @@
+"""Processes that work together, as torchrun starts them."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable
+
+
+def in_two_processes(work: Callable[[int], None]) -> None:
+    """Have two processes do their work, rank -> None, and end well; they are forked, which imports nothing."""
+    fork = multiprocessing.get_context("fork")
+    ranks = [fork.Process(target=work, args=(rank,)) for rank in range(2)]
+    for rank in ranks:
+        rank.start()
+    for rank in ranks:
+        rank.join(120)
+    assert [rank.exitcode for rank in ranks] == [0, 0]
