@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from densezoo.data.images import Content, ImageSet
 from densezoo.data.labels import IMAGE_ENDINGS, image_files
-from densezoo.data.layouts.folder import tar_members
+from densezoo.data.layouts.folder import list_tar
 from densezoo.errors import DatasetError, ImageError
 
 STANDARD_INPUT = "-"
@@ -121,7 +121,7 @@ def _images(files: Sequence[str]) -> list[str]:
 
 
 def _members(path: Path) -> dict[str, Source]:
-    members = {member.name: member for member in tar_members(path)}
+    members = {member.name: member for member in list_tar(path).members}
     chosen = {name: members[name] for name in sorted(_images(list(members)))}
     sources: dict[str, Source] = {
         f"{path}/{name}": Member(path, member.offset_data, member.size) for name, member in chosen.items()
