@@ -216,12 +216,12 @@ def _options(
     renamed = {"names": "protocols"}
     values = {renamed.get(name, name): value for name, value in values.items()}
     values["overrides"], values["changes"] = values.get("overrides") or {}, values.get("changes") or Changes()
-    found: list[dict[str, Any]] = [{"config": _path(config), "checkpoint": Path(checkpoint)}, {}, {}]
-    for kind, chosen in zip((LoadOptions, RunOptions, StoreOptions), found):
+    arguments: list[dict[str, Any]] = [{"config": _path(config), "checkpoint": Path(checkpoint)}, {}, {}]
+    for kind, chosen in zip((LoadOptions, RunOptions, StoreOptions), arguments):
         chosen |= {field.name: values.pop(field.name) for field in fields(kind) if field.name in values}
     if values:
         raise TypeError(f"evaluate_labels() has no argument {next(iter(values))!r}")
-    return LoadOptions(**found[0]), RunOptions(**found[1]), StoreOptions(**found[2])
+    return LoadOptions(**arguments[0]), RunOptions(**arguments[1]), StoreOptions(**arguments[2])
 
 
 _PATHS = ("data_root", "labels", "class_map", "cache", "calibration", "out", "predictions")

@@ -92,10 +92,10 @@ def named_images(names: Sequence[str | Path], standard_input: bytes = b"") -> Gi
     Raises:
         DatasetError: there is no such file; a folder, tar or pattern has no image.
     """
-    found: dict[str, Source] = {}
+    sources: dict[str, Source] = {}
     for name in map(str, names):
-        found |= _found(name, standard_input)
-    return given_images(list(found.items()))
+        sources |= _found(name, standard_input)
+    return given_images(list(sources.items()))
 
 
 def _found(name: str, standard_input: bytes) -> dict[str, Source]:
@@ -129,10 +129,10 @@ def _members(path: Path) -> dict[str, Source]:
     return _nonempty(sources, str(path))
 
 
-def _nonempty(found: dict[str, Source], name: str) -> dict[str, Source]:
-    if not found:
+def _nonempty(sources: dict[str, Source], name: str) -> dict[str, Source]:
+    if not sources:
         raise DatasetError(f"{name}: no images found; expected files that end in {', '.join(IMAGE_ENDINGS)}")
-    return found
+    return sources
 
 
 def _downloaded(address: str) -> bytes:
