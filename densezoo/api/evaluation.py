@@ -82,15 +82,14 @@ def evaluate_protocols(
     existing: ExistingState = "restart" if restart else "resume" if resume else "refuse"
     load = LoadOptions(
         config=_path(config), checkpoint=Path(checkpoint), model=model, dataset=dataset, subset=subset, protocols=names,
-        data_root=_path(data_root), labels=_path(labels), class_map=_path(class_map),
-        overrides=overrides or {}, changes=changes or Changes(),
+        data_root=_path(data_root), labels=_path(labels), class_map=_path(class_map), overrides=overrides or {},
+        changes=changes or Changes(),
     )  # fmt: skip
     run = RunOptions(
         batch_size=batch_size, workers=workers, device=device, launcher=launcher, backend=backend, precision=precision,
         tta=tta, cache=_path(cache), on_error=on_error, calibration=_path(calibration), limit=limit,
     )  # fmt: skip
-    store = StoreOptions(_path(out), existing, _path(predictions), show_progress)
-    return evaluate(load, run, store)
+    return evaluate(load, run, StoreOptions(_path(out), existing, _path(predictions), show_progress))
 
 
 def evaluate(load: LoadOptions, options: RunOptions, store: StoreOptions) -> list[EvalResult]:
