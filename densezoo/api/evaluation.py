@@ -83,12 +83,10 @@ def evaluate_protocols(
     load = LoadOptions(
         config=_path(config), checkpoint=Path(checkpoint), model=model, dataset=dataset, subset=subset, protocols=names,
         data_root=_path(data_root), labels=_path(labels), class_map=_path(class_map), overrides=overrides or {},
-        changes=changes or Changes(),
-    )  # fmt: skip
+        changes=changes or Changes())  # fmt: skip
     run = RunOptions(
         batch_size=batch_size, workers=workers, device=device, launcher=launcher, backend=backend, precision=precision,
-        tta=tta, cache=_path(cache), on_error=on_error, calibration=_path(calibration), limit=limit,
-    )  # fmt: skip
+        tta=tta, cache=_path(cache), on_error=on_error, calibration=_path(calibration), limit=limit)  # fmt: skip
     return evaluate(load, run, StoreOptions(_path(out), existing, _path(predictions), show_progress))
 
 
