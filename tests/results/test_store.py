@@ -117,7 +117,7 @@ def test_what_is_stored_stays_for_a_date(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"correct5": 1},
+        {"correct5": 45000},
         {"device": "cuda"},
         {"versions": {"torch": "2.16.0"}},
         {"dataset_fingerprint": "e" * 64},
@@ -133,8 +133,8 @@ def test_other_counts_or_facts_replace_what_is_stored(tmp_path: Path, change: di
     path = write_result(tmp_path, changed)
     assert read_results(tmp_path) == [changed]
     assert storing(tmp_path, changed) == f"stored: {path}"
-    (difference,) = differences(example_result(loss=0.5), changed)
-    assert difference.startswith(f"{next(iter(change))}: ")
+    differing = {line.partition(": ")[0] for line in differences(example_result(loss=0.5), changed)}
+    assert differing == ({*change, "top5"} if "correct5" in change else {*change})
 
 
 def older(architecture: Architecture, field: str) -> dict[str, object]:
@@ -190,6 +190,18 @@ def test_a_folder_that_can_t_be_written(tmp_path: Path) -> None:
         ({"top1": "74"}, "top1 is '74'; expected a number"),
         ({"num_sample": 1}, "unknown key 'num_sample'; did you mean 'num_samples'?"),
         ({"interval95": [1.0]}, r"interval95 is [1.0]; expected a list of 2"),
+        (
+            {"top1": 74.534},
+            "top1 is 74.534; expected 74.434, which 37217 of 50000 images are; measure it again or remove the file",
+        ),
+        (
+            {"correct5": 45987},
+            "top5 is 91.972; expected 91.974, which 45987 of 50000 images are; measure it again or remove the file",
+        ),
+        (
+            {"num_samples": 40000},
+            "found 37217 and 45986 right images of 40000; measure it again or remove the file",
+        ),
     ],
 )
 def test_a_broken_result_is_named(tmp_path: Path, change: dict[str, object], message: str) -> None:
