@@ -22,6 +22,7 @@ from densezoo.backends.eager import EagerBackend
 from densezoo.data.images import ImageSet
 from densezoo.data.views import get_augmentation
 from densezoo.errors import BackendError, ConfigError, EvaluationError, ImageError, MissingDependencyError
+from densezoo.evaluation import distributed
 from densezoo.evaluation.choice import CHECKED, create_backends, first_pixels
 from densezoo.evaluation.options import RunOptions
 from densezoo.families.densenet.architecture import DenseNetArchitecture
@@ -70,6 +71,15 @@ def chosen(network: nn.Module, pixels: Tensor | None) -> tuple[str, float | None
     (backend,), facts = create_backends(network, ARCHITECTURE, [DIGITS], FACTS, [pixels])
     assert backend.name == facts.backend
     return facts.backend, facts.backend_difference
+
+
+def test_all_processes_take_the_same_backend(
+    network: nn.Module, native: Callable[[Wrong], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    native(lambda _, logits: logits)
+    for others, expected in ((("too far in rank 1", 0.0), ("eager", None)), (("", 4e-6), ("native", 4e-6))):
+        monkeypatch.setattr(distributed, "gather", lambda own, others=others: [own, others])
+        assert chosen(network, shown()) == expected
 
 
 def test_of_several_protocols_the_largest_difference_is_told(
