@@ -17,6 +17,7 @@ from densezoo.protocols.own import as_own, facts_of
 from densezoo.results import store
 from densezoo.results.store import (
     check_replaces,
+    compare_with,
     differences,
     failure_path,
     read_results,
@@ -125,6 +126,7 @@ def test_what_is_stored_stays_for_a_date(tmp_path: Path) -> None:
         {"weights_known_by": "user"},
         {"interval95": (74.0, 74.81)},
         {"loss": 0.6},
+        {"loss": 0.50001},
     ],
 )
 def test_other_counts_or_facts_replace_what_is_stored(tmp_path: Path, change: dict[str, object]) -> None:
@@ -164,6 +166,14 @@ def test_a_result_older_than_a_field_of_the_architecture_stays(
     (difference,) = differences(stored, other)
     assert difference.startswith("architecture: ")
     assert store.find_same([stored], example_facts(architecture=other.architecture)) is None
+
+
+def test_a_result_is_compared_with_what_is_stored(tmp_path: Path) -> None:
+    assert compare_with(tmp_path, example_result()).startswith("nothing to compare with: there is no ")
+    path = write_result(tmp_path, example_result())
+    assert compare_with(tmp_path, example_result(loss=0.5)) == f"the same counts as in {path}"
+    for other in ({"correct1": 37218}, {"correct5": 45987}, {"num_samples": 50001}):
+        assert compare_with(tmp_path, example_result(**other)).startswith(f"differs from {path} (here, there):\n    ")
 
 
 def test_a_broken_file_is_replaced(tmp_path: Path) -> None:
