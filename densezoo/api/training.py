@@ -128,6 +128,7 @@ def _run(
     experiment, recipe = material.experiment, material.recipe
     torch.manual_seed(recipe.seed)  # from which weights are drawn
     started = first_network(experiment)
+    taught = recipe.distillation
     run = Run(
         network=started.network,
         architecture=started.architecture,
@@ -139,7 +140,7 @@ def _run(
         folder=folder,
         facts=facts,
         write_weights=partial(_write_weights, material, started),
-        teacher=load_teacher(recipe.distillation, experiment, device) if recipe.distillation else None,
+        teacher=load_teacher(taught, experiment, device, material.class_names) if taught else None,
         class_weights=material.class_weights(),
     )
     return run, started.said
