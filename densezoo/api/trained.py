@@ -17,7 +17,7 @@ from densezoo.backends.device import choose_device
 from densezoo.config import load_config
 from densezoo.data.datasets import DATASETS
 from densezoo.data.split import FILE as SPLIT
-from densezoo.errors import MissingDependencyError, TrainingError
+from densezoo.errors import MissingDependencyError, ResultError, TrainingError
 from densezoo.evaluation import distributed
 from densezoo.evaluation.options import LoadOptions, RunOptions, StoreOptions
 from densezoo.evaluation.run import run, run_labels
@@ -83,16 +83,19 @@ def finish_training(
     options = RunOptions(workers=workers, device=device, launcher=launcher)
     store = StoreOptions(folder / RESULTS, "restart", show_progress=show_progress)
     result: EvalResult | LabelResult
-    if experiment.dataset == OWN:  # as the file says of itself: its classes are those of the folders
-        result = _of_own_images(LoadOptions(None, path, data_root=root), options, store, experiment)
-    else:
-        load = LoadOptions(Path(config), path, data_root=root, overrides=overrides or {})
-        (result,) = evaluate(load, options, store)
-    stored, card, curves = result_path(folder / RESULTS, result), None, None
-    if distributed.is_main():
-        curves = _curves(folder, path.stem)
-        trained = _described(path, experiment, result, curves, _command(experiment, overrides or {}))
-        card = _write(folder / CARD, training_card(trained, result, stored.relative_to(folder).as_posix()))
+    try:
+        if experiment.dataset == OWN:  # as the file says of itself: its classes are those of the folders
+            result = _of_own_images(LoadOptions(None, path, data_root=root), options, store, experiment)
+        else:
+            load = LoadOptions(Path(config), path, data_root=root, overrides=overrides or {})
+            (result,) = evaluate(load, options, store)
+        stored, card, curves = result_path(folder / RESULTS, result), None, None
+        if distributed.is_main():
+            curves = _curves(folder, path.stem)
+            trained = _described(path, experiment, result, curves, _command(experiment, overrides or {}))
+            card = _write(folder / CARD, training_card(trained, result, stored.relative_to(folder).as_posix()))
+    except ResultError as error:
+        raise ResultError(f"{error}. {path} is trained whole: the training's command with --resume goes on") from None
     return Finished(result, stored, card, curves)
 
 
@@ -182,5 +185,5 @@ def _write(path: Path, text: str) -> Path | None:
             return None
         write_atomically(path, text)
     except OSError as error:
-        raise TrainingError(f"{path}: the card can't be written ({error.strerror})") from None
+        raise ResultError(f"{path}: the card can't be written ({error.strerror})") from None
     return path

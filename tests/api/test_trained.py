@@ -16,7 +16,7 @@ from PIL import Image
 from small_training import CONFIG, NAME, SMALL, of_few_images, train
 
 from densezoo.api.trained import Finished, finish_training
-from densezoo.errors import TrainingError
+from densezoo.errors import ResultError, TrainingError
 from densezoo.results.store import read_label_results
 from densezoo.training.logs import read_records
 from densezoo.training.work_folder import remove_run
@@ -95,6 +95,15 @@ def test_a_user_s_own_document_is_not_replaced_by_the_card(
         finished = finish(folder / NAME)
     assert "README.md isn't as densezoo train wrote it, so it stays" in caplog.text
     assert (finished.card, (folder / "README.md").read_text()) == (None, "mine")
+
+
+def test_a_card_that_cannot_be_written_says_what_is_there_already(trained: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(trained.parent, tmp_path / "run"))
+    (folder / "README.md").unlink(missing_ok=True)
+    (folder / "README.md").mkdir()
+    told = f"card can't be written \\(Is a directory\\). .*{NAME} is trained whole: .* --resume goes on"
+    with pytest.raises(ResultError, match=told):
+        finish(folder / NAME)
 
 
 def test_an_edited_card_is_neither_replaced_nor_removed(trained: Path, tmp_path: Path) -> None:
