@@ -22,6 +22,7 @@ from densezoo.formats.identity import file_sha256
 from densezoo.results.store import LABELS
 from densezoo.results.training_card import is_unedited
 from densezoo.training import logs
+from densezoo.training.result import KEPT
 from densezoo.training.state import BEST, State, last_state, state_files
 from densezoo.types import Experiment
 
@@ -32,7 +33,7 @@ _EPOCH, _LIKE_AN_EPOCH = re.compile(r"epoch_(\d+)\.pth"), re.compile(r"epoch_[0-
 _OLDER = ("epoch_[0-9]*.pth", "last_checkpoint")
 LOCK = ".lock"  # which a run holds
 CARD, RESULTS = "README.md", "results"  # as huggingface.co has a card, and as densezoo test stores
-UNCOMPARED = ("train.keep", "train.save_every")  # of a run's facts: they change nothing of what is trained
+UNCOMPARED = tuple(f"train.{name}" for name in KEPT)  # of a run's facts
 SAID = ("threads", "device", "torch")  # of a run's facts: they change its rounding
 
 
