@@ -58,8 +58,8 @@ def train_config(
     Args:
         config: the config file.
         work_dir: folder of logs and states; None: ``work_dirs/<config>``. One that has a run in it is refused.
-        resume: go on from the last state of the run in ``work_dir``, if there is one. On a CPU the result is the same,
-            bit for bit, as without the interruption. A run that is finished stays as it is.
+        resume: go on from the last state of the run in ``work_dir``, if there is one; on a CPU the result is, bit for
+            bit, that of a run without the interruption. A finished run stays as it is.
         overwrite: remove the files of the run in ``work_dir``, and begin anew.
         logs: names of `densezoo.training.logs.LOGS`, beside ``log.jsonl``, which is always written.
         show_progress: write on stderr how far the run is.
@@ -84,9 +84,8 @@ def train_config(
         if resume and _is_finished(path, state, material):
             return path
         training, said = _run(material, folder, facts, chosen_device, workers)
-        if resume and state is None:
-            said = [*said, f"{folder}: there is no run to go on with; one begins"]
-        _prepare(folder, material, overwrite, [*material.said, *said])
+        begun = [f"{folder}: there is no run to go on with; one begins"] if resume and state is None else []
+        _prepare(folder, material, overwrite, [*material.said, *said, *begun])
         with _told(folder, recipe, logs, state, show_progress) as observers:
             trained = train(training, observers, state)
         training.write_weights(path, trained, {})
