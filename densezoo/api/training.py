@@ -56,14 +56,13 @@ def train_config(
     """Train the network that a config describes; return the checkpoint, ``<work_dir>/<config>.safetensors``.
 
     Args:
-        config: the config file.
         work_dir: folder of logs and states; None: ``work_dirs/<config>``. One that has a run in it is refused.
         resume: go on from the last state of the run in ``work_dir``, if there is one; on a CPU the result is, bit for
             bit, that of a run without the interruption. A finished run stays as it is.
         overwrite: remove the files of the run in ``work_dir``, and begin anew.
         logs: names of `densezoo.training.logs.LOGS`, beside ``log.jsonl``, which is always written.
         show_progress: write on stderr how far the run is.
-        data_root, workers, device, launcher, overrides: as for `evaluate_checkpoint`.
+        config, data_root, workers, device, launcher, overrides: as for `evaluate_checkpoint`.
 
     Raises:
         DensezooError: a user's mistake; each kind of mistake has its own subclass.
