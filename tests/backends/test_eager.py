@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import ctypes
 import platform
-import subprocess
-import sys
 
+import forked
 import pytest
 import torch
 from examples import randomise_statistics
@@ -85,7 +84,7 @@ assert libc.mallinfo().hblks == mapped
 libc.free(block)
 assert libc.mallinfo().arena >= 200 << 20
 """
-    subprocess.run([sys.executable, "-c", program], check=True)
+    forked.run(["-c", program]).check_returncode()
 
 
 def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

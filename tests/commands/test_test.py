@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import forked
 import pytest
 import torch
 import torchvision
@@ -104,9 +103,8 @@ def test_known_weights_are_named(tool: Tool, tmp_path: Path, capsys: pytest.Capt
 
 def test_from_any_folder(tmp_path: Path) -> None:
     network = "configs/digits/densenet_bc_22_8_digits.py"
-    command = [sys.executable, str(ROOT / "tools/test.py"), network, str(CHECKPOINT)]
     options = ["--out", str(tmp_path), "--workers", "0", "--device", "cpu"]
-    done = subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    done = forked.run([ROOT / "tools/test.py", network, CHECKPOINT, *options], cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "top-1" in done.stdout
 
