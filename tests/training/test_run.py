@@ -7,13 +7,12 @@ import multiprocessing
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
+import forked
 import pytest
 import torch
 from ranks import in_two_processes
@@ -199,7 +198,7 @@ def killed_at_random(folder: Path, overrides: Mapping[str, object], seconds: flo
     """Train in a process of its own, and end it by SIGKILL some time after its first state; whether it was running."""
     after = max(state_files(folder), default=0) + 1
     program = PROGRAM.format(tests=str(Path(__file__).parent.parent), folder=str(folder), overrides=overrides)
-    process = subprocess.Popen([sys.executable, "-c", program], env={**os.environ, "OMP_NUM_THREADS": "1"})
+    process = forked.Forked(["-c", program], env={**os.environ, "OMP_NUM_THREADS": "1"})
     while process.poll() is None and max(state_files(folder), default=0) < after:
         time.sleep(0.01)
     time.sleep(seconds)
