@@ -199,7 +199,7 @@ def test_the_teacher_s_answers_are_the_ones_that_are_imitated() -> None:
     trained.ingredients = replace(trained.ingredients, teacher=teacher)
     logits = trained.network(IMAGES)
     expected = teacher.loss(logits, teacher.logits(IMAGES), nn.functional.cross_entropy(logits, LABELS)).detach()
-    assert trained.step(iter([(IMAGES, LABELS)]), 0)[0] == pytest.approx(float(expected), rel=1e-5)
+    assert trained.step(iter([(IMAGES, LABELS)]), 0)[0] == pytest.approx(expected.item(), rel=1e-5)
 
 
 @pytest.mark.parametrize(("precision", "kind"), [("float32", "float32"), ("bf16", "bfloat16"), ("fp16", "float16")])
@@ -212,7 +212,7 @@ def test_products_are_computed_in_the_precision_that_is_asked_for(precision: Any
 
 def test_of_two_processes_the_mean_is_told_and_a_signal_to_one_ends_both(monkeypatch: pytest.MonkeyPatch) -> None:
     """The other one's halves of loss and share are added, and in the second step a signal has reached it."""
-    own = float(nn.functional.cross_entropy(learner(RECIPE).network(IMAGES), LABELS))
+    own = nn.functional.cross_entropy(learner(RECIPE).network(IMAGES), LABELS).item()
     others = iter([torch.tensor([1.0, 0.25, 0.0]), torch.tensor([1.0, 0.25, 1.0])])
     monkeypatch.setattr(evaluation_processes, "world_size", lambda: 2)
     monkeypatch.setattr(torch.distributed, "all_reduce", lambda sums: sums.add_(next(others)))
