@@ -182,7 +182,7 @@ def training_images(material: Material) -> TrainingImages:
     """
     experiment, classes = material.experiment, material.experiment.model.num_classes
     several = material.recipe.label_table is not None
-    check_classes(material.train, classes, several)
+    check_classes(material.train, classes, material.class_names if several else None)
     protocol = protocols.get_protocol(experiment.protocol)
     transforms = training_transforms(material.recipe, protocol)
     return TrainingImages(material.train, protocol, transforms, classes if several else None)
