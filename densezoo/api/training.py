@@ -75,22 +75,24 @@ def train_config(
     folder = Path(work_dir or Path("work_dirs") / experiment.name)
     _check_folder(folder, experiment.name, resume, overwrite)
     distributed.start(launcher, chosen_device)
-    material = open_material(experiment, data_root, folder / SPLIT if resume else None)
-    facts = _facts(material, chosen_device)
-    path = folder / f"{experiment.name}.safetensors"
-    with work_folder.held(folder) if distributed.is_main() else nullcontext():
-        _check_folder(folder, experiment.name, resume, overwrite)  # another run may have been there since
-        state = _resumable(folder, facts) if resume else None
-        if resume and _is_finished(path, state, material):
+    with distributed.processes_watched():
+        material = open_material(experiment, data_root, folder / SPLIT if resume else None)
+        facts = _facts(material, chosen_device)
+        path = folder / f"{experiment.name}.safetensors"
+        with work_folder.held(folder) if distributed.is_main() else nullcontext():
+            _check_folder(folder, experiment.name, resume, overwrite)  # another run may have been there since
+            work_folder.check_shared(folder, facts)
+            state = _resumable(folder, facts) if resume else None
+            if resume and _is_finished(path, state, material):
+                return path
+            training, said = _run(material, folder, facts, chosen_device, workers)
+            if resume and state is None:
+                said = [*said, f"{folder}: there is no run to go on with; one begins"]
+            _prepare(folder, material, overwrite, [*material.said, *said])
+            with _told(folder, recipe, logs, state, show_progress) as observers:
+                trained = train(training, observers, state)
+            training.write_weights(path, trained, {})
             return path
-        training, said = _run(material, folder, facts, chosen_device, workers)
-        if resume and state is None:
-            said = [*said, f"{folder}: there is no run to go on with; one begins"]
-        _prepare(folder, material, overwrite, [*material.said, *said])
-        with _told(folder, recipe, logs, state, show_progress) as observers:
-            trained = train(training, observers, state)
-        training.write_weights(path, trained, {})
-        return path
 
 
 def _facts(material: Material, device: str) -> dict[str, object]:

@@ -181,7 +181,7 @@ def processes_watched() -> Iterator[None]:
 def _is_of_connection(error: BaseException) -> bool:
     """Whether an error is of torch's connection to other processes, as in DistributedDataParallel's own calls."""
     broken = isinstance(error, RuntimeError) and "gloo/transport" in str(error)
-    return broken or isinstance(error, distributed.DistError)  # type: ignore[attr-defined]
+    return broken or isinstance(error, distributed.DistError)
 
 
 def _open_store() -> TCPStore:
