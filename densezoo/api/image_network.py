@@ -98,8 +98,8 @@ class ImageNetwork:
         self.facts = dataclasses.replace(self.facts, sampled_from=images.sampled_from)
         options = dataclasses.replace(self._options, on_error=on_error)
         faster = Faster() if len(images) < FEW else None
-        made = stream([backend], images, range(len(images)), options, make, faster)
-        with lost_workers_named(), closing(made) as steps:
+        computed = stream([backend], images, range(len(images)), options, make, faster)
+        with lost_workers_named(), closing(computed) as steps:
             for parts in steps:
                 yield from parts
 

@@ -56,14 +56,13 @@ def train_config(
     """Train the network that a config describes; return the checkpoint, ``<work_dir>/<config>.safetensors``.
 
     Args:
-        config: the config file.
         work_dir: folder of logs and states; None: ``work_dirs/<config>``. One that has a run in it is refused.
-        resume: go on from the last state of the run in ``work_dir``, if there is one. On a CPU the result is the same,
-            bit for bit, as without the interruption. A run that is finished stays as it is.
+        resume: go on from the last state of the run in ``work_dir``, if there is one; on a CPU the result is, bit for
+            bit, that of a run without the interruption. A finished run stays as it is.
         overwrite: remove the files of the run in ``work_dir``, and begin anew.
         logs: names of `densezoo.training.logs.LOGS`, beside ``log.jsonl``, which is always written.
         show_progress: write on stderr how far the run is.
-        data_root, workers, device, launcher, overrides: as for `evaluate_checkpoint`.
+        config, data_root, workers, device, launcher, overrides: as for `evaluate_checkpoint`.
 
     Raises:
         DensezooError: a user's mistake; each kind of mistake has its own subclass.
@@ -86,9 +85,8 @@ def train_config(
             if resume and _is_finished(path, state, material):
                 return path
             training, said = _run(material, folder, facts, chosen_device, workers)
-            if resume and state is None:
-                said = [*said, f"{folder}: there is no run to go on with; one begins"]
-            _prepare(folder, material, overwrite, [*material.said, *said])
+            begun = [f"{folder}: there is no run to go on with; one begins"] if resume and state is None else []
+            _prepare(folder, material, overwrite, [*material.said, *said, *begun])
             with _told(folder, recipe, logs, state, show_progress) as observers:
                 trained = train(training, observers, state)
             training.write_weights(path, trained, {})
@@ -151,6 +149,7 @@ def _run(
     experiment, recipe = material.experiment, material.recipe
     torch.manual_seed(recipe.seed)  # from which weights are drawn
     started = first_network(experiment)
+    taught = recipe.distillation
     run = Run(
         network=started.network,
         architecture=started.architecture,
@@ -162,7 +161,7 @@ def _run(
         folder=folder,
         facts=facts,
         write_weights=partial(_write_weights, material, started),
-        teacher=load_teacher(recipe.distillation, experiment, device) if recipe.distillation else None,
+        teacher=load_teacher(taught, experiment, device, material.class_names) if taught else None,
         class_weights=material.class_weights(),
     )
     return run, started.said

@@ -160,8 +160,8 @@ def check_classes(images: ImageSet, num_classes: int, labels: Sequence[str] | No
     Raises:
         DatasetError: there are such classes; names them.
     """
-    found = chain.from_iterable(images.label_sets or ()) if labels else images.labels
-    missing = sorted(set(range(num_classes)) - set(found))
+    present = chain.from_iterable(images.label_sets or ()) if labels else images.labels
+    missing = sorted(set(range(num_classes)) - set(present))
     if not missing:
         return
     names = [labels[number] if labels else str(number) for number in missing[:10]]

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from densezoo.backends.eager import keep_freed_memory
 from densezoo.evaluation import distributed
 from densezoo.families import family_of
 from densezoo.formats.detect import read_checkpoint
+from densezoo.malloc import keep_freed_memory
 from densezoo.training.averaging import Average
 from densezoo.training.data import TrainingImages, load_batches
 from densezoo.training.distillation import Teacher

@@ -50,10 +50,10 @@ def check_free(folder: Path, name: str) -> None:
     files = _run_files(folder, name)
     if not files:
         return
-    found = last_state(folder)
-    reached = f"its last whole state is of {_reached(found[1])}" if found else "without a whole state"
+    last = last_state(folder)
+    reached = f"its last whole state is of {_reached(last[1])}" if last else "without a whole state"
     finished = "finished" if (folder / f"{name}.safetensors") in files else "not finished"
-    go_on = "Go on with it by --resume, or remove it" if found else "Remove it"
+    go_on = "Go on with it by --resume, or remove it" if last else "Remove it"
     raise TrainingError(
         f"{folder}: there is a run in it already, {finished}, {reached}: {', '.join(path.name for path in files)}. "
         f"{go_on} and begin anew by --overwrite, or choose another --work-dir"
@@ -90,14 +90,14 @@ def held(folder: Path) -> Iterator[None]:
     Raises:
         TrainingError: another process trains there (names it), or the folder can't be made or written.
     """
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
     make_folder(folder)
     try:
         with run_lock(folder / LOCK, "trains in the same folder", "--work-dir", TrainingError):
             yield
     finally:
         with contextlib.suppress(OSError):  # they hold files
-            for path in made:
+            for path in new:
                 path.rmdir()
 
 
@@ -193,9 +193,9 @@ def resumable(folder: Path, facts: Mapping[str, Any]) -> State | None:
     Raises:
         TrainingError: a run without a whole state, the state of another run, or a run of an older densezoo.
     """
-    found = last_state(folder)
+    last = last_state(folder)
     files = state_files(folder)
-    if found is None:
+    if last is None:
         if files:
             raise TrainingError(f"{list(files.values())[-1]}: no whole state to go on from; begin anew by --overwrite")
         if older := _files(folder, _OLDER):
@@ -204,7 +204,7 @@ def resumable(folder: Path, facts: Mapping[str, Any]) -> State | None:
                 "from; remove the run and begin anew by --overwrite, or choose another --work-dir"
             )
         return None
-    path, state = found
+    path, state = last
     for torn in [other for other in files.values() if other.name > path.name]:
         _warn(f"{torn} is torn or damaged: going on from {path.name}")
     former = state.values["run"]

@@ -46,14 +46,14 @@ def sources_of(images: Given | Iterable[Given], protocol: Protocol) -> list[tupl
         ImageError: an array or a tensor of another shape or type; an image that Pillow can't decode.
         DatasetError: as of `named_images`.
     """
-    found: list[tuple[str, Source]] = []
+    sources: list[tuple[str, Source]] = []
     for image in [images] if is_one(images) else images:  # type: ignore[union-attr]
         if isinstance(image, (str, Path)):
             named = named_images([image])
-            found += zip(named.ids, named.sources)
+            sources += zip(named.ids, named.sources)
         else:
-            found += [(str(len(found)), _source(image, len(found), protocol))]
-    return found
+            sources += [(str(len(sources)), _source(image, len(sources), protocol))]
+    return sources
 
 
 def _source(image: object, number: int, protocol: Protocol) -> Source:
