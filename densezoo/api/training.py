@@ -74,21 +74,23 @@ def train_config(
     folder = Path(work_dir or Path("work_dirs") / experiment.name)
     _check_folder(folder, experiment.name, resume, overwrite)
     distributed.start(launcher, chosen_device)
-    material = open_material(experiment, data_root, folder / SPLIT if resume else None)
-    facts = _facts(material, chosen_device)
-    path = folder / f"{experiment.name}.safetensors"
-    with work_folder.held(folder) if distributed.is_main() else nullcontext():
-        _check_folder(folder, experiment.name, resume, overwrite)  # another run may have been there since
-        state = _resumable(folder, facts) if resume else None
-        if resume and _is_finished(path, state, material):
+    with distributed.processes_watched():
+        material = open_material(experiment, data_root, folder / SPLIT if resume else None)
+        facts = _facts(material, chosen_device)
+        path = folder / f"{experiment.name}.safetensors"
+        with work_folder.held(folder) if distributed.is_main() else nullcontext():
+            _check_folder(folder, experiment.name, resume, overwrite)  # another run may have been there since
+            work_folder.check_shared(folder, facts)
+            state = _resumable(folder, facts) if resume else None
+            if resume and _is_finished(path, state, material):
+                return path
+            training, said = _run(material, folder, facts, chosen_device, workers)
+            begun = [f"{folder}: there is no run to go on with; one begins"] if resume and state is None else []
+            _prepare(folder, material, overwrite, [*material.said, *said, *begun])
+            with _told(folder, recipe, logs, state, show_progress) as observers:
+                trained = train(training, observers, state)
+            training.write_weights(path, trained, {})
             return path
-        training, said = _run(material, folder, facts, chosen_device, workers)
-        begun = [f"{folder}: there is no run to go on with; one begins"] if resume and state is None else []
-        _prepare(folder, material, overwrite, [*material.said, *said, *begun])
-        with _told(folder, recipe, logs, state, show_progress) as observers:
-            trained = train(training, observers, state)
-        training.write_weights(path, trained, {})
-        return path
 
 
 def _facts(material: Material, device: str) -> dict[str, object]:
@@ -181,7 +183,7 @@ def training_images(material: Material) -> TrainingImages:
     """
     experiment, classes = material.experiment, material.experiment.model.num_classes
     several = material.recipe.label_table is not None
-    check_classes(material.train, classes, several)
+    check_classes(material.train, classes, material.class_names if several else None)
     protocol = protocols.get_protocol(experiment.protocol)
     transforms = training_transforms(material.recipe, protocol)
     return TrainingImages(material.train, protocol, transforms, classes if several else None)

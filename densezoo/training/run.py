@@ -91,7 +91,7 @@ def train(run: Run, observers: Sequence[Observer], state: State | None = None) -
     batches = Batches(images.images, run.recipe, progress.step, rank, processes)
     if run.device == "cpu":
         keep_freed_memory()
-    with deterministic(run.device), distributed.processes_watched():
+    with deterministic(run.device):
         learner = make_learner(run, batches.steps_per_epoch)
         torch.manual_seed(process_seed(run.recipe, rank))
         keeper = FolderKeeper(run.folder, learner, run.facts, run.write_weights)

@@ -230,7 +230,7 @@ def test_a_lost_loss_stops_the_run(tmp_path: Path) -> None:
     message = r"the loss is (nan|inf) at iteration 3; lower train.lr, .*, and begin anew by --overwrite \(step [12],"
     with pytest.raises(TrainingError, match=message):
         train(tmp_path, {**SMALL, "train.lr": 1e30, "train.warmup_epochs": 1, "train.save_every": 1})
-    with pytest.raises(TrainingError, match="the evaluation of epoch 1: the model's output holds NaN or infinity"):
+    with pytest.raises(TrainingError, match="evaluation of epoch 1: .* output holds NaN or infinity.* lower train.lr"):
         train(tmp_path, {**SMALL, "train.lr": 1e30, "train.batch_size": 100}, overwrite=True)
     assert not (tmp_path / NAME).exists()
 
