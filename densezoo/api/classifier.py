@@ -75,8 +75,8 @@ class Classifier(ImageNetwork):
             DatasetError: there is no such file.
         """
         given = given_images(sources_of(images, self.protocol))
-        found = list(self.predict(given, topk=topk))
-        return found[0] if is_one(images) and len(found) == 1 else found
+        predictions = list(self.predict(given, topk=topk))
+        return predictions[0] if is_one(images) and len(predictions) == 1 else predictions
 
     def predict(self, images: ImageSet, *, topk: int = 5, on_error: OnError = "stop") -> Generator[Prediction]:
         """The predictions of a set of images of any size, in its order, as they are made.
@@ -94,7 +94,7 @@ class Classifier(ImageNetwork):
         """
         if topk < 1:
             raise ConfigError(f"topk: expected 1 or more answers an image, found {topk}")
-        made = Answers(images.ids, self.class_names, topk, self.multi_label)
-        with closing(self.steps(images, made, on_error)) as steps:
+        answers = Answers(images.ids, self.class_names, topk, self.multi_label)
+        with closing(self.steps(images, answers, on_error)) as steps:
             for predictions in steps:
                 yield from predictions

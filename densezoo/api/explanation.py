@@ -118,11 +118,11 @@ def class_number(target: str | int, names: Sequence[str]) -> int:
         ConfigError: several have it; there is no class of that number.
     """
     wanted = str(target).strip().casefold()
-    found = [] if isinstance(target, int) else [i for i, name in enumerate(names) if name.casefold() == wanted]
-    if len(found) > 1:
-        raise ConfigError(f"classes {', '.join(map(str, found))} are called {target!r}; give the number of one")
-    if found:
-        return found[0]
+    numbers = [] if isinstance(target, int) else [i for i, name in enumerate(names) if name.casefold() == wanted]
+    if len(numbers) > 1:
+        raise ConfigError(f"classes {', '.join(map(str, numbers))} are called {target!r}; give the number of one")
+    if numbers:
+        return numbers[0]
     if not wanted.removeprefix("-").isdecimal():
         raise UnknownNameError(
             "class", str(target), names, f"they are {', '.join(names[:5])}, ... ({len(names)} in all)"

@@ -105,8 +105,8 @@ class ImageNetwork:
         faster = Faster() if len(images) < FEW else None
         if not self.protocol.exif:
             images = seen_as_stored(images, self.protocol.name)
-        made = stream([backend], images, range(len(images)), options, make, faster)
-        with lost_workers_named(), closing(made) as steps:
+        computed = stream([backend], images, range(len(images)), options, make, faster)
+        with lost_workers_named(), closing(computed) as steps:
             for parts in steps:
                 yield from parts
 

@@ -91,11 +91,15 @@ def _rank_and_size(launcher: str) -> tuple[int, int] | None:
     for rank, size in _VARIABLES[launcher]:
         if rank in os.environ and size in os.environ:
             try:
-                return int(os.environ[rank]), int(os.environ[size])
+                own, number = int(os.environ[rank]), int(os.environ[size])
             except ValueError:
+                own, number = 0, 0
+            if not 0 <= own < number:  # the others would be waited for
                 raise EvaluationError(
-                    f"{rank} is {os.environ[rank]!r} and {size} {os.environ[size]!r}; expected whole numbers"
-                ) from None
+                    f"{rank} is {os.environ[rank]!r} and {size} {os.environ[size]!r}; expected whole numbers, the "
+                    "first one from 0 to below the second one"
+                )
+            return own, number
     return None
 
 

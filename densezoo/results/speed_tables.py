@@ -73,8 +73,8 @@ def _three_digits(value: float) -> str:
 
 
 def _milliseconds(contestant: Contestant) -> str:
-    found = contestant.latency
-    return ", ".join(f"{1000 * t:.1f}" for t in (found.p50, found.p90, found.p99)) if found else ""
+    latency = contestant.latency
+    return ", ".join(f"{1000 * t:.1f}" for t in (latency.p50, latency.p90, latency.p99)) if latency else ""
 
 
 def fastest(benchmark: Benchmark, precision: str = "float32") -> Contestant | None:
@@ -121,8 +121,8 @@ def printed(benchmark: Benchmark) -> str:
     lines += [f"{100 * benchmark.load.others:.0f} % of the cores' time went to other processes\n"]
     for precision in dict.fromkeys(c.precision for c in benchmark.contestants):
         if (best := fastest(benchmark, precision)) is not None:
-            found = ratios(benchmark, best)
-            lines += [f"{_label(best)}: {_with_range(times)} x {name}\n" for name, times in found.items()]
+            ratio_of = ratios(benchmark, best)
+            lines += [f"{_label(best)}: {_with_range(times)} x {name}\n" for name, times in ratio_of.items()]
     return "".join(lines)
 
 

@@ -160,8 +160,8 @@ def check_classes(images: ImageSet, num_classes: int, several: bool = False) -> 
     Raises:
         DatasetError: there are such classes; names them.
     """
-    found = chain.from_iterable(images.label_sets or ()) if several else images.labels
-    missing = sorted(set(range(num_classes)) - set(found))
+    labels = chain.from_iterable(images.label_sets or ()) if several else images.labels
+    missing = sorted(set(range(num_classes)) - set(labels))
     if missing:
         what = "classes" if len(missing) > 1 else "class"
         raise DatasetError(

@@ -157,6 +157,16 @@ def test_launchers_are_recognised(monkeypatch: pytest.MonkeyPatch, variables: di
 
 
 @pytest.mark.usefixtures("alone")
+@pytest.mark.parametrize(("rank", "size"), [("2", "2"), ("-1", "2"), ("a", "2"), ("0", "0")])
+def test_a_rank_that_cannot_be(monkeypatch: pytest.MonkeyPatch, rank: str, size: str) -> None:
+    """The others would be waited for, and it for them."""
+    monkeypatch.setenv("PMI_RANK", rank)
+    monkeypatch.setenv("PMI_SIZE", size)
+    with pytest.raises(EvaluationError, match=f"PMI_RANK is '{rank}' and PMI_SIZE '{size}'; expected whole numbers"):
+        distributed.start(None, "cpu")
+
+
+@pytest.mark.usefixtures("alone")
 def test_without_an_address_to_meet_at(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("OMPI_COMM_WORLD_RANK", "0"), ("OMPI_COMM_WORLD_SIZE", "2")):
         monkeypatch.setenv(name, value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -113,7 +114,11 @@ def test_a_finished_run_is_not_begun_again(
     for path in state.state_files(folder).values():
         path.unlink()
         del before[path.name]
-    train(folder, resume=True)
+    train(folder, {**SMALL, "train.keep": 5}, resume=True)
+    assert contents(folder) == before
+    told = f"{NAME}: is of another training: epochs 3, here 4; lr 0.1, here 0.2. Give its config"
+    with pytest.raises(TrainingError, match=told):
+        train(folder, {**SMALL, "train.epochs": 4, "train.lr": 0.2}, resume=True)
     assert contents(folder) == before
 
 
@@ -121,10 +126,15 @@ def test_resuming_a_finished_run_writes_the_network_anew(finished: Path, copy: C
     folder = copy(finished)
     (folder / NAME).unlink()
     assert file_sha256(train(folder, resume=True)) == file_sha256(finished / NAME)
+    os.truncate(folder / NAME, 100)
+    assert file_sha256(train(folder, resume=True)) == file_sha256(finished / NAME)
 
 
-def test_resuming_where_there_is_no_run_begins_one(finished: Path, tmp_path: Path) -> None:
+def test_resuming_where_there_is_no_run_begins_one_and_says_so(
+    finished: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     assert file_sha256(train(tmp_path / "new", resume=True)) == file_sha256(finished / NAME)
+    assert f"{tmp_path / 'new'}: there is no run to go on with; one begins" in caplog.text
 
 
 def test_another_run_is_not_gone_on_with(interrupted: Path, copy: Callable[[Path], Path]) -> None:

@@ -49,14 +49,14 @@ def sources_of(images: Given | Iterable[Given], protocol: Protocol) -> list[tupl
     """
     if not (is_one(images) or isinstance(images, (Tensor, np.ndarray, Iterable))):
         raise ImageError(f"expected one image or several, found {type(images).__name__}; {_EXPECTED}")
-    found: list[tuple[str, Source]] = []
+    sources: list[tuple[str, Source]] = []
     for image in [images] if is_one(images) else images:  # type: ignore[union-attr]
         if isinstance(image, (str, Path)):
             named = named_images([image])
-            found += zip(named.ids, named.sources)
+            sources += zip(named.ids, named.sources)
         else:
-            found += [(str(len(found)), _source(image, len(found), protocol))]
-    return found
+            sources += [(str(len(sources)), _source(image, len(sources), protocol))]
+    return sources
 
 
 def _source(image: object, number: int, protocol: Protocol) -> Source:
