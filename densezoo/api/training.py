@@ -85,12 +85,16 @@ def train_config(
             if resume and _is_finished(path, state, material):
                 return path
             training, said = _run(material, folder, facts, chosen_device, workers)
-            begun = [f"{folder}: there is no run to go on with; one begins"] if resume and state is None else []
-            _prepare(folder, material, overwrite, [*material.said, *said, *begun])
+            _prepare(folder, material, overwrite, [*material.said, *said, *_begun(folder, resume, state)])
             with _told(folder, recipe, logs, state, show_progress) as observers:
                 trained = train(training, observers, state)
             training.write_weights(path, trained, {})
             return path
+
+
+def _begun(folder: Path, resume: bool, state: State | None) -> list[str]:
+    """The line that tells who asked to go on that nothing was there."""
+    return [f"{folder}: there is no run to go on with; one begins"] if resume and state is None else []
 
 
 def _facts(material: Material, device: str) -> dict[str, object]:
