@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import multiprocessing
 import os
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+import torch
 from forked import Forked
 
 from densezoo import api
@@ -211,6 +213,33 @@ def test_a_process_that_never_joins_is_not_waited_for(monkeypatch: pytest.Monkey
         monkeypatch.setenv(name, str(value))
     with pytest.raises(EvaluationError, match=f"^rank {rank} of 2 can't join the others by pytorch"):
         distributed.start("pytorch", "cpu")
+
+
+def _reduced_without_the_other(rank: int, folder: str) -> None:
+    """One of two processes of a training: rank 1 dies while the other is in a call of DistributedDataParallel's."""
+    distributed.SILENCE, distributed.BEAT = 1.0, 0.1
+    group = {"init_method": f"file://{folder}/store", "rank": rank, "world_size": 2}
+    torch.distributed.init_process_group("gloo", **group)  # type: ignore[arg-type]
+    with distributed.processes_watched():
+        if rank == 1:
+            os._exit(9)
+        torch.distributed.all_reduce(torch.zeros(1))
+
+
+def test_a_process_that_dies_amid_a_call_of_torch_s_own_is_named(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fork = multiprocessing.get_context("fork")
+    ranks = [fork.Process(target=_reduced_without_the_other, args=(rank, str(tmp_path))) for rank in range(2)]
+    for rank in ranks:
+        rank.start()
+    for rank in ranks:
+        rank.join(120)
+    assert [rank.exitcode for rank in ranks] == [1, 9]
+    shown = capfd.readouterr().err
+    assert "error: rank 1" in shown
+    assert "--resume" in shown
+    assert "Traceback" not in shown
 
 
 def test_one_process_has_everything() -> None:

@@ -159,7 +159,7 @@ def test_two_runs_on_one_folder(evaluate: Evaluate, tmp_path: Path, monkeypatch:
     seen = []
 
     def second_run(*arguments: Any) -> object:
-        command = [REPOSITORY / "tools/test.py", "small.py", "small.safetensors"]
+        command: list[str | Path] = [REPOSITORY / "tools/test.py", "small.py", "small.safetensors"]
         command += ["--data-root", "val", "--workers", "0", "--device", "cpu", "--batch-size", "2", "--out", "out"]
         seen.append(forked.run(command, cwd=tmp_path))
         return content_digests(*arguments)
