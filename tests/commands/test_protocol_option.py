@@ -49,7 +49,7 @@ def run(tmp_path: Path, tool: Callable[..., int]) -> Callable[..., int]:
 
 
 def on_one_image(tmp_path: Path) -> tuple[object, ...]:
-    """Options for a large network, of which the name alone matters: one of `run`'s images, and no backend to prepare."""
+    """Options for a large network, whose name alone matters: one of `run`'s images, and no backend to prepare."""
     for path in sorted((tmp_path / "val").glob("*/*"))[1:]:
         path.unlink()
     folders = ("--data-root", tmp_path / "val", "--out", tmp_path / "out")
