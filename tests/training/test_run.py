@@ -7,13 +7,12 @@ import multiprocessing
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
+import forked
 import pytest
 import torch
 from ranks import in_two_processes
@@ -202,7 +201,7 @@ def killed_at_random(folder: Path, overrides: Mapping[str, object], seconds: flo
     """Train in a process of its own, and end it by SIGKILL some time after its first state; whether it was running."""
     after = max(state_files(folder), default=0) + 1
     program = PROGRAM.format(tests=str(Path(__file__).parent.parent), folder=str(folder), overrides=overrides)
-    process = subprocess.Popen([sys.executable, "-c", program], env={**os.environ, "OMP_NUM_THREADS": "1"})
+    process = forked.Forked(["-c", program], env={**os.environ, "OMP_NUM_THREADS": "1"})
     while process.poll() is None and max(state_files(folder), default=0) < after:
         time.sleep(0.01)
     time.sleep(seconds)
@@ -231,7 +230,7 @@ def test_a_lost_loss_stops_the_run(tmp_path: Path) -> None:
     message = r"the loss is (nan|inf) at iteration 3; lower train.lr, .*, and begin anew by --overwrite \(step [12],"
     with pytest.raises(TrainingError, match=message):
         train(tmp_path, {**SMALL, "train.lr": 1e30, "train.warmup_epochs": 1, "train.save_every": 1})
-    with pytest.raises(TrainingError, match="the evaluation of epoch 1: the model's output holds NaN or infinity"):
+    with pytest.raises(TrainingError, match="evaluation of epoch 1: .* output holds NaN or infinity.* lower train.lr"):
         train(tmp_path, {**SMALL, "train.lr": 1e30, "train.batch_size": 100}, overwrite=True)
     assert not (tmp_path / NAME).exists()
 

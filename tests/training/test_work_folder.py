@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from ranks import in_two_processes
 from small_training import CONFIG, NAME, SMALL, of_few_images, train
 
 from densezoo.config import load_config
@@ -272,3 +274,24 @@ def test_without_a_whole_state_no_resuming_is_offered(interrupted: Path, copy: C
         train(folder)
     with pytest.raises(TrainingError, match=r"step_00000012.state: no whole state to go on from; begin anew by --o"):
         train(folder, resume=True)
+
+
+def _checked(rank: int, root: Path) -> None:
+    torch.distributed.init_process_group("gloo", init_method=f"file://{root}/store", rank=rank, world_size=2)
+    for folder, facts, told in (
+        (root, {"train.lr": 0.1, "threads": rank}, None),
+        (root, {"train.lr": 0.1 + rank}, r"process 1 trains another thing than process 0: train.lr 1.1, 0.1 there"),
+        (root / str(rank), {}, r"process 1 doesn't see process 0's; give a --work-dir that all share"),
+    ):
+        folder.mkdir(exist_ok=True)
+        with contextlib.ExitStack() as stack:
+            if rank == 0:
+                (folder / work_folder.LOCK).touch()
+            if told:
+                stack.enter_context(pytest.raises(TrainingError, match=told))
+            work_folder.check_shared(folder, facts)
+    torch.distributed.destroy_process_group()
+
+
+def test_processes_of_different_trainings_or_folders_are_refused(tmp_path: Path) -> None:
+    in_two_processes(lambda rank: _checked(rank, tmp_path))
