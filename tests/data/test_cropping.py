@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -99,3 +100,18 @@ def test_a_plain_picture_proves_nothing(resized_crop: Callable[..., Tensor | Non
     cropper = EqualCropper(resized_crop)
     for _ in range(2 * ENOUGH):
         assert cropped(cropper, Image.new("RGB", (60, 50), (9, 9, 9)), get_protocol("torchvision"))[1]
+
+
+def test_what_pillow_begins_with_the_columns_of_is_left_to_it() -> None:
+    """From twice as high as wide on, and where sides keep no proportions; what was trusted says nothing of these."""
+    made: list[tuple[int, ...]] = []
+
+    def resized_crop(pixels: np.ndarray, size: tuple[int, int], *_: object, **__: object) -> Tensor:
+        made.append(size)
+        return torch.zeros(3, 224, 224, dtype=torch.uint8)
+
+    protocol, cropper = get_protocol("timm"), EqualCropper(resized_crop)
+    for height, width in ((200, 100), (201, 100), (199, 100), (100, 200)):
+        cropped(cropper, Image.new("RGB", (width, height)), protocol)
+    cropped(cropper, Image.new("RGB", (100, 120)), dataclasses.replace(protocol, long_side="same"))
+    assert made == [(256, 509), (512, 256)]
