@@ -31,8 +31,14 @@ def randomise_statistics(model: torch.nn.Module, seed: int = 0) -> torch.nn.Modu
     return model.eval()
 
 
-def example_result(**values: object) -> EvalResult:
-    """A result with every field; ``values`` replaces some."""
+def example_result(**values: Any) -> EvalResult:
+    """A result with every field; ``values`` replaces some, and a count or its percentage brings the other with it."""
+    total = values.get("num_samples", 50000)
+    for top, correct in (("top1", "correct1"), ("top5", "correct5")):
+        if top in values:
+            values.setdefault(correct, round(values[top] * total / 100))
+        elif correct in values:
+            values[top] = 100 * values[correct] / total
     given = {
         "model": "densenet121.tv_in1k",
         "config": "configs/densenet121.py",
@@ -55,7 +61,7 @@ def example_result(**values: object) -> EvalResult:
         "date": "2026-11-20T19:00:00+00:00",
         "seconds": 1234.5,
     }
-    return EvalResult(**{**given, **values})  # type: ignore[arg-type]
+    return EvalResult(**{**given, **values})
 
 
 def example_facts(**values: object) -> RunFacts:

@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "densezoo"
 #: The rows of docs/architecture.md, lowest first.
 ROWS = [
     {"errors"},
-    {"files", "imports", "paths", "threads"},
+    {"files", "imports", "malloc", "paths", "threads"},
     {"types"},
     {"schema", "yaml_files"},
     {"protocols"},

@@ -113,8 +113,8 @@ def benchmark_inference(
     run = _Run(settings)
     with tempfile.TemporaryDirectory(prefix="densezoo-benchmark-") as temporary:
         subject = make_subject(model, Path(temporary), protocol, image_size, weights)
-        found, ceilings = measure_inference(subject, settings, say)
-    return run.stored("inference", subject, found, ceilings, folder)
+        contestants, ceilings = measure_inference(subject, settings, say)
+    return run.stored("inference", subject, contestants, ceilings, folder)
 
 
 def benchmark_evaluation(
@@ -146,9 +146,9 @@ def benchmark_evaluation(
         subject = make_subject(model, Path(temporary), protocol, None, weights)
         read = subject.weights if weights is None else weights.resolve()
         sets = Evaluations(data_root.resolve(), images, read, clones)
-        found = measure_evaluations(subject, settings, sets, Path(temporary), say)
+        contestants = measure_evaluations(subject, settings, sets, Path(temporary), say)
         ceilings = measure_ceilings(settings)
-    return run.stored("evaluation", subject, found, ceilings, folder, images)
+    return run.stored("evaluation", subject, contestants, ceilings, folder, images)
 
 
 def benchmark_training(
@@ -175,8 +175,8 @@ def benchmark_training(
     run = _Run(settings)
     with tempfile.TemporaryDirectory(prefix="densezoo-benchmark-") as temporary:
         subject = make_subject(model, Path(temporary), protocol, image_size, weights)
-        found = measure_training(subject, settings, say)
-    return run.stored("training", subject, found, measure_ceilings(settings), folder)
+        contestants = measure_training(subject, settings, say)
+    return run.stored("training", subject, contestants, measure_ceilings(settings), folder)
 
 
 def benchmark_memory(
@@ -207,8 +207,8 @@ def benchmark_memory(
     run = _Run(settings)
     with tempfile.TemporaryDirectory(prefix="densezoo-benchmark-") as temporary:
         subject = make_subject(model, Path(temporary), protocol, image_size, weights)
-        found = measure_memory(subject, settings, modes, layouts, say)
-    return run.stored("memory", subject, found, {}, folder)
+        contestants = measure_memory(subject, settings, modes, layouts, say)
+    return run.stored("memory", subject, contestants, {}, folder)
 
 
 def benchmark_steps(
@@ -233,10 +233,10 @@ def benchmark_steps(
         BenchmarkError, DensezooError: as of `densezoo.api.first_steps.measure_first_steps`.
     """
     run = _Run(settings)
-    found, side = measure_first_steps(config, settings, data_root, steps, overrides)
+    contestant, side = measure_first_steps(config, settings, data_root, steps, overrides)
     with tempfile.TemporaryDirectory(prefix="densezoo-benchmark-") as temporary:
         subject = make_subject(str(config), Path(temporary), None, side, None)
-    return run.stored("steps", subject, [found], {}, folder)
+    return run.stored("steps", subject, [contestant], {}, folder)
 
 
 class _Run:
@@ -264,14 +264,14 @@ class _Run:
         self,
         what: What,
         subject: Subject,
-        found: Iterable[Contestant],
+        contestants: Iterable[Contestant],
         ceilings: dict[str, tuple[float, ...]],
         folder: Path,
         images: int | None = None,
     ) -> tuple[Path, Benchmark]:
         """Store what was measured; return the file and the benchmark."""
         best = self.settings.instruction_set or ([*self.machine.instruction_sets] or ["unknown"])[-1]
-        rows = tuple(found)
+        rows = tuple(contestants)
         if not any(row.rates or row.seconds for row in rows):
             raise BenchmarkError(f"nothing was measured: {'; '.join(f'{r.name}: {r.not_measured}' for r in rows)}")
         benchmark = Benchmark(
@@ -306,13 +306,13 @@ def _versions(rows: Iterable[Contestant]) -> dict[str, str]:
     """{package: version} of the packages that were timed."""
     packages = {PROGRAMS[row.name].package for row in rows if row.name in PROGRAMS and row.not_measured is None}
     packages |= {name for row in rows for name in ("openvino", "onnxruntime") if row.name.endswith(f" {name}")}
-    found = {}
+    versions = {}
     for name in sorted(packages):
         try:
-            found[name] = metadata.version(name)
+            versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def _gpu(device: str) -> str | None:

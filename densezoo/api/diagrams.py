@@ -46,11 +46,11 @@ def plot_accuracy(
         if cost not in pareto.COSTS:
             raise UnknownNameError("cost", cost, pareto.COSTS)
     asked = f"dataset == {dataset!r}" + (f" and ({where})" if where else "")
-    found = [each for each in find_models(patterns, where=asked) if each.spec.port_of is None]
-    if not found:
+    models = [each for each in find_models(patterns, where=asked) if each.spec.port_of is None]
+    if not models:
         raise explain_empty(patterns, asked) or QueryError(f"only ports of others' weights have {asked}; give others")
     measured = comparable(speeds(speed_pages.stored()))
-    shown = pareto.points(found, measured)
+    shown = pareto.points(models, measured)
     conditions = measured[0].machine if measured else ""
     pareto.draw_pareto(Path(path), shown, against, f"Top-1 on {title(dataset)}", conditions, theme)
     return Path(path)

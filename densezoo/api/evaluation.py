@@ -81,13 +81,12 @@ def evaluate_protocols(
     """
     existing: ExistingState = "restart" if restart else "resume" if resume else "refuse"
     load = LoadOptions(
-        _path(config), Path(checkpoint), model, dataset, subset, names,
-        _path(data_root), _path(labels), _path(class_map), overrides or {}, changes or Changes(),
-    )  # fmt: skip
+        config=_path(config), checkpoint=Path(checkpoint), model=model, dataset=dataset, subset=subset, protocols=names,
+        data_root=_path(data_root), labels=_path(labels), class_map=_path(class_map), overrides=overrides or {},
+        changes=changes or Changes())  # fmt: skip
     run = RunOptions(
-        batch_size, workers, device, launcher, backend=backend, precision=precision, tta=tta,
-        cache=_path(cache), on_error=on_error, calibration=_path(calibration), limit=limit,
-    )  # fmt: skip
+        batch_size=batch_size, workers=workers, device=device, launcher=launcher, backend=backend, precision=precision,
+        tta=tta, cache=_path(cache), on_error=on_error, calibration=_path(calibration), limit=limit)  # fmt: skip
     return evaluate(load, run, StoreOptions(_path(out), existing, _path(predictions), show_progress))
 
 
@@ -197,12 +196,12 @@ def _options(
     renamed = {"names": "protocols"}
     values = {renamed.get(name, name): value for name, value in values.items()}
     values["overrides"], values["changes"] = values.get("overrides") or {}, values.get("changes") or Changes()
-    found: list[dict[str, Any]] = [{"config": _path(config), "checkpoint": Path(checkpoint)}, {}, {}]
-    for kind, chosen in zip((LoadOptions, RunOptions, StoreOptions), found):
+    arguments: list[dict[str, Any]] = [{"config": _path(config), "checkpoint": Path(checkpoint)}, {}, {}]
+    for kind, chosen in zip((LoadOptions, RunOptions, StoreOptions), arguments):
         chosen |= {field.name: values.pop(field.name) for field in fields(kind) if field.name in values}
     if values:
         raise TypeError(f"evaluate_labels() has no argument {next(iter(values))!r}")
-    return LoadOptions(**found[0]), RunOptions(**found[1]), StoreOptions(**found[2])
+    return LoadOptions(**arguments[0]), RunOptions(**arguments[1]), StoreOptions(**arguments[2])
 
 
 _PATHS = ("data_root", "labels", "class_map", "cache", "calibration", "out", "predictions")

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from densezoo.api.classifier import Classifier
 from densezoo.backends.network import ieee_float32
 from densezoo.data.decoding import decode
+from densezoo.data.images import ImageSet
 from densezoo.data.layouts.given import given_images
 from densezoo.data.layouts.pixels import Given, sources_of
+from densezoo.data.orientation import seen_as_stored
 from densezoo.data.preprocess import as_picture, check_size, normalise, to_pixels
 from densezoo.errors import ConfigError, DatasetError, UnknownNameError
 from densezoo.evaluation.grad_cam import grad_cam
@@ -85,11 +87,13 @@ def explain(
         DensezooError: as of `densezoo.Classifier`.
     """
     classifier = model if isinstance(model, Classifier) else Classifier(model, checkpoint, **options)
-    images = given_images(sources_of(image, classifier.protocol))
+    images: ImageSet = given_images(sources_of(image, classifier.protocol))
     if len(images) != 1:
         raise DatasetError(f"{images.ids[0]}, ...: expected one picture to explain, found {len(images)}; name one")
     label = None if target is None else class_number(target, classifier.class_names)
     protocol, where = classifier.protocol, images.location_of(0)
+    if not protocol.exif:
+        images = seen_as_stored(images, protocol.name)
     decoded = decode(images.read(0), protocol, where)
     check_size(decoded, protocol, where)
     pixels = to_pixels(decoded, protocol)
@@ -114,11 +118,11 @@ def class_number(target: str | int, names: Sequence[str]) -> int:
         ConfigError: several have it; there is no class of that number.
     """
     wanted = str(target).strip().casefold()
-    found = [] if isinstance(target, int) else [i for i, name in enumerate(names) if name.casefold() == wanted]
-    if len(found) > 1:
-        raise ConfigError(f"classes {', '.join(map(str, found))} are called {target!r}; give the number of one")
-    if found:
-        return found[0]
+    numbers = [] if isinstance(target, int) else [i for i, name in enumerate(names) if name.casefold() == wanted]
+    if len(numbers) > 1:
+        raise ConfigError(f"classes {', '.join(map(str, numbers))} are called {target!r}; give the number of one")
+    if numbers:
+        return numbers[0]
     if not wanted.removeprefix("-").isdecimal():
         raise UnknownNameError(
             "class", str(target), names, f"they are {', '.join(names[:5])}, ... ({len(names)} in all)"

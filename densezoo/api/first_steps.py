@@ -50,25 +50,25 @@ def measure_first_steps(
     with ProcessPoolExecutor(1, own) as processes:
         asked = (Path(config), data_root, settings.device, settings.threads, steps, dict(overrides or {}))
         try:
-            found = processes.submit(in_own_process, *asked).result()
+            timing = processes.submit(in_own_process, *asked).result()
         except BrokenProcessPool:
             raise BenchmarkError(
                 f"{experiment.name}: the process ended; is there memory enough for steps of {recipe.batch_size} images?"
             ) from None
-    if isinstance(found, str):
-        raise BenchmarkError(f"{experiment.name}: {found}")
+    if isinstance(timing, str):
+        raise BenchmarkError(f"{experiment.name}: {timing}")
     real = data_root is not None or get_dataset(experiment.dataset).built_in is not None
     changed = "".join(f", {name}={value}" for name, value in (overrides or {}).items())
     contestant = Contestant(
         name="densezoo",
-        precision=found.precision,
+        precision=timing.precision,
         instruction_set="the best",
-        rates={str(found.images): tuple(found.images / each for each in found.seconds)},
-        losses=found.losses,
-        peak_memory=found.peak_memory,
+        rates={str(timing.images): tuple(timing.images / each for each in timing.seconds)},
+        losses=timing.losses,
+        peak_memory=timing.peak_memory,
         note=f"{experiment.dataset if real else 'noise'}{changed}",
     )
-    return contestant, found.side
+    return contestant, timing.side
 
 
 def in_own_process(

@@ -56,18 +56,18 @@ def _meant(name: str) -> ModelSpec:
     """The model of a name; of a pattern or a misspelt name the one that it finds, or an architecture's first."""
     specs = load_index()
     known = {other for spec in specs.values() for other in (spec.name, *spec.aliases)}
-    found = [] if name in known else matching(name, specs.values())[0]
-    architectures = list(dict.fromkeys(spec.arch for spec in found))
+    meant = [] if name in known else matching(name, specs.values())[0]
+    architectures = list(dict.fromkeys(spec.arch for spec in meant))
     if len(architectures) > 1:
         shown = ", ".join(architectures[:5]) + (", ..." if len(architectures) > 5 else "")
         raise QueryError(
-            f"{name!r} may be one of {len(found)} models of {shown}; densezoo list_models {name!r} lists them"
+            f"{name!r} may be one of {len(meant)} models of {shown}; densezoo list_models {name!r} lists them"
         )
-    if not found:
+    if not meant:
         return get_spec(name)
-    alias = next((spec.arch for spec in found if len(found) > 1 and spec.arch in known), found[0].name)
+    alias = next((spec.arch for spec in meant if len(meant) > 1 and spec.arch in known), meant[0].name)
     spec = get_spec(alias)
-    if len(found) > 1 and alias == spec.name:
+    if len(meant) > 1 and alias == spec.name:
         tell_which(spec.arch, spec, specs.values())
     return spec
 

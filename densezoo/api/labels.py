@@ -72,12 +72,12 @@ def names_of(
             raise ConfigError(f"{where}expected {num_classes} class names, one an output, found {len(names)}")
         return names
     in_file, known = stated.get("class_names"), DATASETS.get(dataset)
-    found = (
+    candidates = (
         tuple(map(str, in_file)) if isinstance(in_file, list) else (),
         known_names(spec) if spec else (),
         known.names() if known and known.names else (),
     )
-    return next((names for names in found if len(names) == num_classes), tuple(map(str, range(num_classes))))
+    return next((names for names in candidates if len(names) == num_classes), tuple(map(str, range(num_classes))))
 
 
 def _given(given: str | Path | Sequence[str]) -> Sequence[str]:

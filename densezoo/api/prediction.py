@@ -39,8 +39,8 @@ def predict(
     Raises:
         DensezooError: a user's mistake; each kind of mistake has its own subclass.
     """
-    classifier, found = prepare(model, images, checkpoint, **options)
-    with closing(classifier.predict(found, topk=topk, on_error="skip" if skip_unreadable else "stop")) as predictions:
+    classifier, chosen = prepare(model, images, checkpoint, **options)
+    with closing(classifier.predict(chosen, topk=topk, on_error="skip" if skip_unreadable else "stop")) as predictions:
         yield from predictions
 
 
@@ -63,10 +63,10 @@ def prepare(
     Raises:
         DensezooError: as of `predict`.
     """
-    found = sample(_checked(images, standard_input, options), limit)
+    chosen = sample(_checked(images, standard_input, options), limit)
     from densezoo.api.classifier import Classifier  # here, because it imports torch
 
-    return Classifier(model, checkpoint, **options), found
+    return Classifier(model, checkpoint, **options), chosen
 
 
 def prepare_features(
@@ -86,10 +86,10 @@ def prepare_features(
     Raises:
         DensezooError: as of `predict`.
     """
-    found = sample(_checked(images, standard_input, options), limit)
+    chosen = sample(_checked(images, standard_input, options), limit)
     from densezoo.api.features import FeatureExtractor
 
-    return FeatureExtractor(model, checkpoint, **options), found
+    return FeatureExtractor(model, checkpoint, **options), chosen
 
 
 def _checked(images: Sequence[str | Path], standard_input: bytes, options: Mapping[str, Any]) -> ImageSet:

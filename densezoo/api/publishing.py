@@ -122,11 +122,11 @@ def stored_results(source: str | Path, folder: str | Path | None = None) -> list
     if not Path(source).is_file():
         return []
     sha256 = file_sha256(Path(source))
-    found = read_results(folder or Path(source).parent / RESULTS)
+    results = read_results(folder or Path(source).parent / RESULTS)
     if folder is None and results_folder().resolve() != (Path(source).parent / RESULTS).resolve():
         with contextlib.suppress(ResultError):  # in the current folder, "results" may hold anything
-            found += read_results(results_folder())
-    own = {(result.dataset, str(result.conditions)): result for result in found if result.weights_sha256 == sha256}
+            results += read_results(results_folder())
+    own = {(result.dataset, str(result.conditions)): result for result in results if result.weights_sha256 == sha256}
     return list(own.values())
 
 
@@ -159,8 +159,8 @@ def _check_replaceable(folder: Path, results: Sequence[EvalResult]) -> None:
     text = sums.read_text(encoding="utf-8", errors="replace") if sums.is_file() else ""
     listed = {name: sha256 for sha256, _, name in (line.partition("  ") for line in text.splitlines())}
     anew = {SUMS, *(result_path(Path(RESULTS), result).as_posix() for result in results)}
-    found = sorted(folder.rglob("*")) if folder.is_dir() else []
-    for path in found:
+    present = sorted(folder.rglob("*")) if folder.is_dir() else []
+    for path in present:
         name = path.relative_to(folder).as_posix()
         if name in anew or (path.is_dir() and not path.is_symlink()):
             continue
@@ -168,7 +168,7 @@ def _check_replaceable(folder: Path, results: Sequence[EvalResult]) -> None:
             raise ConfigError(f"{path}: is no file of an earlier publication ({SUMS}), and would be lost; move it away")
         if not path.is_file() or file_sha256(path) != listed[name]:
             raise ConfigError(f"{path}: was changed since it was published ({SUMS}), and would be lost; move it away")
-    for name in (METAFILE, INDEX) if found else ():
+    for name in (METAFILE, INDEX) if present else ():
         if name not in listed:
             raise ConfigError(f"{sums}: doesn't list {name}, as an earlier publication's does; choose another folder")
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from pathlib import Path
 
 from densezoo import __version__
 from densezoo.api.labels import known_names
 from densezoo.errors import ResultError
+from densezoo.files import making_folder
 from densezoo.index.load import load_index
 from densezoo.paths import RESULTS
 from densezoo.results.benchmarks import FOLDER, read_benchmarks
@@ -27,7 +26,8 @@ def make_site(folder: str | Path, results: str | Path = RESULTS) -> Path:
         results: folder of stored results, and of benchmarks in it.
 
     Raises:
-        ResultError: the folder holds something else, or can't be written; a stored result is broken.
+        ResultError: the folder holds something else; a stored result is broken.
+        ConfigError: the folder can't be written.
     """
     folder, results = Path(folder), Path(results)
     if folder.exists() and not folder.is_dir():
@@ -37,23 +37,13 @@ def make_site(folder: str | Path, results: str | Path = RESULTS) -> Path:
     zoo = Zoo(load_index(), read_results(results), read_benchmarks(results / FOLDER), known_names, __version__)
     files = site_files(zoo)
     try:
-        _replace(folder.absolute(), files)
+        folder.absolute().parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ResultError(f"{folder}: the site can't be written ({error.strerror}); choose another folder") from None
-    return folder / "index.html"
-
-
-def _replace(folder: Path, files: dict[str, bytes]) -> None:
-    """Write a new folder beside the old one and put it in its place."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as hidden:
-        new, old = Path(hidden, "new"), Path(hidden, "old")
+    with making_folder(folder, replace=True) as hidden:
         for name, content in files.items():
-            path = new / name
+            path = hidden / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        (new / MARKER).write_text("Made by densezoo site; what is edited here is lost.\n", encoding="utf-8")
-        if folder.exists():
-            folder.rename(old)
-        new.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
+        (hidden / MARKER).write_text("Made by densezoo site; what is edited here is lost.\n", encoding="utf-8")
+    return folder / "index.html"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from densezoo.api.evaluation import evaluate
 from densezoo.api.images import OWN
@@ -18,10 +17,10 @@ from densezoo.backends.device import choose_device
 from densezoo.config import load_config
 from densezoo.data.datasets import DATASETS
 from densezoo.data.split import FILE as SPLIT
-from densezoo.errors import MissingDependencyError, TrainingError
+from densezoo.errors import MissingDependencyError, ResultError, TrainingError
 from densezoo.evaluation import distributed
 from densezoo.evaluation.options import LoadOptions, RunOptions, StoreOptions
-from densezoo.evaluation.run import run
+from densezoo.evaluation.run import run, run_labels
 from densezoo.families import build_architecture
 from densezoo.files import write_atomically
 from densezoo.formats.detect import read_checkpoint
@@ -33,7 +32,7 @@ from densezoo.training.logs import CURVES, JSON_LINES, read_records
 from densezoo.training.result import changed
 from densezoo.training.schedules import SCHEDULES, get_schedule
 from densezoo.training.work_folder import CARD, RESULTS, is_card
-from densezoo.types import EvalResult, Experiment, Recipe
+from densezoo.types import EvalResult, Experiment, LabelResult, Recipe, RunFacts
 
 MAIN = ("lr", "momentum", "weight_decay", "optimiser", "seed")  # of a recipe: a card has them in any case
 
@@ -43,13 +42,13 @@ class Finished:
     """What a training leaves beside its weights.
 
     Args:
-        result: of the evaluation.
+        result: of the evaluation; of several labels an image an area under the ROC curve for each.
         stored: the result's file.
-        card: the model card; None: the folder has a document of that name that isn't one, and it stays.
+        card: the model card; None: the folder has a document of that name that isn't one, or was edited, and it stays.
         curves: the picture of the training; None: matplotlib is missing.
     """
 
-    result: EvalResult
+    result: EvalResult | LabelResult
     stored: Path
     card: Path | None
     curves: Path | None
@@ -68,8 +67,7 @@ def finish_training(
 ) -> Finished:
     """Measure a trained file on its config's test images, and leave result, curves and card in its folder.
 
-    Every process that trained calls this; the main one writes. It is for images of one class each: of several labels
-    an image there is no top-1.
+    Every process that trained calls this; the main one writes.
 
     Args:
         config: that was trained.
@@ -84,32 +82,51 @@ def finish_training(
     folder, root = path.parent, Path(data_root) if data_root else None
     options = RunOptions(workers=workers, device=device, launcher=launcher)
     store = StoreOptions(folder / RESULTS, "restart", show_progress=show_progress)
-    if experiment.dataset == OWN:  # as the file says of itself: its classes are those of the folders
-        result = _of_own_images(LoadOptions(None, path, data_root=root), options, store, experiment)
-    else:
-        load = LoadOptions(Path(config), path, data_root=root, overrides=overrides or {})
-        (result,) = evaluate(load, options, store)
-    stored, card, curves = result_path(folder / RESULTS, result), None, None
-    if distributed.is_main():
-        curves = _curves(folder, path.stem)
-        trained = _described(path, experiment, result, curves, _command(experiment, overrides or {}))
-        card = _write(folder / CARD, training_card(trained, result, stored.relative_to(folder).as_posix()))
+    result: EvalResult | LabelResult
+    try:
+        if experiment.dataset == OWN:  # as the file says of itself: its classes are those of the folders
+            result = _of_own_images(LoadOptions(None, path, data_root=root), options, store, experiment)
+        else:
+            load = LoadOptions(Path(config), path, data_root=root, overrides=overrides or {})
+            (result,) = evaluate(load, options, store)
+        stored, card, curves = result_path(folder / RESULTS, result), None, None
+        if distributed.is_main():
+            curves = _curves(folder, path.stem)
+            trained = _described(path, experiment, result, curves, _command(experiment, overrides or {}))
+            card = _write(folder / CARD, training_card(trained, result, stored.relative_to(folder).as_posix()))
+    except ResultError as error:
+        raise ResultError(f"{error}. {path} is trained whole: the training's command with --resume goes on") from None
     return Finished(result, stored, card, curves)
 
 
-def _of_own_images(load: LoadOptions, options: RunOptions, store: StoreOptions, experiment: Experiment) -> EvalResult:
+def _of_own_images(
+    load: LoadOptions, options: RunOptions, store: StoreOptions, experiment: Experiment
+) -> EvalResult | LabelResult:
     """The result on the images of a user's own that were held out of the training: those in val/, or those drawn.
 
     Raises:
+        TrainingError: the images are of other classes than the file's by now.
         DensezooError: as of `finish_training`.
     """
     device = choose_device(options.device)
     distributed.start(options.launcher, device)
     material = open_material(experiment, load.data_root, load.checkpoint.parent / SPLIT)
+    names, stated = list(material.class_names or ()), _stated(load.checkpoint).get("class_names")
+    if names != stated:
+        raise TrainingError(
+            f"{load.data_root}: has images of {names}, expected {stated}, as {load.checkpoint} was trained on; give "
+            "--data-root of those, or begin anew by --overwrite"
+        )
+    table = material.recipe.label_table
     with distributed.processes_watched():
-        plan = make_plan(load, options, device, None)
-        (result,) = run(dataclasses.replace(plan, open_images=lambda subset: material.held_out), store)
-    return result
+        plan = make_plan(replace(load, label_table=None if table is None else Path(table)), options, device, None)
+        plan = replace(plan, open_images=lambda subset: material.held_out)
+        return run_labels(plan, store)[0] if plan.labels else run(plan, store)[0]
+
+
+def _stated(path: Path) -> Mapping[str, Any]:
+    """What the file of trained weights says of itself."""
+    return stated_facts(path, read_checkpoint(path).metadata)
 
 
 def _curves(folder: Path, title: str) -> Path | None:
@@ -121,9 +138,9 @@ def _curves(folder: Path, title: str) -> Path | None:
         return None
 
 
-def _described(path: Path, experiment: Experiment, result: EvalResult, curves: Path | None, command: str) -> Trained:
+def _described(path: Path, experiment: Experiment, result: RunFacts, curves: Path | None, command: str) -> Trained:
     """What the card says, of the file of weights, the config and the log."""
-    facts, recipe = stated_facts(path, read_checkpoint(path).metadata), experiment.train
+    facts, recipe = _stated(path), experiment.train
     assert recipe is not None, "it was trained"
     epochs = [record for record in read_records(path.parent / JSON_LINES) if record["event"] == "epoch"]
     names = facts.get("class_names") or (DATASETS[experiment.dataset].names or tuple)()
@@ -156,16 +173,17 @@ def _command(experiment: Experiment, overrides: Mapping[str, object]) -> str:
 def _recipe(recipe: Recipe) -> dict[str, object]:
     """{field: value} of the fields in MAIN and of those that have no default or not their default."""
     schedule = next(name for name, each in SCHEDULES.items() if each is get_schedule(recipe.schedule, recipe))
-    return changed(dataclasses.replace(recipe, schedule=schedule), always=MAIN)
+    return changed(replace(recipe, schedule=schedule), always=MAIN)
 
 
 def _write(path: Path, text: str) -> Path | None:
-    """Write the card and return its path; a document of a user's own of that name stays, which is said."""
+    """Write the card and return its path; a document of that name that a user wrote or edited stays, which is said."""
     try:
         if path.exists() and not is_card(path):
-            logging.getLogger("densezoo").warning("no card: %s is no card of densezoo train, and stays", path)
+            said = "no card: %s isn't as densezoo train wrote it, so it stays, and may be of other weights; %s"
+            logging.getLogger("densezoo").warning(said, path, "move it away, and --resume writes the card of these")
             return None
         write_atomically(path, text)
     except OSError as error:
-        raise TrainingError(f"{path}: the card can't be written ({error.strerror})") from None
+        raise ResultError(f"{path}: the card can't be written ({error.strerror})") from None
     return path

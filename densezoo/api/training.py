@@ -19,10 +19,11 @@ from densezoo.api.names import check_names
 from densezoo.backends.device import choose_device
 from densezoo.data.split import FILE as SPLIT
 from densezoo.data.split import store_split
-from densezoo.errors import ConfigError, TrainingError, UnknownNameError
+from densezoo.errors import ConfigError, FormatError, TrainingError, UnknownNameError
 from densezoo.evaluation import distributed
 from densezoo.families import family_of
-from densezoo.formats.safetensors import write_safetensors
+from densezoo.formats.detect import read_checkpoint
+from densezoo.formats.safetensors import stated_facts, write_safetensors
 from densezoo.training import work_folder
 from densezoo.training.augmentations import training_transforms
 from densezoo.training.data import TrainingImages, check_classes
@@ -31,7 +32,7 @@ from densezoo.training.events import Observer
 from densezoo.training.logs import Reached, check_logs, open_logs
 from densezoo.training.progress import ProgressLine
 from densezoo.training.recipe import check_recipe
-from densezoo.training.result import trained_facts
+from densezoo.training.result import differing, trained_facts
 from densezoo.training.run import Run, has_ended, train
 from densezoo.training.start import Started, start_network
 from densezoo.training.state import State
@@ -55,14 +56,12 @@ def train_config(
     """Train the network that a config describes; return the checkpoint, ``<work_dir>/<config>.safetensors``.
 
     Args:
-        config: the config file.
         work_dir: folder of logs and states; None: ``work_dirs/<config>``. One that has a run in it is refused.
-        resume: go on from the last state of the run in ``work_dir``, if there is one. On a CPU the result is the same,
-            bit for bit, as without the interruption. A run that is finished stays as it is.
+        resume: go on from the last state in ``work_dir``, on a CPU bit for bit; a finished run stays as it is.
         overwrite: remove the files of the run in ``work_dir``, and begin anew.
         logs: names of `densezoo.training.logs.LOGS`, beside ``log.jsonl``, which is always written.
         show_progress: write on stderr how far the run is.
-        data_root, workers, device, launcher, overrides: as for `evaluate_checkpoint`.
+        config, data_root, workers, device, launcher, overrides: as for `evaluate_checkpoint`.
 
     Raises:
         DensezooError: a user's mistake; each kind of mistake has its own subclass.
@@ -74,20 +73,27 @@ def train_config(
     folder = Path(work_dir or Path("work_dirs") / experiment.name)
     _check_folder(folder, experiment.name, resume, overwrite)
     distributed.start(launcher, chosen_device)
-    material = open_material(experiment, data_root, folder / SPLIT if resume else None)
-    facts = _facts(material, chosen_device)
-    path = folder / f"{experiment.name}.safetensors"
-    with work_folder.held(folder) if distributed.is_main() else nullcontext():
-        _check_folder(folder, experiment.name, resume, overwrite)  # another run may have been there since
-        state = _resumable(folder, facts) if resume else None
-        if resume and _is_finished(path, state, recipe):
+    with distributed.processes_watched():
+        material = open_material(experiment, data_root, folder / SPLIT if resume else None)
+        facts = _facts(material, chosen_device)
+        path = folder / f"{experiment.name}.safetensors"
+        with work_folder.held(folder) if distributed.is_main() else nullcontext():
+            _check_folder(folder, experiment.name, resume, overwrite)  # another run may have been there since
+            work_folder.check_shared(folder, facts)
+            state = _resumable(folder, facts) if resume else None
+            if resume and _is_finished(path, state, material):
+                return path
+            training, said = _run(material, folder, facts, chosen_device, workers)
+            _prepare(folder, material, overwrite, [*material.said, *said, *_begun(folder, resume, state)])
+            with _told(folder, recipe, logs, state, show_progress) as observers:
+                trained = train(training, observers, state)
+            training.write_weights(path, trained, {})
             return path
-        training, said = _run(material, folder, facts, chosen_device, workers)
-        _prepare(folder, material, overwrite, [*material.said, *said])
-        with _told(folder, recipe, logs, state, show_progress) as observers:
-            trained = train(training, observers, state)
-        training.write_weights(path, trained, {})
-        return path
+
+
+def _begun(folder: Path, resume: bool, state: State | None) -> list[str]:
+    """The line that tells who asked to go on that nothing was there."""
+    return [f"{folder}: there is no run to go on with; one begins"] if resume and state is None else []
 
 
 def _facts(material: Material, device: str) -> dict[str, object]:
@@ -95,12 +101,30 @@ def _facts(material: Material, device: str) -> dict[str, object]:
     return work_folder.run_facts(material.experiment, distributed.world_size(), material.train.listing(), device)
 
 
-def _is_finished(path: Path, state: State | None, recipe: Recipe) -> bool:
-    """Whether a run is finished: the trained network's file is there, and its last state is of the end; says so."""
-    finished = path.exists() and (state is None or has_ended(state, recipe))
-    if finished and distributed.is_main():
-        logging.getLogger("densezoo").warning("%s: the run is finished; there is nothing left to train", path.parent)
-    return finished
+def _is_finished(path: Path, state: State | None, material: Material) -> bool:
+    """Whether a run is finished: the trained network's file is there, and its last state is of the end; says so.
+
+    Raises:
+        TrainingError: there is no state, and the file says that it is of another training.
+    """
+    if not path.exists() or not (state is None or has_ended(state, material.recipe)):
+        return False
+    log, level = logging.getLogger("densezoo"), logging.WARNING if distributed.is_main() else logging.DEBUG
+    try:
+        stated = stated_facts(path, read_checkpoint(path).metadata)
+    except FormatError as error:
+        if state is None:
+            raise
+        log.log(level, "%s: it is written anew, by the last state", error)
+        return False
+    differences = differing(stated, trained_facts(material.experiment, material.class_names))
+    if differences and state is None:
+        raise TrainingError(
+            f"{path}: is of another training: {'; '.join(differences)}. Give its config and options, or choose "
+            "another --work-dir, or begin anew by --overwrite"
+        )
+    log.log(level, "%s: the run is finished; there is nothing left to train", path.parent)
+    return True
 
 
 def check_config(
@@ -128,6 +152,7 @@ def _run(
     experiment, recipe = material.experiment, material.recipe
     torch.manual_seed(recipe.seed)  # from which weights are drawn
     started = first_network(experiment)
+    taught = recipe.distillation
     run = Run(
         network=started.network,
         architecture=started.architecture,
@@ -139,7 +164,7 @@ def _run(
         folder=folder,
         facts=facts,
         write_weights=partial(_write_weights, material, started),
-        teacher=load_teacher(recipe.distillation, experiment, device) if recipe.distillation else None,
+        teacher=load_teacher(taught, experiment, device, material.class_names) if taught else None,
         class_weights=material.class_weights(),
     )
     return run, started.said
@@ -161,7 +186,7 @@ def training_images(material: Material) -> TrainingImages:
     """
     experiment, classes = material.experiment, material.experiment.model.num_classes
     several = material.recipe.label_table is not None
-    check_classes(material.train, classes, several)
+    check_classes(material.train, classes, material.class_names if several else None)
     protocol = protocols.get_protocol(experiment.protocol)
     transforms = training_transforms(material.recipe, protocol)
     return TrainingImages(material.train, protocol, transforms, classes if several else None)

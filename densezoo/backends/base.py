@@ -268,8 +268,8 @@ def difference_from_eager(backend: Backend, eager: Backend, pixels: Tensor, expe
     if allowed <= EXACT:
         noise = _noise_like(pixels)
         calls.append((noise, eager(noise).cpu()))
-    found = _each([part for part, _ in calls], backend)
-    differences = [_relative(logits, logits_of_eager) for logits, (_, logits_of_eager) in zip(found, calls)]
+    own = _each([part for part, _ in calls], backend)
+    differences = [_relative(logits, logits_of_eager) for logits, (_, logits_of_eager) in zip(own, calls)]
     wrong = [difference for difference in differences if not difference <= allowed]  # nan is not
     if wrong:
         raise EvaluationError(

@@ -121,11 +121,11 @@ def contestants(settings: Settings) -> list[tuple[str, str, bool, float, str | N
         own = BACKENDS[name].precisions
         rows += [(OWN + name, p, is_held(name), max(own[p], EXACT), None) for p in settings.precisions if p in own]
     for asked in settings.against:
-        found = [name for name in PROGRAMS if asked in (name, name.partition(" ")[0])]
-        if not found:
+        programs = [name for name in PROGRAMS if asked in (name, name.partition(" ")[0])]
+        if not programs:
             known = ", ".join(dict.fromkeys(name.partition(" ")[0] for name in PROGRAMS))
             raise BenchmarkError(f"--against {asked}: there is no such program; expected some of {known}")
-        for name in found:
+        for name in programs:
             program = PROGRAMS[name]
             for p in settings.precisions:
                 if p in program.precisions and settings.device.partition(":")[0] in program.devices:
@@ -226,8 +226,8 @@ def _attempt(each: Running, act: Callable[[], None], say: Say) -> None:
 def _compare(each: Running, expected: Sequence[Sequence[float]], patience: float) -> None:
     """Wait until the network is loaded, and hold its logits to eager's."""
     each.child.end(patience)
-    found = each.child.ask("logits", patience, number=COMPARED)
-    each.error = largest_error(found, expected)
+    logits = each.child.ask("logits", patience, number=COMPARED)
+    each.error = largest_error(logits, expected)
     if not each.error <= each.allowed:  # nan is not
         raise BenchmarkError(
             f"computes something else: its logits differ from eager's by {each.error:.1e} of the largest; expected at "
@@ -235,14 +235,14 @@ def _compare(each: Running, expected: Sequence[Sequence[float]], patience: float
         )
 
 
-def largest_error(found: Sequence[Sequence[float]], expected: Sequence[Sequence[float]]) -> float:
+def largest_error(logits: Sequence[Sequence[float]], expected: Sequence[Sequence[float]]) -> float:
     """The largest difference of two sets of logits, relative to the largest logit.
 
     Args:
-        found, expected: a list an image.
+        logits, expected: a list an image.
     """
     largest = np.abs(np.asarray(expected)).max()
-    return float(np.abs(np.asarray(found) - np.asarray(expected)).max() / largest)
+    return float(np.abs(np.asarray(logits) - np.asarray(expected)).max() / largest)
 
 
 def _round(each: Running, settings: Settings) -> None:

@@ -107,8 +107,8 @@ def kept_for_backward(forward: Callable[[], Tensor], weights: Iterable[Tensor]) 
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        made = forward()
-    return made, sum(each.untyped_storage().nbytes() for pointer, each in kept.items() if pointer not in own)
+        output = forward()
+    return output, sum(each.untyped_storage().nbytes() for pointer, each in kept.items() if pointer not in own)
 
 
 def measure_memory(task: Task, batch: int, seconds: float) -> tuple[float, float, int]:

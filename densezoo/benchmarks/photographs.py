@@ -32,13 +32,13 @@ def repeat_images(source: Path, number: int, folder: Path) -> Path:
         with tarfile.open(source, "r:") as archive:
             archive.extractall(unpacked, filter="data")
         source = unpacked
-    found = sorted(path for path in source.rglob("*") if path.suffix.lower() in _IMAGES)
-    if not found:
+    sources = sorted(path for path in source.rglob("*") if path.suffix.lower() in _IMAGES)
+    if not sources:
         raise BenchmarkError(f"{source}: expected images in class folders ({', '.join(_IMAGES)}), found none")
     images = folder / "images" / "val"
-    chosen = spread_out(found, number)
+    chosen = spread_out(sources, number)
     for index, path in enumerate(itertools.islice(itertools.cycle(chosen), number)):
-        copy = images / path.parent.name / f"{index // len(found):04d}_{path.name}"
+        copy = images / path.parent.name / f"{index // len(sources):04d}_{path.name}"
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
     return images.parent

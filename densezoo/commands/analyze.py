@@ -35,8 +35,8 @@ def run(args: Namespace) -> None:
     given = {name: getattr(args, name) for name in ("topk", "plot", "confusion", "class_names", "theme")}
     from densezoo.api.analysis import analysis  # here, because it imports torch
 
-    found = analysis(args.file, args.other, **given)
-    answer(args, found.text, found.values)
+    report = analysis(args.file, args.other, **given)
+    answer(args, report.text, report.values)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

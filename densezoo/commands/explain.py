@@ -44,11 +44,12 @@ def run(args: Namespace) -> None:
 
     check_picture(args.out, args.theme)
     given = {name: getattr(args, name) for name in OPTIONS}
-    found = explain(model, images[0], checkpoint, changes=options.protocol_changes(args), workers=0, **given)
-    found.save(args.out, args.theme)
-    shown = f"{found.answer.name} (class {found.answer.label}), {100 * found.answer.probability:.2f} %"
-    data = {"image": found.image, "answer": found.answer, "layer": found.layer, "written": args.out}
-    answer(args, f"{found.image}: {shown}\nwritten: {args.out}", data)
+    explanation = explain(model, images[0], checkpoint, changes=options.protocol_changes(args), workers=0, **given)
+    explanation.save(args.out, args.theme)
+    best = explanation.answer
+    shown = f"{best.name} (class {best.label}), {100 * best.probability:.2f} %"
+    data = {"image": explanation.image, "answer": best, "layer": explanation.layer, "written": args.out}
+    answer(args, f"{explanation.image}: {shown}\nwritten: {args.out}", data)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

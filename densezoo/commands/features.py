@@ -67,9 +67,9 @@ def run(args: Namespace) -> int:
                 if vector.features is not None:
                     yield vector.image, vector.features
 
-        found = rows(extractor.vectors(images, "skip" if args.skip_unreadable else "stop"))
+        table = rows(extractor.vectors(images, "skip" if args.skip_unreadable else "stop"))
         width = extractor.architecture.num_classes
-        written = write_vectors(args.output, width, found, lambda: extractor.facts)
+        written = write_vectors(args.output, width, table, lambda: extractor.facts)
     of = "" if images.sampled_from is None else f" of {images.sampled_from:,}"
     text = f"written: {args.output}: {written:,}{of} pictures, {width:,} features each"
     counts = {"images": written, "given": images.sampled_from or len(images), "features": width}

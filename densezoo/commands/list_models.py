@@ -45,15 +45,15 @@ def run(args: Namespace) -> None:
     patterns = args.patterns or ["*"]
     by = args.sort.removeprefix("-")
     falling = args.sort.startswith("-") != args.reverse
-    found = api.find_models(patterns, where=args.where, sort=f"-{by}" if falling else by)
+    models = api.find_models(patterns, where=args.where, sort=f"-{by}" if falling else by)
     if args.json:
-        print(listing.as_json(found, args.columns or tuple(FIELDS)))
+        print(listing.as_json(models, args.columns or tuple(FIELDS)))
     elif args.csv:
-        print(listing.as_csv(found, args.columns or tuple(FIELDS)), end="")
-    elif found:
+        print(listing.as_csv(models, args.columns or tuple(FIELDS)), end="")
+    elif models:
         asked = [by, *(names_in(args.where) if args.where else ())]
         droppable = [] if args.columns else [name for name in listing.DROPPABLE if name not in asked]
-        listing.print_table(found, args.columns or listing.columns_for(asked), droppable)
+        listing.print_table(models, args.columns or listing.columns_for(asked), droppable)
     if problem := explain_empty(patterns, args.where):
         raise problem
 

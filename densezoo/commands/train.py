@@ -16,7 +16,9 @@ from densezoo import api
 from densezoo.api.names import check_names
 from densezoo.commands import options
 from densezoo.commands.output import answer
+from densezoo.results.label_summary import label_summary
 from densezoo.training.logs import LOGS, check_logs
+from densezoo.types import LabelResult
 
 
 def make_parser() -> ArgumentParser:
@@ -46,16 +48,15 @@ def make_parser() -> ArgumentParser:
 def run(args: Namespace) -> None:
     """Train, measure, and print what there is and how good it is; or print the plan."""
     config = options.find_config(args.config)
-    experiment = check_names(config, overrides=args.cfg_options, device=args.device)  # before torch is imported
+    check_names(config, overrides=args.cfg_options, device=args.device)  # before torch is imported
     check_logs(args.log)
     common = {name: getattr(args, name) for name in ("data_root", "device", "launcher")}
     common |= {"overrides": args.cfg_options, "workers": 2 if args.workers is None else args.workers}
     if args.dry_run:
         plan = api.plan_training(config, **common)
-        from densezoo.training.plan_words import describe
+        from densezoo.training.plan_words import describe, values
 
-        text = describe(plan, args.config.stem)
-        return answer(args, text, {"plan": text.splitlines()})
+        return _tell(args, describe(plan, args.config.stem), {"config": config, **values(plan)})
     checkpoint = api.train_config(
         config,
         work_dir=args.work_dir,
@@ -65,18 +66,20 @@ def run(args: Namespace) -> None:
         show_progress=not args.quiet,
         **common,
     )
-    if experiment is not None and experiment.train and experiment.train.label_table is not None:
-        return answer(
-            args, f"trained: {checkpoint}", {"trained": checkpoint}
-        )  # of several labels an image there is no top-1
     finished = api.finish_training(config, checkpoint, **common)
+    result = finished.result
+    report = label_summary(result) if isinstance(result, LabelResult) else api.report([result])
+    left = {"trained": checkpoint, "result": finished.stored, "curves": finished.curves, "card": finished.card}
+    lines = [report, *(f"{name}: {path}" for name, path in left.items() if path)]
+    return _tell(args, "\n".join(lines), {**left, "measured": result})
+
+
+def _tell(args: Namespace, text: str, data: object) -> None:
+    """Print what there is, in the main process alone."""
     from densezoo.evaluation.distributed import is_main  # here, so that a misspelt name is refused without torch
 
     if is_main():
-        left = {"trained": checkpoint, "result": finished.stored, "curves": finished.curves, "card": finished.card}
-        lines = [api.report([finished.result]), *(f"{name}: {path}" for name, path in left.items() if path)]
-        answer(args, "\n".join(lines), {**left, "measured": finished.result})
-    return None
+        answer(args, text, data)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

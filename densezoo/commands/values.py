@@ -36,12 +36,12 @@ def numbers(text: str) -> tuple[float, ...]:
         ArgumentTypeError: one is none, or not finite.
     """
     try:
-        found = tuple(float(number) for number in text.split(","))
+        values = tuple(float(number) for number in text.split(","))
     except ValueError:
-        found = ()
-    if not found or not all(math.isfinite(number) for number in found):
+        values = ()
+    if not values or not all(math.isfinite(number) for number in values):
         raise argparse.ArgumentTypeError(f"{text!r} is no number or numbers with commas, such as 0.485,0.456,0.406")
-    return found
+    return values
 
 
 def key_value(text: str) -> str:

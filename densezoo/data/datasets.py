@@ -19,7 +19,7 @@ from densezoo.data.labels import (
     read_class_map,
 )
 from densezoo.data.layouts import arrays, imagenet_c
-from densezoo.data.layouts.folder import folder_images, tar_images
+from densezoo.data.layouts.folder import folder_images, list_tar, tar_images
 from densezoo.data.layouts.lists import KNOWN_LISTS, find_list, is_flat, label_listed
 from densezoo.data.layouts.shards import is_webdataset, parquet_images, shard_files, webdataset_images
 from densezoo.errors import DatasetError, UnknownNameError
@@ -201,7 +201,8 @@ def _open(
         return parquet_images(root, split, names)
     unpacked = any((root / folder).is_dir() for folder in SPLIT_FOLDERS[split])
     tars = [root] if root.is_file() else [] if unpacked else shard_files(root, ".tar", split)
-    if tars and is_webdataset(tars[0]):
+    tar = list_tar(tars[0]) if tars else None
+    if tar and is_webdataset(tar):
         return webdataset_images(root, split, names)
     if root.is_dir() and root.name in SPLIT_FOLDERS["train"] and split == "test":
         raise DatasetError(f"{root}: is the training set by its name; point --data-root at the folder of val/ or test/")
@@ -209,8 +210,9 @@ def _open(
     labeller = partial(
         _label, dataset=dataset, split=split, names_of_classes=names, labels=labels, root=source, subset=subset
     )
-    opener_of = folder_images if source.is_dir() else tar_images
-    return opener_of(source, split, dataset.num_classes, names, labeller)
+    if source.is_dir():
+        return folder_images(source, split, dataset.num_classes, names, labeller)
+    return tar_images(tar or list_tar(source), split, dataset.num_classes, names, labeller)
 
 
 def _label(

@@ -109,14 +109,14 @@ class EqualDecoder:
         """What the file's pixels depend on; None: it is left to the protocol's own decoder."""
         if protocol.channel_order == "L" or (protocol.exif and b"Exif\0" in data):
             return None
-        found = plain_kind(data)
-        if found is None or (protocol.decoder, found[0]) in self.seen.different:
+        kind_and_size = plain_kind(data)
+        if kind_and_size is None or (protocol.decoder, kind_and_size[0]) in self.seen.different:
             return None
         try:
-            check_area(found[1], protocol)
+            check_area(kind_and_size[1], protocol)
         except ValueError:
             return None
-        return protocol.decoder, found[0]
+        return protocol.decoder, kind_and_size[0]
 
 
 def _simplejpeg(data: bytes) -> Pixels | None:

@@ -39,13 +39,22 @@ class LabelledFile:
 Labeller: TypeAlias = Callable[[Sequence[str], str], list[LabelledFile]]  # (names, location), as `label_files`
 
 
+def is_image(name: str) -> bool:
+    """Whether a file's name ends as an image's.
+
+    Args:
+        name: of the file.
+    """
+    return name.lower().endswith(IMAGE_ENDINGS)
+
+
 def image_files(names: Sequence[str]) -> list[tuple[int, PurePosixPath]]:
     """(position in ``names``, path) of the names that are images'.
 
     Args:
         names: of files.
     """
-    return [(i, PurePosixPath(name)) for i, name in enumerate(names) if name.lower().endswith(IMAGE_ENDINGS)]
+    return [(i, PurePosixPath(name)) for i, name in enumerate(names) if is_image(name)]
 
 
 def label_files(

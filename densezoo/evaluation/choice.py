@@ -36,17 +36,17 @@ def first_pixels(
         augmentation: its views of each image count as images; None: one view.
     """
     dataset = ImagePixels(images, protocols, range(len(images)), augmentation)
-    found: list[list[Tensor]] = [[] for _ in protocols]
+    first: list[list[Tensor]] = [[] for _ in protocols]
     for position in range(min(len(images), SEARCHED)):
         item = dataset[position]
         if isinstance(item, DensezooError):
             continue
-        for pixels, view in zip(found, item[1]):
+        for pixels, view in zip(first, item[1]):
             if not isinstance(view, Exception) and (not pixels or view.pixels.shape == pixels[0].shape):
                 pixels.append(view.pixels)
-        if all(len(pixels) >= CHECKED for pixels in found):
+        if all(len(pixels) >= CHECKED for pixels in first):
             break
-    return [_stacked(pixels[:CHECKED], protocol) for pixels, protocol in zip(found, protocols)]
+    return [_stacked(pixels[:CHECKED], protocol) for pixels, protocol in zip(first, protocols)]
 
 
 def pixels_of_the_size(images: ImageSet, protocol: Protocol) -> Tensor | None:

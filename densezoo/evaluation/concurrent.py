@@ -124,9 +124,9 @@ def computed_by_threads(
 
     parts: list[Made] = []
     with _opencv_in_one_thread(images), closing(in_order(load, compute, len(groups), num_threads)) as results:
-        for number, (made, errors) in enumerate(results):
+        for number, (outputs, errors) in enumerate(results):
             warn_of(errors, on_error)
-            parts.append(made)
+            parts.append(outputs)
             if groups.is_last(number):
                 yield parts
                 parts = []

@@ -50,11 +50,11 @@ def layers_with_maps(network: nn.Module, image: Tensor) -> list[str]:
         network, image: as of `grad_cam`.
     """
     names = {module: name for name, module in network.named_modules() if name}
-    found: dict[str, None] = {}
+    layers: dict[str, None] = {}
 
     def note(module: nn.Module, _: Any, output: Any) -> None:
         if _is_map(output):
-            found[names[module]] = None
+            layers[names[module]] = None
 
     handles = [module.register_forward_hook(note) for module in names]
     try:
@@ -63,7 +63,7 @@ def layers_with_maps(network: nn.Module, image: Tensor) -> list[str]:
     finally:
         for handle in handles:
             handle.remove()
-    return list(found)
+    return list(layers)
 
 
 def _last_maps(network: Any, image: Tensor) -> tuple[Tensor, Tensor]:

@@ -49,11 +49,11 @@ def label_records_of(logits: Sequence[Logits], batches: Sequence[Batch]) -> Reco
     parts = []
     for number, (compute, batch) in enumerate(zip(logits, batches)):
         assert not batch.errors, "no image of a label is counted wrong"
-        found = compute().double().cpu()
-        check_finite(found)
-        records = np.zeros(len(batch.indices), label_record(found.shape[1]))
+        scores = compute().double().cpu()
+        check_finite(scores)
+        records = np.zeros(len(batch.indices), label_record(scores.shape[1]))
         records["protocol"], records["index"] = number, batch.indices.numpy()
-        records["truncated"], records["logits"] = batch.truncated.numpy(), found.numpy()
+        records["truncated"], records["logits"] = batch.truncated.numpy(), scores.numpy()
         parts.append(records[np.argsort(records["index"])])
     return np.concatenate(parts)
 
@@ -115,7 +115,7 @@ def finish_labels(
     seconds = round(max(distributed.gather(log.seconds)), 3)
     scores = [collect(parts, len(images), len(names), number) for number in range(len(protocols))]
     results = [
-        _result(under(facts, protocol), found, images, names, seconds) for protocol, found in zip(protocols, scores)
+        _result(under(facts, protocol), each, images, names, seconds) for protocol, each in zip(protocols, scores)
     ]
     if distributed.is_main():
         if store.predictions:

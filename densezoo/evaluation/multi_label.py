@@ -91,12 +91,12 @@ def label_areas(
     has = np.zeros(scores.shape, np.bool_)
     for row, labels in zip(has, label_sets):
         row[list(labels)] = True
-    found = []
+    areas = []
     for i, name in enumerate(names):
         area, positives = area_under_roc(scores[:, i], has[:, i]), int(has[:, i].sum())
         value, interval = (area.value, (area.low, area.high)) if area else (None, None)
-        found.append(LabelAuc(name, positives, len(scores) - positives, value, interval))
-    return tuple(found)
+        areas.append(LabelAuc(name, positives, len(scores) - positives, value, interval))
+    return tuple(areas)
 
 
 def mean_area(labels: Sequence[LabelAuc]) -> float | None:

@@ -156,8 +156,8 @@ def remove_other_states(state: Path) -> None:
     """Remove what former runs in more processes left beside a state, their beginnings included."""
     name = re.compile(re.escape(state.name[: state.name.rindex(".rank")]) + r"\.rank(\d+)\.state")
     for path in state.parent.iterdir():
-        found = name.fullmatch((replaced_by(path) or path).name)
-        if found and int(found[1]) >= distributed.world_size():
+        match = name.fullmatch((replaced_by(path) or path).name)
+        if match and int(match[1]) >= distributed.world_size():
             path.unlink(missing_ok=True)
 
 

@@ -59,8 +59,8 @@ def stream(
     else:
         steps = _decoded_on_gpu(backends, images, indices, options)
     begin = [partial(begin_sum_over_views, backend) for backend in backends]
-    with closing(computed(begin, steps, make, ahead)) as made:
-        for step in made:
+    with closing(computed(begin, steps, make, ahead)) as computed_steps:
+        for step in computed_steps:
             yield [step]
 
 
@@ -79,8 +79,8 @@ def _by_threads(
     pixels = ImagePixels(images, protocols, indices, augmentation, cache, faster=faster)
     threads = default_threads() if options.workers is None else options.workers
     groups, views = groups_of(pixels, options.batch_size), [partial(sum_over_views, each) for each in backends]
-    with closing(computed_by_threads(views, pixels, groups, threads, options.on_error, make)) as made:
-        yield from made
+    with closing(computed_by_threads(views, pixels, groups, threads, options.on_error, make)) as steps:
+        yield from steps
 
 
 def _decoded_by_processes(

@@ -35,11 +35,11 @@ def protocol_text(protocol: Protocol, name: str, introduction: str) -> str:
 def field_meanings() -> Mapping[str, str]:
     """{field of `Protocol`: what its docstring says of it}."""
     arguments = inspect.cleandoc(Protocol.__doc__ or "").partition("Args:\n")[2].partition("\nRaises:")[0]
-    found: dict[str, str] = {}
+    meanings: dict[str, str] = {}
     for names, text in re.findall(r"^ {4}(\w[\w, ]*): (.*(?:\n {8}.*)*)", arguments, re.MULTILINE):
         sentence = re.sub(r"\bNone\b", "null", " ".join(text.replace("``", "").split()))
-        found |= {name: sentence[0].upper() + sentence[1:] for name in names.split(", ")}
-    return found
+        meanings |= {name: sentence[0].upper() + sentence[1:] for name in names.split(", ")}
+    return meanings
 
 
 def _alternatives(hint: object) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from densezoo.types import EvalResult, ModelSpec, ReportedResult
+from densezoo.types import EvalResult, LabelResult, ModelSpec, ReportedResult
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult as HubResult
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _DATASETS = {"imagenet1k": ("imagenet-1k", "ImageNet-1k"), "cifar10": ("cifar10", "CIFAR-10")}
 _DATASETS |= {"cifar100": ("cifar100", "CIFAR-100"), "svhn": ("svhn", "SVHN")}
 TOP1, TOP5 = "Top 1 Accuracy", "Top 5 Accuracy"  # what the index on the hub calls them
+MEAN_AUC = "Mean AUC"
+ACCURACY, AUC = "accuracy", "roc_auc"  # the hub's names of metrics
 
 
 def hub_card(spec: ModelSpec, card: str) -> str:
@@ -34,7 +36,9 @@ def hub_card(spec: ModelSpec, card: str) -> str:
     return _with_metadata(text, spec.name, spec.arch, (spec.license or "other").lower(), datasets, figures)
 
 
-def measured_hub_card(name: str, arch: str, licence: str | None, results: Sequence[EvalResult], card: str) -> str:
+def measured_hub_card(
+    name: str, arch: str, licence: str | None, results: Sequence[EvalResult | LabelResult], card: str
+) -> str:
     """The card of a network of a user's own with the hub's metadata before it.
 
     Args:
@@ -44,22 +48,20 @@ def measured_hub_card(name: str, arch: str, licence: str | None, results: Sequen
         results: what was measured of it: the model-index.
         card: in Markdown; its pictures and links are of files that are published beside it.
     """
-    entries = [
-        _entry(
-            result.dataset,
-            result.protocol_label,
-            metric,
-            figure,
-            {"measured_by": "densezoo test", "images": result.num_samples, "interval95": list(interval)},
-        )
-        for result in results
-        for metric, figure, interval in (
-            (TOP1, result.top1, result.interval95),
-            (TOP5, result.top5, result.interval95_top5),
-        )
-    ]
+    entries = [entry for result in results for entry in _measured(result)]
     datasets = {_dataset(result.dataset)[0] for result in results}
     return _with_metadata(card, name, arch, licence, datasets, entries)
+
+
+def _measured(result: EvalResult | LabelResult) -> list[HubResult]:
+    """The entries of the hub's model-index for a measurement."""
+    args: dict[str, object] = {"measured_by": "densezoo test", "images": result.num_samples}
+    where = (result.dataset, result.protocol_label)
+    if isinstance(result, LabelResult):
+        mean, labels = result.mean_auc, len(result.labels)
+        return [] if mean is None else [_entry(*where, MEAN_AUC, mean, {**args, "labels": labels}, metric_type=AUC)]
+    figures = ((TOP1, result.top1, result.interval95), (TOP5, result.top5, result.interval95_top5))
+    return [_entry(*where, name, figure, {**args, "interval95": list(each)}) for name, figure, each in figures]
 
 
 def _with_metadata(
@@ -74,7 +76,7 @@ def _with_metadata(
         license=licence,
         tags=["image-classification", "densenet", arch],
         datasets=sorted(datasets),
-        metrics=["accuracy"],
+        metrics=sorted({entry.metric_type for entry in entries}) or [ACCURACY],
         eval_results=[*entries] or None,
     )
     return f"---\n{data.to_yaml()}\n---\n\n{card}"
@@ -100,6 +102,7 @@ def _entry(
     value: float,
     args: Mapping[str, object],
     source: tuple[str | None, str | None] = (None, None),
+    metric_type: str = ACCURACY,
 ) -> HubResult:
     """One figure; the source is (name, address), of which the hub takes no name without an address."""
     from huggingface_hub import EvalResult as HubResult
@@ -111,7 +114,7 @@ def _entry(
         dataset_type=kind,
         dataset_name=title,
         dataset_config=protocol,
-        metric_type="accuracy",
+        metric_type=metric_type,
         metric_name=metric,
         metric_value=value,
         metric_args=dict(args),

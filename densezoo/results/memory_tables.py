@@ -79,8 +79,8 @@ def _mode(benchmark: Benchmark, contestant: Contestant) -> dict[str, str]:
 
 def _of(benchmark: Benchmark, name: str, precision: str) -> Contestant | None:
     """The contestant of a name, if it was measured."""
-    found = (each for each in benchmark.contestants if (each.name, each.precision) == (name, precision))
-    return next((each for each in found if each.not_measured is None), None)
+    candidates = (each for each in benchmark.contestants if (each.name, each.precision) == (name, precision))
+    return next((each for each in candidates if each.not_measured is None), None)
 
 
 def _seconds(contestant: Contestant) -> float:

@@ -60,7 +60,7 @@ def points(accuracies: Iterable[Accuracy], measured_speeds: Sequence[Speed]) -> 
         accuracies: one a model.
         measured_speeds: that may be compared with each other.
     """
-    flops, found = field("flops").value, []
+    flops, shown = field("flops").value, []
     for each in accuracies:
         top1 = each.measured.top1 if each.measured else each.reported.top1 if each.reported else None
         if top1 is None:
@@ -71,8 +71,8 @@ def points(accuracies: Iterable[Accuracy], measured_speeds: Sequence[Speed]) -> 
         side, _ = flops_under(each.spec, each.protocol)
         if own := speeds_of(each.spec, side, measured_speeds):
             costs["speed"] = own[0].rate.median
-        found.append(Point(each.spec.name, float(top1), each.measured is not None, costs))
-    return found
+        shown.append(Point(each.spec.name, float(top1), each.measured is not None, costs))
+    return shown
 
 
 def front(shown: Iterable[Point], cost: str) -> list[Point]:

@@ -43,18 +43,18 @@ def recipe_table(folder: str) -> str:
 
 def recipes() -> Mapping[Path, tuple[str, Recipe]]:
     """{config file that states a recipe, shared or of one network: (first sentence of its docstring, the recipe)}."""
-    found: dict[Path, tuple[str, Recipe]] = {}
+    recipe_of: dict[Path, tuple[str, Recipe]] = {}
     for path in sorted((ROOT / "configs").rglob("*.py")):
         text = path.read_text(encoding="utf-8")
         base = _BASE.search(text)
         stated_in = Path(os.path.normpath(path.parent / base[1])) if base else path
-        if path.parent.name == "_base_" or stated_in in found or (base and "\ntrain = " in text):
+        if path.parent.name == "_base_" or stated_in in recipe_of or (base and "\ntrain = " in text):
             continue
         recipe = load_config(path).train
         if recipe is not None:
             title = ast.get_docstring(ast.parse(stated_in.read_text(encoding="utf-8"))) or ""
-            found[stated_in] = (title.split("\n")[0].rstrip("."), recipe)
-    return dict(sorted(found.items(), key=lambda item: item[0].stem))
+            recipe_of[stated_in] = (title.split("\n")[0].rstrip("."), recipe)
+    return dict(sorted(recipe_of.items(), key=lambda item: item[0].stem))
 
 
 def _rate(recipe: Recipe) -> str:

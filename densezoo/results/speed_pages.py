@@ -51,8 +51,8 @@ def chosen(benchmarks: Sequence[Benchmark], what: What) -> list[Benchmark]:
         benchmarks: of all kinds.
         what: the kind.
     """
-    found = [each for each in benchmarks if each.what == what]
-    return sorted(found, key=lambda each: (each.instruction_set, each.multiply_adds, each.model, each.images or 0))
+    chosen = [each for each in benchmarks if each.what == what]
+    return sorted(chosen, key=lambda each: (each.instruction_set, each.multiply_adds, each.model, each.images or 0))
 
 
 def best_of(benchmark: Benchmark, names: Sequence[str], precision: str = "float32") -> Contestant | None:
@@ -63,8 +63,10 @@ def best_of(benchmark: Benchmark, names: Sequence[str], precision: str = "float3
         names: of the contestants.
         precision: that they compute in.
     """
-    found = [c for c in benchmark.contestants if c.name in names and c.precision == precision and rates(benchmark, c)]
-    return max(found, key=lambda c: spread(rates(benchmark, c)).median, default=None)
+    candidates = [
+        c for c in benchmark.contestants if c.name in names and c.precision == precision and rates(benchmark, c)
+    ]
+    return max(candidates, key=lambda c: spread(rates(benchmark, c)).median, default=None)
 
 
 def comparison(benchmarks: Sequence[Benchmark], what: What) -> str:

@@ -24,15 +24,15 @@ def bars(benchmarks: Sequence[Benchmark]) -> Bars:
     Args:
         benchmarks: of all kinds.
     """
-    found: dict[str, dict[str, float]] = {}
+    bars: dict[str, dict[str, float]] = {}
     for each in chosen(benchmarks, "inference"):
         if each.model in MODELS:
             title = f"{each.model} at {each.image_size} px, {each.instruction_set}, {each.threads} threads, float32"
             exact = [c for c in each.contestants if c.precision == "float32" and rates(each, c)]
             heights = {c.name: float(f"{spread(rates(each, c)).median:.4g}") for c in exact}
             limit = {"matrix-product ceiling": float(f"{spread(ceiling(each, 'float32')).median:.4g}")}
-            found[title] = {**dict(sorted(heights.items(), key=lambda pair: -pair[1])), **limit}
-    return found
+            bars[title] = {**dict(sorted(heights.items(), key=lambda pair: -pair[1])), **limit}
+    return bars
 
 
 def draw(shown: Bars) -> bytes:

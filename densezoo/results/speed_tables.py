@@ -52,7 +52,7 @@ def row(benchmark: Benchmark, contestant: Contestant) -> dict[str, str]:
         "batch": contestant.best_batch or "",
         "images/s": _with_range(spread(own)) if own else NOT_MEASURED,
         "G multiply-adds/s": f"{spread(own).median * benchmark.multiply_adds / 1e9:.1f}" if own else "",
-        "of the ceiling": f"{100 * ratio(own, limit).median:.0f} %" if own and limit else "",
+        "of the ceiling": f"{100 * ratio(own, limit).median:.0f} %" if own and len(limit) == len(own) else "",
         "seconds": _with_range(spread(contestant.seconds)) if contestant.seconds else "",
         "ms at batch 1 (p50, p90, p99)": _milliseconds(contestant),
         "MiB": f"{contestant.peak_memory / 2**20:,.0f}" if contestant.peak_memory else "",
@@ -73,8 +73,8 @@ def _three_digits(value: float) -> str:
 
 
 def _milliseconds(contestant: Contestant) -> str:
-    found = contestant.latency
-    return ", ".join(f"{1000 * t:.1f}" for t in (found.p50, found.p90, found.p99)) if found else ""
+    latency = contestant.latency
+    return ", ".join(f"{1000 * t:.1f}" for t in (latency.p50, latency.p90, latency.p99)) if latency else ""
 
 
 def fastest(benchmark: Benchmark, precision: str = "float32") -> Contestant | None:
@@ -121,8 +121,8 @@ def printed(benchmark: Benchmark) -> str:
     lines += [f"{100 * benchmark.load.others:.0f} % of the cores' time went to other processes\n"]
     for precision in dict.fromkeys(c.precision for c in benchmark.contestants):
         if (best := fastest(benchmark, precision)) is not None:
-            found = ratios(benchmark, best)
-            lines += [f"{_label(best)}: {_with_range(times)} x {name}\n" for name, times in found.items()]
+            ratio_of = ratios(benchmark, best)
+            lines += [f"{_label(best)}: {_with_range(times)} x {name}\n" for name, times in ratio_of.items()]
     return "".join(lines)
 
 

@@ -270,6 +270,19 @@ def _read_result(path: Path, kind: type[Result]) -> Result:
         raise ResultError(f"{path}: not a stored result ({error}); measure it again or remove the file") from None
     result = schema.build(kind, values, str(path), ResultError)
     problem = contradiction(result) if result.sampled_from is None else _SAMPLE.format(result)
-    if problem:
+    if problem := problem or _miscounted(result):
         raise ResultError(f"{path}: {problem}; measure it again or remove the file")
     return result
+
+
+def _miscounted(result: EvalResult | LabelResult) -> str | None:
+    """Which percentage isn't that of its counts, as after a merge by hand; None: each is, or there are none."""
+    if isinstance(result, LabelResult):
+        return None
+    total = result.num_samples
+    if not 0 <= result.correct1 <= result.correct5 <= total or not total:
+        return f"found {result.correct1} and {result.correct5} right images of {total}"
+    for name, correct, percent in (("top1", result.correct1, result.top1), ("top5", result.correct5, result.top5)):
+        if not math.isclose(percent, 100 * correct / total, abs_tol=1e-6):
+            return f"{name} is {percent}; expected {100 * correct / total}, which {correct} of {total} images are"
+    return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import Template
@@ -9,18 +11,18 @@ from string import Template
 from densezoo.families import family_of
 from densezoo.results.hub import measured_hub_card
 from densezoo.results.markdown import markdown, plain
-from densezoo.types import Architecture, EvalResult
+from densezoo.types import Architecture, EvalResult, LabelResult, RunFacts
 
-WRITTEN_BY = "Written by densezoo train."  # in every card, by which it is told from a user's own document
-_CARD = Template(f"""\
-<!-- {WRITTEN_BY} Choose a licence for the weights: a line "license: ..." in the block above. -->
+_SEAL = "<!-- As densezoo train wrote it: "  # before the sha256 of all that is above, by which an edited card is known
+_CARD = Template("""\
+<!-- Written by densezoo train. Choose a licence for the weights: a line "license: ..." in the block above. -->
 
 # $name
 
 $summary
 
 $file
-## Accuracy
+## $measured
 
 $accuracy
 $curves## Training
@@ -39,7 +41,7 @@ import densezoo
 
 model = densezoo.load_checkpoint("$path")[0].eval()
 batch = densezoo.get_protocol("$protocol")("image.png")[None]  # float32 (1, C, H, W), as the weights need it
-probabilities = model(batch).softmax(1)[0]
+probabilities = model(batch).$probabilities[0]
 ```
 
 ```sh
@@ -92,7 +94,7 @@ class Trained:
     curves: str | None
 
 
-def training_card(trained: Trained, result: EvalResult, stored: str) -> str:
+def training_card(trained: Trained, result: EvalResult | LabelResult, stored: str) -> str:
     """The card in Markdown, after a block of YAML with huggingface.co's keys and the figures as its model-index.
 
     Args:
@@ -102,22 +104,43 @@ def training_card(trained: Trained, result: EvalResult, stored: str) -> str:
     """
     family = family_of(trained.architecture)
     curves = f"![Loss, accuracy and learning rate of the training]({trained.curves})\n\n" if trained.curves else ""
+    table = trained.recipe.get("label_table")
+    data = "" if trained.dataset == "digits" else " --data-root DATA"
     card = _CARD.substitute(
         name=trained.name,
         summary=family.summary(trained.architecture),
         file=markdown([{"file": trained.path, "bytes": f"{trained.size:,}", "sha256": trained.sha256}]),
-        accuracy=accuracy_table([(result, stored)]),
+        measured="Accuracy" if isinstance(result, EvalResult) else "Area under each label's ROC curve",
+        accuracy=accuracy_table([(result, stored)])
+        if isinstance(result, EvalResult)
+        else label_auc_table(result, stored),
         curves=curves,
         command=trained.command,
         how=_how(trained),
         recipe=recipe_table(trained.recipe),
         path=trained.path,
         protocol=trained.protocol,
-        data="" if trained.dataset == "digits" else " --data-root DATA",
+        probabilities="softmax(1)" if isinstance(result, EvalResult) else "sigmoid()",
+        data=f"{data} --label-table {shlex.quote(str(table))}" if table else data,
         classes=class_list(trained.classes),
         citation=family.citation,
     )
-    return measured_hub_card(trained.name, family.name, None, [result], card)
+    whole = measured_hub_card(trained.name, family.name, None, [result], card)
+    return f"{whole}{_SEAL}{_sha256(whole)} -->\n"
+
+
+def is_unedited(card: str) -> bool:
+    """Whether a text is a card as `training_card` made it.
+
+    Args:
+        card: the text.
+    """
+    whole, _, seal = card.rpartition(_SEAL)
+    return seal == f"{_sha256(whole)} -->\n"
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()
 
 
 def accuracy_table(results: Sequence[tuple[EvalResult, str]]) -> str:
@@ -139,10 +162,37 @@ def accuracy_table(results: Sequence[tuple[EvalResult, str]]) -> str:
                 "images": f"{result.num_samples:,}",
             }
         )
-        on = f"{result.backend} in {result.precision} on {result.machine or result.device}"
-        where = f": [{stored}]({stored})" if stored else ""
-        lines.append(f"Measured by `densezoo test` with {on}, {result.date[:10]}{where}.\n")
+        lines.append(_measured_by(result, stored))
     return f"{markdown(rows)}\n{''.join(lines)}"
+
+
+def label_auc_table(result: LabelResult, stored: str) -> str:
+    """The area of each label, and what it was measured with.
+
+    Args:
+        result: of several labels an image.
+        stored: its file relative to the card.
+    """
+    rows = [
+        {
+            "label": plain(label.name),
+            "AUC": "" if label.auc is None else f"{label.auc:.4f}",
+            "95 % interval": "{:.4f} to {:.4f}".format(*label.interval95) if label.interval95 else "",
+            "images with it": f"{label.positives:,}",
+            "without": f"{label.negatives:,}",
+        }
+        for label in result.labels
+    ]
+    areas = sum(label.auc is not None for label in result.labels)
+    mean = "" if result.mean_auc is None else f"Mean of {areas} labels: {result.mean_auc:.4f}. "
+    return f"{markdown(rows)}\n{mean}Protocol {result.protocol_label}. {_measured_by(result, stored)}"
+
+
+def _measured_by(result: RunFacts, stored: str) -> str:
+    """With what a result was measured, and where it is stored."""
+    on = f"{result.backend} in {result.precision} on {result.machine or result.device}"
+    where = f": [{stored}]({stored})" if stored else ""
+    return f"Measured by `densezoo test` with {on}, {result.date[:10]}{where}.\n"
 
 
 def _how(trained: Trained) -> str:

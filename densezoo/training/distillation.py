@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,6 @@ from densezoo.conversion.match import read_network
 from densezoo.errors import ConfigError
 from densezoo.families import family_of
 from densezoo.formats.identity import file_sha256
-from densezoo.formats.safetensors import stated_facts
 from densezoo.index.download import fetch_weights
 from densezoo.index.known import identify
 from densezoo.index.load import get_spec
@@ -76,28 +76,25 @@ class Teacher:
         return (1.0 - weight) * hard + weight * temperature**2 * divergence
 
 
-def load_teacher(distillation: Distillation, student: Experiment, device: str) -> Teacher:
+def load_teacher(
+    distillation: Distillation, student: Experiment, device: str, class_names: Sequence[str] | None = None
+) -> Teacher:
     """The teacher that a recipe names.
 
     Args:
         distillation: of the student's recipe.
         student: what is trained; the teacher has to tell the same classes of the same dataset.
         device: where the teacher is computed.
+        class_names: of a user's own classes, in the order of the student's logits; None: the dataset's.
 
     Raises:
         ConfigError: it is of another dataset or other classes, nothing says how its images are normalised, or its
             protocol orders channels so that the student's images can't be shown to it.
         UnknownNameError, DownloadError, FormatError, CheckpointError: it can't be found, read or converted.
     """
-    network, teacher = _read(distillation)
+    network, teacher, names = _read(distillation)
     what = f"train.distillation.teacher {distillation.teacher}"
-    if teacher.dataset and teacher.dataset != student.dataset:
-        raise ConfigError(f"{what}: expected a network of {student.dataset}, found one of {teacher.dataset}")
-    if teacher.model.num_classes != student.model.num_classes:
-        raise ConfigError(
-            f"{what}: expected {student.model.num_classes} classes, as the student has, found "
-            f"{teacher.model.num_classes}"
-        )
+    _check_classes(what, teacher, names, student, class_names)
     if not teacher.protocol:
         raise ConfigError(
             f"{what}: nothing says how its images are normalised; name its protocol as train.distillation.protocol"
@@ -116,8 +113,8 @@ def load_teacher(distillation: Distillation, student: Experiment, device: str) -
     )
 
 
-def _read(distillation: Distillation) -> tuple[nn.Module, Experiment]:
-    """The teacher's network, and what is known of it: architecture, and dataset and protocol, or "" where unknown."""
+def _read(distillation: Distillation) -> tuple[nn.Module, Experiment, Sequence[str]]:
+    """The teacher's network, what is known of it (dataset and protocol, or "" where unknown), its classes' names."""
     path = Path(distillation.teacher)
     if path.is_file():
         spec, _ = identify(path, file_sha256(path))
@@ -127,10 +124,35 @@ def _read(distillation: Distillation) -> tuple[nn.Module, Experiment]:
     asked = spec.architecture if spec else None
     content = read_network(path, asked)
     network, report = build_network(content, asked)
-    facts = stated_facts(path, content.metadata)
+    facts = report.stated
     dataset = load_config(ROOT / spec.config).dataset if spec else str(facts.get("dataset", ""))
-    protocol = spec.protocol if spec else str(facts.get("protocol") or report.protocol or "")
-    return network, Experiment(path.stem, "", report.architecture, dataset, distillation.protocol or protocol)
+    protocol = distillation.protocol or (spec.protocol if spec else report.protocol or "")
+    names = facts.get("class_names")
+    teacher = Experiment(path.stem, "", report.architecture, dataset, protocol)
+    return network, teacher, [*map(str, names)] if isinstance(names, list) else []
+
+
+def _check_classes(
+    what: str, teacher: Experiment, names: Sequence[str], student: Experiment, class_names: Sequence[str] | None
+) -> None:
+    """Refuse a teacher of another dataset or of other classes; those without names are taken at the dataset's word.
+
+    Raises:
+        ConfigError: it is one.
+    """
+    if teacher.dataset and teacher.dataset != student.dataset:
+        raise ConfigError(f"{what}: expected a network of {student.dataset}, found one of {teacher.dataset}")
+    if teacher.model.num_classes != student.model.num_classes:
+        raise ConfigError(
+            f"{what}: expected {student.model.num_classes} classes, as the student has, found "
+            f"{teacher.model.num_classes}"
+        )
+    pairs = enumerate(zip(class_names or (), names))
+    if other := next(((i, own, theirs) for i, (own, theirs) in pairs if own != theirs), None):
+        number, own, theirs = other
+        raise ConfigError(
+            f"{what}: expected the student's classes in their order; class {number} is {own!r}, there {theirs!r}"
+        )
 
 
 class Renormalisation(nn.Module):

@@ -1,10 +1,11 @@
-"""The plan of a training as a person reads it in a terminal: lines of at most 80 columns."""
+"""The plan of a training as a person reads it in a terminal, lines of at most 80 columns; and as a program does."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from densezoo.results import provenance
 from densezoo.training.plan import Memory, TrainingPlan
@@ -13,6 +14,7 @@ from densezoo.training.schedules import learning_rate
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 ROWS, COLUMNS = 6, 60  # of the schedule's plot
+SHAPE = 1000  # steps an epoch where nobody knows how many there are: any number shows the schedule's shape
 _NAMES = 15  # columns of a line's name
 
 
@@ -25,6 +27,42 @@ def describe(plan: TrainingPlan, title: str) -> str:
     """
     lines = [line for name, text in _facts(plan) for line in _folded(name, text)]
     return "\n".join([title, "", *lines, "", "learning rate", *_schedule(plan)])
+
+
+def values(plan: TrainingPlan) -> Mapping[str, object]:
+    """All that a plan says, as JSON values and dataclasses of such; bytes and seconds, None where nobody knows.
+
+    ``learning_rate`` has that of each epoch's first step.
+
+    Args:
+        plan: to describe.
+    """
+    recipe, an_epoch = plan.recipe, plan.steps_per_epoch
+    first_steps = [epoch * (an_epoch or SHAPE) for epoch in range(recipe.epochs)]
+    return {
+        "parameters": plan.parameters,
+        "trained_parameters": plan.trained,
+        "multiply_adds": plan.flops,
+        "image_size": plan.image_size,
+        "images": plan.images,
+        "batch_size": recipe.batch_size,
+        "accumulate": recipe.accumulate,
+        "processes": plan.processes,
+        "epochs": recipe.epochs,
+        "steps_per_epoch": an_epoch,
+        "steps": None if an_epoch is None else recipe.epochs * an_epoch,
+        "evaluations": plan.evaluations,
+        "memory": {
+            "total": plan.memory.total,
+            "activations": plan.memory.activations,
+            **dataclasses.asdict(plan.memory),
+        },
+        "speed": plan.speed,
+        "device": plan.run.device,
+        "machine": provenance.machine(plan.run.device),
+        "seconds": plan.seconds,
+        "learning_rate": [learning_rate(recipe, step, an_epoch or SHAPE) for step in first_steps],
+    }
 
 
 def _facts(plan: TrainingPlan) -> Iterator[tuple[str, str]]:
@@ -92,7 +130,7 @@ def _time(plan: TrainingPlan) -> str:
 
 
 def _schedule(plan: TrainingPlan) -> list[str]:
-    an_epoch, recipe = plan.steps_per_epoch or 1000, plan.recipe  # any number shows the shape
+    an_epoch, recipe = plan.steps_per_epoch or SHAPE, plan.recipe
     return plot(lambda step: learning_rate(recipe, step, an_epoch), an_epoch * recipe.epochs, f"{recipe.epochs} epochs")
 
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from densezoo.data.datasets import DATASETS
 from densezoo.families import architecture_values
 from densezoo.protocols import PROTOCOLS, get_protocol
 from densezoo.types import Experiment, Recipe
+
+KEPT = ("keep", "save_every")  # fields of a recipe that change nothing of what is trained
+#: {field of a recipe: its default}
+_RECIPE = {field.name: field.default for field in dataclasses.fields(Recipe)}
 
 
 def trained_facts(
@@ -41,6 +47,20 @@ def trained_facts(
     }
 
 
+def differing(stated: Mapping[str, Any], facts: Mapping[str, Any]) -> list[str]:
+    """How what a file says of its training differs from another one's, "lr 0.1, here 0.2" each.
+
+    Args:
+        stated: in the file.
+        facts: of `trained_facts`.
+    """
+    here: Mapping[str, Any] = json.loads(json.dumps(facts))  # as a file has them: lists for tuples
+    pairs = {name: (stated.get(name), here[name]) for name in ("dataset", "protocol", "class_names")}
+    former, now = ({**_RECIPE, **(each.get("recipe") or {})} for each in (stated, here))
+    pairs |= {name: (former[name], now[name]) for name in _RECIPE if name not in KEPT}
+    return [f"{name} {first!r}, here {second!r}" for name, (first, second) in pairs.items() if first != second]
+
+
 def changed(recipe: Recipe, always: Sequence[str] = ()) -> dict[str, object]:
     """{field: JSON value} of the fields that haven't their default, with those that have none.
 
@@ -49,5 +69,4 @@ def changed(recipe: Recipe, always: Sequence[str] = ()) -> dict[str, object]:
         always: fields that are named in any case.
     """
     values = dataclasses.asdict(recipe)
-    defaults = {field.name: field.default for field in dataclasses.fields(Recipe)}
-    return {name: value for name, value in values.items() if name in always or value != defaults[name]}
+    return {name: value for name, value in values.items() if name in always or value != _RECIPE[name]}

@@ -84,21 +84,21 @@ def start_network(start: Start, architecture: Architecture) -> Started:
         asked = dataclasses.replace(architecture, **sizes) if shown.family == architecture.family else architecture
         network, report = build_network(content, asked)
         spec = identify(path, sha256)[0]
-    found, wanted = report.architecture, _with_training_fields(report.architecture, architecture)
+    stored, wanted = report.architecture, _with_training_fields(report.architecture, architecture)
     weights, said = (
         dict(network.state_dict()),
         [f"weights: {path.name}, {report.source} names, {report.matched} tensors"],
     )
-    if wanted.in_chans != found.in_chans:
-        said.append(_fit_channels(weights, found, wanted, start.adapt_in_chans))
+    if wanted.in_chans != stored.in_chans:
+        said.append(_fit_channels(weights, stored, wanted, start.adapt_in_chans))
     trained = family_of(wanted).network(wanted)
-    if wanted.num_classes != found.num_classes:
-        (classifier,) = layers_by_stage(found)["classifier"]
+    if wanted.num_classes != stored.num_classes:
+        (classifier,) = layers_by_stage(stored)["classifier"]
         fresh = [name for name in weights if name.startswith(f"{classifier.name}.")]
         weights |= {name: trained.state_dict()[name] for name in fresh}
-        said.append(f"classifier: drawn anew for {wanted.num_classes} classes, the weights have {found.num_classes}")
+        said.append(f"classifier: drawn anew for {wanted.num_classes} classes, the weights have {stored.num_classes}")
     else:
-        said.append(f"classifier: that of the weights, which have {found.num_classes} classes, too")
+        said.append(f"classifier: that of the weights, which have {stored.num_classes} classes, too")
     trained.load_state_dict(weights)
     facts = {"weights": path.name, "sha256": sha256, "source": report.source, "model": spec.name if spec else None}
     stated = spec.protocol if spec else stated_facts(path, content.metadata).get("protocol") or report.protocol
@@ -107,9 +107,9 @@ def start_network(start: Start, architecture: Architecture) -> Started:
     return Started(trained, wanted, facts, tuple(said))
 
 
-def _with_training_fields(found: Architecture, asked: Architecture) -> Architecture:
+def _with_training_fields(stored: Architecture, asked: Architecture) -> Architecture:
     """A file's architecture with the config's classes and channels, and what only training asks for: dropout."""
-    arch = dataclasses.replace(found, num_classes=asked.num_classes, in_chans=asked.in_chans)
+    arch = dataclasses.replace(stored, num_classes=asked.num_classes, in_chans=asked.in_chans)
     for field in dataclasses.fields(arch):
         changed = dataclasses.replace(arch, **{field.name: getattr(asked, field.name)})
         if changed.same_function() == arch.same_function():
@@ -117,19 +117,19 @@ def _with_training_fields(found: Architecture, asked: Architecture) -> Architect
     return arch
 
 
-def _fit_channels(weights: dict[str, Tensor], found: Architecture, wanted: Architecture, asked: bool) -> str:
+def _fit_channels(weights: dict[str, Tensor], stored: Architecture, wanted: Architecture, asked: bool) -> str:
     """Fit the first convolution's weight in place to other channels of the image; return what was done.
 
     Raises:
         ConfigError: it wasn't asked for.
     """
-    change = f"{found.in_chans} to {wanted.in_chans}"
+    change = f"{stored.in_chans} to {wanted.in_chans}"
     if not asked:
         raise ConfigError(
-            f"model.in_chans is {wanted.in_chans}, and the weights take {found.in_chans} channels; give "
+            f"model.in_chans is {wanted.in_chans}, and the weights take {stored.in_chans} channels; give "
             "train.start.adapt_in_chans=True to fit the first convolution, or another protocol and in_chans"
         )
-    name = f"{layers_by_stage(found)['stem'][0].name}.weight"
+    name = f"{layers_by_stage(stored)['stem'][0].name}.weight"
     weights[name] = fitted_channels(weights[name], wanted.in_chans)
     how = "summed" if wanted.in_chans == 1 else "repeated and scaled"
     return f"first convolution: its weight {how} over the channels, {change}"

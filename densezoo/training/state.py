@@ -89,10 +89,10 @@ def kept(folder: Path) -> str:
     Args:
         folder: of the run.
     """
-    found = last_state(folder)
-    if found is None:
+    last = last_state(folder)
+    if last is None:
         return ""
-    progress = found[1].values["progress"]
+    progress = last[1].values["progress"]
     return f"step {progress['step']:,}, after {progress['epochs']} whole epochs, is kept in {folder}"
 
 

@@ -19,8 +19,10 @@ from densezoo.evaluation import distributed
 from densezoo.evaluation.run_lock import run_lock
 from densezoo.files import replaced_by
 from densezoo.formats.identity import file_sha256
-from densezoo.results.training_card import WRITTEN_BY
+from densezoo.results.store import LABELS
+from densezoo.results.training_card import is_unedited
 from densezoo.training import logs
+from densezoo.training.result import KEPT
 from densezoo.training.state import BEST, State, last_state, state_files
 from densezoo.types import Experiment
 
@@ -31,7 +33,7 @@ _EPOCH, _LIKE_AN_EPOCH = re.compile(r"epoch_(\d+)\.pth"), re.compile(r"epoch_[0-
 _OLDER = ("epoch_[0-9]*.pth", "last_checkpoint")
 LOCK = ".lock"  # which a run holds
 CARD, RESULTS = "README.md", "results"  # as huggingface.co has a card, and as densezoo test stores
-UNCOMPARED = ("train.keep", "train.save_every")  # of a run's facts: they change nothing of what is trained
+UNCOMPARED = tuple(f"train.{name}" for name in KEPT)  # of a run's facts
 SAID = ("threads", "device", "torch")  # of a run's facts: they change its rounding
 
 
@@ -48,10 +50,10 @@ def check_free(folder: Path, name: str) -> None:
     files = _run_files(folder, name)
     if not files:
         return
-    found = last_state(folder)
-    reached = f"its last whole state is of {_reached(found[1])}" if found else "without a whole state"
+    last = last_state(folder)
+    reached = f"its last whole state is of {_reached(last[1])}" if last else "without a whole state"
     finished = "finished" if (folder / f"{name}.safetensors") in files else "not finished"
-    go_on = "Go on with it by --resume, or remove it" if found else "Remove it"
+    go_on = "Go on with it by --resume, or remove it" if last else "Remove it"
     raise TrainingError(
         f"{folder}: there is a run in it already, {finished}, {reached}: {', '.join(path.name for path in files)}. "
         f"{go_on} and begin anew by --overwrite, or choose another --work-dir"
@@ -88,19 +90,41 @@ def held(folder: Path) -> Iterator[None]:
     Raises:
         TrainingError: another process trains there (names it), or the folder can't be made or written.
     """
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
     make_folder(folder)
     try:
         with run_lock(folder / LOCK, "trains in the same folder", "--work-dir", TrainingError):
             yield
     finally:
         with contextlib.suppress(OSError):  # they hold files
-            for path in made:
+            for path in new:
                 path.rmdir()
 
 
+def check_shared(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Refuse processes that train different things, or don't see the same folder; every process calls this.
+
+    Args:
+        folder: of the run, which the main process holds.
+        facts: of the run as this process knows it (`run_facts`).
+
+    Raises:
+        TrainingError: they do; the same in all of them.
+    """
+    distributed.gather(None)  # the main one holds it by now
+    seen = distributed.gather(((folder / LOCK).exists(), dict(facts)))
+    first = seen[0][1]
+    for rank, (shared, other) in enumerate(seen):
+        if not shared:
+            raise TrainingError(f"{folder}: process {rank} doesn't see process 0's; give a --work-dir that all share")
+        names = [name for name in first if name not in SAID and other[name] != first[name]]
+        if names:
+            differing = "; ".join(f"{name} {other[name]!r}, {first[name]!r} there" for name in names)
+            raise TrainingError(f"process {rank} trains another thing than process 0: {differing}")
+
+
 def remove_run(folder: Path, name: str) -> None:
-    """Remove a run's states, weights and logs, the card and the results of these weights, and no other file.
+    """Remove a run's states, weights and logs, the unedited card and the results of these weights, and no other file.
 
     Args:
         folder: of logs and states.
@@ -117,24 +141,28 @@ def remove_run(folder: Path, name: str) -> None:
             path.unlink()
         except OSError as error:
             raise TrainingError(f"{path}: can't be removed ({error.strerror}); choose another --work-dir") from None
-    stored = [*{path.parent for path in results}, folder / RESULTS]
+    within = {parent for path in results for parent in path.relative_to(folder).parents} - {Path()}
+    stored = [folder / parent for parent in sorted(within, reverse=True)]
     for path in [*folder.glob(f"{_START}/vis_data"), *folder.glob(_START), folder / logs.TENSORBOARD, *stored]:
         with contextlib.suppress(OSError):  # it may hold other files
             path.rmdir()
 
 
 def is_card(path: Path) -> bool:
-    """Whether a document is a card that a training wrote.
+    """Whether a document is a card that a training wrote, and nobody has edited.
 
     Args:
         path: of the document.
     """
-    return WRITTEN_BY in path.read_text(encoding="utf-8", errors="replace")
+    return is_unedited(path.read_text(encoding="utf-8", errors="replace"))
 
 
 def _results(folder: Path, name: str) -> list[Path]:
     """The results of a run's weights."""
-    weights, stored = folder / f"{name}.safetensors", _files(folder, (f"{RESULTS}/*/*@*.json",))
+    weights, stored = (
+        folder / f"{name}.safetensors",
+        _files(folder, (f"{RESULTS}/*/*@*.json", f"{RESULTS}/*/{LABELS}/*@*.json")),
+    )
     sha256 = file_sha256(weights) if stored and weights.is_file() else None
     return [path for path in stored if sha256 and sha256 in path.read_text(encoding="utf-8", errors="replace")]
 
@@ -165,9 +193,9 @@ def resumable(folder: Path, facts: Mapping[str, Any]) -> State | None:
     Raises:
         TrainingError: a run without a whole state, the state of another run, or a run of an older densezoo.
     """
-    found = last_state(folder)
+    last = last_state(folder)
     files = state_files(folder)
-    if found is None:
+    if last is None:
         if files:
             raise TrainingError(f"{list(files.values())[-1]}: no whole state to go on from; begin anew by --overwrite")
         if older := _files(folder, _OLDER):
@@ -176,7 +204,7 @@ def resumable(folder: Path, facts: Mapping[str, Any]) -> State | None:
                 "from; remove the run and begin anew by --overwrite, or choose another --work-dir"
             )
         return None
-    path, state = found
+    path, state = last
     for torn in [other for other in files.values() if other.name > path.name]:
         _warn(f"{torn} is torn or damaged: going on from {path.name}")
     former = state.values["run"]

@@ -57,7 +57,7 @@ class LabelResult(RunFacts):
         rows = {"mean AUC": None if self.mean_auc is None else f"{self.mean_auc:.4f}"}
         for label in self.labels:
             low, high = label.interval95 or (0.0, 0.0)
-            found = f"{label.auc:.4f} ({low:.4f} to {high:.4f})" if label.auc is not None else "no AUC"
-            rows[label.name] = f"{found}, {label.positives:,} images have it"
+            area = f"{label.auc:.4f} ({low:.4f} to {high:.4f})" if label.auc is not None else "no AUC"
+            rows[label.name] = f"{area}, {label.positives:,} images have it"
         rows |= {"images": self.images(self.num_samples).replace(" images", ""), "protocol": self.protocol_label}
         return as_html(self.model, rows)

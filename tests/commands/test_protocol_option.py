@@ -108,6 +108,10 @@ def test_imagenet_c_in_one_command(run: Callable[..., int], tmp_path: Path, caps
     assert all(f"\n  torchvision+{subset} " in shown for subset in sets)
     assert run(*options, "--predictions", tmp_path / "p.parquet") == 1
     assert "--predictions takes one subset, found 3; choose one by --subset" in capsys.readouterr().err
+    given: dict[str, Any] = {"dataset": "imagenet-c", "data_root": tmp_path / "c", "out": tmp_path / "out"}
+    given |= {"subset": "all", "names": ["torchvision", "caffe"], "resume": True, "workers": 0, "device": "cpu"}
+    both = api.evaluate_protocols(tmp_path / "small.py", tmp_path / "small.safetensors", **given)
+    assert [(r.subset, r.protocol) for r in both] == [(s, p) for s in sets for p in ("torchvision", "caffe")]
 
 
 def test_a_state_of_a_later_set_is_refused_before_the_first_is_measured(

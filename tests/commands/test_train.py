@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -48,6 +49,18 @@ def test_a_dry_run_leaves_nothing(
     assert any(line.startswith("time           about ") for line in lines)
     assert max(map(len, lines)) <= 80
     assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_for_programs(tool: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    overrides = (*SMALL, "train.epochs=20", "train.lr=0.1", "train.schedule=cosine")
+    options = ("--dry-run", "--json", "--workers", 0, "--device", "cpu", "--cfg-options", *overrides)
+    assert tool("train", CONFIG, *options) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert (plan["steps_per_epoch"], plan["steps"], plan["images"]["training"]) == (28, 20 * 28, 898)
+    assert plan["memory"]["total"] > plan["memory"]["activations"] > 0
+    assert plan["seconds"] > 0
+    assert len(plan["learning_rate"]) == 20
+    assert min(plan["learning_rate"]) == plan["learning_rate"][-1] > 0
 
 
 def test_an_unknown_log(tool: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:

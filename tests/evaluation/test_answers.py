@@ -14,11 +14,11 @@ from densezoo.types import Answer, Prediction
 NAMES = ["cat", "dog", "ship"]
 
 
-def batch(num_images: int, unreadable: tuple[int, ...] = ()) -> Batch:
+def batch(num_images: int, unreadable: tuple[int, ...] = (), first: int = 0) -> Batch:
     errors = {position: ImageError(f"image {position}: broken") for position in unreadable}
     pixels = torch.zeros(num_images - len(errors), 1, 1, 1, dtype=torch.uint8)
     truncated = torch.tensor([position == 1 for position in range(num_images)])
-    return Batch(torch.arange(num_images), pixels, torch.zeros(num_images), errors, truncated)
+    return Batch(torch.arange(first, first + num_images), pixels, torch.zeros(num_images), errors, truncated)
 
 
 def answered(logits: list[list[float]], made: Answers, of: Batch) -> list[Prediction]:
@@ -49,6 +49,11 @@ def test_an_image_that_cannot_be_read_keeps_its_place() -> None:
     assert [p.answers and p.name for p in found] == [(), "dog", (), "ship"]
     none = Answers("ab", NAMES, 1)([lambda: pytest.fail("there is nothing to compute")], [batch(2, unreadable=(0, 1))])
     assert [p.answers for p in none] == [(), ()]
+
+
+def test_a_later_batch_s_images_have_their_own_names() -> None:
+    answers = Answers("abcde", NAMES, 1)
+    assert [p.image for p in answered([[1.0, 0.0, 0.0]], answers, batch(2, unreadable=(0,), first=3))] == ["d", "e"]
 
 
 def test_broken_logits_and_names() -> None:

@@ -22,6 +22,7 @@ from densezoo.backends.eager import EagerBackend
 from densezoo.data.images import ImageSet
 from densezoo.data.views import get_augmentation
 from densezoo.errors import BackendError, ConfigError, EvaluationError, ImageError, MissingDependencyError
+from densezoo.evaluation import distributed
 from densezoo.evaluation.choice import CHECKED, create_backends, first_pixels
 from densezoo.evaluation.options import RunOptions
 from densezoo.families.densenet.architecture import DenseNetArchitecture
@@ -70,6 +71,24 @@ def chosen(network: nn.Module, pixels: Tensor | None) -> tuple[str, float | None
     (backend,), facts = create_backends(network, ARCHITECTURE, [DIGITS], FACTS, [pixels])
     assert backend.name == facts.backend
     return facts.backend, facts.backend_difference
+
+
+def test_all_processes_take_the_same_backend(
+    network: nn.Module, native: Callable[[Wrong], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    native(lambda _, logits: logits)
+    for others, expected in ((("too far in rank 1", 0.0), ("eager", None)), (("", 4e-6), ("native", 4e-6))):
+        monkeypatch.setattr(distributed, "gather", lambda own, others=others: [own, others])
+        assert chosen(network, shown()) == expected
+
+
+def test_of_several_protocols_the_largest_difference_is_told(
+    network: nn.Module, native: Callable[[Wrong], None]
+) -> None:
+    native(lambda pixels, logits: logits * (1 + 1e-6 * len(pixels)))
+    for batches in ([shown(1), shown(5)], [shown(5), shown(1)]):
+        difference = create_backends(network, ARCHITECTURE, [DIGITS] * 2, FACTS, batches)[1].backend_difference
+        assert difference == pytest.approx(5e-6, rel=0.2)
 
 
 def test_native_where_it_is_exact(
@@ -209,6 +228,17 @@ def test_the_first_pixels_are_those_of_the_first_readable_images(number: int) ->
     assert views is not None
     assert torch.equal(views[::2], pixels)
     assert torch.equal(views[1::2], pixels.flip(3))
+
+
+def test_the_first_pixels_are_of_one_size() -> None:
+    class OfTwoSizes(Photographs):
+        def read(self, index: int) -> np.ndarray:
+            return np.full((4 + index % 2, 4, 3), index, np.uint8)
+
+    as_they_are = dataclasses.replace(get_protocol("cifar10"), image_size=None)
+    (pixels,) = first_pixels(OfTwoSizes("", [*"abcde"], [0] * 5), [as_they_are], None)
+    assert pixels is not None
+    assert pixels[:, 0, 0, 0].tolist() == [0, 2, 4]
 
 
 def test_without_a_readable_image_it_is_a_black_one() -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from examples import example_images
@@ -13,7 +14,7 @@ from densezoo.data.loading import Batch
 from densezoo.errors import EvaluationError, ImageError
 from densezoo.evaluation.coverage import check_coverage
 from densezoo.evaluation.evaluator import computed, log_steps, records_of, remaining
-from densezoo.evaluation.metrics import Counts, Measures, measure
+from densezoo.evaluation.metrics import RECORD, Counts, Measures, measure
 from densezoo.evaluation.progress import progress
 from densezoo.evaluation.record_log import RecordLog
 from densezoo.types import Coverage
@@ -108,3 +109,21 @@ def test_what_was_counted_wrong_is_so_only_where_that_is_asked_for(log: RecordLo
     assert remaining(log, example_images(5), range(5), on_error="count-wrong") == range(2, 5)
     with pytest.raises(EvaluationError, match="examples: b: can't be read and was counted wrong; go on with"):
         remaining(log, example_images(5), range(5))
+
+
+def test_what_remains_of_images_under_two_protocols(log: RecordLog) -> None:
+    steps = ([step, step] for step in (batch([0, 1], [0, 1]), batch([2], [2])))
+    log_steps(computed([begin, begin], steps, partial(records_of, classes=None)), log, example_images(5))
+    assert remaining(log, example_images(5), range(5), 2) == range(3, 5)
+
+
+def test_the_seconds_are_those_of_each_step(log: RecordLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.perf_counter", iter([10.0, 11.0, 13.0, 13.5]).__next__)
+    log_steps((records for records in [np.zeros(1, RECORD)] * 3), log, example_images(1))
+    assert log.seconds == 3.5
+
+
+def test_truncated_images_are_told_from_their_neighbours(log: RecordLog) -> None:
+    truncated = torch.tensor([False, False, True])
+    measures = evaluated(log, [replace(batch([0, 1, 2], [0, 1, 2], (0,)), truncated=truncated)], 3)
+    assert (measures.unreadable, measures.truncated) == ([0], [2])

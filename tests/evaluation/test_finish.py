@@ -14,7 +14,7 @@ from small_run import Evaluate, numbers, small_run
 from densezoo.errors import EvaluationError
 from densezoo.evaluation import distributed
 from densezoo.evaluation.finish import finish, sum_over_processes
-from densezoo.evaluation.metrics import RECORD, Counts, measure
+from densezoo.evaluation.metrics import RECORD, Counts, measure, wilson_interval
 from densezoo.evaluation.options import StoreOptions
 from densezoo.evaluation.record_log import RecordLog
 from densezoo.protocols import get_protocol
@@ -82,3 +82,32 @@ def test_the_records_of_all_processes_are_summed(tmp_path: Path, monkeypatch: py
         for summed in sum_over_processes(one, 7, 3, 2):
             assert summed.times_scored.tolist() == [1, 1, 1]
             assert summed.counts() == Counts(3, 3, 3)
+
+
+def test_each_number_is_its_own_and_results_come_before_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process took 7.5 s; no process removes its state before the main one has stored the results."""
+    seen = []
+
+    def gather(own: object) -> list[object]:
+        if own is None:
+            seen.append(((tmp_path / "state").exists(), len([*tmp_path.glob("out/*/*.json")])))
+        return [own, 7.5] if isinstance(own, float) else [own]
+
+    monkeypatch.setattr(distributed, "gather", gather)
+    with RecordLog(tmp_path / "state", {}) as log:
+        records = np.zeros(4, RECORD)
+        records["index"], records["rank"] = range(4), [0, 0, 3, 6]
+        log.append(records, 1.0)
+        options = example_images(4), [get_protocol("none")], 7
+        sampled = example_facts(sampled_from=10)
+        (result,) = finish(log, *options, example_facts(), StoreOptions(tmp_path / "out"))
+    assert seen == [(True, 1)]
+    assert (result.correct1, result.top1, result.interval95) == (2, 50.0, wilson_interval(2, 4))
+    assert (result.correct5, result.top5, result.interval95_top5) == (3, 75.0, wilson_interval(3, 4))
+    assert result.seconds == 7.5
+    with RecordLog(tmp_path / "state", {}) as log:
+        log.append(records, 1.0)
+        (result,) = finish(log, *options, sampled, StoreOptions())
+    assert result.coverage == Coverage(10, 4, (), 0)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from examples import example_facts, example_images
 from numpy.typing import NDArray
 from PIL import Image
 from sklearn.metrics import roc_auc_score
@@ -21,7 +22,11 @@ from small_labels import NAMES, NUMBER, small_labels
 from densezoo import api
 from densezoo.data.loading import Batch
 from densezoo.errors import ConfigError, EvaluationError, ImageError
-from densezoo.evaluation.label_run import collect, label_record, label_records_of
+from densezoo.evaluation import distributed
+from densezoo.evaluation.label_run import collect, finish_labels, label_record, label_records_of
+from densezoo.evaluation.options import StoreOptions
+from densezoo.evaluation.record_log import RecordLog
+from densezoo.protocols import get_protocol
 from densezoo.results.store import read_label_results, read_results
 from densezoo.types import Coverage, LabelResult
 
@@ -124,6 +129,24 @@ def test_a_network_that_computes_nothing() -> None:
     assert found["truncated"].tolist() == [False, True]
     with pytest.raises(EvaluationError, match="NaN or infinity"):
         label_records_of([lambda: torch.full((2, 2), math.nan)], [batch])
+
+
+def test_the_end_of_a_run_in_two_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The logits of both, the seconds of the slower one; of a sample, how many images there are in all."""
+    records = np.zeros(3, label_record(1))
+    records["index"], records["logits"] = [2, 0, 1], [[0.3], [0.1], [0.2]]
+    images = dataclasses.replace(example_images(3), label_sets=[(), (0,), (0,)])
+
+    def gather(own: object) -> list[object]:
+        return [own, 7.5] if isinstance(own, float) else [own, [records[1:]]] if isinstance(own, list) else [own]
+
+    monkeypatch.setattr(distributed, "gather", gather)
+    with RecordLog(tmp_path / "state", {}, record=records.dtype) as log:
+        log.append(records[:1], 1.0)
+        protocol, facts = get_protocol("none"), example_facts(sampled_from=10)
+        (result,) = finish_labels(log, images, [protocol], ["cat"], facts, StoreOptions())
+    assert (result.mean_auc, result.seconds, result.coverage) == (1.0, 7.5, Coverage(10, 3, (), 0))
+    assert not (tmp_path / "state").exists()
 
 
 def test_a_sample_is_told_as_one_and_stored_nowhere(

@@ -104,6 +104,12 @@ def test_loss_is_cross_entropy() -> None:
     assert measures.mean_loss() == pytest.approx(float(torch.nn.functional.cross_entropy(logits, labels)), rel=1e-6)
 
 
+def test_a_loss_is_counted_to_the_nearest_step() -> None:
+    records = records_of([0.5, 0.5], ranks=[0, 0])
+    records["loss"] = 0.75 * 2.0**-32, 1.25 * 2.0**-32
+    assert measure([records], 2, 2)[0].loss == 2
+
+
 def test_calibration_by_hand() -> None:
     # two of three right at 0.7 (bin 11), one of two right at 0.95 (bin 15): (3 x |2/3 - 0.7| + 2 x |1/2 - 0.95|) / 5
     records = records_of([0.7, 0.7, 0.7, 0.95, 0.95], ranks=[0, 0, 1, 0, 1])
@@ -134,10 +140,11 @@ def test_classes_and_confusions_by_hand() -> None:
 
 def test_what_can_t_be_read_is_wrong_and_has_no_confidence() -> None:
     logits, labels = torch.tensor([[0.0, 5.0]]), torch.tensor([1])
-    read, unread = score(logits, labels, torch.tensor([0])), counted_wrong(torch.tensor([1]), torch.tensor([[1, -1]]))
+    read, unread = score(logits, labels, torch.tensor([0])), counted_wrong(torch.tensor([1]), torch.tensor([[1, 3]]))
     (both,), (alone,) = (measure([np.concatenate(parts)], 2, 2) for parts in ([read, unread], [read]))
     assert both.counts() == Counts(2, 1, 1)
     assert both.unreadable == [1]
+    assert both.totals.tolist() == [0, 2]
     assert both.mean_loss() == alone.mean_loss()
     assert both.calibration_error() == alone.calibration_error()
     (nothing,) = measure([unread], 2, 2)
@@ -194,6 +201,7 @@ def test_ties_among_several_answers_fall_to_the_lower_class() -> None:
     logits = torch.tensor([[0.0, 1.0, 1.0]])
     assert count(logits, torch.tensor([[2, -1]])) == Counts(1, 0, 1)
     assert count(logits, torch.tensor([[1, 2]])) == Counts(1, 1, 1)
+    assert count(-logits, torch.tensor([[0, 2]])) == Counts(1, 1, 1)
 
 
 def test_only_some_classes_compete() -> None:
@@ -201,6 +209,8 @@ def test_only_some_classes_compete() -> None:
     places = torch.randint(0, 7, (200,))
     assert count(logits, torch.tensor(classes)[places], classes) == count(logits[:, classes], places)
     assert torch.isinf(mask_other_classes(logits, classes)).sum() == 200 * 43
+    masked = score(logits, torch.tensor(classes)[places], places, classes=classes)
+    assert masked["loss"] == pytest.approx(score(logits[:, classes], places, places)["loss"])
 
 
 def test_nan_is_still_seen() -> None:

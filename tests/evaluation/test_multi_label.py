@@ -8,7 +8,8 @@ from sklearn.metrics import roc_auc_score
 from densezoo import protocols
 from densezoo.data.images import ArrayImages
 from densezoo.errors import DatasetError, EvaluationError
-from densezoo.evaluation.multi_label import check_measurable, label_measures, label_scores
+from densezoo.evaluation import distributed
+from densezoo.evaluation.multi_label import check_measurable, label_areas, label_measures, label_scores
 from densezoo.families import build_model
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 
@@ -31,6 +32,16 @@ def test_scores_are_the_network_s_logits() -> None:
         np.testing.assert_allclose(scores, network(inputs), rtol=1e-4, atol=1e-5)
 
 
+def test_each_process_has_the_scores_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, own = build_model(ARCH).eval(), images(SETS)
+    given = own, protocols.get_protocol("digits"), ARCH, "cpu", 2
+    alone = label_scores(network, *given)
+    others = range(1, 5, 2), torch.from_numpy(alone[1::2])
+    monkeypatch.setattr(distributed, "shard", lambda number: range(0, number, 2))
+    monkeypatch.setattr(distributed, "gather", lambda part: [part, others])
+    np.testing.assert_allclose(label_scores(network, *given), alone, rtol=1e-5)
+
+
 def test_a_broken_network() -> None:
     network = build_model(ARCH)
     torch.nn.init.constant_(network.get_parameter("classifier.bias"), float("nan"))
@@ -49,6 +60,8 @@ def test_each_label_has_its_area() -> None:
     assert (measures["auc cat"], measures["auc dog"]) == pytest.approx((cat, dog))
     assert measures["auc cat low"] < cat < measures["auc cat high"]
     assert "auc eel" not in measures
+    labels = label_areas(scores, SETS, ("cat", "dog", "eel"))
+    assert [(label.positives, label.negatives) for label in labels] == [(3, 2), (2, 3), (0, 5)]
 
 
 def test_labels_that_can_t_be_measured() -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from examples import example_facts
+from examples import example_facts, records_of
 
 from densezoo.errors import EvaluationError, MissingDependencyError
-from densezoo.evaluation.metrics import Records, measure, score
+from densezoo.evaluation.metrics import Records, counted_wrong, measure, score
 from densezoo.evaluation.predictions import ROWS, read_predictions, write_predictions
 
 IDS = [f"image {i}" for i in range(10_000)]
@@ -38,6 +38,13 @@ def test_every_measure_from_the_file(tmp_path: Path) -> None:
     assert [name for ids, _ in parts for name in ids] == IDS
     assert np.array_equal(np.concatenate([part for _, part in parts]), records)
     assert [path.name for path in tmp_path.iterdir()] == ["a.parquet"]
+
+
+def test_what_can_t_be_read_is_not_right(tmp_path: Path) -> None:
+    records = np.concatenate([counted_wrong(torch.tensor([1]), torch.tensor([0])), records_of([0.5, 0.5], [0, 1])])
+    records["index"][1:] = 0, 2
+    write_predictions(tmp_path / "a", [records], ["a", "b", "c"], example_facts(), 2)
+    assert read_predictions(tmp_path / "a").right().tolist() == [True, False, False]
 
 
 def test_what_is_no_predictions_file(tmp_path: Path) -> None:

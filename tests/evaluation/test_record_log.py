@@ -100,6 +100,17 @@ def test_a_changed_byte_is_noticed(tmp_path: Path) -> None:
     assert resumed(tmp_path / "state") == [[0, 1]]
 
 
+def test_what_stood_behind_a_changed_byte_never_comes_back(tmp_path: Path) -> None:
+    filled(tmp_path / "state")
+    data = bytearray((tmp_path / "state").read_bytes())
+    data[data.index(b"\n") + 40] ^= 1  # in the first step's records; the second step is whole
+    (tmp_path / "state").write_bytes(data)
+    with RecordLog(tmp_path / "state", RUN, "resume") as log:
+        assert steps(log) == []
+        log.append(records_of([0.1, 0.2], [0, 0]), 1.5)
+    assert resumed(tmp_path / "state") == [[0, 1]]
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [

@@ -45,6 +45,13 @@ def test_a_run_by_hand() -> None:
     ]
 
 
+def test_the_worst_class_is_that_of_the_lowest_share() -> None:
+    """One of two right is better than two of five, though two are more than one."""
+    measures = measured([(0, 0, 0)] * 2 + [(0, 1, 1)] * 3 + [(1, 0, 1), (1, 1, 0)], 2)
+    lines = measures_report(example_facts(), measures, [1]).partition("the worst classes:\n")[2].splitlines()
+    assert [line.split()[1] for line in lines[:2]] == ["0", "1"]
+
+
 def test_at_most_ten_classes_are_shown() -> None:
     text = measures_report(example_facts(), measured([(i, 1, (i + 1) % 20) for i in range(20)], 20), [1])
     assert text.count("    class ") == 2 * SHOWN == 20

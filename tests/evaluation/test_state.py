@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,9 +13,12 @@ from examples import example_facts, example_images
 
 from densezoo.errors import EvaluationError
 from densezoo.evaluation import distributed, state
+from densezoo.evaluation.label_run import label_record
 from densezoo.evaluation.metrics import RECORD
 from densezoo.evaluation.record_log import RecordLog
 from densezoo.families.densenet.architecture import DenseNetArchitecture
+from densezoo.protocols import get_protocol
+from densezoo.types import Calibration, RunFacts
 
 
 def test_the_name_has_all_that_tells_measurements_apart() -> None:
@@ -54,6 +60,44 @@ def test_processes_that_measure_different_things_are_named(monkeypatch: pytest.M
         state.check_same_run(runs[0])
     runs[1]["weights_sha256"] = "a"
     state.check_same_run(runs[0])  # each on a device of its own
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"weights_sha256": "b" * 64},
+        {"dataset": "cifar10"},
+        {"backend": "native"},
+        {"precision": "bfloat16"},
+        {"device": "cuda"},
+        {"versions": {"torch": "2.16.0"}},
+        {"tta": "flip"},
+        {"calibration": Calibration("imagenet1k", 300, "c" * 64)},
+        {"subset": "fog/1"},
+        {"images": example_images(3)},
+        {"protocols": [dataclasses.replace(get_protocol("timm"), crop=200)]},
+        {"protocols": [get_protocol("timm")] * 2},
+        {"architecture": DenseNetArchitecture(bn_eps=1e-3)},
+        {"batch_size": 3},
+        {"record": label_record(2)},
+        {"rank": 1},
+        {"world_size": 2},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_all_that_records_depend_on_tells_runs_apart(changed: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    def identity(**values: Any) -> dict[str, object]:
+        run = {"images": example_images(2), "protocols": [get_protocol("timm")], "batch_size": 2, "record": RECORD}
+        run |= {"architecture": DenseNetArchitecture()}
+        facts = example_facts(**{name: value for name, value in values.items() if name in fields})
+        return state.run_identity(**{**run, **{name: values[name] for name in run if name in values}}, facts=facts)
+
+    fields = {field.name for field in dataclasses.fields(RunFacts)}
+    before = json.dumps(identity())
+    for name in ("rank", "world_size"):
+        if name in changed:
+            monkeypatch.setattr(distributed, name, lambda value=changed[name]: value)
+    assert json.dumps(identity(**changed)) != before
 
 
 @pytest.mark.parametrize("kind", [EvaluationError, KeyboardInterrupt])

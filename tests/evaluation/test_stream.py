@@ -13,7 +13,7 @@ import torch
 from densezoo.backends import base
 from densezoo.backends.base import create_backend
 from densezoo.data.images import ArrayImages
-from densezoo.data.loading import Batch
+from densezoo.data.loading import Batch, Faster
 from densezoo.evaluation.evaluator import Logits
 from densezoo.evaluation.options import RunOptions
 from densezoo.evaluation.stream import stream
@@ -27,10 +27,15 @@ def sums(logits: Sequence[Logits], batches: Sequence[Batch]) -> list[tuple[int, 
     return list(zip(batch.indices.tolist(), logits[0]().sum(1).tolist()))
 
 
-@pytest.mark.parametrize(("backend", "workers"), [("eager", 0), ("eager", 2), ("unsteady", 0), ("unsteady", 3)])
+@pytest.mark.parametrize(
+    ("backend", "workers", "tta"),
+    [("eager", 0, "flip"), ("eager", 2, None), ("unsteady", 0, None), ("unsteady", 3, "flip")],
+)
 def test_parts_come_in_the_images_order(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, backend: str, workers: int
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, backend: str, workers: int, tta: str | None
 ) -> None:
+    """The logits of an image's views are summed; the ways to decode that are given are taken, and no others."""
+    monkeypatch.setattr("densezoo.evaluation.stream.faster_ways", lambda: pytest.fail("there are given ones"))
     monkeypatch.setattr(base, "BACKENDS", concurrent_backends.entries())
     torch.manual_seed(0)
     arch = DenseNetArchitecture(
@@ -40,9 +45,12 @@ def test_parts_come_in_the_images_order(
     pixels = np.random.default_rng(0).integers(0, 256, (11, 8, 8), np.uint8)
     images = ArrayImages("noise", [str(i) for i in range(11)], [0] * 11, pixels=pixels)
     made = create_backend(backend, network, arch, get_protocol("digits"), "cpu", "float32")
-    steps = list(stream([made], images, range(1, 11), RunOptions(batch_size=4, workers=workers), sums))
+    options = RunOptions(batch_size=4, workers=workers, tta=tta)
+    steps = list(stream([made], images, range(1, 11), options, sums, Faster()))
     assert [[index for part in step for index, _ in part] for step in steps] == [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10]]
     expected = create_backend("eager", network, arch, get_protocol("digits"), "cpu", "float32")
     for step in steps:
         for index, total in (pair for part in step for pair in part):
-            assert total == pytest.approx(float(expected(torch.from_numpy(pixels[index][None, None])).sum()), rel=1e-4)
+            shown = torch.from_numpy(pixels[index][None, None])
+            views = [shown] if tta is None else [shown, shown.flip(3)]
+            assert total == pytest.approx(sum(float(expected(view).sum()) for view in views), rel=1e-4)

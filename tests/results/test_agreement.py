@@ -48,6 +48,17 @@ def test_five_images_in_50000_are_rounding_and_six_are_not(correct: int, agrees:
     assert ("DISAGREES" in str(found)) is not agrees
 
 
+def test_of_fewer_images_than_ten_thousand_none_is_rounding() -> None:
+    figure = ReportedResult("imagenet-a", "torchvision", 3.4, 15.283, "torchvision", "README")
+    spec = dataclasses.replace(SPEC, reported=(figure,))
+
+    def agrees(correct: int) -> bool | None:
+        result = example_result(dataset="imagenet-a", num_samples=7500, correct1=correct)
+        return compare_with_published(result, [spec]).agrees
+
+    assert [agrees(number) for number in (254, 255, 256)] == [False, True, False]
+
+
 def test_zeros_at_the_end_are_as_precise_as_the_publishers_other_figures() -> None:
     """74.75 beside 92.158 is 74.750: 37375 of 50000, and not whatever rounds to 74.75."""
     assert measured(37380, protocol="timm").agrees is True

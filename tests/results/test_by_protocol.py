@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 from examples import example_result
 
 from densezoo.index.load import load_index
@@ -22,6 +24,8 @@ def test_one_file_of_weights_under_several_protocols() -> None:
         example_result(tta="flip", top1=80.0),
         example_result(protocol="caffe", weights_sha256="0" * 64),
         example_result(dataset="imagenet-real", protocol="caffe"),
+        example_result(subset="fog/1", protocol="mxnet", top1=60.0),
+        example_result(subset="fog/1", protocol="keras", top1=61.0),
     ]
     header, *rows = cells(measured_by_protocol("imagenet1k", [SPEC], results))
     assert header == ["protocol", SPEC.name]
@@ -56,3 +60,10 @@ def test_every_training_of_which_there_are_ports() -> None:
     assert list(by_tag["lua_in1k"]) == ["densenet121", "densenet161", "densenet169", "densenet201"]
     assert ranked_protocols(by_tag["lua_in1k"])[0] == "torch7"
     assert ported_trainings("digits", SPECS) == {}
+
+
+def test_a_figure_of_several_views_is_not_the_protocol_s() -> None:
+    training = SPECS["densenet121.lua_in1k"]
+    ten = dataclasses.replace(training.reported[0], tta="ten-crop", top1=99.0)
+    specs = {**SPECS, training.name: dataclasses.replace(training, reported=(ten, *training.reported))}
+    assert ported_trainings("imagenet1k", specs) == ported_trainings("imagenet1k", SPECS)

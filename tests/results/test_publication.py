@@ -38,6 +38,13 @@ def test_a_figure_keeps_the_digits_of_the_tables() -> None:
     assert note == f"measured of the file with the sha256 {RESULT.weights_sha256}, whose weights these are to the bit"
 
 
+def test_each_figure_is_its_own() -> None:
+    text = metafile_text(Publication(SPEC, WEIGHTS, "digits", None, [(RESULT, RESULT.protocol, "r.json")]))
+    assert f"Top 1 Accuracy: {RESULT.top1:.2f}\n" in text
+    assert f"Top 5 Accuracy: {RESULT.top5:.2f}\n" in text
+    assert RESULT.top1 < RESULT.top5
+
+
 @pytest.mark.parametrize("unusual", [{"precision": "int8"}, {"backend": "openvino"}, {"subset": "fog/3"}])
 def test_what_a_metafile_has_no_words_for_is_no_claim(unusual: dict[str, str]) -> None:
     assert claims(dataclasses.replace(RESULT, **unusual)) == []  # type: ignore[arg-type]  # texts

@@ -17,6 +17,7 @@ from densezoo.protocols.own import as_own, facts_of
 from densezoo.results import store
 from densezoo.results.store import (
     check_replaces,
+    compare_with,
     differences,
     failure_path,
     read_results,
@@ -117,7 +118,7 @@ def test_what_is_stored_stays_for_a_date(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"correct5": 1},
+        {"correct5": 45000},
         {"device": "cuda"},
         {"versions": {"torch": "2.16.0"}},
         {"dataset_fingerprint": "e" * 64},
@@ -125,6 +126,7 @@ def test_what_is_stored_stays_for_a_date(tmp_path: Path) -> None:
         {"weights_known_by": "user"},
         {"interval95": (74.0, 74.81)},
         {"loss": 0.6},
+        {"loss": 0.50001},
     ],
 )
 def test_other_counts_or_facts_replace_what_is_stored(tmp_path: Path, change: dict[str, object]) -> None:
@@ -133,8 +135,8 @@ def test_other_counts_or_facts_replace_what_is_stored(tmp_path: Path, change: di
     path = write_result(tmp_path, changed)
     assert read_results(tmp_path) == [changed]
     assert storing(tmp_path, changed) == f"stored: {path}"
-    (difference,) = differences(example_result(loss=0.5), changed)
-    assert difference.startswith(f"{next(iter(change))}: ")
+    differing = {line.partition(": ")[0] for line in differences(example_result(loss=0.5), changed)}
+    assert differing == ({*change, "top5"} if "correct5" in change else {*change})
 
 
 def older(architecture: Architecture, field: str) -> dict[str, object]:
@@ -166,6 +168,14 @@ def test_a_result_older_than_a_field_of_the_architecture_stays(
     assert store.find_same([stored], example_facts(architecture=other.architecture)) is None
 
 
+def test_a_result_is_compared_with_what_is_stored(tmp_path: Path) -> None:
+    assert compare_with(tmp_path, example_result()).startswith("nothing to compare with: there is no ")
+    path = write_result(tmp_path, example_result())
+    assert compare_with(tmp_path, example_result(loss=0.5)) == f"the same counts as in {path}"
+    for other in ({"correct1": 37218}, {"correct5": 45987}, {"num_samples": 50001}):
+        assert compare_with(tmp_path, example_result(**other)).startswith(f"differs from {path} (here, there):\n    ")
+
+
 def test_a_broken_file_is_replaced(tmp_path: Path) -> None:
     path = write_result(tmp_path, example_result())
     path.write_text("{")
@@ -190,6 +200,18 @@ def test_a_folder_that_can_t_be_written(tmp_path: Path) -> None:
         ({"top1": "74"}, "top1 is '74'; expected a number"),
         ({"num_sample": 1}, "unknown key 'num_sample'; did you mean 'num_samples'?"),
         ({"interval95": [1.0]}, r"interval95 is [1.0]; expected a list of 2"),
+        (
+            {"top1": 74.534},
+            "top1 is 74.534; expected 74.434, which 37217 of 50000 images are; measure it again or remove the file",
+        ),
+        (
+            {"correct5": 45987},
+            "top5 is 91.972; expected 91.974, which 45987 of 50000 images are; measure it again or remove the file",
+        ),
+        (
+            {"num_samples": 40000},
+            "found 37217 and 45986 right images of 40000; measure it again or remove the file",
+        ),
     ],
 )
 def test_a_broken_result_is_named(tmp_path: Path, change: dict[str, object], message: str) -> None:

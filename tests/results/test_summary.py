@@ -24,6 +24,12 @@ def test_a_sample_is_called_one() -> None:
     assert matrix([sample, dataclasses.replace(sample, protocol="timm")]).splitlines()[1] == line
 
 
+def test_a_set_that_the_sample_leaves_whole_has_its_own_images() -> None:
+    sample = example_result(num_samples=100, sampled_from=50000, subset="fog/1")
+    whole = example_result(num_samples=90, subset="fog/2")
+    assert matrix([sample, whole]).splitlines()[1].startswith("  A SAMPLE: 190 of 50,090 images")
+
+
 def test_no_mean_over_corruptions_is_made_of_samples() -> None:
     names = [f"{name}/{severity}" for name in ALEXNET_ERRORS for severity in range(1, 6)]
     sets = [example_result(dataset="imagenet-c", subset=name) for name in names]

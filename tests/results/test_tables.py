@@ -12,6 +12,7 @@ from densezoo.results.cells import Notes
 from densezoo.results.tables import (
     backends_table,
     best_table,
+    corruption_table,
     counts,
     dataset_rows,
     measured_table,
@@ -232,6 +233,14 @@ def test_the_sentence_on_what_the_index_has() -> None:
         "The index has 1 architectures, 2 sets of weights of them with 2 published files, and 5 published accuracies "
         "under 3 protocols. 1 of these sets were measured by us.\n"
     )
+
+
+def test_measurements_of_other_weights_count_for_nothing() -> None:
+    other = example_result(weights_sha256="0" * 64, weights_known_by="published-hash")
+    assert "0 of these sets were measured by us" in counts([SPEC], [other])
+    corrupted = dataclasses.replace(example_result(), dataset="imagenet-c", subset="fog/1")
+    assert SPEC.name in corruption_table([SPEC], [corrupted])
+    assert corruption_table([SPEC], [dataclasses.replace(corrupted, weights_sha256="0" * 64)]) == ""
 
 
 def test_every_backend_stands_with_its_precisions_and_extra() -> None:

@@ -17,6 +17,7 @@ from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.formats.safetensors import write_safetensors
 from densezoo.paths import ROOT
 from densezoo.protocols import get_protocol
+from densezoo.protocols.own import as_own
 from densezoo.training.distillation import Renormalisation, Teacher, load_teacher
 from densezoo.types import Distillation, Experiment
 
@@ -32,7 +33,7 @@ def student(protocol: str = "cifar10", dataset: str = "cifar10", arch: DenseNetA
 def stored(tmp_path: Path) -> Callable[..., Path]:
     """Writes a fresh small network as training writes it, with these facts."""
 
-    def write(arch: DenseNetArchitecture = SMALL, **facts: str) -> Path:
+    def write(arch: DenseNetArchitecture = SMALL, **facts: object) -> Path:
         torch.manual_seed(1)
         path = tmp_path / "teacher.safetensors"
         write_safetensors(path, build_model(arch).state_dict(), {"architecture": architecture_values(arch), **facts})
@@ -104,6 +105,24 @@ def test_a_file_that_says_nothing_of_its_images(stored: Callable[..., Path]) -> 
     with pytest.raises(ConfigError, match=r"nothing says how its images are normalised; name .* as train.distillation"):
         teach(path, student())
     assert teach(path, student("svhn"), protocol="cifar10").normalisation.is_needed
+
+
+def test_a_user_s_own_classes_have_to_be_the_teacher_s(stored: Callable[..., Path]) -> None:
+    """Own folders are one dataset by name, whatever is in them."""
+    three = dataclasses.replace(SMALL, num_classes=3)
+    named = {"dataset": "imagefolder", "protocol": "cifar10", "class_names": ["cat", "dog", "fox"]}
+    teacher, seen = Distillation(str(stored(three, **named))), student(dataset="imagefolder", arch=three)
+    assert load_teacher(teacher, seen, "cpu", ("cat", "dog", "fox")).smallest_side
+    for other in (("cat", "fox", "dog"), ("cat", "fox", "wolf")):
+        with pytest.raises(ConfigError, match="classes in their order; class 1 is 'fox', there 'dog'"):
+            load_teacher(teacher, seen, "cpu", other)
+
+
+def test_a_teacher_s_own_protocol_is_known_from_its_file(stored: Callable[..., Path]) -> None:
+    fields = dataclasses.asdict(as_own(dataclasses.replace(get_protocol("svhn"), name="mine", mean=(0.4, 0.5, 0.6))))
+    teacher = teach(stored(dataset="cifar10", protocol=fields), student())
+    directly = teacher.network(normalise(PIXELS, get_protocol(fields["name"])))
+    assert torch.allclose(teacher.logits(normalise(PIXELS, get_protocol("cifar10"))), directly, rtol=1e-4, atol=1e-4)
 
 
 def test_what_can_t_teach(stored: Callable[..., Path]) -> None:

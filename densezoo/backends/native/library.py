@@ -147,9 +147,9 @@ def engine(bits: int | None = None) -> Engine:
         raise BackendError(f"{WIDTH_VARIABLE} is {given!r}; expected 256 (AVX2) or 512 (AVX-512), or leave it unset")
     bits = bits or (int(given) if given else None)
     for width in (bits,) if bits else (512, 256):
-        found = load().densezoo_engine(width)
-        if found:
-            kernels: Engine = found.contents
+        pointer = load().densezoo_engine(width)
+        if pointer:
+            kernels: Engine = pointer.contents
             return kernels
     raise BackendError(f"backend native: needs a processor with {'AVX-512' if bits == 512 else 'AVX2 and FMA'}")
 

@@ -35,11 +35,12 @@ class TritonBackend(GraphBackend):
         if launch.interpreted():  # on the CPU, for tests
             return
         super().check_device()
-        found = torch.cuda.get_device_capability(self.device)
-        if found < CAPABILITY:
+        capability = torch.cuda.get_device_capability(self.device)
+        if capability < CAPABILITY:
             raise BackendError(
-                f"backend triton needs a GPU of compute capability {'.'.join(map(str, CAPABILITY))} or more, found "
-                f"{'.'.join(map(str, found))} ({torch.cuda.get_device_name(self.device)}); use --backend cudagraphs"
+                f"backend triton needs a GPU of compute capability {'.'.join(map(str, CAPABILITY))} or more, "
+                f"found {'.'.join(map(str, capability))} ({torch.cuda.get_device_name(self.device)}); use --backend "
+                "cudagraphs"
             )
 
     def make(self, network: nn.Module, architecture: Architecture) -> nn.Module:

@@ -89,8 +89,23 @@ def folder_images(
     )
 
 
+@dataclass(frozen=True)
+class TarListing:
+    """The files in an uncompressed tar.
+
+    Args:
+        path: the tar.
+        signature: its `stat_signature`, taken before it was read.
+        members: its files, in its order.
+    """
+
+    path: Path
+    signature: tuple[int, ...]
+    members: Sequence[tarfile.TarInfo]
+
+
 def tar_images(
-    path: Path,
+    tar: TarListing,
     split: str,
     num_classes: int | None,
     class_names: ClassNames | None,
@@ -99,28 +114,26 @@ def tar_images(
     """The images of an uncompressed tar, with the same layout as a folder.
 
     Args:
-        path: the tar.
+        tar: its files.
         split, num_classes, class_names, labeller: as for `folder_images`.
 
     Raises:
-        DatasetError: no tar, a compressed or truncated one, or not the classes that are expected.
+        DatasetError: not the classes that are expected.
     """
-    listed = {str(path): stat_signature(path)} if path.exists() else {}  # before it is read; a missing one is refused
-    members = sorted(tar_members(path), key=lambda member: member.name)
+    path, members = str(tar.path), sorted(tar.members, key=lambda member: member.name)
     labeller = labeller or partial(label_files, split=split, num_classes=num_classes, class_names=class_names)
-    chosen = labeller([member.name for member in members], str(path))
-    spans = [(members[file.position].offset_data, members[file.position].size) for file in chosen]
+    chosen = labeller([member.name for member in members], path)
     return TarImages(
-        str(path),
+        path,
         [file.id for file in chosen],
         [file.label for file in chosen],
-        [(str(path), offset, size) for offset, size in spans],
-        listed,
+        [(path, members[file.position].offset_data, members[file.position].size) for file in chosen],
+        {path: tar.signature},
     )
 
 
-def tar_members(path: Path) -> list[tarfile.TarInfo]:
-    """The files in an uncompressed tar, in its order.
+def list_tar(path: Path) -> TarListing:
+    """List an uncompressed tar.
 
     Args:
         path: the tar.
@@ -129,6 +142,7 @@ def tar_members(path: Path) -> list[tarfile.TarInfo]:
         DatasetError: no tar, a compressed or truncated one.
     """
     try:
+        signature = stat_signature(path)
         with tarfile.open(path, "r:") as tar:
             members = [member for member in tar if member.isfile()]
     except (tarfile.TarError, EOFError, OSError) as error:
@@ -139,4 +153,4 @@ def tar_members(path: Path) -> list[tarfile.TarInfo]:
     for member in members:
         if member.offset_data + member.size > size:
             raise DatasetError(f"{path}: truncated: {member.name} ends past its {size:,} bytes; fetch it anew")
-    return members
+    return TarListing(path, signature, members)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from densezoo.data.images import Content, ImageSet
 from densezoo.data.labels import IMAGE_ENDINGS, image_files
-from densezoo.data.layouts.folder import tar_members
+from densezoo.data.layouts.folder import list_tar
 from densezoo.errors import DatasetError, ImageError
 
 STANDARD_INPUT = "-"
@@ -92,10 +92,10 @@ def named_images(names: Sequence[str | Path], standard_input: bytes = b"") -> Gi
     Raises:
         DatasetError: there is no such file; a folder, tar or pattern has no image.
     """
-    found: dict[str, Source] = {}
+    sources: dict[str, Source] = {}
     for name in map(str, names):
-        found |= _found(name, standard_input)
-    return given_images(list(found.items()))
+        sources |= _found(name, standard_input)
+    return given_images(list(sources.items()))
 
 
 def _found(name: str, standard_input: bytes) -> dict[str, Source]:
@@ -121,7 +121,7 @@ def _images(files: Sequence[str]) -> list[str]:
 
 
 def _members(path: Path) -> dict[str, Source]:
-    members = {member.name: member for member in tar_members(path)}
+    members = {member.name: member for member in list_tar(path).members}
     chosen = {name: members[name] for name in sorted(_images(list(members)))}
     sources: dict[str, Source] = {
         f"{path}/{name}": Member(path, member.offset_data, member.size) for name, member in chosen.items()
@@ -129,10 +129,10 @@ def _members(path: Path) -> dict[str, Source]:
     return _nonempty(sources, str(path))
 
 
-def _nonempty(found: dict[str, Source], name: str) -> dict[str, Source]:
-    if not found:
+def _nonempty(sources: dict[str, Source], name: str) -> dict[str, Source]:
+    if not sources:
         raise DatasetError(f"{name}: no images found; expected files that end in {', '.join(IMAGE_ENDINGS)}")
-    return found
+    return sources
 
 
 def _downloaded(address: str) -> bytes:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from densezoo.data.labels import image_files
-from densezoo.data.layouts.folder import tar_members
+from densezoo.data.layouts.folder import list_tar
 from densezoo.errors import DatasetError, suggestion
 
 NAME = "imagenet-c"
@@ -94,7 +94,7 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _in_tar(tar: Path) -> dict[str, Path]:
-    images = image_files([member.name for member in tar_members(tar)])
+    images = image_files([member.name for member in list_tar(tar).members])
     return {_checked(_above_class(tar, str(name)), f"{tar}: {name}"): tar for _, name in images}
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TextIO
 
-from densezoo.data.labels import IMAGE_ENDINGS
+from densezoo.data.labels import IMAGE_ENDINGS, is_image
 from densezoo.data.layouts.folder import FolderImages
 from densezoo.errors import DatasetError
 from densezoo.types.architecture import MAX_CHANNELS
@@ -81,7 +81,7 @@ def _names(path: Path, number: int, cells: Sequence[str]) -> tuple[str, ...]:
         raise DatasetError(f"{expected}, found {','.join(cells)[:80]!r}")
     if len(names) > MAX_CHANNELS:
         raise DatasetError(f"{expected} with at most {MAX_CHANNELS:,} labels, found {len(names):,}")
-    if cells[0].lower().endswith(IMAGE_ENDINGS) or set(names) <= {"0", "1"}:
+    if is_image(cells[0]) or set(names) <= {"0", "1"}:
         raise DatasetError(f"{expected}, found a line of an image; add the header")
     twice = [name for name, count in Counter(names).items() if count > 1 or not name]
     if twice:
@@ -99,7 +99,7 @@ def _file(path: Path, number: int, cells: Sequence[str], names: Sequence[str]) -
     name = PurePosixPath(cells[0])
     if name.is_absolute() or ".." in name.parts or "\0" in cells[0] or not cells[0]:
         raise DatasetError(f"{path}, line {number}: {cells[0]!r} is no file below the folder of images")
-    if not cells[0].lower().endswith(IMAGE_ENDINGS):
+    if not is_image(cells[0]):
         raise DatasetError(f"{path}, line {number}: {cells[0]!r} is no image; expected {', '.join(IMAGE_ENDINGS)}")
     return name.as_posix()
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from densezoo.data.labels import ClassNames, LabelledFile, check_labels, image_files, label_of
+from densezoo.data.labels import ClassNames, LabelledFile, check_labels, image_files, is_image, label_of
 from densezoo.errors import DatasetError
 
 #: Lists that are looked for when none is given, beside the images or one folder up.
@@ -59,7 +59,7 @@ def is_flat(names: Sequence[str], class_names: ClassNames | None) -> bool:
         names: paths of the files.
         class_names: as for `densezoo.data.labels.label_files`.
     """
-    folders = {path.parent for _, path in image_files(names)}
+    folders = {PurePosixPath(name) for name in {name.rpartition("/")[0] for name in names if is_image(name)}}
     name = next(iter(folders)).name if len(folders) == 1 else None
     return name is not None and not name.isdecimal() and name not in label_of(class_names)
 

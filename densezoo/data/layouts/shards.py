@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from typing import Any
 
 from densezoo.data.images import ImageSet, Listed, stat_signature
 from densezoo.data.labels import IMAGE_ENDINGS, SPLIT_FOLDERS, ClassNames, label_of
-from densezoo.data.layouts.folder import TarImages, tar_members
+from densezoo.data.layouts.folder import TarImages, TarListing, list_tar
 from densezoo.errors import DatasetError, ImageError, MissingDependencyError
 
 _READING = threading.Lock()  # so that threads which come to the same row group don't each decompress it
@@ -194,15 +195,15 @@ def _rows(file: Path, column: str, label_column: str) -> Iterator[tuple[int, int
                 raise DatasetError(f"{location}: the label is {label!r}; expected a whole number") from None
 
 
-def is_webdataset(path: Path) -> bool:
-    """Whether the members of a tar are images with their labels beside them: ``key.jpg``, ``key.cls``.
+def is_webdataset(tar: TarListing) -> bool:
+    """Whether the files of a tar are images with their labels beside them: ``key.jpg``, ``key.cls``.
 
     Args:
-        path: the tar.
+        tar: its files.
     """
-    files = [PurePosixPath(member.name) for member in tar_members(path)]
-    labels = {file.with_suffix("") for file in files if file.suffix in (".cls", ".json")}
-    return any(file.suffix.lower() in IMAGE_ENDINGS and file.with_suffix("") in labels for file in files)
+    files = [os.path.splitext(member.name) for member in tar.members]
+    labels = {key for key, ending in files if ending in (".cls", ".json")}
+    return any(ending.lower() in IMAGE_ENDINGS and key in labels for key, ending in files)
 
 
 def webdataset_images(root: Path, split: str, class_names: ClassNames | None) -> TarImages:
@@ -219,9 +220,10 @@ def webdataset_images(root: Path, split: str, class_names: ClassNames | None) ->
     names = {label: f"{name}/" for name, label in label_of(class_names).items()}
     ids, labels, spans, listed = [], [], [], {}
     for shard in [root] if root.is_file() else shard_files(root, ".tar", split):
-        listed[str(shard)] = stat_signature(shard)
+        tar = list_tar(shard)
+        listed[str(shard)] = tar.signature
         samples: dict[str, dict[str, tuple[int, int]]] = {}
-        for member in tar_members(shard):
+        for member in tar.members:
             folder, _, name = member.name.rpartition("/")
             key, _, ending = name.partition(".")
             samples.setdefault(f"{folder}/{key}", {})[f".{ending}".lower()] = (member.offset_data, member.size)

@@ -45,13 +45,13 @@ class BlockFunction(torch.autograd.Function):
         """
         first = _Forward(x, layers, tail, mode, layout)
         with torch.autocast(x.device.type, enabled=False):
-            made = first.run()
+            output = first.run()
         ctx.mode, ctx.tail, ctx.channels = mode, tail, x.shape[1]
         ctx.facts = [[step.facts for step in steps] for steps in first.steps]
         kept = x if mode == "checkpoint" else first.features
         tensors = [tensor for steps in first.steps for step in steps for tensor in step[:5]]
         ctx.save_for_backward(kept, first.mean, *tensors, *first.bottlenecks)
-        return made
+        return output
 
     @staticmethod
     @once_differentiable
@@ -226,25 +226,25 @@ class _Backward:
     def _second(self, step: Step, x: Tensor, grad: Tensor) -> Tensor:
         """The gradient for the input of a bottleneck's second step."""
         into = torch.empty_like(x)
-        found = step.backward(x, grad, into, add=False, wanted=self.wanted[-1])
-        self._keep(found)
+        gradients = step.backward(x, grad, into, add=False, wanted=self.wanted[-1])
+        self._keep(gradients)
         if not step.facts.by_batch:
             return into
-        return plus_line(into, x, step.mean, *step.by_statistics(found[0], found[1], x.numel() // x.shape[1]))
+        return plus_line(into, x, step.mean, *step.by_statistics(gradients[0], gradients[1], x.numel() // x.shape[1]))
 
     def _first(self, step: Step, grad: Tensor, *, add: bool) -> None:
         """Take a step that reads features back to these."""
         x, into = self.features[:, : self.channels], self.grad[:, : self.channels]
-        found = step.backward(x, grad, into, add=add, wanted=self.wanted[-1])
-        self._keep(found)
+        gradients = step.backward(x, grad, into, add=add, wanted=self.wanted[-1])
+        self._keep(gradients)
         if step.facts.by_batch:
-            slope, offset = step.by_statistics(found[0], found[1], x.numel() // x.shape[1])
+            slope, offset = step.by_statistics(gradients[0], gradients[1], x.numel() // x.shape[1])
             self.slope[: self.channels] += slope
             self.offset[: self.channels] += offset
 
-    def _keep(self, found: Sequence[Tensor]) -> None:
+    def _keep(self, gradients: Sequence[Tensor]) -> None:
         """Put the gradients of one step's norm and kernel before those of the steps behind it."""
-        three = [found[0], found[1], found[2] if self.wanted[-1] else None]
+        three = [gradients[0], gradients[1], gradients[2] if self.wanted[-1] else None]
         self.weights[:0] = [each if wanted else None for each, wanted in zip(three, self.wanted[-3:])]
         del self.wanted[-3:]
 

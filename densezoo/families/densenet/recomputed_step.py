@@ -100,19 +100,19 @@ class Step(NamedTuple):
 
     def normed(self, x: Tensor) -> Tensor:
         """Norm and ReLU: (N, C, H, W) -> the same shape."""
-        found: Tensor = torch.native_batch_norm(
+        normed: Tensor = torch.native_batch_norm(
             x, self.weight, self.bias, self.mean, self.var, False, 0.0, self.facts.eps
         )[0]
-        return found.relu_()
+        return normed.relu_()
 
     def forward(self, x: Tensor) -> Tensor:
         """The step: (N, C, H, W), or a slice of it, -> (N, C', H', W')."""
-        facts, kernel, found = self.facts, self._kernel(), []
+        facts, kernel, outputs = self.facts, self._kernel(), []
         for images in _parts(x):
             y = self.normed(x[images].contiguous(memory_format=LAST))
             y = y if facts.pool is None else facts.pool(y)
-            found.append(functional.conv2d(y.to(facts.kind), kernel, padding=facts.padding))
-        return facts.drop(found[0] if len(found) == 1 else torch.cat(found))
+            outputs.append(functional.conv2d(y.to(facts.kind), kernel, padding=facts.padding))
+        return facts.drop(outputs[0] if len(outputs) == 1 else torch.cat(outputs))
 
     def _kernel(self) -> Tensor:
         return self.kernel.to(self.facts.kind, memory_format=LAST)
@@ -148,8 +148,8 @@ class Step(NamedTuple):
                 for_y, part, self.weight, self.mean, self.var, None, None, False, facts.eps, [True, True, True]
             )
             into[images] = into[images].add_(for_x) if add else for_x
-            found = [for_weight, for_bias, *([for_kernel.to(self.kernel.dtype)] if wanted else [])]
-            total = [a + b for a, b in zip(total, found)] if total else found
+            gradients = [for_weight, for_bias, *([for_kernel.to(self.kernel.dtype)] if wanted else [])]
+            total = [a + b for a, b in zip(total, gradients)] if total else gradients
         total[2:] = [
             torch.empty_like(self.kernel).copy_(each) for each in total[2:]
         ]  # DDP wants the kernel's own strides
@@ -189,8 +189,8 @@ def statistics(x: Tensor) -> tuple[Tensor, Tensor]:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {x.size()}")
     zeros = torch.zeros(2, x.shape[1], dtype=torch.promote_types(x.dtype, torch.float32), device=x.device)
     mean, var = zeros
-    found: tuple[Tensor, Tensor] = torch.batch_norm_update_stats(x.contiguous(memory_format=LAST), mean, var, 0.0)
-    return found
+    both: tuple[Tensor, Tensor] = torch.batch_norm_update_stats(x.contiguous(memory_format=LAST), mean, var, 0.0)
+    return both
 
 
 def update_running(norm: nn.BatchNorm2d, mean: Tensor, var: Tensor, count: int) -> None:
@@ -207,5 +207,5 @@ def update_running(norm: nn.BatchNorm2d, mean: Tensor, var: Tensor, count: int) 
     if norm.running_mean is None or norm.running_var is None:
         return
     share = 1 / float(norm.num_batches_tracked) if norm.momentum is None else norm.momentum
-    for running, found in ((norm.running_mean, mean), (norm.running_var, var.double() * (count / (count - 1)))):
-        running.copy_(share * found.double() + (1 - share) * running.double())
+    for running, value in ((norm.running_mean, mean), (norm.running_var, var.double() * (count / (count - 1)))):
+        running.copy_(share * value.double() + (1 - share) * running.double())

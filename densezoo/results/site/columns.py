@@ -77,8 +77,8 @@ def choices(rows: Sequence[Row], columns: Sequence[Column], names: Sequence[str]
     def value(row: Row, name: str) -> str:
         return texts[name](row.accuracy) if name in texts else row.further.get(name, "")
 
-    found = {name: sorted({value(row, name) for row in rows} - {""}) for name in names}
-    return {name: values for name, values in found.items() if values}
+    values_of = {name: sorted({value(row, name) for row in rows} - {""}) for name in names}
+    return {name: values for name, values in values_of.items() if values}
 
 
 def availability(spec: ModelSpec) -> str:
@@ -104,8 +104,8 @@ def giga_flops(accuracy: Accuracy) -> float | None:
 def images_per_second(zoo: Zoo, accuracy: Accuracy) -> float | None:
     """What was measured on an idle machine at the image size of an accuracy's protocol; None: nothing was."""
     side = flops_under(accuracy.spec, accuracy.protocol)[0]
-    found = speeds_of(accuracy.spec, side, zoo.comparable_speeds) if side is not None else []
-    return found[0].rate.median if found else None
+    speeds = speeds_of(accuracy.spec, side, zoo.comparable_speeds) if side is not None else []
+    return speeds[0].rate.median if speeds else None
 
 
 def _figure(name: str, heading: str, value: Callable[[Accuracy], float | None], screens: Screens = "wide") -> Column:
@@ -186,8 +186,8 @@ def model_columns(zoo: Zoo) -> Sequence[Column]:
 
 
 def _conditions(zoo: Zoo) -> str:
-    found = zoo.comparable_speeds
-    return f"densezoo's fastest backend in float32 on {found[0].conditions}" if found else ""
+    speeds = zoo.comparable_speeds
+    return f"densezoo's fastest backend in float32 on {speeds[0].conditions}" if speeds else ""
 
 
 def accuracy_columns(zoo: Zoo) -> Sequence[Column]:

@@ -17,14 +17,14 @@ _INLINE = re.compile(r"`([^`]+)`|\[([^\]]+)\]\((https?://[^\s)]+)\)")
 @cache
 def environment() -> Environment:
     """Jinja's environment of the site's templates."""
-    made = Environment(
+    jinja = Environment(
         loader=PackageLoader("densezoo.results.site"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {
+    jinja.filters |= {
         "web": web,
         "inline": inline,
         "breakable": breakable,
@@ -32,8 +32,8 @@ def environment() -> Environment:
         "figure": figure,
         "location": location,
     }
-    made.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "ensure_ascii": False}
-    return made
+    jinja.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "ensure_ascii": False}
+    return jinja
 
 
 def web(url: str | None) -> str | None:
@@ -52,11 +52,11 @@ def inline(text: str) -> Markup:
         text: one paragraph.
     """
     parts, end = Markup(), 0
-    for found in _INLINE.finditer(text):
-        code, words, url = found.groups()
-        parts += escape(text[end : found.start()])
+    for match in _INLINE.finditer(text):
+        code, words, url = match.groups()
+        parts += escape(text[end : match.start()])
         parts += Markup("<code>{}</code>").format(code) if code else Markup('<a href="{}">{}</a>').format(url, words)
-        end = found.end()
+        end = match.end()
     return parts + escape(text[end:])
 
 

@@ -36,7 +36,7 @@ def shots(protocols: Iterable[str]) -> tuple[list[Shot], dict[str, bytes]]:
     Args:
         protocols: names of those that resize.
     """
-    photograph, found = sample_photograph(PHOTOGRAPH), []
+    photograph, shots = sample_photograph(PHOTOGRAPH), []
     pictures: dict[str, bytes] = {}
     for name in protocols:
         image = pixels(photograph, name)
@@ -45,5 +45,5 @@ def shots(protocols: Iterable[str]) -> tuple[list[Shot], dict[str, bytes]]:
             buffer = BytesIO()
             image.save(buffer, "WEBP", lossless=True, method=4)
             pictures[path] = buffer.getvalue()
-        found.append(Shot(name, path, image.width))
-    return found, pictures
+        shots.append(Shot(name, path, image.width))
+    return shots, pictures

@@ -53,12 +53,12 @@ def speeds(benchmarks: Iterable[Benchmark]) -> list[Speed]:
     Args:
         benchmarks: of all kinds.
     """
-    found = []
+    speeds = []
     for each in benchmarks:
         best = fastest(each)
         if each.what == "inference" and best is not None:
             threads = f"{each.threads} thread{'s' * (each.threads != 1)}"
-            found.append(
+            speeds.append(
                 Speed(
                     model=each.model,
                     image_size=each.image_size,
@@ -69,7 +69,7 @@ def speeds(benchmarks: Iterable[Benchmark]) -> list[Speed]:
                     date=each.date[:10],
                 )
             )
-    return found
+    return speeds
 
 
 def speeds_of(spec: ModelSpec, image_size: int | None, measured: Iterable[Speed]) -> list[Speed]:

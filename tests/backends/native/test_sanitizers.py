@@ -30,6 +30,7 @@ def run(library: Path, *tests: str) -> subprocess.CompletedProcess[str]:
     if not Path(preloaded).is_file():
         pytest.skip("the compiler has no address sanitizer")
     env = os.environ | {"LD_PRELOAD": preloaded, "ASAN_OPTIONS": "detect_leaks=0", "OMP_NUM_THREADS": "1"}
+    env["PYTEST_ADDOPTS"] = ""  # --durations would cut off what it prints
     options = ["-s", "-p", "no:xdist", "-p", "no:cacheprovider"]
     arguments = [sys.executable, "-c", PROGRAM, str(library), *options, *tests]
     return subprocess.run(arguments, capture_output=True, text=True, env=env, check=False)
