@@ -17,7 +17,8 @@ class Hub:
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
-        self.private = False
+        self.private = self.gone = False
+        self.lfs = False  # whether files are Git LFS's, whose sha256 the hub states
         self.served: dict[str, bytes] = {}  # what it sends in place of a file
         hub = self
 
@@ -45,13 +46,15 @@ class Hub:
 
     def get(self, request: BaseHTTPRequestHandler) -> None:
         path = request.path.partition("?")[0]
+        if self.gone:
+            return send(request, {"error": "gone"}, 404)
         if path in (
             "/api/models/me/tiny",
             f"/api/models/me/tiny/revision/{COMMIT}",
             "/api/models/me/tiny/revision/main",
         ):
             files = [
-                {"rfilename": name, "size": len(content), "blobId": blob(content)}
+                {"rfilename": name, "size": len(content), "blobId": blob(content), **self.large(content)}
                 for name, content in self.files.items()
             ]
             return send(request, {"id": "me/tiny", "sha": COMMIT, "private": self.private, "siblings": files})
@@ -60,6 +63,11 @@ class Hub:
             return send(request, {"error": "not found"}, 404)
         content = self.served.get(name, self.files[name])
         return send(request, content, headers={"ETag": f'"{blob(self.files[name])}"', "X-Repo-Commit": COMMIT})
+
+    def large(self, content: bytes) -> dict[str, object]:
+        """What the hub states of a file of Git LFS."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        return {"lfs": {"sha256": sha256, "size": len(content), "pointerSize": 1}} if self.lfs else {}
 
     def post(self, request: BaseHTTPRequestHandler) -> None:
         body = request.rfile.read(int(request.headers["Content-Length"]))

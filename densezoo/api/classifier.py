@@ -13,6 +13,7 @@ from densezoo.data.images import ImageSet
 from densezoo.data.layouts.given import given_images
 from densezoo.data.layouts.pixels import Given, is_one, sources_of
 from densezoo.data.loading import OnError
+from densezoo.errors import ConfigError
 from densezoo.evaluation.answers import Answers
 from densezoo.types import Prediction
 
@@ -86,10 +87,13 @@ class Classifier(ImageNetwork):
             on_error: an image that can't be read ends it ("stop"), or is warned of and has no answers ("skip").
 
         Raises:
+            ConfigError: topk is below 1.
             ImageError: an image can't be read; names it.
             DatasetError: images of several sizes under a protocol that doesn't resize.
             EvaluationError: NaN or infinite logits; the backend's logits are not eager's.
         """
+        if topk < 1:
+            raise ConfigError(f"topk: expected 1 or more answers an image, found {topk}")
         answers = Answers(images.ids, self.class_names, topk, self.multi_label)
         with closing(self.steps(images, answers, on_error)) as steps:
             for predictions in steps:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
@@ -15,7 +16,8 @@ from densezoo.errors import CheckpointError, ConfigError, UnknownNameError
 from densezoo.families import architecture_values, families, family_of
 from densezoo.files import written_as
 from densezoo.formats.identity import file_sha256, unchanged
-from densezoo.index.load import find_by_sha256
+from densezoo.index.known import identify, own_protocol
+from densezoo.protocols import PROTOCOLS, get_protocol
 from densezoo.types import ConversionReport
 
 #: What a trained file states that its conversion states, too: without it other classes would be read from the logits.
@@ -59,7 +61,8 @@ def convert_checkpoint(
         FormatError, CheckpointError: as for `load_checkpoint` and `densezoo.conversion.export.export`; the written
             file computes another function.
         UnknownNameError: no such target.
-        ConfigError: the destination's extension is unknown, another target's, or the file is the source itself.
+        ConfigError: the destination's extension is unknown, another target's, or the file is the source itself; file
+            and index name different protocols.
     """
     if to is not None and to not in TARGETS:
         raise UnknownNameError("target", to, TARGETS)
@@ -70,12 +73,10 @@ def convert_checkpoint(
     with unchanged(source) as sha256:
         model, report = load_checkpoint(source, None, **options)
     to = written_as(destination, "checkpoint", extensions(family_of(report.architecture)), to)
-    spec = find_by_sha256(sha256)
-    own = report.stated.get("protocol")
     facts = {
         **{name: report.stated[name] for name in _KEPT if name in report.stated},
         "architecture": architecture_values(report.architecture),
-        "protocol": spec.protocol if spec else own if isinstance(own, dict) else report.protocol,
+        "protocol": _protocol(source, sha256, report),
         "origin": {"file": source.name, "format": report.format, "source": report.source},
         "sha256": sha256,
     }
@@ -89,6 +90,19 @@ def convert_checkpoint(
         "source_sha256": sha256,
         "verified": verified,
     }
+
+
+def _protocol(source: Path, sha256: str, report: ConversionReport) -> object:
+    """What a conversion states of its pictures: a protocol's name; of a user's own, its fields; None: nobody says.
+
+    Raises:
+        ConfigError: file and index contradict each other.
+    """
+    stated = report.stated.get("protocol")
+    name = own_protocol(source, identify(source, sha256)[0], report.protocol if stated else None, report.protocol)
+    if stated or not name or name in PROTOCOLS:
+        return stated or name or None
+    return dataclasses.asdict(get_protocol(name))
 
 
 def _verify(model: nn.Module, report: ConversionReport, files: Sequence[tuple[str, Path]]) -> dict[str, float | str]:

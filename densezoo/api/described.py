@@ -18,6 +18,7 @@ from densezoo.data.datasets import get_dataset
 from densezoo.errors import ConfigError
 from densezoo.families import architecture_values, build_architecture
 from densezoo.formats.identity import unchanged
+from densezoo.index.known import own_protocol
 from densezoo.index.load import find_by_sha256
 from densezoo.paths import ROOT
 from densezoo.protocols import PROTOCOLS, get_protocol
@@ -86,8 +87,9 @@ def describe_weights(
     stated = report.stated
     spec = find_by_sha256(sha256)  # of these bytes: a hash that the file states proves nothing
     own = experiment or (load_config(ROOT / spec.config) if spec else None)
-    listed = spec.protocol if spec and not stated.get("protocol") else report.protocol
-    prepared = protocol or (experiment.protocol if experiment else listed)
+    prepared = protocol or (experiment.protocol if experiment else "")
+    if not prepared:
+        prepared = own_protocol(source, spec, report.protocol if stated.get("protocol") else None, report.protocol)
     classes = dataset or (experiment.dataset if experiment else stated.get("dataset") or (own and own.dataset))
     if not (prepared and classes):
         lacking = ("how pictures are prepared for it", "--protocol")

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from densezoo.api.classifier import Classifier
 from densezoo.backends.network import ieee_float32
 from densezoo.data.decoding import decode
+from densezoo.data.images import ImageSet
 from densezoo.data.layouts.given import given_images
 from densezoo.data.layouts.pixels import Given, sources_of
+from densezoo.data.orientation import seen_as_stored
 from densezoo.data.preprocess import as_picture, check_size, normalise, to_pixels
 from densezoo.errors import ConfigError, DatasetError, UnknownNameError
 from densezoo.evaluation.grad_cam import grad_cam
@@ -85,11 +87,13 @@ def explain(
         DensezooError: as of `densezoo.Classifier`.
     """
     classifier = model if isinstance(model, Classifier) else Classifier(model, checkpoint, **options)
-    images = given_images(sources_of(image, classifier.protocol))
+    images: ImageSet = given_images(sources_of(image, classifier.protocol))
     if len(images) != 1:
         raise DatasetError(f"{images.ids[0]}, ...: expected one picture to explain, found {len(images)}; name one")
     label = None if target is None else class_number(target, classifier.class_names)
     protocol, where = classifier.protocol, images.location_of(0)
+    if not protocol.exif:
+        images = seen_as_stored(images, protocol.name)
     decoded = decode(images.read(0), protocol, where)
     check_size(decoded, protocol, where)
     pixels = to_pixels(decoded, protocol)

@@ -17,6 +17,7 @@ from densezoo.backends.base import AUTO, Backend
 from densezoo.backends.device import choose_device
 from densezoo.data.images import ImageSet
 from densezoo.data.loading import Faster, OnError
+from densezoo.data.orientation import seen_as_stored
 from densezoo.data.workers import lost_workers_named
 from densezoo.errors import ConfigError
 from densezoo.evaluation.choice import create_backends, pixels_of_the_size
@@ -28,6 +29,7 @@ from densezoo.index.hub import find_prefixed
 from densezoo.protocols.own import Changes, changed
 from densezoo.types import Architecture, Protocol, RunFacts
 
+EXAMPLES = "torchvision, timm or mmpretrain"  # what most files of weights need
 FEW = 32  # images for which it isn't worth while to look for faster ways to decode them
 
 
@@ -70,10 +72,13 @@ class ImageNetwork:
         experiment = check_names(load.config, load.checkpoint, overrides=overrides, names=names, **checked)  # type: ignore[arg-type]  # keyword arguments of several types
         self._options = RunOptions(batch_size, workers, device, backend=backend, precision=precision)
         self._loaded: Loaded = load_weights(load, experiment)
-        own = self._loaded.own_protocol
-        if not (protocol or own):
-            raise ConfigError(f"{load.checkpoint}: doesn't say how images are prepared for it; give a --protocol")
-        self.protocol: Protocol = changed(protocols.get_protocol(protocol or own), changes or Changes())
+        used = protocol or self._loaded.own_protocol
+        if not used:
+            raise ConfigError(
+                f"{load.checkpoint}: doesn't say how images are prepared for it; give a --protocol, such as {EXAMPLES} "
+                "(docs/protocols.md), or name its config before it: CONFIG.py CHECKPOINT"
+            )
+        self.protocol: Protocol = changed(protocols.get_protocol(used), changes or Changes())
         self.architecture: Architecture = self._loaded.experiment.model
         check_channels(self.architecture, self.protocol)
         self.network: nn.Module = self._loaded.network
@@ -98,6 +103,8 @@ class ImageNetwork:
         self.facts = dataclasses.replace(self.facts, sampled_from=images.sampled_from)
         options = dataclasses.replace(self._options, on_error=on_error)
         faster = Faster() if len(images) < FEW else None
+        if not self.protocol.exif:
+            images = seen_as_stored(images, self.protocol.name)
         computed = stream([backend], images, range(len(images)), options, make, faster)
         with lost_workers_named(), closing(computed) as steps:
             for parts in steps:

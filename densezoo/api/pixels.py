@@ -11,7 +11,9 @@ from densezoo.conversion.load import load_checkpoint
 from densezoo.errors import CheckpointError, ConfigError
 from densezoo.families import family_of
 from densezoo.files import replacing
+from densezoo.formats.identity import unchanged
 from densezoo.formats.onnx.writer import onnx_model
+from densezoo.index.known import identify, own_protocol
 
 EXTENSION = ".onnx"
 
@@ -29,15 +31,17 @@ def export_pixels(source: str | Path, destination: str | Path, protocol: str | N
 
     Raises:
         FormatError, CheckpointError: as for `load_checkpoint`; the file would hold other weights.
-        ConfigError: another extension; nobody knows the protocol.
+        ConfigError: another extension; nobody knows the protocol, or file and index name different ones.
         MissingDependencyError: no onnx.
     """
     path = Path(destination)
     if path.suffix != EXTENSION:
         raise ConfigError(f"{path}: expected a name that ends in {EXTENSION}")
-    network, report = load_checkpoint(source, None, **options)
-    name = protocol or report.protocol
-    if name is None:
+    with unchanged(source) as sha256:
+        network, report = load_checkpoint(source, None, **options)
+    stated = report.protocol if report.stated.get("protocol") else None
+    name = protocol or own_protocol(source, identify(Path(source), sha256)[0], stated, report.protocol)
+    if not name:
         raise ConfigError(f"{source}: doesn't say how pictures are prepared for it; name the protocol")
     computation = family_of(report.architecture).computation(report.architecture)
     weights = network.state_dict()

@@ -33,7 +33,7 @@ from densezoo.evaluation.run import Plan
 from densezoo.families import architecture_values
 from densezoo.formats.identity import unchanged
 from densezoo.formats.safetensors import stated_facts
-from densezoo.index.known import identify
+from densezoo.index.known import identify, own_protocol
 from densezoo.paths import ROOT
 from densezoo.protocols.own import changed, facts_of, from_fields
 from densezoo.results import provenance
@@ -57,13 +57,14 @@ class Loaded:
     Args:
         network: in eval mode.
         experiment: the config's, or what the file says.
-        weights_sha256: of the file.
+        path, weights_sha256: of the file.
         spec, known_by: whose weights they are, and how that is known; None where nothing says so.
         stated: the facts that densezoo wrote into the file (`densezoo.formats.safetensors.stated_facts`).
     """
 
     network: nn.Module
     experiment: Experiment
+    path: Path
     weights_sha256: str
     spec: ModelSpec | None
     known_by: KnownBy | None
@@ -71,8 +72,16 @@ class Loaded:
 
     @property
     def own_protocol(self) -> str:
-        """The name of the weights' own protocol; "" where nothing says one."""
-        return self.spec.protocol if self.spec else self.experiment.protocol
+        """The name of the weights' own protocol; "" where nothing says one.
+
+        Raises:
+            ConfigError: file and index contradict each other.
+        """
+        stated = self.stated.get("protocol")
+        if isinstance(stated, Mapping):
+            stated = from_fields(stated, f"{self.path}: protocol").name
+        given = None if stated is None or self.spec is None else str(stated)  # a config comes before the file
+        return own_protocol(self.path, self.spec, given, self.experiment.protocol)
 
 
 def make_plan(load: LoadOptions, options: RunOptions, device: str, experiment: Experiment | None) -> Plan:
@@ -93,7 +102,7 @@ def make_plan(load: LoadOptions, options: RunOptions, device: str, experiment: E
     experiment = loaded.experiment
     if not experiment.dataset or not (load.protocols or loaded.own_protocol):
         raise ConfigError(f"{load.checkpoint}: doesn't say how it is used; give a config, or --dataset and --protocol")
-    chosen = [changed(each, load.changes) for each in _protocols(load.protocols, loaded.own_protocol)]
+    chosen = [changed(each, load.changes) for each in _protocols(load.protocols, loaded)]
     augmentation = get_augmentation(options.tta)
     for protocol in chosen:
         check_fits(augmentation, protocol)
@@ -238,7 +247,7 @@ def load_weights(load: LoadOptions, experiment: Experiment | None) -> Loaded:
                     f"{load.config}: expected the network of {spec.name} ({spec.config}), found another one"
                 )
             spec = known_by = None  # what runs under that config is not what was published
-    return Loaded(network, experiment, sha256, spec, known_by, stated_facts(checkpoint, content.metadata))
+    return Loaded(network, experiment, checkpoint, sha256, spec, known_by, stated_facts(checkpoint, content.metadata))
 
 
 def _on_dataset(experiment: Experiment, load: LoadOptions) -> Experiment:
@@ -295,9 +304,9 @@ def _described(path: Path, content: Checkpoint, converted: ConversionReport, spe
     return Experiment(path.stem, spec.config if spec else "", converted.architecture, dataset, protocol)
 
 
-def _protocols(names: Sequence[str] | None, own: str) -> list[Protocol]:
+def _protocols(names: Sequence[str] | None, loaded: Loaded) -> list[Protocol]:
     if names is None:
-        return [protocols.get_protocol(own)]
+        return [protocols.get_protocol(loaded.own_protocol)]
     if list(names) == ["all"]:
-        return protocols.same_kind(protocols.get_protocol(own))
+        return protocols.same_kind(protocols.get_protocol(loaded.own_protocol))
     return [protocols.get_protocol(name) for name in names]

@@ -57,8 +57,7 @@ def train_config(
 
     Args:
         work_dir: folder of logs and states; None: ``work_dirs/<config>``. One that has a run in it is refused.
-        resume: go on from the last state of the run in ``work_dir``, if there is one; on a CPU the result is, bit for
-            bit, that of a run without the interruption. A finished run stays as it is.
+        resume: go on from the last state in ``work_dir``, on a CPU bit for bit; a finished run stays as it is.
         overwrite: remove the files of the run in ``work_dir``, and begin anew.
         logs: names of `densezoo.training.logs.LOGS`, beside ``log.jsonl``, which is always written.
         show_progress: write on stderr how far the run is.

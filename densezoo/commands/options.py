@@ -202,9 +202,11 @@ def split_model(model: str, rest: Sequence[str]) -> tuple[str, str | None, Seque
         model, rest: as they are parsed.
 
     Raises:
-        ConfigError: nothing comes after a config's checkpoint.
+        ConfigError: nothing comes after a config's checkpoint; the config comes after the checkpoint.
     """
     if not model.endswith(".py"):
+        if rest[0].endswith(".py"):
+            raise ConfigError(f"config and checkpoint are swapped: expected {rest[0]} {model}, the config first")
         return model, None, rest
     if len(rest) < 2:
         raise ConfigError(f"expected a checkpoint and then pictures after the config {model}; found {' '.join(rest)}")

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from densezoo.commands import options, values
 from densezoo.errors import ConfigError
 from densezoo.files import PREDICTIONS, written_as
-from densezoo.types import Prediction
+from densezoo.types import Prediction, Protocol
 
 if TYPE_CHECKING:
     from densezoo.data.images import ImageSet
@@ -79,7 +79,7 @@ def run(args: Namespace) -> int:
     if args.parquet:
         predictions = predicted.write_parquet(args.parquet, predictions, lambda: classifier.facts)
     if args.draw:
-        predictions = _drawn(predictions, images, args.draw)
+        predictions = _drawn(predictions, images, args.draw, classifier.protocol)
     forms = {"json": predicted.as_json, "csv": predicted.as_csv, "dict": predicted.as_dicts}
     form = "json" if args.json else args.format
     if form == "table":
@@ -100,7 +100,9 @@ def _noted(predictions: Iterable[Prediction], skipped: list[str]) -> Iterator[Pr
         yield prediction
 
 
-def _drawn(predictions: Iterable[Prediction], images: ImageSet, place: Path) -> Iterator[Prediction]:
+def _drawn(
+    predictions: Iterable[Prediction], images: ImageSet, place: Path, protocol: Protocol
+) -> Iterator[Prediction]:
     """The predictions; of each that has an answer the picture is drawn."""
     from densezoo.results.labelled import draw_label, drawn_path, write_picture
 
@@ -109,7 +111,7 @@ def _drawn(predictions: Iterable[Prediction], images: ImageSet, place: Path) -> 
         raise ConfigError(f"{place}: two pictures would get the same name there; give each folder a --draw of its own")
     for index, prediction in enumerate(predictions):
         if prediction.answers:
-            write_picture(paths[index], draw_label(images.read(index), prediction))
+            write_picture(paths[index], draw_label(images.read(index), prediction, protocol))
         yield prediction
 
 

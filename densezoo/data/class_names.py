@@ -7,6 +7,7 @@ from pathlib import Path
 
 from densezoo.errors import ConfigError
 
+EXPECTED = "a file of a name a line, a folder of class folders, or a dataset's name such as imagenet1k"
 DIGITS = tuple(str(digit) for digit in range(10))
 
 
@@ -49,7 +50,8 @@ def read_class_names(path: Path) -> tuple[str, ...]:
         else:
             names = tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: class names can't be read ({error}); expected a name a line, or a folder") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"{path}: class names can't be read ({reason}); expected {EXPECTED}") from None
     if not names:
-        raise ConfigError(f"{path}: no class names found; expected a name a line, or a folder of class folders")
+        raise ConfigError(f"{path}: no class names found; expected {EXPECTED}")
     return names

@@ -48,7 +48,7 @@ def decode(source: bytes | NDArray[np.uint8] | Image.Image, protocol: Protocol, 
 
     Args:
         source: an encoded file, decoded pixels (H, W, 3) or (H, W), or a Pillow image. To decoded pixels only the
-            protocol's EXIF rule and channels are applied.
+            protocol's EXIF rule, its channels and what its decoder does with 16 bits are applied.
         protocol: how it is decoded.
         location: of the image, for messages.
 
@@ -61,16 +61,16 @@ def decode(source: bytes | NDArray[np.uint8] | Image.Image, protocol: Protocol, 
             if isinstance(source, bytes):
                 return _DECODERS[protocol.decoder](source, protocol)
             image = source if isinstance(source, Image.Image) else Image.fromarray(source)
-            return _converted(image, protocol)
+            return _scaled(image, protocol) if protocol.decoder == "pil16" else _clipped(image, protocol)
     except MissingDependencyError:
         raise
     except Exception as error:  # the decoders raise OSError, SyntaxError, ValueError, struct.error, cv2.error and more
         unknown = isinstance(error, UnidentifiedImageError)
         reason = "no image format that Pillow knows" if unknown else str(error).strip().partition("\n")[0]
         size = f"; {len(source):,} bytes" if isinstance(source, bytes) else ""
-        raise ImageError(
-            f"{location}: can't be decoded ({reason}{size}); replace the file with an intact copy"
-        ) from None
+        whole = isinstance(source, bytes) and is_dicom(source)  # its reason says what to do
+        advice = "" if whole else "; replace the file with an intact copy"
+        raise ImageError(f"{location}: can't be decoded ({reason}{size}){advice}") from None
 
 
 class _WithoutWarnings:
@@ -128,6 +128,11 @@ def _filled(data: bytes, protocol: Protocol) -> bytes:
 
 def _opened(data: bytes, protocol: Protocol) -> Image.Image:
     """The image with its header read by Pillow; no pixel is decoded yet."""
+    if is_dicom(data):
+        raise ValueError(
+            f"DICOM, which the decoder of protocol {protocol.name}, {protocol.decoder}, doesn't read; "
+            "take a protocol with decoder pil or pil16: a --protocol of your own"
+        )
     image = Image.open(io.BytesIO(data))
     check_area(image.size, protocol)
     return image
@@ -168,17 +173,22 @@ def _in_mode(image: Image.Image, mode: str) -> Image.Image:
 def _pillow(data: bytes, protocol: Protocol) -> Decoded:
     if is_dicom(data):
         return _converted(Image.fromarray(dicom_pixels(data)), protocol)
-    image = _opened(data, protocol)
+    return _clipped(_opened(data, protocol), protocol)
+
+
+def _clipped(image: Image.Image, protocol: Protocol) -> Image.Image:
+    """Pillow's own way with more than 8 bits a pixel."""
     if image.mode.startswith(_DEEP):
         _warn_of_depth(image.mode, "is clipped: every value above 255 becomes white")
     return _converted(image, protocol)
 
 
 def _pillow16(data: bytes, protocol: Protocol) -> Decoded:
+    return _pillow(data, protocol) if is_dicom(data) else _scaled(_opened(data, protocol), protocol)
+
+
+def _scaled(image: Image.Image, protocol: Protocol) -> Image.Image:
     """Pillow, but 16 bits a pixel are scaled to 8: 0 to 65535 becomes 0 to 255, rounded."""
-    if is_dicom(data):
-        return _pillow(data, protocol)
-    image = _opened(data, protocol)
     if image.mode.startswith("I;16"):
         deep = np.asarray(image).astype(np.int64)
         exif, image = image.getexif(), Image.fromarray(((deep + 128) // 257).astype(np.uint8))

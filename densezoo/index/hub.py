@@ -7,20 +7,59 @@ against the hashes that the hub states. Imports no torch.
 from __future__ import annotations
 
 import hashlib
+import json
+import logging
 import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from densezoo.errors import ConfigError, DownloadError
+from densezoo.files import replacing
 from densezoo.formats.identity import file_sha256
 from densezoo.index.transfer import LIMIT
 from densezoo.paths import cache_folder
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
+    from huggingface_hub.hf_api import ModelInfo
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
+MAIN = "main"  # the branch that is meant where no revision is named
+SILENCE = 30.0  # seconds after which the hub counts as out of reach
 HUB, FOLDER = ("hf-hub:", "hf_hub:"), "local-dir:"
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What the hub states of a file.
+
+    Args:
+        name: in its repository.
+        size: bytes; 0: not stated.
+        sha256: 64 hex digits; None: the file is none of Git LFS.
+        blob: git's hash of the file, 40 hex digits.
+    """
+
+    name: str
+    size: int
+    sha256: str | None
+    blob: str | None
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What the hub states of a commit.
+
+    Args:
+        sha: 40 hex digits.
+        files: those of the commit that are used: model.safetensors, and config.json if there is one.
+    """
+
+    sha: str
+    files: Sequence[Stated]
 
 
 def find_prefixed(name: str) -> Path | None:
@@ -59,26 +98,97 @@ def fetch_from_hub(
     Raises:
         DownloadError: there is no such file, it is too large, or it has not the sha256 that was stated.
     """
-    api = hub_client(token)
+    api, revision = hub_client(token), revision or MAIN
+    commit, reached = _commit(api, repo, revision)
     try:
-        info = api.model_info(repo, revision=revision, files_metadata=True)
-        stated = {file.rfilename: file for file in info.siblings or ()}
-        if WEIGHTS not in stated:
-            raise DownloadError(f"{repo}: has no {WEIGHTS}")
-        paths = {}
-        for name in (CONFIG, WEIGHTS):  # fixed names: no path comes from the server
-            if name not in stated:
-                continue
-            if (stated[name].size or 0) > LIMIT:
-                raise DownloadError(f"{repo}: {name} has {stated[name].size:,} bytes; expected at most {LIMIT:,}")
-            paths[name] = Path(api.hf_hub_download(repo, name, revision=info.sha, cache_dir=cache_folder() / "hub"))
-            lfs = stated[name].lfs
-            _check(repo, paths[name], lfs.sha256 if lfs else None, stated[name].blob_id)
+        paths, digests = {}, {}
+        for file in commit.files:  # of fixed names: no path comes from the server
+            path = api.hf_hub_download(
+                repo, file.name, revision=commit.sha, cache_dir=cache_folder() / "hub", local_files_only=not reached
+            )
+            paths[file.name] = Path(path)
+            digests[file.name] = _check(repo, paths[file.name], file)
     except hub_errors() as error:
         raise DownloadError(f"{repo}: can't be fetched from the hub ({first_line(error)})") from None
-    if sha256 is not None and file_sha256(paths[WEIGHTS]) != sha256.lower():
-        raise DownloadError(f"{repo}: {WEIGHTS} has not the sha256 {sha256}, but {file_sha256(paths[WEIGHTS])}")
+    if reached:
+        _keep(repo, {revision, commit.sha}, commit)
+    if sha256 is not None:
+        digest = digests[WEIGHTS] or file_sha256(paths[WEIGHTS])
+        if digest != sha256.lower():
+            raise DownloadError(f"{repo}: {WEIGHTS} has not the sha256 {sha256}, but {digest}")
     return paths[WEIGHTS]
+
+
+def _commit(api: HfApi, repo: str, revision: str) -> tuple[Commit, bool]:
+    """(the commit of a revision, whether the hub was asked); without a network what it stated when it was last asked.
+
+    Raises:
+        DownloadError: the hub has no such repository or revision, or can't be reached and nothing of it is kept.
+    """
+    try:
+        commit = _stated(repo, api.model_info(repo, revision=revision, files_metadata=True, timeout=SILENCE))
+    except hub_errors() as error:
+        kept = _kept(repo, revision) if _out_of_reach(error) else None
+        if kept is None:
+            raise DownloadError(f"{repo}: can't be fetched from the hub ({first_line(error)})") from None
+        logging.getLogger("densezoo").warning(
+            "warning: %s: the hub can't be reached (%s); taken from the cache: commit %s, which %s was when it was "
+            "last asked",
+            repo, first_line(error), kept.sha, revision,
+        )  # fmt: skip
+        return kept, False
+    return commit, True
+
+
+def _stated(repo: str, info: ModelInfo) -> Commit:
+    """What the hub states of a commit's files.
+
+    Raises:
+        DownloadError: it has no weights, or a file that is too large.
+    """
+    listed = {file.rfilename: file for file in info.siblings or ()}
+    if WEIGHTS not in listed:
+        raise DownloadError(f"{repo}: has no {WEIGHTS}")
+    files = []
+    for name in (CONFIG, WEIGHTS):
+        if name in listed:
+            size, lfs = listed[name].size or 0, listed[name].lfs
+            if size > LIMIT:
+                raise DownloadError(f"{repo}: {name} has {size:,} bytes; expected at most {LIMIT:,}")
+            files.append(Stated(name, size, lfs.sha256 if lfs else None, listed[name].blob_id))
+    return Commit(str(info.sha), files)
+
+
+def _out_of_reach(error: Exception) -> bool:
+    """Whether there was no answer, or none of the hub itself: not that it has no such file, or keeps it to others."""
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    return not isinstance(error, ValueError) and (status is None or status >= 500)
+
+
+def _note(repo: str, revision: str) -> Path:
+    """Where it is kept what the hub stated of a revision."""
+    return cache_folder() / "hub" / "stated" / f"{quote(repo, safe='')}@{quote(revision, safe='')}.json"
+
+
+def _keep(repo: str, revisions: set[str], commit: Commit) -> None:
+    """Keep what the hub stated, for a time without a network; a cache that can't be written keeps nothing."""
+    for revision in revisions:
+        note = _note(repo, revision)
+        try:
+            note.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(note) as hidden:
+                hidden.write_text(json.dumps(asdict(commit), indent=2) + "\n", encoding="utf-8")
+        except OSError:
+            return
+
+
+def _kept(repo: str, revision: str) -> Commit | None:
+    """What was kept of a revision; None: nothing that can be read."""
+    try:
+        found = json.loads(_note(repo, revision).read_text(encoding="utf-8"))
+        return Commit(str(found["sha"]), [Stated(**file) for file in found["files"]])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
 
 
 def hub_client(token: str | None) -> HfApi:
@@ -109,15 +219,27 @@ def first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def _check(repo: str, path: Path, sha256: str | None, blob: str | None) -> None:
-    """Hold a fetched file against the sha256 or the git hash that the hub states for it; remove a wrong one.
+def _check(repo: str, path: Path, stated: Stated) -> str | None:
+    """Hold a fetched file against the one hash that the hub states for it, its sha256 or git's; remove a wrong one.
+
+    Returns:
+        Its sha256; None: that wasn't asked for.
 
     Raises:
         DownloadError: it has another, or none is stated.
     """
-    content = path.read_bytes()
-    own = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
-    if (sha256 is not None and file_sha256(path) == sha256) or (sha256 is None and blob == own):
-        return
+    sha256 = file_sha256(path) if stated.sha256 is not None else None
+    if (sha256 == stated.sha256) if sha256 else (_git_hash(path) == stated.blob):
+        return sha256
     path.resolve().unlink()
-    raise DownloadError(f"{repo}: {path.name} is not the file whose hash the hub states ({sha256 or blob}); try again")
+    expected = stated.sha256 or stated.blob
+    raise DownloadError(f"{repo}: {path.name} is not the file whose hash the hub states ({expected}); try again")
+
+
+def _git_hash(path: Path) -> str:
+    """git's hash of a file."""
+    digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from densezoo.errors import CheckpointError
+from densezoo.errors import CheckpointError, ConfigError
 from densezoo.index.download import recorded_models
 from densezoo.index.hashes import FileDigests
 from densezoo.index.load import find_by_sha256, get_spec, load_index
@@ -31,6 +31,27 @@ def identify(path: Path, sha256: str, name: str | None = None) -> tuple[ModelSpe
     if published is not None:
         return published, "published-hash"
     return (get_spec(recorded[0]), "first-use-hash") if len(recorded) == 1 else (None, None)
+
+
+def own_protocol(path: str | Path, spec: ModelSpec | None, stated: str | None, usual: str | None) -> str:
+    """The name of the protocol that a file's weights are used with; "" if nobody says.
+
+    Args:
+        path: the file, for the message.
+        spec: the model of the index whose weights it holds; None: of none.
+        stated: the protocol that densezoo wrote into the file; None: it wrote none.
+        usual: that of the source's networks as a rule, or the config's; None: it is not known.
+
+    Raises:
+        ConfigError: file and index contradict each other: whoever is wrong, a number under the wrong one is, too.
+    """
+    listed = spec.protocol if spec else ""
+    if spec and listed and stated and stated != listed:
+        raise ConfigError(
+            f"{path}: says that its pictures are prepared by protocol {stated}, and {', '.join(spec.metafiles)} says "
+            f"{listed} of it ({spec.name}); correct the one that is wrong"
+        )
+    return listed or stated or usual or ""
 
 
 def _find_by_other_hash(digests: FileDigests) -> ModelSpec | None:

@@ -24,6 +24,8 @@ from densezoo.protocols import get_protocol
 from densezoo.protocols.own import ENDINGS
 from densezoo.types import Experiment, ModelSpec, ReportedResult, WeightSource
 
+MOST_OTHERS = 3  # models of an architecture that are named where its name stands for another one
+
 T = TypeVar("T")
 
 
@@ -64,7 +66,9 @@ def _load_index(path: Path) -> Mapping[str, ModelSpec]:
     root = files.read(path)
     imports = root["Import"] if isinstance(root, dict) and set(root) == {"Import"} else None
     if not isinstance(imports, list):
-        raise MetafileError(f"{path}: expected 'Import:' with a list of metafiles, and nothing else")
+        made = path.with_name("metafiles") / "index.yml"  # densezoo's model-index.yml is made for OpenMIM from it
+        meant = f"; {made} is meant: give that" if made.is_file() else ""
+        raise MetafileError(f"{path}: expected 'Import:' with a list of metafiles, and nothing else{meant}")
     if len(set(map(str, imports))) != len(imports):
         raise MetafileError(f"{path}: Import names a metafile twice")
     by_name: dict[str, list[Entry]] = {}
@@ -111,11 +115,14 @@ def tell_which(name: str, spec: ModelSpec, specs: Iterable[ModelSpec]) -> None:
         spec: the model that is taken.
         specs: all models.
     """
-    others = ", ".join(f"{other.name} ({other.protocol})" for other in specs if other.arch == name and other != spec)
+    others = [f"{other.name} ({other.protocol})" for other in specs if other.arch == name and other != spec]
     if name != spec.arch or not others:
         return
     why = f"{spec.named_by[name]}'s name for it" if name in spec.named_by else "the first one in the index"
-    _log_once(f"{name} stands for {spec.name}: {why}; its protocol is {spec.protocol}; others: {others}")
+    listed = ", ".join(others[:MOST_OTHERS])
+    if len(others) > MOST_OTHERS:
+        listed += f" and {len(others) - MOST_OTHERS} more: densezoo list_models '{name}.*'"
+    _log_once(f"{name} stands for {spec.name}: {why}; its protocol is {spec.protocol}; others: {listed}")
 
 
 @cache

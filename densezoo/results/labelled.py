@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-import io
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageFont
 
-from densezoo.errors import ConfigError, ResultError
+from densezoo.data.decoding import decode
+from densezoo.errors import ConfigError, ImageError, ResultError
 from densezoo.files import Extensions, replacing, written_as
-from densezoo.types import Prediction
+from densezoo.protocols import get_protocol
+from densezoo.types import Prediction, Protocol
 
 PICTURE: Extensions = {".png": ("png",), ".jpg": ("jpeg",), ".jpeg": ("jpeg",), ".webp": ("webp",)}
+_VIEWER = dataclasses.replace(get_protocol("torchvision"), decoder="pil16", exif=True)  # nothing but decoding is used
 SMALLEST = 320  # pixels of the long side; a smaller picture is enlarged, so that its label can be read
 
 
-def draw_label(content: bytes | NDArray[np.uint8], prediction: Prediction) -> Image.Image:
-    """The picture, upright, with its first answer on a dark strip at the top.
+def draw_label(content: bytes | NDArray[np.uint8], prediction: Prediction, protocol: Protocol) -> Image.Image:
+    """The picture, upright and with all its bits, with its first answer on a dark strip at the top.
 
     Args:
         content: the encoded file, or pixels (H, W, 3) or (H, W).
         prediction: of that image.
+        protocol: by which the network got it; its decoder is used for what only that one reads.
     """
-    opened = Image.open(io.BytesIO(content)) if isinstance(content, bytes) else Image.fromarray(content)
-    picture = ImageOps.exif_transpose(opened).convert("RGB")
+    picture = _for_people(content, protocol)
     if max(picture.size) < SMALLEST:
         times = -(-SMALLEST // max(picture.size))
         picture = picture.resize((picture.width * times, picture.height * times), Image.Resampling.NEAREST)
@@ -39,6 +42,18 @@ def draw_label(content: bytes | NDArray[np.uint8], prediction: Prediction) -> Im
     ImageDraw.Draw(strip).text((size / 2, size), text, "white", font, anchor="lm")
     picture.paste(strip, (0, 0), strip)
     return picture
+
+
+def _for_people(content: bytes | NDArray[np.uint8], protocol: Protocol) -> Image.Image:
+    """The picture in RGB as a viewer shows it: DICOM through its window, 16 bits scaled to 8, upright."""
+    try:
+        decoded = decode(content, _VIEWER, "the picture to draw")
+    except ImageError:  # such as a truncated JPEG, which some decoders fill up
+        decoded = decode(content, protocol, "the picture to draw")
+    if isinstance(decoded, Image.Image):
+        return decoded.convert("RGB")
+    pixels = decoded if decoded.dtype == np.uint8 else np.rint(decoded * 255).astype(np.uint8)
+    return Image.fromarray(pixels).convert("RGB")
 
 
 def drawn_path(place: Path, image: str, one: bool) -> Path:

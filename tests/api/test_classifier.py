@@ -80,6 +80,11 @@ def test_an_unreadable_image_is_an_error_or_skipped(classifier: densezoo.Classif
     assert (found[0].label, found[2].label) == (digits[0], digits[2])
 
 
+def test_no_answer_at_all_is_nothing_to_ask_for(classifier: densezoo.Classifier) -> None:
+    with pytest.raises(ConfigError, match="topk: expected 1 or more answers an image, found 0"):
+        classifier(np.zeros((8, 8), np.uint8), topk=0)
+
+
 def test_it_says_what_it_is(classifier: densezoo.Classifier) -> None:
     assert repr(classifier) == f"<Classifier {MODEL}, 10 classes, protocol digits>"
     assert classifier.facts.weights_sha256 == densezoo.get_spec(MODEL).weights[0].sha256

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -14,7 +15,10 @@ from densezoo.errors import CheckpointError, ConfigError, UnknownNameError
 from densezoo.formats.detect import read_checkpoint
 from densezoo.formats.identity import file_sha256
 from densezoo.formats.safetensors import stated_facts, write_safetensors
+from densezoo.index.load import get_spec
 from densezoo.paths import ROOT
+from densezoo.protocols import get_protocol
+from densezoo.protocols.own import as_own
 
 SOURCE = ROOT / "tests/fixtures/formats/mindvision/small.ckpt"
 
@@ -83,3 +87,31 @@ def test_a_conversion_keeps_what_a_trained_file_says_of_its_logits(tmp_path: Pat
     api.convert_checkpoint(tmp_path / "a.safetensors", tmp_path / "b.safetensors")
     stated = api.load_checkpoint(tmp_path / "b.safetensors")[1].stated
     assert {name: stated[name] for name in facts} == facts
+
+
+def test_a_conversion_states_the_protocol_of_its_file_and_refuses_an_index_that_names_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A number under the wrong one of two protocols would be served in silence."""
+    network, found = api.load_checkpoint(api.DEMO[1])
+    source, spec = tmp_path / "a.safetensors", get_spec("densenet_bc_22_8.densezoo_digits")
+    monkeypatch.setattr("densezoo.api.conversion.identify", lambda path, sha256: (spec, "published-hash"))
+    monkeypatch.setattr("densezoo.api.pixels.identify", lambda path, sha256: (spec, "published-hash"))
+    write_safetensors(source, network.state_dict(), {"protocol": "svhn"})
+    for write in (api.convert_checkpoint, api.export_pixels):
+        with pytest.raises(ConfigError, match=r"prepared by protocol svhn, and .*densezoo\.yml says digits of it"):
+            write(source, tmp_path / "b.onnx")
+    assert found.stated["protocol"] == "digits"
+
+
+def test_a_conversion_says_what_an_index_s_own_protocol_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the index isn't, its name would mean nothing."""
+    network, _ = api.load_checkpoint(api.DEMO[1])
+    mine = as_own(dataclasses.replace(get_protocol("digits"), name="mine", std=(0.5,)))
+    spec = dataclasses.replace(get_spec("densenet_bc_22_8.densezoo_digits"), protocol=mine.name)
+    monkeypatch.setattr("densezoo.api.conversion.identify", lambda path, sha256: (spec, "published-hash"))
+    write_safetensors(tmp_path / "a.safetensors", network.state_dict(), {})
+    api.convert_checkpoint(tmp_path / "a.safetensors", tmp_path / "b.safetensors")
+    stated = api.load_checkpoint(tmp_path / "b.safetensors")[1].stated["protocol"]
+    assert isinstance(stated, dict)
+    assert (stated["name"], stated["std"]) == (mine.name, [0.5])

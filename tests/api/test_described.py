@@ -57,13 +57,17 @@ def test_the_index_knows_a_file_by_its_own_hash_alone(tmp_path: Path, monkeypatc
     assert listed.origin == found.origin
 
 
-def test_what_the_file_states_comes_before_the_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_and_index_that_name_different_protocols_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = describe_weights(WEIGHTS)
     mine = as_own(dataclasses.replace(get_protocol("digits"), name="mine", std=(0.5,)))
     path = tmp_path / "mine.safetensors"
     write_safetensors(path, found.weights, {**found.facts, "protocol": dataclasses.asdict(mine)})
     monkeypatch.setattr("densezoo.api.described.find_by_sha256", lambda sha256: found.origin)
-    assert describe_weights(path).protocol == mine
+    with pytest.raises(ConfigError, match=r"prepared by protocol mine~\w+, and .*yml says digits of it"):
+        describe_weights(path)
+    assert describe_weights(path, protocol=mine.name).protocol == mine
     assert describe_weights(path, CONFIG).protocol.name == "digits"
 
 

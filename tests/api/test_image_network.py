@@ -44,7 +44,10 @@ def test_what_is_no_model(tmp_path: Path) -> None:
         ("densenet_bc_22_8.densezoo_digit", "did you mean"),
         ("nowhere/a.pth", "nowhere/a.pth: there is no such checkpoint file, and no model of that name"),
         (tmp_path / "small.py", "is a config; its checkpoint goes after it"),
-        (tmp_path / "bare.safetensors", "doesn't say how images are prepared for it; give a --protocol"),
+        (
+            tmp_path / "bare.safetensors",
+            "doesn't say how images are prepared for it; give a --protocol, such as torchvision",
+        ),
     ]
     for model, message in mistakes:
         with pytest.raises((ConfigError, UnknownNameError), match=message):

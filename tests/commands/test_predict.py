@@ -95,6 +95,7 @@ def test_an_unreadable_picture_is_an_error_or_is_named_and_skipped(
         (["densenet121.tv_in1", "a.png"], "a.png: there is no such image, folder or tar"),
         (["densenet121.tv_in1", "in"], "there is no model 'densenet121.tv_in1'; did you mean 'densenet121.tv_in1k'?"),
         ([CONFIG, "in"], f"expected a checkpoint and then pictures after the config {CONFIG}; found in"),
+        (["a.pth", CONFIG, "in"], f"config and checkpoint are swapped: expected {CONFIG} a.pth, the config first"),
         ([MODEL, "in", "--protocol", "tim"], "there is no protocol 'tim'"),
         ([MODEL, "in", "--protocol", "timm"], "network takes images of 1 channels, and protocol timm gives 3 (RGB)"),
         ([MODEL, "in", "--parquet", "a.csv"], "a.csv: the extension says what is written"),

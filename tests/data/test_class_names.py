@@ -91,7 +91,7 @@ def test_what_holds_no_names(tmp_path: Path) -> None:
     for name, message in [
         ("missing", "missing: class names can't be read"),
         ("binary", "class names can't be read"),
-        ("empty", "empty: no class names found; expected a name a line, or a folder of class folders"),
+        ("empty", "empty: no class names found; expected a file of a name a line, a folder of class folders"),
     ]:
         with pytest.raises(ConfigError, match=message):
             read_class_names(tmp_path / name)

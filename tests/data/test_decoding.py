@@ -157,3 +157,20 @@ def test_8_bits_are_as_with_pillow_and_32_have_no_range() -> None:
     floats = encoded(Image.fromarray(np.ones((2, 2), np.float32)), "TIFF")
     with pytest.raises(ImageError, match="mode F: nothing tells the range of its values; save it with 8 or 16 bits"):
         decode(floats, whole, "a.tif")
+
+
+def test_16_bits_of_a_pillow_image_are_as_those_of_its_file(caplog: pytest.LogCaptureFixture) -> None:
+    whole = dataclasses.replace(get_protocol("timm"), name="deep", decoder="pil16")
+    assert np.array_equal(np.asarray(decode(Image.fromarray(DEEP), whole, "a"))[..., 0].ravel(), np.arange(256))
+    assert caplog.text == ""
+    decoding._warn_of_depth.cache_clear()
+    decode(Image.fromarray(DEEP), get_protocol("timm"), "a")
+    assert "every value above 255 becomes white" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["mmpretrain", "torch7", "mindcv"])
+def test_a_decoder_that_reads_no_dicom_says_which_do(name: str) -> None:
+    with pytest.raises(
+        ImageError, match=r"DICOM, which the decoder of protocol \w+, [\w.]+, doesn't read; take .* pil"
+    ):
+        decode(bytes(128) + b"DICM" + bytes(8), get_protocol(name), "a.dcm")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
 import torch
@@ -127,8 +126,7 @@ LONG = [(3, 20_000), (1, 65_500), (65_500, 1)]
 def test_the_longest_strips_take_little_memory(sizes: list[tuple[int, int]], protocols: Iterable[Protocol]) -> None:
     """In a process of its own, which has taken none before; the whole would be 1 to 13 GB."""
     names = [protocol.name for protocol in protocols]
-    command = [sys.executable, "-c", LONGEST, json.dumps(sizes), *names]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    ran = forked.run(["-c", LONGEST, json.dumps(sizes), *names], cwd=ROOT)
     assert ran.returncode == 0, ran.stderr
     assert int(ran.stdout) < 400, "MiB"
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -88,9 +89,17 @@ def test_an_architecture_s_name_alone_says_which_model_why_and_under_which_proto
     first, second = log.messages  # each once
     assert first.startswith(
         "densenet121 stands for densenet121.ra_in1k: timm's name for it; its protocol is timm-288; "
-        "others: densenet121.tv_in1k (torchvision), densenet121.lua_in1k (torch7), "
+        "others: densenet121.tv_in1k (torchvision), densenet121.lua_in1k (torch7), densenet121.caffe_in1k (caffe) and "
     )
+    assert re.search(r" and \d+ more: densezoo list_models 'densenet121\.\*'$", first)
     assert second.startswith("densenet169 stands for densenet169.tv_in1k: timm's name for it; its protocol is torchv")
+
+
+def test_the_index_that_is_made_for_openmim_says_which_one_is_meant() -> None:
+    with pytest.raises(
+        MetafileError, match=r"model-index\.yml: expected 'Import:'.*; .*/metafiles/index\.yml is meant"
+    ):
+        load_index(ROOT / "model-index.yml")
 
 
 def test_it_is_said_wherever_such_a_name_is_taken(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import json
 import os
 import pickle
 import shutil
@@ -14,6 +16,7 @@ import torch
 from ranks import in_two_processes
 from small_training import CONFIG, NAME, SMALL, of_few_images, train
 
+from densezoo.config import load_config
 from densezoo.errors import ConfigError, TrainingError
 from densezoo.evaluation import run
 from densezoo.formats.identity import file_sha256
@@ -159,6 +162,27 @@ def test_another_rounding_is_said(
     assert not caplog.text
     assert work_folder.resumable(folder, {**former, "threads": 7, "device": "cuda"}) is not None
     assert "0012.state is of threads 1, here 7; device cpu, here cuda: what follows is the same to round" in caplog.text
+
+
+def test_what_a_state_does_not_say_of_its_run_is_not_taken_for_the_same(finished: Path) -> None:
+    """A field that is newer than the state, or what the state is not to be compared by."""
+    state = last_state(finished)
+    assert state is not None
+    former = state[1].values["run"]
+    assert work_folder.resumable(finished, {**former, "train.newer": None, "train.keep": 9, "train.save_every": 9})
+    for name, value in (("train.newer", 1), ("train.patience", 3), ("images", "0" * 64), ("processes", 2)):
+        with pytest.raises(TrainingError, match=f"is of another run: {name} .*, here "):
+            work_folder.resumable(finished, {**former, name: value})
+
+
+def test_the_facts_of_a_run() -> None:
+    experiment = load_config(CONFIG)
+    assert experiment.train is not None
+    facts = work_folder.run_facts(experiment, 2, "a sha256", "cuda")
+    assert (facts["processes"], facts["images"], facts["device"]) == (2, "a sha256", "cuda")
+    assert (facts["train.lr"], facts["model.growth_rate"]) == (experiment.train.lr, 8)
+    assert json.loads(json.dumps(facts)) == facts
+    assert work_folder.run_facts(dataclasses.replace(experiment, name="a", path="b"), 2, "a sha256", "cuda") == facts
 
 
 def test_one_run_at_a_time(interrupted: Path, copy: Callable[[Path], Path], tmp_path: Path) -> None:

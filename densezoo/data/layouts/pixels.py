@@ -13,6 +13,7 @@ from torch import Tensor
 
 from densezoo.data.decoding import decode
 from densezoo.data.layouts.given import Source, named_images
+from densezoo.data.orientation import stored_orientation, warn_of_orientation
 from densezoo.errors import ImageError
 from densezoo.types import Protocol
 
@@ -46,6 +47,8 @@ def sources_of(images: Given | Iterable[Given], protocol: Protocol) -> list[tupl
         ImageError: an array or a tensor of another shape or type; an image that Pillow can't decode.
         DatasetError: as of `named_images`.
     """
+    if not (is_one(images) or isinstance(images, (Tensor, np.ndarray, Iterable))):
+        raise ImageError(f"expected one image or several, found {type(images).__name__}; {_EXPECTED}")
     sources: list[tuple[str, Source]] = []
     for image in [images] if is_one(images) else images:  # type: ignore[union-attr]
         if isinstance(image, (str, Path)):
@@ -60,6 +63,8 @@ def _source(image: object, number: int, protocol: Protocol) -> Source:
     if isinstance(image, bytes):
         return image
     if isinstance(image, Image.Image):
+        if not protocol.exif and (orientation := stored_orientation(image)) > 1:
+            warn_of_orientation(f"image {number}", orientation, protocol.name)
         return np.asarray(decode(image, protocol, f"image {number}"))
     if isinstance(image, Tensor):
         planes = image.detach().cpu().numpy()
@@ -77,9 +82,13 @@ def _checked(pixels: NDArray[np.uint8], given: Tensor | NDArray[np.uint8], numbe
     """
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[..., 0]
-    if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)):
-        raise ImageError(
-            f"image {number}: {_EXPECTED}; found {given.dtype}, {tuple(given.shape)}. Normalised floats go to the "
-            "network itself: classifier.network(tensor)"
-        )
+    if (
+        0 in pixels.shape
+        or pixels.dtype != np.uint8
+        or not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3))
+    ):
+        advice = "Normalised floats go to the network itself: classifier.network(tensor)"
+        if pixels.dtype == np.uint16:
+            advice = "16 bits are taken as a file or a Pillow image, under a protocol whose decoder is pil16"
+        raise ImageError(f"image {number}: {_EXPECTED}; found {given.dtype}, {tuple(given.shape)}. {advice}")
     return np.ascontiguousarray(pixels)

@@ -69,12 +69,28 @@ def test_paths_and_bytes(tmp_path: Path) -> None:
         (RGB.astype(np.float32) / 255, r"float32, \(4, 5, 3\)"),
         (torch.rand(3, 4, 5), r"torch.float32, \(3, 4, 5\)"),
         (RGB.transpose(2, 0, 1), r"uint8, \(3, 4, 5\)"),  # planes are a tensor's
-        (RGB.astype(np.uint16), "uint16"),
     ],
 )
 def test_what_could_mean_several_things_is_refused(wrong: object, found: str) -> None:
     with pytest.raises(ImageError, match=rf"image 0: expected uint8 pixels: .*; found {found}.*classifier.network"):
         pixels_of(wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (None, "expected one image or several, found NoneType; expected uint8"),
+        (3, "found int"),
+        (RGB[:0], r"found uint8, \(0, 5, 3\)"),
+        (
+            RGB.astype(np.uint16),
+            "16 bits are taken as a file or a Pillow image, under a protocol whose decoder is pil16",
+        ),
+    ],
+)
+def test_what_to_do_is_said(wrong: object, said: str) -> None:
+    with pytest.raises(ImageError, match=said):
+        sources_of(wrong, TORCHVISION)  # type: ignore[arg-type]
 
 
 def test_what_is_no_image() -> None:

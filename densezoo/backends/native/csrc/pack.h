@@ -110,25 +110,26 @@ inline void pack(const Step &step, const float *arena, const float *const *pixel
 }
 
 // Rows `first` to `end` of a convolution's product.
-//   total: rows that there are; what comes after `end` is fetched ahead.
 //   out: where the output's pixels lie, as many to a row and an image as step.out has.
-void multiply_pixels(const Step &step, int first, int end, int total, const Map &out, float *arena, float *packed) {
+void multiply_pixels(const Step &step, int first, int end, const Map &out, float *arena, float *packed) {
   const int depth = step.in.channels * step.kernel[0] * step.kernel[1];
   const bool pixelwise = step.kind == kProduct;
   float *outputs[kBlock];
   const float *pixels[kBlock], *next[kBlock];
   for (int row = first, rows; row < end; row += rows) {
-    rows = min(kBlock, end - row);
-    const int after = pixelwise ? min(kBlock, total - row - rows) : 0;
+    const int blocks = (end - row + kBlock - 1) / kBlock;
+    rows = (end - row + blocks - 1) / blocks;  // all blocks about equally high
+    const int after = pixelwise ? min(rows, end - row - rows) : 0;
     find_pixels(step.out, out, arena, row, rows, outputs);
     if (pixelwise) find_pixels<const float>(step.in, step.in, arena, row, rows, pixels);
-    if (after) find_pixels<const float>(step.in, step.in, arena, row + rows, after, next);
+    find_pixels<const float>(step.in, step.in, arena, row + rows, after, next);
+    const int tiles = tiles_of(rows, step.out.channels);
     for (int start = 0; start < depth; start += kDepth) {
       const Block block{row, rows, start, min(kDepth, depth - start)};
       pack(step, arena, pixels, block, packed);
       const int later = start + kDepth;  // of these rows; after the last of their blocks come the next rows
-      const Ahead ahead = later < depth ? Ahead{pixels, pixelwise ? rows : 0, later, min(kDepth, depth - later)}
-                                        : Ahead{next, after, 0, min(kDepth, depth)};
+      Ahead ahead = later < depth ? Ahead(pixels, pixelwise ? rows : 0, later, min(kDepth, depth - later), tiles)
+                                  : Ahead(next, after, 0, min(kDepth, depth), tiles);
       multiply(packed, rows, step.weights, depth, step.out.channels, start, {outputs, step.bias, step.relu != 0}, ahead);
     }
   }
@@ -137,7 +138,7 @@ void multiply_pixels(const Step &step, int first, int end, int total, const Map 
 // A convolution whose output is a map.
 void run_product(const Step &step, int images, float *arena, float *scratch) {
   const int total = images * step.out.height * step.out.width;
-  multiply_pixels(step, 0, total, total, step.out, arena, scratch);
+  multiply_pixels(step, 0, total, step.out, arena, scratch);
 }
 
 }  // namespace
