@@ -9,6 +9,7 @@ import pytest
 from examples import example_facts
 
 from densezoo import api
+from densezoo.api.analysis import analysis
 from densezoo.errors import ConfigError, EvaluationError, UnknownNameError
 from densezoo.evaluation.metrics import RECORD
 from densezoo.evaluation.predictions import write_predictions
@@ -88,7 +89,7 @@ def test_the_names_that_weights_state_are_kept_with_the_predictions(tmp_path: Pa
     write_safetensors(tmp_path / "a.safetensors", network.state_dict(), facts)
     path = tmp_path / "a.parquet"
     api.evaluate_checkpoint(None, tmp_path / "a.safetensors", predictions=path, device="cpu", workers=0)
-    read = api.analysis(tmp_path / "a.parquet")
+    read = analysis(tmp_path / "a.parquet")
     assert "class 8 (acht): " in read.text
     assert read.values["classes"][5]["name"] == "fünf"  # type: ignore[index]
     other = names[::-1]
