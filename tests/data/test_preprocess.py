@@ -61,7 +61,7 @@ def test_an_image_with_one_side_of_the_crop_is_resized_all_the_same() -> None:
 def test_floats_are_in_the_protocol_s_range_already() -> None:
     protocol, floats = get_protocol("torch7"), torch.rand(3, 2, 2, generator=torch.Generator().manual_seed(0))
     mean, deviation = (torch.tensor(values).view(3, 1, 1) for values in (protocol.mean, protocol.std))
-    assert torch.equal(normalise(floats, protocol), (floats - mean) / deviation)
+    assert torch.equal(normalise(floats.clone(), protocol), (floats - mean) / deviation)
 
 
 def test_cifar_protocols_by_hand() -> None:

@@ -107,6 +107,12 @@ def test_a_file_that_says_nothing_of_its_images(stored: Callable[..., Path]) -> 
     assert teach(path, student("svhn"), protocol="cifar10").normalisation.is_needed
 
 
+def test_a_protocol_that_the_recipe_names_comes_before_the_file_s(stored: Callable[..., Path]) -> None:
+    path = stored(dataset="cifar10", protocol="svhn")
+    assert teach(path, student()).normalisation.is_needed
+    assert not teach(path, student(), protocol="cifar10").normalisation.is_needed
+
+
 def test_a_user_s_own_classes_have_to_be_the_teacher_s(stored: Callable[..., Path]) -> None:
     """Own folders are one dataset by name, whatever is in them."""
     three = dataclasses.replace(SMALL, num_classes=3)
