@@ -80,20 +80,14 @@ def train_config(
         with work_folder.held(folder) if distributed.is_main() else nullcontext():
             _check_folder(folder, experiment.name, resume, overwrite)  # another run may have been there since
             work_folder.check_shared(folder, facts)
-            state = _resumable(folder, facts) if resume else None
+            state = _resumable(folder, facts, path) if resume else None
             if resume and _is_finished(path, state, material):
                 return path
             training, said = _run(material, folder, facts, chosen_device, workers)
-            _prepare(folder, material, overwrite, [*material.said, *said, *_begun(folder, resume, state)])
+            _prepare(folder, material, overwrite, [*material.said, *said])
             with _told(folder, recipe, logs, state, show_progress) as observers:
-                trained = train(training, observers, state)
-            training.write_weights(path, trained, {})
+                training.write_weights(path, train(training, observers, state), {})
             return path
-
-
-def _begun(folder: Path, resume: bool, state: State | None) -> list[str]:
-    """The line that tells who asked to go on that nothing was there."""
-    return [f"{folder}: there is no run to go on with; one begins"] if resume and state is None else []
 
 
 def _facts(material: Material, device: str) -> dict[str, object]:
@@ -241,8 +235,8 @@ def _prepare(folder: Path, material: Material, overwrite: bool, said: Sequence[s
         logging.getLogger("densezoo").warning(line)
 
 
-def _resumable(folder: Path, facts: Mapping[str, object]) -> State | None:
-    """The state to go on from, the same in all processes.
+def _resumable(folder: Path, facts: Mapping[str, object], path: Path) -> State | None:
+    """The state to go on from, the same in all processes; says so where there is no run, not even a finished one.
 
     Raises:
         TrainingError: as of `work_folder.resumable`; processes that don't see the same folder.
@@ -253,6 +247,8 @@ def _resumable(folder: Path, facts: Mapping[str, object]) -> State | None:
         raise TrainingError(
             f"{folder}: the processes find states of different steps in it: {steps}; give a --work-dir that all share"
         )
+    if state is None and not path.exists() and distributed.is_main():
+        logging.getLogger("densezoo").warning("%s: there is no run to go on with; one begins", folder)
     return state
 
 
