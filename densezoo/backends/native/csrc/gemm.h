@@ -15,7 +15,7 @@ constexpr int kDepth = 256;        // columns of a packed block: with a panel of
 constexpr int kRow = kDepth + 16;  // floats from a packed row to the next
 // Sums that stay in registers: kRows x 2 vectors. AVX-512 has 32 registers, AVX2 16.
 constexpr int kRows = kVector == 16 ? 14 : 6;
-constexpr int kBlock = 112;                                       // packed rows: a quarter of a small L2
+constexpr int kBlock = kVector == 16 ? 112 : 114;                 // packed rows: a quarter of a small L2
 constexpr int64_t kPacked = static_cast<int64_t>(kBlock) * kRow;  // floats of a packed block
 
 // Where a product goes, and what happens to it there.
@@ -25,7 +25,7 @@ struct Output {
   bool relu;
 };
 
-// What is packed next: fetched into L2 while the processor multiplies, a few cache lines before each tile.
+// What is packed next: fetched into the cache while the processor multiplies, a few cache lines before each tile.
 class Ahead {
  public:
   // rows: `count` of them, of each `length` floats from `start` on.
@@ -37,7 +37,7 @@ class Ahead {
 
   void fetch() {
     for (int i = 0; i < lines_ && rows_ < end_; ++i) {
-      __builtin_prefetch(*rows_ + start_ + fetched_, 0, 2);
+      __builtin_prefetch(*rows_ + start_ + fetched_, 0, 3);
       fetched_ += 16;
       if (fetched_ < length_) continue;
       fetched_ = 0;

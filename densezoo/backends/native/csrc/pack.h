@@ -117,7 +117,7 @@ void multiply_pixels(const Step &step, int first, int end, const Map &out, float
   const float *pixels[kBlock], *next[kBlock];
   for (int row = first, rows; row < end; row += rows) {
     const int blocks = (end - row + kBlock - 1) / kBlock;
-    rows = (end - row + blocks - 1) / blocks;  // all blocks about equally high
+    rows = min(end - row, round_up((end - row + blocks - 1) / blocks, kRows));  // all blocks about equally high
     const int after = pixelwise ? min(rows, end - row - rows) : 0;
     find_pixels(step.out, out, arena, row, rows, outputs);
     if (pixelwise) find_pixels<const float>(step.in, step.in, arena, row, rows, pixels);
