@@ -21,12 +21,13 @@ PRIVATE = "DENSEZOO_INDEX"
 
 
 def private_index() -> Path | None:
-    """The index that PRIVATE names, absolute; None: it names none."""
+    """The index that PRIVATE names, absolute; None: it names none, or densezoo's own, which is there anyway."""
     given = os.environ.get(PRIVATE)
     if not given:
         return None
     path = Path(given).expanduser().resolve()
-    return path / "model-index.yml" if path.is_dir() else path
+    path = path / "model-index.yml" if path.is_dir() else path
+    return None if path == INDEX.resolve() else path
 
 
 def results_folder() -> Path:

@@ -62,7 +62,7 @@ def analysis(
         topk: the k of the top-k accuracies; None: 1 and 5.
         plot: .png, .pdf or .svg file for the reliability diagram.
         confusion: such a file for the matrix of which classes are taken for which.
-        class_names: as of `densezoo.Classifier`; None: the dataset's.
+        class_names: as of `densezoo.Classifier`; None: those that the weights stated, or the dataset's.
         theme: of the diagrams: "light" or "dark".
 
     Raises:
@@ -83,9 +83,10 @@ def analysis(
     num_classes = first.num_classes
     if not all(1 <= k <= num_classes for k in topk):
         raise ConfigError(f"--topk is {list(topk)}; expected numbers from 1 to {num_classes}, the number of classes")
-    names = names_of(class_names, None, first.facts.dataset, {}, num_classes)
+    stated = {"class_names": list(first.class_names)}
+    names = names_of(class_names, None, first.facts.dataset, stated, num_classes)
     measures = first.measures()
-    text = measures_report(first.facts, measures, topk, None if class_names is None else names)
+    text = measures_report(first.facts, measures, topk, names if class_names or first.class_names else None)
     values = {**measures_values(first.facts, measures, topk, names), "comparison": None}
     _draw(plot, confusion, f"{first.facts.model}, {first.facts.protocol}", measures, names, theme)
     if other:

@@ -127,6 +127,7 @@ def make_plan(load: LoadOptions, options: RunOptions, device: str, experiment: E
         options,
         training,
         labels,
+        _stated_names(loaded),
     )
 
 
@@ -182,6 +183,14 @@ def _own_classes(loaded: Loaded) -> list[str] | None:
     names = loaded.stated.get("class_names")
     if loaded.stated.get("dataset") != OWN or not isinstance(names, list):
         return None
+    return [str(name) for name in names]
+
+
+def _stated_names(loaded: Loaded) -> list[str]:
+    """What the file of weights says that its outputs are called; empty where it says nothing."""
+    names = loaded.stated.get("class_names")
+    if not isinstance(names, list) or len(names) != loaded.experiment.model.num_classes:
+        return []
     return [str(name) for name in names]
 
 

@@ -26,6 +26,7 @@ def finish(
     num_classes: int,
     facts: RunFacts,
     store: StoreOptions,
+    class_names: Sequence[str] = (),
 ) -> list[EvalResult]:
     """Compute the results, one for each protocol; the main process stores them, then the log is removed.
 
@@ -36,6 +37,7 @@ def finish(
         num_classes: of the network.
         facts: of the run.
         store: where results and predictions are stored.
+        class_names: kept with the predictions; empty: the dataset's are meant.
     """
     measures = sum_over_processes(log, num_classes, len(images), len(protocols))
     seconds = round(max(distributed.gather(log.seconds)), 3)
@@ -46,7 +48,7 @@ def finish(
     if store.predictions:
         parts = _gathered(log)
         if distributed.is_main():
-            write_predictions(store.predictions, parts, images.ids, facts, num_classes)
+            write_predictions(store.predictions, parts, images.ids, facts, num_classes, class_names)
         for _ in parts:  # the other processes send theirs
             pass
     if store.out and distributed.is_main():

@@ -68,7 +68,12 @@ def check_can_write(path: Path) -> None:
 
 
 def write_predictions(
-    path: Path, parts: Iterable[Records], ids: Sequence[str], facts: RunFacts, num_classes: int
+    path: Path,
+    parts: Iterable[Records],
+    ids: Sequence[str],
+    facts: RunFacts,
+    num_classes: int,
+    class_names: Sequence[str] = (),
 ) -> None:
     """Write records to a file, about ROWS in memory at a time; the file is written whole or not at all.
 
@@ -78,6 +83,7 @@ def write_predictions(
         ids: of all images, by index.
         facts: of the run.
         num_classes: of the network.
+        class_names: that the file of weights states; empty: the dataset's are meant.
 
     Raises:
         MissingDependencyError: no pyarrow.
@@ -90,7 +96,7 @@ def write_predictions(
             "id": pa.string(),
             **{name: pa.list_(pa.type_for_alias(alias), 5) for name, alias in _FIRST_FIVE.items()},
         },
-        metadata=metadata_of(facts, num_classes=num_classes, num_images=len(ids)),
+        metadata=metadata_of(facts, num_classes=num_classes, num_images=len(ids), class_names=list(class_names)),
     )
     with replacing(path, partial(unwritable, path)) as hidden, parquet.ParquetWriter(hidden, schema) as writer:
         for records in _merged(parts):
@@ -164,12 +170,14 @@ class Predictions:
         facts: of the run.
         num_classes: of the network.
         num_images: of the dataset.
+        class_names: that the file of weights stated; empty: none.
     """
 
     path: Path
     facts: RunFacts
     num_classes: int
     num_images: int
+    class_names: Sequence[str] = ()
 
     def parts(self) -> Iterator[tuple[list[str], Records]]:
         """(ids, records), at most ROWS at a time.
@@ -213,7 +221,9 @@ def read_predictions(path: str | Path) -> Predictions:
     if "labels" in values:
         raise EvaluationError(f"{path}: predictions of several labels an image; expected those of one class an image")
     num_classes, num_images = values.pop("num_classes"), values.pop("num_images")
-    return Predictions(Path(path), schema.build(RunFacts, values, str(path), EvaluationError), num_classes, num_images)
+    names = tuple(values.pop("class_names", ()))  # older files have none
+    facts = schema.build(RunFacts, values, str(path), EvaluationError)
+    return Predictions(Path(path), facts, num_classes, num_images, names)
 
 
 def stored_values(path: str | Path) -> dict[str, Any]:

@@ -28,7 +28,9 @@ def measures_report(
     """
 
     def class_of(label: int) -> str:
-        return called(facts.dataset, label) if names is None else f"{label} ({names[label]})"
+        if names is None:
+            return called(facts.dataset, label)
+        return str(label) if names[label] == str(label) else f"{label} ({names[label]})"
 
     total = measures.counts().num_samples
     lines = [f"{facts.model} on {facts.dataset}, protocol {facts.protocol}, {facts.images(total)}"]

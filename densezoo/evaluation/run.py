@@ -59,6 +59,7 @@ class Plan:
         options: how it is measured; the device is chosen.
         training_images: that the backend is calibrated on; None: it needs none.
         labels: names of the network's labels, of which an image may have several; None: each image has one class.
+        class_names: that the file of weights states, kept with the predictions; empty: it states none.
     """
 
     network: nn.Module
@@ -70,6 +71,7 @@ class Plan:
     options: RunOptions
     training_images: ImageSet | None = None
     labels: Sequence[str] | None = None
+    class_names: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,9 @@ def run(plan: Plan, store: StoreOptions) -> list[EvalResult]:
         EvalResult,
         RECORD,
         lambda images: partial(records_of, classes=images.classes),
-        lambda log, images, facts: finish(log, images, plan.protocols, plan.architecture.num_classes, facts, store),
+        lambda log, images, facts: finish(
+            log, images, plan.protocols, plan.architecture.num_classes, facts, store, plan.class_names
+        ),
     )
     stored = read_results(store.out) if store.out and several and store.existing == "resume" else []
     results: list[EvalResult] = []

@@ -67,7 +67,7 @@ def _load_index(path: Path) -> Mapping[str, ModelSpec]:
     imports = root["Import"] if isinstance(root, dict) and set(root) == {"Import"} else None
     if not isinstance(imports, list):
         made = path.with_name("metafiles") / "index.yml"  # densezoo's model-index.yml is made for OpenMIM from it
-        meant = f"; {made} is meant: give that" if made.is_file() else ""
+        meant = f"; {made} is meant" if made.is_file() else ""
         raise MetafileError(f"{path}: expected 'Import:' with a list of metafiles, and nothing else{meant}")
     if len(set(map(str, imports))) != len(imports):
         raise MetafileError(f"{path}: Import names a metafile twice")

@@ -188,7 +188,8 @@ def field(name: str) -> Field:
         UnknownNameError: there is none; names the nearest.
     """
     if name not in FIELDS:
-        raise UnknownNameError("field", name, FIELDS)
+        others = f"known: {', '.join(FIELDS)}; a text stands in quotes: {name!r}"
+        raise UnknownNameError("field", name, FIELDS, others)
     return FIELDS[name]
 
 

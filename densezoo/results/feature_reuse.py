@@ -19,7 +19,7 @@ from torch import Tensor
 
 from densezoo.errors import ConfigError
 from densezoo.families import family_of
-from densezoo.results.figures import Axes, drawing, write_figure
+from densezoo.results.figures import Axes, Theme, drawing, write_figure
 from densezoo.types import Architecture, Layer
 
 Norms = NDArray[np.float64]
@@ -110,7 +110,7 @@ def draw_feature_reuse(path: Path, blocks: Sequence[Reuse], title: str, theme: s
         for number, (axes, block) in enumerate(zip(grid, blocks), 1):
             drawn = axes.imshow(block.of_largest(), cmap=colours.heat, vmin=0, vmax=1, interpolation="nearest")
             axes.set_title(f"block {number}", fontsize=9.5)
-            _name_axes(axes, block)
+            _name_axes(axes, block, colours)
         for axes in grid[len(blocks) :]:
             axes.set_axis_off()
         bar = figure.colorbar(drawn, ax=list(grid), location="bottom", shrink=0.5, aspect=40, pad=0.02)
@@ -119,16 +119,15 @@ def draw_feature_reuse(path: Path, blocks: Sequence[Reuse], title: str, theme: s
         write_figure(path, figure)
 
 
-def _name_axes(axes: Axes, block: Reuse) -> None:
-    """Numbers of the layers at both axes, the last column framed: it is the transition or the classifier."""
+def _name_axes(axes: Axes, block: Reuse, colours: Theme) -> None:
+    """Numbers of the layers at both axes; the last column, set off, is the transition or the classifier."""
     size = len(block.norms)
     step = max(1, -(-size // 8))
     layers = list(range(step, size, step)) or [1]
-    axes.set_xticks([layer - 1 for layer in layers], layers)
+    letter = block.after[0].upper()
+    readers = [layer for layer in layers if size - layer > size / 14]  # the others have no room beside the letter
+    axes.set_xticks([*(layer - 1 for layer in readers), size - 1], [*readers, letter])
     axes.set_yticks([0, *layers], ["input", *layers])
-    axes.set(xlabel=f"reading layer; framed: {block.after}", ylabel="source layer")
+    axes.set(xlabel=f"reading layer; {letter}: {block.after}", ylabel="source layer")
     axes.tick_params(length=2)
-    from matplotlib.patches import Rectangle
-
-    frame = Rectangle((size - 1.5, -0.5), 1, size, fill=False, edgecolor=axes.xaxis.label.get_color(), linewidth=1.2)
-    axes.add_patch(frame)
+    axes.axvline(size - 1.5, color=colours.background, linewidth=4)

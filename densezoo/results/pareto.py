@@ -144,7 +144,7 @@ def _draw_one(axes: Axes, shown: Sequence[Point], cost: str, colours: Theme) -> 
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set(ylabel="top-1, %")
     axes.grid()
-    axes.legend(loc="lower left" if COSTS[cost].more_is_better else "lower right")
+    axes.legend(loc="best")
 
 
 #: Where a name may stand beside its dot, the best place first: (right, up) in points, and the side that is at the dot.

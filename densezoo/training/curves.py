@@ -77,12 +77,17 @@ def _draw_loss(axes: Axes, steps: Sequence[Record], epochs: Sequence[Record], an
     positions = [step["step"] / an_epoch for step in steps]
     losses = [step["loss"] for step in steps]
     axes.plot(
-        positions, losses, ".", markersize=2, color=colours.series[TRAINING], alpha=0.25, label="training, single steps"
+        positions, losses, ".", markersize=3, color=colours.series[TRAINING], alpha=0.4, label="training, single steps"
     )
     axes.plot(*_series(epochs, "train_loss"), _style(epochs), color=colours.series[TRAINING], label="training")
     if (measured := _series(epochs, "loss"))[0]:
         axes.plot(*measured, _style(epochs), color=colours.series[TEST], label="test")
     axes.set(ylabel="loss", yscale="log")
+    from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
+
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_locator(NullLocator())
     axes.legend()
 
 
@@ -113,7 +118,7 @@ def _draw_accuracy(axes: Axes, epochs: Sequence[Record], colours: Theme) -> None
         )
     axes.set(ylabel="top-1, %" if name == "top1" else name)
     if axes.lines:
-        axes.legend(loc="lower right")
+        axes.legend(loc="best")
 
 
 def _style(epochs: Sequence[Record]) -> str:

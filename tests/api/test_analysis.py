@@ -9,9 +9,11 @@ import pytest
 from examples import example_facts
 
 from densezoo import api
+from densezoo.api.analysis import analysis
 from densezoo.errors import ConfigError, EvaluationError, UnknownNameError
 from densezoo.evaluation.metrics import RECORD
 from densezoo.evaluation.predictions import write_predictions
+from densezoo.formats.safetensors import write_safetensors
 
 
 def predictions(path: Path, ranks: list[int], model: str, classes: int = 6) -> Path:
@@ -78,3 +80,17 @@ def test_the_classes_names_reach_text_and_matrix(first: Path, tmp_path: Path) ->
         api.analyze(first, class_names=["cat"])
     with pytest.raises(UnknownNameError, match="there is no theme 'drak'; did you mean 'dark'"):
         api.analyze(first, theme="drak")
+
+
+def test_the_names_that_weights_state_are_kept_with_the_predictions(tmp_path: Path) -> None:
+    network, _ = api.load_checkpoint(api.DEMO[1])
+    names = ["null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun"]
+    facts = {"class_names": names, "protocol": "digits", "dataset": "digits"}
+    write_safetensors(tmp_path / "a.safetensors", network.state_dict(), facts)
+    path = tmp_path / "a.parquet"
+    api.evaluate_checkpoint(None, tmp_path / "a.safetensors", predictions=path, device="cpu", workers=0)
+    read = analysis(tmp_path / "a.parquet")
+    assert "class 8 (acht): " in read.text
+    assert read.values["classes"][5]["name"] == "fünf"  # type: ignore[index]
+    other = names[::-1]
+    assert "class 8 (eins): " in api.analyze(tmp_path / "a.parquet", class_names=other)

@@ -31,7 +31,7 @@ def test_who_reads_whom_in_the_digits_network(tmp_path: Path) -> None:
     for given in ((MODEL,), api.DEMO):
         text = densezoo.plot_feature_reuse(tmp_path / "f.svg", *given).read_text()
         assert f"<!-- What each layer reads: {MODEL} -->" in text
-        assert "<!-- reading layer; framed: classifier -->" in text
+        assert "<!-- reading layer; C: classifier -->" in text
 
 
 def test_the_curves_of_a_run(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import re
 import signal
@@ -113,3 +114,13 @@ def test_weights_are_a_file_or_a_name_of_the_index(tmp_path: Path, monkeypatch: 
         options.find_weights(Path(name[:-1]))
     Path(name).touch()
     assert options.find_weights(Path(name)) == (Path(name), None)  # the file that lies here comes first
+
+
+def test_names_that_the_output_has_no_letters_for_end_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as a class called fünf on a terminal of ASCII, and a file whose name is no UTF-8."""
+    for encoding, shown in (("ascii", rb"f\xfcnf \udce9"), ("utf-8", "fünf ".encode() + rb"\udce9")):
+        output = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+        monkeypatch.setattr(sys, "stdout", output)
+        assert options.run(lambda _: print("fünf \udce9", end=""), options.make_parser("d"), []) == 0
+        output.flush()
+        assert output.buffer.getvalue() == shown  # type: ignore[attr-defined]

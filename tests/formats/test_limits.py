@@ -31,7 +31,11 @@ def _everything_imported() -> None:
     densezoo.load_checkpoint(FIXTURES / "formats/monai/small.pth")
 
 
-@pytest.mark.parametrize("kind", WRITERS)
+#: The same objects in Torch7's other encoding, which its fuzzing and fixtures hold.
+SLOW = {"torch7, text, of 60,000 modules"}
+
+
+@pytest.mark.parametrize("kind", [pytest.param(k, marks=pytest.mark.slow if k in SLOW else []) for k in WRITERS])
 def test_what_no_densenet_has_is_refused_within_limits(tmp_path: Path, kind: str) -> None:
     (tmp_path / "m").write_bytes(WRITERS[kind]())
     assert not hold_to_limits(tmp_path / "m", densezoo.load_checkpoint)

@@ -108,3 +108,9 @@ def test_what_is_wrong_in_it_is_named(zoo: Path) -> None:
     (zoo / "mine.yml").write_text("name: mine")
     with pytest.raises(MetafileError, match=r"metafiles/mine\.yml: model .*: Protocol: .*mine\.yml: the key"):
         load_index()
+
+
+def test_densezoo_s_own_index_is_none_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PRIVATE, str(INDEX))
+    assert load_index() == load_index(INDEX)
+    assert results_folder() == RESULTS

@@ -150,6 +150,7 @@ def test_an_architecture_s_name_finds_all_its_models() -> None:
     ("where", "message"),
     [
         ("topp1 > 76", "there is no field 'topp1'; did you mean 'top1'?"),
+        ("publisher == Acme", "config; a text stands in quotes: 'Acme'"),
         ("top1", "'top1' is no comparison"),
         ("top1 >", "can't be read as an expression"),
         ("top1 > 'high'", "not supported between"),

@@ -75,7 +75,7 @@ def test_what_is_drawn(tmp_path: Path) -> None:
     blocks = feature_reuse(BOTTLENECK, build_model(BOTTLENECK).state_dict())
     draw_feature_reuse(tmp_path / "f.svg", blocks, "a small one", "dark")
     text = (tmp_path / "f.svg").read_text()
-    for words in ("a small one", "block 2", "input", "reading layer; framed: transition", "source layer"):
+    for words in ("a small one", "block 2", "input", "reading layer; T: transition", "source layer"):
         assert f"<!-- {words} -->" in text
     dark = [Reuse(np.array([[1.0, low], [np.nan, 1.0]]), "transition") for low in (0.0, 1.0)]
     for name, block in zip("ab", dark):

@@ -85,20 +85,19 @@ void pack_pooled(const Step &step, const float *arena, const Block &block, float
   const Prologue prologue{step.scale, step.shift};
   const Windows &tall = step.rows, &wide = step.columns;
   Pixel pixel = Pixel::of(block.row, step.out);
-  for (int r = 0; r < block.rows; ++r, pixel.advance(step.out))
-    for (int c = 0; c < block.length; c += kVector) {
-      Vec sum = zero();
-      for (int i = pixel.y * tall.taps; i < (pixel.y + 1) * tall.taps; ++i) {
-        Vec across = zero();
-        for (int j = pixel.x * wide.taps; j < (pixel.x + 1) * wide.taps; ++j) {
-          const float *x = at(arena, step.in, pixel.image, tall.index[i], wide.index[j]) + block.start + c;
-          const Vec value = prologue.apply<Normalise>(load(x), block.start + c);
-          across = multiply_add(value, broadcast(wide.weight[j]), across);
+  for (int r = 0; r < block.rows; ++r, pixel.advance(step.out)) {
+    float *sums = packed + r * kRow;
+    for (int c = 0; c < block.length; c += kVector) store(sums + c, zero());
+    for (int i = pixel.y * tall.taps; i < (pixel.y + 1) * tall.taps; ++i)
+      for (int j = pixel.x * wide.taps; j < (pixel.x + 1) * wide.taps; ++j) {
+        const float *from = at(arena, step.in, pixel.image, tall.index[i], wide.index[j]);
+        const Vec weight = broadcast(tall.weight[i] * wide.weight[j]);
+        for (int c = 0; c < block.length; c += kVector) {
+          const Vec value = prologue.apply<Normalise>(load(from + block.start + c), block.start + c);
+          store(sums + c, multiply_add(value, weight, load(sums + c)));
         }
-        sum = multiply_add(across, broadcast(tall.weight[i]), sum);
       }
-      store(packed + r * kRow + c, sum);
-    }
+  }
 }
 
 inline void pack(const Step &step, const float *arena, const float *const *pixels, const Block &block, float *packed) {
