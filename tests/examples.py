@@ -61,7 +61,7 @@ def example_result(**values: Any) -> EvalResult:
         "date": "2026-11-20T19:00:00+00:00",
         "seconds": 1234.5,
     }
-    return EvalResult(**{**given, **values})  # type: ignore[arg-type]
+    return EvalResult(**{**given, **values})
 
 
 def example_facts(**values: object) -> RunFacts:

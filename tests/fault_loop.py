@@ -45,7 +45,8 @@ model = dict(growth_rate=4, block_config=(1, 1), num_init_features=8, num_classe
 dataset = "imagefolder"
 protocol = "torchvision"
 """
-ASIDE = re.compile(r"(hashing|evaluating) \d+/\d+ .*|warning: .*|\s*")  # lines of stderr beside the message
+#: Lines of stderr beside the message.
+ASIDE = re.compile(r"(backend|images|warning): .*|(hashing|evaluating) \d+/\d+ .*|\s*")
 WHOLE = (".json", ".state", ".parquet", ".error.txt", "fill")  # endings of what may be left
 #: Files of torch's loader, empty (it counts free descriptors while its worker's death interrupts it), and of Python's
 #: tempfile, with "blat" (a worker that is killed while it tries out whether it may write there).

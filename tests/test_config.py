@@ -12,7 +12,7 @@ from densezoo.config import load_config
 from densezoo.data.datasets import DATASETS
 from densezoo.errors import ConfigError
 from densezoo.families import build_architecture
-from densezoo.families.densenet.layers import num_params
+from densezoo.families.claims import num_params
 from densezoo.protocols import PROTOCOLS
 from densezoo.types import Experiment
 

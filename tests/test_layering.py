@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "densezoo"
 #: The rows of docs/architecture.md, lowest first.
 ROWS = [
     {"errors"},
-    {"files", "imports", "paths", "threads"},
+    {"files", "imports", "malloc", "paths", "threads"},
     {"types"},
     {"schema", "yaml_files"},
     {"protocols"},
@@ -49,10 +50,16 @@ def row(name: str) -> int:
     return next(i for i, units in enumerate(ROWS) if name in units)
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
 def imported(path: Path) -> set[str]:
     """The densezoo modules that a file imports, anywhere in it."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "densezoo":
             names = {f"{node.module}.{alias.name}" for alias in node.names}
             submodules = {
@@ -64,30 +71,42 @@ def imported(path: Path) -> set[str]:
     return found
 
 
+@cache
 def modules() -> list[Path]:
     return sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(PACKAGE).as_posix())
-def test_imports_point_down(path: Path) -> None:
-    name = ".".join(("densezoo", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
-    own = unit(name)
-    for module in imported(path):
-        other = unit(module)
-        allowed = other == own or row(other) < row(own) or (name, module) in TO_BE_MENDED
-        assert allowed, f"{name} imports {module}"
+#: A test a folder, and not a module, of which there are 400: the overhead of a test is more than what these do.
+FOLDERS = pytest.mark.parametrize("folder", sorted({path.relative_to(PACKAGE).parts[0] for path in modules()}))
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(PACKAGE).as_posix())
-def test_only_a_family_s_folder_imports_its_modules(path: Path) -> None:
+def modules_of(folder: str) -> list[Path]:
+    """The modules below a folder of the package; of a module's own name that module."""
+    return [path for path in modules() if path.relative_to(PACKAGE).parts[0] == folder]
+
+
+@FOLDERS
+def test_imports_point_down(folder: str) -> None:
+    for path in modules_of(folder):
+        name = ".".join(("densezoo", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
+        own = unit(name)
+        for module in imported(path):
+            other = unit(module)
+            allowed = other == own or row(other) < row(own) or (name, module) in TO_BE_MENDED
+            assert allowed, f"{name} imports {module}"
+
+
+@FOLDERS
+def test_only_a_family_s_folder_imports_its_modules(folder: str) -> None:
     """All others ask `densezoo.families`, so that a second family is added by addition."""
-    own = path.relative_to(PACKAGE).parts
-    if own == ("benchmarks", "memory_step.py"):  # other packages' DenseNets are what it compares with
-        return
-    for module in imported(path):
-        parts = module.split(".")
-        if parts[:2] == ["densezoo", "families"] and parts[2:3] and parts[2] in FAMILIES:
-            assert own[:2] == ("families", parts[2]), f"imports {module}"
+    for path in modules_of(folder):
+        own = path.relative_to(PACKAGE).parts
+        if own == ("benchmarks", "memory_step.py"):  # other packages' DenseNets are what it compares with
+            continue
+        for module in imported(path):
+            parts = module.split(".")
+            if parts[:2] == ["densezoo", "families"] and parts[2:3] and parts[2] in FAMILIES:
+                assert own[:2] == ("families", parts[2]), f"{path} imports {module}"
 
 
 def test_the_page_on_architecture_names_every_module() -> None:
@@ -122,10 +141,13 @@ def test_listing_the_index_imports_no_torch() -> None:
 TABLES = {"families/densenet/keymaps.py"}
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(PACKAGE).as_posix())
-def test_functions_and_modules_are_short(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.end_lineno is not None:
-            assert node.end_lineno - node.lineno < 50, f"{node.name} is longer than 50 lines with its docstring"
-    assert path.relative_to(PACKAGE).as_posix() in TABLES or len(text.splitlines()) <= 350
+@FOLDERS
+def test_functions_and_modules_are_short(folder: str) -> None:
+    for path in modules_of(folder):
+        name = path.relative_to(PACKAGE).as_posix()
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.end_lineno is not None:
+                length = node.end_lineno - node.lineno
+                assert length < 50, f"{name}: {node.name} is longer than 50 lines with its docstring"
+        lines = len(path.read_text(encoding="utf-8").splitlines())
+        assert name in TABLES or lines <= 350, f"{name} has {lines} lines"

@@ -1,4 +1,4 @@
-"""Generates documents from the index and the stored results, and checks the index against the networks."""
+"""Generates documents from the index and the stored results, and checks the index against its networks."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _write(documents: Mapping[Path, str], stale: Iterable[Path]) -> None:
 def check_index(path: str | Path = INDEX) -> int:
     """Check the format of every entry of the index, and its numbers against the network.
 
-    Every network is rebuilt: parameters and the FLOPs of every convention that has a definition must agree exactly.
+    Parameters, and the FLOPs of every convention that has a definition, are counted anew and must agree exactly.
     Every name (of a key table, a dataset, a test-time augmentation) exists; a dataset that densezoo doesn't know, and a
     file without a key table, say why.
 

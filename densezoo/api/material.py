@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -13,6 +14,7 @@ from densezoo.api.images import OWN, open_images
 from densezoo.data import split
 from densezoo.data.class_folders import class_folders, labelled_by_folder
 from densezoo.data.images import ImageSet
+from densezoo.data.labels import IMAGE_ENDINGS
 from densezoo.data.layouts.folder import folder_images
 from densezoo.data.layouts.label_table import read_label_table, table_images
 from densezoo.errors import ConfigError, DatasetError
@@ -120,6 +122,8 @@ def open_material(experiment: Experiment, data_root: str | Path | None, stored: 
     if not root.is_dir():
         raise DatasetError(f"{root}: there is no such folder; --data-root must be {wants}")
     opening = _by_folders(root) if recipe.label_table is None else _by_table(root, recipe.label_table)
+    if recipe.label_table is None and len(opening.names) < 2:
+        raise DatasetError(f"{root}: all images are of one class, {opening.names[0]}; expected {wants} of two or more")
     said = [f"classes: {len(opening.names)}: {_some(opening.names)}"]
     drawn, halves = None, opening.halves
     if halves is None:
@@ -129,6 +133,7 @@ def open_material(experiment: Experiment, data_root: str | Path | None, stored: 
     said.append(f"images: {len(train):,} to train on, {len(held_out):,} to measure on{', drawn' if drawn else ''}")
     said += _repeated(train, held_out)
     if recipe.label_table is not None:
+        said += _unlabelled(root, opening.images)
         lacking = multi_label.check_measurable(held_out, opening.names).items()
         said += [f"not measured: {name}: {has} images have it, {not_} have not" for name, (has, not_) in lacking]
     model = dataclasses.replace(experiment.model, num_classes=len(opening.names))
@@ -207,6 +212,14 @@ def _repeated(train: ImageSet, held_out: ImageSet) -> list[str]:
     if not twice:
         return []
     return [f"images: {len(twice)} to measure on are trained on, too, so the result says too much: {_some(twice)}"]
+
+
+def _unlabelled(root: Path, images: ImageSet) -> list[str]:
+    """A line on images in the folder that a table of labels doesn't name: they are left out."""
+    named = set(images.ids)
+    files = (Path(folder, name).relative_to(root).as_posix() for folder, _, names in os.walk(root) for name in names)
+    left = sorted(name for name in files if name.lower().endswith(IMAGE_ENDINGS) and name not in named)
+    return [f"images: {len(left):,} that the table doesn't name are left out: {_some(left)}"] if left else []
 
 
 def _some(names: Sequence[str]) -> str:

@@ -56,14 +56,12 @@ def train_config(
     """Train the network that a config describes; return the checkpoint, ``<work_dir>/<config>.safetensors``.
 
     Args:
-        config: the config file.
         work_dir: folder of logs and states; None: ``work_dirs/<config>``. One that has a run in it is refused.
-        resume: go on from the last state of the run in ``work_dir``, if there is one. On a CPU the result is the same,
-            bit for bit, as without the interruption. A run that is finished stays as it is.
+        resume: go on from the last state in ``work_dir``, on a CPU bit for bit; a finished run stays as it is.
         overwrite: remove the files of the run in ``work_dir``, and begin anew.
         logs: names of `densezoo.training.logs.LOGS`, beside ``log.jsonl``, which is always written.
         show_progress: write on stderr how far the run is.
-        data_root, workers, device, launcher, overrides: as for `evaluate_checkpoint`.
+        config, data_root, workers, device, launcher, overrides: as for `evaluate_checkpoint`.
 
     Raises:
         DensezooError: a user's mistake; each kind of mistake has its own subclass.
@@ -75,22 +73,21 @@ def train_config(
     folder = Path(work_dir or Path("work_dirs") / experiment.name)
     _check_folder(folder, experiment.name, resume, overwrite)
     distributed.start(launcher, chosen_device)
-    material = open_material(experiment, data_root, folder / SPLIT if resume else None)
-    facts = _facts(material, chosen_device)
-    path = folder / f"{experiment.name}.safetensors"
-    with work_folder.held(folder) if distributed.is_main() else nullcontext():
-        _check_folder(folder, experiment.name, resume, overwrite)  # another run may have been there since
-        state = _resumable(folder, facts) if resume else None
-        if resume and _is_finished(path, state, material):
+    with distributed.processes_watched():
+        material = open_material(experiment, data_root, folder / SPLIT if resume else None)
+        facts = _facts(material, chosen_device)
+        path = folder / f"{experiment.name}.safetensors"
+        with work_folder.held(folder) if distributed.is_main() else nullcontext():
+            _check_folder(folder, experiment.name, resume, overwrite)  # another run may have been there since
+            work_folder.check_shared(folder, facts)
+            state = _resumable(folder, facts, path) if resume else None
+            if resume and _is_finished(path, state, material):
+                return path
+            training, said = _run(material, folder, facts, chosen_device, workers)
+            _prepare(folder, material, overwrite, [*material.said, *said])
+            with _told(folder, recipe, logs, state, show_progress) as observers:
+                training.write_weights(path, train(training, observers, state), {})
             return path
-        training, said = _run(material, folder, facts, chosen_device, workers)
-        if resume and state is None:
-            said = [*said, f"{folder}: there is no run to go on with; one begins"]
-        _prepare(folder, material, overwrite, [*material.said, *said])
-        with _told(folder, recipe, logs, state, show_progress) as observers:
-            trained = train(training, observers, state)
-        training.write_weights(path, trained, {})
-        return path
 
 
 def _facts(material: Material, device: str) -> dict[str, object]:
@@ -183,7 +180,7 @@ def training_images(material: Material) -> TrainingImages:
     """
     experiment, classes = material.experiment, material.experiment.model.num_classes
     several = material.recipe.label_table is not None
-    check_classes(material.train, classes, several)
+    check_classes(material.train, classes, material.class_names if several else None)
     protocol = protocols.get_protocol(experiment.protocol)
     transforms = training_transforms(material.recipe, protocol)
     return TrainingImages(material.train, protocol, transforms, classes if several else None)
@@ -238,8 +235,8 @@ def _prepare(folder: Path, material: Material, overwrite: bool, said: Sequence[s
         logging.getLogger("densezoo").warning(line)
 
 
-def _resumable(folder: Path, facts: Mapping[str, object]) -> State | None:
-    """The state to go on from, the same in all processes.
+def _resumable(folder: Path, facts: Mapping[str, object], path: Path) -> State | None:
+    """The state to go on from, the same in all processes; says so where there is no run, not even a finished one.
 
     Raises:
         TrainingError: as of `work_folder.resumable`; processes that don't see the same folder.
@@ -250,6 +247,8 @@ def _resumable(folder: Path, facts: Mapping[str, object]) -> State | None:
         raise TrainingError(
             f"{folder}: the processes find states of different steps in it: {steps}; give a --work-dir that all share"
         )
+    if state is None and not path.exists() and distributed.is_main():
+        logging.getLogger("densezoo").warning("%s: there is no run to go on with; one begins", folder)
     return state
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable
-from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -12,11 +10,11 @@ from torch import Tensor, nn
 from densezoo.backends.network import ieee_float32
 from densezoo.data.preprocess import normalise
 from densezoo.families import family_of
+from densezoo.malloc import keep_freed_memory
 from densezoo.threads import one_thread
 from densezoo.types import Architecture, Protocol
 
 GROUP_PIXELS = 4 * 224 * 224  # of a group of images that a CPU computes at once: its tensors stay in the caches
-_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # glibc's M_TRIM_THRESHOLD and M_MMAP_MAX (malloc.h)
 
 
 class EagerBackend:
@@ -69,28 +67,3 @@ class EagerBackend:
         """Images that are computed at once: on a GPU all of them."""
         height, width = pixels.shape[-2:]
         return max(1, GROUP_PIXELS // (height * width)) if self.device.type == "cpu" else len(pixels)
-
-
-@cache
-def keep_freed_memory() -> bool:
-    """Let glibc's malloc keep what is freed in this process, where it would hand large blocks back to the system.
-
-    A network's tensors are of the same sizes at every call: to map them anew each time, and to have the system fill
-    them with zeros, takes a third of the time of a small network.
-
-    Returns:
-        Whether malloc has taken it; False on systems whose C library has no such setting.
-    """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):  # no such function: macOS, musl; no such library: Windows
-        return False
-    return bool(mallopt(_MMAP_MAX, 0) and mallopt(_TRIM_THRESHOLD, -1))
-
-
-def give_freed_memory_back() -> None:
-    """Hand what is freed back to the system after all, once, for the processes beside this one."""
-    try:
-        ctypes.CDLL(None).malloc_trim(0)
-    except (AttributeError, OSError, TypeError):  # as above
-        return

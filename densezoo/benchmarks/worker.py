@@ -87,9 +87,9 @@ class Worker:
 
     def training_memory(self, task: str, batch: int, seconds: float) -> tuple[float, float, int]:
         """(images a second, loss of the first step, bytes kept) (`densezoo.benchmarks.memory_step`)."""
-        from densezoo.backends.eager import give_freed_memory_back
         from densezoo.benchmarks.memory_step import measure_memory
         from densezoo.benchmarks.task import Task
+        from densezoo.malloc import give_freed_memory_back
 
         try:
             return measure_memory(Task.from_json(task), batch, seconds)

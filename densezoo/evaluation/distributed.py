@@ -165,10 +165,10 @@ def processes_watched() -> Iterator[None]:
     try:
         yield
         gather(None)  # all processes are done; one that ends now is no error
-    except _Lost:
-        time.sleep(SILENCE + 10 * BEAT)  # the watch ends this process as soon as it knows which one is gone
-        raise
     except BaseException as error:
+        if isinstance(error, _Lost) or _is_of_connection(error):
+            time.sleep(SILENCE + 10 * BEAT)  # the watch ends this process as soon as it knows which one is gone
+            raise _Lost(f"rank {rank()}: the connection to the other processes broke; {_AGAIN}") from None
         watch.leave(
             f"rank {rank()} ended with {type(error).__name__}: {error}; correct that, then start all processes again"
         )
@@ -176,6 +176,12 @@ def processes_watched() -> Iterator[None]:
     finally:
         watch.finished.set()
         watch.join(5 * BEAT)  # a thread inside the store while Python shuts down could end the process with an error
+
+
+def _is_of_connection(error: BaseException) -> bool:
+    """Whether an error is of torch's connection to other processes, as in DistributedDataParallel's own calls."""
+    broken = isinstance(error, RuntimeError) and "gloo/transport" in str(error)
+    return broken or isinstance(error, distributed.DistError)
 
 
 def _open_store() -> TCPStore:

@@ -1,10 +1,14 @@
-"""The parameters and FLOPs that the index states of a network, compared with those of the network itself."""
+"""The parameters and FLOPs that the index states of a network, compared with those of its layers and computation.
+
+Both are counted without torch, whose import takes longer than the whole index; tests hold them to the networks.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
 from functools import cache
+from math import prod
 
 from densezoo.families import family_of
 from densezoo.families.flops import CONVENTIONS, UNDEFINED, count_operations, flops
@@ -50,7 +54,7 @@ def _sizes_alone(arch: Architecture) -> Architecture:
 
 
 def num_params(arch: Architecture) -> int:
-    """How many trainable parameters a network has, counted once in a process.
+    """How many trainable parameters a network has, which running statistics are not; counted once in a process.
 
     Args:
         arch: the network's.
@@ -60,11 +64,8 @@ def num_params(arch: Architecture) -> int:
 
 @cache
 def _num_params(arch: Architecture) -> int:
-    import torch  # here, since what lists the index counts operations without it
-
-    with torch.device("meta"):
-        network = family_of(arch).network(arch, draw_weights=False)
-    return sum(parameter.numel() for parameter in network.parameters())
+    shapes = (item for layer in family_of(arch).layers(arch) for item in layer.shapes.items())
+    return sum(prod(shape) for name, shape in shapes if not name.startswith("running_"))
 
 
 @cache

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from densezoo.errors import DensezooError, FormatError
+from densezoo.malloc import give_freed_memory_back
 
 INTERESTING = (
     b"\0",
@@ -100,8 +101,9 @@ def hold_to_limits(path: Path, load: Callable[[Path], object]) -> bool:
         RuntimeError: it ended in anything but a DensezooError.
     """
     for _ in range(TRIES):
+        give_freed_memory_back()  # else what malloc keeps would hide what the reader takes
         Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-        before, start = _memory("VmRSS"), time.process_time()
+        before, start = memory("VmRSS"), time.process_time()
         try:
             load(path)
             loaded = True
@@ -109,7 +111,7 @@ def hold_to_limits(path: Path, load: Callable[[Path], object]) -> bool:
             loaded = False
         except BaseException as error:
             raise RuntimeError(f"{path}: {error!r}") from error
-        seconds, grown = time.process_time() - start, _memory("VmHWM") - before
+        seconds, grown = time.process_time() - start, memory("VmHWM") - before
         too_much = grown > TIMES * path.stat().st_size + SLACK
         slower = _pace() / PACE if seconds > SECONDS else 1.0  # not asked each time: most reads take less than it does
         allowed = SECONDS * max(1.0, slower)
@@ -156,7 +158,11 @@ def try_one(path: Path, seed: int, load: Callable[[Path], object]) -> bool:
             raise type(error)(f"{path}, seed {seed}: {error}") from error
 
 
-def _memory(field: str) -> int:
-    """Bytes, from Linux's /proc/self/status."""
+def memory(field: str) -> int:
+    """Bytes of this process, from Linux's /proc/self/status.
+
+    Args:
+        field: such as "VmRSS", what is resident, or "VmHWM", its peak.
+    """
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(field))
     return int(line.split()[1]) * 1024

@@ -101,17 +101,21 @@ def fetch_from_hub(
     api, revision = hub_client(token), revision or MAIN
     commit, reached = _commit(api, repo, revision)
     try:
-        paths = {}
+        paths, digests = {}, {}
         for file in commit.files:  # of fixed names: no path comes from the server
-            options = {"revision": commit.sha, "cache_dir": cache_folder() / "hub", "local_files_only": not reached}
-            paths[file.name] = Path(api.hf_hub_download(repo, file.name, **options))
-            digest = _check(repo, paths[file.name], file)
+            path = api.hf_hub_download(
+                repo, file.name, revision=commit.sha, cache_dir=cache_folder() / "hub", local_files_only=not reached
+            )
+            paths[file.name] = Path(path)
+            digests[file.name] = _check(repo, paths[file.name], file)
     except hub_errors() as error:
         raise DownloadError(f"{repo}: can't be fetched from the hub ({first_line(error)})") from None
     if reached:
         _keep(repo, {revision, commit.sha}, commit)
-    if sha256 is not None and (found := digest or file_sha256(paths[WEIGHTS])) != sha256.lower():
-        raise DownloadError(f"{repo}: {WEIGHTS} has not the sha256 {sha256}, but {found}")
+    if sha256 is not None:
+        digest = digests[WEIGHTS] or file_sha256(paths[WEIGHTS])
+        if digest != sha256.lower():
+            raise DownloadError(f"{repo}: {WEIGHTS} has not the sha256 {sha256}, but {digest}")
     return paths[WEIGHTS]
 
 

@@ -52,7 +52,7 @@ def row(benchmark: Benchmark, contestant: Contestant) -> dict[str, str]:
         "batch": contestant.best_batch or "",
         "images/s": _with_range(spread(own)) if own else NOT_MEASURED,
         "G multiply-adds/s": f"{spread(own).median * benchmark.multiply_adds / 1e9:.1f}" if own else "",
-        "of the ceiling": f"{100 * ratio(own, limit).median:.0f} %" if own and limit else "",
+        "of the ceiling": f"{100 * ratio(own, limit).median:.0f} %" if own and len(limit) == len(own) else "",
         "seconds": _with_range(spread(contestant.seconds)) if contestant.seconds else "",
         "ms at batch 1 (p50, p90, p99)": _milliseconds(contestant),
         "MiB": f"{contestant.peak_memory / 2**20:,.0f}" if contestant.peak_memory else "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import signal
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -149,26 +149,33 @@ def load_batches(
             yield arrived(batch[0]), batch[1]
 
 
-def check_classes(images: ImageSet, num_classes: int, several: bool = False) -> None:
+def check_classes(images: ImageSet, num_classes: int, labels: Sequence[str] | None = None) -> None:
     """Refuse a training set in which a class has no image: the network would never name it.
 
     Args:
         images: the training set.
         num_classes: of the network.
-        several: an image may have several labels, or none.
+        labels: names of the labels, of which an image may have several, or none; None: each has one class.
 
     Raises:
         DatasetError: there are such classes; names them.
     """
-    labels = chain.from_iterable(images.label_sets or ()) if several else images.labels
-    missing = sorted(set(range(num_classes)) - set(labels))
-    if missing:
-        what = "classes" if len(missing) > 1 else "class"
+    present = chain.from_iterable(images.label_sets or ()) if labels else images.labels
+    missing = sorted(set(range(num_classes)) - set(present))
+    if not missing:
+        return
+    names = [labels[number] if labels else str(number) for number in missing[:10]]
+    some = ", ".join(names) + (", ..." if len(missing) > 10 else "")
+    if labels:
         raise DatasetError(
-            f"{images.location}: expected training images of all {num_classes} classes, found none of {what} "
-            f"{', '.join(map(str, missing[:10]))}{', ...' if len(missing) > 10 else ''} (from 0); add images, or give "
-            "the model.num_classes that there are"
+            f"{images.location}: expected images to train on that have each label, found none that has {some}; add "
+            "some, or leave the column out"
         )
+    what = "classes" if len(missing) > 1 else "class"
+    raise DatasetError(
+        f"{images.location}: expected training images of all {num_classes} classes, found none of {what} {some} "
+        "(from 0); add images, or give the model.num_classes that there are"
+    )
 
 
 def collate(items: list[Item | DensezooError]) -> tuple[Any, Tensor] | DensezooError:

@@ -316,7 +316,10 @@ class Loop:
             self.interruption.end()
             raise
         except EvaluationError as error:  # the last step may have lost the weights
-            raise TrainingError(f"the evaluation of epoch {self.progress.epochs + 1}: {error}{self._kept()}") from None
+            raise TrainingError(
+                f"the evaluation of epoch {self.progress.epochs + 1}: {error}; if its steps were too large, lower "
+                f"train.lr, or clip the gradients by train.clip_grad, and begin anew by --overwrite{self._kept()}"
+            ) from None
 
     def _kept(self) -> str:
         """What is kept, as the end of an error's message."""

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from densezoo.backends.eager import keep_freed_memory
 from densezoo.evaluation import distributed
 from densezoo.families import family_of
 from densezoo.formats.detect import read_checkpoint
+from densezoo.malloc import keep_freed_memory
 from densezoo.training.averaging import Average
 from densezoo.training.data import TrainingImages, load_batches
 from densezoo.training.distillation import Teacher
@@ -91,7 +91,7 @@ def train(run: Run, observers: Sequence[Observer], state: State | None = None) -
     batches = Batches(images.images, run.recipe, progress.step, rank, processes)
     if run.device == "cpu":
         keep_freed_memory()
-    with deterministic(run.device), distributed.processes_watched():
+    with deterministic(run.device):
         learner = make_learner(run, batches.steps_per_epoch)
         torch.manual_seed(process_seed(run.recipe, rank))
         keeper = FolderKeeper(run.folder, learner, run.facts, run.write_weights)

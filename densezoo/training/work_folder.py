@@ -101,6 +101,28 @@ def held(folder: Path) -> Iterator[None]:
                 path.rmdir()
 
 
+def check_shared(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Refuse processes that train different things, or don't see the same folder; every process calls this.
+
+    Args:
+        folder: of the run, which the main process holds.
+        facts: of the run as this process knows it (`run_facts`).
+
+    Raises:
+        TrainingError: they do; the same in all of them.
+    """
+    distributed.gather(None)  # the main one holds it by now
+    seen = distributed.gather(((folder / LOCK).exists(), dict(facts)))
+    first = seen[0][1]
+    for rank, (shared, other) in enumerate(seen):
+        if not shared:
+            raise TrainingError(f"{folder}: process {rank} doesn't see process 0's; give a --work-dir that all share")
+        names = [name for name in first if name not in SAID and other[name] != first[name]]
+        if names:
+            differing = "; ".join(f"{name} {other[name]!r}, {first[name]!r} there" for name in names)
+            raise TrainingError(f"process {rank} trains another thing than process 0: {differing}")
+
+
 def remove_run(folder: Path, name: str) -> None:
     """Remove a run's states, weights and logs, the unedited card and the results of these weights, and no other file.
 

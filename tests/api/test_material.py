@@ -12,6 +12,7 @@ from PIL import Image
 
 from densezoo import api
 from densezoo.api.material import open_material
+from densezoo.api.training import training_images
 from densezoo.config import load_config
 from densezoo.data.split import FILE, store_split
 from densezoo.errors import ConfigError, DatasetError
@@ -115,6 +116,12 @@ def test_a_class_that_is_measured_and_not_trained(folder: Callable[..., Path]) -
         open_material(own(), root)
 
 
+def test_images_of_one_class_alone(folder: Callable[..., Path]) -> None:
+    """A folder too high or too low gives such; a network of one class is always right."""
+    with pytest.raises(DatasetError, match="all images are of one class, cat; expected a folder of <class>/<file>"):
+        open_material(own(), folder(*TEN[:5]))
+
+
 def test_weights_of_classes(folder: Callable[..., Path]) -> None:
     root = folder(*TEN, *[f"cat/{i}.png" for i in range(5, 15)])
     weights = open_material(own(class_weights="balanced"), root).class_weights()
@@ -133,6 +140,10 @@ def test_several_labels_an_image(folder: Callable[..., Path]) -> None:
     assert material.said[2] == "not measured: none: 0 images have it, 8 have not"
     measures = material.measuring("cpu")(build_model(material.experiment.model))
     assert list(measures) == ["auc", "auc odd", "auc odd low", "auc odd high", "auc low", "auc low low", "auc low high"]
+    with pytest.raises(DatasetError, match="images to train on that have each label, found none that has none; add"):
+        training_images(material)
+    (root / "labels.csv").write_text("\n".join(["file,odd,low,none", *lines[:-2]]))
+    assert "images: 2 that the table doesn't name are left out: 18.png, 19.png" in open_material(experiment, root).said
     weighted = dataclasses.replace(experiment.train, class_weights="balanced")  # type: ignore[type-var]
     with pytest.raises(DatasetError, match="there is no image with it of 2"):
         open_material(dataclasses.replace(experiment, train=weighted), root).class_weights()

@@ -1,4 +1,4 @@
-"""Sweeps over small ImageNet folders and the digits; the weights are random, which an index without a hash accepts."""
+"""Sweeps over small ImageNet folders and the digits, with tiny networks of a private index and random weights."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from small_imagenet import class_folders
 from densezoo import api
 from densezoo.api import sweep
 from densezoo.api.sweep import Outcome, Settings, Task, find_weights, plan
+from densezoo.config import load_config
 from densezoo.data import loading
 from densezoo.data.decoding import Decoded, decode
 from densezoo.errors import CheckpointError, ConfigError, DatasetError, MissingDependencyError, UnknownNameError
@@ -25,20 +26,56 @@ from densezoo.formats.identity import file_sha256
 from densezoo.formats.safetensors import write_safetensors
 from densezoo.index.load import load_index
 from densezoo.index.locations import file_name
+from densezoo.paths import PRIVATE
 from densezoo.results.store import read_results, write_result
 from densezoo.results.tables import measured_table
 from densezoo.types import Calibration, EvalResult, Protocol
 
-PATTERN = "densenet1[26]1.lua_in1k"  # published without hashes
-GOOD, BROKEN = "densenet121.lua_in1k", "densenet161.lua_in1k"
+PATTERN = "tiny[12].acme_in1k"  # published without hashes
+GOOD, BROKEN = "tiny1.acme_in1k", "tiny2.acme_in1k"
+METAFILE = """
+Collections:
+- Name: acme
+  Metadata: {Architecture: [Dense Block]}
+  Paper: {Title: a, URL: "https://example.org/paper"}
+  Code: {URL: "https://example.org/code"}
+Models:
+"""
+MODEL = """
+- Name: {name}
+  In Collection: acme
+  Config: tiny.py
+  Protocol: torch7
+  Metadata: {{Parameters: 13776, Image Size: 224, FLOPs: 17722128}}
+  Weights: https://example.org/{name}.safetensors
+  Weight Files:
+  - {{URL: "https://example.org/{name}.safetensors", Framework: torch, Format: safetensors, Keymap: torchvision}}
+"""
+CONFIG = """
+model = dict(growth_rate=4, block_config=(1, 1), num_init_features=8, num_classes=1000)
+dataset = "imagenet1k"
+protocol = "torch7"
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of a private index with the models GOOD and BROKEN."""
+    folder = tmp_path_factory.mktemp("index")
+    (folder / "model-index.yml").write_text("Import: [acme.yml]")
+    (folder / "acme.yml").write_text(METAFILE + "".join(MODEL.format(name=name) for name in (GOOD, BROKEN)))
+    (folder / "tiny.py").write_text(CONFIG)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(PRIVATE, str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Five images, densenet121 with random weights, densenet161 with a file that holds none; not to be written to."""
+def settings(tmp_path_factory: pytest.TempPathFactory, index: Path) -> Settings:
+    """Five images, GOOD with random weights, BROKEN with a file that holds none; not to be written to."""
     root = tmp_path_factory.mktemp("sweep")
     torch.manual_seed(0)
-    network = randomise_statistics(api.create_model("densenet121"))
+    network = randomise_statistics(api.create_model(load_config(index / "tiny.py").model))
     (root / "weights").mkdir()
     write_safetensors(root / "weights" / f"{GOOD}.safetensors", network.state_dict(), {})
     (root / "weights" / f"{BROKEN}.safetensors").write_bytes(b"nothing")
@@ -89,7 +126,7 @@ def test_a_failure_is_an_outcome_and_the_rest_goes_on(fresh: Settings) -> None:
 
 
 def test_a_fetched_file_without_a_published_hash_fills_its_model_s_cell(
-    fresh: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fresh: Settings, index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """First the cache knows it, then a test of the same file outside of it and without its name."""
     monkeypatch.setenv("DENSEZOO_HOME", str(tmp_path / "home"))
@@ -105,9 +142,7 @@ def test_a_fetched_file_without_a_published_hash_fills_its_model_s_cell(
     assert outcome.result is not None, outcome.error
     assert (outcome.result.model, outcome.result.weights_known_by) == (GOOD, "first-use-hash")
     root = fresh.data_roots["imagenet1k"]
-    alone = api.evaluate_checkpoint(
-        "configs/densenet121.py", cached, protocol="timm", data_root=root, workers=0, device="cpu"
-    )
+    alone = api.evaluate_checkpoint(index / "tiny.py", cached, protocol="timm", data_root=root, workers=0, device="cpu")
     assert (alone.model, alone.weights_known_by) == (GOOD, "first-use-hash")
     rows = measured_table(load_index().values(), [alone]).splitlines()
     assert [GOOD in line for line in rows if "[a]" in line and line.startswith("|")] == [True]
@@ -115,11 +150,13 @@ def test_a_fetched_file_without_a_published_hash_fills_its_model_s_cell(
     assert legend in rows
 
 
-def test_the_outcome_is_that_of_a_test_alone_with_and_without_the_cache(settings: Settings, fresh: Settings) -> None:
+def test_the_outcome_is_that_of_a_test_alone_with_and_without_the_cache(
+    settings: Settings, fresh: Settings, index: Path
+) -> None:
     task = Task("imagenet1k", "timm", GOOD)
     weights = find_weights(api.get_spec(GOOD), settings.weights)
     alone = api.evaluate_checkpoint(
-        "configs/densenet121.py", weights, protocol="timm", data_root=settings.data_roots["imagenet1k"], workers=0
+        index / "tiny.py", weights, protocol="timm", data_root=settings.data_roots["imagenet1k"], workers=0
     )
     for cache in (None, fresh.cache, fresh.cache):  # none, filled, used
         out = fresh.out / str(time.monotonic())
@@ -137,7 +174,7 @@ def test_models_with_one_protocol_share_the_decoding(fresh: Settings, monkeypatc
 
     monkeypatch.setattr(loading, "decode", noted)
     monkeypatch.setattr(sweep, "find_weights", lambda *_: fresh.weights / f"{GOOD}.safetensors")  # type: ignore[operator]
-    monkeypatch.setattr(sweep, "get_spec", lambda _: api.get_spec(GOOD))  # both are densenet121 now
+    monkeypatch.setattr(sweep, "get_spec", lambda _: api.get_spec(GOOD))  # both have the same weights now
     outcomes = list(sweep.sweep(plan(PATTERN, ["imagenet1k"], ["timm"]), fresh))
     assert [outcome.error for outcome in outcomes] == [None, None]
     assert len(decoded) == 5 + 2 * (5 + 5)  # each model first tries its backend, then faster ways, on the first images
@@ -146,7 +183,7 @@ def test_models_with_one_protocol_share_the_decoding(fresh: Settings, monkeypatc
 def test_started_again_it_measures_what_is_not_there(
     fresh: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = plan("densenet121.lua_in1k", ["imagenet1k"], ["timm"])
+    first = plan(GOOD, ["imagenet1k"], ["timm"])
     (done,) = sweep.sweep(first, fresh)
     assert done.result is not None
     evaluated: list[object] = []
@@ -156,7 +193,7 @@ def test_started_again_it_measures_what_is_not_there(
         return done.result
 
     monkeypatch.setattr(sweep, "evaluate_checkpoint", noted)
-    both = plan("densenet121.lua_in1k", ["imagenet1k"], ["timm", "caffe"])
+    both = plan(GOOD, ["imagenet1k"], ["timm", "caffe"])
     found = {outcome.task.protocol: outcome for outcome in sweep.sweep(both, fresh)}
     assert evaluated == ["caffe"]
     assert (found["timm"].result, found["timm"].error) == (None, None)

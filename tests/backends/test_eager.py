@@ -1,16 +1,11 @@
 from __future__ import annotations
 
-import ctypes
-import platform
-import subprocess
-import sys
-
 import pytest
 import torch
 from examples import randomise_statistics
 from torch import Tensor
 
-from densezoo.backends.eager import EagerBackend, keep_freed_memory
+from densezoo.backends.eager import EagerBackend
 from densezoo.data.preprocess import normalise
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.network import DenseNet
@@ -66,28 +61,3 @@ def test_the_network_can_be_trained_after_it() -> None:
     network = DenseNet(arch)
     EagerBackend(network, arch, get_protocol("torchvision"), "cpu")(torch.zeros((1, 3, 32, 32), dtype=torch.uint8))
     network.train()(torch.randn(2, 3, 32, 32)).sum().backward()
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's setting")
-def test_freed_memory_is_kept() -> None:
-    """In a process of its own: large blocks come from the heap, and are not handed back."""
-    program = """
-import ctypes
-from densezoo.backends.eager import keep_freed_memory
-assert keep_freed_memory()
-class Counts(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_int) for name in "arena ordblks smblks hblks hblkhd".split()]
-    _fields_ += [(name, ctypes.c_int) for name in "usmblks fsmblks uordblks fordblks keepcost".split()]
-libc = ctypes.CDLL(None)
-libc.mallinfo.restype, libc.malloc.restype, libc.free.argtypes = Counts, ctypes.c_void_p, [ctypes.c_void_p]
-mapped, block = libc.mallinfo().hblks, libc.malloc(ctypes.c_size_t(200 << 20))
-assert libc.mallinfo().hblks == mapped
-libc.free(block)
-assert libc.mallinfo().arena >= 200 << 20
-"""
-    subprocess.run([sys.executable, "-c", program], check=True)
-
-
-def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ctypes, "CDLL", lambda _: object())
-    assert not keep_freed_memory.__wrapped__()

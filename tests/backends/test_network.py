@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import subprocess
-import sys
 
+import forked
 import pytest
 import torch
 from examples import randomise_statistics
@@ -107,4 +106,4 @@ with ieee_float32():
     assert not torch.backends.cudnn.allow_tf32
 assert torch.backends.cudnn.conv.fp32_precision == torch.backends.cuda.matmul.fp32_precision == "tf32"
 """
-    subprocess.run([sys.executable, "-c", program], check=True)
+    forked.run(["-c", program]).check_returncode()

@@ -34,9 +34,9 @@ def test_the_demo_writes_into_work_dirs_and_compares(
 
     altered = json.loads((ROOT / "results" / name).read_text())
     (tmp_path / "results/digits").mkdir(parents=True)
-    (tmp_path / "results" / name).write_text(json.dumps({**altered, "correct1": 884}))
+    (tmp_path / "results" / name).write_text(json.dumps({**altered, "correct1": 884, "top1": 100 * 884 / 899}))
     monkeypatch.setattr("densezoo.commands.demo.SHIPPED", tmp_path / "results")
     assert tool("demo") == 0
     shown = capsys.readouterr().out
     assert "  already stored, the same, on 2001" in shown
-    assert f"{name} (here, there):\n    correct1: 885, 884\n" in shown
+    assert f"{name} (here, there):\n    correct1: 885, 884\n    top1: 98.4" in shown

@@ -7,11 +7,10 @@ import io
 import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import forked
 import pytest
 
 from densezoo.commands import options
@@ -24,8 +23,7 @@ CONFIG = "configs/digits/densenet_bc_22_8_digits.py"
 
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
-    command = [sys.executable, str(ROOT / "tools/test.py"), CONFIG, str(tmp_path / "missing.pth"), "--debug"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = forked.run([ROOT / "tools/test.py", CONFIG, tmp_path / "missing.pth", "--debug"])
     assert done.returncode == 1
     assert "Traceback" in done.stderr
     assert "FormatError" in done.stderr

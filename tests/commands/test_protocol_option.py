@@ -48,6 +48,14 @@ def run(tmp_path: Path, tool: Callable[..., int]) -> Callable[..., int]:
     return run
 
 
+def on_one_image(tmp_path: Path) -> tuple[object, ...]:
+    """Options for a large network, whose name alone matters: one of `run`'s images, and no backend to prepare."""
+    for path in sorted((tmp_path / "val").glob("*/*"))[1:]:
+        path.unlink()
+    folders = ("--data-root", tmp_path / "val", "--out", tmp_path / "out")
+    return (*folders, "--workers", 0, "--device", "cpu", "--backend", "eager")
+
+
 def results(tmp_path: Path, dataset: str = "imagenet1k") -> dict[str, dict[str, Any]]:
     found = [json.loads(path.read_text()) for path in (tmp_path / "out" / dataset).iterdir()]
     return {result["protocol"]: result for result in found}
@@ -134,8 +142,7 @@ def test_the_user_s_word_for_weights(
 ) -> None:
     network = api.create_model("densenet121.lua_in1k")
     write_safetensors(tmp_path / "mine.safetensors", network.state_dict(), {})
-    folders = ("--data-root", tmp_path / "val", "--out", tmp_path / "out")
-    fixed = (*folders, "--workers", 0, "--device", "cpu", "--dataset", "imagenet1k", "--protocol", "timm")
+    fixed = (*on_one_image(tmp_path), "--dataset", "imagenet1k", "--protocol", "timm")
     assert tool("test", tmp_path / "mine.safetensors", *fixed, "--model", "densenet121.lua_in1k") == 0
     (result,) = results(tmp_path).values()
     assert (result["model"], result["weights_known_by"]) == ("densenet121.lua_in1k", "user")
@@ -163,7 +170,7 @@ def test_a_config_that_changes_the_network_takes_its_name_away(
     path.parent.mkdir(parents=True)
     write_safetensors(path, api.create_model("densenet121.mindcv_in1k").state_dict(), {})
     path.with_name(f"{path.name}.json").write_text(json.dumps({"sha256": file_sha256(path)}))
-    fixed = ("--data-root", tmp_path / "val", "--out", tmp_path / "out", "--workers", 0, "--device", "cpu")
+    fixed = on_one_image(tmp_path)
     names = []
     for option in ("model.drop_rate=0.5", "model.ceil_mode=True"):
         assert tool("test", "configs/densenet121.py", path, *fixed, "--cfg-options", option, "--protocol", "timm") == 0

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import forked
 import pytest
 import torch
 import torchvision
@@ -39,12 +38,29 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture(scope="module")
-def densenet169(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def densenet169(tmp_path: Path) -> Path:
     """A state_dict of torchvision's own densenet169."""
-    path = tmp_path_factory.mktemp("weights") / "densenet169.pth"
+    path = tmp_path / "densenet169.pth"
     torch.save(randomise_statistics(torchvision.models.densenet169()).state_dict(), path)
     return path
+
+
+SMALL = """
+model = dict(growth_rate=4, block_config=(1, 1), num_init_features=8, num_classes=1000)
+dataset = "imagenet1k"
+protocol = "torchvision"
+"""
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A config of a small ImageNet network, and its weights as torch.save writes them."""
+    config = tmp_path_factory.mktemp("small") / "small.py"
+    config.write_text(SMALL)
+    torch.manual_seed(0)
+    torch.save(api.create_model(load_config(config).model).state_dict(), config.with_suffix(".pth"))
+    return config, config.with_suffix(".pth")
 
 
 def test_densenet169_from_torchvision_on_photographs(
@@ -104,9 +120,8 @@ def test_known_weights_are_named(tool: Tool, tmp_path: Path, capsys: pytest.Capt
 
 def test_from_any_folder(tmp_path: Path) -> None:
     network = "configs/digits/densenet_bc_22_8_digits.py"
-    command = [sys.executable, str(ROOT / "tools/test.py"), network, str(CHECKPOINT)]
     options = ["--out", str(tmp_path), "--workers", "0", "--device", "cpu"]
-    done = subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    done = forked.run([ROOT / "tools/test.py", network, CHECKPOINT, *options], cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "top-1" in done.stdout
 
@@ -125,23 +140,25 @@ def broken(tmp_path: Path, photographs: Path) -> Iterator[Path]:
     assert not list(tmp_path.glob("results/*/[!.]*"))
 
 
-IMAGENET = "configs/densenet169.py"
 DIGITS = str(CONFIG)
 WRONG = {
     "a missing file": ([DIGITS, "{dir}/missing.pth"], "{dir}/missing.pth: there is no such checkpoint file"),
     "a directory": ([DIGITS, "{dir}/empty"], "{dir}/empty: is a directory; expected a checkpoint file"),
     "an HTML page": ([DIGITS, "{dir}/page.pth"], "{dir}/page.pth: this is an HTML page"),
     "a truncated file": ([DIGITS, "{dir}/half.safetensors"], "{dir}/half.safetensors: a safetensors file by its first"),
-    "another architecture": ([IMAGENET, str(CHECKPOINT)], f"{CHECKPOINT}: does not hold the expected network"),
-    "no images": ([IMAGENET, "{weights}", "--data-root", "{dir}/empty"], "{dir}/empty: no images found"),
-    "no such root": ([IMAGENET, "{weights}", "--data-root", "{dir}/nowhere"], "{dir}/nowhere: there is no such file"),
-    "no root": ([IMAGENET, "{weights}"], "imagenet1k needs --data-root"),
+    "another architecture": (
+        ["configs/densenet169.py", str(CHECKPOINT)],
+        f"{CHECKPOINT}: does not hold the expected network",
+    ),
+    "no images": (["{config}", "{weights}", "--data-root", "{dir}/empty"], "{dir}/empty: no images found"),
+    "no such root": (["{config}", "{weights}", "--data-root", "{dir}/nowhere"], "{dir}/nowhere: there is no such file"),
+    "no root": (["{config}", "{weights}"], "imagenet1k needs --data-root"),
     "a label out of range": (
-        [IMAGENET, "{weights}", "--data-root", "{dir}/range"],
+        ["{config}", "{weights}", "--data-root", "{dir}/range"],
         "{dir}/range/1000: label 1000 is out of range; expected 0 to 999",
     ),
     "an undecodable image": (
-        [IMAGENET, "{weights}", "--data-root", "{dir}/undecodable"],
+        ["{config}", "{weights}", "--data-root", "{dir}/undecodable"],
         "{dir}/undecodable/val/n01443537/0.JPEG: can't be decoded",
     ),
     "an unknown protocol": ([DIGITS, str(CHECKPOINT), "--protocol", "digit"], "did you mean 'digits'?"),
@@ -156,10 +173,10 @@ WRONG = {
 
 @pytest.mark.parametrize("case", WRONG)
 def test_one_message_and_status_1(
-    tool: Tool, broken: Path, densenet169: Path, case: str, capsys: pytest.CaptureFixture[str]
+    tool: Tool, broken: Path, small: tuple[Path, Path], case: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments, message = WRONG[case]
-    paths = {"dir": str(broken), "weights": str(densenet169)}
+    paths = {"dir": str(broken), "config": str(small[0]), "weights": str(small[1])}
     arguments = [argument.format(**paths) for argument in arguments]
     assert tool("test", *arguments, "--workers", 0, "--out", broken / "results") == 1
     shown = capsys.readouterr()
@@ -181,10 +198,10 @@ def test_executable_from_the_shell() -> None:
 
 
 def test_a_converted_file_needs_no_config(
-    tool: Tool, densenet169: Path, photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tool: Tool, small: tuple[Path, Path], photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     converted = tmp_path / "converted.safetensors"
-    assert tool("convert", densenet169, converted) == 0
+    assert tool("convert", small[1], converted) == 0
     options = ["--data-root", photographs, "--out", tmp_path, "--workers", 0, "--device", "cpu"]
     assert tool("test", converted, *options, "--dataset", "imagenet1k", "--protocol", "timm") == 0
     assert "of 6 images" in capsys.readouterr().out

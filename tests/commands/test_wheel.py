@@ -6,10 +6,10 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import forked
 import pytest
 
 from densezoo.paths import ROOT
@@ -36,9 +36,8 @@ def run(site: Path, tmp_path: Path) -> Run:
     """run(tool, *options): in an empty folder."""
 
     def run(tool: str, *options: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, str(site / f"densezoo/.mim/tools/{tool}.py"), *options]
         environment = {**os.environ, "PYTHONPATH": str(site)}
-        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+        return forked.run([site / f"densezoo/.mim/tools/{tool}.py", *options], cwd=tmp_path, env=environment)
 
     return run
 

@@ -6,12 +6,11 @@ import dataclasses
 import json
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 import torch
 from densenet_sources import as_densenet
@@ -25,9 +24,9 @@ from densezoo.conversion.match import convert, recognise
 from densezoo.conversion.verify import largest_error
 from densezoo.errors import CheckpointError, UnknownNameError
 from densezoo.families import families, get_family
+from densezoo.families.claims import num_params
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.capabilities import SYSTEMS
-from densezoo.families.densenet.layers import num_params
 from densezoo.families.densenet.network import DenseNet
 from densezoo.formats.detect import read_checkpoint
 from densezoo.formats.safetensors import write_safetensors
@@ -178,8 +177,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
         "    except CheckpointError as error: print(to, error)\n"
         "    finally: resource.setrlimit(resource.RLIMIT_FSIZE, limits)  # coverage writes, too"
     )
-    command = [sys.executable, "-c", code, str(tmp_path / "m"), *WRITTEN]
-    ran = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    ran = forked.run(["-c", code, tmp_path / "m", *WRITTEN], cwd=REPOSITORY)
     assert (ran.returncode, ran.stderr) == (0, "")
     refused = [line.split() for line in ran.stdout.splitlines() if f"{tmp_path / 'm'}: can't be written" in line]
     assert [to for to, *_ in refused] == WRITTEN

@@ -34,6 +34,8 @@ def test_a_set_without_some_classes_keeps_the_labels(tmp_path: Path) -> None:
     images = labelled_by_folder(opened(tmp_path, "cat/1.png", "eel/1.png"), ("cat", "dog", "eel"))
     assert images.labels == [0, 2]
     assert images.read(1) == b"eel/1.png"
+    turned = labelled_by_folder(images, ("eel", "cat"))
+    assert [(label, turned.read(i)) for i, label in enumerate(turned.labels)] == [(1, b"cat/1.png"), (0, b"eel/1.png")]
 
 
 def test_a_folder_that_is_no_class(tmp_path: Path) -> None:

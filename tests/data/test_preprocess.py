@@ -14,7 +14,7 @@ from PIL import Image
 from timm.data.transforms_factory import create_transform
 
 from densezoo.data.decoding import decode
-from densezoo.data.preprocess import Preprocess, normalise, to_pixels
+from densezoo.data.preprocess import Preprocess, normalise, resized, to_pixels
 from densezoo.errors import ConfigError, ImageError, UnknownNameError
 from densezoo.protocols import PROTOCOLS, get_protocol
 
@@ -47,6 +47,21 @@ def test_the_same_floats_as_the_publisher(
     protocol, image = get_protocol(name), random_image(*size)
     ours = normalise(to_pixels(decode(encoded(image), protocol, "x.png"), protocol), protocol)
     assert torch.equal(ours, theirs(name)(image))
+
+
+def test_an_image_with_one_side_of_the_crop_is_resized_all_the_same() -> None:
+    """An image of 224 x 224 alone is taken as it is, where a protocol does so."""
+    protocol = get_protocol("tf2cv")
+    shapes = [
+        resized(np.zeros(size, np.uint8), protocol).shape for size in ((224, 224, 3), (300, 224, 3), (224, 300, 3))
+    ]
+    assert shapes == [(224, 224, 3), (342, 256, 3), (256, 342, 3)]
+
+
+def test_floats_are_in_the_protocol_s_range_already() -> None:
+    protocol, floats = get_protocol("torch7"), torch.rand(3, 2, 2, generator=torch.Generator().manual_seed(0))
+    mean, deviation = (torch.tensor(values).view(3, 1, 1) for values in (protocol.mean, protocol.std))
+    assert torch.equal(normalise(floats, protocol), (floats - mean) / deviation)
 
 
 def test_cifar_protocols_by_hand() -> None:

@@ -90,6 +90,7 @@ def test_a_resizer_gives_the_size_that_is_asked_for(backend: str) -> None:
     resized = RESIZERS[backend](image, (7, 4), "bicubic")
     assert resized.shape == (4, 7, 3)
     assert resized == pytest.approx(0.2 if backend == "torch7" else 51)
+    assert RESIZERS[backend](image, (9, 14), "bilinear").shape == (14, 9, 3)
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,21 @@ def test_every_class_gives_its_share() -> None:
     assert [np.asarray(test.read(i)).flat[0] for i in range(9)] == [int(name.split(".")[0]) for name in test.ids]
 
 
+def test_half_an_image_is_rounded() -> None:
+    whole = images()
+    test = part_of(whole, draw_split(whole, seed=0, held_out=0.25).test)
+    assert Counter(test.labels) == {0: 8, 1: 1, 2: 1, 3: 1}  # of 30, 4, 3 and 3: 7.5, 1, 0.75 and 0.75
+
+
+def test_a_split_of_another_share_or_seed_is_refused() -> None:
+    whole = images()
+    split = draw_split(whole, 0, 0.2)
+    check_split(Path("s"), split, whole, 0, 0.2)
+    for seed, held_out in ((1, 0.2), (0, 0.25)):
+        with pytest.raises(DatasetError, match=f"a share of 0.2, and the config asks for {seed} and {held_out}; "):
+            check_split(Path("s"), split, whole, seed, held_out)
+
+
 def test_the_draw_follows_from_the_seed() -> None:
     first = draw_split(images(), 0, 0.2)
     assert first == draw_split(images(), 0, 0.2)

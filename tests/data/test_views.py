@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from unusual_images import noise
 
+from densezoo.data import views
 from densezoo.data.decoding import decode
 from densezoo.data.images import ArrayImages
 from densezoo.data.layouts.arrays import digits
@@ -88,3 +91,11 @@ def test_batches_hold_the_views() -> None:
     )
     assert batch.pixels.shape == (4, 2, 1, 8, 8)
     assert torch.equal(batch.pixels[:, 1], batch.pixels[:, 0].flip(3))
+
+
+def test_several_sizes_are_rounded_down() -> None:
+    """256, 288 and 320 of a 256; of 235, 264.375 and 293.75 are 264 and 293."""
+    for short, expected in ((256, [256, 288, 320]), (235, [235, 264, 293])):
+        protocol = dataclasses.replace(get_protocol("torchvision"), resize=short)
+        sizes = [picture.shape[0] for picture, _, _ in views._views(Image.new("RGB", (40, 40)), protocol, SIZES)]
+        assert sizes[::2] == sizes[1::2] == expected

@@ -7,7 +7,6 @@ import multiprocessing
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -15,6 +14,7 @@ from contextlib import closing
 from multiprocessing import resource_sharer
 from pathlib import Path
 
+import forked
 import pytest
 import torch
 from PIL import Image
@@ -163,22 +163,11 @@ def command(tmp_path_factory: pytest.TempPathFactory, random_image: Callable[...
         path.parent.mkdir(parents=True, exist_ok=True)
         random_image(230, 226, seed=i).save(path)
     paths = [str(tmp_path / name) for name in ("small.py", "small.safetensors", "val")]
-    return [
-        sys.executable,
-        "tools/test.py",
-        *paths[:2],
-        "--data-root",
-        paths[2],
-        "--batch-size",
-        "16",
-        "--device",
-        "cpu",
-    ]
+    return ["tools/test.py", *paths[:2], "--data-root", paths[2], "--batch-size", "16", "--device", "cpu"]
 
 
 def run(command: list[str], out: Path, before: Sequence[str] = ()) -> dict[str, object]:
-    whole = [*before, *command, "--out", str(out)]
-    done = subprocess.run(whole, cwd=REPOSITORY, capture_output=True, text=True, timeout=300)
+    done = forked.run([*before, *command, "--out", out], cwd=REPOSITORY)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     (stored,) = out.glob("*/*.json")
@@ -193,6 +182,23 @@ def alone(command: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[
     return run(command, tmp_path_factory.mktemp("alone"))
 
 
+#: What ``unshare -rm`` does, with a shared memory of its own, and then the program.
+UNSHARED = """
+import ctypes, os, runpy, subprocess, sys
+users, mounts, (uid, gid) = 0x10000000, 0x00020000, (os.getuid(), os.getgid())
+assert ctypes.CDLL(None).unshare(users | mounts) == 0
+for name, text in (("setgroups", "deny"), ("uid_map", f"0 {{uid}} 1"), ("gid_map", f"0 {{gid}} 1")):
+    with open(f"/proc/self/{{name}}", "w") as file:
+        file.write(text)
+subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+subprocess.run(["mount", "-t", "tmpfs", "-o", "{room}", "tmpfs", "/dev/shm"], check=True)
+subprocess.run({fill}, check=True)
+assert os.statvfs("/dev/shm").f_blocks * os.statvfs("/dev/shm").f_frsize <= 64 << 20
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
 @pytest.mark.skipif(
     subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/dev/shm"], capture_output=True).returncode
     != 0,
@@ -201,6 +207,6 @@ def alone(command: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[
 @pytest.mark.parametrize("room", [pytest.param("size=64m", marks=pytest.mark.slow), "size=2m", "size=64k,nr_inodes=2"])
 def test_small_shared_memory(command: list[str], alone: dict[str, object], tmp_path: Path, room: str) -> None:
     """64 MB is Docker's default; under the last there is no room even for a semaphore."""
-    fill = "touch /dev/shm/full;" if "inodes" in room else ""  # the folder itself is the other inode
-    small = ["unshare", "-rm", "sh", "-c", f'mount -t tmpfs -o {room} tmpfs /dev/shm; {fill} exec "$@"', "sh"]
+    fill = ["touch", "/dev/shm/full"] if "inodes" in room else ["true"]  # the folder itself is the other inode
+    small = ["-c", UNSHARED.format(room=room, fill=fill)]
     assert run([*command, "--workers", "2"], tmp_path / "small", small) == alone

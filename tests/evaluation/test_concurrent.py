@@ -7,14 +7,13 @@ import itertools
 import os
 import re
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import concurrent_backends
+import forked
 import numpy as np
 import pytest
 import torch
@@ -191,9 +190,9 @@ sys.exit(test.main(sys.argv[1:]))
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_an_interrupted_run_goes_on(tmp_path: Path, number: int, status: int) -> None:
     config, checkpoint = map(str, api.DEMO)
-    command = [sys.executable, "-c", INTERRUPTED.format(tests=str(REPOSITORY / "tests")), config, checkpoint]
+    command = ["-c", INTERRUPTED.format(tests=str(REPOSITORY / "tests")), config, checkpoint]
     command += ["--workers", "2", "--batch-size", "10", "--device", "cpu", "--out", str(tmp_path)]
-    with subprocess.Popen([*command, "--backend", "slow"], stderr=subprocess.PIPE, text=True) as process:
+    with forked.Forked([*command, "--backend", "slow"]) as process:
         while not (states := list(tmp_path.glob("*/.*.state"))) or states[0].stat().st_size < 5000:
             assert process.poll() is None
             time.sleep(0.005)
@@ -203,7 +202,7 @@ def test_an_interrupted_run_goes_on(tmp_path: Path, number: int, status: int) ->
     assert re.search(r"interrupted: \d+ of 899 images are kept in .*state: the same command with --resume", shown)
     assert "Traceback" not in shown
     again, quick = [*command, "--backend", "slow", "--resume"], {**os.environ, "CALL_SECONDS": "0"}
-    done = subprocess.run(again, capture_output=True, text=True, timeout=300, env=quick)
+    done = forked.run(again, env=quick)
     assert done.returncode == 0, done.stderr
     assert "885 of 899" in done.stdout
 

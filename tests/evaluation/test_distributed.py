@@ -1,9 +1,10 @@
-"""Several processes give the counts of one; real processes, started as torchrun starts them."""
+"""Several processes give the counts of one; real processes, started by torchrun or as it starts them."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import multiprocessing
 import os
 import socket
 import subprocess
@@ -15,32 +16,48 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+import torch
+from forked import Forked
 
 from densezoo import api
 from densezoo.errors import EvaluationError
 from densezoo.evaluation import distributed
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+NETWORK = "configs/digits/densenet_bc_22_8_digits"
 
 
-@pytest.mark.parametrize("processes", [2, pytest.param(3, marks=pytest.mark.slow)])
-def test_the_counts_of_one_process(tmp_path: Path, processes: int) -> None:
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    network = "configs/digits/densenet_bc_22_8_digits"
-    command = ["tools/test.py", f"{network}.py", f"{network}.safetensors"]
+@pytest.mark.slow  # four starts of torch; in `make test` the two processes are forked
+def test_by_torchrun_three_processes_give_the_counts_of_one(tmp_path: Path) -> None:
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "3"]
     options = ["--device", "cpu", "--workers", "0", "--out", str(tmp_path)]  # the launcher is recognised
-    done = subprocess.run([*launcher, *command, *options], cwd=REPOSITORY, capture_output=True, text=True, timeout=300)
+    command = [*launcher, "tools/test.py", f"{NETWORK}.py", f"{NETWORK}.safetensors", *options]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("top-1") == 1  # one process speaks for all
-    stored = json.loads((tmp_path / "digits" / "densenet_bc_22_8.densezoo_digits@digits.json").read_text())
+    check_counts(tmp_path)
+
+
+def test_two_processes_give_the_counts_of_one(tmp_path: Path) -> None:
+    port = free_port()
+    processes = [start(tmp_path, rank, 2, port, "--batch-size", "32", launcher=None) for rank in range(2)]
+    shown = [process.communicate(timeout=200) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], shown
+    assert [out.count("top-1") for out, _ in shown] == [1, 0]  # one process speaks for all
+    check_counts(tmp_path)
+
+
+def check_counts(out: Path) -> None:
+    """Hold what is stored against the committed result."""
+    stored = json.loads((out / "digits" / "densenet_bc_22_8.densezoo_digits@digits.json").read_text())
     committed = json.loads((REPOSITORY / "results/digits/densenet_bc_22_8.densezoo_digits@digits.json").read_text())
     for key in ("num_samples", "weights_sha256", "dataset_fingerprint"):
         assert stored[key] == committed[key]
     assert abs(stored["correct1"] - committed["correct1"]) <= 1  # another processor may round otherwise
 
 
-def start(out: Path, rank: int, world_size: int, port: int, *options: str) -> subprocess.Popen[str]:
-    """One of several processes over the digits, one image a step."""
+def start(out: Path, rank: int, world_size: int, port: int, *options: str, launcher: str | None = "pytorch") -> Forked:
+    """One of several processes over the digits, one image a step; without a launcher that is to be recognised."""
     variables: dict[str, object] = {
         "RANK": rank,
         "WORLD_SIZE": world_size,
@@ -48,11 +65,11 @@ def start(out: Path, rank: int, world_size: int, port: int, *options: str) -> su
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": port,
     }
-    network = "configs/digits/densenet_bc_22_8_digits"
-    command = [sys.executable, "tools/test.py", f"{network}.py", f"{network}.safetensors", "--launcher", "pytorch"]
+    command = ["tools/test.py", f"{NETWORK}.py", f"{NETWORK}.safetensors"]
+    command += ["--launcher", launcher] if launcher else []
     command += ["--device", "cpu", "--workers", "0", "--batch-size", "1", "--out", str(out), *options]
     environment = {**os.environ, "LOCAL_RANK": "0", **{name: str(value) for name, value in variables.items()}}
-    return subprocess.Popen(command, cwd=REPOSITORY, env=environment, stderr=subprocess.PIPE, text=True)
+    return Forked(command, REPOSITORY, environment)
 
 
 def free_port() -> int:
@@ -196,6 +213,33 @@ def test_a_process_that_never_joins_is_not_waited_for(monkeypatch: pytest.Monkey
         monkeypatch.setenv(name, str(value))
     with pytest.raises(EvaluationError, match=f"^rank {rank} of 2 can't join the others by pytorch"):
         distributed.start("pytorch", "cpu")
+
+
+def _reduced_without_the_other(rank: int, folder: str) -> None:
+    """One of two processes of a training: rank 1 dies while the other is in a call of DistributedDataParallel's."""
+    distributed.SILENCE, distributed.BEAT = 1.0, 0.1
+    group = {"init_method": f"file://{folder}/store", "rank": rank, "world_size": 2}
+    torch.distributed.init_process_group("gloo", **group)  # type: ignore[arg-type]
+    with distributed.processes_watched():
+        if rank == 1:
+            os._exit(9)
+        torch.distributed.all_reduce(torch.zeros(1))
+
+
+def test_a_process_that_dies_amid_a_call_of_torch_s_own_is_named(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fork = multiprocessing.get_context("fork")
+    ranks = [fork.Process(target=_reduced_without_the_other, args=(rank, str(tmp_path))) for rank in range(2)]
+    for rank in ranks:
+        rank.start()
+    for rank in ranks:
+        rank.join(120)
+    assert [rank.exitcode for rank in ranks] == [1, 9]
+    shown = capfd.readouterr().err
+    assert "error: rank 1" in shown
+    assert "--resume" in shown
+    assert "Traceback" not in shown
 
 
 def test_one_process_has_everything() -> None:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import forked
 import numpy as np
 import pytest
 from PIL import Image
@@ -158,16 +159,9 @@ def test_two_runs_on_one_folder(evaluate: Evaluate, tmp_path: Path, monkeypatch:
     seen = []
 
     def second_run(*arguments: Any) -> object:
-        command = [
-            sys.executable,
-            str(REPOSITORY / "tools/test.py"),
-            "small.py",
-            "small.safetensors",
-            "--data-root",
-            "val",
-        ]
+        command: list[str | Path] = [REPOSITORY / "tools/test.py", "small.py", "small.safetensors"]
         command += ["--data-root", "val", "--workers", "0", "--device", "cpu", "--batch-size", "2", "--out", "out"]
-        seen.append(subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300))
+        seen.append(forked.run(command, cwd=tmp_path))
         return content_digests(*arguments)
 
     monkeypatch.setattr(hashing, "content_digests", second_run)
@@ -185,9 +179,9 @@ def test_two_runs_on_one_folder(evaluate: Evaluate, tmp_path: Path, monkeypatch:
 )
 def test_an_interrupted_run_says_what_is_kept_and_how_to_go_on(tmp_path: Path, number: int, status: int) -> None:
     config, checkpoint = map(str, api.DEMO)
-    command = [sys.executable, str(REPOSITORY / "tools/test.py"), config, checkpoint, "--out", str(tmp_path)]
+    command = [str(REPOSITORY / "tools/test.py"), config, checkpoint, "--out", str(tmp_path)]
     command += ["--workers", "0", "--batch-size", "1", "--device", "cpu"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    with forked.Forked(command) as process:
         while not (states := list(tmp_path.glob("*/.*.state"))) or states[0].stat().st_size < 5000:
             assert process.poll() is None
             time.sleep(0.005)
@@ -196,7 +190,7 @@ def test_an_interrupted_run_says_what_is_kept_and_how_to_go_on(tmp_path: Path, n
     assert process.returncode == status
     assert re.search(r"interrupted: \d+ of 899 images are kept in .*state: the same command with --resume", shown)
     assert "Traceback" not in shown
-    done = subprocess.run([*command, "--resume"], capture_output=True, text=True, timeout=300)
+    done = forked.run([*command, "--resume"])
     assert done.returncode == 0, done.stderr
     assert "885 of 899" in done.stdout
 
@@ -265,12 +259,14 @@ def test_memory_does_not_grow_with_the_images(tmp_path: Path) -> None:
 
 
 def test_kill_minus_nine_and_resume(
-    tool: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tool: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config, checkpoint = api.DEMO
     options = ("--device", "cpu", "--workers", 0, "--batch-size", 2)
     assert tool("test", config, checkpoint, *options, "--out", tmp_path / "undisturbed") == 0
     (reference,) = tmp_path.glob("undisturbed/*/*.json")
+    monkeypatch.setattr(subprocess, "Popen", lambda command, **_: forked.Forked(command[1:]))
+    monkeypatch.setattr(subprocess, "run", lambda command, check: forked.run(command[1:]).check_returncode())
     fixed = ("--kills", 2, "--reference", reference, "--out", tmp_path / "killed")
     assert tool("kill_and_resume", *fixed, "--", config, checkpoint, *options) == 0
     assert "2 kills: " in capsys.readouterr().out

@@ -31,6 +31,7 @@ from densezoo.families import (
     family_of,
     get_family,
 )
+from densezoo.families.claims import num_params
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.network import DenseNet
 from densezoo.families.operations import INVERSES, OPERATIONS
@@ -77,7 +78,9 @@ EVERY = pytest.mark.parametrize("name", [*FAMILIES, "toy"])
 def test_layers_are_the_network_s_tensors(name: str) -> None:
     family, arch = get_family(name), defaults(name)
     with torch.device("meta"):
-        state_dict = family.network(arch, draw_weights=False).state_dict()
+        network = family.network(arch, draw_weights=False)
+    state_dict = network.state_dict()
+    assert num_params(arch) == sum(parameter.numel() for parameter in network.parameters())
     expected = {key: tuple(tensor.shape) for key, tensor in state_dict.items() if "num_batches" not in key}
     layers = list(family.layers(arch))
     assert {f"{layer.name}.{param}": shape for layer in layers for param, shape in layer.shapes.items()} == expected

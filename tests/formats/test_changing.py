@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
+import forked
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -80,8 +79,7 @@ def cut_off(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, i
             path.write_bytes((FOLDER / name).read_bytes())
         read_checkpoint(path)  # whole, it is read
         files[name] = path, path.stat().st_size
-    command = [sys.executable, "-c", CHILD, *(str(path) for path, _ in files.values())]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = forked.run(["-c", CHILD, *(path for path, _ in files.values())])
     assert (done.returncode, done.stderr) == (0, "")
     printed = re.findall(r"(.*?^status -?\d+\n)", done.stdout, re.DOTALL | re.MULTILINE)
     return {name: (*file, text) for (name, file), text in zip(files.items(), printed, strict=True)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -89,6 +90,28 @@ def test_the_control_a_hungry_reader_is_caught(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"x" * 100)
     with pytest.raises(densezoo.errors.FormatError, match="MiB"):
         try_one(tmp_path / "a", 0, lambda path: b"\1" * (200 << 20))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="measures memory through /proc")
+def test_a_hungry_reader_is_caught_where_freed_memory_is_kept(tmp_path: Path) -> None:
+    """In a process of its own, as after a network was computed there: malloc has more than the reader takes."""
+    program = """
+from pathlib import Path
+from densezoo.errors import FormatError
+from densezoo.formats.fuzzing import try_one
+from densezoo.malloc import keep_freed_memory
+keep_freed_memory()
+before = b"1" * (300 << 20)
+del before
+try:
+    try_one(Path("a"), 0, lambda path: b"1" * (200 << 20))
+except FormatError as error:
+    assert "MiB" in str(error)
+else:
+    raise SystemExit("not caught")
+"""
+    (tmp_path / "a").write_bytes(b"x" * 100)
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
 
 
 def test_mutations_repeat() -> None:

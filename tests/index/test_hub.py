@@ -99,7 +99,12 @@ def test_a_fetched_file_is_hashed_once_by_the_hash_that_the_hub_states(
 ) -> None:
     hub.lfs = True
     hashed: list[str] = []
-    monkeypatch.setattr("densezoo.index.hub.file_sha256", lambda path: hashed.append(path.name) or file_sha256(path))
+
+    def noted(path: Path) -> str:
+        hashed.append(path.name)
+        return file_sha256(path)
+
+    monkeypatch.setattr("densezoo.index.hub.file_sha256", noted)
     monkeypatch.setattr("densezoo.index.hub._git_hash", lambda path: hashed.append("git"))
     fetch_from_hub("me/tiny", sha256=file_sha256(api.DEMO[1]))
     assert hashed == ["model.safetensors"]

@@ -38,12 +38,20 @@ def test_ratios_are_round_by_round_and_name_the_ceiling() -> None:
     assert "25 % of the cores' time went to other processes" in printed(benchmark)
 
 
+def test_a_ceiling_of_other_rounds_is_compared_with_nothing() -> None:
+    benchmark = example_benchmark(ceilings={"float32": (85e9, 85e9)})
+    own = benchmark.contestants[0]
+    assert "the direct-convolution ceiling" not in ratios(benchmark, own)
+    assert row(benchmark, own)["of the ceiling"] == ""
+
+
 def test_the_fastest_of_densezoo_s_own_in_a_precision() -> None:
     benchmark = example_benchmark()
     own = benchmark.contestants[0]
     slower = dataclasses.replace(own, name="densezoo eager", rates={"4": (1.0, 1.0, 1.0)})
     bf16 = dataclasses.replace(own, precision="bf16", rates={"4": (99.0, 99.0, 99.0)})
-    both = dataclasses.replace(benchmark, contestants=(slower, own, bf16))
+    older = dataclasses.replace(own, name="densezoo of 0123456", rates={"4": (90.0, 90.0, 90.0)})
+    both = dataclasses.replace(benchmark, contestants=(slower, own, bf16, older))
     assert fastest(both) is own
     assert fastest(both, "bf16") is bf16
     assert fastest(dataclasses.replace(benchmark, contestants=benchmark.contestants[1:])) is None

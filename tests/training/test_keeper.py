@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from densezoo.evaluation import distributed
 from densezoo.training.averaging import Average
 from densezoo.training.keeper import FolderKeeper
 from densezoo.training.loop import Ingredients, Learner, Progress
@@ -61,3 +62,14 @@ def test_a_restored_learner_goes_on_to_the_same_bits(name: str, tmp_path: Path) 
         assert tensor.stride() == got[key].stride(), key
     assert found[1].values["run"] == {"train.lr": 0.1}
     assert resumed.scaler.state_dict() == whole.scaler.state_dict()
+
+
+def test_each_process_goes_on_with_its_own_random_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = keeper(tmp_path, make_learner("sgd"))
+    others = {"cpu": torch.Generator().manual_seed(7).get_state()}
+    monkeypatch.setattr(distributed, "gather", lambda own: [own, others])
+    state, own = kept.state(Progress()), torch.get_rng_state()
+    for rank, expected in enumerate((own, others["cpu"])):
+        monkeypatch.setattr(distributed, "rank", lambda rank=rank: rank)
+        kept.restore(state)
+        assert torch.equal(torch.get_rng_state(), expected)

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from densezoo.evaluation import distributed as evaluation_processes
 from densezoo.training.averaging import Average
+from densezoo.training.distillation import Teacher
 from densezoo.training.events import Epoch, Step
 from densezoo.training.loop import Batch, Ingredients, Learner, Loop, Progress
-from densezoo.types import Recipe
+from densezoo.types import Distillation, Recipe
 
 RECIPE = Recipe(epochs=4, batch_size=8)
 IMAGES, LABELS = torch.randn(8, 2, 1, 1, generator=torch.Generator().manual_seed(2)), torch.arange(8) % 3
@@ -144,6 +145,83 @@ def test_what_a_loop_tells_and_keeps() -> None:
     assert told.best == [10.0, 20.0]
     assert (loop.progress.best, loop.progress.best_epoch, loop.progress.evaluations_since) == (20.0, 3, 1)
     assert [(each.step, each.epochs) for each in told.captured] == [(2, 1), (4, 2), (6, 3), (8, 4)]
+
+
+def looped(recipe: Recipe, evaluate: Callable[[nn.Module], Mapping[str, float]] = lambda _: {"top1": 1.0}) -> Told:
+    """What a loop over two steps an epoch tells."""
+    told, trained = Told(), learner(recipe)
+    batches = iter([(IMAGES, LABELS)] * 2 * recipe.epochs)
+    Loop(trained, batches, 2, evaluate, told, [told], Progress()).run()
+    return told
+
+
+def test_the_average_is_what_is_measured_and_kept() -> None:
+    told, trained, seen = Told(), learner(replace(RECIPE, epochs=1, ema=0.5)), list[nn.Module]()
+
+    def see(network: nn.Module, _: object = None) -> dict[str, float]:
+        seen.append(network)
+        return {"top1": 1.0}
+
+    told.save_best = see  # type: ignore[assignment, method-assign]
+    Loop(trained, iter([(IMAGES, LABELS)] * 2), 2, see, told, [told], Progress()).run()
+    assert trained.average is not None
+    assert [network is trained.average.network for network in seen] == [True, True]
+
+
+def test_the_last_epoch_is_evaluated_whatever_comes_between() -> None:
+    told = looped(replace(RECIPE, evaluate_every=3))
+    assert [bool(epoch.measures) for epoch in told.epochs] == [False, False, True, True]
+
+
+def test_a_state_is_saved_once_where_an_epoch_ends() -> None:
+    told = looped(replace(RECIPE, epochs=2, save_every=1))
+    assert [(each.step, each.epochs) for each in told.captured] == [(1, 0), (2, 1), (3, 1), (4, 2)]
+
+
+def test_an_epoch_s_seconds_are_its_own_steps() -> None:
+    told = looped(replace(RECIPE, epochs=3))
+    for i, epoch in enumerate(told.epochs):
+        assert epoch.seconds == pytest.approx(sum(step.seconds for step in told.steps[2 * i : 2 * i + 2]))
+
+
+@pytest.mark.parametrize("changes", [{"mixup": 0.5}, {"cutmix": 1.0}, {"loss": "bce"}])
+def test_a_share_of_right_answers_is_told_where_it_means_something(changes: dict[str, Any]) -> None:
+    assert all(step.top1 is not None for step in looped(replace(RECIPE, epochs=1)).steps)
+    told = looped(replace(RECIPE, epochs=1, **changes))
+    assert [step.top1 for step in told.steps] == [None, None]
+    assert told.epochs[0].train_top1 is None
+
+
+def test_the_teacher_s_answers_are_the_ones_that_are_imitated() -> None:
+    trained = learner(RECIPE)
+    torch.manual_seed(5)
+    teacher = Teacher(nn.Sequential(nn.Flatten(), nn.Linear(2, 3)), Distillation("", 0.7, 3.0), nn.Identity(), 1)
+    trained.ingredients = replace(trained.ingredients, teacher=teacher)
+    logits = trained.network(IMAGES)
+    expected = teacher.loss(logits, teacher.logits(IMAGES), nn.functional.cross_entropy(logits, LABELS)).detach()
+    assert trained.step(iter([(IMAGES, LABELS)]), 0)[0] == pytest.approx(expected.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize(("precision", "kind"), [("float32", "float32"), ("bf16", "bfloat16"), ("fp16", "float16")])
+def test_products_are_computed_in_the_precision_that_is_asked_for(precision: Any, kind: str) -> None:
+    trained, kinds = learner(replace(RECIPE, precision=precision)), []
+    trained.network.register_forward_hook(lambda module, images, logits: kinds.append(logits.dtype))
+    trained.step(iter([(IMAGES, LABELS)]), 0)
+    assert kinds == [getattr(torch, kind)]
+
+
+def test_of_two_processes_the_mean_is_told_and_a_signal_to_one_ends_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other one's halves of loss and share are added, and in the second step a signal has reached it."""
+    own = nn.functional.cross_entropy(learner(RECIPE).network(IMAGES), LABELS).item()
+    others = iter([torch.tensor([1.0, 0.25, 0.0]), torch.tensor([1.0, 0.25, 1.0])])
+    monkeypatch.setattr(evaluation_processes, "world_size", lambda: 2)
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda sums: sums.add_(next(others)))
+    told, trained = Told(), learner(RECIPE)
+    loop = Loop(trained, iter([(IMAGES, LABELS)] * 8), 4, lambda _: {"top1": 1.0}, told, [told], Progress())
+    with pytest.raises(KeyboardInterrupt):
+        loop.run()
+    assert told.steps[0].loss == pytest.approx(own / 2 + 1, rel=1e-5)
+    assert [(each.step, each.epochs) for each in told.captured] == [(2, 0)]
 
 
 def test_a_signal_is_said_with_what_is_kept_and_how_to_go_on() -> None:

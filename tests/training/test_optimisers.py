@@ -15,7 +15,7 @@ from densezoo.errors import UnknownNameError
 from densezoo.training.optimisers import OPTIMISERS, Groups, get_optimiser
 from densezoo.types import Recipe
 
-RECIPE = Recipe(epochs=1, batch_size=1, lr=0.03, momentum=0.8, weight_decay=0.01, betas=(0.8, 0.95), eps=1e-3)
+RECIPE = Recipe(epochs=1, batch_size=1, lr=0.03, momentum=0.8, weight_decay=0.02, betas=(0.8, 0.95), eps=1e-3)
 ADAM_S = {"betas": (0.8, 0.95), "eps": 1e-3}
 
 
@@ -57,7 +57,7 @@ def test_it_is_the_library_s(name: str, timm_s: str, options: dict[str, Any]) ->
     ours = train(network, OPTIMISERS[name]([{"params": list(network.parameters())}], RECIPE), noise(3))
     network = small_network()
     theirs = create_optimizer_v2(
-        list(network.parameters()), timm_s, lr=0.03, weight_decay=0.01, filter_bias_and_bn=False, **options
+        list(network.parameters()), timm_s, lr=0.03, weight_decay=0.02, filter_bias_and_bn=False, **options
     )
     assert equal(ours, train(network, theirs, noise(3)))
     assert not equal(ours, [parameter.detach() for parameter in small_network().parameters()])

@@ -53,6 +53,8 @@ def test_rates_fall_from_the_classifier_to_the_stem() -> None:
     }  # fmt: skip
     groups = parameter_groups(build_model(ARCH), recipe(start, layer_decay=0.5), ARCH)
     assert {group["stage"]: group["lr_scale"] for group in groups} == scales
+    frozen = learning_rate_scales(recipe(Start("x", freeze=("stem", "block2")), layer_decay=0.5), ARCH)
+    assert frozen == {"block1": 1 / 16, "transition1": 1 / 8, "head": 1 / 2, "classifier": 1.0}
 
 
 @pytest.mark.parametrize("copied", [False, True])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 import pytest
@@ -94,6 +95,14 @@ def test_a_policy_s_name(name: str) -> None:
 def test_what_is_no_policy(name: str, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         check_policy(name)
+
+
+@pytest.mark.parametrize(("name", "maker"), [("rand-m9", "rand_augment_transform"), ("v0", "auto_augment_transform")])
+def test_timm_s_policies_get_timm_s_own_shares(name: str, maker: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its transforms_factory shifts by at most 0.45 of the side, and resamples as the network's images are."""
+    monkeypatch.setattr(f"timm.data.auto_augment.{maker}", lambda name, parameters: parameters)
+    given = cast("dict[str, object]", make_policy(name, 224, get_protocol("timm")))
+    assert given == {"translate_const": 100, "img_mean": (124, 116, 104), "interpolation": Image.Resampling.BICUBIC}
 
 
 def test_what_is_uncovered_has_the_protocol_s_mean_colour() -> None:

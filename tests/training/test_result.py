@@ -10,6 +10,8 @@ from densezoo.conversion.load import load_checkpoint
 from densezoo.families import build_architecture
 from densezoo.formats.detect import read_checkpoint
 from densezoo.formats.safetensors import stated_facts, write_safetensors
+from densezoo.protocols import get_protocol
+from densezoo.protocols.own import as_own
 from densezoo.training.result import trained_facts
 from densezoo.types import Start
 
@@ -17,7 +19,7 @@ from densezoo.types import Start
 def test_a_trained_file_says_what_it_is(tmp_path: Path) -> None:
     experiment = load_config(api.DEMO[0])
     assert experiment.train is not None
-    recipe = dataclasses.replace(experiment.train, lr=0.25, start=Start("x", freeze=("stem",)))
+    recipe = dataclasses.replace(experiment.train, lr=0.25, seed=7, start=Start("x", freeze=("stem",)))
     facts = trained_facts(dataclasses.replace(experiment, train=recipe), started_from={"weights": "x"})
     network, report = load_checkpoint(api.DEMO[1])
     write_safetensors(tmp_path / "a.safetensors", network.state_dict(), facts)
@@ -25,10 +27,11 @@ def test_a_trained_file_says_what_it_is(tmp_path: Path) -> None:
     assert build_architecture(read["architecture"], "") == report.architecture
     assert read["class_names"] == [str(digit) for digit in range(10)]
     assert read["recipe"] == {
-        **{"epochs": 30, "batch_size": 32, "lr": 0.25, "augmentation": "shift"},
+        **{"epochs": 30, "batch_size": 32, "lr": 0.25, "augmentation": "shift", "seed": 7},
         "start": {"weights": "x", "adapt_in_chans": False, "freeze": ["stem"], "lr_scales": {}},
     }
     assert (read["dataset"], read["protocol"], read["multi_label"]) == ("digits", "digits", False)
+    assert (read["config"], read["seed"]) == (experiment.path, 7)
     assert read["started_from"] == {"weights": "x"}
     assert load_checkpoint(tmp_path / "a.safetensors")[1].protocol == "digits"
 
@@ -40,6 +43,9 @@ def test_class_names_of_a_user_s_own(tmp_path: Path) -> None:
 
 
 def test_a_protocol_of_the_user_s_own_is_stated_whole(tmp_path: Path) -> None:
+    own = as_own(dataclasses.replace(get_protocol("digits"), name="mine", mean=(0.4,)))
+    experiment = dataclasses.replace(load_config(api.DEMO[0]), protocol=own.name)
+    assert trained_facts(experiment)["protocol"] == dataclasses.asdict(own)
     network, report = load_checkpoint(api.DEMO[1])
     facts = {"protocol": {"name": "mine", "mean": [0.5]}}
     write_safetensors(tmp_path / "a.safetensors", network.state_dict(), facts)

@@ -7,13 +7,12 @@ import multiprocessing
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
+import forked
 import pytest
 import torch
 from ranks import in_two_processes
@@ -29,8 +28,11 @@ from densezoo.families.densenet.memory import SharedFeatures, set_memory
 from densezoo.formats.identity import file_sha256
 from densezoo.training.events import Step
 from densezoo.training.logs import JsonLines, read_records
-from densezoo.training.run import Run, _measured
+from densezoo.training.loop import Loop
+from densezoo.training.run import Run, _measured, make_learner
+from densezoo.training.sampling import process_seed
 from densezoo.training.state import state_files
+from densezoo.types import Recipe
 
 #: All that has a state: dropout, mixup, an average, accumulated gradients, an optimiser with two moments.
 ALL = {
@@ -199,7 +201,7 @@ def killed_at_random(folder: Path, overrides: Mapping[str, object], seconds: flo
     """Train in a process of its own, and end it by SIGKILL some time after its first state; whether it was running."""
     after = max(state_files(folder), default=0) + 1
     program = PROGRAM.format(tests=str(Path(__file__).parent.parent), folder=str(folder), overrides=overrides)
-    process = subprocess.Popen([sys.executable, "-c", program], env={**os.environ, "OMP_NUM_THREADS": "1"})
+    process = forked.Forked(["-c", program], env={**os.environ, "OMP_NUM_THREADS": "1"})
     while process.poll() is None and max(state_files(folder), default=0) < after:
         time.sleep(0.01)
     time.sleep(seconds)
@@ -228,7 +230,7 @@ def test_a_lost_loss_stops_the_run(tmp_path: Path) -> None:
     message = r"the loss is (nan|inf) at iteration 3; lower train.lr, .*, and begin anew by --overwrite \(step [12],"
     with pytest.raises(TrainingError, match=message):
         train(tmp_path, {**SMALL, "train.lr": 1e30, "train.warmup_epochs": 1, "train.save_every": 1})
-    with pytest.raises(TrainingError, match="the evaluation of epoch 1: the model's output holds NaN or infinity"):
+    with pytest.raises(TrainingError, match="evaluation of epoch 1: .* output holds NaN or infinity.* lower train.lr"):
         train(tmp_path, {**SMALL, "train.lr": 1e30, "train.batch_size": 100}, overwrite=True)
     assert not (tmp_path / NAME).exists()
 
@@ -260,6 +262,32 @@ def _rank(rank: int, folder: str) -> None:
 
 def test_two_processes_measure_what_the_main_one_keeps(tmp_path: Path) -> None:
     in_two_processes(lambda rank: _rank(rank, str(tmp_path)))
+
+
+def test_a_learner_has_what_its_recipe_says() -> None:
+    """Training mode whatever the network came in, the rate by steps and not by parts of them, the classes' weights."""
+    architecture = DenseNetArchitecture(2, (1,), 2, stem="cifar", in_chans=1, num_classes=2)
+    recipe = Recipe(epochs=4, batch_size=8, lr=0.1, accumulate=2, warmup_epochs=2, weight_decay=0.5)
+    nothing, weights = cast("Any", None), torch.tensor([1.0, 3.0])
+    given = nothing, recipe, "cpu", 0, nothing, nothing, nothing, nothing
+    run = Run(build_model(architecture).eval(), architecture, *given, class_weights=weights)
+    learner = make_learner(run, steps_per_epoch=5)
+    assert all(module.training for module in learner.network.modules())
+    assert learner.ingredients.rate(5) == pytest.approx(0.05)  # half of the warm-up's two epochs
+    logits, labels = torch.tensor([[2.0, 0.0], [2.0, 0.0]]), torch.tensor([0, 1])
+    expected = nn.functional.cross_entropy(logits, labels, weights)
+    assert learner.ingredients.loss(logits, labels) == expected != nn.functional.cross_entropy(logits, labels)
+    assert {group["weight_decay"] for group in learner.optimiser.param_groups} == {0.5}
+
+
+def test_each_process_begins_with_random_numbers_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def begun(loop: Loop) -> None:
+        assert torch.initial_seed() == process_seed(loop.recipe, 0)
+        raise Killed
+
+    monkeypatch.setattr(Loop, "run", begun)
+    with pytest.raises(Killed):
+        train(tmp_path, {**SMALL, "train.seed": 7})
 
 
 def test_early_stopping_keeps_the_best(tmp_path: Path) -> None:

@@ -83,13 +83,18 @@ def test_each_row_group_is_read_once() -> None:
         assert [len({index // 3 for index in window}) for window in windows] == [2] * 4
         assert any(len(list(groupby(window, lambda index: index // 3))) > 2 for window in windows)  # mixed
     assert not np.array_equal(batches.order(0), batches.order(1))
+    assert len({frozenset(batches.order(epoch)[:6] // 3) for epoch in range(3)}) > 1, "the groups are shuffled, too"
+    assert sorted(Batches(grouped(26), RECIPE).order(0).tolist()) == list(range(26))  # an odd number of groups
 
 
 def test_what_can_t_be_shared_out() -> None:
     with pytest.raises(ConfigError, match="batch_size 4: expected a multiple of .*accumulate 1 x 3 processes.*give 6"):
         Batches(IMAGES, RECIPE, 0, 0, 3)
+    with pytest.raises(ConfigError, match="a multiple of .*accumulate 2 x 4 processes.*give 8"):
+        Batches(IMAGES, replace(RECIPE, accumulate=2), 0, 0, 4)
     with pytest.raises(DatasetError, match="here: 10 training images, fewer than one batch of 11; give a smaller"):
         Batches(IMAGES, replace(RECIPE, batch_size=11))
+    assert Batches(IMAGES, replace(RECIPE, batch_size=10)).steps_per_epoch == 1
 
 
 def test_seeds_differ_by_all_that_they_follow_from() -> None:

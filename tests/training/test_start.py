@@ -13,6 +13,7 @@ from densezoo.conversion.load import load_checkpoint
 from densezoo.errors import CheckpointError, ConfigError
 from densezoo.families import architecture_values
 from densezoo.formats.safetensors import write_safetensors
+from densezoo.paths import ROOT
 from densezoo.training.start import fitted_channels, start_network, weights_file
 from densezoo.types import Architecture, Start
 
@@ -93,9 +94,18 @@ def test_what_the_file_alone_says_is_taken(tmp_path: Path, shipped: tuple[dict[s
     stated = dataclasses.replace(arch, bn_eps=1e-3)
     write_safetensors(tmp_path / "other.safetensors", weights, {"architecture": architecture_values(stated)})
     start = Start(str(tmp_path / "other.safetensors"))
-    assert start_network(start, arch).architecture.bn_eps == 1e-3  # type: ignore[attr-defined]
+    begun = start_network(start, arch)
+    assert begun.architecture.bn_eps == 1e-3  # type: ignore[attr-defined]
+    assert {module.eps for module in begun.network.modules() if isinstance(module, torch.nn.BatchNorm2d)} == {1e-3}
     with pytest.raises(CheckpointError, match="bn_eps"):
         start_network(start, dataclasses.replace(arch, bn_eps=1e-4))
+
+
+def test_a_file_of_the_current_folder_comes_before_densezoo_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert weights_file("README.md") == ROOT / "README.md"
+    (tmp_path / "README.md").touch()
+    assert weights_file("README.md").resolve() == tmp_path / "README.md"
 
 
 def test_weights_that_don_t_exist() -> None:

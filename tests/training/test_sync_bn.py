@@ -102,9 +102,27 @@ def test_a_signal_to_one_of_two_processes_ends_both_and_they_go_on_to_the_same_b
     assert file_sha256(tmp_path / "two" / NAME) == file_sha256(tmp_path / "undisturbed" / NAME)
 
 
-def test_one_process_s_statistics_are_torch_s(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distributed, "get_world_size", lambda: 1)
     monkeypatch.setattr(distributed, "all_reduce", lambda tensor: None)
+
+
+@pytest.mark.usefixtures("one_process")
+def test_statistics_are_of_floats_and_without_a_momentum_the_mean_of_all_batches() -> None:
+    """Under autocast the images come in bf16; torch's own norm takes its statistics of the same numbers as floats."""
+    torch.manual_seed(0)
+    norms = nn.BatchNorm2d(3, momentum=None), nn.BatchNorm2d(3, momentum=None)
+    sync_bn.synchronised(norms[1], torch.device("cpu"))
+    for _ in range(3):
+        images = (torch.randn(4, 3, 5, 5) + 10).bfloat16()
+        norms[0](images.float())
+        assert norms[1](images).dtype == torch.bfloat16
+    torch.testing.assert_close(dict(norms[1].state_dict()), dict(norms[0].state_dict()))
+
+
+@pytest.mark.usefixtures("one_process")
+def test_one_process_s_statistics_are_torch_s() -> None:
     torch.manual_seed(0)
     images = torch.randn(4, 3, 5, 5).requires_grad_()
     norms = nn.BatchNorm2d(3), nn.BatchNorm2d(3)

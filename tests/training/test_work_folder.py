@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import json
 import os
 import pickle
 import shutil
@@ -10,8 +13,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from ranks import in_two_processes
 from small_training import CONFIG, NAME, SMALL, of_few_images, train
 
+from densezoo.config import load_config
 from densezoo.errors import ConfigError, TrainingError
 from densezoo.evaluation import run
 from densezoo.formats.identity import file_sha256
@@ -159,6 +164,27 @@ def test_another_rounding_is_said(
     assert "0012.state is of threads 1, here 7; device cpu, here cuda: what follows is the same to round" in caplog.text
 
 
+def test_what_a_state_does_not_say_of_its_run_is_not_taken_for_the_same(finished: Path) -> None:
+    """A field that is newer than the state, or what the state is not to be compared by."""
+    state = last_state(finished)
+    assert state is not None
+    former = state[1].values["run"]
+    assert work_folder.resumable(finished, {**former, "train.newer": None, "train.keep": 9, "train.save_every": 9})
+    for name, value in (("train.newer", 1), ("train.patience", 3), ("images", "0" * 64), ("processes", 2)):
+        with pytest.raises(TrainingError, match=f"is of another run: {name} .*, here "):
+            work_folder.resumable(finished, {**former, name: value})
+
+
+def test_the_facts_of_a_run() -> None:
+    experiment = load_config(CONFIG)
+    assert experiment.train is not None
+    facts = work_folder.run_facts(experiment, 2, "a sha256", "cuda")
+    assert (facts["processes"], facts["images"], facts["device"]) == (2, "a sha256", "cuda")
+    assert (facts["train.lr"], facts["model.growth_rate"]) == (experiment.train.lr, 8)
+    assert json.loads(json.dumps(facts)) == facts
+    assert work_folder.run_facts(dataclasses.replace(experiment, name="a", path="b"), 2, "a sha256", "cuda") == facts
+
+
 def test_one_run_at_a_time(interrupted: Path, copy: Callable[[Path], Path], tmp_path: Path) -> None:
     folder = copy(interrupted)
     for overwrite in (False, True):
@@ -248,3 +274,24 @@ def test_without_a_whole_state_no_resuming_is_offered(interrupted: Path, copy: C
         train(folder)
     with pytest.raises(TrainingError, match=r"step_00000012.state: no whole state to go on from; begin anew by --o"):
         train(folder, resume=True)
+
+
+def _checked(rank: int, root: Path) -> None:
+    torch.distributed.init_process_group("gloo", init_method=f"file://{root}/store", rank=rank, world_size=2)
+    for folder, facts, told in (
+        (root, {"train.lr": 0.1, "threads": rank}, None),
+        (root, {"train.lr": 0.1 + rank}, r"process 1 trains another thing than process 0: train.lr 1.1, 0.1 there"),
+        (root / str(rank), {}, r"process 1 doesn't see process 0's; give a --work-dir that all share"),
+    ):
+        folder.mkdir(exist_ok=True)
+        with contextlib.ExitStack() as stack:
+            if rank == 0:
+                (folder / work_folder.LOCK).touch()
+            if told:
+                stack.enter_context(pytest.raises(TrainingError, match=told))
+            work_folder.check_shared(folder, facts)
+    torch.distributed.destroy_process_group()
+
+
+def test_processes_of_different_trainings_or_folders_are_refused(tmp_path: Path) -> None:
+    in_two_processes(lambda rank: _checked(rank, tmp_path))

@@ -7,7 +7,6 @@ The index (parameters), the converter (names and shapes) and the tests (which co
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import prod
 
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.types import Layer
@@ -129,13 +128,3 @@ def _stem(arch: DenseNetArchitecture) -> Iterator[Layer]:
         if stem.norms:
             yield _norm(f"stem.norm{i}", width)
         channels = width
-
-
-def num_params(arch: DenseNetArchitecture) -> int:
-    """The number of trainable parameters, without the running statistics.
-
-    Args:
-        arch: the network.
-    """
-    shapes = (item for layer in layers(arch) for item in layer.shapes.items())
-    return sum(prod(shape) for name, shape in shapes if not name.startswith("running_"))

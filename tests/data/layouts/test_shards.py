@@ -69,6 +69,42 @@ def test_threads_read_each_row_group_once(tmp_path: Path, monkeypatch: pytest.Mo
     assert len(read) == len(set(read)) == 3
 
 
+def test_the_row_groups_that_were_used_last_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = open_dataset("imagenet1k", parquet(tmp_path / "test-00000-of-00001.parquet", slice(0, 5)))
+    assert images.groups_kept == 2
+    assert [images.group_of(i) == images.group_of(0) for i in range(5)] == [True, True, False, False, False]
+    whole, read = shards._read_row_group, list[int]()
+
+    def noted(file: str, group: int, column: str) -> object:
+        read.append(group)
+        return whole(file, group, column)
+
+    monkeypatch.setattr(shards, "_read_row_group", noted)
+    shards._row_groups.clear()
+    assert [images.read(i) for i in (0, 2, 1, 4, 0, 2)] == [IMAGES[i] for i in (0, 2, 1, 4, 0, 2)]
+    assert read == [0, 1, 2, 1]
+
+
+def test_as_many_row_groups_stay_for_shuffling_as_there_is_room_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parquet(tmp_path / "test-00000-of-00002.parquet", slice(0, 4))
+    parquet(tmp_path / "test-00001-of-00002.parquet", slice(4, 5))  # a group of half the size
+    size = shards._largest_group(tmp_path / "test-00000-of-00002.parquet")
+    images = open_dataset("imagenet1k", tmp_path)
+    for room, kept in ((4 * size, 4), (5 * size - 1, 4), (size, 2)):
+        monkeypatch.setattr(shards, "SHUFFLED_BYTES", room)
+        assert images.for_shuffling().groups_kept == kept
+
+
+def test_a_file_that_has_changed_is_read_anew(tmp_path: Path) -> None:
+    path = parquet(tmp_path / "test-00000-of-00001.parquet", slice(0, 2))
+    images = open_dataset("imagenet1k", path)
+    assert images.read(0) == IMAGES[0]
+    parquet(path, slice(2, 4))
+    assert images.read(0) == IMAGES[2]
+
+
 def test_parquet_that_is_none_or_another(tmp_path: Path) -> None:
     write(tmp_path / "val.parquet", b"PAR1")
     with pytest.raises(DatasetError, match=r"val\.parquet: no parquet file"):

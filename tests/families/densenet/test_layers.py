@@ -7,8 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from densezoo.families.claims import num_params
 from densezoo.families.densenet.architecture import STEMS, DenseNetArchitecture, Stem
-from densezoo.families.densenet.layers import layers, num_params, smallest_side, transition_channels
+from densezoo.families.densenet.layers import layers, smallest_side, transition_channels
 from densezoo.families.densenet.network import DenseNet
 
 architectures = st.builds(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from string import ascii_lowercase, ascii_uppercase
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -40,9 +41,10 @@ def test_every_kind_of_value(tmp_path: Path) -> None:
     }
 
 
+names = st.builds("".join, st.tuples(st.sampled_from(ascii_lowercase), st.text(f"{ascii_lowercase}_09", max_size=8)))
 trees = st.recursive(
-    st.integers(-(10**9), 10**9) | st.booleans() | st.from_regex(r"[A-Z_]{1,8}", fullmatch=True),
-    lambda inner: st.dictionaries(st.from_regex(r"[a-z][a-z_0-9]{0,8}", fullmatch=True), inner, max_size=4),
+    st.integers(-(10**9), 10**9) | st.booleans() | st.text(f"{ascii_uppercase}_", min_size=1, max_size=8),
+    lambda inner: st.dictionaries(names, inner, max_size=4),
     max_leaves=12,
 )
 
@@ -59,7 +61,7 @@ def listed(tree: object) -> object:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
-@given(st.dictionaries(st.from_regex(r"[a-z]{1,8}", fullmatch=True), trees, max_size=4))
+@given(st.dictionaries(names, trees, max_size=4))
 def test_what_is_written_is_read(tmp_path: Path, tree: dict[str, object]) -> None:
     assert fields(tmp_path, "".join(f"{name} {written(value)}" for name, value in tree.items())) == listed(tree)
 

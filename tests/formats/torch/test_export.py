@@ -30,8 +30,12 @@ def export_decomposed(path: Path, model: nn.Module) -> Path:
     return path
 
 
-@pytest.mark.parametrize("save", [export, export_decomposed])
-@pytest.mark.parametrize("made", SAME)
+#: Decomposed, these have no step that the others lack, and a decomposition takes a second.
+SLOW = {"torchvision, memory_efficient", "timm", "by view"}
+DECOMPOSED = [pytest.param(made, export_decomposed, marks=pytest.mark.slow if made in SLOW else []) for made in SAME]
+
+
+@pytest.mark.parametrize(("made", "save"), [*((made, export) for made in SAME), *DECOMPOSED])
 def test_the_function_is_the_file_s(tmp_path: Path, made: str, save: Callable[[Path, nn.Module], Path]) -> None:
     original = SAME[made]()
     model, report = densezoo.load_checkpoint(save(tmp_path / "model.pt2", original))

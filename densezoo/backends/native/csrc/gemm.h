@@ -15,7 +15,7 @@ constexpr int kDepth = 256;        // columns of a packed block: with a panel of
 constexpr int kRow = kDepth + 16;  // floats from a packed row to the next
 // Sums that stay in registers: kRows x 2 vectors. AVX-512 has 32 registers, AVX2 16.
 constexpr int kRows = kVector == 16 ? 14 : 6;
-constexpr int kBlock = kVector == 16 ? 112 : 96;                  // packed rows: a quarter of a small L2
+constexpr int kBlock = 112;                                       // packed rows: a quarter of a small L2
 constexpr int64_t kPacked = static_cast<int64_t>(kBlock) * kRow;  // floats of a packed block
 
 // Where a product goes, and what happens to it there.
@@ -25,17 +25,29 @@ struct Output {
   bool relu;
 };
 
-// What is packed next: fetched into the cache while the processor multiplies, a part before each tile.
-struct Ahead {
-  const float *const *rows;
-  int count, start, length;  // rows; of each the first float and how many
-
-  // Fetches rows `first` to `first + number`, and of these the share of columns that `part` of `parts` is.
-  void fetch(int first, int number, int part, int parts) const {
-    for (int r = first; r < min(first + number, count); ++r)
-      for (int k = length * part / parts / 16 * 16; k < length * (part + 1) / parts; k += 16)
-        __builtin_prefetch(rows[r] + start + k);
+// What is packed next: fetched into L2 while the processor multiplies, a few cache lines before each tile.
+class Ahead {
+ public:
+  // rows: `count` of them, of each `length` floats from `start` on.
+  // tiles: that will be multiplied meanwhile.
+  Ahead(const float *const *rows, int count, int start, int length, int tiles)
+      : rows_(rows), end_(rows + count), start_(start), length_(length) {
+    lines_ = (count * ((length + 15) / 16) + tiles - 1) / tiles;
   }
+
+  void fetch() {
+    for (int i = 0; i < lines_ && rows_ < end_; ++i) {
+      __builtin_prefetch(*rows_ + start_ + fetched_, 0, 2);
+      fetched_ += 16;
+      if (fetched_ < length_) continue;
+      fetched_ = 0;
+      ++rows_;
+    }
+  }
+
+ private:
+  const float *const *rows_, *const *end_;
+  int start_, length_, lines_, fetched_ = 0;
 };
 
 // Computes a tile of `Rows` x `Vectors` vectors of the output over `depth` products.
@@ -83,16 +95,20 @@ inline void multiply_rows(int rows, const float *a, const float *b, int depth, c
 }
 
 template <int Vectors>
-void multiply_panel(const float *a, int rows, const float *b, int depth, const Output &out, int column, int columns,
-                    const Ahead &ahead, bool first, bool last) {
-  const int parts = (columns + 2 * kVector - 1) / (2 * kVector), part = column / (2 * kVector);
+void multiply_panel(const float *a, int rows, const float *b, int depth, const Output &out, int column,
+                    Ahead &ahead, bool first, bool last) {
   const int tiles = (rows + kRows - 1) / kRows;
   for (int tile = 0, row = 0; tile < tiles; ++tile) {
     const int number = (rows - row + tiles - tile - 1) / (tiles - tile);  // all tiles about equally high
-    ahead.fetch(row, number, part, parts);
+    ahead.fetch();
     multiply_rows<kRows, Vectors>(number, a + row * kRow, b, depth, out, row, column, first, last);
     row += number;
   }
+}
+
+// How many tiles a product has.
+inline int tiles_of(int rows, int columns) {
+  return ((rows + kRows - 1) / kRows) * ((columns + 2 * kVector - 1) / (2 * kVector));
 }
 
 // Multiplies packed rows by one block of a matrix and adds the product to the output.
@@ -100,15 +116,15 @@ void multiply_panel(const float *a, int rows, const float *b, int depth, const O
 //   weights: the whole matrix in panels, `depth` x `columns`.
 //   start: the block's first row of the matrix; at 0 the output is set, after the last block it is finished.
 void multiply(const float *a, int rows, const float *weights, int depth, int columns, int start, const Output &out,
-              const Ahead &ahead) {
+              Ahead &ahead) {
   const int length = min(kDepth, depth - start);
   const bool first = start == 0, last = start + length == depth;
   for (int column = 0; column < columns; column += 2 * kVector) {
     const float *panel = weights + static_cast<int64_t>(depth) * column;
     if (columns - column > kVector)
-      multiply_panel<2>(a, rows, panel + start * 2 * kVector, length, out, column, columns, ahead, first, last);
+      multiply_panel<2>(a, rows, panel + start * 2 * kVector, length, out, column, ahead, first, last);
     else
-      multiply_panel<1>(a, rows, panel + start * kVector, length, out, column, columns, ahead, first, last);
+      multiply_panel<1>(a, rows, panel + start * kVector, length, out, column, ahead, first, last);
   }
 }
 

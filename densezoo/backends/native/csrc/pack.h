@@ -85,20 +85,19 @@ void pack_pooled(const Step &step, const float *arena, const Block &block, float
   const Prologue prologue{step.scale, step.shift};
   const Windows &tall = step.rows, &wide = step.columns;
   Pixel pixel = Pixel::of(block.row, step.out);
-  for (int r = 0; r < block.rows; ++r, pixel.advance(step.out))
-    for (int c = 0; c < block.length; c += kVector) {
-      Vec sum = zero();
-      for (int i = pixel.y * tall.taps; i < (pixel.y + 1) * tall.taps; ++i) {
-        Vec across = zero();
-        for (int j = pixel.x * wide.taps; j < (pixel.x + 1) * wide.taps; ++j) {
-          const float *x = at(arena, step.in, pixel.image, tall.index[i], wide.index[j]) + block.start + c;
-          const Vec value = prologue.apply<Normalise>(load(x), block.start + c);
-          across = multiply_add(value, broadcast(wide.weight[j]), across);
+  for (int r = 0; r < block.rows; ++r, pixel.advance(step.out)) {
+    float *sums = packed + r * kRow;
+    for (int c = 0; c < block.length; c += kVector) store(sums + c, zero());
+    for (int i = pixel.y * tall.taps; i < (pixel.y + 1) * tall.taps; ++i)
+      for (int j = pixel.x * wide.taps; j < (pixel.x + 1) * wide.taps; ++j) {
+        const float *from = at(arena, step.in, pixel.image, tall.index[i], wide.index[j]);
+        const Vec weight = broadcast(tall.weight[i] * wide.weight[j]);
+        for (int c = 0; c < block.length; c += kVector) {
+          const Vec value = prologue.apply<Normalise>(load(from + block.start + c), block.start + c);
+          store(sums + c, multiply_add(value, weight, load(sums + c)));
         }
-        sum = multiply_add(across, broadcast(tall.weight[i]), sum);
       }
-      store(packed + r * kRow + c, sum);
-    }
+  }
 }
 
 inline void pack(const Step &step, const float *arena, const float *const *pixels, const Block &block, float *packed) {
@@ -110,25 +109,26 @@ inline void pack(const Step &step, const float *arena, const float *const *pixel
 }
 
 // Rows `first` to `end` of a convolution's product.
-//   total: rows that there are; what comes after `end` is fetched ahead.
 //   out: where the output's pixels lie, as many to a row and an image as step.out has.
-void multiply_pixels(const Step &step, int first, int end, int total, const Map &out, float *arena, float *packed) {
+void multiply_pixels(const Step &step, int first, int end, const Map &out, float *arena, float *packed) {
   const int depth = step.in.channels * step.kernel[0] * step.kernel[1];
   const bool pixelwise = step.kind == kProduct;
   float *outputs[kBlock];
   const float *pixels[kBlock], *next[kBlock];
   for (int row = first, rows; row < end; row += rows) {
-    rows = min(kBlock, end - row);
-    const int after = pixelwise ? min(kBlock, total - row - rows) : 0;
+    const int blocks = (end - row + kBlock - 1) / kBlock;
+    rows = (end - row + blocks - 1) / blocks;  // all blocks about equally high
+    const int after = pixelwise ? min(rows, end - row - rows) : 0;
     find_pixels(step.out, out, arena, row, rows, outputs);
     if (pixelwise) find_pixels<const float>(step.in, step.in, arena, row, rows, pixels);
-    if (after) find_pixels<const float>(step.in, step.in, arena, row + rows, after, next);
+    find_pixels<const float>(step.in, step.in, arena, row + rows, after, next);
+    const int tiles = tiles_of(rows, step.out.channels);
     for (int start = 0; start < depth; start += kDepth) {
       const Block block{row, rows, start, min(kDepth, depth - start)};
       pack(step, arena, pixels, block, packed);
       const int later = start + kDepth;  // of these rows; after the last of their blocks come the next rows
-      const Ahead ahead = later < depth ? Ahead{pixels, pixelwise ? rows : 0, later, min(kDepth, depth - later)}
-                                        : Ahead{next, after, 0, min(kDepth, depth)};
+      Ahead ahead = later < depth ? Ahead(pixels, pixelwise ? rows : 0, later, min(kDepth, depth - later), tiles)
+                                  : Ahead(next, after, 0, min(kDepth, depth), tiles);
       multiply(packed, rows, step.weights, depth, step.out.channels, start, {outputs, step.bias, step.relu != 0}, ahead);
     }
   }
@@ -137,7 +137,7 @@ void multiply_pixels(const Step &step, int first, int end, int total, const Map 
 // A convolution whose output is a map.
 void run_product(const Step &step, int images, float *arena, float *scratch) {
   const int total = images * step.out.height * step.out.width;
-  multiply_pixels(step, 0, total, total, step.out, arena, scratch);
+  multiply_pixels(step, 0, total, step.out, arena, scratch);
 }
 
 }  // namespace

@@ -93,9 +93,8 @@ inline void fill(float *to, int64_t length, float value) {
 }
 
 // Computes or copies a strip's input; what lies outside of the map is zero.
-//   images: of the whole step.
-void fill_strip(const Step &step, const Layout &layout, const Strip &part, int images, float *arena, float *memory,
-                float *packed) {
+//   returns: the first pixel, counted over the images, that the strip after it needs besides.
+int fill_strip(const Step &step, const Layout &layout, const Strip &part, float *arena, float *memory, float *packed) {
   const int height = step.out.height, width = step.out.width;
   const int top = part.tile_row * kTile - 1, bottom = (part.tile_row + part.rows) * kTile + 1;  // rows, half open
   // The whole map's pixels at their places in the strip: row `top` is its first, column -1 its first.
@@ -116,11 +115,12 @@ void fill_strip(const Step &step, const Layout &layout, const Strip &part, int i
   const int first = (part.image * height + from) * width;
   const int end = ((part.image + part.images - 1) * height + min(bottom, height)) * width;
   if (step.producer)
-    multiply_pixels(*step.producer, first, end, images * height * width, strip, arena, packed);
+    multiply_pixels(*step.producer, first, end, strip, arena, packed);
   else if (step.scale)
     copy_pixels<true>(step, first, end, strip, arena);
   else
     copy_pixels<false>(step, first, end, strip, arena);
+  return end;
 }
 
 // Transforms one tile's inputs, all channels.
@@ -182,22 +182,26 @@ void transform_output(const Step &step, const Layout &layout, float *arena, cons
 }
 
 // Multiplies transformed tiles by the weights, which are a matrix in panels for each position.
-void multiply_positions(const Step &step, const Layout &layout, int tiles, const float *inputs, float *products) {
+void multiply_positions(const Step &step, const Layout &layout, int tiles, const float *inputs, float *products,
+                        Ahead &ahead) {
   float *rows[kTiles];
   for (int p = 0; p < kPositions; ++p) {
     const float *weights = step.weights + static_cast<int64_t>(p) * layout.channels * layout.columns;
     for (int t = 0; t < tiles; ++t) rows[t] = products + (p * kTiles + t) * layout.columns;
     for (int b = 0; b < layout.blocks(); ++b)
       multiply(inputs + p * layout.position() + b * layout.block(), tiles, weights, layout.channels,
-               step.out.channels, b * kDepth, {rows, nullptr, false}, {nullptr, 0, 0, 0});
+               step.out.channels, b * kDepth, {rows, nullptr, false}, ahead);
   }
 }
 
 // Convolves a strip.
 //   inputs, products: scratch memory.
+//   next, count: input pixels of the strip after it.
 void convolve_strip(const Step &step, const Layout &layout, const Strip &part, const float *strip, float *arena,
-                    float *inputs, float *products) {
+                    float *inputs, float *products, const float *const *next, int count) {
   const int in_image = part.rows * layout.across, total = part.images * in_image;
+  Ahead ahead(next, count, 0, min(kDepth, step.in.channels),
+              kPositions * layout.blocks() * tiles_of(total, step.out.channels));
   for (int first = 0; first < total; first += kTiles) {
     const int tiles = min(kTiles, total - first);
     Pixel pixels[kTiles];  // each tile's first output
@@ -208,7 +212,7 @@ void convolve_strip(const Step &step, const Layout &layout, const Strip &part, c
       transform_input(layout, strip + image * layout.image_stride + row * kTile * layout.row_stride +
                                   static_cast<int64_t>(column) * kTile * layout.stride, inputs + t * kRow);
     }
-    multiply_positions(step, layout, tiles, inputs, products);
+    multiply_positions(step, layout, tiles, inputs, products, ahead);
     for (int t = 0; t < tiles; ++t) transform_output(step, layout, arena, pixels[t], products + t * layout.columns);
   }
 }
@@ -217,12 +221,15 @@ void run_winograd(const Step &step, int images, float *arena, float *scratch) {
   const Layout layout(step);
   float *strip = scratch, *inputs = strip + layout.strip(), *products = inputs + layout.inputs();
   float *packed = products + layout.products();
+  const float *next[kBlock];
   fill(strip, layout.strip(), 0.0f);  // its left and right columns stay so
   for (int image = 0; image < images; image += layout.images)
     for (int row = 0; row < layout.down; row += layout.rows) {
       const Strip part{image, min(layout.images, images - image), row, min(layout.rows, layout.down - row)};
-      fill_strip(step, layout, part, images, arena, strip, packed);
-      convolve_strip(step, layout, part, strip, arena, inputs, products);
+      const int end = fill_strip(step, layout, part, arena, strip, packed);
+      const int count = min(kBlock, images * step.in.height * step.in.width - end);
+      find_pixels<const float>(step.in, step.in, arena, end, count, next);
+      convolve_strip(step, layout, part, strip, arena, inputs, products, next, count);
     }
 }
 

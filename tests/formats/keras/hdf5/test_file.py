@@ -118,12 +118,13 @@ def test_cut_off_anywhere_it_is_refused(tmp_path: Path, libver: str, track_order
         assert all(torch.equal(tensors[name], expected[name]) for name in expected)
 
 
+@pytest.mark.parametrize("step", [pytest.param(41, marks=pytest.mark.slow), 127])
 @pytest.mark.parametrize(("libver", "track_order"), [pytest.param(*NEW[0], marks=pytest.mark.slow), *NEW[1:]])
-def test_any_byte_may_lie(tmp_path: Path, libver: str, track_order: bool) -> None:
+def test_any_byte_may_lie(tmp_path: Path, libver: str, track_order: bool, step: int) -> None:
     write_model(tmp_path / "m.h5", libver, track_order, layers=9)
     whole = (tmp_path / "m.h5").read_bytes()
     refused = 0
-    for at in range(0, len(whole), 41):
+    for at in range(0, len(whole), step):
         for lie in (0, 255, whole[at] ^ 1):
             try:
                 content = bytearray(whole)
@@ -133,7 +134,7 @@ def test_any_byte_may_lie(tmp_path: Path, libver: str, track_order: bool) -> Non
                 refused += 1
             else:
                 assert sum(tensor.numel() for tensor in tensors.values()) <= 2 * 9 * 15
-    assert refused > 100
+    assert refused > 4000 // step
 
 
 def _tensors(path: Path, content: bytes) -> dict[str, torch.Tensor]:
