@@ -7,6 +7,7 @@ import io
 import os
 import re
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
