@@ -124,4 +124,4 @@ def test_names_that_the_output_has_no_letters_for_end_nothing(monkeypatch: pytes
         monkeypatch.setattr(sys, "stdout", output)
         assert options.run(lambda _: sys.stdout.write("fünf \udce9") * 0, options.make_parser("d"), []) == 0
         output.flush()
-        assert output.buffer.getvalue() == shown  # type: ignore[attr-defined]
+        assert output.buffer.getvalue() == shown
