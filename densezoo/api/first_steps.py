@@ -19,6 +19,7 @@ from densezoo.errors import BenchmarkError, DensezooError
 from densezoo.types import Contestant
 
 DEFAULT = 20  # steps
+GUARD = "its work below if __name__ == '__main__': a process of its own runs the script's other lines anew"
 
 
 def measure_first_steps(
@@ -41,6 +42,7 @@ def measure_first_steps(
         BenchmarkError: the steps can't be taken; an instruction set is asked for, or another network.
         DensezooError: the config trains nothing, or names what there is not.
     """
+    _refuse_to_begin_again()
     if settings.instruction_set is not None:
         raise BenchmarkError("--instruction-set: the steps of a training are taken with the best that there is")
     if others := [name for name in overrides or {} if not name.startswith("train.")]:
@@ -53,7 +55,8 @@ def measure_first_steps(
             timing = processes.submit(in_own_process, *asked).result()
         except BrokenProcessPool:
             raise BenchmarkError(
-                f"{experiment.name}: the process ended; is there memory enough for steps of {recipe.batch_size} images?"
+                f"{experiment.name}: the process ended; is there memory enough for steps of {recipe.batch_size} "
+                f"images? A script that asks for this needs {GUARD}"
             ) from None
     if isinstance(timing, str):
         raise BenchmarkError(f"{experiment.name}: {timing}")
@@ -69,6 +72,16 @@ def measure_first_steps(
         note=f"{experiment.dataset if real else 'noise'}{changed}",
     )
     return contestant, timing.side
+
+
+def _refuse_to_begin_again() -> None:
+    """End the own process if it runs the script that started it, which would start another, and so on.
+
+    Raises:
+        SystemExit: it does, as multiprocessing marks; the process that waits for it says what is wrong, too.
+    """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise SystemExit(f"error: the script that takes first steps needs {GUARD}")
 
 
 def in_own_process(

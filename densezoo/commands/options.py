@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
-import io
 import os
 import re
 import signal
@@ -315,8 +314,7 @@ def run(
         os.environ[PRIVATE] = str(arguments.private_index.expanduser().resolve())  # children inherit it
     if getattr(arguments, "out", None) == RESULTS:
         arguments.out = results_folder()
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # for names that the output's encoding has no letters for
+    getattr(sys.stdout, "reconfigure", dict)(errors="backslashreplace")  # names its encoding has no letters for
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # its warnings of lost connections are pages of C++ frames
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminate)

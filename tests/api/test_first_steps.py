@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,3 +55,19 @@ def test_as_a_benchmark(tmp_path: Path) -> None:
     assert (len(contestant.losses), contestant.note, benchmark.image_size) == (3, "digits", 8)
     with pytest.raises(BenchmarkError, match="898 training images, fewer than one batch of 1000"):
         api.benchmark_steps(str(CONFIG), Settings([]), overrides={"train.batch_size": 1000}, folder=tmp_path)
+
+
+@pytest.mark.slow
+def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
+    """The own process runs the script anew: it would start another one."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from densezoo.api.first_steps import measure_first_steps\n"
+        "from densezoo.benchmarks.inference import Settings\n"
+        f"measure_first_steps({str(CONFIG)!r}, Settings(()))\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1
+    own, _, waiting = done.stderr.partition("Traceback")
+    assert own.startswith("error: the script that takes first steps needs its work below if __name__ == '__main__'")
+    assert "A script that asks for this needs its work below if __name__ == '__main__'" in waiting
