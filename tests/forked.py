@@ -1,8 +1,9 @@
 """Programs in processes of their own that are forked where torch is imported already.
 
-Interpreter, torch and OpenCV take 3 s of CPU to start, more than a small run takes. What is started here lacks nothing
-else of a process: it imports densezoo itself, has a place, an environment, output and signals of its own, and can be
-killed. Tests of the start itself, and of what is imported, start a new interpreter.
+Interpreter, torch and OpenCV take 3 s of CPU to start, more than a small run takes. What is started here imports
+densezoo itself, has a place, an environment, output and signals of its own, and can be killed. What it lacks of a
+process: it finds the modules that pytest finds, torch read the environment before (OMP_NUM_THREADS comes too late), and
+functions of atexit aren't called. Tests of the start, of imports and of the end start a new interpreter.
 """
 
 from __future__ import annotations

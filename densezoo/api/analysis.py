@@ -86,7 +86,7 @@ def analysis(
     stated = {"class_names": list(first.class_names)}
     names = names_of(class_names, None, first.facts.dataset, stated, num_classes)
     measures = first.measures()
-    text = measures_report(first.facts, measures, topk, names if class_names or first.class_names else None)
+    text = measures_report(first.facts, measures, topk, names if class_names is not None or first.class_names else None)
     values = {**measures_values(first.facts, measures, topk, names), "comparison": None}
     _draw(plot, confusion, f"{first.facts.model}, {first.facts.protocol}", measures, names, theme)
     if other:

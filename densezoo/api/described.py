@@ -18,8 +18,7 @@ from densezoo.data.datasets import get_dataset
 from densezoo.errors import ConfigError
 from densezoo.families import architecture_values, build_architecture
 from densezoo.formats.identity import unchanged
-from densezoo.index.known import own_protocol
-from densezoo.index.load import find_by_sha256
+from densezoo.index.known import identify, own_protocol
 from densezoo.paths import ROOT
 from densezoo.protocols import PROTOCOLS, get_protocol
 from densezoo.types import ConversionReport, ModelSpec, Protocol
@@ -85,7 +84,7 @@ def describe_weights(
     with unchanged(source) as sha256:
         network, report = load_checkpoint(source, experiment.model if experiment else None, **options)
     stated = report.stated
-    spec = find_by_sha256(sha256)  # of these bytes: a hash that the file states proves nothing
+    spec, _ = identify(source, sha256)  # of these bytes: a hash that the file states proves nothing
     own = experiment or (load_config(ROOT / spec.config) if spec else None)
     prepared = protocol or (experiment.protocol if experiment else "")
     if not prepared:

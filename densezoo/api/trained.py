@@ -95,7 +95,8 @@ def finish_training(
             trained = _described(path, experiment, result, curves, _command(experiment, overrides or {}))
             card = _write(folder / CARD, training_card(trained, result, stored.relative_to(folder).as_posix()))
     except ResultError as error:
-        raise ResultError(f"{error}. {path} is trained whole: the training's command with --resume goes on") from None
+        go_on = "when that is mended, the training's command with --resume goes on"
+        raise ResultError(f"{error}. {path} is trained whole: {go_on}") from None
     return Finished(result, stored, card, curves)
 
 

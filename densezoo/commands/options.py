@@ -314,7 +314,7 @@ def run(
         os.environ[PRIVATE] = str(arguments.private_index.expanduser().resolve())  # children inherit it
     if getattr(arguments, "out", None) == RESULTS:
         arguments.out = results_folder()
-    getattr(sys.stdout, "reconfigure", dict)(errors="backslashreplace")  # names its encoding has no letters for
+    getattr(sys.stdout, "reconfigure", dict)(errors=str(sys.stdout.errors).replace("strict", "backslashreplace"))
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # its warnings of lost connections are pages of C++ frames
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminate)
@@ -337,7 +337,7 @@ def run(
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
     """What is printed on stdout goes nowhere."""
-    with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
+    with open(os.devnull, "w", encoding="utf-8", errors="replace") as nowhere, contextlib.redirect_stdout(nowhere):
         yield
 
 

@@ -68,8 +68,8 @@ def decode(source: bytes | NDArray[np.uint8] | Image.Image, protocol: Protocol, 
         unknown = isinstance(error, UnidentifiedImageError)
         reason = "no image format that Pillow knows" if unknown else str(error).strip().partition("\n")[0]
         size = f"; {len(source):,} bytes" if isinstance(source, bytes) else ""
-        whole = isinstance(source, bytes) and is_dicom(source)  # its reason says what to do
-        advice = "" if whole else "; replace the file with an intact copy"
+        file = isinstance(source, bytes) and not is_dicom(source)  # of DICOM and of an image the reason says what to do
+        advice = "; replace the file with an intact copy" if file else ""
         raise ImageError(f"{location}: can't be decoded ({reason}{size}){advice}") from None
 
 

@@ -10,7 +10,8 @@ from PIL import ExifTags, Image
 
 from densezoo.data.images import Content, ImageSet, ImagesOfAnotherSet
 
-_MARK = b"Exif\0\0"  # how EXIF begins in a JPEG, the format that cameras and telephones write
+_MARKS = (b"Exif\0\0", b"eXIf", b"EXIF")  # before what EXIF says in JPEG, PNG and WebP
+_TIFF = (b"II*\0", b"MM\0*")  # how a TIFF begins, which is made of the same entries
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class SeenAsStored(ImagesOfAnotherSet):
 
     def read(self, index: int) -> Content:
         content = self.images.read(index)
-        if isinstance(content, bytes) and _MARK in content and (orientation := stored_orientation(content)) > 1:
+        if isinstance(content, bytes) and _may_be_turned(content) and (orientation := stored_orientation(content)) > 1:
             warn_of_orientation(self.location_of(index), orientation, self.protocol)
         return content
 
@@ -35,6 +36,10 @@ def seen_as_stored(images: ImageSet, protocol: str) -> SeenAsStored:
     """
     common = {entry.name: getattr(images, entry.name) for entry in fields(ImageSet)}
     return SeenAsStored(**common, images=images, protocol=protocol)
+
+
+def _may_be_turned(content: bytes) -> bool:
+    return content[:4] in _TIFF or any(mark in content for mark in _MARKS)
 
 
 def stored_orientation(picture: bytes | Image.Image) -> int:
@@ -54,7 +59,7 @@ _told: set[str] = set()  # protocols
 
 
 def warn_of_orientation(location: str, orientation: int, protocol: str) -> None:
-    """Say once a protocol what the network sees of such a picture.
+    """Say once a protocol, in each process that reads pictures, what the network sees of such a one.
 
     Args:
         location: of the picture.

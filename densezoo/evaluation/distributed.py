@@ -143,11 +143,11 @@ def gather(value: T) -> list[T]:
     try:
         distributed.all_gather_object(values, value)
     except RuntimeError as error:
-        raise _Lost(f"rank {rank()}: the connection to the other processes broke ({error})") from None
+        raise Lost(f"rank {rank()}: the connection to the other processes broke ({error})") from None
     return values  # type: ignore[return-value]
 
 
-class _Lost(EvaluationError):
+class Lost(EvaluationError):
     """Raised when a connection broke, so that a process must be gone, but not known is which."""
 
 
@@ -166,9 +166,9 @@ def processes_watched() -> Iterator[None]:
         yield
         gather(None)  # all processes are done; one that ends now is no error
     except BaseException as error:
-        if isinstance(error, _Lost) or _is_of_connection(error):
+        if isinstance(error, Lost) or _is_of_connection(error):
             time.sleep(SILENCE + 10 * BEAT)  # the watch ends this process as soon as it knows which one is gone
-            raise _Lost(f"rank {rank()}: the connection to the other processes broke; {_AGAIN}") from None
+            raise Lost(f"rank {rank()}: the connection to the other processes broke; {_AGAIN}") from None
         watch.leave(
             f"rank {rank()} ended with {type(error).__name__}: {error}; correct that, then start all processes again"
         )

@@ -186,9 +186,10 @@ def _kept(repo: str, revision: str) -> Commit | None:
     """What was kept of a revision; None: nothing that can be read."""
     try:
         found = json.loads(_note(repo, revision).read_text(encoding="utf-8"))
-        return Commit(str(found["sha"]), [Stated(**file) for file in found["files"]])
+        commit = Commit(str(found["sha"]), [Stated(**file) for file in found["files"]])
     except (OSError, ValueError, TypeError, KeyError):
         return None
+    return commit if WEIGHTS in [file.name for file in commit.files] else None
 
 
 def hub_client(token: str | None) -> HfApi:

@@ -17,7 +17,7 @@ from densezoo.errors import ConfigError
 from densezoo.families import family_of
 from densezoo.formats.identity import file_sha256
 from densezoo.index.download import fetch_weights
-from densezoo.index.known import identify
+from densezoo.index.known import identify, own_protocol
 from densezoo.index.load import get_spec
 from densezoo.paths import ROOT
 from densezoo.protocols import get_protocol
@@ -126,7 +126,9 @@ def _read(distillation: Distillation) -> tuple[nn.Module, Experiment, Sequence[s
     network, report = build_network(content, asked)
     facts = report.stated
     dataset = load_config(ROOT / spec.config).dataset if spec else str(facts.get("dataset", ""))
-    protocol = distillation.protocol or (spec.protocol if spec else report.protocol or "")
+    protocol = distillation.protocol
+    if not protocol:
+        protocol = own_protocol(path, spec, report.protocol if facts.get("protocol") else None, report.protocol)
     names = facts.get("class_names")
     teacher = Experiment(path.stem, "", report.architecture, dataset, protocol)
     return network, teacher, [*map(str, names)] if isinstance(names, list) else []

@@ -315,6 +315,8 @@ class Loop:
             write()
             self.interruption.end()
             raise
+        except distributed.Lost:  # of another process, which the watch over them names
+            raise
         except EvaluationError as error:  # the last step may have lost the weights
             raise TrainingError(
                 f"the evaluation of epoch {self.progress.epochs + 1}: {error}; if its steps were too large, lower "

@@ -13,6 +13,7 @@ from densezoo.protocols import PROTOCOLS, get_protocol
 from densezoo.types import Experiment, Recipe
 
 KEPT = ("keep", "save_every")  # fields of a recipe that change nothing of what is trained
+_NOT_OF_WEIGHTS = ("drop_rate", "drop_path_rate")  # fields of an architecture that weights to begin with don't decide
 #: {field of a recipe: its default}
 _RECIPE = {field.name: field.default for field in dataclasses.fields(Recipe)}
 
@@ -58,6 +59,9 @@ def differing(stated: Mapping[str, Any], facts: Mapping[str, Any]) -> list[str]:
     pairs = {name: (stated.get(name), here[name]) for name in ("dataset", "protocol", "class_names")}
     former, now = ({**_RECIPE, **(each.get("recipe") or {})} for each in (stated, here))
     pairs |= {name: (former[name], now[name]) for name in _RECIPE if name not in KEPT}
+    before, after = ((each.get("architecture") or {}) for each in (stated, here))
+    names = {**before, **after} if now["start"] is None else _NOT_OF_WEIGHTS  # the rest is what the weights had
+    pairs |= {f"model.{name}": (before.get(name), after.get(name)) for name in names}
     return [f"{name} {first!r}, here {second!r}" for name, (first, second) in pairs.items() if first != second]
 
 

@@ -117,9 +117,9 @@ def check_shared(folder: Path, facts: Mapping[str, Any]) -> None:
     for rank, (shared, other) in enumerate(seen):
         if not shared:
             raise TrainingError(f"{folder}: process {rank} doesn't see process 0's; give a --work-dir that all share")
-        names = [name for name in first if name not in SAID and other[name] != first[name]]
+        names = [name for name in {**first, **other} if name not in SAID and other.get(name) != first.get(name)]
         if names:
-            differing = "; ".join(f"{name} {other[name]!r}, {first[name]!r} there" for name in names)
+            differing = "; ".join(f"{name} {other.get(name)!r}, {first.get(name)!r} there" for name in names)
             raise TrainingError(f"process {rank} trains another thing than process 0: {differing}")
 
 

@@ -51,7 +51,7 @@ def test_the_index_knows_a_file_by_its_own_hash_alone(tmp_path: Path, monkeypatc
         describe_weights(path)
     assert describe_weights(path, protocol="digits", dataset="digits").origin is None
     own = {file_sha256(path): found.origin}
-    monkeypatch.setattr("densezoo.api.described.find_by_sha256", own.get)
+    monkeypatch.setattr("densezoo.api.described.identify", lambda _, sha256: (own.get(sha256), ""))
     listed = describe_weights(path)
     assert (listed.protocol.name, listed.dataset, listed.complete) == ("digits", "digits", False)
     assert listed.origin == found.origin
@@ -64,7 +64,7 @@ def test_file_and_index_that_name_different_protocols_are_refused(
     mine = as_own(dataclasses.replace(get_protocol("digits"), name="mine", std=(0.5,)))
     path = tmp_path / "mine.safetensors"
     write_safetensors(path, found.weights, {**found.facts, "protocol": dataclasses.asdict(mine)})
-    monkeypatch.setattr("densezoo.api.described.find_by_sha256", lambda sha256: found.origin)
+    monkeypatch.setattr("densezoo.api.described.identify", lambda path, sha256: (found.origin, ""))
     with pytest.raises(ConfigError, match=r"prepared by protocol mine~\w+, and .*yml says digits of it"):
         describe_weights(path)
     assert describe_weights(path, protocol=mine.name).protocol == mine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 
 import numpy as np
@@ -40,6 +41,16 @@ def test_the_first_such_picture_is_named_and_none_is_changed(caplog: pytest.LogC
         assert np.array_equal(images.read(index), given.read(index))
     (message,) = caplog.messages
     assert message.startswith("warning: turned: is stored turned (EXIF orientation 6), and protocol torchvision takes")
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_of_every_format(format: str, caplog: pytest.LogCaptureFixture) -> None:
+    image, file = Image.fromarray(noise(3, 2)), io.BytesIO()
+    exif = image.getexif()
+    exif[0x0112] = 6
+    image.save(file, format, exif=exif)
+    seen_as_stored(given_images([("turned", file.getvalue())]), "torchvision").read(0)
+    assert "turned: is stored turned (EXIF orientation 6)" in caplog.text
 
 
 def test_pillow_s_images_too_where_the_protocol_doesn_t_turn_them(caplog: pytest.LogCaptureFixture) -> None:

@@ -12,7 +12,7 @@ from densezoo.formats.detect import read_checkpoint
 from densezoo.formats.safetensors import stated_facts, write_safetensors
 from densezoo.protocols import get_protocol
 from densezoo.protocols.own import as_own
-from densezoo.training.result import trained_facts
+from densezoo.training.result import differing, trained_facts
 from densezoo.types import Start
 
 
@@ -51,3 +51,22 @@ def test_a_protocol_of_the_user_s_own_is_stated_whole(tmp_path: Path) -> None:
     write_safetensors(tmp_path / "a.safetensors", network.state_dict(), facts)
     assert load_checkpoint(tmp_path / "a.safetensors")[1].protocol == "mine"
     assert report.protocol == "digits"  # the shipped one names its protocol
+
+
+def test_another_training_of_the_same_tensors_differs() -> None:
+    """Such as one with dropout, of which no tensor tells."""
+    experiment = load_config(api.DEMO[0])
+    assert experiment.train is not None
+    dropped = dataclasses.replace(experiment, model=dataclasses.replace(experiment.model, drop_rate=0.2))
+    stated = json.loads(json.dumps(trained_facts(experiment)))
+    assert differing(stated, trained_facts(experiment)) == []
+    (difference,) = differing(stated, trained_facts(dropped))
+    assert difference.startswith("model.drop_rate ")
+    assert difference.endswith(", here 0.2")
+    started = dataclasses.replace(experiment.train, start=Start("x"))  # weights that have their own epsilon
+    stated = json.loads(json.dumps(trained_facts(dataclasses.replace(experiment, train=started))))
+    for field, value, number in (("drop_rate", 0.2, 1), ("bn_eps", 1e-4, 0)):
+        model = dataclasses.replace(experiment.model, **{field: value})
+        assert (
+            len(differing(stated, trained_facts(dataclasses.replace(experiment, train=started, model=model)))) == number
+        )

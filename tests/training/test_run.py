@@ -22,6 +22,7 @@ from torch import distributed, nn
 from densezoo.data.datasets import open_dataset
 from densezoo.data.images import Content, ImagesOfAnotherSet
 from densezoo.errors import ConfigError, DatasetError, ImageError, TrainingError
+from densezoo.evaluation.distributed import Lost
 from densezoo.families import build_model
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.memory import SharedFeatures, set_memory
@@ -233,6 +234,19 @@ def test_a_lost_loss_stops_the_run(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="evaluation of epoch 1: .* output holds NaN or infinity.* lower train.lr"):
         train(tmp_path, {**SMALL, "train.lr": 1e30, "train.batch_size": 100}, overwrite=True)
     assert not (tmp_path / NAME).exists()
+
+
+def test_a_process_that_is_gone_amid_an_evaluation_is_no_lost_loss(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The watch over the processes names it; the run isn't to be begun anew."""
+
+    def gone(run: Run, network: nn.Module) -> Mapping[str, float]:
+        raise Lost("rank 0: the connection to the other processes broke")
+
+    monkeypatch.setattr("densezoo.training.run._measured", gone)
+    with pytest.raises(Lost, match="broke$"):
+        train(tmp_path, SMALL)
 
 
 def _rank(rank: int, folder: str) -> None:

@@ -281,6 +281,11 @@ def _checked(rank: int, root: Path) -> None:
     for folder, facts, told in (
         (root, {"train.lr": 0.1, "threads": rank}, None),
         (root, {"train.lr": 0.1 + rank}, r"process 1 trains another thing than process 0: train.lr 1.1, 0.1 there"),
+        (
+            root,
+            {"train.start" if rank else "train.start.frozen": 1},
+            "start.frozen None, 1 there; train.start 1, N",
+        ),
         (root / str(rank), {}, r"process 1 doesn't see process 0's; give a --work-dir that all share"),
     ):
         folder.mkdir(exist_ok=True)
