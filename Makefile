@@ -10,9 +10,8 @@ export PYTHONDONTWRITEBYTECODE :=
 demo: .venv/installed
 	$(BIN)/python tools/demo.py
 
-# One worker more than there are cores: many tests wait, for a process to be killed or a lock to be free.
 test: check
-	$(BIN)/pytest -n $$($(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)') --dist worksteal -m "not slow"
+	$(BIN)/pytest -n auto --dist worksteal -m "not slow"
 
 # Every test, with Ray's local cluster and the coverage floor of pyproject.toml; faults done to running evaluations;
 # OpenMIM's commands on a wheel, in an environment of their own.
