@@ -14,7 +14,7 @@ from densezoo.api.images import OWN, open_images
 from densezoo.data import split
 from densezoo.data.class_folders import class_folders, labelled_by_folder
 from densezoo.data.images import ImageSet
-from densezoo.data.labels import IMAGE_ENDINGS
+from densezoo.data.labels import is_image
 from densezoo.data.layouts.folder import folder_images
 from densezoo.data.layouts.label_table import read_label_table, table_images
 from densezoo.errors import ConfigError, DatasetError
@@ -218,7 +218,7 @@ def _unlabelled(root: Path, images: ImageSet) -> list[str]:
     """A line on images in the folder that a table of labels doesn't name: they are left out."""
     named = set(images.ids)
     files = (Path(folder, name).relative_to(root).as_posix() for folder, _, names in os.walk(root) for name in names)
-    left = sorted(name for name in files if name.lower().endswith(IMAGE_ENDINGS) and name not in named)
+    left = sorted(name for name in files if is_image(name) and name not in named)
     return [f"images: {len(left):,} that the table doesn't name are left out: {_some(left)}"] if left else []
 
 

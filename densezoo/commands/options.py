@@ -93,14 +93,11 @@ def add_run_options(to: argparse.ArgumentParser) -> None:
 
 def add_cfg_options(to: argparse.ArgumentParser) -> None:
     """Add the option that overrides fields of a config."""
-    to.add_argument(
-        "--cfg-options",
-        nargs="+",
-        type=values.key_value,
-        action=KeyValues,
-        metavar="KEY=VALUE",
-        help="override fields of the config",
-    )
+    _add_key_values(to, "--cfg-options", "override fields of the config")
+
+
+def _add_key_values(to: argparse.ArgumentParser, option: str, of: str) -> None:
+    to.add_argument(option, nargs="+", type=values.key_value, action=KeyValues, metavar="KEY=VALUE", help=of)
 
 
 def add_evaluation_options(to: argparse.ArgumentParser) -> None:
@@ -161,14 +158,7 @@ def add_limit(to: argparse.ArgumentParser, of: str) -> None:
 
 def add_statements(to: argparse.ArgumentParser) -> None:
     """Add ``--options``, by which a user states what a file of weights doesn't."""
-    to.add_argument(
-        "--options",
-        nargs="+",
-        type=values.key_value,
-        action=KeyValues,
-        metavar="KEY=VALUE",
-        help="what the file doesn't say: bn_eps=1e-5",
-    )
+    _add_key_values(to, "--options", "what the file doesn't say: bn_eps=1e-5")
 
 
 def add_class_names(to: argparse.ArgumentParser) -> None:
