@@ -54,6 +54,7 @@ class Run:
         write_weights: writes a network's weights to a file: (file, network, measures of it).
         teacher: whose answers are imitated; None: none.
         class_weights: float32 (classes,), of the loss; None: all 1.
+        said: of the weights that training begins with and of the teacher, in lines for the user.
     """
 
     network: nn.Module
@@ -68,6 +69,7 @@ class Run:
     write_weights: Callable[[Path, nn.Module, Mapping[str, float]], None]
     teacher: Teacher | None = None
     class_weights: Tensor | None = None
+    said: tuple[str, ...] = ()
 
 
 def train(run: Run, observers: Sequence[Observer], state: State | None = None) -> nn.Module:

@@ -93,7 +93,7 @@ def test_slow_is_not_lost() -> None:
 
 @pytest.mark.usefixtures("impatient")
 def test_a_killed_worker_is_one_message() -> None:
-    gone = "a process that decodes images is gone .*smaller --batch-size or fewer"
+    gone = "a process that decodes images is gone .*smaller batch size or fewer"
     with pytest.raises(EvaluationError, match=gone), lost_workers_named(), closing(loaded("killed")) as batches:
         list(batches)
 
