@@ -5,11 +5,11 @@ order that depends on a number's place in the bucket. So a run of three processe
 be rounded otherwise than one that nothing disturbed.
 """
 
-from __future__ import annotations
+# No ``from __future__ import annotations``: torch looks at the hook's own.
 
 import torch
 from torch import Tensor
-from torch.distributed import GradBucket, all_gather_into_tensor, all_to_all_single, get_world_size
+from torch.distributed import GradBucket, all_gather, all_to_all_single, get_world_size
 
 
 def mean_over_processes(_: object, bucket: GradBucket) -> torch.futures.Future[Tensor]:
@@ -38,5 +38,5 @@ def mean(values: Tensor) -> Tensor:
     first, *others = parts.chunk(processes)
     for other in others:
         first += other
-    all_gather_into_tensor(padded, first / processes)
+    all_gather([*padded.chunk(processes)], first / processes)
     return padded[: len(values)]
