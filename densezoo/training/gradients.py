@@ -9,7 +9,7 @@ be rounded otherwise than one that nothing disturbed.
 
 import torch
 from torch import Tensor
-from torch.distributed import GradBucket, all_gather, all_to_all_single, get_world_size
+from torch.distributed import GradBucket, all_gather, all_to_all_single, get_world_size  # type: ignore[attr-defined]
 
 
 def mean_over_processes(_: object, bucket: GradBucket) -> torch.futures.Future[Tensor]:
