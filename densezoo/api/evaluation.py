@@ -154,8 +154,6 @@ def evaluate_labels(
 
 def _checked(load: LoadOptions, options: RunOptions, store: StoreOptions) -> tuple[Experiment | None, str]:
     """(the config's experiment, the device), once every name is known; then the processes of the run are together."""
-    if options.limit is not None and options.limit < 1:
-        raise ConfigError(f"limit is {options.limit}; expected a number of at least 1, or None: all images")
     if options.limit is not None and store.existing == "resume":
         raise ConfigError("--limit keeps nothing that --resume could go on from; leave out one of the two")
     experiment = check_names(

@@ -93,4 +93,4 @@ def labelled_images(table: LabelTable, root: Path, names: Sequence[str]) -> Imag
 
 
 def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+    return ", ".join(map(repr, names[:5])) + (", ..." if len(names) > 5 else "")

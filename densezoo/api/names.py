@@ -38,12 +38,18 @@ def check_names(
 
     Raises:
         UnknownNameError: no such protocol, dataset, test-time augmentation, backend or precision; names the nearest.
-        ConfigError: the config can't be read, or was given as the checkpoint; no such kind of device.
+        ConfigError: the config can't be read, or was given as the checkpoint; overrides of no config; no such kind of
+            device.
     """
     if checkpoint is not None and Path(checkpoint).suffix == ".py":
         if config is not None and Path(config).suffix != ".py":
             raise ConfigError(f"config and checkpoint are swapped: expected {checkpoint} {config}, the config first")
         raise ConfigError(f"{checkpoint}: is a config; a checkpoint goes after it: CONFIG.py CHECKPOINT")
+    if overrides and config is None:
+        raise ConfigError(
+            f"--cfg-options {next(iter(overrides))}: overrides a field of a config, and none is given; give CONFIG.py "
+            "CHECKPOINT, or leave the option out"
+        )
     experiment = None if config is None else load_config(config, overrides)
     for protocol in names or [experiment.protocol if experiment else ""]:
         if protocol not in ("", "all"):

@@ -64,7 +64,12 @@ def _written() -> str:
 
 
 def run(args: Namespace) -> int | None:
-    """Convert, then print the report."""
+    """Convert, then print the report.
+
+    Raises:
+        ConfigError: --pixels or --to hf, with an option that is for other files.
+    """
+    _check_options(args)
     if args.source.is_dir():
         return _run_folder(args)
     source, _ = options.find_weights(args.source)
@@ -87,6 +92,15 @@ def run(args: Namespace) -> int | None:
         )
     answer(args, "\n".join(lines), {**dataclasses.asdict(report), "written": written})
     return None
+
+
+def _check_options(args: Namespace) -> None:
+    """Refuse an option that would have no effect on the file that is asked for."""
+    form = "--pixels" if args.pixels is not None else f"--to {HUB}" if args.to == HUB else None
+    if form == "--pixels" and args.to not in (None, "onnx"):
+        raise ConfigError(f"--pixels writes an .onnx file, and --to {args.to} asks for another; leave one out")
+    if form is not None and args.verify:
+        raise ConfigError(f"--verify runs a file of weights alone, which {form} doesn't write; leave one out")
 
 
 def _run_folder(args: Namespace) -> int:

@@ -25,12 +25,10 @@ def make_parser() -> ArgumentParser:
     parser.add_argument("image", nargs="+", metavar="IMAGE", help="a file or a URL")
     parser.add_argument("--class", dest="target", metavar="NAME", help="or number (default: the most probable class)")
     parser.add_argument("--layer", metavar="NAME", help="whose maps are used (default: the last maps)")
-    parser.add_argument(
-        "--protocol", help="how pictures are prepared: a name, or a YAML file (default: the weights' own)"
-    )
+    parser.add_argument("--protocol", help=options.PREPARED)
     options.add_protocol_changes(parser)
     options.add_class_names(parser)
-    parser.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU if there is one)")
+    parser.add_argument("--device", help=options.DEVICE)
     options.add_diagram(parser, "explanation.png")
     return parser
 

@@ -23,7 +23,6 @@ from densezoo.formats.names import looks_like_a_file
 from densezoo.imports import end_without_collection
 from densezoo.index.hub import find_prefixed
 from densezoo.paths import PRIVATE, RESULTS, ROOT, results_folder
-from densezoo.protocols import PROTOCOLS
 from densezoo.protocols.own import Changes
 from densezoo.results.figures import THEMES
 
@@ -31,6 +30,8 @@ WORKERS = (
     "threads that decode and compute with backend native (default: one a core), processes that decode with the others "
     "and in training (default: 2); 0: none but the main thread"
 )
+DEVICE = "such as cpu, cuda, cuda:1 (default: the GPU if there is one)"
+PREPARED = "how pictures are prepared: a name, or a YAML file (default: the weights' own)"
 SKIPPED = 3  # exit status: some pictures can't be read, and --skip-unreadable was given
 LAUNCHERS = ("none", "pytorch", "slurm", "mpi")
 
@@ -85,7 +86,7 @@ def add_run_options(to: argparse.ArgumentParser) -> None:
     """Add the options of every command that runs a config."""
     to.add_argument("--data-root", type=Path, help="folder or tar of the dataset")
     to.add_argument("--workers", type=values.count, help=WORKERS)
-    to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU if there is one)")
+    to.add_argument("--device", help=DEVICE)
     to.add_argument("--launcher", choices=LAUNCHERS, help="what started several processes (default: recognised)")
     to.add_argument("--local-rank", type=int, help=argparse.SUPPRESS)  # passed by old versions of torch's launcher
     add_cfg_options(to)
@@ -138,12 +139,12 @@ def add_images(to: argparse.ArgumentParser) -> None:
 
 def add_network_options(to: argparse.ArgumentParser) -> None:
     """Add the options of every command that runs a network on pictures."""
-    to.add_argument("--protocol", help="how pictures are prepared: a name, or a YAML file (default: the weights' own)")
+    to.add_argument("--protocol", help=PREPARED)
     add_protocol_changes(to)
     to.add_argument("--batch-size", type=values.positive, default=64, help="pictures a step (default: %(default)s)")
     add_backend_options(to)
     to.add_argument("--workers", type=values.count, help=WORKERS)
-    to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU if there is one)")
+    to.add_argument("--device", help=DEVICE)
     add_cfg_options(to)
 
 
@@ -237,33 +238,6 @@ def protocol_changes(args: argparse.Namespace) -> Changes:
         args: the parsed arguments.
     """
     return Changes(args.mean, args.std, args.img_size, args.in_chans)
-
-
-def add_test_options(to: argparse.ArgumentParser) -> None:
-    """Add the options of ``densezoo test`` alone."""
-    to.add_argument(
-        "--protocol", help=f"preprocessing (default: the weights' own): FILE.yml, all, {', '.join(PROTOCOLS)}"
-    )
-    add_protocol_changes(to)
-    to.add_argument("--dataset", help="such as imagenet1k, imagenet-real (default: the config's)")
-    to.add_argument("--model", metavar="NAME", help="the model that the weights are of, if no published hash tells")
-    to.add_argument("--subset", default="all", help="of imagenet-c, such as fog/3 (default: each that --data-root has)")
-    to.add_argument("--labels", type=Path, help="list of labels of a flat folder or tar, such as Caffe's val.txt")
-    to.add_argument(
-        "--label-table",
-        type=Path,
-        metavar="FILE.csv",
-        help="several labels an image: lines of file,0,1,...; measures AUCs",
-    )
-    to.add_argument("--class-map", type=Path, help="labels of class folders: lines of 'folder' or 'folder label'")
-    to.add_argument("--on-error", choices=("stop", "count-wrong"), default="stop", help="images that can't be read")
-    to.add_argument("--calibration", type=Path, metavar="ROOT", help="of the dataset's training images, for int8")
-    state = to.add_mutually_exclusive_group()
-    state.add_argument("--resume", action="store_true", help="go on from what an interrupted run left in --out")
-    state.add_argument("--restart", action="store_true", help="drop what an interrupted run left in --out")
-    to.add_argument("--predictions", type=Path, metavar="FILE.parquet", help="one row an image (densezoo analyze)")
-    to.add_argument("--expect", type=float, metavar="TOP1", help="exit with status 1 unless this top-1 is measured")
-    to.add_argument("--tolerance", type=float, default=0.0, help="percent that it may be off (default: %(default)s)")
 
 
 class KeyValues(argparse.Action):

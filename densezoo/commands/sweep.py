@@ -51,7 +51,7 @@ def add_sweep_options(to: ArgumentParser) -> None:
         help="folder that keeps decoded pixels: 7.5 GB for ImageNet at 224; delete it when done (default: %(default)s)",
     )
     to.add_argument("--workers", type=values.count, help=options.WORKERS)
-    to.add_argument("--device", help="such as cpu, cuda, cuda:1 (default: the GPU if there is one)")
+    to.add_argument("--device", help=options.DEVICE)
     to.add_argument("--ray", metavar="ADDRESS", help="of a Ray cluster to share the models out to: auto, HOST:6379")
 
 

@@ -20,6 +20,7 @@ from densezoo.commands import options
 from densezoo.commands.output import answer
 from densezoo.errors import ConfigError
 from densezoo.formats.names import formats_read
+from densezoo.protocols import PROTOCOLS
 from densezoo.results.agreement import check_expected
 from densezoo.results.label_summary import label_summary
 from densezoo.results.store import Result, result_path, storing
@@ -39,9 +40,36 @@ def make_parser() -> ArgumentParser:
         "checkpoint", type=Path, help=f"name of the index, or a checkpoint file, known by its content: {formats_read()}"
     )
     options.add_evaluation_options(parser)
-    options.add_test_options(parser)
+    add_test_options(parser)
     options.add_run_options(parser)
     return parser
+
+
+def add_test_options(to: ArgumentParser) -> None:
+    """Add the options that no other command has."""
+    to.add_argument(
+        "--protocol", help=f"preprocessing (default: the weights' own): FILE.yml, all, {', '.join(PROTOCOLS)}"
+    )
+    options.add_protocol_changes(to)
+    to.add_argument("--dataset", help="such as imagenet1k, imagenet-real (default: the config's)")
+    to.add_argument("--model", metavar="NAME", help="the model that the weights are of, if no published hash tells")
+    to.add_argument("--subset", default="all", help="of imagenet-c, such as fog/3 (default: each that --data-root has)")
+    to.add_argument("--labels", type=Path, help="list of labels of a flat folder or tar, such as Caffe's val.txt")
+    to.add_argument(
+        "--label-table",
+        type=Path,
+        metavar="FILE.csv",
+        help="several labels an image: lines of file,0,1,...; measures AUCs",
+    )
+    to.add_argument("--class-map", type=Path, help="labels of class folders: lines of 'folder' or 'folder label'")
+    to.add_argument("--on-error", choices=("stop", "count-wrong"), default="stop", help="images that can't be read")
+    to.add_argument("--calibration", type=Path, metavar="ROOT", help="of the dataset's training images, for int8")
+    state = to.add_mutually_exclusive_group()
+    state.add_argument("--resume", action="store_true", help="go on from what an interrupted run left in --out")
+    state.add_argument("--restart", action="store_true", help="drop what an interrupted run left in --out")
+    to.add_argument("--predictions", type=Path, metavar="FILE.parquet", help="one row an image (densezoo analyze)")
+    to.add_argument("--expect", type=float, metavar="TOP1", help="exit with status 1 unless this top-1 is measured")
+    to.add_argument("--tolerance", type=float, default=0.0, help="percent that it may be off (default: %(default)s)")
 
 
 def run(args: Namespace) -> None:

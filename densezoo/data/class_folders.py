@@ -76,5 +76,5 @@ def check_folders(images: ImageSet, num_classes: int) -> None:
         some = ", ".join(folders[:5]) + (", ..." if len(folders) > 5 else "")
         raise DatasetError(
             f"{images.location}: expected {num_classes} class folders, one for each class of the network, found "
-            f"{len(folders)}: {some}; name them by the classes' numbers, or give --class-map"
+            f"{len(folders)}: {some}; name them by the classes' numbers, or list them for densezoo test --class-map"
         )

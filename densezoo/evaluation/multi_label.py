@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from densezoo.backends.base import EAGER, create_backend
 from densezoo.data.images import ImageSet
 from densezoo.data.loading import batches_by_protocol
-from densezoo.errors import DatasetError, EvaluationError
+from densezoo.errors import DatasetError
 from densezoo.evaluation import distributed
 from densezoo.evaluation.auc import area_under_roc
+from densezoo.evaluation.metrics import check_finite
 from densezoo.types import Architecture, LabelAuc, Protocol
 
 
@@ -37,10 +38,8 @@ def label_scores(
         ImageError: an image can't be read.
     """
     backend = create_backend(EAGER, network, architecture, protocol, device, "float32")
-    own, scores = (
-        distributed.shard(len(images)),
-        torch.zeros(len(images), architecture.num_classes, dtype=torch.float64),
-    )
+    own = distributed.shard(len(images))
+    scores = torch.zeros(len(images), architecture.num_classes, dtype=torch.float64)
     steps = batches_by_protocol(images, (protocol,), batch_size=batch_size, workers=0, indices=own)
     with closing(steps):
         for (batch,) in steps:
@@ -48,12 +47,9 @@ def label_scores(
     gathered: Sequence[tuple[range, Tensor]] = distributed.gather((own, scores[list(own)]))
     for indices, part in gathered:
         scores[list(indices)] = part
-    if not torch.isfinite(scores).all():
-        raise EvaluationError(
-            "the model's output holds NaN or infinity: its weights or the device's arithmetic are broken"
-        )
-    found: NDArray[np.float64] = scores.numpy()
-    return found
+    check_finite(scores)
+    logits: NDArray[np.float64] = scores.numpy()
+    return logits
 
 
 def label_measures(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from densezoo.errors import ConfigError
 from densezoo.protocols.own import Changes
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ class LoadOptions:
         overrides: of config fields, {"model.bn_eps": 1e-4, ...}.
         changes: of the protocols' fields, which make them protocols of the user's own.
         label_table: CSV of several labels an image (`densezoo.data.layouts.label_table`); None: each has one class.
+
+    Raises:
+        ConfigError: a list of no protocol.
     """
 
     config: Path | None
@@ -47,6 +51,10 @@ class LoadOptions:
     overrides: Mapping[str, object] = field(default_factory=dict)
     changes: Changes = field(default_factory=Changes)
     label_table: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.protocols is not None and not self.protocols:
+            raise ConfigError("no protocol is named; expected at least one, or None: the weights' own")
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,9 @@ class RunOptions:
         calibration: root of the dataset's training images, which precision int8 needs; None: none.
         limit: measure a sample of that many images, evenly spaced over the classes (`densezoo.data.sampling`); nothing
             is stored then. None: all images.
+
+    Raises:
+        ConfigError: a number that is too small.
     """
 
     batch_size: int = 64
@@ -82,6 +93,12 @@ class RunOptions:
     on_error: OnError = "stop"
     calibration: Path | None = None
     limit: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in (("batch_size", 1), ("workers", 0), ("limit", 1)):
+            number = getattr(self, name)
+            if number is not None and number < least:
+                raise ConfigError(f"{name} is {number}; expected a number of at least {least}")
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,11 @@ CONFIG, CHECKPOINT = api.DEMO
             f"config and checkpoint are swapped: expected {CONFIG} {CHECKPOINT}, the config first",
         ),
         (
+            {"checkpoint": CHECKPOINT, "overrides": {"model.bn_eps": 0.5}},
+            ConfigError,
+            "--cfg-options model.bn_eps: overrides a field of a config, and none is given; give CONFIG.py CHECKPOINT",
+        ),
+        (
             {"checkpoint": CONFIG},
             ConfigError,
             f"{CONFIG}: is a config; a checkpoint goes after it: CONFIG.py CHECKPOINT",

@@ -66,3 +66,19 @@ def test_a_folder_is_converted_file_by_file_and_a_refused_one_gives_status_1(
     assert "another file of the folder was written there" in shown["refused"][str(tmp_path / "in/deep/good.pth")]
     assert tool("convert", tmp_path / "in", tmp_path / "out") == 1
     assert "is a folder; expected --to" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--pixels", "own", "--verify"), "--verify runs a file of weights alone, which --pixels doesn't write"),
+        (("--to", "hf", "--verify"), "--verify runs a file of weights alone, which --to hf doesn't write"),
+        (("--pixels", "own", "--to", "keras"), "--pixels writes an .onnx file, and --to keras asks for another"),
+    ],
+)
+def test_an_option_that_would_have_no_effect_is_refused(
+    tool: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], message: str
+) -> None:
+    assert tool("convert", SOURCE, tmp_path / "m.onnx", *options) == 1
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "m.onnx").exists()

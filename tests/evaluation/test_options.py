@@ -6,8 +6,13 @@ import dataclasses
 import inspect
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
 
 from densezoo.api.evaluation import evaluate_protocols
+from densezoo.errors import ConfigError
 from densezoo.evaluation.options import LoadOptions, RunOptions, StoreOptions
 
 NAMES = {"protocols": "names"}  # where the public one is called otherwise
@@ -25,6 +30,22 @@ def test_each_option_is_an_argument_with_the_same_default() -> None:
         if field.default is not dataclasses.MISSING and name != "existing":
             assert ARGUMENTS[NAMES.get(name, name)].default == field.default, name
     assert StoreOptions().existing == "refuse"
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "least"), [("batch_size", 0, 1), ("batch_size", -4, 1), ("workers", -1, 0), ("limit", 0, 1)]
+)
+def test_a_number_that_is_too_small_is_refused(name: str, number: int, least: int) -> None:
+    """With -1 threads a run waited for ever; with a batch of 0 images it ended with a ZeroDivisionError."""
+    options: dict[str, Any] = {name: number}
+    with pytest.raises(ConfigError, match=f"{name} is {number}; expected a number of at least {least}"):
+        RunOptions(**options)
+    RunOptions(batch_size=1, workers=0, limit=1)
+
+
+def test_a_list_of_no_protocol_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no protocol is named"):
+        LoadOptions(None, Path("weights.pth"), protocols=[])
 
 
 def test_they_import_no_torch() -> None:
