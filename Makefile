@@ -5,12 +5,17 @@ BIN := .venv/bin
 # Bytecode is kept even where the environment says not to: a hundred processes that tests start import the package.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo check lint types index test test-all tables docs clean
+.PHONY: demo check lint types index test unit test-all tables docs clean
 
 demo: .venv/installed
 	$(BIN)/python tools/demo.py
 
-test: check
+# mypy takes one core for as long as all other checks together, so the tests run beside it.
+test: .venv/installed
+	$(MAKE) --no-print-directory --jobs 2 lint index
+	$(MAKE) --no-print-directory --jobs 2 types unit
+
+unit: .venv/installed
 	$(BIN)/pytest -n auto --dist worksteal -m "not slow"
 
 # Every test, with Ray's local cluster and the coverage floor of pyproject.toml; faults done to running evaluations;

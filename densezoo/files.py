@@ -181,9 +181,11 @@ def check_writable(folder: Path, size: int) -> None:
             os.fsync(file.fileno())
         free = shutil.disk_usage(folder).free
     except OSError as error:
-        raise ResultError(f"{folder}: results can't be stored there ({error.strerror}); choose another --out") from None
+        raise ResultError(
+            f"{folder}: results can't be stored there ({error.strerror}); choose another folder"
+        ) from None
     if free < size:
         raise ResultError(
             f"{folder}: expected room for {size:,} bytes of state and results, found {free:,}; "
-            "make room or choose another --out"
+            "make room or choose another folder"
         )

@@ -5,9 +5,13 @@ from __future__ import annotations
 import gc
 import importlib.util
 import os
+import random
+import re
 import signal
 import sys
-from collections.abc import Callable, Iterator
+import zlib
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +19,9 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 from PIL import Image
+
+from densezoo.commands import options
+from densezoo.errors import DensezooError
 
 # Machines are shared and noisy: no test fails for its time, and each run tries the same examples.
 settings.register_profile("densezoo", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -38,6 +45,15 @@ def pytest_sessionfinish() -> None:
     gc.unfreeze()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A test draws the same numbers whatever its process ran before, and other ones than the next test."""
+    seed = zlib.crc32(item.nodeid.encode())
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.default_generator.manual_seed(seed)  # torch.manual_seed asks for GPUs, too: a hundred times as long
+
+
 @pytest.fixture(scope="session", autouse=True)
 def interruptions_arrive() -> None:
     """A shell without job control starts what it puts into the background with SIGINT ignored, as do its children."""
@@ -56,6 +72,33 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Nothing is kept in the user's cache, and nothing is found there."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DENSEZOO_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
+def check_named_options(message: str, parser: ArgumentParser) -> None:
+    """Hold the options that a message names to the command that it names before them, or else to the parser's."""
+    for other, option in re.findall(r"(?:densezoo (\w+)[^.;]*? )?(?<!\w)(--[a-z][\w-]*)", message):
+        its = importlib.import_module(f"densezoo.commands.{other}").make_parser() if other else parser
+        assert option in its._option_string_actions, f"there is no {option}: {message}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def named_options_exist() -> Iterator[None]:
+    """No command that a test runs ends with a message that names an option which the command lacks."""
+    run = options.run
+
+    def checked(command: Callable[[Namespace], int | None], parser: ArgumentParser, argv: Sequence[str] | None) -> int:
+        def told(arguments: Namespace) -> int | None:
+            try:
+                return command(arguments)
+            except DensezooError as error:
+                check_named_options(str(error), parser)
+                raise
+
+        return run(told, parser, argv)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(options, "run", checked)
         yield
 
 

@@ -143,7 +143,7 @@ def test_a_folder_is_tried_before_the_work(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(ResultError, match="expected room for 1,001 bytes of state and results, found 1,000; make room"):
         check_writable(tmp_path, 1001)
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: failing(errno.EROFS)())
-    with pytest.raises(ResultError, match=r"can't be stored there \(Read-only file system\); choose another --out"):
+    with pytest.raises(ResultError, match=r"can't be stored there \(Read-only file system\); choose another folder"):
         check_writable(tmp_path, 0)
 
 

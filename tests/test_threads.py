@@ -93,10 +93,17 @@ def test_an_interruption_ends_the_wait_and_the_threads() -> None:
     before = threading.active_count()
     done: list[None] = []
     main = threading.get_ident()
-    threading.Timer(0.2, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
-    results = in_order(identity, lambda task: time.sleep(0.05 if task else 0.6), 1000, 2)
+    both = threading.Barrier(2, timeout=20)
+
+    def interrupting(task: int) -> None:
+        if task < 2:
+            both.wait()  # all threads have begun
+        if task == 0:
+            signal.pthread_kill(main, signal.SIGINT)
+        time.sleep(0.05)
+
     with pytest.raises(KeyboardInterrupt):
-        done.extend(results)
+        done.extend(in_order(identity, interrupting, 1000, 2))
     assert done == []
     assert threading.active_count() == before
 

@@ -77,7 +77,7 @@ def analysis(
         if drawn:
             written_as(Path(drawn), "plot", PLOT)
     if (labels := read_label_predictions(path)) is not None:
-        given = {"a second file": other, "--topk": topk, "--class-names": class_names}
+        given = {"second file": other, "--topk": topk, "--class-names": class_names}
         return _of_labels(labels, {**given, "--plot": plot, "--confusion": confusion})
     first, topk = read_predictions(path), (1, 5) if topk is None else topk
     num_classes = first.num_classes

@@ -293,7 +293,7 @@ def check_channels(architecture: Architecture, protocol: Protocol) -> None:
     if architecture.in_chans != channels:
         raise ConfigError(
             f"the network takes images of {architecture.in_chans} channels, and protocol {protocol.name} gives "
-            f"{channels} ({protocol.channel_order}); choose another --protocol or checkpoint"
+            f"{channels} ({protocol.channel_order}); choose another protocol or checkpoint"
         )
 
 

@@ -27,7 +27,7 @@ from densezoo.formats.safetensors import stated_facts, write_safetensors
 from densezoo.training import work_folder
 from densezoo.training.augmentations import training_transforms
 from densezoo.training.data import TrainingImages, check_classes
-from densezoo.training.distillation import load_teacher
+from densezoo.training.distillation import Teacher, load_teacher
 from densezoo.training.events import Observer
 from densezoo.training.logs import Reached, check_logs, open_logs
 from densezoo.training.progress import ProgressLine
@@ -83,8 +83,8 @@ def train_config(
             state = _resumable(folder, facts, path) if resume else None
             if resume and _is_finished(path, state, material):
                 return path
-            training, said = _run(material, folder, facts, chosen_device, workers)
-            _prepare(folder, material, overwrite, [*material.said, *said])
+            training = _run(material, folder, facts, chosen_device, workers)
+            _prepare(folder, material, overwrite, [*material.said, *training.said])
             with _told(folder, recipe, logs, state, show_progress) as observers:
                 training.write_weights(path, train(training, observers, state), {})
             return path
@@ -139,15 +139,13 @@ def check_config(
     return experiment, experiment.train
 
 
-def _run(
-    material: Material, folder: Path, facts: Mapping[str, object], device: str, workers: int
-) -> tuple[Run, Sequence[str]]:
-    """What is trained, and how; with lines for the user on the weights that it begins with."""
+def _run(material: Material, folder: Path, facts: Mapping[str, object], device: str, workers: int) -> Run:
+    """What is trained, and how."""
     experiment, recipe = material.experiment, material.recipe
     torch.manual_seed(recipe.seed)  # from which weights are drawn
     started = first_network(experiment)
-    taught = recipe.distillation
-    run = Run(
+    teacher = find_teacher(experiment, device, material.class_names)
+    return Run(
         network=started.network,
         architecture=started.architecture,
         images=training_images(material),
@@ -158,10 +156,10 @@ def _run(
         folder=folder,
         facts=facts,
         write_weights=partial(_write_weights, material, started),
-        teacher=load_teacher(taught, experiment, device, material.class_names) if taught else None,
+        teacher=teacher,
         class_weights=material.class_weights(),
+        said=(*started.said, *(teacher.said if teacher else ())),
     )
-    return run, started.said
 
 
 def first_network(experiment: Experiment) -> Started:
@@ -170,6 +168,13 @@ def first_network(experiment: Experiment) -> Started:
     if experiment.train.start is not None:
         return start_network(experiment.train.start, experiment.model)
     return Started(create_model(experiment.model), experiment.model, {}, ())
+
+
+def find_teacher(experiment: Experiment, device: str, class_names: Sequence[str] | None) -> Teacher | None:
+    """Whose answers are imitated, if the recipe names one; `load_teacher` explains the rest."""
+    assert experiment.train is not None
+    distillation = experiment.train.distillation
+    return load_teacher(distillation, experiment, device, class_names) if distillation else None
 
 
 def training_images(material: Material) -> TrainingImages:

@@ -10,14 +10,13 @@ import torch
 
 from densezoo import protocols
 from densezoo.api.material import open_material
-from densezoo.api.training import check_config, first_network, training_images
+from densezoo.api.training import check_config, find_teacher, first_network, training_images
 from densezoo.backends.device import choose_device
 from densezoo.data.datasets import get_dataset
 from densezoo.data.images import ArrayImages
 from densezoo.evaluation import distributed
 from densezoo.training.augmentations import training_transforms
 from densezoo.training.data import TrainingImages
-from densezoo.training.distillation import load_teacher
 from densezoo.training.plan import Images, TrainingPlan, make_plan
 from densezoo.training.run import Run
 from densezoo.training.sampling import Batches
@@ -84,14 +83,16 @@ def planned_run(
     if data_root is not None or get_dataset(experiment.dataset).built_in is not None:
         material = open_material(experiment, data_root)
         experiment, weights, images = material.experiment, material.class_weights(), training_images(material)
+        class_names = material.class_names
         Batches(images.images, recipe, processes=distributed.world_size())  # which refuses those that can't be made
         numbers = Images(len(material.train), len(material.held_out), found=True)
     else:
-        images, weights = _noise(experiment, recipe, noise or NOISE), None
+        images, weights, class_names = _noise(experiment, recipe, noise or NOISE), None, None
         training, test = PUBLISHED.get(experiment.dataset, (None, None))
         numbers = Images(training, test, found=False)
     torch.manual_seed(recipe.seed)  # from which weights are drawn
     started = first_network(experiment)
+    teacher = find_teacher(experiment, chosen_device, class_names)
     run = Run(
         network=started.network,
         architecture=started.architecture,
@@ -103,8 +104,9 @@ def planned_run(
         folder=Path(),
         facts={},
         write_weights=lambda path, network, measures: None,
-        teacher=load_teacher(recipe.distillation, experiment, chosen_device) if recipe.distillation else None,
+        teacher=teacher,
         class_weights=weights,
+        said=(*started.said, *(teacher.said if teacher else ())),
     )
     return run, numbers
 

@@ -240,7 +240,7 @@ def create_backend(
     if calibration is None:
         raise BackendError(
             f"backend {name} in {INT8} needs training images, on which it learns the ranges of the activations: give "
-            "the root of the dataset's training set by --calibration"
+            "the root of the dataset's training set by densezoo test --calibration"
         )
     return backend_class(network, architecture, protocol, device, precision, calibration)
 

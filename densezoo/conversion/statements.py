@@ -214,7 +214,7 @@ def ask(checkpoint: Checkpoint, naming: Naming, inferred: Architecture, stated: 
         sizes = ", ".join(f"{size} {getattr(inferred, size)}" for size in naming.family.sizes)
         raise CheckpointError(
             f"{checkpoint.path}: networks of {naming.keymap.name} names with this {shown} ({value}) differ in {name}, "
-            f"which their tensors ({sizes}) don't show; say which it is: {choices}"
+            f"which their tensors ({sizes}) don't show; say which it is by densezoo convert: {choices}"
         )
 
 

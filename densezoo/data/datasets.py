@@ -235,7 +235,7 @@ def _label(
     if flat and dataset.num_classes != 1:
         raise DatasetError(
             f"{location}: all images lie in one folder, so nothing tells their classes; expected {dataset.wants}, "
-            f"or a list of labels beside them ({', '.join(KNOWN_LISTS[:4])}) or by --labels"
+            f"or a list of labels beside them ({', '.join(KNOWN_LISTS[:4])}), or one for densezoo test --labels"
         )
     return label_files(names, location, split, dataset.num_classes, names_of_classes)
 

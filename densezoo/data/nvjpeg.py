@@ -62,7 +62,7 @@ class EncodedImages(Dataset[object]):
             return error
         if not isinstance(content, bytes):
             location = self.images.location_of(index)
-            return DatasetError(f"{location}: these are pixels, which a GPU needn't decode; choose another --protocol")
+            return DatasetError(f"{location}: these are pixels, which a GPU needn't decode; choose another protocol")
         return index, content, labels
 
 
@@ -96,7 +96,7 @@ def _decode_plain(files: Sequence[bytes], device: torch.device) -> Sequence[Tens
     if not hasattr(io, "decode_jpeg") or (device.type == "cuda" and not torch.cuda.is_available()):
         raise BackendError(
             f"decoding on {device} needs an NVIDIA GPU and torchvision's decode_jpeg (0.21 to 0.29 have it); choose a "
-            "--protocol without -nvjpeg"
+            "protocol without -nvjpeg"
         )
     encoded = [torch.frombuffer(bytearray(data), dtype=torch.uint8) for data in files]
     decode_jpeg = partial(io.decode_jpeg, mode=io.ImageReadMode.RGB, device=device)

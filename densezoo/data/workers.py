@@ -149,7 +149,7 @@ def _any_dies(workers: Sequence[BaseProcess]) -> bool:
 def _gone(reason: str) -> EvaluationError:
     return EvaluationError(
         f"a process that decodes images is gone ({reason}); if the system ended it for lack of memory, take a "
-        "smaller --batch-size or fewer --workers"
+        "smaller batch size or fewer --workers"
     )
 
 

@@ -149,7 +149,7 @@ def _eager_logits(eager: Backend, pixels: Tensor | None) -> Tensor | None:
         channels, height, width = pixels.shape[1:]
         raise ConfigError(
             f"the network can't take an image of {height} x {width} px and {channels} channels, as protocol "
-            f"{eager.protocol.name} gives it ({str(error).partition(chr(10))[0]}); choose another --protocol or "
+            f"{eager.protocol.name} gives it ({str(error).partition(chr(10))[0]}); choose another protocol or "
             "checkpoint"
         ) from None
 

@@ -75,7 +75,7 @@ def start(launcher: str | None, device: str) -> str:
         raise EvaluationError(
             f"rank {rank_and_size[0]} of {rank_and_size[1]} can't join the others by {launcher} ({reason}); set "
             "MASTER_ADDR to the first machine and MASTER_PORT to a free port, the same in all processes, or give "
-            "--launcher none to measure in each process by itself"
+            "--launcher none if each is to run by itself"
         ) from None
     return launcher
 

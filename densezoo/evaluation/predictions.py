@@ -244,7 +244,7 @@ def stored_values(path: str | Path) -> dict[str, Any]:
         raise EvaluationError(
             f"{path}: not a parquet file ({error}); make one with densezoo test --predictions"
         ) from None
-    if _KEY not in metadata:
+    values: dict[str, Any] = json.loads(metadata.get(_KEY, b"{}"))
+    if "num_images" not in values:  # densezoo predict --parquet and densezoo features have no labels to measure by
         raise EvaluationError(f"{path}: not densezoo's predictions; make them with densezoo test --predictions")
-    values: dict[str, Any] = json.loads(metadata[_KEY])
     return values

@@ -157,7 +157,7 @@ class RecordLog:
 
     def _unwritable(self, error: OSError) -> EvaluationError:
         return EvaluationError(
-            f"{self.path}: the run's state can't be written ({error.strerror}); make room, or choose another --out"
+            f"{self.path}: the run's state can't be written ({error.strerror}); make room, or choose another folder"
         )
 
 

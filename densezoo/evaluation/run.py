@@ -235,7 +235,7 @@ def _check_gpu_decoding(protocols: Sequence[Protocol], options: RunOptions, devi
         name = protocols[on_gpu.index(True)].name
         raise ConfigError(
             f"protocol {name} decodes on a GPU, one view of an image, and keeps no pixels: give --device cuda, no "
-            "--tta and no other protocol beside it; or another --protocol"
+            "--tta and no other protocol beside it; or another protocol"
         )
 
 

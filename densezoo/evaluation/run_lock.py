@@ -24,15 +24,12 @@ _MEASURES = "measures the same model under the same protocol into the same folde
 
 
 @contextmanager
-def run_lock(
-    path: Path, does: str = _MEASURES, option: str = "--out", error: type[DensezooError] = EvaluationError
-) -> Iterator[None]:
+def run_lock(path: Path, does: str = _MEASURES, error: type[DensezooError] = EvaluationError) -> Iterator[None]:
     """Hold a lock until the block ends; the system frees it in any case when the process ends.
 
     Args:
         path: the file to lock; it is made, and removed at the end.
         does: what a process does that holds it.
-        option: that chooses another folder.
         error: what is raised.
 
     Raises:
@@ -44,9 +41,9 @@ def run_lock(
             raise _Held(_held_here[name])
         handle = _locked(path)
     except _Held as held:
-        raise error(f"{path}: held by {held}, which {does}; wait for it, end it, or choose another {option}") from None
+        raise error(f"{path}: held by {held}, which {does}; wait for it, end it, or choose another folder") from None
     except OSError as reason:
-        raise error(f"{path}: can't be written ({reason.strerror}); choose another {option}") from None
+        raise error(f"{path}: can't be written ({reason.strerror}); choose another folder") from None
     now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
     owner = _held_here[name] = json.dumps({"pid": os.getpid(), "host": platform.node(), "since": now}).encode()
     try:

@@ -189,7 +189,7 @@ def _fetch_first(files: Sequence[CachedFile], mirrors: Sequence[str]) -> Path:
         f"{first.model}: its weights can't be fetched\n  {tried}\n"
         f"{by_hand}\n"
         f"and put them at {first.path}, where they are checked ({_published(first.source)}) and used; "
-        "or name a folder or site that has them: --mirror, DENSEZOO_MIRRORS"
+        "or name a folder or site that has them: densezoo fetch_weights --mirror, or DENSEZOO_MIRRORS"
     )
 
 

@@ -111,7 +111,7 @@ def fetch_from_hub(
     except hub_errors() as error:
         raise DownloadError(f"{repo}: can't be fetched from the hub ({first_line(error)})") from None
     if reached:
-        _keep(repo, {revision, commit.sha}, commit)
+        _keep(api.endpoint, repo, {revision, commit.sha}, commit)
     if sha256 is not None:
         digest = digests[WEIGHTS] or file_sha256(paths[WEIGHTS])
         if digest != sha256.lower():
@@ -128,7 +128,7 @@ def _commit(api: HfApi, repo: str, revision: str) -> tuple[Commit, bool]:
     try:
         commit = _stated(repo, api.model_info(repo, revision=revision, files_metadata=True, timeout=SILENCE))
     except hub_errors() as error:
-        kept = _kept(repo, revision) if _out_of_reach(error) else None
+        kept = _kept(api.endpoint, repo, revision) if _out_of_reach(error) else None
         if kept is None:
             raise DownloadError(f"{repo}: can't be fetched from the hub ({first_line(error)})") from None
         logging.getLogger("densezoo").warning(
@@ -165,15 +165,16 @@ def _out_of_reach(error: Exception) -> bool:
     return not isinstance(error, ValueError) and (status is None or status >= 500)
 
 
-def _note(repo: str, revision: str) -> Path:
-    """Where it is kept what the hub stated of a revision."""
-    return cache_folder() / "hub" / "stated" / f"{quote(repo, safe='')}@{quote(revision, safe='')}.json"
+def _note(endpoint: str, repo: str, revision: str) -> Path:
+    """Where it is kept what the hub at an address stated of a revision; another's repository may have the same name."""
+    name = "@".join(quote(part, safe="") for part in (repo, revision))
+    return cache_folder() / "hub" / "stated" / quote(endpoint, safe="") / f"{name}.json"
 
 
-def _keep(repo: str, revisions: set[str], commit: Commit) -> None:
+def _keep(endpoint: str, repo: str, revisions: set[str], commit: Commit) -> None:
     """Keep what the hub stated, for a time without a network; a cache that can't be written keeps nothing."""
     for revision in revisions:
-        note = _note(repo, revision)
+        note = _note(endpoint, repo, revision)
         try:
             note.parent.mkdir(parents=True, exist_ok=True)
             with replacing(note) as hidden:
@@ -182,10 +183,10 @@ def _keep(repo: str, revisions: set[str], commit: Commit) -> None:
             return
 
 
-def _kept(repo: str, revision: str) -> Commit | None:
+def _kept(endpoint: str, repo: str, revision: str) -> Commit | None:
     """What was kept of a revision; None: nothing that can be read."""
     try:
-        found = json.loads(_note(repo, revision).read_text(encoding="utf-8"))
+        found = json.loads(_note(endpoint, repo, revision).read_text(encoding="utf-8"))
         commit = Commit(str(found["sha"]), [Stated(**file) for file in found["files"]])
     except (OSError, ValueError, TypeError, KeyError):
         return None

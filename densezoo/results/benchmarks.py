@@ -43,7 +43,7 @@ def write_benchmark(folder: Path, benchmark: Benchmark) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps(_without_empty(dataclasses.asdict(benchmark)), indent=1) + "\n")
     except OSError as error:
-        raise ResultError(f"{path}: the benchmark can't be written ({error.strerror}); choose another --out") from None
+        raise ResultError(f"{path}: the benchmark can't be written ({error.strerror}); choose another folder") from None
     return path
 
 

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from string import Template
 
-from densezoo.data.datasets import DATASETS
 from densezoo.families import family_of
 from densezoo.protocols.own import MARK
 from densezoo.results.hub import measured_hub_card
 from densezoo.results.markdown import markdown, plain
-from densezoo.results.training_card import accuracy_table, class_list, recipe_table
+from densezoo.results.training_card import accuracy_table, class_list, data_option, recipe_table
 from densezoo.types import Architecture, EvalResult
 
 PROTOCOL = "protocol.yml"  # beside the card, of a user's own
@@ -93,17 +92,12 @@ def shared_card(shared: Shared) -> str:
         if shared.recipe
         else "",
         address=shared.address,
-        test=f"densezoo test {shared.address}{_data(shared.dataset)}\n" if shared.dataset else "",
+        test=f"densezoo test {shared.address}{data_option(shared.dataset)}\n" if shared.dataset else "",
         protocol=f"Pictures are prepared under the protocol `{shared.protocol}`{own}.\n\n{class_list(shared.classes)}",
         citation=family.citation,
     )
     results = [result for result, _ in shared.results]
     return measured_hub_card(shared.name, family.name, shared.licence, results, card)
-
-
-def _data(dataset: str) -> str:
-    """The option that names the images of a dataset; "" of one that comes with a package."""
-    return "" if dataset in DATASETS and DATASETS[dataset].built_in else " --data-root DATA"
 
 
 def _accuracy(shared: Shared) -> str:

@@ -181,7 +181,7 @@ def write_result(folder: str | Path, result: Result) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, text)
     except OSError as error:
-        raise ResultError(f"{path}: the result can't be written ({error.strerror}); choose another --out") from None
+        raise ResultError(f"{path}: the result can't be written ({error.strerror}); choose another folder") from None
     return path
 
 
@@ -235,7 +235,7 @@ def check_replaces(folder: Path, facts: RunFacts, kind: type[Result]) -> None:
     if stored.weights_sha256 != sha256 and strength(stored.weights_known_by) > strength(known_by):
         raise ResultError(
             f"{path}: holds the result of weights {stored.weights_sha256[:8]}..., known by {stored.weights_known_by}; "
-            f"these are {sha256[:8]}..., known by {known_by}, and would replace it: choose another --out"
+            f"these are {sha256[:8]}..., known by {known_by}, and would replace it: choose another folder"
         )
 
 

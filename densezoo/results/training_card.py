@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import Template
 
+from densezoo.data.datasets import DATASETS
 from densezoo.families import family_of
 from densezoo.results.hub import measured_hub_card
 from densezoo.results.markdown import markdown, plain
@@ -105,7 +106,7 @@ def training_card(trained: Trained, result: EvalResult | LabelResult, stored: st
     family = family_of(trained.architecture)
     curves = f"![Loss, accuracy and learning rate of the training]({trained.curves})\n\n" if trained.curves else ""
     table = trained.recipe.get("label_table")
-    data = "" if trained.dataset == "digits" else " --data-root DATA"
+    data = data_option(trained.dataset)
     card = _CARD.substitute(
         name=trained.name,
         summary=family.summary(trained.architecture),
@@ -127,6 +128,15 @@ def training_card(trained: Trained, result: EvalResult | LabelResult, stored: st
     )
     whole = measured_hub_card(trained.name, family.name, None, [result], card)
     return f"{whole}{_SEAL}{_sha256(whole)} -->\n"
+
+
+def data_option(dataset: str) -> str:
+    """The option that names the images of a dataset, after a space; "" of one that comes with a package.
+
+    Args:
+        dataset: its name.
+    """
+    return "" if dataset in DATASETS and DATASETS[dataset].built_in else " --data-root DATA"
 
 
 def is_unedited(card: str) -> bool:
@@ -216,7 +226,7 @@ def recipe_table(recipe: Mapping[str, object]) -> str:
 def _word(value: object) -> str:
     """A recipe's value in a table."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_word(each)}" for name, each in value.items())
+        return ", ".join(f"{name} {_word(each)}" for name, each in value.items() if each)
     if isinstance(value, (list, tuple)):
         return ", ".join(map(_word, value))
     return "none" if value is None else str(value)

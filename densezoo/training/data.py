@@ -164,7 +164,7 @@ def check_classes(images: ImageSet, num_classes: int, labels: Sequence[str] | No
     missing = sorted(set(range(num_classes)) - set(present))
     if not missing:
         return
-    names = [labels[number] if labels else str(number) for number in missing[:10]]
+    names = [repr(labels[number]) if labels else str(number) for number in missing[:10]]
     some = ", ".join(names) + (", ..." if len(missing) > 10 else "")
     if labels:
         raise DatasetError(

@@ -13,6 +13,7 @@ from torch.nn import functional
 from densezoo.config import load_config
 from densezoo.conversion.load import build_network
 from densezoo.conversion.match import read_network
+from densezoo.data.datasets import DATASETS
 from densezoo.errors import ConfigError
 from densezoo.families import family_of
 from densezoo.formats.identity import file_sha256
@@ -33,12 +34,14 @@ class Teacher:
         distillation: gives weight and temperature.
         normalisation: the student's normalised images -> the same images, normalised for the teacher.
         smallest_side: of the images that the network can take, in pixels.
+        said: what was taken on trust, in lines for the user.
     """
 
     network: nn.Module
     distillation: Distillation
     normalisation: nn.Module
     smallest_side: int
+    said: tuple[str, ...] = ()
 
     @torch.no_grad()
     def logits(self, images: Tensor) -> Tensor:
@@ -105,11 +108,13 @@ def load_teacher(
             f"{what}: its protocol {wanted.name!r} has {len(wanted.channel_order)} channels, and {seen.name!r}, the "
             f"student's, {len(seen.channel_order)}; choose a teacher of images of as many"
         )
+    trusted = _trusted(teacher, names, student, class_names)
     return Teacher(
         network.to(device).requires_grad_(False).eval(),
         distillation,
         Renormalisation(seen, wanted).to(device),
         family_of(teacher.model).smallest_side(teacher.model),
+        (f"{what}: {trusted}",) if trusted else (),
     )
 
 
@@ -137,7 +142,7 @@ def _read(distillation: Distillation) -> tuple[nn.Module, Experiment, Sequence[s
 def _check_classes(
     what: str, teacher: Experiment, names: Sequence[str], student: Experiment, class_names: Sequence[str] | None
 ) -> None:
-    """Refuse a teacher of another dataset or of other classes; those without names are taken at the dataset's word.
+    """Refuse a teacher of another dataset or of other classes.
 
     Raises:
         ConfigError: it is one.
@@ -155,6 +160,22 @@ def _check_classes(
         raise ConfigError(
             f"{what}: expected the student's classes in their order; class {number} is {own!r}, there {theirs!r}"
         )
+
+
+def _trusted(teacher: Experiment, names: Sequence[str], student: Experiment, class_names: Sequence[str] | None) -> str:
+    """What is taken on trust of the teacher's classes, where nothing compared them with the student's; "": nothing."""
+    dataset = DATASETS[student.dataset]
+    if teacher.dataset and dataset.num_classes is not None:
+        return ""  # the same dataset, which has classes of its own
+    if not names:
+        stated = "states no names of its classes"
+    else:
+        known = class_names or (dataset.names() if dataset.names else ())
+        other = next((pair for pair in zip(names, known) if pair[0] != pair[1]), None)
+        if other is None:
+            return ""
+        stated = f"states other names of its classes, such as {other[0]!r} for {other[1]!r}"
+    return f"{stated}; its {teacher.model.num_classes} outputs are taken for the student's classes in their order"
 
 
 class Renormalisation(nn.Module):

@@ -61,6 +61,7 @@ def values(plan: TrainingPlan) -> Mapping[str, object]:
         "device": plan.run.device,
         "machine": provenance.machine(plan.run.device),
         "seconds": plan.seconds,
+        "notes": plan.run.said,
         "learning_rate": [learning_rate(recipe, step, an_epoch or SHAPE) for step in first_steps],
     }
 
@@ -75,6 +76,7 @@ def _facts(plan: TrainingPlan) -> Iterator[tuple[str, str]]:
     yield "steps", _steps(plan)
     yield from _memory(plan.memory, plan.processes)
     yield "time", _time(plan)
+    yield from (("note", line) for line in plan.run.said)
 
 
 def _images(plan: TrainingPlan) -> str:

@@ -22,6 +22,7 @@ from densezoo.training.averaging import Average
 from densezoo.training.data import TrainingImages, load_batches
 from densezoo.training.distillation import Teacher
 from densezoo.training.events import Observer
+from densezoo.training.gradients import mean_over_processes
 from densezoo.training.keeper import FolderKeeper
 from densezoo.training.loop import Ingredients, Learner, Loop, Progress
 from densezoo.training.losses import get_loss
@@ -54,6 +55,7 @@ class Run:
         write_weights: writes a network's weights to a file: (file, network, measures of it).
         teacher: whose answers are imitated; None: none.
         class_weights: float32 (classes,), of the loss; None: all 1.
+        said: of the weights that training begins with and of the teacher, in lines for the user.
     """
 
     network: nn.Module
@@ -68,6 +70,7 @@ class Run:
     write_weights: Callable[[Path, nn.Module, Mapping[str, float]], None]
     teacher: Teacher | None = None
     class_weights: Tensor | None = None
+    said: tuple[str, ...] = ()
 
 
 def train(run: Run, observers: Sequence[Observer], state: State | None = None) -> nn.Module:
@@ -157,7 +160,10 @@ def make_learner(run: Run, steps_per_epoch: int) -> Learner:
     average = None if recipe.ema is None else Average(network, recipe.ema)
     forward: nn.Module = torch.compile(network) if recipe.compile else network  # type: ignore[assignment]
     if distributed.world_size() > 1:
-        forward = DistributedDataParallel(forward, [device] if device.type == "cuda" else None)
+        together = DistributedDataParallel(forward, [device] if device.type == "cuda" else None)
+        if device.type == "cpu":
+            together.register_comm_hook(None, mean_over_processes)
+        forward = together
     return Learner(network, forward, get_optimiser(recipe.optimiser)(groups, recipe), ingredients, recipe, average)
 
 

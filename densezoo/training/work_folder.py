@@ -93,7 +93,7 @@ def held(folder: Path) -> Iterator[None]:
     new = [path for path in (folder, *folder.parents) if not path.exists()]
     make_folder(folder)
     try:
-        with run_lock(folder / LOCK, "trains in the same folder", "--work-dir", TrainingError):
+        with run_lock(folder / LOCK, "trains in the same folder", TrainingError):
             yield
     finally:
         with contextlib.suppress(OSError):  # they hold files

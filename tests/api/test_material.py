@@ -140,7 +140,7 @@ def test_several_labels_an_image(folder: Callable[..., Path]) -> None:
     assert material.said[2] == "not measured: none: 0 images have it, 8 have not"
     measures = material.measuring("cpu")(build_model(material.experiment.model))
     assert list(measures) == ["auc", "auc odd", "auc odd low", "auc odd high", "auc low", "auc low low", "auc low high"]
-    with pytest.raises(DatasetError, match="images to train on that have each label, found none that has none; add"):
+    with pytest.raises(DatasetError, match="images to train on that have each label, found none that has 'none'; add"):
         training_images(material)
     (root / "labels.csv").write_text("\n".join(["file,odd,low,none", *lines[:-2]]))
     assert "images: 2 that the table doesn't name are left out: 18.png, 19.png" in open_material(experiment, root).said

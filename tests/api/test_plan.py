@@ -154,8 +154,7 @@ def test_all_protocols_are_those_of_the_same_kind() -> None:
     with pytest.raises(ConfigError) as caught:
         planned(protocols=["digits", "timm"])
     assert str(caught.value) == (
-        "the network takes images of 1 channels, and protocol timm gives 3 (RGB); choose another --protocol or "
-        "checkpoint"
+        "the network takes images of 1 channels, and protocol timm gives 3 (RGB); choose another protocol or checkpoint"
     )
 
 

@@ -43,7 +43,7 @@ def test_two_epochs_learn_and_give_the_same_file_twice(tmp_path: Path) -> None:
     assert (alone.correct1, alone.protocol) == (result.correct1, "digits")
 
 
-def test_with_a_teacher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_a_teacher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """Two steps; a teacher of another dataset or of other classes is refused, which takes both of its descriptions."""
     of_few_images(monkeypatch)
     architecture = DenseNetArchitecture(4, (1, 1), 8, stem="cifar", in_chans=1, num_classes=10)
@@ -56,7 +56,14 @@ def test_with_a_teacher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     steps = [record for record in read_records(imitating.parent / "log.jsonl") if record["event"] == "epoch"]
     assert [record["step"] for record in steps] == [2]
     assert file_sha256(alone) != file_sha256(imitating)
-    assert plan_training(CONFIG, overrides=taught, device="cpu", seconds=0.0).memory.teacher > 0
+    plan = plan_training(CONFIG, overrides=taught, device="cpu", seconds=0.0)
+    assert plan.memory.teacher > 0
+    assert not plan.run.said
+    write_safetensors(teacher, build_model(architecture).state_dict(), {**facts, "dataset": ""})
+    (said,) = plan_training(CONFIG, overrides=taught, device="cpu", seconds=0.0).run.said
+    assert caplog.messages == []
+    train(tmp_path / "trusted", taught)
+    assert caplog.messages == [said]
     write_safetensors(teacher, build_model(architecture).state_dict(), {**facts, "dataset": "svhn"})
     with pytest.raises(ConfigError, match="expected a network of digits, found one of svhn"):
         train(tmp_path / "refused", taught)

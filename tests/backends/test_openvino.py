@@ -113,5 +113,7 @@ def test_int8_learns_from_training_images_and_is_kept(monkeypatch: pytest.Monkey
 
 def test_int8_without_training_images_says_what_is_missing() -> None:
     pytest.importorskip("nncf", reason="nncf is not installed: pip install -e '.[openvino]'")
-    with pytest.raises(BackendError, match="backend openvino in int8 needs training images, .* by --calibration"):
+    with pytest.raises(
+        BackendError, match="backend openvino in int8 needs training images, .* by densezoo test --calibration"
+    ):
         calibrated(None)

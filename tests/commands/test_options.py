@@ -91,6 +91,8 @@ def test_an_error_of_ours_is_one_message_and_any_other_is_a_fault(capsys: pytest
         options.run(lambda _: fail(ConfigError("expected a, found b")), parser, ["--debug"])
     with pytest.raises(ZeroDivisionError):
         options.run(lambda _: fail(ZeroDivisionError()), parser, [])
+    with pytest.raises(AssertionError, match="there is no --out"):  # as `conftest` has it of every test
+        options.run(lambda _: fail(ConfigError("choose another --out")), parser, [])
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

@@ -64,9 +64,7 @@ def test_what_is_no_plain_jpeg_is_decoded_by_pillow_and_what_is_broken_says_so()
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_without_a_gpu_it_says_so() -> None:
-    with pytest.raises(
-        BackendError, match="decoding on cuda needs an NVIDIA GPU .* choose a --protocol without -nvjpeg"
-    ):
+    with pytest.raises(BackendError, match="decoding on cuda needs an NVIDIA GPU .* choose a protocol without -nvjpeg"):
         decode_files([photograph((40, 30), 0)], ["x"], "cuda")
 
 

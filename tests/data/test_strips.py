@@ -31,7 +31,8 @@ WAYS = [("pil", "bilinear"), ("pil", "bicubic"), ("cv2", "bilinear"), ("cv2", "b
 ROOT = Path(__file__).resolve().parents[2]
 #: One protocol of each way to decode and to resize.
 A_PROTOCOL_EACH = {
-    (each.decoder, each.resize_backend, each.interpolation, each.antialias, each.long_side): each for each in IMAGENET
+    (each.decoder, each.resize_backend, each.interpolation, each.antialias, each.long_side): each
+    for each in sorted(IMAGENET, key=lambda each: -(each.crop or 0))  # of each kind the one with the smallest crop
 }.values()
 
 

@@ -63,7 +63,6 @@ def measured(results: list[EvalResult]) -> list[dict[str, object]]:
 
 
 OPTIONS: dict[str, dict[str, object]] = {
-    "as usual": {},
     "views": {"tta": "flip"},
     "protocols": {"names": ["torchvision", "keras", "torch7"]},
     "steps of other sizes": {"batch_size": 5},

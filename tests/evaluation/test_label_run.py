@@ -182,9 +182,13 @@ def test_a_top_1_is_not_to_be_had(
     assert tool("test", weights, "--label-table", "labels.csv", "--expect", 90) == 1
     assert "--expect is a top-1, and with --label-table there is none" in capsys.readouterr().err
     measure(weights, predictions=tmp_path / "p.parquet")
-    for option in (["--plot", tmp_path / "a.png"], ["--topk", 3], [tmp_path / "p.parquet"]):
+    for option, what in (
+        (["--plot", tmp_path / "a.png"], "--plot"),
+        (["--topk", 3], "--topk"),
+        ([tmp_path / "p.parquet"], "second file"),
+    ):
         assert tool("analyze", tmp_path / "p.parquet", *option) == 1
-        assert "its images have several labels each, for which there is no" in capsys.readouterr().err
+        assert f"several labels each, for which there is no {what}; leave it out" in capsys.readouterr().err
 
 
 def test_probabilities_are_each_label_s_own(

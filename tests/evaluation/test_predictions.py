@@ -53,9 +53,12 @@ def test_what_is_no_predictions_file(tmp_path: Path) -> None:
 
     (tmp_path / "text").write_text("hello")
     pyarrow.parquet.write_table(pyarrow.table({"x": [1]}), tmp_path / "other")
+    answers = pyarrow.table({"name": ["cat"]}).replace_schema_metadata({"densezoo": "{}"})  # of densezoo predict
+    pyarrow.parquet.write_table(answers, tmp_path / "answers")
     for name, message in (
         ("text", "not a parquet file"),
         ("other", "not densezoo's"),
+        ("answers", "not densezoo's"),
         ("none", "there is no such file"),
     ):
         with pytest.raises(EvaluationError, match=f"{name}: {message}.*densezoo test --predictions"):

@@ -170,7 +170,7 @@ def test_two_runs_on_one_folder(evaluate: Evaluate, tmp_path: Path, monkeypatch:
     (second,) = seen
     assert second.returncode == 1
     assert f"held by process {os.getpid()} on " in second.stderr
-    assert "choose another --out" in second.stderr
+    assert "choose another folder" in second.stderr
     assert "Traceback" not in second.stderr
 
 
@@ -204,7 +204,7 @@ def test_no_room_is_an_error_before_the_work(
         evaluate()
     monkeypatch.undo()
     (tmp_path / "file").write_text("")
-    with pytest.raises(ResultError, match="results can't be stored there .*choose another --out"):
+    with pytest.raises(ResultError, match="results can't be stored there .*choose another folder"):
         evaluate(out=tmp_path / "file")
     with pytest.raises(EvaluationError, match=r"p.parquet: predictions can't be written there .No such file"):
         evaluate(predictions=tmp_path / "nowhere" / "p.parquet")

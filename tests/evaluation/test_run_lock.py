@@ -41,7 +41,7 @@ def test_a_killed_holder_s_children_hold_nothing(tmp_path: Path) -> None:
         assert holder.stdout is not None
         child = int(holder.stdout.readline())
         try:
-            with pytest.raises(EvaluationError, match=f"held by process {holder.pid} on .*choose another --out"):
+            with pytest.raises(EvaluationError, match=f"held by process {holder.pid} on .*choose another folder"):
                 run_lock(path).__enter__()
             holder.kill()
             holder.wait()
@@ -62,5 +62,5 @@ def test_a_lock_whose_folder_was_deleted_and_made_anew_is_another_s(tmp_path: Pa
 
 
 def test_no_place_for_it(tmp_path: Path) -> None:
-    with pytest.raises(EvaluationError, match="can't be written .No such file or directory.; choose another --out"):
+    with pytest.raises(EvaluationError, match="can't be written .No such file or directory.; choose another folder"):
         run_lock(tmp_path / "nowhere" / "lock").__enter__()

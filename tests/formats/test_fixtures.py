@@ -84,7 +84,9 @@ def test_source_and_semantics(folder: str) -> None:
 
 def test_keras_s_own_names_ask_for_the_padding() -> None:
     """titu1994's networks pad as "same"; others whose layers have no names of their own may pad otherwise."""
-    with pytest.raises(CheckpointError, match="differ in stem_padding, .*say which it is: --options stem_padding=same"):
+    with pytest.raises(
+        CheckpointError, match="differ in stem_padding, .*which it is by .*: --options stem_padding=same"
+    ):
         densezoo.load_checkpoint(FOLDER / "titu1994/small.h5")
 
 

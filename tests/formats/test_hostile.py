@@ -119,8 +119,12 @@ def test_cut_off_anywhere_it_is_refused_or_lacks_the_tensor(tmp_path: Path, kind
             assert all(tensor.numel() == 6 for tensor in read(tmp_path, whole[:length]).values())
 
 
+#: Files of a thousand bytes and more, whose readers' mutations `make test` has in test_fuzzing.py.
+LONG = {"pytorch", "keras"}
+
+
 @pytest.mark.parametrize("padding", [False, pytest.param(True, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("kind", [pytest.param(k, marks=pytest.mark.slow if k in LONG else []) for k in WRITERS])
 def test_each_byte_lying_it_is_refused_or_gives_what_it_holds(tmp_path: Path, kind: str, padding: bool) -> None:
     """Among the bytes are all of the lengths, counts and offsets."""
     whole = WRITERS[kind]()

@@ -80,6 +80,10 @@ def test_without_a_network_the_commit_that_was_fetched_last_is_taken_and_named(
     for other in (f"hf-hub:{name}-other", "hf-hub:me/tiny@branch"):
         with pytest.raises(DownloadError, match="can't be fetched from the hub"):
             find_prefixed(other)
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("HF_ENDPOINT", f"{hub.url}/other")  # whose repository of that name is another one
+        with pytest.raises(DownloadError, match="can't be fetched from the hub"):
+            find_prefixed(f"hf-hub:{name}")
     fetched.resolve().write_bytes(b"changed")
     with pytest.raises(DownloadError, match=r"model\.safetensors is not the file whose hash the hub states"):
         find_prefixed(f"hf-hub:{name}")

@@ -59,7 +59,7 @@ def test_a_file_that_is_no_benchmark_is_refused(tmp_path: Path, change: Any, mes
 
 def test_a_folder_that_can_t_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ResultError, match="can't be written .*choose another --out"):
+    with pytest.raises(ResultError, match="can't be written .*choose another folder"):
         write_benchmark(tmp_path / "file", example_benchmark())
 
 

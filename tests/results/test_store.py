@@ -190,7 +190,7 @@ def test_a_name_can_t_leave_the_folder(tmp_path: Path) -> None:
 
 def test_a_folder_that_can_t_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ResultError, match="the result can't be written .*; choose another --out"):
+    with pytest.raises(ResultError, match="the result can't be written .*; choose another folder"):
         write_result(tmp_path / "file", example_result())
 
 

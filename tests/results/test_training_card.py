@@ -99,10 +99,15 @@ def test_its_code_runs(card: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_without_a_picture_and_with_other_weights_to_begin_with() -> None:
     other = dataclasses.replace(
-        TRAINED, curves=None, started_from="densenet121.tv_in1k", classes=[str(n) for n in range(99)]
+        TRAINED,
+        dataset="digits-32",
+        curves=None,
+        started_from="densenet121.tv_in1k",
+        classes=[str(n) for n in range(99)],
     )
     card = training_card(other, RESULT, "r.json")
     assert "![" not in card
+    assert "--data-root" not in card
     assert "begun with the weights of densenet121.tv_in1k" in card
     assert "The 99 outputs are: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ... 98." in card
 
@@ -111,4 +116,6 @@ def test_names_from_a_file_are_text_and_nothing_more() -> None:
     names = ["<script>alert(1)</script>", "a\n\n# b", "[x](javascript:y)", "tiger_cat", "_c_ & *d*"]
     told = r"&lt;script&gt;alert(1)&lt;/script&gt;, a # b, \[x\](javascript:y), tiger_cat, \_c\_ &amp; \*d\*"
     assert class_list(names) == f"The 5 outputs are: {told}.\n\n"
+    start = {"weights": "a.b", "adapt_in_chans": False, "freeze": ("stem", "head"), "lr_scales": {}}
+    assert recipe_table({"start": start}).splitlines()[2:] == ["| start | weights a.b, freeze stem, head |"]
     assert recipe_table({"a\nb": "<i>|\n# c"}).splitlines()[2:] == [r"| a b | &lt;i&gt;\| # c |"]

@@ -92,5 +92,5 @@ def test_classes_without_an_image_are_named() -> None:
     check_classes(NOISE, 3, ("cat", "dog", "eel"))
     with pytest.raises(DatasetError, match=r"noise: .*of all 5 classes, found none of classes 3, 4 \(from 0\)"):
         check_classes(NOISE, 5)
-    with pytest.raises(DatasetError, match="noise: .*each label, found none that has cat; "):
+    with pytest.raises(DatasetError, match="noise: .*each label, found none that has 'cat'; "):
         check_classes(replace(NOISE, label_sets=[(1,), (2,), (), (1,)]), 3, ("cat", "dog", "eel"))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from densezoo.config import load_config
+from densezoo.data.class_names import cifar_classes
 from densezoo.data.preprocess import normalise
 from densezoo.errors import ConfigError, UnknownNameError
 from densezoo.families import architecture_values, build_model
@@ -119,9 +121,30 @@ def test_a_user_s_own_classes_have_to_be_the_teacher_s(stored: Callable[..., Pat
     named = {"dataset": "imagefolder", "protocol": "cifar10", "class_names": ["cat", "dog", "fox"]}
     teacher, seen = Distillation(str(stored(three, **named))), student(dataset="imagefolder", arch=three)
     assert load_teacher(teacher, seen, "cpu", ("cat", "dog", "fox")).smallest_side
+    assert not load_teacher(teacher, seen, "cpu", ("cat", "dog", "fox")).said
     for other in (("cat", "fox", "dog"), ("cat", "fox", "wolf")):
         with pytest.raises(ConfigError, match="classes in their order; class 1 is 'fox', there 'dog'"):
             load_teacher(teacher, seen, "cpu", other)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "own", "facts", "said"),
+    [
+        ("imagefolder", (*"abcdefghij",), {"dataset": "imagefolder"}, "states no names of its classes; its 10 outputs"),
+        ("imagefolder", None, {"dataset": "imagefolder"}, "states no names of its classes; its 10 outputs are taken"),
+        ("cifar10", None, {}, "teacher.safetensors: states no names of its classes; its 10 outputs are taken for"),
+        ("cifar10", None, {"class_names": [*"abcdefghij"]}, "states other names .*such as 'a' for 'airplane'; "),
+        ("cifar10", None, {"class_names": [*cifar_classes(10)]}, None),
+        ("cifar10", None, {"dataset": "cifar10", "class_names": [*"abcdefghij"]}, None),
+    ],
+)
+def test_what_is_taken_on_trust_is_said(
+    stored: Callable[..., Path], dataset: str, own: tuple[str, ...] | None, facts: dict[str, object], said: str | None
+) -> None:
+    """Of a teacher that isn't known to be of the same dataset nothing but the number of its classes may be known."""
+    teacher = load_teacher(Distillation(str(stored(protocol="cifar10", **facts))), student(dataset=dataset), "cpu", own)
+    assert len(teacher.said) == (said is not None)
+    assert all(re.search(str(said), line) for line in teacher.said)
 
 
 def test_a_teacher_s_own_protocol_is_known_from_its_file(stored: Callable[..., Path]) -> None:

@@ -8,7 +8,7 @@ import pytest
 from planned_training import RECIPE, a_run
 
 from densezoo.training.plan import Images, Memory, Speed, TrainingPlan
-from densezoo.training.plan_words import COLUMNS, describe, plot, size
+from densezoo.training.plan_words import COLUMNS, describe, plot, size, values
 
 PLAN = TrainingPlan(
     a_run(),
@@ -70,7 +70,10 @@ def test_what_is_not_known_is_said() -> None:
 def test_parts_average_and_teacher() -> None:
     recipe = dataclasses.replace(RECIPE, accumulate=4)
     memory = dataclasses.replace(PLAN.memory, average=2**20, teacher=2**30, images=6)
-    lines = lines_of(dataclasses.replace(PLAN, run=dataclasses.replace(PLAN.run, recipe=recipe), memory=memory))
+    run = dataclasses.replace(PLAN.run, recipe=recipe, said=("classifier: drawn anew",))
+    lines = lines_of(dataclasses.replace(PLAN, run=run, memory=memory))
+    assert "note           classifier: drawn anew" in lines
+    assert values(dataclasses.replace(PLAN, run=run))["notes"] == ("classifier: drawn anew",)
     assert "  average      1 MiB" in lines
     assert "  teacher      1 GiB" in lines
     assert "steps of 24 images in 4 parts" in " ".join(lines)

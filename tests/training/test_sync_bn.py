@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -52,10 +52,10 @@ def as_rank(rank: int, port: int, work: Callable[[int], None]) -> None:
     distributed.destroy_process_group()
 
 
-def trained_together(work: Callable[[int], None]) -> None:
-    """Have two processes that train together do their work, rank -> None."""
+def trained_together(work: Callable[[int], None], ends: Sequence[int] = (0, 0)) -> None:
+    """Have two processes that train together do their work, rank -> None, and end so."""
     port = free_port()
-    in_two_processes(lambda rank: as_rank(rank, port, work))
+    in_two_processes(lambda rank: as_rank(rank, port, work), ends)
 
 
 def test_two_processes_give_the_weights_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,6 +100,51 @@ def test_a_signal_to_one_of_two_processes_ends_both_and_they_go_on_to_the_same_b
     trained_together(lambda _: cast("None", train(tmp_path / "two", APART, resume=True)))
     trained_together(lambda _: cast("None", train(tmp_path / "undisturbed", APART)))
     assert file_sha256(tmp_path / "two" / NAME) == file_sha256(tmp_path / "undisturbed" / NAME)
+
+
+@pytest.mark.slow  # the one that is left waits until the other one has been silent for seconds
+def test_one_of_two_processes_is_killed_and_they_go_on_to_the_same_bits(tmp_path: Path) -> None:
+    """The main one while it writes a state, the other one when a step begins."""
+    longer = {**APART, "train.epochs": 2, "train.save_every": 1}
+
+    def end() -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def first_dies(rank: int) -> None:
+        real = os.replace
+
+        def replace(source: str, target: Path) -> None:
+            if target.name == "step_00000003.state":
+                end()
+            real(source, target)
+
+        dying(lambda patch: patch.setattr(os, "replace", replace))
+
+    def second_dies(rank: int) -> None:
+        real = Learner.step
+
+        def step(self: Learner, batches: Iterator[Batch], done: int) -> Tensor:
+            if (rank, done) == (1, 5):
+                end()
+            return real(self, batches, done)
+
+        dying(lambda patch: patch.setattr(Learner, "step", step))
+
+    def dying(change: Callable[[pytest.MonkeyPatch], None]) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("densezoo.evaluation.distributed.SILENCE", 3.0)
+            change(patch)
+            train(tmp_path / "two", longer, resume=True)
+
+    trained_together(first_dies, (-signal.SIGKILL, 1))
+    assert list(state_files(tmp_path / "two")) == [1, 2]
+    trained_together(second_dies, (1, -signal.SIGKILL))
+    assert list(state_files(tmp_path / "two")) == [4, 5]
+    trained_together(lambda _: cast("None", train(tmp_path / "two", longer, resume=True)))
+    trained_together(lambda _: cast("None", train(tmp_path / "undisturbed", longer)))
+    assert file_sha256(tmp_path / "two" / NAME) == file_sha256(tmp_path / "undisturbed" / NAME)
+    steps = [record["step"] for record in read_records(tmp_path / "two" / "log.jsonl") if record["event"] == "step"]
+    assert steps == [*range(1, 9)]
 
 
 @pytest.fixture

@@ -135,6 +135,6 @@ def _arena(floats: int) -> Floats:
         except MemoryError:
             raise BackendError(
                 f"backend native: images of this size need {floats * 4 / 2**30:.1f} GiB a thread, which can't be had; "
-                "use --backend eager, fewer --workers or a --protocol that makes images smaller"
+                "use --backend eager, fewer --workers or a protocol that makes images smaller"
             ) from None
     return memory

@@ -107,7 +107,9 @@ def _file(path: Path, number: int, cells: Sequence[str], names: Sequence[str]) -
 def _labels(path: Path, number: int, cells: Sequence[str], names: Sequence[str]) -> tuple[int, ...]:
     for name, cell in zip(names, cells):
         if cell not in ("0", "1"):
-            raise DatasetError(f"{path}, line {number}: {name} is {cell!r}; expected 0 or 1")
+            raise DatasetError(
+                f"{path}, line {number}: {name!r} is {cell!r}; expected 0 or 1 (leave out an image if it isn't known)"
+            )
     return tuple(i for i, cell in enumerate(cells) if cell == "1")
 
 

@@ -33,12 +33,20 @@ def assert_same_bits(theirs: torch.nn.Module, arch: DenseNetArchitecture) -> Non
         assert torch.equal(ours.eval()(images), expected)
 
 
-@pytest.mark.parametrize("name", ["densenet121", "densenet161", "densenet169", "densenet201"])
+@pytest.mark.parametrize(
+    "name", ["densenet121", "densenet161", pytest.param("densenet169", marks=pytest.mark.slow), "densenet201"]
+)
 def test_bit_identical_to_torchvision(name: str) -> None:
     assert_same_bits(torchvision.models.get_model(name), as_densenet(load_config(CONFIGS / f"{name}.py").model))
 
 
-@pytest.mark.parametrize("name", ["densenet121", "densenet161", "densenet169", "densenet201", "densenetblur121d"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("densenet121", "densenet169", "densenetblur121d"),
+        *(pytest.param(n, marks=pytest.mark.slow) for n in ("densenet161", "densenet201")),
+    ],
+)
 def test_bit_identical_to_timm(name: str) -> None:
     assert_same_bits(timm.create_model(name), as_densenet(load_config(CONFIGS / f"{name}.py").model))
 
@@ -56,7 +64,13 @@ def test_bit_identical_to_timm_with_blur_everywhere() -> None:
     assert_same_bits(theirs, DenseNetArchitecture(8, (2, 2), 16, stem="deep", aa_layer="blurpool", aa_stem_only=False))
 
 
-@pytest.mark.parametrize("name", ["densenet264", "densenet264d", "densenet232_k48", "densenet264_k48"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "densenet264d",
+        *(pytest.param(n, marks=pytest.mark.slow) for n in ("densenet264", "densenet232_k48", "densenet264_k48")),
+    ],
+)
 def test_the_giants_have_the_right_shapes(name: str) -> None:
     with torch.device("meta"):
         model = DenseNet(as_densenet(load_config(CONFIGS / f"{name}.py").model)).eval()

@@ -18,6 +18,8 @@ constexpr int kRows = kVector == 16 ? 14 : 6;
 constexpr int kBlock = kVector == 16 ? 112 : 114;                 // packed rows: a quarter of a small L2
 constexpr int64_t kPacked = static_cast<int64_t>(kBlock) * kRow;  // floats of a packed block
 
+constexpr int kPiece = 32;                                        // of a tile's depth, between two fetches
+
 // Where a product goes, and what happens to it there.
 struct Output {
   float *const *rows;  // the first column of each packed row's output
@@ -25,20 +27,38 @@ struct Output {
   bool relu;
 };
 
-// What is packed next: fetched into the cache while the processor multiplies, a few cache lines before each tile.
+// How many pieces one panel's tiles have.
+inline int pieces_of(int rows, int depth) { return ceil_div(rows, kRows) * ceil_div(depth, kPiece); }
+
+// How many panels a matrix has.
+inline int panels_of(int columns) { return ceil_div(columns, 2 * kVector); }
+
+// What is needed next, fetched into the cache while the processor multiplies: a few cache lines before each piece,
+// since loads wait behind a burst of them.
 class Ahead {
  public:
-  // rows: `count` of them, of each `length` floats from `start` on.
-  // tiles: that will be multiplied meanwhile.
-  Ahead(const float *const *rows, int count, int start, int length, int tiles)
-      : rows_(rows), end_(rows + count), start_(start), length_(length) {
-    lines_ = (count * ((length + 15) / 16) + tiles - 1) / tiles;
+  // rows: packed next, `count` of them, of each `length` floats from `start` on.
+  // pieces: that will be multiplied meanwhile.
+  // panels: whether the right matrix is fetched, too, a panel ahead: where it isn't in L2 yet.
+  Ahead(const float *const *rows, int count, int start, int length, int pieces, bool panels)
+      : rows_(rows), end_(rows + count), start_(start), length_(length), panels_(panels) {
+    lines_ = ceil_div(count * ceil_div(length, kLine), pieces);
+  }
+
+  // next: the panel that is multiplied after the one that begins now, of `length` floats.
+  // pieces: of the one that begins now.
+  void begin_panel(const float *next, int length, int pieces) {
+    if (!panels_) return;
+    panel_ = next;
+    panel_end_ = next + length;
+    panel_lines_ = ceil_div(length / kLine, pieces);
   }
 
   void fetch() {
+    for (int i = 0; i < panel_lines_ && panel_ < panel_end_; ++i, panel_ += kLine) __builtin_prefetch(panel_, 0, 2);
     for (int i = 0; i < lines_ && rows_ < end_; ++i) {
       __builtin_prefetch(*rows_ + start_ + fetched_, 0, 3);
-      fetched_ += 16;
+      fetched_ += kLine;
       if (fetched_ < length_) continue;
       fetched_ = 0;
       ++rows_;
@@ -46,14 +66,16 @@ class Ahead {
   }
 
  private:
-  const float *const *rows_, *const *end_;
-  int start_, length_, lines_, fetched_ = 0;
+  static constexpr int kLine = 16;  // floats in a line of the cache
+  const float *const *rows_, *const *end_, *panel_ = nullptr, *panel_end_ = nullptr;
+  int start_, length_, lines_, fetched_ = 0, panel_lines_ = 0;
+  bool panels_;
 };
 
 // Computes a tile of `Rows` x `Vectors` vectors of the output over `depth` products.
 template <int Rows, int Vectors>
-void multiply_tile(const float *a, const float *b, int depth, const Output &out, int row, int column, bool first,
-                   bool last) {
+void multiply_tile(const float *a, const float *b, int depth, const Output &out, int row, int column, Ahead &ahead,
+                   bool first, bool last) {
   Vec sum[Rows][Vectors];
 #pragma GCC unroll 16
   for (int r = 0; r < Rows; ++r)
@@ -62,19 +84,23 @@ void multiply_tile(const float *a, const float *b, int depth, const Output &out,
       const int c = column + v * kVector;
       sum[r][v] = !first ? load(out.rows[row + r] + c) : out.bias ? load(out.bias + c) : zero();
     }
+  for (int k = 0; k < depth;) {
+    ahead.fetch();
+    const int end = min(depth, k + kPiece);
 #pragma GCC unroll 4
-  for (int k = 0; k < depth; ++k) {
-    Vec right[Vectors];
+    for (; k < end; ++k) {
+      Vec right[Vectors];
 #pragma GCC unroll 2
-    for (int v = 0; v < Vectors; ++v) right[v] = load(b + v * kVector);
+      for (int v = 0; v < Vectors; ++v) right[v] = load(b + v * kVector);
 #pragma GCC unroll 16
-    for (int r = 0; r < Rows; ++r) {
-      const Vec left = broadcast(a[r * kRow]);
+      for (int r = 0; r < Rows; ++r) {
+        const Vec left = broadcast(a[r * kRow]);
 #pragma GCC unroll 2
-      for (int v = 0; v < Vectors; ++v) sum[r][v] = multiply_add(left, right[v], sum[r][v]);
+        for (int v = 0; v < Vectors; ++v) sum[r][v] = multiply_add(left, right[v], sum[r][v]);
+      }
+      a += 1;
+      b += Vectors * kVector;
     }
-    a += 1;
-    b += Vectors * kVector;
   }
   const bool relu = last && out.relu;
 #pragma GCC unroll 16
@@ -87,28 +113,22 @@ void multiply_tile(const float *a, const float *b, int depth, const Output &out,
 // The same for a number of rows that is known at run time, at most `Rows`.
 template <int Rows, int Vectors>
 inline void multiply_rows(int rows, const float *a, const float *b, int depth, const Output &out, int row, int column,
-                          bool first, bool last) {
+                          Ahead &ahead, bool first, bool last) {
   if (rows == Rows)
-    multiply_tile<Rows, Vectors>(a, b, depth, out, row, column, first, last);
+    multiply_tile<Rows, Vectors>(a, b, depth, out, row, column, ahead, first, last);
   else if constexpr (Rows > 1)
-    multiply_rows<Rows - 1, Vectors>(rows, a, b, depth, out, row, column, first, last);
+    multiply_rows<Rows - 1, Vectors>(rows, a, b, depth, out, row, column, ahead, first, last);
 }
 
 template <int Vectors>
 void multiply_panel(const float *a, int rows, const float *b, int depth, const Output &out, int column,
                     Ahead &ahead, bool first, bool last) {
-  const int tiles = (rows + kRows - 1) / kRows;
+  const int tiles = ceil_div(rows, kRows);
   for (int tile = 0, row = 0; tile < tiles; ++tile) {
-    const int number = (rows - row + tiles - tile - 1) / (tiles - tile);  // all tiles about equally high
-    ahead.fetch();
-    multiply_rows<kRows, Vectors>(number, a + row * kRow, b, depth, out, row, column, first, last);
+    const int number = ceil_div(rows - row, tiles - tile);  // all tiles about equally high
+    multiply_rows<kRows, Vectors>(number, a + row * kRow, b, depth, out, row, column, ahead, first, last);
     row += number;
   }
-}
-
-// How many tiles a product has.
-inline int tiles_of(int rows, int columns) {
-  return ((rows + kRows - 1) / kRows) * ((columns + 2 * kVector - 1) / (2 * kVector));
 }
 
 // Multiplies packed rows by one block of a matrix and adds the product to the output.
@@ -120,11 +140,13 @@ void multiply(const float *a, int rows, const float *weights, int depth, int col
   const int length = min(kDepth, depth - start);
   const bool first = start == 0, last = start + length == depth;
   for (int column = 0; column < columns; column += 2 * kVector) {
-    const float *panel = weights + static_cast<int64_t>(depth) * column;
-    if (columns - column > kVector)
-      multiply_panel<2>(a, rows, panel + start * 2 * kVector, length, out, column, ahead, first, last);
+    const int width = min(2 * kVector, round_up(columns - column, kVector));
+    const float *panel = weights + static_cast<int64_t>(depth) * column + start * width;
+    ahead.begin_panel(panel + depth * width, length * width, pieces_of(rows, length));
+    if (width == 2 * kVector)
+      multiply_panel<2>(a, rows, panel, length, out, column, ahead, first, last);
     else
-      multiply_panel<1>(a, rows, panel + start * kVector, length, out, column, ahead, first, last);
+      multiply_panel<1>(a, rows, panel, length, out, column, ahead, first, last);
   }
 }
 

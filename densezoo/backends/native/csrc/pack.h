@@ -116,19 +116,20 @@ void multiply_pixels(const Step &step, int first, int end, const Map &out, float
   float *outputs[kBlock];
   const float *pixels[kBlock], *next[kBlock];
   for (int row = first, rows; row < end; row += rows) {
-    const int blocks = (end - row + kBlock - 1) / kBlock;
-    rows = min(end - row, round_up((end - row + blocks - 1) / blocks, kRows));  // all blocks about equally high
+    const int blocks = ceil_div(end - row, kBlock);
+    rows = min(end - row, round_up(ceil_div(end - row, blocks), kRows));  // all blocks about equally high
     const int after = pixelwise ? min(rows, end - row - rows) : 0;
     find_pixels(step.out, out, arena, row, rows, outputs);
     if (pixelwise) find_pixels<const float>(step.in, step.in, arena, row, rows, pixels);
     find_pixels<const float>(step.in, step.in, arena, row + rows, after, next);
-    const int tiles = tiles_of(rows, step.out.channels);
     for (int start = 0; start < depth; start += kDepth) {
       const Block block{row, rows, start, min(kDepth, depth - start)};
       pack(step, arena, pixels, block, packed);
+      const int pieces = panels_of(step.out.channels) * pieces_of(rows, block.length);
       const int later = start + kDepth;  // of these rows; after the last of their blocks come the next rows
-      Ahead ahead = later < depth ? Ahead(pixels, pixelwise ? rows : 0, later, min(kDepth, depth - later), tiles)
-                                  : Ahead(next, after, 0, min(kDepth, depth), tiles);
+      Ahead ahead = later < depth
+                        ? Ahead(pixels, pixelwise ? rows : 0, later, min(kDepth, depth - later), pieces, true)
+                        : Ahead(next, after, 0, min(kDepth, depth), pieces, true);
       multiply(packed, rows, step.weights, depth, step.out.channels, start, {outputs, step.bias, step.relu != 0}, ahead);
     }
   }

@@ -33,7 +33,8 @@ constexpr int kVector = sizeof(Vec) / sizeof(float);
 inline Vec zero() { return broadcast(0.0f); }
 
 constexpr int min(int a, int b) { return a < b ? a : b; }
-constexpr int round_up(int a, int b) { return (a + b - 1) / b * b; }
+constexpr int ceil_div(int a, int b) { return (a + b - 1) / b; }
+constexpr int round_up(int a, int b) { return ceil_div(a, b) * b; }
 
 // max(0, scale x + shift), channel by channel: a batch norm and its ReLU. `scale` null: x as it is.
 struct Prologue {

@@ -54,20 +54,22 @@ struct Layout {
   explicit Layout(const Step &step)
       : channels(step.producer ? step.producer->out.channels : step.in.channels),
         columns(round_up(step.out.channels, kVector)),
-        down((step.out.height + kTile - 1) / kTile),
-        across((step.out.width + kTile - 1) / kTile),
+        down(ceil_div(step.out.height, kTile)),
+        across(ceil_div(step.out.width, kTile)),
         images(down * across < kTiles ? kTiles / (down * across) : 1),
         rows(min(down, across < kTiles ? kTiles / across : 1)),
         stride(round_up(channels, 16) + 16),
         row_stride(static_cast<int64_t>(across * kTile + 2) * stride),
         image_stride((rows * kTile + 2) * row_stride) {}
 
-  int blocks() const { return (channels + kDepth - 1) / kDepth; }
+  int blocks() const { return ceil_div(channels, kDepth); }
   int64_t strip() const { return images * image_stride; }
-  int64_t block() const { return kTiles * kRow + 16; }  // + 16: not all positions in the same cache sets
+  // + 16: not all positions in the same cache sets
+  int64_t block() const { return kTiles * kRow + 16; }
+  int64_t product() const { return kTiles * columns + 16; }
   int64_t position() const { return blocks() * block(); }
   int64_t inputs() const { return kPositions * position(); }
-  int64_t products() const { return static_cast<int64_t>(kPositions) * kTiles * columns; }
+  int64_t products() const { return kPositions * product(); }
   int64_t scratch() const { return strip() + inputs() + products() + kPacked; }
 };
 
@@ -163,7 +165,7 @@ void transform_output(const Step &step, const Layout &layout, float *arena, cons
     for (int x = 0; x < kSide; ++x) {
       Vec values[kSide], sums[kTile];
 #pragma GCC unroll 6
-      for (int y = 0; y < kSide; ++y) values[y] = load(products + (y * kSide + x) * kTiles * layout.columns + c);
+      for (int y = 0; y < kSide; ++y) values[y] = load(products + (y * kSide + x) * layout.product() + c);
       transform_outputs(values, sums);
 #pragma GCC unroll 4
       for (int y = 0; y < kTile; ++y) columns[y][x] = sums[y];
@@ -187,7 +189,7 @@ void multiply_positions(const Step &step, const Layout &layout, int tiles, const
   float *rows[kTiles];
   for (int p = 0; p < kPositions; ++p) {
     const float *weights = step.weights + static_cast<int64_t>(p) * layout.channels * layout.columns;
-    for (int t = 0; t < tiles; ++t) rows[t] = products + (p * kTiles + t) * layout.columns;
+    for (int t = 0; t < tiles; ++t) rows[t] = products + p * layout.product() + t * layout.columns;
     for (int b = 0; b < layout.blocks(); ++b)
       multiply(inputs + p * layout.position() + b * layout.block(), tiles, weights, layout.channels,
                step.out.channels, b * kDepth, {rows, nullptr, false}, ahead);
@@ -200,8 +202,9 @@ void multiply_positions(const Step &step, const Layout &layout, int tiles, const
 void convolve_strip(const Step &step, const Layout &layout, const Strip &part, const float *strip, float *arena,
                     float *inputs, float *products, const float *const *next, int count) {
   const int in_image = part.rows * layout.across, total = part.images * in_image;
-  Ahead ahead(next, count, 0, min(kDepth, step.in.channels),
-              kPositions * layout.blocks() * tiles_of(total, step.out.channels));
+  const int pieces = kPositions * panels_of(step.out.channels) * pieces_of(total, layout.channels);
+  const bool cold = part.image == 0 && part.tile_row == 0;  // weights, which the strips after the first find in L2
+  Ahead ahead(next, count, 0, min(kDepth, step.in.channels), pieces, cold);
   for (int first = 0; first < total; first += kTiles) {
     const int tiles = min(kTiles, total - first);
     Pixel pixels[kTiles];  // each tile's first output
