@@ -74,9 +74,6 @@ def check_folders(images: ImageSet, num_classes: int) -> None:
     if len(folders) != num_classes and not all(name.isdecimal() for name in folders):
         raise DatasetError(
             f"{images.location}: expected {num_classes} class folders, one for each class of the network, found "
-<<<<<<< HEAD
-            f"{len(folders)}: {some(folders)}; name them by the classes' numbers, or give --class-map"
-=======
-            f"{len(folders)}: {some}; name them by the classes' numbers, or list them for densezoo test --class-map"
->>>>>>> house
+            f"{len(folders)}: {some(folders)}; name them by the classes' numbers, or list them for densezoo test "
+            "--class-map"
         )
