@@ -8,6 +8,7 @@ import os
 import random
 import re
 import signal
+import subprocess
 import sys
 import zlib
 from argparse import ArgumentParser, Namespace
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import ranks
 import torch
 from hypothesis import HealthCheck, settings
 from PIL import Image
@@ -52,6 +54,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     random.seed(seed)
     np.random.seed(seed)
     torch.default_generator.manual_seed(seed)  # torch.manual_seed asks for GPUs, too: a hundred times as long
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """A test that forks trainings runs in a process of its own if another test has started autograd's threads here."""
+    if not pyfuncitem.get_closest_marker("forks") or ranks.children_can_differentiate():
+        return None
+    command = [sys.executable, "-m", "pytest", "-n", "0", "-p", "no:cacheprovider", pyfuncitem.nodeid]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return True
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections.abc import Callable, Sequence
 
+import torch
 
-def in_two_processes(work: Callable[[int], None], ends: Sequence[int] = (0, 0)) -> None:
-    """Have two processes, or as many as ends, do their work, rank -> None; they are forked, which imports nothing."""
+
+def in_processes(work: Callable[[int], None], ends: Sequence[int] = (0, 0)) -> None:
+    """Have as many processes as ends do their work, rank -> None, and end so; forking imports nothing."""
     fork = multiprocessing.get_context("fork")
     ranks = [fork.Process(target=work, args=(rank,)) for rank in range(len(ends))]
     for rank in ranks:
@@ -15,3 +18,14 @@ def in_two_processes(work: Callable[[int], None], ends: Sequence[int] = (0, 0)) 
     for rank in ranks:
         rank.join(120)
     assert [rank.exitcode for rank in ranks] == [*ends]
+
+
+def children_can_differentiate() -> bool:
+    """Whether a child that is forked here can use autograd: not once a thread of autograd's ran in this process."""
+    if (child := os.fork()) == 0:
+        try:
+            torch.autograd.backward(torch.ones(1, requires_grad=True).sum())
+        except RuntimeError:
+            os._exit(1)
+        os._exit(0)
+    return os.waitpid(child, 0)[1] == 0

@@ -131,7 +131,7 @@ def test_a_network_that_computes_nothing() -> None:
         label_records_of([lambda: torch.full((2, 2), math.nan)], [batch])
 
 
-def test_the_end_of_a_run_in_two_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_end_of_a_run_in_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The logits of both, the seconds of the slower one; of a sample, how many images there are in all."""
     records = np.zeros(3, label_record(1))
     records["index"], records["logits"] = [2, 0, 1], [[0.3], [0.1], [0.2]]

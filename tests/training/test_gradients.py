@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from ranks import in_two_processes
+from ranks import in_processes
 from torch import distributed
 
 from densezoo.training.gradients import mean
@@ -26,4 +26,4 @@ def of_rank(rank: int, folder: Path) -> None:
 
 def test_a_mean_has_the_same_bits_wherever_it_lies(tmp_path: Path) -> None:
     """gloo's own sum has not; a thousand numbers don't divide into three parts."""
-    in_two_processes(lambda rank: of_rank(rank, tmp_path), PROCESSES * (0,))
+    in_processes(lambda rank: of_rank(rank, tmp_path), PROCESSES * (0,))

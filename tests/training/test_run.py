@@ -15,7 +15,7 @@ from typing import Any, cast
 import forked
 import pytest
 import torch
-from ranks import in_two_processes
+from ranks import in_processes
 from small_training import NAME, SMALL, STEPS, of_few_images, train
 from torch import distributed, nn
 
@@ -165,6 +165,7 @@ def killed_at(folder: Path, before: str = "", after: str = "", line: int = 0) ->
     assert process.exitcode == -signal.SIGKILL
 
 
+@pytest.mark.forks
 def test_killed_at_the_moments_of_writing(undisturbed: str, tmp_path: Path) -> None:
     """Between a file and its name, between a name and what follows, in a line; and gone on with each time."""
     killed_at(tmp_path, before="step_00000003.state")
@@ -275,7 +276,7 @@ def _rank(rank: int, folder: str) -> None:
 
 
 def test_two_processes_measure_what_the_main_one_keeps(tmp_path: Path) -> None:
-    in_two_processes(lambda rank: _rank(rank, str(tmp_path)))
+    in_processes(lambda rank: _rank(rank, str(tmp_path)))
 
 
 def test_a_learner_has_what_its_recipe_says() -> None:

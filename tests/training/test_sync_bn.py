@@ -11,7 +11,7 @@ from typing import cast
 
 import pytest
 import torch
-from ranks import in_two_processes
+from ranks import in_processes
 from small_training import NAME, SMALL, of_few_images, train
 from torch import Tensor, distributed, nn
 
@@ -55,9 +55,10 @@ def as_rank(rank: int, port: int, work: Callable[[int], None]) -> None:
 def trained_together(work: Callable[[int], None], ends: Sequence[int] = (0, 0)) -> None:
     """Have two processes that train together do their work, rank -> None, and end so."""
     port = free_port()
-    in_two_processes(lambda rank: as_rank(rank, port, work), ends)
+    in_processes(lambda rank: as_rank(rank, port, work), ends)
 
 
+@pytest.mark.forks
 def test_two_processes_give_the_weights_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trained_together(lambda _: cast("None", train(tmp_path / "two", TOGETHER)))
     of_few_images(monkeypatch)
@@ -75,6 +76,7 @@ class Ended(Exception):
     """Raised in place of a signal's end of a process."""
 
 
+@pytest.mark.forks
 def test_a_signal_to_one_of_two_processes_ends_both_and_they_go_on_to_the_same_bits(tmp_path: Path) -> None:
     def interrupted(rank: int) -> None:
         real, taken = Learner.step, []
@@ -103,6 +105,7 @@ def test_a_signal_to_one_of_two_processes_ends_both_and_they_go_on_to_the_same_b
 
 
 @pytest.mark.slow  # the one that is left waits until the other one has been silent for seconds
+@pytest.mark.forks
 def test_one_of_two_processes_is_killed_and_they_go_on_to_the_same_bits(tmp_path: Path) -> None:
     """The main one while it writes a state, the other one when a step begins."""
     longer = {**APART, "train.epochs": 2, "train.save_every": 1}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from ranks import in_two_processes
+from ranks import in_processes
 from small_training import CONFIG, NAME, SMALL, of_few_images, train
 
 from densezoo.config import load_config
@@ -299,4 +299,4 @@ def _checked(rank: int, root: Path) -> None:
 
 
 def test_processes_of_different_trainings_or_folders_are_refused(tmp_path: Path) -> None:
-    in_two_processes(lambda rank: _checked(rank, tmp_path))
+    in_processes(lambda rank: _checked(rank, tmp_path))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from ranks import in_two_processes
+from ranks import in_processes
 from torch import Tensor, distributed
 from torch.nn.parallel import DistributedDataParallel
 
@@ -108,8 +108,9 @@ def _rank(rank: int, folder: str) -> None:
     distributed.destroy_process_group()
 
 
+@pytest.mark.forks
 def test_two_processes_have_the_gradients_of_both(tmp_path: Path) -> None:
-    in_two_processes(lambda rank: _rank(rank, str(tmp_path)))
+    in_processes(lambda rank: _rank(rank, str(tmp_path)))
     first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
     assert len(first) == len(list(DenseNet(ARCH).parameters()))
     assert all(torch.equal(a, b) for a, b in zip(first, second))
