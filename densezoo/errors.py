@@ -23,7 +23,7 @@ The tools print it alone and exit with status 1; ``--debug`` shows the traceback
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
@@ -111,6 +111,16 @@ class BenchmarkError(DensezooError): ...
 
 
 class ResultError(DensezooError): ...
+
+
+def some(names: Sequence[str], most: int = 5) -> str:
+    """The first names of a list, for a message: "a, b, c, d, e, ...".
+
+    Args:
+        names: in their order.
+        most: how many are shown at most.
+    """
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
 def suggestion(name: str, known: Iterable[str], otherwise: str | None = None) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from densezoo import errors
 from densezoo.backends.base import BACKENDS
-from densezoo.errors import DensezooError, MissingDependencyError, UnknownNameError
+from densezoo.errors import DensezooError, MissingDependencyError, UnknownNameError, some
 
 
 def test_the_docstring_draws_every_error() -> None:
@@ -26,6 +26,13 @@ def test_the_docstring_draws_every_error() -> None:
 )
 def test_an_unknown_name_suggests(name: str, end: str) -> None:
     assert str(UnknownNameError("protocol", name, ["torchvision", "timm"])) == f"there is no protocol {name!r}{end}"
+
+
+@pytest.mark.parametrize(("number", "shown"), [(0, ""), (1, "0"), (5, "0, 1, 2, 3, 4"), (6, "0, 1, 2, 3, 4, ...")])
+def test_a_list_of_names_is_cut_short(number: int, shown: str) -> None:
+    names = [str(i) for i in range(number)]
+    assert some(names) == shown
+    assert some(names, 2) == (shown if number < 3 else "0, 1, ...")
 
 
 REPOSITORY = Path(__file__).resolve().parent.parent

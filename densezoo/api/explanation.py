@@ -45,6 +45,11 @@ class Explanation:
     pixels: NDArray[np.uint8]
     heat: NDArray[np.float32]
 
+    def __repr__(self) -> str:
+        height, width = self.heat.shape
+        answer = f"{self.answer.name}, {100 * self.answer.probability:.2f} %"
+        return f"<Explanation {self.image}: {answer}, heat of {height} x {width}>"
+
     def save(self, path: str | Path, theme: str = "light") -> None:
         """Write the picture with the heat map beside it and over it.
 

@@ -6,7 +6,7 @@ import contextlib
 import re
 from collections.abc import Sequence
 
-from densezoo.errors import QueryError, ResultError
+from densezoo.errors import QueryError, ResultError, some
 from densezoo.families import families
 from densezoo.index import select
 from densezoo.index.load import get_spec, load_index, tell_which
@@ -59,9 +59,9 @@ def _meant(name: str) -> ModelSpec:
     meant = [] if name in known else matching(name, specs.values())[0]
     architectures = list(dict.fromkeys(spec.arch for spec in meant))
     if len(architectures) > 1:
-        shown = ", ".join(architectures[:5]) + (", ..." if len(architectures) > 5 else "")
         raise QueryError(
-            f"{name!r} may be one of {len(meant)} models of {shown}; densezoo list_models {name!r} lists them"
+            f"{name!r} may be one of {len(meant)} models of {some(architectures)}; "
+            f"densezoo list_models {name!r} lists them"
         )
     if not meant:
         return get_spec(name)

@@ -11,7 +11,7 @@ from densezoo.data.images import ImageSet
 from densezoo.data.labels import SPLIT_FOLDERS
 from densezoo.data.layouts.label_table import LabelTable, read_label_table, table_images
 from densezoo.data.split import part_of
-from densezoo.errors import ConfigError, DatasetError
+from densezoo.errors import ConfigError, DatasetError, some
 
 
 def find_table(path: Path, root: Path | None) -> tuple[LabelTable, Path]:
@@ -47,18 +47,18 @@ def network_labels(table: LabelTable, stated: object, num_outputs: int) -> tuple
         if len(table.names) != num_outputs:
             raise ConfigError(
                 f"{table.path}: expected {num_outputs} labels, as many as the network has outputs, found "
-                f"{len(table.names)}: {_some(table.names)}"
+                f"{len(table.names)}: {_quoted(table.names)}"
             )
         said = "nothing says what the network's outputs stand for: taken in the order of the CSV's columns: %s"
-        logging.getLogger("densezoo").warning(f"labels: {said}", _some(table.names))
+        logging.getLogger("densezoo").warning(f"labels: {said}", _quoted(table.names))
         return table.names
     names = tuple(map(str, stated))
     unknown, missing = ([name for name in a if name not in b] for a, b in ((table.names, names), (names, table.names)))
     if unknown or missing:
         raise ConfigError(
             f"{table.path}: expected the network's labels, in any order"
-            + (f"; without a column: {_some(missing)}" if missing else "")
-            + (f"; none of the network's: {_some(unknown)}" if unknown else "")
+            + (f"; without a column: {_quoted(missing)}" if missing else "")
+            + (f"; none of the network's: {_quoted(unknown)}" if unknown else "")
         )
     return names
 
@@ -92,5 +92,5 @@ def labelled_images(table: LabelTable, root: Path, names: Sequence[str]) -> Imag
     return part_of(images, chosen)
 
 
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(map(repr, names[:5])) + (", ..." if len(names) > 5 else "")
+def _quoted(names: Sequence[str]) -> str:
+    return some([*map(repr, names)])  # a label may hold commas

@@ -17,7 +17,7 @@ from densezoo.data.images import ImageSet
 from densezoo.data.labels import is_image
 from densezoo.data.layouts.folder import folder_images
 from densezoo.data.layouts.label_table import read_label_table, table_images
-from densezoo.errors import ConfigError, DatasetError
+from densezoo.errors import ConfigError, DatasetError, some
 from densezoo.evaluation import multi_label, run
 from densezoo.evaluation.hashing import hashed
 from densezoo.training.balance import class_weights, label_weights
@@ -124,7 +124,7 @@ def open_material(experiment: Experiment, data_root: str | Path | None, stored: 
     opening = _by_folders(root) if recipe.label_table is None else _by_table(root, recipe.label_table)
     if recipe.label_table is None and len(opening.names) < 2:
         raise DatasetError(f"{root}: all images are of one class, {opening.names[0]}; expected {wants} of two or more")
-    said = [f"classes: {len(opening.names)}: {_some(opening.names)}"]
+    said = [f"classes: {len(opening.names)}: {some(opening.names)}"]
     drawn, halves = None, opening.halves
     if halves is None:
         drawn = _drawn(opening.images, recipe, stored)
@@ -173,7 +173,7 @@ def _check_none_empty(root: Path, names: Sequence[str]) -> None:
     """
     folders = {path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")}
     if empty := sorted(folders - set(names)):
-        raise DatasetError(f"{root}: no image is in {_some(empty)}; add images of that class, or remove the folder")
+        raise DatasetError(f"{root}: no image is in {some(empty)}; add images of that class, or remove the folder")
 
 
 def _by_table(root: Path, path: str) -> _Opening:
@@ -211,7 +211,7 @@ def _repeated(train: ImageSet, held_out: ImageSet) -> list[str]:
     twice = [measured.ids[index] for index in range(len(measured)) if measured.digest(index) in contents]
     if not twice:
         return []
-    return [f"images: {len(twice)} to measure on are trained on, too, so the result says too much: {_some(twice)}"]
+    return [f"images: {len(twice)} to measure on are trained on, too, so the result says too much: {some(twice)}"]
 
 
 def _unlabelled(root: Path, images: ImageSet) -> list[str]:
@@ -219,8 +219,4 @@ def _unlabelled(root: Path, images: ImageSet) -> list[str]:
     named = set(images.ids)
     files = (Path(folder, name).relative_to(root).as_posix() for folder, _, names in os.walk(root) for name in names)
     left = sorted(name for name in files if is_image(name) and name not in named)
-    return [f"images: {len(left):,} that the table doesn't name are left out: {_some(left)}"] if left else []
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+    return [f"images: {len(left):,} that the table doesn't name are left out: {some(left)}"] if left else []

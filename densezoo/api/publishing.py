@@ -29,8 +29,8 @@ from densezoo.protocols.own import MARK
 from densezoo.results import publication
 from densezoo.results.publication import CONFIG, INDEX, METAFILE, Publication
 from densezoo.results.shared_card import PROTOCOL, Shared, shared_card
-from densezoo.results.store import read_results, result_path, write_result
-from densezoo.types import EvalResult, ModelSpec, WeightSource
+from densezoo.results.store import read_label_results, read_results, result_path, write_result
+from densezoo.types import Measurement, ModelSpec, WeightSource
 
 NAME = re.compile(r"[a-z0-9_]+\.[a-z0-9_]+")  # of a model: arch.tag
 RESULTS = "results"  # beside a file of weights, as densezoo train and a private index have it
@@ -55,7 +55,7 @@ class Published:
     weights: Path
     sha256: str
     kept: bool
-    results: tuple[EvalResult, ...]
+    results: tuple[Measurement, ...]
     files: tuple[Path, ...]
 
 
@@ -67,7 +67,7 @@ def publish(
     license: str | None = None,
     code: str | None = None,
     url: str | None = None,
-    results: Sequence[EvalResult] = (),
+    results: Sequence[Measurement] = (),
     overwrite: bool = False,
     **described: Any,
 ) -> Published:
@@ -109,7 +109,7 @@ def publish(
     return dataclasses.replace(published, weights=folder / weights.name, files=files)
 
 
-def stored_results(source: str | Path, folder: str | Path | None = None) -> list[EvalResult]:
+def stored_results(source: str | Path, folder: str | Path | None = None) -> list[Measurement]:
     """What was measured of a file of weights, by its sha256.
 
     Args:
@@ -122,12 +122,20 @@ def stored_results(source: str | Path, folder: str | Path | None = None) -> list
     if not Path(source).is_file():
         return []
     sha256 = file_sha256(Path(source))
-    results = read_results(folder or Path(source).parent / RESULTS)
+    results = _read(folder or Path(source).parent / RESULTS)
     if folder is None and results_folder().resolve() != (Path(source).parent / RESULTS).resolve():
         with contextlib.suppress(ResultError):  # in the current folder, "results" may hold anything
-            results += read_results(results_folder())
-    own = {(result.dataset, str(result.conditions)): result for result in results if result.weights_sha256 == sha256}
+            results += _read(results_folder())
+    own = {
+        (type(result), result.dataset, str(result.conditions)): result
+        for result in results
+        if result.weights_sha256 == sha256
+    }
     return list(own.values())
+
+
+def _read(folder: str | Path) -> list[Measurement]:
+    return [*read_results(folder), *read_label_results(folder)]
 
 
 def _checked_name(name: str | None, source: Path) -> str:
@@ -147,7 +155,7 @@ def _checked_name(name: str | None, source: Path) -> str:
     return name
 
 
-def _check_replaceable(folder: Path, results: Sequence[EvalResult]) -> None:
+def _check_replaceable(folder: Path, results: Sequence[Measurement]) -> None:
     """Refuse to replace a folder that isn't, byte for byte, what an earlier call wrote and this one will write.
 
     Files of it may be gone, and the results that will be written may lie there already.
@@ -183,7 +191,7 @@ def _write_weights(folder: Path, name: str, read: DescribedWeights) -> tuple[Pat
     return path.rename(folder / f"{name}-{file_sha256(path)[:8]}.safetensors"), read.complete
 
 
-def _write_results(folder: Path, published: Published) -> list[tuple[EvalResult, str, str]]:
+def _write_results(folder: Path, published: Published) -> list[tuple[Measurement, str, str]]:
     """Store the results, those of the very bytes that are published under the model's name; as of `Publication`."""
     stored = []
     for result in published.results:
@@ -223,7 +231,7 @@ def _write_documents(
     folder: Path,
     published: Published,
     read: DescribedWeights,
-    stored: Sequence[tuple[EvalResult, str, str]],
+    stored: Sequence[tuple[Measurement, str, str]],
     license: str | None,
     code: str | None,
     url: str | None,
@@ -270,10 +278,11 @@ def _write_documents(
 
 
 def _shared(
-    spec: ModelSpec, read: DescribedWeights, published: Published, stored: Sequence[tuple[EvalResult, str, str]]
+    spec: ModelSpec, read: DescribedWeights, published: Published, stored: Sequence[tuple[Measurement, str, str]]
 ) -> Shared:
     """What the card says."""
     names, recipe = read.facts.get("class_names"), read.facts.get("recipe")
+    table = recipe.get("label_table") if isinstance(recipe, dict) else None
     return Shared(
         name=spec.name,
         address=published.weights.name,
@@ -287,4 +296,5 @@ def _shared(
         classes=[str(name) for name in names] if isinstance(names, list) else (),
         recipe=recipe if isinstance(recipe, dict) else {},
         dataset=read.dataset,
+        multi_label=bool(read.report.stated.get("multi_label") or table),
     )

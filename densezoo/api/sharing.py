@@ -23,7 +23,7 @@ from densezoo.protocols.own import MARK
 from densezoo.protocols.text import protocol_text
 from densezoo.results.hub import eval_results
 from densezoo.results.shared_card import PROTOCOL, Shared, shared_card
-from densezoo.types import Architecture, ConversionReport, EvalResult, Protocol
+from densezoo.types import Architecture, ConversionReport, EvalResult, Measurement, Protocol
 
 CARD, SUMS, EVAL_RESULTS = "README.md", "SHA256SUMS", ".eval_results/densezoo.yaml"
 WRITTEN = (CONFIG, PROTOCOL, EVAL_RESULTS)  # for some weights only: a push removes what an earlier one left
@@ -35,7 +35,7 @@ def save_for_hub(
     *,
     repo: str | None = None,
     license: str | None = None,
-    results: Sequence[EvalResult] = (),
+    results: Sequence[Measurement] = (),
     for_timm: bool = True,
     **options: object,
 ) -> list[Path]:
@@ -70,14 +70,14 @@ def save_for_hub(
             load_checkpoint(hidden / WEIGHTS)  # held against the config.json that now lies beside it
         write_own_protocol(hidden / PROTOCOL, protocol)
         (hidden / CARD).write_text(shared_card(shared), encoding="utf-8")
-        if results:
+        if accuracies := [result for result in results if isinstance(result, EvalResult)]:
             (hidden / EVAL_RESULTS).parent.mkdir()
-            (hidden / EVAL_RESULTS).write_text(eval_results(results), encoding="utf-8")
+            (hidden / EVAL_RESULTS).write_text(eval_results(accuracies), encoding="utf-8")
         files = [*files_below(hidden), write_sums(hidden)]
     return [folder / path.relative_to(hidden) for path in files]
 
 
-def _shared(source: Path, weights: Path, repo: str, license: str | None, results: Sequence[EvalResult]) -> Shared:
+def _shared(source: Path, weights: Path, repo: str, license: str | None, results: Sequence[Measurement]) -> Shared:
     """What the card says of a file that was written from a source.
 
     Raises:
@@ -99,10 +99,11 @@ def _shared(source: Path, weights: Path, repo: str, license: str | None, results
         results=[(result, "") for result in results],
         classes=[str(name) for name in names] if isinstance(names, list) else (),
         dataset=str(report.stated.get("dataset") or ""),
+        multi_label=bool(report.stated.get("multi_label")),
     )
 
 
-def check_results(results: Sequence[EvalResult], source: Path, hashes: Sequence[str], arch: Architecture) -> None:
+def check_results(results: Sequence[Measurement], source: Path, hashes: Sequence[str], arch: Architecture) -> None:
     """Refuse a result of other weights, or of the same ones computed in another way.
 
     Args:

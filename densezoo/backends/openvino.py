@@ -76,7 +76,8 @@ class OpenVinoBackend:
         def make() -> bytes:
             import nncf
 
-            nncf.set_log_level(logging.ERROR)
+            # its set_log_level would change handlers, too, which others have put there
+            logging.getLogger("nncf").setLevel(logging.ERROR)
             images = nncf.Dataset([image[None].numpy() for image in calibration])
             model = nncf.quantize(self._core.read_model(BytesIO(content)), images, subset_size=len(calibration))
             with tempfile.TemporaryDirectory() as folder:

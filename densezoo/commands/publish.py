@@ -15,6 +15,7 @@ from densezoo import api
 from densezoo.commands import options
 from densezoo.commands.output import answer
 from densezoo.commands.push import add_sharing_options
+from densezoo.types import EvalResult, Measurement
 
 #: Options that are arguments of the same name of `densezoo.publish`.
 OPTIONS = ("name", "protocol", "dataset", "class_names", "license", "code", "url", "overwrite")
@@ -49,7 +50,7 @@ def run(args: Namespace) -> None:
     results = api.stored_results(source, args.results)
     done = api.publish(source, args.folder, config=config, results=results, **given, **(args.options or {}))
     bytes_are = "byte for byte the file that was given" if done.kept else "written anew, the same weights to the bit"
-    measured = [f"{result.dataset}/{result.protocol_label}: {result.top1:.2f}" for result in done.results]
+    measured = [f"{result.dataset}/{result.protocol_label}: {_figure(result)}" for result in done.results]
     lines = [
         *(f"written: {path}" for path in done.files),
         f"weights: {bytes_are}; sha256 {done.sha256}",
@@ -59,6 +60,13 @@ def run(args: Namespace) -> None:
         f"next: densezoo show {done.name} --index {args.folder}/model-index.yml",
     ]
     answer(args, "\n".join(lines), done)
+
+
+def _figure(result: Measurement) -> str:
+    """The figure that a result is named by."""
+    if isinstance(result, EvalResult):
+        return f"{result.top1:.2f}"
+    return "no AUC" if result.mean_auc is None else f"mean AUC {result.mean_auc:.4f}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

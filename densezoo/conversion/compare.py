@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from densezoo.errors import some
 from densezoo.families.naming import Naming
 from densezoo.types import Architecture, Checkpoint, ConversionReport, Layer
 
@@ -143,7 +144,7 @@ def refusal(checkpoint: Checkpoint, naming: Naming, report: ConversionReport, in
     shapes = [f"{key}: expected {want}, found {have}" for key, (want, have) in report.mismatched.items()]
     for kind, items in (("missing", report.missing), ("unexpected", report.unexpected), ("mismatched", shapes)):
         if items:
-            lines.append(f"  {kind} ({len(items)}): " + ", ".join(items[:5]) + (", ..." if len(items) > 5 else ""))
+            lines.append(f"  {kind} ({len(items)}): {some(items)}")
     lines += [f"  {hint}" for hint in checkpoint.hints]
     lines.append("  use the config of that architecture, or a complete checkpoint of this one")
     return "\n".join(lines)

@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import PurePosixPath
 
 from densezoo.data.images import ChosenImages, ImageSet
-from densezoo.errors import DatasetError
+from densezoo.errors import DatasetError, some
 
 
 def folder_of(images: ImageSet, index: int) -> str:
@@ -49,10 +49,9 @@ def labelled_by_folder(images: ImageSet, class_names: Sequence[str]) -> ImageSet
     places = {name: label for label, name in enumerate(class_names)}
     folders = [folder_of(images, index) for index in range(len(images))]
     if unknown := sorted(set(folders) - places.keys()):
-        some = ", ".join(unknown[:5]) + (", ..." if len(unknown) > 5 else "")
         raise DatasetError(
-            f"{images.location}: the class folders {some} are none of the network's {len(places)} classes "
-            f"({', '.join(list(places)[:5])}{', ...' if len(places) > 5 else ''}); expected folders of their names"
+            f"{images.location}: the class folders {some(unknown)} are none of the network's {len(places)} classes "
+            f"({some(list(places))}); expected folders of their names"
         )
     common = {entry.name: getattr(images, entry.name) for entry in fields(ImageSet)}
     common["labels"] = [places[folder] for folder in folders]
@@ -73,8 +72,8 @@ def check_folders(images: ImageSet, num_classes: int) -> None:
     """
     folders = class_folders(images)
     if len(folders) != num_classes and not all(name.isdecimal() for name in folders):
-        some = ", ".join(folders[:5]) + (", ..." if len(folders) > 5 else "")
         raise DatasetError(
             f"{images.location}: expected {num_classes} class folders, one for each class of the network, found "
-            f"{len(folders)}: {some}; name them by the classes' numbers, or list them for densezoo test --class-map"
+            f"{len(folders)}: {some(folders)}; name them by the classes' numbers, or list them for densezoo test "
+            "--class-map"
         )

@@ -22,7 +22,7 @@ from densezoo.data.layouts import arrays, imagenet_c
 from densezoo.data.layouts.folder import folder_images, list_tar, tar_images
 from densezoo.data.layouts.lists import KNOWN_LISTS, find_list, is_flat, label_listed
 from densezoo.data.layouts.shards import is_webdataset, parquet_images, shard_files, webdataset_images
-from densezoo.errors import DatasetError, UnknownNameError
+from densezoo.errors import DatasetError, UnknownNameError, some
 
 
 @dataclass(frozen=True)
@@ -139,10 +139,9 @@ def _choose(subsets: Mapping[str, Path], subset: str | None, root: Path) -> tupl
     chosen = next(iter(subsets)) if subset is None and len(subsets) == 1 else subset
     if chosen is not None and chosen in subsets:
         return chosen, subsets[chosen]
-    names = ", ".join([*subsets][:5]) + (", ..." if len(subsets) > 5 else "")
     raise DatasetError(
-        f"{root}: expected {subset or 'one set'}, found {len(subsets)}: {names}; each is measured by itself: "
-        "choose by --subset, or --subset all"
+        f"{root}: expected {subset or 'one set'}, found {len(subsets)}: {some([*subsets])}; each is measured by "
+        "itself: choose by --subset, or --subset all"
     )
 
 

@@ -46,6 +46,9 @@ class Preprocess:
 
     protocol: Protocol
 
+    def __repr__(self) -> str:
+        return f"<Preprocess {self.protocol.name}>"
+
     def __call__(self, image: str | Path | bytes | Image.Image) -> Tensor:
         """The float32 tensor (C, H, W).
 

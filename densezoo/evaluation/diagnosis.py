@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from densezoo.errors import some
+
 Permutation = NDArray[np.intp]  # [label in the data] -> class of the network
 
 
@@ -54,8 +56,7 @@ def explain_labels(table: NDArray[np.int64], class_names: Sequence[str] | None =
             return f"{shares}: {reason}"
     names = class_names or [str(i) for i in range(num_classes)]
     moved = [f"{names[label]} -> {names[int(best[label])]}" for label in labels.tolist() if label != best[label]]
-    listed = ", ".join(moved[:10]) + (", ..." if len(moved) > 10 else "")
-    return f"{shares}: the classes are in another order ({listed})"
+    return f"{shares}: the classes are in another order ({some(moved, 10)})"
 
 
 def _best_permutation(table: NDArray[np.int64]) -> Permutation:

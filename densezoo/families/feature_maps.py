@@ -30,13 +30,21 @@ class FeatureInfo:
         """Image side / map side of each map that is returned."""
         return [self.stages[index][1] for index in self.out_indices]
 
-    def get_dicts(self) -> list[dict[str, int]]:
-        """``num_chs``, ``reduction`` and ``index`` of each map that is returned."""
-        rows = zip(self.channels(), self.reduction(), self.out_indices)
-        return [{"num_chs": channels, "reduction": reduction, "index": index} for channels, reduction, index in rows]
+    def get_dicts(self, keys: Sequence[str] = ("num_chs", "reduction", "index")) -> list[dict[str, int]]:
+        """What is known of each map that is returned.
+
+        Args:
+            keys: some of "num_chs", "reduction" and "index".
+        """
+        return [{key: self[index][key] for key in keys} for index in self.out_indices]
+
+    def __getitem__(self, index: int) -> dict[str, int]:
+        """Of one stage, whether its map is returned or not."""
+        channels, reduction = self.stages[index]
+        return {"num_chs": channels, "reduction": reduction, "index": range(len(self))[index]}
 
     def __len__(self) -> int:
-        return len(self.out_indices)
+        return len(self.stages)
 
 
 class StageMaps(nn.Module):

@@ -12,7 +12,7 @@ import yaml
 from densezoo.data.datasets import DATASETS
 from densezoo.families import architecture_values
 from densezoo.protocols import PROTOCOLS
-from densezoo.types import Architecture, EvalResult, Figure, ModelSpec, Recipe, WeightSource
+from densezoo.types import Architecture, EvalResult, Figure, Measurement, ModelSpec, Recipe, WeightSource
 
 CONFIG, METAFILE, INDEX = "config.py", "metafile.yml", "model-index.yml"  # beside the weights
 
@@ -47,7 +47,7 @@ class Publication:
     weights: WeightSource
     dataset: str
     recipe: Mapping[str, object] | None = None
-    results: Sequence[tuple[EvalResult, str, str]] = ()
+    results: Sequence[tuple[Measurement, str, str]] = ()
 
 
 def metafile_text(published: Publication) -> str:
@@ -84,7 +84,9 @@ def metafile_text(published: Publication) -> str:
         "Weights": weights.url,
         "Weight Files": [_stated(file)],
         "Results": [
-            _result(spec.publisher, weights.sha256, *each) for each in published.results if _can_be_claimed(each[0])
+            _result(spec.publisher, weights.sha256, result, *where)
+            for result, *where in published.results
+            if isinstance(result, EvalResult) and _can_be_claimed(result)
         ]
         or None,
     }

@@ -10,10 +10,11 @@ from densezoo.families import family_of
 from densezoo.protocols.own import MARK
 from densezoo.results.hub import measured_hub_card
 from densezoo.results.markdown import markdown, plain
-from densezoo.results.training_card import accuracy_table, class_list, data_option, recipe_table
-from densezoo.types import Architecture, EvalResult
+from densezoo.results.training_card import accuracy_table, class_list, data_option, label_auc_table, recipe_table
+from densezoo.types import Architecture, EvalResult, LabelResult, Measurement
 
 PROTOCOL = "protocol.yml"  # beside the card, of a user's own
+AREAS = "## Area under each label's ROC curve"
 
 _CARD = Template("""\
 # $name
@@ -59,6 +60,7 @@ class Shared:
         classes: what its outputs are called; empty: nobody says.
         recipe: {field of `densezoo.types.Recipe`: value}, as the file of a training states it; empty: it doesn't.
         dataset: that it was trained or measured on; "": nobody says.
+        multi_label: whether an image may have several labels.
     """
 
     name: str
@@ -69,10 +71,11 @@ class Shared:
     architecture: Architecture
     protocol: str
     licence: str | None = None
-    results: Sequence[tuple[EvalResult, str]] = ()
+    results: Sequence[tuple[Measurement, str]] = ()
     classes: Sequence[str] = ()
     recipe: Mapping[str, object] = field(default_factory=dict)
     dataset: str = ""
+    multi_label: bool = False
 
 
 def shared_card(shared: Shared) -> str:
@@ -92,7 +95,7 @@ def shared_card(shared: Shared) -> str:
         if shared.recipe
         else "",
         address=shared.address,
-        test=f"densezoo test {shared.address}{data_option(shared.dataset)}\n" if shared.dataset else "",
+        test=f"densezoo test {shared.address}{_data(shared)}\n" if shared.dataset else "",
         protocol=f"Pictures are prepared under the protocol `{shared.protocol}`{own}.\n\n{class_list(shared.classes)}",
         citation=family.citation,
     )
@@ -100,8 +103,17 @@ def shared_card(shared: Shared) -> str:
     return measured_hub_card(shared.name, family.name, shared.licence, results, card)
 
 
+def _data(shared: Shared) -> str:
+    """The options that name the images to measure on; "" of a dataset that comes with a package."""
+    return data_option(shared.dataset) + (" --label-table LABELS.csv" if shared.multi_label else "")
+
+
 def _accuracy(shared: Shared) -> str:
     """The figures, and of which file they were measured if it is another one with the same weights."""
     others = {result.weights_sha256 for result, _ in shared.results} - {shared.sha256}
     notes = [f"Measured of the file with the sha256 {each}, whose weights these are to the bit.\n" for each in others]
-    return f"## Accuracy\n\n{accuracy_table(shared.results)}{''.join(sorted(notes))}\n"
+    single = [(result, where) for result, where in shared.results if isinstance(result, EvalResult)]
+    several = [(result, where) for result, where in shared.results if isinstance(result, LabelResult)]
+    tables = [f"## Accuracy\n\n{accuracy_table(single)}"] if single else []
+    tables += [f"{AREAS}\n\n{label_auc_table(*each)}" for each in several]
+    return "\n".join(tables) + "".join(sorted(notes)) + "\n"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from densezoo.types.computation import Computation, Freedom, Node, PoolFreedom
     from densezoo.types.experiment import Distillation, Experiment, Recipe, Start
     from densezoo.types.index import Figure, FileHash, ModelSpec, ReportedResult, WeightSource
-    from densezoo.types.label_result import LabelAuc, LabelResult
+    from densezoo.types.label_result import LabelAuc, LabelResult, Measurement
     from densezoo.types.layer import Layer
     from densezoo.types.prediction import Answer, Prediction
     from densezoo.types.protocol import Protocol
@@ -59,6 +59,7 @@ __all__ = [
     "Layer",
     "Load",
     "Machine",
+    "Measurement",
     "ModelSpec",
     "NamedNetwork",
     "Node",
@@ -103,6 +104,7 @@ _MODULES = {
     "Layer": "densezoo.types.layer",
     "Load": "densezoo.types.benchmark",
     "Machine": "densezoo.types.benchmark",
+    "Measurement": "densezoo.types.label_result",
     "ModelSpec": "densezoo.types.index",
     "NamedNetwork": "densezoo.types.checkpoint",
     "Node": "densezoo.types.computation",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from densezoo.types.result import Coverage, RunFacts
+from densezoo.types.result import Coverage, EvalResult, RunFacts
 from densezoo.types.shown import as_html
 
 
@@ -61,3 +62,6 @@ class LabelResult(RunFacts):
             rows[label.name] = f"{area}, {label.positives:,} images have it"
         rows |= {"images": self.images(self.num_samples).replace(" images", ""), "protocol": self.protocol_label}
         return as_html(self.model, rows)
+
+
+Measurement: TypeAlias = EvalResult | LabelResult  # of one label an image, or of several

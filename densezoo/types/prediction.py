@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from densezoo.types.shown import as_html
+from densezoo.types.shown import as_html, percent
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,10 @@ class Prediction:
         if not self.answers:
             raise ValueError(f"{self.image} has no answer: {self.error}")
         return self.answers[0]
+
+    def __repr__(self) -> str:
+        said = self.error or f"{self.image}: {self.name}, {percent(100 * self.probability)}"
+        return f"<Prediction {said}>"
 
     def _repr_html_(self) -> str:
         """The answers, for notebooks."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ def test_it_explains_the_answer_of_the_classifier(classifier: densezoo.Classifie
     other = densezoo.explain(classifier, found.pixels, target="3", layer="features.denseblock1")
     assert (other.answer.name, other.layer) == ("3", "features.denseblock1")
     assert other.heat.shape == (8, 8)
+    assert re.fullmatch(r"<Explanation 0: 3, \d+\.\d\d %, heat of 8 x 8>", repr(other))
     assert other._repr_png_().startswith(b"\x89PNG")
     other.save(tmp_path / "e.svg")
     assert "features.denseblock1" in (tmp_path / "e.svg").read_text()

@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 import torch
 from huggingface_hub import ModelCard, ModelCardData
+from small_labels import NUMBER, small_labels
 
 import densezoo
 from densezoo import api
 from densezoo.api.publishing import publish, stored_results
+from densezoo.api.sharing import save_for_hub
 from densezoo.config import load_config
 from densezoo.conversion.load import load_checkpoint
 from densezoo.errors import CheckpointError, ConfigError
@@ -28,7 +30,8 @@ from densezoo.index.load import get_spec, load_index
 from densezoo.paths import PRIVATE
 from densezoo.protocols import get_protocol
 from densezoo.protocols.text import protocol_text
-from densezoo.types import EvalResult
+from densezoo.results.store import read_label_results
+from densezoo.types import EvalResult, LabelResult
 
 DIGITS = api.DEMO[1]
 NAME = "densenet_bc_22_8.acme_digits"
@@ -246,3 +249,22 @@ def test_results_are_found_by_the_file_s_hash(tmp_path: Path) -> None:
     shutil.copy(DIGITS, copy)
     assert [result.top1 for result in stored_results(copy)] == [98.44271412680756]
     assert stored_results(copy, tmp_path) == stored_results(tmp_path) == stored_results(tmp_path / "none.pth") == []
+
+
+def test_areas_of_labels_are_published(tmp_path: Path) -> None:
+    weights = small_labels(tmp_path)
+    out = tmp_path / "results"
+    densezoo.evaluate_labels(None, weights, "labels.csv", data_root=tmp_path, out=out, workers=0, device="cpu")
+    (result,) = results = stored_results(weights)
+    assert isinstance(result, LabelResult)
+    published = publish(weights, tmp_path / "out", name=NAME, results=results)
+    (stored,) = read_label_results(tmp_path / "out/results")
+    assert (stored.model, stored.labels) == (NAME, result.labels)
+    card = (tmp_path / "out/README.md").read_text()
+    assert "type: roc_auc" in card
+    assert f"| never |  |  | 0 | {NUMBER} |" in card
+    assert f"densezoo test {published.weights.name} --data-root DATA --label-table LABELS.csv" in card
+    assert "Results" not in (tmp_path / "out/metafile.yml").read_text()  # which have a top-1
+    hub = save_for_hub(weights, tmp_path / "hub", results=results, for_timm=False)
+    assert sorted(path.name for path in hub) == ["README.md", "SHA256SUMS", "model.safetensors"]
+    assert "type: roc_auc" in (tmp_path / "hub/README.md").read_text()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -99,8 +100,11 @@ def test_int8_learns_from_training_images_and_is_kept(monkeypatch: pytest.Monkey
     images = torch.randint(0, 256, (20, 3, 64, 64), dtype=torch.uint8, generator=generator)
     network, protocol = randomise_statistics(DenseNet(WIDE)), get_protocol("torchvision")
     eager = create_backend("eager", network, WIDE, protocol, "cpu", "float32")
+    listener = logging.NullHandler()
+    monkeypatch.setattr(logging.getLogger("nncf"), "handlers", [listener])
     backend = calibrated(images)
     assert 1e-4 < difference_from_eager(backend, eager, images) < 0.2
+    assert listener.level == logging.NOTSET, "who listens to nncf hears what it did before"
     again, files = backend(images), set(tmp_path.rglob("*.int8"))
     assert len(files) == 1
     monkeypatch.setattr(nncf, "quantize", None)  # the second time it isn't asked

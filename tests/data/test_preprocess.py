@@ -45,6 +45,7 @@ def test_the_same_floats_as_the_publisher(
     name: str, size: tuple[int, int], random_image: Callable[..., Image.Image]
 ) -> None:
     protocol, image = get_protocol(name), random_image(*size)
+    assert repr(Preprocess(protocol)) == f"<Preprocess {name}>"
     ours = normalise(to_pixels(decode(encoded(image), protocol, "x.png"), protocol), protocol)
     assert torch.equal(ours, theirs(name)(image))
 

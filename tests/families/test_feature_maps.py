@@ -32,7 +32,7 @@ def test_chosen_maps_are_those_of_all_and_the_info_is_theirs() -> None:
         some = maps_of(DENSENET, *chosen)
         places = sorted(index % 5 for index in chosen)
         found = some(images)
-        assert len(found) == len(some.feature_info) == len(places)
+        assert len(found) == len(places)
         assert all(torch.equal(each, every[place]) for each, place in zip(found, places))
         assert some.feature_info.channels() == [each.shape[1] for each in found] == list(some.channels)
         assert some.feature_info.reduction() == [64 // each.shape[2] for each in found] == list(some.reductions)
@@ -54,6 +54,11 @@ def test_the_info_is_timm_s() -> None:
     assert ours.feature_info.reduction() == theirs.reduction()
     for mine, other in zip(ours.feature_info.get_dicts(), theirs.get_dicts()):
         assert {key: other[key] for key in ("num_chs", "reduction", "index")} == mine
+    keys = ["num_chs", "reduction"]  # as effdet asks for them
+    assert ours.feature_info.get_dicts(keys) == theirs.get_dicts(keys)
+    assert len(ours.feature_info) == len(theirs) == 5
+    for index in (0, 2, -1):
+        assert {**theirs[index], **ours.feature_info[index]} == theirs[index]
 
 
 @pytest.mark.parametrize("out_indices", [(5,), (-6,), (0, 0), (1, -4), ()])

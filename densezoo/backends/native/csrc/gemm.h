@@ -15,10 +15,9 @@ constexpr int kDepth = 256;        // columns of a packed block: with a panel of
 constexpr int kRow = kDepth + 16;  // floats from a packed row to the next
 // Sums that stay in registers: kRows x 2 vectors. AVX-512 has 32 registers, AVX2 16.
 constexpr int kRows = kVector == 16 ? 14 : 6;
-constexpr int kBlock = kVector == 16 ? 112 : 114;                 // packed rows: a quarter of a small L2
-constexpr int64_t kPacked = static_cast<int64_t>(kBlock) * kRow;  // floats of a packed block
-
 constexpr int kPiece = 32;                                        // of a tile's depth, between two fetches
+constexpr int kBlock = kVector == 16 ? 84 : 78;                   // packed rows: a third of a small L2
+constexpr int64_t kPacked = static_cast<int64_t>(kBlock) * kRow;  // floats of a packed block
 
 // Where a product goes, and what happens to it there.
 struct Output {
@@ -34,7 +33,7 @@ inline int pieces_of(int rows, int depth) { return ceil_div(rows, kRows) * ceil_
 inline int panels_of(int columns) { return ceil_div(columns, 2 * kVector); }
 
 // What is needed next, fetched into the cache while the processor multiplies: a few cache lines before each piece,
-// since loads wait behind a burst of them.
+// since loads wait behind a burst of them. What is too much for that is left to the packing.
 class Ahead {
  public:
   // rows: packed next, `count` of them, of each `length` floats from `start` on.
@@ -42,7 +41,7 @@ class Ahead {
   // panels: whether the right matrix is fetched, too, a panel ahead: where it isn't in L2 yet.
   Ahead(const float *const *rows, int count, int start, int length, int pieces, bool panels)
       : rows_(rows), end_(rows + count), start_(start), length_(length), panels_(panels) {
-    lines_ = ceil_div(count * ceil_div(length, kLine), pieces);
+    lines_ = min(kMost, ceil_div(count * ceil_div(length, kLine), pieces));
   }
 
   // next: the panel that is multiplied after the one that begins now, of `length` floats.
@@ -67,6 +66,7 @@ class Ahead {
 
  private:
   static constexpr int kLine = 16;  // floats in a line of the cache
+  static constexpr int kMost = 8;   // lines of rows before a piece
   const float *const *rows_, *const *end_, *panel_ = nullptr, *panel_end_ = nullptr;
   int start_, length_, lines_, fetched_ = 0, panel_lines_ = 0;
   bool panels_;

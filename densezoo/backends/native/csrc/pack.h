@@ -127,9 +127,10 @@ void multiply_pixels(const Step &step, int first, int end, const Map &out, float
       pack(step, arena, pixels, block, packed);
       const int pieces = panels_of(step.out.channels) * pieces_of(rows, block.length);
       const int later = start + kDepth;  // of these rows; after the last of their blocks come the next rows
+      const bool cold = row == first;  // weights, which the later rows find in L2
       Ahead ahead = later < depth
-                        ? Ahead(pixels, pixelwise ? rows : 0, later, min(kDepth, depth - later), pieces, true)
-                        : Ahead(next, after, 0, min(kDepth, depth), pieces, true);
+                        ? Ahead(pixels, pixelwise ? rows : 0, later, min(kDepth, depth - later), pieces, cold)
+                        : Ahead(next, after, 0, min(kDepth, depth), pieces, cold);
       multiply(packed, rows, step.weights, depth, step.out.channels, start, {outputs, step.bias, step.relu != 0}, ahead);
     }
   }
