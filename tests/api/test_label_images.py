@@ -49,7 +49,8 @@ def test_of_a_table_to_train_with_those_to_measure_on(tmp_path: Path, caplog: py
 
 
 def test_the_columns_are_the_network_s_labels(caplog: pytest.LogCaptureFixture) -> None:
-    assert network_labels(TABLE, ["a", "b"], 2) == ("a", "b")
+    for names in (["a", "b"], ["b", "a"]):
+        assert network_labels(TABLE, names, 2) == tuple(names)
     with pytest.raises(ConfigError, match="l.csv: expected the network's labels, .*; without a column: 'c'; "):
         network_labels(TABLE, ["a", "c"], 2)
     with pytest.raises(ConfigError, match="any order; none of the network's: 'b'$"):
@@ -61,9 +62,12 @@ def test_the_columns_are_the_network_s_labels(caplog: pytest.LogCaptureFixture) 
         network_labels(TABLE, None, 3)
 
 
-def test_names_are_relative_to_a_folder(tmp_path: Path) -> None:
+def test_names_are_relative_to_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_table(tmp_path / "l.csv", ["file", "a"], [["1.png", "1"]])
-    assert find_table(Path("l.csv"), tmp_path)[0].names == ("a",)
+    (tmp_path / "here").mkdir()
+    write_table(tmp_path / "here" / "l.csv", ["file", "b"], [["1.png", "1"]])
+    monkeypatch.chdir(tmp_path / "here")
+    assert find_table(Path("l.csv"), tmp_path)[0].names == ("a",), "the table beside the images comes first"
     assert find_table(tmp_path / "l.csv", tmp_path)[1] == tmp_path
     for root in (None, tmp_path / "none", tmp_path / "l.csv"):
         with pytest.raises(DatasetError, match="names images relative to a folder, expected by --data-root"):

@@ -102,6 +102,15 @@ def test_a_plain_picture_proves_nothing(resized_crop: Callable[..., Tensor | Non
         assert cropped(cropper, Image.new("RGB", (60, 50), (9, 9, 9)), get_protocol("torchvision"))[1]
 
 
+def test_images_that_stand_or_grow_are_kinds_of_their_own(resized_crop: Callable[..., Tensor | None]) -> None:
+    protocol, cropper = get_protocol("torchvision"), EqualCropper(resized_crop)
+    for seed in range(ENOUGH):
+        assert cropped(cropper, photograph(320, 300, seed), protocol)[1]
+    assert not cropped(cropper, photograph(330, 300, 99), protocol)[1]
+    for other in (photograph(300, 330), photograph(130, 120)):
+        assert cropped(cropper, other, protocol)[1], "nothing was compared that tells of these"
+
+
 def test_what_pillow_begins_with_the_columns_of_is_left_to_it() -> None:
     """From twice as high as wide on, and where sides keep no proportions; what was trusted says nothing of these."""
     made: list[tuple[int, ...]] = []

@@ -9,9 +9,10 @@ from densezoo import protocols
 from densezoo.data.images import ArrayImages
 from densezoo.errors import DatasetError, EvaluationError
 from densezoo.evaluation import distributed
-from densezoo.evaluation.multi_label import check_measurable, label_areas, label_measures, label_scores
+from densezoo.evaluation.multi_label import check_measurable, label_areas, label_measures, label_scores, mean_area
 from densezoo.families import build_model
 from densezoo.families.densenet.architecture import DenseNetArchitecture
+from densezoo.types import LabelAuc
 
 ARCH = DenseNetArchitecture(
     stem="cifar", growth_rate=4, block_config=(1, 1), num_init_features=4, in_chans=1, num_classes=3
@@ -68,3 +69,10 @@ def test_labels_that_can_t_be_measured() -> None:
     assert check_measurable(images(SETS), ("cat", "dog", "eel")) == {"eel": (0, 5)}
     with pytest.raises(DatasetError, match="here: none of the labels cat, dog tells the 2 images"):
         check_measurable(images([(0,), (0,)]), ("cat", "dog"))
+
+
+def test_the_mean_is_of_the_areas_that_there_are() -> None:
+    """One of nothing but wrong answers, 0, counts."""
+    areas = (0.0, None, 1.0)
+    assert mean_area([LabelAuc(name, 1, 1, area, None) for name, area in zip("abc", areas)]) == 0.5
+    assert mean_area([LabelAuc("a", 0, 2, None, None)]) is None

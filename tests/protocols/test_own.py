@@ -41,9 +41,15 @@ def test_a_file_is_a_protocol_under_a_name_that_no_published_one_has(file: Path)
     own = get_protocol(str(file))
     assert own.name == f"mine~{protocol_sha256(own)[:12]}"
     assert (own.mean, own.std, own.resize, own.crop, own.decoder) == ((0.5,) * 3, (0.25,) * 3, 64, 56, "pil")
+    assert protocol_sha256(own).startswith("246d664cc3c6264c"), "a field that is added later changes no digits"
     assert own.source == str(file)
     assert get_protocol(own.name) is own
     assert not any("~" in name for name in PROTOCOLS)
+
+
+def test_a_file_s_ending_and_source_are_its_own(tmp_path: Path) -> None:
+    (tmp_path / "MINE.YAML").write_text(f"{MINE}source: a paper")
+    assert get_protocol(str(tmp_path / "MINE.YAML")).source == "a paper"
 
 
 @pytest.mark.parametrize(
@@ -72,6 +78,8 @@ def test_named_protocols_have_the_same_digits_only_if_they_do_the_same(first: st
         (MINE + "crop: 57", "the key 'crop' twice"),
         (MINE.replace("crop: 56", "crop: 0"), "crop is 0; expected 1 pixel or more"),
         (MINE.replace("0.25]", "0]"), "no std is 0"),
+        (MINE + "value_range: 0", "no std is 0; found .* 0.0]"),
+        (MINE.replace("resize: 64\ninterpolation: bilinear\ncrop: 56", "image_size: 0"), "image_size is 0; expected 1"),
         (MINE.replace("0.25]", ".inf]"), "mean and std are finite numbers"),
         (MINE.replace("0.25]", "0.25, 0.25]"), "expected 3 means and deviations"),
         (MINE.replace("bilinear", "nearest"), "interpolation is 'nearest'; expected"),
@@ -115,6 +123,7 @@ def test_a_result_says_what_it_is() -> None:
         dataclasses.replace(facts, protocol="timm"),
         dataclasses.replace(facts, protocol="mine~"),
         dataclasses.replace(facts, own_protocol=None),
+        dataclasses.replace(facts, own_protocol=dataclasses.replace(facts.own_protocol, sha256="0" * 64)),
         dataclasses.replace(facts, own_protocol=facts_of(as_own(PROTOCOLS["timm"]))),
         dataclasses.replace(
             facts, own_protocol=dataclasses.replace(facts.own_protocol, fields=dataclasses.asdict(PROTOCOLS["timm"]))
