@@ -44,6 +44,16 @@ def test_features_joined_in_another_order_are_refused() -> None:
         convert(dataclasses.replace(checkpoint, graph=graph))
 
 
+@pytest.mark.parametrize("axis", [0, 2, -2])
+def test_features_joined_along_another_axis_are_refused(axis: int) -> None:
+    checkpoint = read_checkpoint(ONNX)
+    turned = next(node for node in checkpoint.graph if node.op == "concat" and len(node.inputs) == 2)
+    other = dataclasses.replace(turned, attributes={**turned.attributes, "axis": axis})
+    graph = tuple(other if node is turned else node for node in checkpoint.graph)
+    with pytest.raises(CheckpointError, match=rf"expected features joined as channels, found axis {axis} \("):
+        convert(dataclasses.replace(checkpoint, graph=graph))
+
+
 @pytest.mark.parametrize(("op", "other"), [("relu", "LeakyRelu"), ("avg_pool", "lp_pool"), ("norm", "InstanceNorm")])
 def test_another_step_is_refused(op: str, other: str) -> None:
     checkpoint = read_checkpoint(ONNX)
