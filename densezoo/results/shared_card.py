@@ -10,13 +10,8 @@ from densezoo.families import family_of
 from densezoo.protocols.own import MARK
 from densezoo.results.hub import measured_hub_card
 from densezoo.results.markdown import markdown, plain
-<<<<<<< HEAD
-from densezoo.results.training_card import accuracy_table, class_list, label_auc_table, recipe_table
+from densezoo.results.training_card import accuracy_table, class_list, data_option, label_auc_table, recipe_table
 from densezoo.types import Architecture, EvalResult, LabelResult, Measurement
-=======
-from densezoo.results.training_card import accuracy_table, class_list, data_option, recipe_table
-from densezoo.types import Architecture, EvalResult
->>>>>>> house
 
 PROTOCOL = "protocol.yml"  # beside the card, of a user's own
 AREAS = "## Area under each label's ROC curve"
@@ -91,6 +86,7 @@ def shared_card(shared: Shared) -> str:
     """
     family = family_of(shared.architecture)
     own = f", which the file states whole and [{PROTOCOL}]({PROTOCOL}) explains" if MARK in shared.protocol else ""
+    table = " --label-table LABELS.csv" if shared.multi_label else ""
     card = _CARD.substitute(
         name=shared.name,
         summary=family.summary(shared.architecture),
@@ -100,11 +96,7 @@ def shared_card(shared: Shared) -> str:
         if shared.recipe
         else "",
         address=shared.address,
-<<<<<<< HEAD
-        test=f"densezoo test {shared.address}{_data(shared)}\n" if shared.dataset else "",
-=======
-        test=f"densezoo test {shared.address}{data_option(shared.dataset)}\n" if shared.dataset else "",
->>>>>>> house
+        test=f"densezoo test {shared.address}{data_option(shared.dataset)}{table}\n" if shared.dataset else "",
         protocol=f"Pictures are prepared under the protocol `{shared.protocol}`{own}.\n\n{class_list(shared.classes)}",
         citation=family.citation,
     )
@@ -112,15 +104,6 @@ def shared_card(shared: Shared) -> str:
     return measured_hub_card(shared.name, family.name, shared.licence, results, card)
 
 
-<<<<<<< HEAD
-def _data(shared: Shared) -> str:
-    """The options that name the images to measure on; "" of a dataset that comes with a package."""
-    built_in = shared.dataset in DATASETS and DATASETS[shared.dataset].built_in
-    return ("" if built_in else " --data-root DATA") + (" --label-table LABELS.csv" if shared.multi_label else "")
-
-
-=======
->>>>>>> house
 def _accuracy(shared: Shared) -> str:
     """The figures, and of which file they were measured if it is another one with the same weights."""
     others = {result.weights_sha256 for result, _ in shared.results} - {shared.sha256}
