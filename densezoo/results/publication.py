@@ -83,12 +83,7 @@ def metafile_text(published: Publication) -> str:
         ),
         "Weights": weights.url,
         "Weight Files": [_stated(file)],
-        "Results": [
-            _result(spec.publisher, weights.sha256, result, *where)
-            for result, *where in published.results
-            if isinstance(result, EvalResult) and _can_be_claimed(result)
-        ]
-        or None,
+        "Results": _claims(published) or None,
     }
     collection = {
         "Name": spec.publisher,
@@ -133,6 +128,16 @@ def _training(dataset: str, recipe: Mapping[str, object]) -> dict[str, object]:
     defaults = {field.name: field.default for field in dataclasses.fields(Recipe)}
     whole = {name: None if value is dataclasses.MISSING else value for name, value in defaults.items()} | dict(recipe)
     return {"Training Data": dataset, **{key: whole[name] for name, key in _RECIPE.items() if whole[name]}}
+
+
+def _claims(published: Publication) -> list[dict[str, object]]:
+    """The results that a metafile has words for."""
+    publisher, sha256 = published.spec.publisher, published.weights.sha256
+    return [
+        _result(publisher, sha256, result, protocol, where)
+        for result, protocol, where in published.results
+        if isinstance(result, EvalResult) and _can_be_claimed(result)
+    ]
 
 
 def _can_be_claimed(result: EvalResult) -> bool:

@@ -86,6 +86,7 @@ def shared_card(shared: Shared) -> str:
     """
     family = family_of(shared.architecture)
     own = f", which the file states whole and [{PROTOCOL}]({PROTOCOL}) explains" if MARK in shared.protocol else ""
+    table = " --label-table LABELS.csv" if shared.multi_label else ""
     card = _CARD.substitute(
         name=shared.name,
         summary=family.summary(shared.architecture),
@@ -95,17 +96,12 @@ def shared_card(shared: Shared) -> str:
         if shared.recipe
         else "",
         address=shared.address,
-        test=f"densezoo test {shared.address}{_data(shared)}\n" if shared.dataset else "",
+        test=f"densezoo test {shared.address}{data_option(shared.dataset)}{table}\n" if shared.dataset else "",
         protocol=f"Pictures are prepared under the protocol `{shared.protocol}`{own}.\n\n{class_list(shared.classes)}",
         citation=family.citation,
     )
     results = [result for result, _ in shared.results]
     return measured_hub_card(shared.name, family.name, shared.licence, results, card)
-
-
-def _data(shared: Shared) -> str:
-    """The options that name the images to measure on; "" of a dataset that comes with a package."""
-    return data_option(shared.dataset) + (" --label-table LABELS.csv" if shared.multi_label else "")
 
 
 def _accuracy(shared: Shared) -> str:

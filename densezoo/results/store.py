@@ -23,7 +23,7 @@ from densezoo.protocols.own import contradiction
 from densezoo.results.weights import strength
 from densezoo.types import Conditions, EvalResult, LabelResult, RunFacts
 
-Result = TypeVar("Result", EvalResult, LabelResult)
+Result = TypeVar("Result", bound=EvalResult | LabelResult)
 LABELS = "multi-label"  # the folder of results of several labels an image, below their dataset's
 COUNTS = ("num_samples", "correct1", "correct5")
 CIRCUMSTANCES = ("date", "seconds", "commit", "machine")  # of a measurement; they are ignored when results are compared

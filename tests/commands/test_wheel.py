@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from fnmatch import fnmatch
 from pathlib import Path
 
 import forked
@@ -79,3 +80,10 @@ def test_results_go_into_the_current_folder(run: Run, site: Path, tmp_path: Path
     name = "results/digits/densenet_bc_22_8.densezoo_digits@digits.json"
     assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.json")] == [name]
     assert sorted(site.rglob("*.json")) == before
+
+
+def test_an_image_of_docker_gets_nothing_that_git_ignores() -> None:
+    ignored = re.findall(r"^(.+)/$", (ROOT / ".gitignore").read_text(), re.MULTILINE)
+    left_out = [line.removeprefix("**/") for line in (ROOT / ".dockerignore").read_text().split()]
+    assert ".venv" in ignored  # 5 GB
+    assert [name for name in ignored if not any(fnmatch(name, pattern) for pattern in left_out)] == []
