@@ -52,6 +52,8 @@ class Forked:
         if kind is not None:
             self.kill()
         self._process.join()
+        self._stdout.close()
+        self._stderr.close()
 
     @property
     def returncode(self) -> int | None:
@@ -103,8 +105,8 @@ def run(
         command, cwd, env: of `Forked`.
         timeout: of `Forked.wait`.
     """
-    process = Forked(command, cwd, env)
-    shown = process.communicate(timeout)
+    with Forked(command, cwd, env) as process:
+        shown = process.communicate(timeout)
     return subprocess.CompletedProcess([str(argument) for argument in command], process.wait(), *shown)
 
 
@@ -120,12 +122,16 @@ def _work(command: list[str], environment: dict[str, str], folder: str, stdout: 
     _redirect(sys.stdout, stdout)
     _redirect(sys.stderr, stderr)
     sys.path[:0] = environment.get("PYTHONPATH", "").split(os.pathsep)
-    if command[0] == "-c":
-        sys.argv = ["-c", *command[2:]]
-        exec(command[1], {"__name__": "__main__"})
-    else:
-        sys.argv = command
-        runpy.run_path(command[0], run_name="__main__")
+    try:
+        if command[0] == "-c":
+            sys.argv = ["-c", *command[2:]]
+            exec(command[1], {"__name__": "__main__"})
+        else:
+            sys.argv = command
+            runpy.run_path(command[0], run_name="__main__")
+    finally:
+        if (coverage := sys.modules.get("coverage")) and (counted := coverage.Coverage.current()):
+            counted.save()  # it would be at the end of an interpreter
 
 
 def _redirect(stream: TextIO, path: str) -> None:

@@ -18,7 +18,7 @@ def test_the_area_is_scikit_learn_s(levels: int) -> None:
     area = area_under_roc(scores, has_label)
     assert area is not None
     assert area.value == pytest.approx(roc_auc_score(has_label, scores), abs=1e-12)
-    assert (area.positives, area.negatives) == (has_label.sum(), 200 - has_label.sum())
+    assert (area.positives, area.negatives) == (int(has_label.sum()), 200 - int(has_label.sum()))
 
 
 def test_an_interval_by_hand() -> None:

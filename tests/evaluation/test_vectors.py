@@ -62,6 +62,6 @@ def test_an_image_that_cannot_be_read_has_none() -> None:
     )
     first, second = Vectors(["a", "b"])([lambda: torch.tensor([[1.0, 2.0]])], [batch])
     assert (first.image, first.features, second.image) == ("b", None, "a")
-    assert np.array_equal(second.features, [1.0, 2.0])  # type: ignore[arg-type]
+    assert np.array_equal(np.asarray(second.features), [1.0, 2.0])
     with pytest.raises(EvaluationError, match="NaN or infinity"):
         Vectors(["a", "b"])([lambda: torch.tensor([[1.0, math.nan]])], [batch])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -61,7 +62,7 @@ def test_what_an_augmentation_draws_follows_from_the_draw_alone() -> None:
         return -floats
 
     def others() -> tuple[list[int], object, list[int]]:
-        return torch.get_rng_state().tolist(), random.getstate(), np.random.get_state()[1].tolist()  # type: ignore
+        return torch.get_rng_state().tolist(), random.getstate(), cast("Any", np.random.get_state())[1].tolist()
 
     images = TrainingImages(NOISE, DIGITS, Transforms(on_floats=change))
     before = others()

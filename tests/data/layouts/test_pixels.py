@@ -52,8 +52,8 @@ def test_pillow_s_images_are_turned_and_converted_as_the_protocol_says() -> None
     turned = Image.fromarray(RGB)
     turned.getexif()[0x0112] = 6  # EXIF orientation: a quarter to the right
     ((_, as_it_is),), ((_, upright),) = sources_of(turned, TORCHVISION), sources_of(turned, MMPRETRAIN)
-    assert np.array_equal(as_it_is, RGB)  # type: ignore[arg-type]
-    assert np.array_equal(upright, np.rot90(RGB, -1))  # type: ignore[arg-type]
+    assert np.array_equal(np.asarray(as_it_is), RGB)
+    assert np.array_equal(np.asarray(upright), np.rot90(RGB, -1))
     ((_, grey),) = sources_of(Image.fromarray(RGB), DIGITS)
     assert np.asarray(grey).shape == (4, 5)
 
