@@ -18,6 +18,7 @@ from typing import Any
 from densezoo import schema
 from densezoo.errors import ConfigError
 from densezoo.families import build_architecture
+from densezoo.imports import import_mmengine
 from densezoo.paths import relative_to_root
 from densezoo.protocols.own import ENDINGS
 from densezoo.types import Experiment, Recipe
@@ -41,9 +42,7 @@ def load_config(path: str | Path, overrides: Mapping[str, object] | None = None)
     if own.suffix in ENDINGS and own.is_file():
         values["protocol"] = str(own)  # a user's own lies beside the config, wherever the command runs
     if overrides:
-        from mmengine.config import Config  # here, because it takes 0.2 s and few runs need it
-
-        merged = Config(values)
+        merged = import_mmengine("mmengine.config").Config(values)  # takes 0.2 s, and few runs need it
         merged.merge_from_dict(dict(overrides))
         values = merged.to_dict()
     named = {"name": path.stem, "path": relative_to_root(path), **values}

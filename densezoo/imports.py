@@ -1,12 +1,16 @@
-"""Imports of many modules at once."""
+"""Imports of many modules at once, and beside other processes."""
 
 from __future__ import annotations
 
 import atexit
 import gc
+import importlib
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pickle import UnpicklingError
+from types import ModuleType
 
 #: Packages whose binding (nanobind) reports what isn't collected at the end as a leak, in many lines.
 _COUNTING = {"onnx", "triton"}
@@ -30,6 +34,23 @@ def without_collection() -> Iterator[None]:
             gc.freeze()
             gc.unfreeze()
         gc.enable()
+
+
+def import_mmengine(module: str = "mmengine") -> ModuleType:
+    """Import a module of mmengine's, also beside a process that does so for the first time on a machine.
+
+    mmengine imports yapf, which keeps its grammar in the user's cache and gives the file its name before it is written
+    (yapf 0.43, pgen2/grammar.py): processes that torchrun starts read nothing there, or half of it, for a moment.
+
+    Args:
+        module: its whole name.
+    """
+    for _ in range(20):
+        try:
+            return importlib.import_module(module)
+        except (EOFError, UnpicklingError):
+            time.sleep(0.1)
+    return importlib.import_module(module)
 
 
 def end_without_collection() -> None:

@@ -24,6 +24,9 @@ from PIL import Image
 
 from densezoo.commands import options
 from densezoo.errors import DensezooError
+from densezoo.imports import import_mmengine
+
+import_mmengine()  # before test modules do, in several workers at once
 
 # Machines are shared and noisy: no test fails for its time, and each run tries the same examples.
 settings.register_profile("densezoo", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import gc
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -58,3 +60,26 @@ def test_the_collector_is_left_as_it_was() -> None:
         assert not gc.isenabled()
     finally:
         (gc.enable if was else gc.disable)()
+
+
+#: yapf's grammar is half a file until another process has written the rest.
+BESIDE = """
+import sys, threading
+from pathlib import Path
+from densezoo.imports import import_mmengine
+threading.Timer(0.5, lambda: [path.unlink() for path in Path(sys.argv[1]).rglob("*.pickle")]).start()
+print(import_mmengine("mmengine.config").Config({"a": 1}).a)
+"""
+
+
+@pytest.mark.parametrize("length", [0, 100])
+def test_mmengine_is_imported_beside_a_process_that_writes_yapf_s_grammar(tmp_path: Path, length: int) -> None:
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", "import yapf"], env=environment, check=True)
+    grammars = list(tmp_path.rglob("*.pickle"))
+    assert grammars, "yapf keeps its grammar elsewhere"
+    for path in grammars:
+        path.write_bytes(path.read_bytes()[:length])
+    program = [sys.executable, "-c", BESIDE, str(tmp_path)]
+    done = subprocess.run(program, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr

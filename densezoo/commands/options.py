@@ -20,7 +20,7 @@ from densezoo.commands.help_pages import HelpFormatter
 from densezoo.errors import ConfigError, DensezooError
 from densezoo.files import PLOT
 from densezoo.formats.names import looks_like_a_file
-from densezoo.imports import end_without_collection
+from densezoo.imports import end_without_collection, import_mmengine
 from densezoo.index.hub import find_prefixed
 from densezoo.paths import PRIVATE, RESULTS, ROOT, results_folder
 from densezoo.protocols.own import Changes
@@ -247,9 +247,7 @@ class KeyValues(argparse.Action):
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
     ) -> None:
         """Store {key: value}."""
-        from mmengine.config import DictAction
-
-        DictAction(self.option_strings, self.dest)(parser, namespace, values, option)
+        import_mmengine("mmengine.config").DictAction(self.option_strings, self.dest)(parser, namespace, values, option)
 
 
 def find_config(path: Path) -> Path:

@@ -16,6 +16,7 @@ from torch import distributed
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from densezoo.errors import EvaluationError
+from densezoo.imports import import_mmengine
 
 T = TypeVar("T")
 
@@ -59,8 +60,7 @@ def start(launcher: str | None, device: str) -> str:
         )
     try:
         if device.startswith("cuda"):
-            from mmengine import dist  # here, because it takes 0.15 s and one process needs none of it
-
+            dist = import_mmengine("mmengine.dist")  # takes 0.15 s, and one process needs none of it
             dist.init_dist(launcher, backend="nccl")
         else:  # mmengine 0.10.7 picks a GPU for every process, even if there is none
             joining = distributed.rendezvous("env://", *rank_and_size, timeout=JOINING)  # type: ignore[attr-defined]

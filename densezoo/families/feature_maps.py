@@ -4,44 +4,64 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 from torch import Tensor, nn
 
 from densezoo.errors import ConfigError
 
 
+class Stage(TypedDict):
+    """A stage in timm's words: the module that ends it, channels, image side / map side, its number from 0."""
+
+    module: str
+    num_chs: int
+    reduction: int
+    index: int
+
+
 @dataclass(frozen=True)
 class FeatureInfo:
     """What the maps of `StageMaps` are, as timm's ``feature_info`` tells it.
 
+    Its methods tell of each map that is returned, or of the stages that ``idx`` names.
+
     Args:
-        stages: (channels, image side / map side) of every stage.
+        stages: every stage.
         out_indices: the stages whose maps are returned, ascending.
     """
 
-    stages: tuple[tuple[int, int], ...]
+    stages: tuple[Stage, ...]
     out_indices: tuple[int, ...]
 
-    def channels(self) -> list[int]:
-        """Of each map that is returned."""
-        return [self.stages[index][0] for index in self.out_indices]
+    def channels(self, idx: Sequence[int] | None = None) -> list[int]:
+        """Of each map."""
+        return [stage["num_chs"] for stage in self._stages(idx)]
 
-    def reduction(self) -> list[int]:
-        """Image side / map side of each map that is returned."""
-        return [self.stages[index][1] for index in self.out_indices]
+    def reduction(self, idx: Sequence[int] | None = None) -> list[int]:
+        """Image side / map side of each map."""
+        return [stage["reduction"] for stage in self._stages(idx)]
 
-    def get_dicts(self, keys: Sequence[str] = ("num_chs", "reduction", "index")) -> list[dict[str, int]]:
-        """What is known of each map that is returned.
+    def module_name(self, idx: Sequence[int] | None = None) -> list[str]:
+        """The module of this network that ends each stage."""
+        return [stage["module"] for stage in self._stages(idx)]
+
+    def get_dicts(self, keys: Sequence[str] | None = None, idx: Sequence[int] | None = None) -> list[dict[str, object]]:
+        """What is known of each map.
 
         Args:
-            keys: some of "num_chs", "reduction" and "index".
+            keys: some of those of `Stage`; None: all.
+            idx: of stages.
         """
-        return [{key: self[index][key] for key in keys} for index in self.out_indices]
+        every = [dict[str, object](stage) for stage in self._stages(idx)]
+        return every if keys is None else [{key: stage[key] for key in keys} for stage in every]
 
-    def __getitem__(self, index: int) -> dict[str, int]:
+    def _stages(self, idx: Sequence[int] | None) -> list[Stage]:
+        return [self[index] for index in (self.out_indices if idx is None else idx)]
+
+    def __getitem__(self, index: int) -> Stage:
         """Of one stage, whether its map is returned or not."""
-        channels, reduction = self.stages[index]
-        return {"num_chs": channels, "reduction": reduction, "index": range(len(self))[index]}
+        return self.stages[index]
 
     def __len__(self) -> int:
         return len(self.stages)
@@ -52,11 +72,16 @@ class StageMaps(nn.Module):
 
     Args:
         stages: (channels, image side / map side) of every stage.
+        ends: the module that ends each.
     """
 
-    def __init__(self, stages: Sequence[tuple[int, int]]) -> None:
+    def __init__(self, stages: Sequence[tuple[int, int]], ends: Sequence[str]) -> None:
         super().__init__()
-        self.feature_info = FeatureInfo(tuple(stages), tuple(range(len(stages))))
+        every = [
+            Stage(module=module, num_chs=channels, reduction=reduction, index=index)
+            for index, (module, (channels, reduction)) in enumerate(zip(ends, stages, strict=True))
+        ]
+        self.feature_info = FeatureInfo(tuple(every), tuple(range(len(every))))
 
     @property
     def channels(self) -> tuple[int, ...]:

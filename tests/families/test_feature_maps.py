@@ -52,13 +52,26 @@ def test_the_info_is_timm_s() -> None:
     assert isinstance(ours, StageMaps)
     assert ours.feature_info.channels() == theirs.channels()
     assert ours.feature_info.reduction() == theirs.reduction()
-    for mine, other in zip(ours.feature_info.get_dicts(), theirs.get_dicts()):
-        assert {key: other[key] for key in ("num_chs", "reduction", "index")} == mine
-    keys = ["num_chs", "reduction"]  # as effdet asks for them
-    assert ours.feature_info.get_dicts(keys) == theirs.get_dicts(keys)
+    keys = ["num_chs", "reduction", "index"]
+    for more in ([], [[0, -1]]):
+        assert ours.feature_info.get_dicts(keys, *more) == theirs.get_dicts(keys, *more)
+        assert ours.feature_info.channels(*more) == theirs.channels(*more)
+        assert ours.feature_info.reduction(*more) == theirs.reduction(*more)
     assert len(ours.feature_info) == len(theirs) == 5
     for index in (0, 2, -1):
-        assert {**theirs[index], **ours.feature_info[index]} == theirs[index]
+        assert {**theirs[index], **ours.feature_info[index], "module": ""} == {**theirs[index], "module": ""}
+
+
+@pytest.mark.parametrize("name", ["densenet121", "densenetblur121d", "rdnet_tiny"])
+def test_a_stage_is_named_after_the_module_that_ends_it(name: str) -> None:
+    """Where timm's norms have their ReLU inside, ours are a module of their own."""
+    theirs: Any = timm.create_model(name, features_only=True)
+    ours = densezoo.create_model(next(iter(densezoo.list_models(f"{name}.*"))), features_only=True)
+    assert isinstance(ours, StageMaps)
+    names = ours.feature_info.module_name()
+    assert [each.replace("relu", "norm") for each in names] == theirs.feature_info.module_name()
+    assert all(ours.get_submodule(each) for each in names)
+    assert [each["module"] for each in ours.feature_info.get_dicts(idx=[-1])] == names[-1:]
 
 
 @pytest.mark.parametrize("out_indices", [(5,), (-6,), (0, 0), (1, -4), ()])

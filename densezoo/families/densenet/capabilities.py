@@ -32,6 +32,7 @@ from densezoo.families.systems import (
 from densezoo.formats.detect import read_checkpoint
 from densezoo.formats.keras.writer import write_keras
 from densezoo.formats.onnx.writer import write_onnx
+from densezoo.imports import import_mmengine
 
 _TIMM_STEMS = {"imagenet": "", "deep": "deep"}  # {stem: timm's word for it}
 _NAMES_OF_2017 = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
@@ -133,6 +134,7 @@ def _namesakes(state: Mapping[str, Tensor], sizes: Mapping[str, Any]) -> Iterato
 
 
 def _run_mmpretrain(file: WeightFile, arch: DenseNetArchitecture, images: Tensor) -> Tensor:
+    import_mmengine()
     from mmengine.registry import DefaultScope
     from mmengine.runner import load_checkpoint
     from mmpretrain.models import ImageClassifier

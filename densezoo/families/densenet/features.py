@@ -37,17 +37,18 @@ class FeatureMaps(StageMaps):
     """
 
     def __init__(self, network: nn.Module, arch: DenseNetArchitecture) -> None:
-        super().__init__(stages(arch))
         features = network.features
         assert isinstance(features, nn.Sequential)
-        self.features = features
+        names = [name for name, _ in features.named_children()]
+        after_stem = "pool0" if "pool0" in names else "denseblock1"
+        starts = [at for at, name in enumerate(names) if name == after_stem or name.startswith("transition")]
+        super().__init__(stages(arch), [f"features.{names[at - 1]}" for at in (*starts, len(names))])
+        self.features, self._starts = features, frozenset(names[at] for at in starts)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         maps: list[Tensor] = []
-        names = [name for name, _ in self.features.named_children()]
-        stem_end = "pool0" if "pool0" in names else "denseblock1"
         for name, module in self.features.named_children():
-            if name == stem_end or name.startswith("transition"):
+            if name in self._starts:  # what comes after a stage
                 maps.append(x)
                 if self.is_done(maps):
                     return self.chosen(maps)

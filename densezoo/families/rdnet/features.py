@@ -36,9 +36,10 @@ class FeatureMaps(StageMaps):
     """
 
     def __init__(self, network: Any, arch: RDNetArchitecture) -> None:
-        super().__init__(stages(arch))
+        ends = [stage for stage, _, _ in stage_ends(arch)]
+        super().__init__(stages(arch), [f"dense_stages.{stage}" for stage in ends])
         self.stem, self.dense_stages = network.stem, network.dense_stages
-        self.ends = {stage for stage, _, _ in stage_ends(arch)}
+        self.ends = frozenset(ends)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         maps: list[Tensor] = []
