@@ -49,7 +49,7 @@ def describe_model(name: str, width: int | None = None) -> str:
     from densezoo.results.description import describe  # here, because rich takes long to import
 
     spec = _meant(name)
-    return describe(spec, accuracies(spec, _stored()), width, known_names(spec))
+    return describe(spec, accuracies(spec, known_results()), width, known_names(spec))
 
 
 def _meant(name: str) -> ModelSpec:
@@ -103,12 +103,16 @@ def accuracies_of(specs: Sequence[ModelSpec]) -> list[list[Accuracy]]:
     Args:
         specs: the models.
     """
-    results = _stored()
+    results = known_results()
     return [accuracies(spec, results) or [Accuracy(spec)] for spec in specs]
 
 
-def _stored() -> list[EvalResult]:
-    """The measurements that ship with densezoo, and a private index's, or an installed package's of this folder."""
+def known_results() -> list[EvalResult]:
+    """The measurements that ship with densezoo, and a private index's, or an installed package's of this folder.
+
+    Raises:
+        ResultError: one of them is broken.
+    """
     shipped = read_results(ROOT / "results")
     if private_index() is not None:
         return shipped + read_results(results_folder())

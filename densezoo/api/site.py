@@ -5,36 +5,41 @@ from __future__ import annotations
 from pathlib import Path
 
 from densezoo import __version__
+from densezoo.api.index import known_results
 from densezoo.api.labels import known_names
 from densezoo.errors import ResultError
 from densezoo.files import making_folder
 from densezoo.index.load import load_index
-from densezoo.paths import RESULTS
+from densezoo.paths import ROOT
 from densezoo.results.benchmarks import FOLDER, read_benchmarks
 from densezoo.results.site.pages import site_files
 from densezoo.results.site.zoo import Zoo
 from densezoo.results.store import read_results
 
+SHIPPED = ROOT / "results"
 MARKER = ".densezoo-site"  # a file of a folder that this module wrote, and may replace
 
 
-def make_site(folder: str | Path, results: str | Path = RESULTS) -> Path:
+def make_site(folder: str | Path, results: str | Path | None = None) -> Path:
     """Write the index and the stored results as pages that a browser opens from disk; return the first page.
 
     Args:
         folder: of the site; one that is there is replaced whole, if it is empty or an older site.
-        results: folder of stored results, and of benchmarks in it.
+        results: folder of stored results, and of benchmarks in it; None: those that ship with densezoo, and those of a
+            private index or of the current folder.
 
     Raises:
         ResultError: the folder holds something else; a stored result is broken.
         ConfigError: the folder can't be written.
     """
-    folder, results = Path(folder), Path(results)
+    folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise ResultError(f"{folder}: expected a folder for the site, found a file; choose another path")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MARKER).is_file():
         raise ResultError(f"{folder}: holds files that no site of densezoo is made of; choose an empty or a new folder")
-    zoo = Zoo(load_index(), read_results(results), read_benchmarks(results / FOLDER), known_names, __version__)
+    measured = known_results() if results is None else read_results(results)
+    benchmarks = read_benchmarks(Path(results or SHIPPED) / FOLDER)
+    zoo = Zoo(load_index(), measured, benchmarks, known_names, __version__)
     files = site_files(zoo)
     try:
         folder.absolute().parent.mkdir(parents=True, exist_ok=True)

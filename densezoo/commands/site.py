@@ -14,14 +14,15 @@ from pathlib import Path
 from densezoo import api
 from densezoo.commands import options
 from densezoo.commands.output import answer
-from densezoo.paths import RESULTS
 
 
 def make_parser() -> ArgumentParser:
     """The parser of the command's options."""
     parser = options.make_parser(__doc__)
     parser.add_argument("folder", type=Path, metavar="OUT", help="folder to write, new, empty or an older site")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="stored results (default: %(default)s)")
+    parser.add_argument(
+        "--results", type=Path, metavar="DIR", help="stored results (default: those that ship with densezoo, and yours)"
+    )
     parser.add_argument("--open", action="store_true", help="show it in the browser")
     return parser
 

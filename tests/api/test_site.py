@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from densezoo.api import site
 from densezoo.api.site import MARKER, make_site
 from densezoo.errors import ResultError
+from densezoo.paths import PRIVATE, ROOT
 from densezoo.results.site.zoo import Zoo
 
 
@@ -16,17 +18,36 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two files in place of all: tests/results/site makes the pages."""
 
     def site_files(zoo: Zoo) -> Mapping[str, bytes]:
-        return {"index.html": f"{len(zoo.specs)} {len(zoo.benchmarks)}".encode(), "models/a.html": b"a"}
+        numbers = len(zoo.specs), len(zoo.benchmarks), len(zoo.results)
+        return {"index.html": " ".join(map(str, numbers)).encode(), "models/a.html": b"a"}
 
     monkeypatch.setattr(site, "site_files", site_files)
+
+
+def shown_numbers(folder: Path) -> list[int]:
+    """Of models, benchmarks and results."""
+    return [*map(int, (folder / "index.html").read_text().split())]
+
+
+def test_a_private_index_s_results_stand_beside_those_that_ship(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_site(tmp_path / "without")
+    index = tmp_path / "own"
+    shutil.copytree(ROOT / "results/digits", index / "results/digits")
+    (index / "model-index.yml").write_text("Import: []")
+    monkeypatch.setenv(PRIVATE, str(index))
+    make_site(tmp_path / "with")
+    models, benchmarks, results = shown_numbers(tmp_path / "without")
+    assert shown_numbers(tmp_path / "with") == [models, benchmarks, results + 1]
+    make_site(tmp_path / "alone", index / "results")
+    assert shown_numbers(tmp_path / "alone") == [models, 0, 1]
 
 
 def test_a_site_is_written_and_an_older_one_replaced_whole(tmp_path: Path) -> None:
     folder = tmp_path / "a/site"
     assert make_site(folder) == folder / "index.html"
-    models, benchmarks = map(int, (folder / "index.html").read_text().split())
-    assert models > 100
-    assert benchmarks > 1
+    assert all(number > least for number, least in zip(shown_numbers(folder), (100, 1, 1)))
     (folder / "models/older.html").write_text("of another index")
     make_site(folder)
     assert sorted(path.name for path in folder.rglob("*.*")) == [MARKER, "a.html", "index.html"]

@@ -191,7 +191,7 @@ def test_one_run_at_a_time(interrupted: Path, copy: Callable[[Path], Path], tmp_
         with work_folder.held(folder):
             before = contents(folder)
             with pytest.raises(
-                TrainingError, match=r"held by process \d+ on .*, which trains in the same folder; wait.*-dir"
+                TrainingError, match=r"held by process \d+ on .*, which trains in the same folder; wait.*another folder"
             ):
                 train(folder, resume=not overwrite, overwrite=overwrite)
             assert contents(folder) == before
