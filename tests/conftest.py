@@ -33,6 +33,7 @@ settings.register_profile("densezoo", deadline=None, derandomize=True, suppress_
 settings.load_profile("densezoo")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+ALONE = "DENSEZOO_TEST_ALONE"  # in the environment: this process runs one test that forks
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the processes that tests start: several threads wait in loops
 
 
@@ -62,10 +63,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """A test that forks trainings runs in a process of its own if another test has started autograd's threads here."""
-    if not pyfuncitem.get_closest_marker("forks") or ranks.children_can_differentiate():
+    if not pyfuncitem.get_closest_marker("forks") or ALONE in os.environ or ranks.children_can_differentiate():
         return None
     command = [sys.executable, "-m", "pytest", "-n", "0", "-p", "no:cacheprovider", pyfuncitem.nodeid]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    environment = {**os.environ, ALONE: "1"}
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     return True
 

@@ -62,13 +62,18 @@ def test_the_collector_is_left_as_it_was() -> None:
         (gc.enable if was else gc.disable)()
 
 
-#: yapf's grammar is half a file until another process has written the rest.
+#: yapf's grammar is half a file until another process has written the rest, here while this one waits.
 BESIDE = """
-import sys, threading
+import sys
 from pathlib import Path
-from densezoo.imports import import_mmengine
-threading.Timer(0.5, lambda: [path.unlink() for path in Path(sys.argv[1]).rglob("*.pickle")]).start()
-print(import_mmengine("mmengine.config").Config({"a": 1}).a)
+from types import SimpleNamespace
+from densezoo import imports
+def waiting(_):
+    print("waited")
+    for path in Path(sys.argv[1]).rglob("*.pickle"):
+        path.unlink()
+imports.time = SimpleNamespace(sleep=waiting)
+print(imports.import_mmengine("mmengine.config").Config({"a": 1}).a)
 """
 
 
@@ -82,4 +87,4 @@ def test_mmengine_is_imported_beside_a_process_that_writes_yapf_s_grammar(tmp_pa
         path.write_bytes(path.read_bytes()[:length])
     program = [sys.executable, "-c", BESIDE, str(tmp_path)]
     done = subprocess.run(program, cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "waited\n1\n"), done.stderr

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import re
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from densezoo.families import families
 from densezoo.index import select
 from densezoo.index.load import get_spec, load_index, tell_which
 from densezoo.index.search import matching
-from densezoo.paths import RESULTS, ROOT, private_index, results_folder
+from densezoo.paths import ROOT, private_index, results_folder
 from densezoo.results.accuracies import accuracies
 from densezoo.results.store import read_results
 from densezoo.types import Accuracy, EvalResult, ModelSpec
@@ -111,13 +111,16 @@ def known_results() -> list[EvalResult]:
     """The measurements that ship with densezoo, and a private index's, or an installed package's of this folder.
 
     Raises:
-        ResultError: one of them is broken.
+        ResultError: one that ships or of a private index is broken.
     """
-    shipped = read_results(ROOT / "results")
-    if private_index() is not None:
-        return shipped + read_results(results_folder())
-    if RESULTS == ROOT / "results":
+    shipped, own = read_results(ROOT / "results"), results_folder()
+    if own.resolve() == (ROOT / "results").resolve():
         return shipped
-    with contextlib.suppress(ResultError):  # in the current folder, "results" may hold anything
-        return shipped + read_results(RESULTS)
+    try:
+        return shipped + read_results(own)
+    except ResultError as error:
+        if private_index() is not None:
+            raise
+        # in the current folder, "results" may hold anything
+        logging.getLogger("densezoo").warning("results: those of this folder are left out: %s", error)
     return shipped

@@ -28,7 +28,7 @@ from densezoo.protocols import get_protocol
 from densezoo.protocols.own import MARK
 from densezoo.results import publication
 from densezoo.results.publication import CONFIG, INDEX, METAFILE, Publication
-from densezoo.results.shared_card import PROTOCOL, Shared, shared_card
+from densezoo.results.shared_card import PROTOCOL, Shared, has_several_labels, shared_card
 from densezoo.results.store import read_label_results, read_results, result_path, write_result
 from densezoo.types import Measurement, ModelSpec, WeightSource
 
@@ -282,7 +282,6 @@ def _shared(
 ) -> Shared:
     """What the card says."""
     names, recipe = read.facts.get("class_names"), read.facts.get("recipe")
-    table = recipe.get("label_table") if isinstance(recipe, dict) else None
     return Shared(
         name=spec.name,
         address=published.weights.name,
@@ -296,5 +295,5 @@ def _shared(
         classes=[str(name) for name in names] if isinstance(names, list) else (),
         recipe=recipe if isinstance(recipe, dict) else {},
         dataset=read.dataset,
-        multi_label=bool(read.report.stated.get("multi_label") or table),
+        multi_label=has_several_labels({**read.report.stated, "recipe": recipe}),
     )

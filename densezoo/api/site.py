@@ -10,13 +10,12 @@ from densezoo.api.labels import known_names
 from densezoo.errors import ResultError
 from densezoo.files import making_folder
 from densezoo.index.load import load_index
-from densezoo.paths import ROOT
+from densezoo.paths import ROOT, results_folder
 from densezoo.results.benchmarks import FOLDER, read_benchmarks
 from densezoo.results.site.pages import site_files
 from densezoo.results.site.zoo import Zoo
 from densezoo.results.store import read_results
 
-SHIPPED = ROOT / "results"
 MARKER = ".densezoo-site"  # a file of a folder that this module wrote, and may replace
 
 
@@ -29,7 +28,8 @@ def make_site(folder: str | Path, results: str | Path | None = None) -> Path:
             private index or of the current folder.
 
     Raises:
-        ResultError: the folder holds something else; a stored result is broken.
+        ResultError: the folder holds something else; a stored result or benchmark is broken (a result of the current
+            folder is left out then, which is said).
         ConfigError: the folder can't be written.
     """
     folder = Path(folder)
@@ -38,7 +38,8 @@ def make_site(folder: str | Path, results: str | Path | None = None) -> Path:
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MARKER).is_file():
         raise ResultError(f"{folder}: holds files that no site of densezoo is made of; choose an empty or a new folder")
     measured = known_results() if results is None else read_results(results)
-    benchmarks = read_benchmarks(Path(results or SHIPPED) / FOLDER)
+    folders = {(ROOT / "results").resolve(), results_folder().resolve()} if results is None else {Path(results)}
+    benchmarks = [each for stored in sorted(folders) for each in read_benchmarks(stored / FOLDER)]
     zoo = Zoo(load_index(), measured, benchmarks, known_names, __version__)
     files = site_files(zoo)
     try:

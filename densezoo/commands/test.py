@@ -46,7 +46,7 @@ def make_parser() -> ArgumentParser:
 
 
 def add_test_options(to: ArgumentParser) -> None:
-    """Add the options that no other command has."""
+    """Add what `densezoo test` takes beside the options of every evaluation and of every config."""
     to.add_argument(
         "--protocol", help=f"preprocessing (default: the weights' own): FILE.yml, all, {', '.join(PROTOCOLS)}"
     )

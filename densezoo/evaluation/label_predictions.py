@@ -114,7 +114,9 @@ def read_label_predictions(path: str | Path) -> LabelPredictions | None:
     with damage_told(path):
         table = parquet.read_table(path)
     if table["index"].to_pylist() != list(range(num_images)):
-        raise EvaluationError(f"{path}: expected {num_images:,} images in their order; write it anew by --predictions")
+        raise EvaluationError(
+            f"{path}: expected {num_images:,} images in their order; make it anew with densezoo test --predictions"
+        )
     logits = table["logits"].combine_chunks().flatten().to_numpy().reshape(-1, len(names))
     sets = tuple(map(tuple, table["labels"].to_pylist()))
     return LabelPredictions(Path(path), facts, names, logits, sets, sum(table["truncated"].to_pylist()))

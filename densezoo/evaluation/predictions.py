@@ -146,7 +146,9 @@ def damage_told(path: str | Path) -> Iterator[None]:
         yield
     except (OSError, pa.ArrowException) as error:
         reason = " ".join(str(error).split())  # one line
-        raise EvaluationError(f"{path}: can't be read ({reason}); write it anew by --predictions") from None
+        raise EvaluationError(
+            f"{path}: can't be read ({reason}); make it anew with densezoo test --predictions"
+        ) from None
 
 
 def _merged(parts: Iterable[Records]) -> Iterator[Records]:

@@ -24,7 +24,7 @@ class Stage(TypedDict):
 class FeatureInfo:
     """What the maps of `StageMaps` are, as timm's ``feature_info`` tells it.
 
-    Its methods tell of each map that is returned, or of the stages that ``idx`` names.
+    Its methods tell of each map that is returned, or of the stages in the list ``idx``; ``info[3]`` tells of one.
 
     Args:
         stages: every stage.

@@ -78,6 +78,16 @@ class Shared:
     multi_label: bool = False
 
 
+def has_several_labels(stated: Mapping[str, object]) -> bool:
+    """Whether an image may have several labels, by what a file states of itself or of the recipe of its training.
+
+    Args:
+        stated: the file's facts.
+    """
+    recipe = stated.get("recipe")
+    return bool(stated.get("multi_label") or (isinstance(recipe, Mapping) and recipe.get("label_table")))
+
+
 def shared_card(shared: Shared) -> str:
     """The card in Markdown, after a block of YAML with huggingface.co's keys and the figures as its model-index.
 
@@ -86,7 +96,8 @@ def shared_card(shared: Shared) -> str:
     """
     family = family_of(shared.architecture)
     own = f", which the file states whole and [{PROTOCOL}]({PROTOCOL}) explains" if MARK in shared.protocol else ""
-    table = " --label-table LABELS.csv" if shared.multi_label else ""
+    several = shared.multi_label or any(isinstance(result, LabelResult) for result, _ in shared.results)
+    table = " --label-table LABELS.csv" if several else ""
     card = _CARD.substitute(
         name=shared.name,
         summary=family.summary(shared.architecture),

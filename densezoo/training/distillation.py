@@ -136,7 +136,9 @@ def _read(distillation: Distillation) -> tuple[nn.Module, Experiment, Sequence[s
         protocol = own_protocol(path, spec, report.protocol if facts.get("protocol") else None, report.protocol)
     names = facts.get("class_names")
     teacher = Experiment(path.stem, "", report.architecture, dataset, protocol)
-    return network, teacher, [*map(str, names)] if isinstance(names, list) else []
+    if not isinstance(names, list) or len(names) != report.architecture.num_classes:
+        names = []
+    return network, teacher, [*map(str, names)]
 
 
 def _check_classes(
@@ -172,9 +174,11 @@ def _trusted(teacher: Experiment, names: Sequence[str], student: Experiment, cla
     else:
         known = class_names or (dataset.names() if dataset.names else ())
         other = next((pair for pair in zip(names, known) if pair[0] != pair[1]), None)
-        if other is None:
+        if known and other is None:
             return ""
-        stated = f"states other names of its classes, such as {other[0]!r} for {other[1]!r}"
+        stated = "names classes, and nothing names the student's"
+        if other:
+            stated = f"states other names of its classes, such as {other[0]!r} for {other[1]!r}"
     return f"{stated}; its {teacher.model.num_classes} outputs are taken for the student's classes in their order"
 
 

@@ -10,7 +10,7 @@ import pytest
 from examples import example_result
 
 import densezoo
-from densezoo.api import index
+from densezoo import paths
 from densezoo.results.store import write_result
 
 
@@ -23,14 +23,17 @@ def test_a_filter_imports_no_torch() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_what_was_measured_here_and_what_ships(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_measured_here_and_what_ships(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """As in an installed package, whose own results go to the current folder."""
     shipped = densezoo.list_models(where="measured_top1 > 0")
     assert "densenet_bc_22_8.densezoo_digits" in shipped
-    monkeypatch.setattr(index, "RESULTS", tmp_path)
+    monkeypatch.setattr(paths, "RESULTS", tmp_path)
     assert densezoo.list_models(where="measured_top1 > 0") == shipped
     stored = write_result(tmp_path, example_result())
     assert set(densezoo.list_models(where="measured_top1 > 0")) == {*shipped, "densenet121.tv_in1k"}
     assert "  measured on a machine that they don't name (1)\n" in densezoo.describe_model("densenet121.tv_in1k")
     stored.write_text("a folder called results that has nothing to do with densezoo")
     assert densezoo.list_models(where="measured_top1 > 0") == shipped
+    assert f"results: those of this folder are left out: {stored}" in caplog.text

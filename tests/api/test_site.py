@@ -35,13 +35,15 @@ def test_a_private_index_s_results_stand_beside_those_that_ship(
     make_site(tmp_path / "without")
     index = tmp_path / "own"
     shutil.copytree(ROOT / "results/digits", index / "results/digits")
+    (index / "results/benchmarks").mkdir()
+    shutil.copy(ROOT / "results/benchmarks/inference.avx2.densenet121.json", index / "results/benchmarks")
     (index / "model-index.yml").write_text("Import: []")
     monkeypatch.setenv(PRIVATE, str(index))
     make_site(tmp_path / "with")
     models, benchmarks, results = shown_numbers(tmp_path / "without")
-    assert shown_numbers(tmp_path / "with") == [models, benchmarks, results + 1]
+    assert shown_numbers(tmp_path / "with") == [models, benchmarks + 1, results + 1]
     make_site(tmp_path / "alone", index / "results")
-    assert shown_numbers(tmp_path / "alone") == [models, 0, 1]
+    assert shown_numbers(tmp_path / "alone") == [models, 1, 1]
 
 
 def test_a_site_is_written_and_an_older_one_replaced_whole(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_results_go_into_the_current_folder(run: Run, site: Path, tmp_path: Path
 
 
 def test_an_image_of_docker_gets_nothing_that_git_ignores() -> None:
-    ignored = re.findall(r"^(.+)/$", (ROOT / ".gitignore").read_text(), re.MULTILINE)
+    ignored = [line.rstrip("/") for line in (ROOT / ".gitignore").read_text().split()]
     left_out = [line.removeprefix("**/") for line in (ROOT / ".dockerignore").read_text().split()]
     assert ".venv" in ignored  # 5 GB
     assert [name for name in ignored if not any(fnmatch(name, pattern) for pattern in left_out)] == []

@@ -58,5 +58,7 @@ def test_a_damaged_file(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[4:200] = b"\xff" * 196  # the rows; what the file says of itself stands at its end
     path.write_bytes(content)
-    with pytest.raises(EvaluationError, match=r"p.parquet: can't be read \(.*\); write it anew by --predictions"):
+    with pytest.raises(
+        EvaluationError, match=r"p.parquet: can't be read \(.*\); make it anew with densezoo test --predictions"
+    ):
         read_label_predictions(path)

@@ -32,8 +32,8 @@ inline int pieces_of(int rows, int depth) { return ceil_div(rows, kRows) * ceil_
 // How many panels a matrix has.
 inline int panels_of(int columns) { return ceil_div(columns, 2 * kVector); }
 
-// What is needed next, fetched into the cache while the processor multiplies: a few cache lines before each piece,
-// since loads wait behind a burst of them. What is too much for that is left to the packing.
+// What is needed next, fetched into the cache while the processor multiplies: a part before each piece, since loads wait
+// behind a burst. Of the rows it is a few cache lines, and what is too much for that is left to the packing.
 class Ahead {
  public:
   // rows: packed next, `count` of them, of each `length` floats from `start` on.
@@ -44,7 +44,8 @@ class Ahead {
     lines_ = min(kMost, ceil_div(count * ceil_div(length, kLine), pieces));
   }
 
-  // next: the panel that is multiplied after the one that begins now, of `length` floats.
+  // next: what lies behind the panel that begins now, of `length` floats: mostly the one that is multiplied after it.
+  //       After a matrix's last panel it is Winograd's next matrix, or nothing of use; a fetch never faults.
   // pieces: of the one that begins now.
   void begin_panel(const float *next, int length, int pieces) {
     if (!panels_) return;
