@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from densezoo.evaluation import distributed
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 #: tools/test.py, whose processes wait a tenth as long for a sign of life of the others.
-PROGRAM = """
+IMPATIENT = """
 import runpy, sys
 from densezoo.evaluation import distributed
 distributed.BEAT = 0.1
@@ -64,8 +65,20 @@ def check_counts(out: Path) -> None:
     assert abs(stored["correct1"] - committed["correct1"]) <= 1  # another processor may round otherwise
 
 
-def start(out: Path, rank: int, world_size: int, port: int, *options: str, launcher: str | None = "pytorch") -> Forked:
-    """One of several processes over the digits, one image a step; without a launcher that is to be recognised."""
+def start(
+    out: Path,
+    rank: int,
+    world_size: int,
+    port: int,
+    *options: str,
+    launcher: str | None = "pytorch",
+    program: Sequence[str] = ("tools/test.py",),
+    fresh: bool = False,
+) -> Forked | subprocess.Popen[str]:
+    """One of several processes over the digits, one image a step; without a launcher that is to be recognised.
+
+    A fresh one is an interpreter of its own, whose torch reads the environment.
+    """
     variables: dict[str, object] = {
         "RANK": rank,
         "WORLD_SIZE": world_size,
@@ -73,11 +86,15 @@ def start(out: Path, rank: int, world_size: int, port: int, *options: str, launc
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": port,
     }
-    command = ["-c", PROGRAM, f"{NETWORK}.py", f"{NETWORK}.safetensors"]
+    command = [*program, f"{NETWORK}.py", f"{NETWORK}.safetensors"]
     command += ["--launcher", launcher] if launcher else []
     command += ["--device", "cpu", "--workers", "0", "--batch-size", "1", "--out", str(out), *options]
     environment = {**os.environ, "LOCAL_RANK": "0", **{name: str(value) for name, value in variables.items()}}
-    return Forked(command, REPOSITORY, environment)
+    if not fresh:
+        return Forked(command, REPOSITORY, environment)
+    pipe = subprocess.PIPE
+    command = [sys.executable, *command]
+    return subprocess.Popen(command, cwd=REPOSITORY, env=environment, text=True, stdout=pipe, stderr=pipe)
 
 
 def free_port() -> int:
@@ -90,7 +107,7 @@ def free_port() -> int:
 @pytest.mark.parametrize("killed", [0, 2])
 def test_a_killed_process_ends_the_others_and_they_resume(tmp_path: Path, killed: int) -> None:
     port = free_port()
-    processes = [start(tmp_path, rank, 3, port) for rank in range(3)]
+    processes = [start(tmp_path, rank, 3, port, fresh=True) for rank in range(3)]
     while not (states := list(tmp_path.glob(f"*/.*.rank{killed}.state"))) or states[0].stat().st_size < 10_000:
         assert all(process.poll() is None for process in processes)
         time.sleep(0.005)
@@ -131,8 +148,9 @@ def test_ranks_that_measure_different_things_are_refused(tmp_path: Path) -> None
 def test_a_rank_that_cannot_begin_ends_the_others(tmp_path: Path) -> None:
     """As when it reads a checkpoint that is being replaced: nobody waits for it until the time for joining is over."""
     port = free_port()
+    wrong = ["--cfg-options", "model.growth_rate=5"]
     processes = [
-        start(tmp_path, rank, 2, port, *(["--cfg-options", "model.growth_rate=5"] if rank else [])) for rank in range(2)
+        start(tmp_path, rank, 2, port, *(wrong if rank else []), program=("-c", IMPATIENT)) for rank in range(2)
     ]
     shown = [process.communicate(timeout=distributed.JOINING.total_seconds() / 2)[1] for process in processes]
     assert [process.returncode for process in processes] == [1, 1]
