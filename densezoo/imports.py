@@ -14,6 +14,7 @@ from types import ModuleType
 
 #: Packages whose binding (nanobind) reports what isn't collected at the end as a leak, in many lines.
 _COUNTING = {"onnx", "triton"}
+_OF_PYTHON = gc.get_freeze_count()  # 3.12 freezes some hundred objects when it starts
 
 
 @contextmanager
@@ -30,7 +31,7 @@ def without_collection() -> Iterator[None]:
     try:
         yield
     finally:
-        if not gc.get_freeze_count():  # of somebody else
+        if gc.get_freeze_count() <= _OF_PYTHON:  # else somebody else has frozen objects
             gc.freeze()
             gc.unfreeze()
         gc.enable()

@@ -32,7 +32,8 @@ gc.unfreeze()
 ENDING = """
 import atexit, gc, sys
 from densezoo.imports import end_without_collection
-atexit.register(lambda: print(gc.get_freeze_count() > 0))
+before = gc.get_freeze_count()
+atexit.register(lambda: print(gc.get_freeze_count() > before))
 end_without_collection()
 """
 
