@@ -127,7 +127,9 @@ def suggestion(name: str, known: Iterable[str], otherwise: str | None = None) ->
     """The end of an "unknown name" message: the nearest known name; if none is near, ``otherwise`` or all known names.
 
     Args:
-        name, known, otherwise: as of `UnknownNameError`.
+        name: the unknown name.
+        known: every name there is, or those that may have been meant.
+        otherwise: what stands there when no known name is near; None: the list of all known names.
     """
     names = sorted(known)
     near = get_close_matches(name, names, n=1, cutoff=0.6)

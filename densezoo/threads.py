@@ -69,7 +69,10 @@ class _Team(Generic[Loaded, Result]):
     """Threads that take tasks from one counter, and what became of the tasks that aren't asked for yet.
 
     Args:
-        load, compute, num_tasks, num_threads: as of `in_order`.
+        load: task, from 0 -> what it needs; may wait for a disk.
+        compute: what a task needs -> its result.
+        num_tasks: of which each thread takes the next one.
+        num_threads: how many threads.
     """
 
     def __init__(

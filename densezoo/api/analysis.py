@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from densezoo.api.labels import names_of
 from densezoo.errors import ConfigError
@@ -18,6 +18,11 @@ from densezoo.evaluation.report import comparison_report, labels_report, measure
 from densezoo.files import PLOT, written_as
 from densezoo.results.figures import get_theme
 from densezoo.results.plots import confusion_matrix, reliability_diagram
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from densezoo.api.arguments import AnalysisArguments
 
 
 @dataclass(frozen=True)
@@ -33,14 +38,16 @@ class Analysis:
     values: Mapping[str, object]
 
 
-def analyze(path: str | Path, other: str | Path | None = None, **options: Any) -> str:
+def analyze(path: str | Path, other: str | Path | None = None, **options: Unpack[AnalysisArguments]) -> str:
     """A report on every measure of a file of predictions, and on whether one of two runs is better than the other.
 
     Args:
-        path, other, options: as of `analysis`.
+        path: parquet file of predictions.
+        other: that of another run over the same images; None: no comparison.
+        options: further arguments of `analysis`.
 
     Raises:
-        DensezooError: as of `analysis`.
+        DensezooError: a user's mistake; each kind of mistake has its own subclass.
     """
     return analysis(path, other, **options).text
 
@@ -62,15 +69,15 @@ def analysis(
         topk: the k of the top-k accuracies; None: 1 and 5.
         plot: .png, .pdf or .svg file for the reliability diagram.
         confusion: such a file for the matrix of which classes are taken for which.
-        class_names: as of `densezoo.Classifier`; None: those that the weights stated, or the dataset's.
+        class_names: of the outputs in their order; or where they stand: a dataset's name, a file of a name a line, a
+            folder of class folders. None: those that the weights stated, or the dataset's.
         theme: of the diagrams: "light" or "dark".
 
     Raises:
         EvaluationError: a file can't be read; the two are over different images, or of several labels an image.
         ConfigError: a k that is not 1 to the number of classes; other than one name a class; an unknown extension of a
             diagram; what there is not of several labels an image.
-        ResultError: a diagram can't be drawn.
-        UnknownNameError: there is no such theme.
+        ResultError, UnknownNameError: a diagram can't be drawn; there is no such theme.
     """
     get_theme(theme)
     for drawn in (plot, confusion):

@@ -99,7 +99,9 @@ def benchmark_inference(
     Args:
         model: a name of the index, or the path of a config.
         settings: who is timed, and how.
-        protocol, image_size, weights: as of `densezoo.benchmarks.subject.make_subject`.
+        protocol: a name; None: the model's own.
+        image_size: side in pixels; None: the protocol's.
+        weights: a checkpoint file of any format; None: they are drawn.
         folder: of the stored benchmark.
         say: is told what was done, a line each.
 
@@ -107,8 +109,7 @@ def benchmark_inference(
         The path of the stored benchmark, and the benchmark.
 
     Raises:
-        UnknownNameError, BenchmarkError: there is no such model, program or instruction set.
-        DensezooError: the weights can't be read or don't fit.
+        DensezooError: no such model, program or instruction set; the weights can't be read or don't fit.
     """
     run = _Run(settings)
     with tempfile.TemporaryDirectory(prefix="densezoo-benchmark-") as temporary:
@@ -132,14 +133,21 @@ def benchmark_evaluation(
     """Time whole evaluations, from the start of each process to its printed result, in interleaved rounds.
 
     Args:
-        model, settings, protocol, weights, folder, say: as of `benchmark_inference`.
-        data_root, images, clones: as of `densezoo.benchmarks.evaluation.Evaluations`.
+        model: a name of the index, or the path of a config.
+        settings: who is timed, and how.
+        data_root: folder or uncompressed tar of class folders.
+        images: how many are evaluated; those of data_root are repeated under other names.
+        clones: folders of other commits of densezoo, such as git worktrees, whose tools/test.py is timed too.
+        protocol: a name; None: the model's own.
+        weights: a checkpoint file of any format; None: they are drawn.
+        folder: of the stored benchmark.
+        say: is told what was done, a line each.
 
     Returns:
         The path of the stored benchmark, and the benchmark.
 
     Raises:
-        UnknownNameError, BenchmarkError: as of `benchmark_inference`; there are no images.
+        DensezooError: no such model, program or instruction set; no images; weights that can't be read or don't fit.
     """
     run = _Run(settings)
     with tempfile.TemporaryDirectory(prefix="densezoo-benchmark-") as temporary:
@@ -164,13 +172,19 @@ def benchmark_training(
     """Time training steps of densezoo's network and of other packages', in interleaved rounds.
 
     Args:
-        model, settings, protocol, image_size, weights, folder, say: as of `benchmark_inference`.
+        model: a name of the index, or the path of a config.
+        settings: who is timed, and how.
+        protocol: a name; None: the model's own.
+        image_size: side in pixels; None: the protocol's.
+        weights: a checkpoint file of any format; None: they are drawn.
+        folder: of the stored benchmark.
+        say: is told what was done, a line each.
 
     Returns:
         The path of the stored benchmark, and the benchmark.
 
     Raises:
-        UnknownNameError, BenchmarkError: as of `benchmark_inference`.
+        DensezooError: no such model, program or instruction set; the weights can't be read or don't fit.
     """
     run = _Run(settings)
     with tempfile.TemporaryDirectory(prefix="densezoo-benchmark-") as temporary:
@@ -194,15 +208,21 @@ def benchmark_memory(
     """Measure what training keeps for backward, its time and its peak memory, in interleaved rounds.
 
     Args:
+        model: a name of the index, or the path of a config.
+        settings: who is timed, and how.
         modes: memory modes of densezoo; none: all that the family has.
         layouts: of maps and weights: "contiguous", "channels-last".
-        model, settings, protocol, image_size, weights, folder, say: as of `benchmark_inference`.
+        protocol: a name; None: the model's own.
+        image_size: side in pixels; None: the protocol's.
+        weights: a checkpoint file of any format; None: they are drawn.
+        folder: of the stored benchmark.
+        say: is told what was done, a line each.
 
     Returns:
         The path of the stored benchmark, and the benchmark.
 
     Raises:
-        UnknownNameError, BenchmarkError: as of `benchmark_inference`; there is no such mode or layout.
+        DensezooError: no such model, program, mode or layout; the weights can't be read or don't fit.
     """
     run = _Run(settings)
     with tempfile.TemporaryDirectory(prefix="densezoo-benchmark-") as temporary:
@@ -223,14 +243,19 @@ def benchmark_steps(
     """Take the first steps of a config's training, and measure each.
 
     Args:
-        config, settings, data_root, steps, overrides: as of `densezoo.api.first_steps.measure_first_steps`.
+        config: the config file.
+        settings: device and threads; nothing else of it plays a part.
+        data_root: folder of the images; None: noise in their place, of which one batch comes again and again.
+        steps: how many.
+        overrides: {field of the config: value}, such as {"recipe.batch_size": 32}; None: none.
         folder: of the stored benchmark.
 
     Returns:
         The path of the stored benchmark, and the benchmark.
 
     Raises:
-        BenchmarkError, DensezooError: as of `densezoo.api.first_steps.measure_first_steps`.
+        BenchmarkError: the steps can't be taken; an instruction set is asked for, or another network.
+        DensezooError: the config trains nothing, or names what there is not.
     """
     run = _Run(settings)
     contestant, side = measure_first_steps(config, settings, data_root, steps, overrides)

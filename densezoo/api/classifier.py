@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, overload
 
+from densezoo.api.arguments import NetworkArguments
 from densezoo.api.image_network import ImageNetwork
 from densezoo.api.labels import names_of
 from densezoo.data.images import ImageSet
@@ -17,12 +18,16 @@ from densezoo.errors import ConfigError
 from densezoo.evaluation.answers import Answers
 from densezoo.types import Prediction
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 
 class Classifier(ImageNetwork):
     """A network with its preprocessing and the names of its classes: images -> predictions.
 
     Args:
-        model, checkpoint: as of `densezoo.api.image_network.ImageNetwork`.
+        model: a name of the index, a checkpoint file, ``hf-hub:owner/name``, or a config with ``checkpoint``.
+        checkpoint: the file of weights for a config; None: the model has its own.
         class_names: of the outputs in their order; or where they stand: a dataset's name, a file of a name a line, a
             folder whose folders are the classes. None: the weights' own.
         multi_label: whether an image may have several right answers: then each class has a probability of its own
@@ -40,7 +45,7 @@ class Classifier(ImageNetwork):
         *,
         class_names: str | Path | Sequence[str] | None = None,
         multi_label: bool | None = None,
-        **options: Any,
+        **options: Unpack[NetworkArguments],
     ) -> None:
         super().__init__(model, checkpoint, **options)
         loaded, classes = self._loaded, self.architecture.num_classes

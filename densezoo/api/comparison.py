@@ -38,8 +38,8 @@ def compare(models: Iterable[str | ModelSpec], *, where: str | None = None) -> p
 
     Args:
         models: names or aliases of the index, or its entries.
-        where: such as ``protocol == 'timm'``, as of `densezoo.find_models`: which of a model's accuracies is shown. A
-            model for which it doesn't hold has none.
+        where: a condition such as ``protocol == 'timm'``, which chooses among a model's accuracies; a model for which
+            it doesn't hold has none. None: the accuracy under the model's own protocol.
 
     Raises:
         UnknownNameError: no such model; names the nearest.

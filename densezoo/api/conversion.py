@@ -52,14 +52,15 @@ def convert_checkpoint(
         to: "densezoo" (safetensors that needs no config), or a system of `densezoo.conversion.export.TARGETS`; None:
             the first one of the destination's extension.
         verify: also run both files in their systems, if those are installed, and compare the logits with densezoo's.
-        options: as for `load_checkpoint`.
+        options: fields of `Architecture` that the file doesn't carry (``aa_layer="blurpool"``, ``bn_eps``, ...).
 
     Returns:
         The report on every tensor, and the file that was written.
 
     Raises:
-        FormatError, CheckpointError: as for `load_checkpoint` and `densezoo.conversion.export.export`; the written
-            file computes another function.
+        FormatError: the file can't be read without running code from it, or not at all.
+        CheckpointError: it holds no network of a known family, or an incomplete one; the target can't express the
+            network; the written file computes another function.
         UnknownNameError: no such target.
         ConfigError: the destination's extension is unknown, another target's, or the file is the source itself; file
             and index name different protocols.

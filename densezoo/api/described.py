@@ -73,12 +73,12 @@ def describe_weights(
         config: whose network, dataset and protocol it is; None: what the file says, else the index of its hash.
         protocol, dataset: in place of the config's or the file's.
         class_names: of the outputs, as `densezoo.Classifier` takes them; None: the file's.
-        options: as for `load_checkpoint`.
+        options: fields of `Architecture` that the file doesn't carry (``aa_layer="blurpool"``, ``bn_eps``, ...).
 
     Raises:
-        FormatError, CheckpointError: as for `load_checkpoint`; the weights are not the config's network.
+        FormatError, CheckpointError: the file can't be read, or holds another network than the config's, or none.
         ConfigError: nothing says how they are used; channels or names that don't fit the network.
-        UnknownNameError: there is no such protocol or dataset.
+        UnknownNameError: no such protocol or dataset.
     """
     experiment = None if config is None else load_config(config)
     with unchanged(source) as sha256:
@@ -91,10 +91,10 @@ def describe_weights(
         prepared = own_protocol(source, spec, report.protocol if stated.get("protocol") else None, report.protocol)
     classes = dataset or (experiment.dataset if experiment else stated.get("dataset") or (own and own.dataset))
     if not (prepared and classes):
-        lacking = ("how pictures are prepared for it", "--protocol")
+        lacking = "how pictures are prepared for it; give --protocol"
         if prepared:
-            lacking = ("whose classes its outputs are", "--dataset (imagefolder: of your own class folders)")
-        raise ConfigError(f"{source}: doesn't say {lacking[0]}; give {lacking[1]}, or a --config")
+            lacking = "whose classes its outputs are; give --dataset (imagefolder: of your own class folders)"
+        raise ConfigError(f"{source}: doesn't say {lacking}, or a --config")
     used = get_protocol(prepared)
     get_dataset(str(classes))
     check_channels(report.architecture, used)
@@ -106,8 +106,8 @@ def describe_weights(
     }
     if class_names is not None:
         facts["class_names"] = list(names_of(class_names, None, "", {}, report.architecture.num_classes))
-    plain = json.loads(json.dumps(facts))
-    return DescribedWeights(source, sha256, report, network.state_dict(), plain, used, str(classes), spec)
+    facts = json.loads(json.dumps(facts))
+    return DescribedWeights(source, sha256, report, network.state_dict(), facts, used, str(classes), spec)
 
 
 def _origin(source: Path, report: ConversionReport) -> dict[str, str]:

@@ -30,7 +30,8 @@ def plot_accuracy(
 
     Args:
         path: .png, .svg or .pdf file.
-        patterns, where: which models, as of `densezoo.find_models`.
+        patterns: of models' names, such as "densenet*.tv_in1k".
+        where: a condition on an entry's fields, such as "params < 30e6"; None: none.
         dataset: of the accuracies.
         against: of "params", "flops" and "speed": what is to the right.
         theme: "light" or "dark".
@@ -63,14 +64,15 @@ def plot_feature_reuse(
 
     Args:
         path: .png, .svg or .pdf file.
-        model, checkpoint: as of `densezoo.Classifier`.
+        model: a name of the index, a checkpoint file, or a config with ``checkpoint``.
+        checkpoint: the file of weights for a config; None: the model has its own.
         theme: "light" or "dark".
 
     Returns:
         The file.
 
     Raises:
-        DensezooError: as of `densezoo.Classifier`; the file can't be written.
+        DensezooError: the model isn't found, its weights can't be read, or the file can't be written.
     """
     written_as(Path(path), "plot", PLOT)
     get_theme(theme)

@@ -19,16 +19,24 @@ from densezoo.results.summary import matrix, summary
 from densezoo.types import EvalResult, Experiment, LabelResult
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from densezoo.api.arguments import EvaluationArguments
     from densezoo.data.loading import OnError
 
 
 def evaluate_checkpoint(
-    config: str | Path | None, checkpoint: str | Path, *, protocol: str | None = None, **options: Any
+    config: str | Path | None,
+    checkpoint: str | Path,
+    *,
+    protocol: str | None = None,
+    **options: Unpack[EvaluationArguments],
 ) -> EvalResult:
     """Measure top-1 and top-5 of a checkpoint on its config's dataset, under one protocol.
 
     Args:
-        config, checkpoint: as for `evaluate_protocols`.
+        config: what is run; None: what the checkpoint file says of itself.
+        checkpoint: file of weights.
         protocol: its name; None: the protocol of the index's entry for these weights, or else the config's.
         options: further arguments of `evaluate_protocols`.
 
@@ -114,14 +122,21 @@ def evaluate(load: LoadOptions, options: RunOptions, store: StoreOptions) -> lis
 
 
 def evaluate_labels(
-    config: str | Path | None, checkpoint: str | Path, label_table: str | Path, **options: Any
+    config: str | Path | None,
+    checkpoint: str | Path,
+    label_table: str | Path,
+    *,
+    names: Sequence[str] | None = None,
+    **options: Unpack[EvaluationArguments],
 ) -> list[LabelResult]:
     """Measure a network that gives an image several labels: the area under each label's ROC curve, with its interval.
 
     Args:
-        config, checkpoint: as for `evaluate_protocols`.
+        config: what is run; None: what the checkpoint file says of itself.
+        checkpoint: file of weights.
         label_table: CSV with a header ``file,LABEL,...`` and a line an image, 0 or 1 a label; the files' names are
             relative to ``data_root``.
+        names: of the protocols: `LoadOptions.protocols`.
         options: further arguments of `evaluate_protocols`.
 
     Returns:
@@ -142,7 +157,7 @@ def evaluate_labels(
             "can't be read out of the CSV"
         )
     load, run_options, store = _options(config, checkpoint, options)
-    load = replace(load, label_table=Path(label_table))
+    load = replace(load, protocols=names, label_table=Path(label_table))
     experiment, device = _checked(load, run_options, store)
     from densezoo.api.plan import make_plan
     from densezoo.evaluation import distributed
@@ -181,18 +196,17 @@ def _checked(load: LoadOptions, options: RunOptions, store: StoreOptions) -> tup
 
 
 def _options(
-    config: str | Path | None, checkpoint: str | Path, given: Mapping[str, Any]
+    config: str | Path | None, checkpoint: str | Path, given: EvaluationArguments
 ) -> tuple[LoadOptions, RunOptions, StoreOptions]:
     """The options of `evaluate_labels`, which has the arguments of `evaluate_protocols`.
 
     Raises:
         TypeError: there is no such argument.
     """
-    values = {name: _path(value) if name in _PATHS else value for name, value in given.items()}
+    values: dict[str, Any] = {**given}  # what follows goes by the dataclasses' fields, which no type checker does
+    values |= {name: _path(values[name]) for name in _PATHS if name in values}
     state = {name: values.pop(name, False) for name in ("restart", "resume")}
     values["existing"] = next((name for name, is_asked in state.items() if is_asked), "refuse")
-    renamed = {"names": "protocols"}
-    values = {renamed.get(name, name): value for name, value in values.items()}
     values["overrides"], values["changes"] = values.get("overrides") or {}, values.get("changes") or Changes()
     arguments: list[dict[str, Any]] = [{"config": _path(config), "checkpoint": Path(checkpoint)}, {}, {}]
     for kind, chosen in zip((LoadOptions, RunOptions, StoreOptions), arguments):

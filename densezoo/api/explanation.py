@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from densezoo.api.arguments import ClassifierArguments
 from densezoo.api.classifier import Classifier
 from densezoo.backends.network import ieee_float32
 from densezoo.data.decoding import decode
@@ -25,6 +26,9 @@ from densezoo.files import PLOT, written_as
 from densezoo.results.figures import get_theme
 from densezoo.results.heat_maps import draw_heat_map, overlaid
 from densezoo.types import Answer
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,21 +79,23 @@ def explain(
     *,
     layer: str | None = None,
     target: str | int | None = None,
-    **options: Any,
+    **options: Unpack[ClassifierArguments],
 ) -> Explanation:
     """Which parts of a picture speak for a class, by Grad-CAM: ``explain("densenet121", "cat.jpg").save("cam.png")``.
 
     Args:
-        model, checkpoint, options: as of `densezoo.Classifier`; or a classifier.
-        image: one image, as of `densezoo.Classifier`'s call.
+        model: a classifier; or what one is made of: a name of the index, a checkpoint file, a config.
+        checkpoint: the file of weights for a config; None: the model has its own.
+        image: a path or URL, a Pillow image, an array (H, W, C) or (H, W), a tensor (C, H, W).
         layer: name of the module whose maps are used ("features.denseblock3"); None: the last maps.
         target: the class, by name or number; None: the most probable one.
+        options: further arguments of `densezoo.Classifier`, where one is made.
 
     Raises:
         UnknownNameError: no such layer or class; names the nearest.
         ConfigError: the layer gives no maps; several classes have that name; the number is none of a class.
         ImageError: the picture can't be read.
-        DensezooError: as of `densezoo.Classifier`.
+        DensezooError: the model isn't found, or its weights can't be read.
     """
     classifier = model if isinstance(model, Classifier) else Classifier(model, checkpoint, **options)
     images: ImageSet = given_images(sources_of(image, classifier.protocol))
@@ -141,7 +147,8 @@ def check_picture(path: str | Path, theme: str) -> None:
     """Refuse a file that no explanation can be written to, before the work starts.
 
     Args:
-        path, theme: as of `Explanation.save`.
+        path: .png, .svg or .pdf file.
+        theme: "light" or "dark".
 
     Raises:
         ConfigError: another extension than a diagram's.

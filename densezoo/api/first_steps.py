@@ -36,7 +36,7 @@ def measure_first_steps(
         settings: device and threads; nothing else of it plays a part.
         data_root: folder of the images; None: noise in their place, of which one batch comes again and again.
         steps: how many.
-        overrides: of the recipe, as of `densezoo.api.training.train_config`.
+        overrides: {field of the config: value}, such as {"recipe.batch_size": 32}; None: none.
 
     Raises:
         BenchmarkError: the steps can't be taken; an instruction set is asked for, or another network.
@@ -47,7 +47,7 @@ def measure_first_steps(
         raise BenchmarkError("--instruction-set: the steps of a training are taken with the best that there is")
     if others := [name for name in overrides or {} if not name.startswith("train.")]:
         raise BenchmarkError(f"{others[0]}: the steps of a config's own network are taken; train... may be changed")
-    experiment, recipe = check_config(config, overrides, settings.device)
+    experiment, recipe, _ = check_config(config, overrides, settings.device)
     own = multiprocessing.get_context("spawn")  # so that the peak of memory is that of these steps
     with ProcessPoolExecutor(1, own) as processes:
         asked = (Path(config), data_root, settings.device, settings.threads, steps, dict(overrides or {}))
@@ -95,12 +95,15 @@ def in_own_process(
     """What the first steps took, or why they can't be taken.
 
     Args:
-        config, data_root, steps, overrides: as of `measure_first_steps`.
+        config: the config file.
+        data_root: folder of the images; None: noise in their place.
+        steps: how many.
+        overrides: {field of the config: value}.
         device, threads: that compute.
     """
     torch.set_num_threads(threads)
     try:
-        _, recipe = check_config(config, overrides, device)
+        _, recipe, _ = check_config(config, overrides, device)
         run, images = planned_run(config, data_root, 0, device, "none", overrides, noise=recipe.batch_size)
         return take_first_steps(run, steps, (images.training or recipe.batch_size) // recipe.batch_size)
     except DensezooError as error:

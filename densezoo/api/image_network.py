@@ -44,7 +44,8 @@ class ImageNetwork:
         device: such as "cpu", "cuda:1"; None: the GPU where there is one.
         backend, precision: what computes the outputs (`densezoo.backends.base.BACKENDS`).
         batch_size: images a step.
-        workers: as of `densezoo.evaluation.options.RunOptions`.
+        workers: with a concurrent backend (native) threads, each of which decodes and computes; with the others
+            processes that decode. 0: the main thread does all. None: a thread a core, or two processes.
         overrides: of config fields.
         changes: of the protocol's fields.
 
@@ -126,8 +127,10 @@ def load_options(
     """Where the weights of a model lie; those of a name are fetched.
 
     Args:
-        model, checkpoint, overrides: as of `ImageNetwork`.
+        model: a name of the index, a checkpoint file, ``hf-hub:owner/name``, or a config with ``checkpoint``.
+        checkpoint: the file of weights for a config; None: the model has its own.
         names: of protocols; None: the weights' own.
+        overrides: {field of the config: value}.
 
     Raises:
         UnknownNameError: neither such a file nor such a model.

@@ -27,12 +27,16 @@ def open_images(
 
     Args:
         experiment: the config.
-        data_root, split, labels, class_map, subset: as for `densezoo.data.datasets.open_dataset`.
+        data_root: folder, tar or shards; None: a built-in dataset needs none.
+        split: "train" or "test" (ImageNet's val).
+        labels: the list of a flat folder's or tar's labels; None: one that is found there.
+        class_map: file of the labels of class folders; None: the dataset's own.
+        subset: which of a dataset's several sets; None: the only one.
         class_names: that the weights state, by which a user's own class folders are labelled, unless ``labels`` or
             ``class_map`` does; None: they state none.
 
     Raises:
-        DatasetError: as of that function; a label that the model has no class for.
+        DatasetError: no such folder, another layout, or a label that the model has no class for.
     """
     images = open_dataset(experiment.dataset, data_root, split, labels=labels, class_map=class_map, subset=subset)
     if experiment.dataset == OWN and labels is None and class_map is None:

@@ -34,7 +34,15 @@ def check_names(
     """Refuse what doesn't exist before anything is imported or read that takes time; returns the config's experiment.
 
     Args:
-        config, checkpoint, overrides, names, dataset, tta, device, backend, precision: as for `evaluate_protocols`.
+        config: what is run; None: what the checkpoint says of itself.
+        checkpoint: file of weights; None: there is none.
+        overrides: {field of the config: value}; None: none.
+        names: of protocols; None: the weights' own.
+        dataset: its name; None: the config's.
+        tta: a test-time augmentation; None: one view of each image.
+        device: such as "cpu", "cuda:1"; None: the GPU where there is one.
+        backend: what computes the logits.
+        precision: one of the backend's.
 
     Raises:
         UnknownNameError: no such protocol, dataset, test-time augmentation, backend or precision; names the nearest.
@@ -59,12 +67,16 @@ def check_names(
     get_augmentation(tta)
     check_backend(backend, precision)
     if device is not None:
-        kind, _, number = device.partition(":")
-        if kind not in DEVICES or (number != "" and not number.isdecimal()):
-            known = ", ".join(["cpu", "cuda", *(["mps"] if sys.platform == "darwin" else [])])
-            near = suggestion(kind, DEVICES, f"known: {known}")
-            raise ConfigError(f"--device {device}: expected such as cpu, cuda or cuda:1{near}")
+        _check_device(device)
     return experiment
+
+
+def _check_device(device: str) -> None:
+    kind, _, number = device.partition(":")
+    if kind not in DEVICES or (number != "" and not number.isdecimal()):
+        known = ", ".join(["cpu", "cuda", *(["mps"] if sys.platform == "darwin" else [])])
+        near = suggestion(kind, DEVICES, f"known: {known}")
+        raise ConfigError(f"--device {device}: expected such as cpu, cuda or cuda:1{near}")
 
 
 def check_data(model: str, dataset: str | None, root: Path | None) -> None:

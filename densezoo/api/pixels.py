@@ -27,10 +27,12 @@ def export_pixels(source: str | Path, destination: str | Path, protocol: str | N
         source: a checkpoint of any system.
         destination: the file, ending in .onnx; it is written whole or not at all.
         protocol: whose mean and deviation are in the graph; None: the weights' own.
-        options: as for `load_checkpoint`.
+        options: fields of `Architecture` that the file doesn't carry (``aa_layer="blurpool"``, ``bn_eps``, ...).
 
     Raises:
-        FormatError, CheckpointError: as for `load_checkpoint`; the file would hold other weights.
+        FormatError: the file can't be read without running code from it, or not at all.
+        CheckpointError: it holds no network of a known family, or an incomplete one; the written file would hold
+            other weights.
         ConfigError: another extension; nobody knows the protocol, or file and index name different ones.
         MissingDependencyError: no onnx.
     """

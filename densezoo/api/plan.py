@@ -236,7 +236,8 @@ def load_weights(load: LoadOptions, experiment: Experiment | None) -> Loaded:
         experiment: the config's; None: there is none, and the checkpoint says what is run.
 
     Raises:
-        DensezooError: as for `make_plan`.
+        ConfigError: nothing says how the checkpoint is used; the network is not the named model's.
+        DensezooError: the checkpoint can't be read.
     """
     checkpoint = load.checkpoint
     with unchanged(checkpoint) as sha256, one_thread():

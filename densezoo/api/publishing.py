@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from densezoo.api.described import DescribedWeights, describe_weights
 from densezoo.api.documents import check_index
@@ -63,47 +62,49 @@ def publish(
     source: str | Path,
     folder: str | Path,
     *,
+    config: str | Path | None = None,
+    protocol: str | None = None,
+    dataset: str | None = None,
+    class_names: str | Path | Sequence[str] | None = None,
     name: str | None = None,
     license: str | None = None,
     code: str | None = None,
     url: str | None = None,
     results: Sequence[Measurement] = (),
     overwrite: bool = False,
-    **described: Any,
+    **options: object,
 ) -> Published:
     """Write a folder with all that using, checking and listing weights needs.
 
-    The folder is a private index (``--index FOLDER/model-index.yml``), and one line of another index imports it. The
-    file of weights is named ``<name>-<first 8 digits of its sha256>.safetensors``; one that says all already, as
-    `densezoo train` writes it, is published byte for byte; any other is written anew with the same weights to the bit.
+    The folder is a private index (``--index FOLDER/model-index.yml``). ``<name>-<8 digits of the sha256>.safetensors``
+    has the source's bytes if that says all already, as a trained file does; otherwise the same weights to the bit.
 
     Args:
         source: a checkpoint of any system.
         folder: to make; new or empty.
+        config: whose network, dataset and protocol it is; None: what the file says, else the index of its hash.
+        protocol, dataset, class_names: in place of the config's or the file's.
         name: ``arch.tag`` in lower case, not one of densezoo's; None: the file's, with the tag "own".
-        license: of the weights, such as "mit"; None: nobody says.
-        code: URL of the code that made it; None: nobody says.
+        license, code: of the weights, such as "mit", and the URL of what made them; None: nobody says.
         url: of the folder where the file of weights will lie; None: it stays beside the index.
         results: what was measured of the source (`stored_results`); others are refused.
         overwrite: replace a folder that an earlier call wrote, if it holds nothing else.
-        described: config, protocol, dataset, class_names and options, as `densezoo.api.described.describe_weights`
-            takes them, where the file doesn't say it all.
+        options: fields of `Architecture` that the file doesn't carry (``aa_layer="blurpool"``, ``bn_eps``, ...).
 
     Raises:
-        FormatError, CheckpointError, ConfigError: as of `describe_weights`.
-        ConfigError: a name that can't be; a result of other weights; the folder is there; a URL that is none.
+        FormatError, CheckpointError: the file can't be read, or holds no whole network of a known family.
+        ConfigError: what isn't known and not given; a name or URL that can't be; others' results; the folder is there.
     """
     source, folder = Path(source), Path(folder)
     name = _checked_name(name, source)
     if overwrite:
         _check_replaceable(folder, results)
-    read = describe_weights(source, **described)
+    read = describe_weights(source, config, protocol, dataset, class_names, **options)
     check_results(results, source, [read.sha256], read.report.architecture)
     with making_folder(folder, replace=overwrite) as hidden:
         weights, kept = _write_weights(hidden, name, read)
         published = Published(name, read.protocol.name, weights, file_sha256(weights), kept, tuple(results), ())
-        stored = _write_results(hidden, published)
-        _write_documents(hidden, published, read, stored, license, code, url)
+        _write_documents(hidden, published, read, _write_results(hidden, published), license, code, url)
         _check_listed(hidden, folder, published)
         files = tuple(folder / path.relative_to(hidden) for path in [*files_below(hidden), write_sums(hidden)])
     return dataclasses.replace(published, weights=folder / weights.name, files=files)
@@ -192,7 +193,11 @@ def _write_weights(folder: Path, name: str, read: DescribedWeights) -> tuple[Pat
 
 
 def _write_results(folder: Path, published: Published) -> list[tuple[Measurement, str, str]]:
-    """Store the results, those of the very bytes that are published under the model's name; as of `Publication`."""
+    """Store the results, those of the very bytes that are published under the model's name.
+
+    Returns:
+        (the result, its protocol as the entry names it, where it lies) of each.
+    """
     stored = []
     for result in published.results:
         if result.weights_sha256 == published.sha256:

@@ -48,13 +48,14 @@ def save_for_hub(
         license: of the weights, as huggingface.co names it; None: the card names none.
         results: what was measured of this file; others are refused.
         for_timm: write timm's config.json; False: none, for a network that timm can't build.
-        options: as for `load_checkpoint`.
+        options: fields of `Architecture` that the file doesn't carry (``aa_layer="blurpool"``, ``bn_eps``, ...).
 
     Returns:
         The files.
 
     Raises:
-        FormatError, CheckpointError: as for `convert_checkpoint`; timm can't express the network.
+        FormatError: the file can't be read without running code from it, or not at all.
+        CheckpointError: it holds no network of a known family, or an incomplete one; timm can't express the network.
         ConfigError: there is something of the folder's name; a result is of other weights; nobody knows the protocol.
     """
     source, folder = Path(source), Path(folder)
@@ -156,7 +157,9 @@ def push_to_hub(
         options: further arguments of `save_for_hub`.
 
     Raises:
-        ConfigError: the hub refuses; a private one is asked for and it is public; as for `save_for_hub`.
+        ConfigError: the hub refuses; a private one is asked for and it is public; a result is of other weights; nobody
+            knows the protocol.
+        FormatError, CheckpointError: the file can't be read, or holds no network that timm can express.
     """
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
@@ -190,11 +193,12 @@ def load_from_hub(
         revision: branch, tag or commit; a commit alone always means the same files.
         sha256: of the weights, 64 hex digits; None: what the hub states is all that they are held against.
         token: for a private repository.
-        options: as for `load_checkpoint`.
+        options: fields of `Architecture` that the file doesn't carry (``aa_layer="blurpool"``, ``bn_eps``, ...).
 
     Raises:
         DownloadError: there is no such file, it is too large, or it has not the sha256 that was stated.
-        FormatError, CheckpointError: as for `load_checkpoint`.
+        FormatError: the file can't be read without running code from it, or not at all.
+        CheckpointError: it holds no network of a known family, or an incomplete one.
     """
     return load_checkpoint(fetch_from_hub(repo, revision=revision, sha256=sha256, token=token), None, **options)
 

@@ -74,8 +74,13 @@ class Settings:
         out: folder of results.
         weights: folder of files named ``<model>.<ending>``; missing ones are fetched; None: all are.
         cache: folder of decoded pixels; None: images are decoded for each model.
-        batch_size, workers, device, tta, backend, precision, limit: as for `densezoo.api.evaluate_protocols`; with a
-            limit no outcome is stored, nor left out because it was measured before.
+        batch_size: images a step.
+        workers: threads or processes that decode; 0: the main thread does all; None: as many as suit the backend.
+        device: such as "cpu", "cuda:1"; None: the GPU where there is one.
+        tta: a test-time augmentation; None: one view of each image.
+        backend, precision: what computes the logits (`densezoo.backends.base.BACKENDS`), and in which numbers.
+        limit: measure a sample of that many images; then no outcome is stored, nor left out because it was measured
+            before. None: all.
         calibrations: {dataset: root of its training images}, which precision int8 needs.
     """
 
@@ -126,7 +131,7 @@ def plan(
     Tasks with the same pixels follow each other.
 
     Args:
-        pattern: as for `densezoo.api.list_models`.
+        pattern: of models' names, such as "densenet*.tv_in1k".
         datasets: their names.
         protocols: names, or "own" for each model's own.
         data_roots: as in `Settings`; a dataset of several subsets (ImageNet-C) has a task for each in its folder.

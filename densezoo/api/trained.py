@@ -72,8 +72,12 @@ def finish_training(
     Args:
         config: that was trained.
         weights: the file that `train_config` returned.
+        data_root: folder, tar or shards of the dataset; None: a built-in dataset needs none.
+        workers: threads or processes that decode; 0: this process does; None: as many as suit the backend.
+        device: such as "cpu", "cuda:1"; None: the GPU where there is one.
+        launcher: of processes: "pytorch", "slurm", "mpi" or "none"; None: what the environment says.
+        overrides: {field of the config: value}, such as {"recipe.epochs": 20}; None: none.
         show_progress: of the evaluation, on stderr.
-        data_root, workers, device, launcher, overrides: as for `evaluate_checkpoint`.
 
     Raises:
         DensezooError: the file can't be measured; the folder can't be written.
@@ -107,7 +111,7 @@ def _of_own_images(
 
     Raises:
         TrainingError: the images are of other classes than the file's by now.
-        DensezooError: as of `finish_training`.
+        DensezooError: the file can't be measured; the folder can't be written.
     """
     device = choose_device(options.device)
     distributed.start(options.launcher, device)

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from densezoo import protocols
 from densezoo.api.material import Material, open_material
@@ -56,38 +56,52 @@ def train_config(
     """Train the network that a config describes; return the checkpoint, ``<work_dir>/<config>.safetensors``.
 
     Args:
+        config: the config file.
+        data_root: folder, tar or shards of the dataset; None: a built-in dataset needs none.
         work_dir: folder of logs and states; None: ``work_dirs/<config>``. One that has a run in it is refused.
         resume: go on from the last state in ``work_dir``, on a CPU bit for bit; a finished run stays as it is.
         overwrite: remove the files of the run in ``work_dir``, and begin anew.
         logs: names of `densezoo.training.logs.LOGS`, beside ``log.jsonl``, which is always written.
         show_progress: write on stderr how far the run is.
-        config, data_root, workers, device, launcher, overrides: as for `evaluate_checkpoint`.
+        workers: processes that decode; 0: this process does.
+        device: such as "cpu", "cuda:1"; None: the GPU where there is one.
+        launcher: of processes: "pytorch", "slurm", "mpi" or "none"; None: what the environment says.
+        overrides: {field of the config: value}, such as {"recipe.epochs": 20}; None: none.
 
     Raises:
         DensezooError: a user's mistake; each kind of mistake has its own subclass.
         KeyboardInterrupt: a signal came; the state is saved, the message says where.
     """
-    experiment, recipe = check_config(config, overrides, device)
+    experiment, recipe, device = check_config(config, overrides, device)
     check_logs(logs)
-    chosen_device = choose_device(device)
     folder = Path(work_dir or Path("work_dirs") / experiment.name)
     _check_folder(folder, experiment.name, resume, overwrite)
-    distributed.start(launcher, chosen_device)
+    distributed.start(launcher, device)
+    path = folder / f"{experiment.name}.safetensors"
     with distributed.processes_watched():
         material = open_material(experiment, data_root, folder / SPLIT if resume else None)
-        facts = _facts(material, chosen_device)
-        path = folder / f"{experiment.name}.safetensors"
-        with work_folder.held(folder) if distributed.is_main() else nullcontext():
-            _check_folder(folder, experiment.name, resume, overwrite)  # another run may have been there since
-            work_folder.check_shared(folder, facts)
+        facts = _facts(material, device)
+        with _alone_in(folder, facts, experiment.name, resume, overwrite):
             state = _resumable(folder, facts, path) if resume else None
-            if resume and _is_finished(path, state, material):
-                return path
-            training = _run(material, folder, facts, chosen_device, workers)
-            _prepare(folder, material, overwrite, [*material.said, *training.said])
-            with _told(folder, recipe, logs, state, show_progress) as observers:
-                training.write_weights(path, train(training, observers, state), {})
-            return path
+            if not (resume and _is_finished(path, state, material)):
+                training = _run(material, folder, facts, device, workers)
+                _prepare(folder, material, overwrite, [*material.said, *training.said])
+                with _told(folder, recipe, logs, state, show_progress) as observers:
+                    training.write_weights(path, train(training, observers, state), {})
+    return path
+
+
+@contextmanager
+def _alone_in(folder: Path, facts: Mapping[str, object], name: str, resume: bool, overwrite: bool) -> Iterator[None]:
+    """Keep other runs out of the folder, which all processes of this one see, while the block runs.
+
+    Raises:
+        TrainingError: another run is in it, or has been there since it was first looked at.
+    """
+    with work_folder.held(folder) if distributed.is_main() else nullcontext():
+        _check_folder(folder, name, resume, overwrite)
+        work_folder.check_shared(folder, facts)
+        yield
 
 
 def _facts(material: Material, device: str) -> dict[str, object]:
@@ -123,8 +137,8 @@ def _is_finished(path: Path, state: State | None, material: Material) -> bool:
 
 def check_config(
     config: str | Path, overrides: Mapping[str, object] | None, device: str | None
-) -> tuple[Experiment, Recipe]:
-    """What a config trains, and how.
+) -> tuple[Experiment, Recipe, str]:
+    """What a config trains, how, and on which device.
 
     Raises:
         ConfigError, UnknownNameError: it can't be read, names what there is not, or trains nothing.
@@ -136,33 +150,65 @@ def check_config(
     modes = family_of(experiment.model).memory_modes
     if experiment.train.memory not in modes:  # now, before --overwrite has removed a run
         raise UnknownNameError("memory mode", experiment.train.memory, modes)
-    return experiment, experiment.train
+    return experiment, experiment.train, choose_device(device)
 
 
 def _run(material: Material, folder: Path, facts: Mapping[str, object], device: str, workers: int) -> Run:
     """What is trained, and how."""
-    experiment, recipe = material.experiment, material.recipe
-    torch.manual_seed(recipe.seed)  # from which weights are drawn
-    started = first_network(experiment)
-    teacher = find_teacher(experiment, device, material.class_names)
-    return Run(
-        network=started.network,
-        architecture=started.architecture,
-        images=training_images(material),
-        recipe=recipe,
-        device=device,
-        workers=workers,
+    weights = material.class_weights()
+    run, started = bare_run(
+        material.experiment, training_images(material), device, workers, material.class_names, weights
+    )
+    return dataclasses.replace(
+        run,
         evaluate=material.measuring(device),
         folder=folder,
         facts=facts,
         write_weights=partial(_write_weights, material, started),
-        teacher=teacher,
-        class_weights=material.class_weights(),
-        said=(*started.said, *(teacher.said if teacher else ())),
     )
 
 
-def first_network(experiment: Experiment) -> Started:
+def bare_run(
+    experiment: Experiment,
+    images: TrainingImages,
+    device: str,
+    workers: int,
+    class_names: Sequence[str] | None,
+    class_weights: Tensor | None,
+) -> tuple[Run, Started]:
+    """A run that measures nothing between epochs and writes nothing; and what it begins with.
+
+    Args:
+        experiment: the config's, with a recipe.
+        images: to train on.
+        device: that trains.
+        workers: processes that decode.
+        class_names: of the images; None: they are not known.
+        class_weights: float32 (classes,), of the loss; None: all 1.
+    """
+    assert experiment.train is not None
+    torch.manual_seed(experiment.train.seed)  # from which weights are drawn
+    started = _first_network(experiment)
+    teacher = _find_teacher(experiment, device, class_names)
+    run = Run(
+        network=started.network,
+        architecture=started.architecture,
+        images=images,
+        recipe=experiment.train,
+        device=device,
+        workers=workers,
+        evaluate=lambda network: {},
+        folder=Path(),
+        facts={},
+        write_weights=lambda path, network, measures: None,
+        teacher=teacher,
+        class_weights=class_weights,
+        said=(*started.said, *(teacher.said if teacher else ())),
+    )
+    return run, started
+
+
+def _first_network(experiment: Experiment) -> Started:
     """The network that training begins with: of random weights, or of those that the recipe names."""
     assert experiment.train is not None
     if experiment.train.start is not None:
@@ -170,7 +216,7 @@ def first_network(experiment: Experiment) -> Started:
     return Started(create_model(experiment.model), experiment.model, {}, ())
 
 
-def find_teacher(experiment: Experiment, device: str, class_names: Sequence[str] | None) -> Teacher | None:
+def _find_teacher(experiment: Experiment, device: str, class_names: Sequence[str] | None) -> Teacher | None:
     """Whose answers are imitated, if the recipe names one; `load_teacher` explains the rest."""
     assert experiment.train is not None
     distillation = experiment.train.distillation
@@ -244,7 +290,8 @@ def _resumable(folder: Path, facts: Mapping[str, object], path: Path) -> State |
     """The state to go on from, the same in all processes; says so where there is no run, not even a finished one.
 
     Raises:
-        TrainingError: as of `work_folder.resumable`; processes that don't see the same folder.
+        TrainingError: a run without a whole state, the state of another run or of an older densezoo; processes that
+            don't see the same folder.
     """
     state = work_folder.resumable(folder, facts)
     steps = distributed.gather(state and state.values["progress"]["step"])

@@ -10,8 +10,7 @@ import torch
 
 from densezoo import protocols
 from densezoo.api.material import open_material
-from densezoo.api.training import check_config, find_teacher, first_network, training_images
-from densezoo.backends.device import choose_device
+from densezoo.api.training import bare_run, check_config, training_images
 from densezoo.data.datasets import get_dataset
 from densezoo.data.images import ArrayImages
 from densezoo.evaluation import distributed
@@ -49,8 +48,12 @@ def plan_training(
 
     Args:
         config: the config file.
+        data_root: folder, tar or shards of the dataset; None: numbers that are published.
+        workers: processes that decode; 0: this process does.
+        device: such as "cpu", "cuda:1"; None: the GPU where there is one.
+        launcher: of processes: "pytorch", "slurm", "mpi" or "none"; None: what the environment says.
+        overrides: {field of the config: value}, such as {"recipe.epochs": 20}; None: none.
         seconds: that the measured steps may take; 0: nothing is measured.
-        data_root, workers, device, launcher, overrides: as for `train_config`.
 
     Raises:
         DensezooError: a user's mistake; each kind of mistake has its own subclass.
@@ -71,43 +74,31 @@ def planned_run(
     """The run of a config, which writes nothing and measures nothing between epochs; and how many images there are.
 
     Args:
+        config: the config file.
+        data_root: folder, tar or shards of the dataset; None: noise, where it isn't a built-in one.
+        workers: processes that decode; 0: this process does.
+        device: such as "cpu", "cuda:1"; None: the GPU where there is one.
+        launcher: of processes: "pytorch", "slurm", "mpi" or "none"; None: what the environment says.
+        overrides: {field of the config: value}, such as {"recipe.epochs": 20}; None: none.
         noise: images in place of a dataset that isn't here; None: a few.
-        config, data_root, workers, device, launcher, overrides: as for `plan_training`.
 
     Raises:
-        DensezooError: as of `plan_training`.
+        DensezooError: a user's mistake; each kind of mistake has its own subclass.
     """
-    experiment, recipe = check_config(config, overrides, device)
-    chosen_device = choose_device(device)
-    distributed.start(launcher, chosen_device)
+    experiment, recipe, device = check_config(config, overrides, device)
+    distributed.start(launcher, device)
+    class_weights, class_names = None, None
     if data_root is not None or get_dataset(experiment.dataset).built_in is not None:
         material = open_material(experiment, data_root)
-        experiment, weights, images = material.experiment, material.class_weights(), training_images(material)
-        class_names = material.class_names
+        experiment, images, class_names = material.experiment, training_images(material), material.class_names
+        class_weights = material.class_weights()
         Batches(images.images, recipe, processes=distributed.world_size())  # which refuses those that can't be made
         numbers = Images(len(material.train), len(material.held_out), found=True)
     else:
-        images, weights, class_names = _noise(experiment, recipe, noise or NOISE), None, None
+        images = _noise(experiment, recipe, noise or NOISE)
         training, test = PUBLISHED.get(experiment.dataset, (None, None))
         numbers = Images(training, test, found=False)
-    torch.manual_seed(recipe.seed)  # from which weights are drawn
-    started = first_network(experiment)
-    teacher = find_teacher(experiment, chosen_device, class_names)
-    run = Run(
-        network=started.network,
-        architecture=started.architecture,
-        images=images,
-        recipe=recipe,
-        device=chosen_device,
-        workers=workers,
-        evaluate=lambda network: {},
-        folder=Path(),
-        facts={},
-        write_weights=lambda path, network, measures: None,
-        teacher=teacher,
-        class_weights=weights,
-        said=(*started.said, *(teacher.said if teacher else ())),
-    )
+    run, _ = bare_run(experiment, images, device, workers, class_names, class_weights)
     return run, numbers
 
 

@@ -87,7 +87,8 @@ class QueuedBackend(Backend, typing.Protocol):
         """Queue a batch; the function that is returned waits for its logits and gives them.
 
         Args:
-            pixels: as of `Backend`; from pinned memory they are copied while the batch before is computed.
+            pixels: (N, C, H, W), uint8 or float32; from pinned memory they are copied while the batch before is
+                computed.
         """
 
 
@@ -253,7 +254,7 @@ def difference_from_eager(backend: Backend, eager: Backend, pixels: Tensor, expe
 
     Args:
         backend, eager: of the same network and protocol.
-        pixels: (N, C, H, W), as for `Backend`.
+        pixels: (N, C, H, W), uint8, or float32 of protocols that resize in floats.
         expected: eager's logits of the pixels; None: they are computed.
 
     Raises:

@@ -113,7 +113,7 @@ class CompileBackend:
         """Start to compute a batch; the function that is returned waits for its logits (N, num_classes) and gives them.
 
         Args:
-            pixels: as for the call.
+            pixels: (N, C, H, W), uint8 or float32.
 
         Raises:
             BackendError: the compiler failed.

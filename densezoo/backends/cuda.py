@@ -206,7 +206,8 @@ class GraphBackend:
         """The network in the backend's precision: images (N, C, H, W), normalised -> logits.
 
         Args:
-            network, architecture: as of the constructor; the network stays as it is.
+            network: in float32; it stays as it is.
+            architecture: of the network.
         """
         return in_precision(network, architecture, self.precision)
 
@@ -219,7 +220,7 @@ class GraphBackend:
         A caller that begins the next batch before it waits for this one keeps the device busy.
 
         Args:
-            pixels: as for the call; in pinned memory, if the copy is to run beside the computation.
+            pixels: (N, C, H, W), uint8 or float32; in pinned memory, if the copy is to run beside the computation.
         """
         exact = self.precision == "float32"
         with self._current, torch.inference_mode(), ieee_float32(), cudnn_benchmark(not exact):

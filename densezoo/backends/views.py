@@ -29,7 +29,7 @@ def begin_sum_over_views(backend: Backend, pixels: Tensor) -> Callable[[], Tenso
 
     Args:
         backend: pixels (N, C, H, W) -> logits (N, num_classes).
-        pixels: as of `sum_over_views`.
+        pixels: (N, V, C, H, W); or (N, C, H, W), where there is one view.
     """
     if not isinstance(backend, QueuedBackend):
         return partial(sum_over_views, backend, pixels)

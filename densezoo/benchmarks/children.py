@@ -63,10 +63,10 @@ class Child:
         """The result of the request that was begun.
 
         Args:
-            timeout: as for `ask`.
+            timeout: seconds to wait for the answer; then the process is ended.
 
         Raises:
-            BenchmarkError: as for `ask`.
+            BenchmarkError: the program can't; the process has ended or was too slow.
         """
         assert self._process.stdout is not None
         if not select.select([self._process.stdout], [], [], timeout)[0]:

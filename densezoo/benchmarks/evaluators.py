@@ -30,7 +30,10 @@ class Evaluated:
     """A contestant while it is measured.
 
     Args:
-        name, precision, held, note: as of `Contestant`.
+        name: such as "timm channels-last".
+        precision: that it computes in.
+        held: whether it is held to the instruction set that was asked for.
+        note: what is to be known of it.
         command: (folder of images, file for predictions or None) -> the command.
         environment: {variable: value} beside the others'.
         kind: extension of its files of predictions.

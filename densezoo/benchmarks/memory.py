@@ -53,11 +53,13 @@ def measure_memory(
     Args:
         subject: the network.
         settings: who is timed, and how; densezoo's backends play no part, and the largest batch size is the one.
-        modes, layouts: of `programs`.
+        modes: memory modes of densezoo; none: all that the family has.
+        layouts: of maps and weights: "contiguous", "channels-last".
         say: is told what was measured, a line each.
 
     Raises:
-        UnknownNameError, BenchmarkError: as of `programs`.
+        UnknownNameError: there is no such mode or layout.
+        BenchmarkError: there is no such other program.
     """
     names = programs(subject, settings.against, modes, layouts)
     return interleaved(names, settings, partial(_round, subject=subject, settings=settings), say)

@@ -60,7 +60,10 @@ class Subject:
         """The task of one contestant.
 
         Args:
-            program, device, precision, threads: as of `Task`.
+            program: whose network it is, such as "timm".
+            device: that it computes on.
+            precision: that it computes in, such as "float32".
+            threads: of the computation.
         """
         values = json.loads(json.dumps(architecture_values(self.experiment.model)))  # lists for tuples
         weights, protocol = str(self.weights), self.protocol

@@ -42,10 +42,11 @@ def build_network(
 
     Args:
         checkpoint: with its numbers.
-        architecture, options: as for `load_checkpoint`.
+        architecture: what it has to be; None: what its tensors say.
+        options: fields of `Architecture` that the file doesn't carry (``aa_layer="blurpool"``, ``bn_eps``, ...).
 
     Raises:
-        CheckpointError: as for `load_checkpoint`.
+        CheckpointError: it holds no network of a known family, another one, or an incomplete one.
     """
     arch, state_dict, report = convert(checkpoint, architecture, **options)
     with torch.device("meta"):  # the file's weights come in their place

@@ -119,11 +119,12 @@ def read_network(path: str | Path, architecture: Architecture | None = None, **o
 
     Args:
         path: the file.
-        architecture, options: as for `convert`.
+        architecture: the one that the file must have; None: the one that its tensors show.
+        options: fields of `Architecture` that no tensor shows (``aa_layer``, ``bn_eps``, ...).
 
     Raises:
         FormatError: the file can't be read.
-        CheckpointError: as for `convert`.
+        CheckpointError: the names and shapes are of no known network, of another one, or of an incomplete one.
     """
     if os.path.exists(path) and os.path.getsize(path) > LARGE_FILE:
         convert(read_checkpoint(path, shapes_only=True), architecture, **options)

@@ -176,7 +176,7 @@ def check_weights(checkpoint: Checkpoint, naming: Naming, arch: Architecture, we
         checkpoint: the file.
         naming: the key table as the file uses it.
         arch: the network.
-        weights: of every layer, as of `statements`.
+        weights: for every layer the names of its tensors as the file's graph has them; empty: there is no graph.
 
     Raises:
         CheckpointError: a layer takes other tensors; names them.

@@ -25,7 +25,7 @@ def class_folders(images: ImageSet) -> tuple[str, ...]:
     """The names of the class folders, in order; folders that are all numbers in the order of these.
 
     Args:
-        images: as of `folder_of`.
+        images: of `densezoo.data.layouts.folder`, whose ids are ``<class>/<file>``.
 
     Raises:
         DatasetError: an image lies in no class folder.
@@ -40,7 +40,7 @@ def labelled_by_folder(images: ImageSet, class_names: Sequence[str]) -> ImageSet
     """The same images; the label of each is the place of its folder among the names of a network's classes.
 
     Args:
-        images: as of `folder_of`.
+        images: of `densezoo.data.layouts.folder`, whose ids are ``<class>/<file>``.
         class_names: of a network, in the order of its logits.
 
     Raises:
@@ -64,7 +64,7 @@ def check_folders(images: ImageSet, num_classes: int) -> None:
     Folders that are as many as the classes are taken in their order, and numbers for the classes' own.
 
     Args:
-        images: as of `folder_of`.
+        images: of `densezoo.data.layouts.folder`, whose ids are ``<class>/<file>``.
         num_classes: of the network.
 
     Raises:

@@ -48,7 +48,7 @@ class EqualCropper:
 
         Args:
             image: of `densezoo.data.decoding.decode`.
-            protocol: the same as for decoding.
+            protocol: the one by which the image was decoded.
             location: of the image, for messages.
             own: resizes and crops it by the protocol's library.
 

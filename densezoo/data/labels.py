@@ -123,7 +123,7 @@ def label_of(class_names: ClassNames | None) -> Mapping[str, int]:
     """{class name: label}; empty for None.
 
     Args:
-        class_names: as of `label_files`.
+        class_names: class folders in label order, or {class folder: label}; None: none are known.
     """
     if isinstance(class_names, Mapping):
         return class_names

@@ -257,15 +257,20 @@ def batches_by_protocol(
     """Images under several protocols in one pass over the files; yields one batch for each protocol, of equal images.
 
     Args:
-        images, batch_size, workers, indices, pin: as for `batches`.
+        images: the set.
         protocols: how the images are prepared.
+        batch_size: images in a batch; the last one may have fewer.
+        workers: processes that decode; 0: this process does.
+        indices: of the images, in the order in which they are read.
+        pin: batches are in page-locked memory, for a GPU.
         augmentation: the batches have its views of each image; None: one view.
         cache_folder: decoded pixels are stored there and read from there; None: they are not stored.
         on_error: an image that can't be read stops the run, or is left out of the pixels, with a warning.
-        faster: as of `ImagePixels`.
+        faster: ways to decode and crop that are equal to the protocols'; None: the protocols' own.
 
     Raises:
-        ImageError, DatasetError: as for `batches`.
+        ImageError: an image can't be read or decoded; names its file.
+        DatasetError: images of several sizes under a protocol that doesn't resize.
         EvaluationError: a worker hangs. One that dies is a RuntimeError (`densezoo.data.workers.lost_workers_named`).
     """
     workers = min(workers, len(indices))
@@ -294,7 +299,8 @@ def errors_in(loaded: list[Batch] | DensezooError, on_error: OnError) -> list[Im
         on_error: "stop": raise the first one.
 
     Raises:
-        ImageError, DatasetError: as for `batches`.
+        ImageError: an image can't be read or decoded; names its file.
+        DatasetError: images of several sizes under a protocol that doesn't resize.
     """
     if isinstance(loaded, DensezooError):
         raise loaded

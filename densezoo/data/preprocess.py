@@ -97,7 +97,7 @@ def to_pixels(image: Decoded, protocol: Protocol) -> Tensor:
 
     Args:
         image: of `densezoo.data.decoding.decode`.
-        protocol: the same as for decoding.
+        protocol: the one by which the image was decoded.
     """
     return crop_planes(resized(image, protocol), None, protocol)
 
@@ -107,7 +107,7 @@ def resized(image: Decoded, protocol: Protocol) -> Array | Strip:
 
     Args:
         image: of `densezoo.data.decoding.decode`.
-        protocol: the same as for decoding.
+        protocol: the one by which the image was decoded.
     """
     if protocol.resize is not None and protocol.interpolation is not None:
         image = central_square(image) if protocol.long_side == "cut" else image

@@ -43,7 +43,8 @@ def resized_size(width: int, height: int, short: int, long_side: str = "floor") 
     Args:
         width, height: of the image, pixels.
         short: the short side after the resize, pixels.
-        long_side: as of `densezoo.types.Protocol`.
+        long_side: what the long side becomes: "floor", "half_even", "single", "same" or "cut", which
+            `densezoo.types.Protocol` explains.
     """
     rule, least = _LONG_SIDES[long_side], min(width, height)
     return rule(width, least, short), rule(height, least, short)
@@ -54,7 +55,7 @@ def crop_offset(side: int, crop: int, rounding: str) -> int:
 
     Args:
         side, crop: of the image and of the crop, pixels.
-        rounding: as of `densezoo.types.Protocol`.
+        rounding: how (side - crop) / 2 becomes a whole number: a ``crop_rounding`` of `densezoo.types.Protocol`.
     """
     return _ROUNDING[rounding](side - crop)
 

@@ -66,7 +66,7 @@ def fits(size: tuple[int, int], after: tuple[int, int], backend: str, interpolat
     Args:
         size: (width, height) of the image, pixels.
         after: (width, height) after the resize, pixels.
-        backend, interpolation: as of `Strip`.
+        backend, interpolation: ``resize_backend`` and ``interpolation`` of a protocol.
     """
     if max(size) > MAX_RATIO * min(size):
         return False

@@ -102,7 +102,7 @@ def to_views(image: Decoded, protocol: Protocol, augmentation: Augmentation) -> 
 
     Args:
         image: of `densezoo.data.decoding.decode`.
-        protocol: the same as for decoding.
+        protocol: the one by which the image was decoded.
         augmentation: its views are made.
     """
     import torch

@@ -32,7 +32,9 @@ def mcnemar(both: int, only_first: int, only_second: int, neither: int) -> Compa
     """McNemar's test of a table of four counts.
 
     Args:
-        both, only_first, only_second, neither: as of `Comparison`.
+        both: number of images that both runs have right.
+        only_first, only_second: number that only one of them has right.
+        neither: number that none has right.
     """
     from scipy.stats import binomtest
 

@@ -47,7 +47,8 @@ def layers_with_maps(network: nn.Module, image: Tensor) -> list[str]:
     """The names of the modules that give maps (1, C, h, w) of more than one pixel, in the order in which they run.
 
     Args:
-        network, image: as of `grad_cam`.
+        network: in eval mode, with ``forward_features`` and ``forward_head``.
+        image: (1, C, H, W), normalised.
     """
     names = {module: name for name, module in network.named_modules() if name}
     layers: dict[str, None] = {}

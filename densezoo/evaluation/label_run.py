@@ -27,7 +27,7 @@ from densezoo.types import LabelResult, Protocol, RunFacts
 def label_record(num_labels: int) -> np.dtype[np.void]:
     """The type of the record of an image under one protocol: its logits, since an area needs all images at once.
 
-    ``content`` and ``truncated`` are as of `densezoo.evaluation.metrics.RECORD`.
+    ``content`` and ``truncated`` have the meaning that they have in `densezoo.evaluation.metrics.RECORD`.
 
     Args:
         num_labels: outputs of the network.

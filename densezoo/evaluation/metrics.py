@@ -102,7 +102,9 @@ def counted_wrong(indices: Tensor, labels: Tensor, protocol: int = 0) -> Records
     """The records of images that can't be read: no class, no loss, not right.
 
     Args:
-        indices, labels, protocol: as of `score`.
+        indices: (N,) into the image set.
+        labels: (N,), whole numbers; or (N, K) right answers, padded with negative numbers.
+        protocol: its number among the evaluated protocols.
     """
     return _empty_records(indices, labels if labels.ndim == 1 else labels[:, 0], protocol)
 

@@ -61,7 +61,9 @@ def measures_values(
     """The same as JSON values, with every class and every confusion, and the run's facts.
 
     Args:
-        facts, measures, topk: as of `measures_report`.
+        facts: of the run.
+        measures: of the run.
+        topk: the k of the accuracies.
         names: of the classes.
     """
     total = measures.counts().num_samples

@@ -139,7 +139,7 @@ def run(plan: Plan, store: StoreOptions) -> list[EvalResult]:
 
 
 def run_labels(plan: Plan, store: StoreOptions) -> list[LabelResult]:
-    """Measure the area under each label's ROC curve: one result for each protocol, otherwise as of `run`.
+    """Measure the area under each label's ROC curve: one result for each protocol.
 
     Args:
         plan: of the evaluation, with labels.
@@ -147,7 +147,8 @@ def run_labels(plan: Plan, store: StoreOptions) -> list[LabelResult]:
 
     Raises:
         DatasetError: no label tells the images apart.
-        DensezooError: as of `run`.
+        ResultError, EvaluationError: results, state or predictions can't be written; the state of another run.
+        ImageError: an image can't be read.
     """
     assert plan.labels is not None
     names = plan.labels

@@ -48,7 +48,9 @@ class Naming:
         """All names that the source may have for these tensors, of which a file uses one; empty: no such parameter.
 
         Args:
-            role, param, block, layer: as of `keys`.
+            role: the layer's role in the network.
+            param: the parameter or running statistic.
+            block, layer: numbers of the block and of the layer in it; 0 where there is one.
         """
         params = self.params(role)
         if role not in self.keymap.templates or param not in params:
@@ -139,6 +141,6 @@ class Naming:
         """A copy with other ranks.
 
         Args:
-            ranks: as of the class.
+            ranks: {role, block, layer: rank among the layers of its kind}.
         """
         return dataclasses.replace(self, ranks=ranks)

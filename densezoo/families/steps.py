@@ -18,8 +18,10 @@ class ComputationBuilder:
         """Append a step that takes the last one's output and a layer's weights.
 
         Args:
-            op, name, attributes: as of `Node`.
+            op: the operation (`densezoo.types.Node`).
+            name: the step's.
             layer: whose weights it takes; None: it takes none.
+            attributes: of the operation, such as ``kernel`` or ``eps``.
         """
         weights = tuple(f"{layer.name}.{param}" for param in layer.shapes) if layer else ()
         self.nodes.append(Node(op, name, (self.at,) if self.nodes else (), attributes, weights))

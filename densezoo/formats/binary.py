@@ -114,7 +114,7 @@ def open_file(path: Path, shapes_only: bool = False) -> Iterator[Bytes]:
 
     Args:
         path: the file.
-        shapes_only: as of `Opened`.
+        shapes_only: whether large tensors are wanted without their numbers.
 
     Yields:
         The whole file.
@@ -157,7 +157,7 @@ def in_memory(path: Path, data: io.BytesIO, depth: int = 0) -> Bytes:
     Args:
         path: of the file, for messages.
         data: the bytes.
-        depth: as of `Opened`.
+        depth: number of archives that the bytes were unpacked from.
     """
     size = data.getbuffer().nbytes
     return Bytes(Opened(path, data, MAX_EXPANSION * size + EXPANSION_SLACK, depth=depth), 0, size)
@@ -220,7 +220,7 @@ def without_numbers(dtype: str, shape: Sequence[int]) -> Tensor:
     """A tensor whose numbers were not read: on the device "meta".
 
     Args:
-        dtype: as of `to_tensor`.
+        dtype: numpy's name with byte order ("<f4"), or "bfloat16" (little-endian).
         shape: sides of the tensor.
     """
     of_torch = torch.bfloat16 if dtype == BFLOAT16 else torch.from_numpy(np.empty(0, dtype[-2:])).dtype

@@ -109,7 +109,7 @@ def _read_only_file(data: Bytes, members: Mapping[str, Callable[[], Bytes]], exp
         expected: what the archive may hold, for messages.
 
     Raises:
-        FormatError: several files, or none; an archive in an archive in an archive; as of `read_checkpoint`.
+        FormatError: several files, or none; an archive in an archive in an archive; the file in it can't be read.
     """
     path, files = data.path, [name for name in members if not re.fullmatch(NO_FILES, name)]
     if len(files) != 1 or data.opened.depth >= MAX_DEPTH:

@@ -144,7 +144,8 @@ def try_one(path: Path, seed: int, load: Callable[[Path], object]) -> bool:
         load: reads a file.
 
     Raises:
-        FormatError, RuntimeError: as for `hold_to_limits`, with the seed that repeats it.
+        FormatError: it took too much memory or time; names the seed that repeats it.
+        RuntimeError: it ended in anything but a DensezooError; names the seed, too.
     """
     with tempfile.TemporaryDirectory() as folder:
         mutated = Path(folder, path.name)

@@ -69,7 +69,7 @@ def find_prefixed(name: str) -> Path | None:
         name: ``hf-hub:owner/name``, with ``@revision`` after it for a branch, tag or commit; ``local-dir:folder``.
 
     Raises:
-        DownloadError: as of `fetch_from_hub`.
+        DownloadError: there is no such file, it is too large, or it has not the sha256 that the hub states.
         ConfigError: the folder has no model.safetensors.
     """
     if name.startswith(FOLDER):

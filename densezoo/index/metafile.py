@@ -122,7 +122,7 @@ class Metadata(StatedRecipe):
         flops: by ``flops_convention`` (`densezoo.families.flops`).
         other_flops: {convention: FLOPs}, where a publisher states several, or another than the entry's first.
         crop_pct, interpolation: those of the protocol, for tools that don't know it.
-        classes: outputs, where they are not as many as the config's, as of a network that was fine-tuned.
+        classes: outputs, where they are not as many as the config's, such as those of a fine-tuned network.
     """
 
     parameters: int | None = None

@@ -92,7 +92,7 @@ def from_fields(values: object, where: str) -> Protocol:
         where: what they stand in, for messages.
 
     Raises:
-        ConfigError: as of `read_protocol`.
+        ConfigError: it can't be read, or has an unknown key, a wrong type or a contradiction.
     """
     given = {"source": where, **values} if isinstance(values, Mapping) else values
     protocol = schema.build(Protocol, given, where, ConfigError)
@@ -114,7 +114,7 @@ def find_own(name: str) -> Protocol | None:
         name: a path that ends in .yml or .yaml, or a name with its mark.
 
     Raises:
-        ConfigError: as of `read_protocol`.
+        ConfigError: it can't be read, or has an unknown key, a wrong type or a contradiction.
     """
     return read_protocol(Path(name).expanduser()) if name.lower().endswith(ENDINGS) else _KNOWN.get(name)
 

@@ -39,7 +39,7 @@ class Cost:
 
     Args:
         label: of the axis.
-        more_is_better: as of speed.
+        more_is_better: whether a larger value is the better one, which holds of speed.
     """
 
     label: str

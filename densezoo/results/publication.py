@@ -106,7 +106,7 @@ def config_text(name: str, arch: Architecture, dataset: str, protocol: str, reci
         arch: of the network.
         dataset: that it is for.
         protocol: a name, or a file beside the config.
-        recipe: as of `Publication`.
+        recipe: {field of `densezoo.types.Recipe`: value} that isn't the default; None: nobody says how it was trained.
     """
     lines = [f'"""{name}: network, data and protocol. densezoo reads this file and never executes it."""', ""]
     lines += ["model = dict(", *(f"    {key}={value!r}," for key, value in _changed(arch).items()), ")"]

@@ -44,7 +44,8 @@ def strength(known_by: str | None) -> int:
     """How surely weights are known to be a model's; higher is surer.
 
     Args:
-        known_by: as of `densezoo.types.RunFacts`.
+        known_by: "published-hash", "first-use-hash" or "user", which `densezoo.types.RunFacts` explains; None: nothing
+            says it.
     """
     return ["user", "first-use-hash"].index(known_by) if known_by in MARKS else len(MARKS)
 

@@ -53,7 +53,8 @@ def shift(recipe: Recipe, protocol: Protocol) -> Transforms:
     """1-pixel zero padding, random crop.
 
     Args:
-        recipe, protocol: as for `no_change`; not used.
+        recipe: how a config trains; not used.
+        protocol: how its images are prepared; not used.
     """
     return Transforms(on_floats=partial(_pad_and_crop, padding=1))
 
@@ -64,7 +65,8 @@ def pad_crop_flip(recipe: Recipe, protocol: Protocol) -> Transforms:
     Padding comes after the normalisation, as in the authors' code: its zeros are the mean colour, not black.
 
     Args:
-        recipe, protocol: as for `no_change`; not used.
+        recipe: how a config trains; not used.
+        protocol: how its images are prepared; not used.
     """
     from torchvision.transforms import v2
 
@@ -93,10 +95,11 @@ def resized_crop_colour_flip(recipe: Recipe, protocol: Protocol) -> Transforms:
     jitters floats, here bytes.
 
     Args:
-        recipe, protocol: as for `resized_crop_flip`.
+        recipe: gives crop_scale, and image_size: the side in pixels that the random area is resized to.
+        protocol: gives its crop where image_size is None.
 
     Raises:
-        ConfigError: as for `resized_crop_flip`; the images have one channel.
+        ConfigError: there is neither an image_size nor a crop; the images have one channel.
     """
     from torchvision.transforms import v2
 

@@ -64,7 +64,8 @@ def learning_rate_scales(recipe: Recipe, architecture: Architecture) -> Mapping[
         architecture: of the network.
 
     Raises:
-        UnknownNameError, ConfigError: as of `parameter_groups`.
+        UnknownNameError: a stage that the network doesn't have; names the nearest.
+        ConfigError: no stage is left to train; a factor below 0, or one for a frozen stage.
     """
     stages = list(layers_by_stage(architecture))
     start = recipe.start or Start("")

@@ -70,13 +70,14 @@ def make_policy(name: str, side: int | None, protocol: Protocol) -> Change:
     """The policy of that name: an image -> the changed image, both Pillow's.
 
     Args:
-        name: as for `check_policy`.
+        name: timm's or torchvision's word, with its parameters (`densezoo.types.Recipe`).
         side: of the images in pixels, as far as it is known: timm's shifts are shares of it.
         protocol: of the network; timm fills what is uncovered with its mean colour, and resamples by its interpolation.
 
     Raises:
-        UnknownNameError, ConfigError: as for `check_policy`; the images have one channel, and timm's policies need
-            three.
+        UnknownNameError: no policy begins like that; names the nearest.
+        ConfigError: a part after the first word is none of its parameters; the images have one channel, and timm's
+            policies need three.
     """
     check_policy(name)
     if name in TORCHVISION_S:

@@ -62,7 +62,8 @@ def steps(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
 
     Args:
         recipe: gives milestones (epochs) and gamma.
-        step, steps_per_epoch: as for `learning_rate`.
+        step: optimiser steps that are done; 0 for the first.
+        steps_per_epoch: optimiser steps an epoch.
     """
     passed = sum(milestone <= step // steps_per_epoch for milestone in recipe.milestones)
     return full_rate(recipe) * float(recipe.gamma**passed)
@@ -74,7 +75,8 @@ def staircase(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
 
     Args:
         recipe: gives decay_epochs, which may be a fraction, and gamma.
-        step, steps_per_epoch: as for `learning_rate`.
+        step: optimiser steps that are done; 0 for the first.
+        steps_per_epoch: optimiser steps an epoch.
     """
     assert recipe.decay_epochs is not None, "check_recipe refuses a staircase without"
     return full_rate(recipe) * float(recipe.gamma ** (step // steps_per_epoch // recipe.decay_epochs))
@@ -86,7 +88,8 @@ def cosine(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
 
     Args:
         recipe: gives epochs, warmup_epochs and min_lr.
-        step, steps_per_epoch: as for `learning_rate`.
+        step: optimiser steps that are done; 0 for the first.
+        steps_per_epoch: optimiser steps an epoch.
     """
     return _cosine_between(full_rate(recipe), recipe.min_lr, _share_after_warmup(recipe, step, steps_per_epoch))
 
@@ -97,7 +100,8 @@ def polynomial(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
 
     Args:
         recipe: gives epochs, warmup_epochs, min_lr and power.
-        step, steps_per_epoch: as for `learning_rate`.
+        step: optimiser steps that are done; 0 for the first.
+        steps_per_epoch: optimiser steps an epoch.
     """
     left = 1.0 - _share_after_warmup(recipe, step, steps_per_epoch)
     return recipe.min_lr + (full_rate(recipe) - recipe.min_lr) * float(left**recipe.power)
@@ -110,7 +114,8 @@ def one_cycle(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
 
     Args:
         recipe: gives epochs, warmup_epochs, warmup_lr and min_lr.
-        step, steps_per_epoch: as for `learning_rate`.
+        step: optimiser steps that are done; 0 for the first.
+        steps_per_epoch: optimiser steps an epoch.
     """
     top = recipe.warmup_epochs * steps_per_epoch - 1  # the step with the full rate
     if step <= top:

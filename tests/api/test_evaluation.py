@@ -9,6 +9,7 @@ from examples import example_result
 
 from densezoo import api
 from densezoo.api import evaluation
+from densezoo.api.arguments import EvaluationArguments
 from densezoo.api.evaluation import report
 from densezoo.errors import ConfigError, UnknownNameError
 from densezoo.evaluation.options import LoadOptions, RunOptions, StoreOptions
@@ -55,7 +56,7 @@ def test_every_argument_arrives(travelled: list[Travelled]) -> None:
     ("given", "existing"),
     [({}, "refuse"), ({"resume": True}, "resume"), ({"restart": True}, "restart")],
 )
-def test_what_becomes_of_a_state(travelled: list[Travelled], given: dict[str, bool], existing: str) -> None:
+def test_what_becomes_of_a_state(travelled: list[Travelled], given: EvaluationArguments, existing: str) -> None:
     api.evaluate_checkpoint(None, "h.pth", protocol="timm", **given)
     ((load, _, store),) = travelled
     assert (load.config, load.protocols, store.existing) == (None, ["timm"], existing)
@@ -106,4 +107,4 @@ def test_a_sample_of_no_image_is_refused(limit: int) -> None:
 
 def test_an_argument_that_there_is_not() -> None:
     with pytest.raises(TypeError, match=r"^evaluate_labels\(\) has no argument 'batchsize'"):
-        api.evaluate_labels(CONFIG, CHECKPOINT, "labels.csv", batchsize=3)
+        api.evaluate_labels(CONFIG, CHECKPOINT, "labels.csv", batchsize=3)  # type: ignore[call-arg]  # what is tested

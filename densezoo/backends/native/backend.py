@@ -73,7 +73,7 @@ class NativeBackend:
         """(kind of a step, its node, seconds that it took) for each step of a call.
 
         Args:
-            pixels: as for a call.
+            pixels: (N, C, H, W), uint8 or float32.
         """
         program = self._program(pixels)
         taken = np.zeros(len(program.steps))

@@ -69,7 +69,7 @@ def build(library: Path = LIBRARY, extra: tuple[str, ...] = ()) -> Path:
 
     Args:
         library: the file that it becomes; replaced whole.
-        extra: further flags of the compiler and the linker, as for sanitizers.
+        extra: further flags of the compiler and the linker, such as a sanitizer's.
 
     Raises:
         BuildError: the machine isn't x86-64 Linux, there is no compiler, it failed, or the file can't be written.

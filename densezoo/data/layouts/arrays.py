@@ -45,7 +45,7 @@ def digits_32(split: str) -> ArrayImages:
     """The same scans as a network of CIFAR's images takes them: 32x32, three equal channels; Pillow's bicubic filter.
 
     Args:
-        split: as of `digits`.
+        split: "train", the first half, or "test".
     """
     scans = digits(split)
     enlarged = [np.asarray(Image.fromarray(scan).resize((32, 32), Image.Resampling.BICUBIC)) for scan in scans.pixels]

@@ -68,7 +68,9 @@ def folder_images(
 
     Args:
         root: the folder.
-        split, num_classes, class_names: as for `label_files`.
+        split: "train" or "test".
+        num_classes: how many folders there must be, if nothing else says their labels; None: any number.
+        class_names: class folders in label order, or {class folder: label}; None: folders are not matched by name.
         labeller: chooses and labels the images; None: `label_files`.
 
     Raises:
@@ -115,7 +117,10 @@ def tar_images(
 
     Args:
         tar: its files.
-        split, num_classes, class_names, labeller: as for `folder_images`.
+        split: "train" or "test".
+        num_classes: how many folders there must be, if nothing else says their labels; None: any number.
+        class_names: class folders in label order, or {class folder: label}; None: folders are not matched by name.
+        labeller: chooses and labels the images; None: `label_files`.
 
     Raises:
         DatasetError: not the classes that are expected.

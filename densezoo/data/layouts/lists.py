@@ -58,7 +58,7 @@ def is_flat(names: Sequence[str], class_names: ClassNames | None) -> bool:
 
     Args:
         names: paths of the files.
-        class_names: as for `densezoo.data.labels.label_files`.
+        class_names: class folders in label order, or {class folder: label}; None: folders are not matched by name.
     """
     folders = {PurePosixPath(name) for name in {name.rpartition("/")[0] for name in names if is_image(name)}}
     name = next(iter(folders)).name if len(folders) == 1 else None
@@ -76,7 +76,8 @@ def label_listed(
         names: paths of the files.
         location: of the files, for messages.
         path: the list.
-        num_classes, class_names: as for `densezoo.data.labels.label_files`.
+        num_classes: labels go from 0 to num_classes - 1; None: any number.
+        class_names: class folders in label order, or {class folder: label}; None: folders are not matched by name.
 
     Raises:
         DatasetError: no list, an image without a line or a line without its image, labels out of range.

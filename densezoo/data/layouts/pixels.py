@@ -45,7 +45,7 @@ def sources_of(images: Given | Iterable[Given], protocol: Protocol) -> list[tupl
 
     Raises:
         ImageError: an array or a tensor of another shape or type; an image that Pillow can't decode.
-        DatasetError: as of `named_images`.
+        DatasetError: there is no such file; a folder, tar or pattern has no image.
     """
     if not (is_one(images) or isinstance(images, (Tensor, np.ndarray, Iterable))):
         raise ImageError(f"expected one image or several, found {type(images).__name__}; {_EXPECTED}")

@@ -129,7 +129,7 @@ def parquet_images(root: Path, split: str, class_names: ClassNames | None) -> Pa
     Args:
         root: a folder of shards, or one shard.
         split: "train" or "test".
-        class_names: as for `densezoo.data.labels.label_files`.
+        class_names: in label order, or {class: label}: an image's id begins with its class's; None: with none.
 
     Raises:
         MissingDependencyError: no pyarrow.
@@ -212,7 +212,7 @@ def webdataset_images(root: Path, split: str, class_names: ClassNames | None) ->
     Args:
         root: a folder of shards, or one shard.
         split: "train" or "test".
-        class_names: as for `densezoo.data.labels.label_files`.
+        class_names: in label order, or {class: label}: an image's id begins with its class's; None: with none.
 
     Raises:
         DatasetError: a broken tar, an image without a label.

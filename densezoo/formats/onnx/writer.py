@@ -54,8 +54,10 @@ def onnx_model(
     """An ONNX file: images (N, channels, H, W) -> logits (N, classes), for any N, H and W.
 
     Args:
-        computation, state_dict, facts: as for `write_onnx`; every step of a DenseNet can be written here, also those
-            that would not read back as the same ones.
+        computation: the network's; every step of a DenseNet can be written here, also those that would not read back
+            as the same ones.
+        state_dict: {canonical name: float32 tensor}; those that no step takes are left out.
+        facts: JSON values under the metadata key "densezoo".
         error_prefix: what is written, for messages.
         protocol: the images are its pixels, and normalised in the graph by the same steps as in
             `densezoo.data.preprocess.normalise`; None: they are normalised.

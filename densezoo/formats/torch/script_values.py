@@ -102,8 +102,11 @@ class ScriptSteps:
         """Add a step and return its name.
 
         Args:
-            op, inputs, attributes, weights: as of `Node`.
+            op: the operation, by densezoo's word (`densezoo.types.Node`).
             word: TorchScript's name of the operator.
+            inputs: names of the steps whose outputs it takes.
+            attributes: of the operation, such as ``kernel`` or ``eps``.
+            weights: the file's names of the tensors that it takes.
         """
         name = f"{len(self.steps)} {word}"
         self.steps[name] = Node(op, name, inputs, attributes, weights)

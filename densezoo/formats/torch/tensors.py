@@ -229,7 +229,8 @@ def load_pickle(
         allows: dotted name -> whether its result may be inert data.
 
     Raises:
-        FormatError: as of that function, with the file's name and what to do.
+        FormatError: it is truncated or broken, or calls a class or function that is not allowed; names the file, and
+            what to do.
     """
     path = data.path
     data.file.seek(data.start)
