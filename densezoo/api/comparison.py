@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from densezoo.api.index import accuracies_of
 from densezoo.errors import MissingDependencyError
@@ -58,7 +58,7 @@ def compare(models: Iterable[str | ModelSpec], *, where: str | None = None) -> p
         accuracy = chosen.get(spec.name) or Accuracy(spec)
         side, _ = flops_under(spec, accuracy.protocol)
         rates = speeds_of(spec, side, measured)
-        row: dict[str, Any] = {column: field(name).value(accuracy) for column, name in COLUMNS.items()}
+        row: dict[str, object] = {column: field(name).value(accuracy) for column, name in COLUMNS.items()}
         rows.append({**row, "images/s": rates[0].rate.median if rates else None})
     names = pandas.Index([spec.name for spec in specs], name="model")
     table = pandas.DataFrame(rows, index=names, columns=[*COLUMNS, "images/s"])

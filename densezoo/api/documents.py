@@ -83,10 +83,10 @@ def make_tables(results: str | Path | None = None, *, check: bool = False) -> li
 
 
 def _private_tables(index: Path, check: bool) -> list[Path]:
-    """As `make_tables`, of the models of a private index and the results beside it.
+    """Write the cards of a private index's models and the tables of the results beside it; return what changed.
 
     Raises:
-        ResultError: as there.
+        ResultError: a stored result can't be read.
     """
     stored, specs, docs = read_results(results_folder()), load_index(index), index.parent / "docs"
     documents = {docs / "models" / name: text for name, text in model_cards(specs.values()).items()}

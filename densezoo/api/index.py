@@ -76,7 +76,8 @@ def explain_empty(patterns: str | Sequence[str], where: str | None) -> QueryErro
     """Why `find_models` finds nothing for a pattern, or nothing at all, and what may have been meant; None: it does.
 
     Args:
-        patterns, where: as there.
+        patterns: of names, such as "densenet*.tv_in1k".
+        where: a condition on an entry's fields, such as "params < 30e6"; None: none.
     """
     specs, vain = matching(patterns, load_index().values())
     if vain:

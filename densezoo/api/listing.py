@@ -12,7 +12,12 @@ def list_models(patterns: str | Sequence[str] = "*", *, where: str | None = None
     """Names of the index: of the models that `densezoo.api.index.find_models` finds.
 
     Args:
-        patterns, where, sort: as there.
+        patterns: of names, such as "densenet*.tv_in1k".
+        where: a condition on an entry's fields, such as "params < 30e6"; None: none.
+        sort: the field to sort by; with "-" before it the largest comes first.
+
+    Raises:
+        QueryError, UnknownNameError: ``where`` or ``sort`` can't be read.
     """
     if where is None and sort == "name":  # no accuracy is asked for
         return sorted(spec.name for spec in matching(patterns, load_index().values())[0])

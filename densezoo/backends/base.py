@@ -201,7 +201,8 @@ def packages_of(name: str, precision: str) -> tuple[str, ...]:
     """The installed packages beside densezoo's own dependencies that a backend's logits depend on.
 
     Args:
-        name, precision: as `check_backend` takes them.
+        name: a key of BACKENDS, or AUTO.
+        precision: one of the backend's.
     """
     packages = BACKENDS[name].packages if name in BACKENDS else ()
     return (*packages, "nncf") if precision == INT8 else packages
@@ -219,8 +220,12 @@ def create_backend(
     """Create a backend of the table.
 
     Args:
-        name, precision: as `check_backend` takes them.
-        network, architecture, protocol, device: as `Backend` takes them.
+        name: a key of BACKENDS.
+        network: densezoo's module.
+        architecture: of the network.
+        protocol: how pixels become the floats that the network was trained on.
+        device: that computes, such as "cpu".
+        precision: one of the backend's.
         calibration: pixels (N, C, H, W) of training images, which precision int8 needs; None: none.
 
     Raises:

@@ -57,7 +57,11 @@ class CompileBackend:
     The first batch of a size is compiled for, which is said with the seconds that it took.
 
     Args:
-        network, architecture, protocol, device, precision: as `densezoo.backends.base.Backend` takes them.
+        network: densezoo's module.
+        architecture: of the network.
+        protocol: how pixels become the floats that the network was trained on.
+        device: that computes, such as "cpu".
+        precision: that it computes in, such as "float32".
 
     Raises:
         BackendError: the compiler, what it needs or the device isn't there; or it can't compile the network.

@@ -77,7 +77,9 @@ def identity(network: nn.Module, architecture: Architecture, protocol: Protocol)
     """The facts on which a network with its normalisation depends, for `kept`.
 
     Args:
-        network, architecture, protocol: as `densezoo.backends.base.Backend` takes them.
+        network: densezoo's module.
+        architecture: of the network.
+        protocol: how pixels become the floats that the network was trained on.
     """
     return {
         "weights": weights_sha256(network),
@@ -91,7 +93,9 @@ def converted_to_onnx(network: nn.Module, architecture: Architecture, protocol: 
     """An ONNX file: the protocol's pixels (N, C, H, W) -> logits (N, num_classes), for any N, H and W.
 
     Args:
-        network, architecture, protocol: as `densezoo.backends.base.Backend` takes them.
+        network: densezoo's module.
+        architecture: of the network.
+        protocol: how pixels become the floats that the network was trained on.
         backend: its name, for messages.
 
     Raises:

@@ -168,7 +168,11 @@ class GraphBackend:
     """Computes on a GPU with CUDA graphs and overlapped copies; what is computed is a subclass's or `in_precision`'s.
 
     Args:
-        network, architecture, protocol, device, precision: as `densezoo.backends.base.Backend` takes them.
+        network: densezoo's module.
+        architecture: of the network.
+        protocol: how pixels become the floats that the network was trained on.
+        device: that computes, such as "cpu".
+        precision: that it computes in, such as "float32".
 
     Raises:
         BackendError: the device is no GPU that can do the precision.

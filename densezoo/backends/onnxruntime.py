@@ -16,7 +16,11 @@ class OnnxRuntimeBackend:
     """pixels (N, C, H, W) -> float32 logits (N, num_classes), on as many threads as torch has.
 
     Args:
-        network, architecture, protocol, device, precision: as `densezoo.backends.base.Backend` takes them.
+        network: densezoo's module.
+        architecture: of the network.
+        protocol: how pixels become the floats that the network was trained on.
+        device: that computes, such as "cpu".
+        precision: that it computes in, such as "float32".
     """
 
     name = "onnxruntime"

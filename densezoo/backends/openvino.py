@@ -36,7 +36,11 @@ class OpenVinoBackend:
     A network is compiled for one size of images and of groups, which is kept; the last group is filled up.
 
     Args:
-        network, architecture, protocol, device, precision: as `densezoo.backends.base.Backend` takes them.
+        network: densezoo's module.
+        architecture: of the network.
+        protocol: how pixels become the floats that the network was trained on.
+        device: that computes, such as "cpu".
+        precision: that it computes in, such as "float32".
         calibration: pixels (N, C, H, W) of training images, on which int8 learns the ranges of the activations.
     """
 

@@ -30,7 +30,7 @@ class Dataset:
     """A dataset that configs name.
 
     Args:
-        name: as in a config's ``dataset``.
+        name: what a config's ``dataset`` has.
         num_classes: labels go from 0 to num_classes - 1; None: the number of class folders.
         wants: what ``--data-root`` must be, for messages.
         names: -> what the classes are called, in label order; None: nobody says.

@@ -151,15 +151,23 @@ def gpu_batches(
     indices: Sequence[int],
     on_error: OnError = "stop",
 ) -> Generator[list[Batch]]:
-    """As `densezoo.data.loading.batches_by_protocol`, with pixels on the device; workers read files and decode nothing.
+    """Images under several protocols, decoded and resized on the device; workers only read their files.
+
+    Yields one batch for each protocol, of equal images.
 
     Args:
-        images, batch_size, workers, indices, on_error: as there.
+        images: the set.
         protocols: with GPU_SUFFIX.
         device: decodes and resizes.
+        batch_size: images in a batch; the last one may have fewer.
+        workers: processes that read files.
+        indices: of the images, in the order in which they are read.
+        on_error: an image that can't be read stops the run, or is left out of the pixels, with a warning.
 
     Raises:
-        ImageError, DatasetError, EvaluationError: as there.
+        ImageError: an image can't be read or decoded; names its file.
+        DatasetError: images of several sizes under a protocol that doesn't resize.
+        EvaluationError: a worker hangs.
         BackendError: the device can't decode.
     """
     workers = min(workers, len(indices))

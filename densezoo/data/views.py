@@ -21,7 +21,7 @@ class Augmentation:
     """The views of an image that are scored, ordered by size, then mirroring, then crop.
 
     Args:
-        name: as ``--tta`` takes it and a result's file name has it.
+        name: what ``--tta`` takes and a result's file name has.
         source: the document or code that defines it.
         sizes: short sides to resize to, relative to the protocol's; the crop keeps its size.
         mirror: whether the views of the mirror image are scored, too; it is mirrored before it is cropped.

@@ -198,7 +198,9 @@ def without_lost_connections(kind: type[BaseException], error: BaseException, tr
     prints its own message.
 
     Args:
-        kind, error, trace: as ``sys.excepthook`` takes them.
+        kind: class of the error.
+        error: the error.
+        trace: where it was raised; None: nowhere.
     """
     if not issubclass(kind, (ConnectionError, EOFError)):
         sys.__excepthook__(kind, error, trace)

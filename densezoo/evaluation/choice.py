@@ -82,7 +82,8 @@ def create_backends(
     """One backend for each protocol, and the facts with what computes and how far from eager it is.
 
     Args:
-        network, architecture: as `Backend` takes them.
+        network: densezoo's module.
+        architecture: of the network.
         protocols: of the run.
         facts: backend, precision and device that were asked for.
         pixels: of `first_pixels`.

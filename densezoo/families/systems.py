@@ -40,8 +40,8 @@ class System(Generic[A]):
 
     Args:
         only: {field: the values that its networks can have}; fields that are absent can have any.
-        only_built: as `only`, for fields that limit only what its code builds (they matter in training alone).
-        only_stored: as `only`, for fields that limit only its files (its code takes other values; no file states them).
+        only_built: the same for fields that limit only what its code builds (they matter in training alone).
+        only_stored: the same for fields that limit only its files (its code takes other values; no file states them).
         cannot: {property that it can't have, in words: whether an architecture has it}.
         build: architecture -> the system's network, with canonical names; None: densezoo can't build it.
         run: (file, architecture, images) -> logits, by the system's own code; None: densezoo can't run it.

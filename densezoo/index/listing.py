@@ -61,7 +61,9 @@ def _dropped(accuracies: Sequence[Accuracy], columns: Sequence[str], droppable: 
     """The columns that have to be left out of a table so that no line is folded, or all that may be.
 
     Args:
-        accuracies, columns, droppable: as in `print_table`.
+        accuracies: the rows.
+        columns: names of fields.
+        droppable: those that may be left out, the first one first.
         width: of the terminal, in columns.
     """
     cells = zip(

@@ -172,7 +172,7 @@ def get_training_augmentation(name: str) -> MakesTransforms:
     """The augmentation of that name: (recipe, protocol) -> its transforms.
 
     Args:
-        name: as in `densezoo.types.Recipe`.
+        name: such as "pad_crop_flip", a key of AUGMENTATIONS.
 
     Raises:
         UnknownNameError: there is none; names the nearest.

@@ -237,7 +237,8 @@ def open_logs(names: Sequence[str], folder: Path, reached: Reached = Reached()) 
         reached: how far the run had come in the state that it goes on from.
 
     Raises:
-        UnknownNameError, MissingDependencyError: as `check_logs`.
+        UnknownNameError: there is no log of a name; names the nearest.
+        MissingDependencyError: a log's package isn't installed.
         TrainingError: a log can't be written.
     """
     check_logs(names)

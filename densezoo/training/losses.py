@@ -63,7 +63,7 @@ def get_loss(name: str) -> MakesLoss:
     """The loss of that name: (recipe, class weights or None) -> (logits, targets) -> the batch's mean loss.
 
     Args:
-        name: as in `densezoo.types.Recipe`.
+        name: such as "cross_entropy", a key of LOSSES.
 
     Raises:
         UnknownNameError: there is none; names the nearest.

@@ -110,7 +110,7 @@ def get_optimiser(name: str) -> MakesOptimiser:
     """The optimiser of that name: (parameter groups, recipe) -> torch's optimiser of them.
 
     Args:
-        name: as in `densezoo.types.Recipe`.
+        name: such as "sgd", a key of OPTIMISERS.
 
     Raises:
         UnknownNameError: there is none; names the nearest.

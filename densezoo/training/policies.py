@@ -47,7 +47,7 @@ def check_policy(name: str) -> None:
     """Refuse what is no policy's name.
 
     Args:
-        name: as in `densezoo.types.Recipe`.
+        name: such as "rand-m9-mstd0.5" (timm's) or "ta_wide" (torchvision's).
 
     Raises:
         UnknownNameError: no policy begins like that; names the nearest.
@@ -70,7 +70,7 @@ def make_policy(name: str, side: int | None, protocol: Protocol) -> Change:
     """The policy of that name: an image -> the changed image, both Pillow's.
 
     Args:
-        name: timm's or torchvision's word, with its parameters (`densezoo.types.Recipe`).
+        name: such as "rand-m9-mstd0.5" (timm's) or "ta_wide" (torchvision's).
         side: of the images in pixels, as far as it is known: timm's shifts are shares of it.
         protocol: of the network; timm fills what is uncovered with its mean colour, and resamples by its interpolation.
 

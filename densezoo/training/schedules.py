@@ -152,7 +152,7 @@ def get_schedule(name: str | None, recipe: Recipe) -> Schedule:
     """The schedule of that name: (recipe, steps that are done, steps an epoch) -> learning rate.
 
     Args:
-        name: as in `densezoo.types.Recipe`; None: steps if the recipe has milestones, else a cosine.
+        name: such as "one_cycle", a key of SCHEDULES; None: steps if the recipe has milestones, else a cosine.
         recipe: gives milestones.
 
     Raises:

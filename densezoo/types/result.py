@@ -69,8 +69,12 @@ class Conditions:
     usual is left out.
 
     Args:
-        dataset, protocol, subset, tta, precision: as in `RunFacts`.
-        backend: as in `RunFacts`; "auto" for those of EXACT in float32, which measure the same.
+        dataset: its name.
+        protocol: the named preprocessing.
+        subset: which of a dataset's several sets; None: it is one set.
+        tta: the test-time augmentation; None: one view of each image.
+        precision: that the backend computes in.
+        backend: what computes the logits; "auto" for those of EXACT in float32, which measure the same.
     """
 
     dataset: str

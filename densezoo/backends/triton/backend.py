@@ -22,7 +22,11 @@ class TritonBackend(GraphBackend):
     stored into its columns of the buffer. float32 is computed without the matrix units, which have no float32.
 
     Args:
-        network, architecture, protocol, device, precision: as `densezoo.backends.base.Backend` takes them.
+        network: densezoo's module.
+        architecture: of the network.
+        protocol: how pixels become the floats that the network was trained on.
+        device: that computes, such as "cpu".
+        precision: that it computes in, such as "float32".
 
     Raises:
         BackendError: there are no kernels for its family's blocks, or the device is no GPU of compute capability 8.0 or
