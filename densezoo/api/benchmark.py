@@ -247,7 +247,7 @@ def benchmark_steps(
         settings: device and threads; nothing else of it plays a part.
         data_root: folder of the images; None: noise in their place, of which one batch comes again and again.
         steps: how many.
-        overrides: {field of the config: value}, such as {"recipe.batch_size": 32}; None: none.
+        overrides: {field of the config: value}, such as {"train.batch_size": 32}; None: none.
         folder: of the stored benchmark.
 
     Returns:

@@ -36,7 +36,7 @@ def measure_first_steps(
         settings: device and threads; nothing else of it plays a part.
         data_root: folder of the images; None: noise in their place, of which one batch comes again and again.
         steps: how many.
-        overrides: {field of the config: value}, such as {"recipe.batch_size": 32}; None: none.
+        overrides: {field of the config: value}, such as {"train.batch_size": 32}; None: none.
 
     Raises:
         BenchmarkError: the steps can't be taken; an instruction set is asked for, or another network.

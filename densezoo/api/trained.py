@@ -76,7 +76,7 @@ def finish_training(
         workers: threads or processes that decode; 0: this process does; None: as many as suit the backend.
         device: such as "cpu", "cuda:1"; None: the GPU where there is one.
         launcher: of processes: "pytorch", "slurm", "mpi" or "none"; None: what the environment says.
-        overrides: {field of the config: value}, such as {"recipe.epochs": 20}; None: none.
+        overrides: {field of the config: value}, such as {"train.epochs": 20}; None: none.
         show_progress: of the evaluation, on stderr.
 
     Raises:

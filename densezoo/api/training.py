@@ -66,7 +66,7 @@ def train_config(
         workers: processes that decode; 0: this process does.
         device: such as "cpu", "cuda:1"; None: the GPU where there is one.
         launcher: of processes: "pytorch", "slurm", "mpi" or "none"; None: what the environment says.
-        overrides: {field of the config: value}, such as {"recipe.epochs": 20}; None: none.
+        overrides: {field of the config: value}, such as {"train.epochs": 20}; None: none.
 
     Raises:
         DensezooError: a user's mistake; each kind of mistake has its own subclass.

@@ -52,7 +52,7 @@ def plan_training(
         workers: processes that decode; 0: this process does.
         device: such as "cpu", "cuda:1"; None: the GPU where there is one.
         launcher: of processes: "pytorch", "slurm", "mpi" or "none"; None: what the environment says.
-        overrides: {field of the config: value}, such as {"recipe.epochs": 20}; None: none.
+        overrides: {field of the config: value}, such as {"train.epochs": 20}; None: none.
         seconds: that the measured steps may take; 0: nothing is measured.
 
     Raises:
@@ -79,7 +79,7 @@ def planned_run(
         workers: processes that decode; 0: this process does.
         device: such as "cpu", "cuda:1"; None: the GPU where there is one.
         launcher: of processes: "pytorch", "slurm", "mpi" or "none"; None: what the environment says.
-        overrides: {field of the config: value}, such as {"recipe.epochs": 20}; None: none.
+        overrides: {field of the config: value}, such as {"train.epochs": 20}; None: none.
         noise: images in place of a dataset that isn't here; None: a few.
 
     Raises:
