@@ -14,7 +14,8 @@ from types import ModuleType
 
 #: Packages whose binding (nanobind) reports what isn't collected at the end as a leak, in many lines.
 _COUNTING = {"onnx", "triton"}
-_OF_PYTHON = gc.get_freeze_count()  # 3.12 freezes some hundred objects when it starts
+#: Objects that 3.12 and later may freeze when they start, and nobody else: some hundred.
+_FROZEN_AT_START = 1000 if sys.version_info >= (3, 12) else 0
 
 
 @contextmanager
@@ -31,7 +32,7 @@ def without_collection() -> Iterator[None]:
     try:
         yield
     finally:
-        if gc.get_freeze_count() <= _OF_PYTHON:  # else somebody else has frozen objects
+        if gc.get_freeze_count() <= _FROZEN_AT_START:  # else somebody else has frozen objects
             gc.freeze()
             gc.unfreeze()
         gc.enable()

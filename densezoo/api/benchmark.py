@@ -244,8 +244,8 @@ def benchmark_steps(
 
     Args:
         config: the config file.
-        settings: device and threads; nothing else of it plays a part.
-        data_root: folder of the images; None: noise in their place, of which one batch comes again and again.
+        settings: device and threads; an instruction set is refused, and nothing else of it plays a part.
+        data_root: folder of the images; None: noise in place of what isn't built in, one batch again and again.
         steps: how many.
         overrides: {field of the config: value}, such as {"train.batch_size": 32}; None: none.
         folder: of the stored benchmark.

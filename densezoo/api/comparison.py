@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from densezoo.api.index import accuracies_of
+from densezoo.api.index import accuracies_of, known_benchmarks
 from densezoo.errors import MissingDependencyError
 from densezoo.index.flops import flops_under
 from densezoo.index.load import get_spec
 from densezoo.index.select import field, select
-from densezoo.results import speed_pages
 from densezoo.results.site.speed import comparable, speeds, speeds_of
 from densezoo.types import Accuracy, ModelSpec
 
@@ -34,7 +33,8 @@ def compare(models: Iterable[str | ModelSpec], *, where: str | None = None) -> p
     """Models side by side: ``compare(["densenet121", "rdnet_tiny.nv_in1k"])``, a row a model.
 
     Accuracies are percent, under the protocol that the weights are used with unless ``where`` says another; "images/s"
-    is measured on one machine, with the protocol's image size, and missing where it wasn't.
+    is measured on one machine, with the protocol's image size, and missing where it wasn't;
+    ``attrs["images/s"]`` names the machine.
 
     Args:
         models: names or aliases of the index, or its entries.
@@ -52,7 +52,7 @@ def compare(models: Iterable[str | ModelSpec], *, where: str | None = None) -> p
         raise MissingDependencyError("a table of models", "pandas", "notebooks") from None
     specs = [get_spec(model) if isinstance(model, str) else model for model in models]
     chosen = {each.spec.name: each for each in select(accuracies_of(specs), where)}
-    measured = comparable(speeds(speed_pages.stored()))
+    measured = comparable(speeds(known_benchmarks()))
     rows = []
     for spec in specs:
         accuracy = chosen.get(spec.name) or Accuracy(spec)
@@ -66,4 +66,5 @@ def compare(models: Iterable[str | ModelSpec], *, where: str | None = None) -> p
     table[numbers] = table[numbers].astype(float)
     whole = ["parameters", "multiply-adds"]
     table[whole] = table[whole].astype("Int64")
+    table.attrs["images/s"] = measured[0].machine if measured else ""
     return table

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from densezoo.api.index import explain_empty, find_models
+from densezoo.api.index import explain_empty, find_models, known_benchmarks
 from densezoo.api.names import check_names
 from densezoo.errors import QueryError, TrainingError, UnknownNameError
 from densezoo.files import PLOT, written_as
-from densezoo.results import pareto, speed_pages
+from densezoo.results import pareto
 from densezoo.results.figures import get_theme, write_figure
 from densezoo.results.site.speed import comparable, speeds
 from densezoo.results.site.zoo import title
@@ -50,7 +50,7 @@ def plot_accuracy(
     models = [each for each in find_models(patterns, where=asked) if each.spec.port_of is None]
     if not models:
         raise explain_empty(patterns, asked) or QueryError(f"only ports of others' weights have {asked}; give others")
-    measured = comparable(speeds(speed_pages.stored()))
+    measured = comparable(speeds(known_benchmarks()))
     shown = pareto.points(models, measured)
     conditions = measured[0].machine if measured else ""
     pareto.draw_pareto(Path(path), shown, against, f"Top-1 on {title(dataset)}", conditions, theme)

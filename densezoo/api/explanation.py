@@ -21,6 +21,7 @@ from densezoo.data.layouts.pixels import Given, sources_of
 from densezoo.data.orientation import seen_as_stored
 from densezoo.data.preprocess import as_picture, check_size, normalise, to_pixels
 from densezoo.errors import ConfigError, DatasetError, UnknownNameError
+from densezoo.evaluation.answers import class_probabilities
 from densezoo.evaluation.grad_cam import grad_cam
 from densezoo.files import PLOT, written_as
 from densezoo.results.figures import get_theme
@@ -113,7 +114,8 @@ def explain(
     with ieee_float32():
         heat, logits = grad_cam(network, normalise(pixels, protocol)[None].to(device), layer, label)
     label = int(logits.argmax()) if label is None else label
-    answer = Answer(label, classifier.class_names[label], float(logits.double().softmax(0)[label]))
+    probabilities = class_probabilities(logits.double()[None], classifier.multi_label)[0]
+    answer = Answer(label, classifier.class_names[label], float(probabilities[label]))
     return Explanation(images.ids[0], answer, layer, as_picture(pixels, protocol), heat.float().cpu().numpy())
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
 
 from densezoo.errors import QueryError, ResultError, some
 from densezoo.families import families
@@ -13,8 +15,11 @@ from densezoo.index.load import get_spec, load_index, tell_which
 from densezoo.index.search import matching
 from densezoo.paths import ROOT, private_index, results_folder
 from densezoo.results.accuracies import accuracies
-from densezoo.results.store import read_results
-from densezoo.types import Accuracy, EvalResult, ModelSpec
+from densezoo.results.benchmarks import FOLDER, benchmark_path, read_benchmarks
+from densezoo.results.store import read_results, result_path
+from densezoo.types import Accuracy, Benchmark, EvalResult, ModelSpec
+
+Own = TypeVar("Own")
 
 
 def find_models(patterns: str | Sequence[str] = "*", *, where: str | None = None, sort: str = "name") -> list[Accuracy]:
@@ -114,14 +119,40 @@ def known_results() -> list[EvalResult]:
     Raises:
         ResultError: one that ships or of a private index is broken.
     """
-    shipped, own = read_results(ROOT / "results"), results_folder()
-    if own.resolve() == (ROOT / "results").resolve():
-        return shipped
+    known = _known(read_results)
+    return list({(result_path(Path(), each), each.weights_sha256): each for each in known}.values())
+
+
+def known_benchmarks() -> list[Benchmark]:
+    """The benchmarks that ship with densezoo, and a private index's, or an installed package's of this folder.
+
+    Raises:
+        ResultError: one that ships or of a private index is broken.
+    """
+    known = _known(lambda folder: read_benchmarks(folder / FOLDER))
+    return list({(benchmark_path(Path(), each), str(each.machine)): each for each in known}.values())
+
+
+def _known(read: Callable[[Path], list[Own]]) -> list[Own]:
+    shipped, own = ROOT / "results", results_folder()
+    return read(shipped) if own.resolve() == shipped.resolve() else [*read(shipped), *own_results(read)]
+
+
+def own_results(read: Callable[[Path], list[Own]]) -> list[Own]:
+    """What the folder holds that measurements go to: a private index's, a clone's, an installed package's current one.
+
+    In the current folder, "results" may hold anything: a broken one is left out, and said.
+
+    Args:
+        read: folder of results -> what is wanted of it.
+
+    Raises:
+        ResultError: one of a private index is broken.
+    """
     try:
-        return shipped + read_results(own)
+        return read(results_folder())
     except ResultError as error:
         if private_index() is not None:
             raise
-        # in the current folder, "results" may hold anything
         logging.getLogger("densezoo").warning("results: those of this folder are left out: %s", error)
-    return shipped
+    return []

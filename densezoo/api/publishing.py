@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import re
 import shutil
@@ -12,10 +11,11 @@ from pathlib import Path
 
 from densezoo.api.described import DescribedWeights, describe_weights
 from densezoo.api.documents import check_index
+from densezoo.api.index import own_results
 from densezoo.api.sharing import CARD, SUMS, check_results, files_below, write_own_protocol, write_sums
 from densezoo.conversion.export import export
 from densezoo.conversion.load import load_checkpoint
-from densezoo.errors import ConfigError, MetafileError, ResultError
+from densezoo.errors import ConfigError, MetafileError
 from densezoo.families.claims import num_params, operations
 from densezoo.families.flops import flops
 from densezoo.files import making_folder
@@ -27,7 +27,7 @@ from densezoo.protocols import get_protocol
 from densezoo.protocols.own import MARK
 from densezoo.results import publication
 from densezoo.results.publication import CONFIG, INDEX, METAFILE, Publication
-from densezoo.results.shared_card import PROTOCOL, Shared, has_several_labels, shared_card
+from densezoo.results.shared_card import PROTOCOL, Shared, shared_card
 from densezoo.results.store import read_label_results, read_results, result_path, write_result
 from densezoo.types import Measurement, ModelSpec, WeightSource
 
@@ -125,8 +125,7 @@ def stored_results(source: str | Path, folder: str | Path | None = None) -> list
     sha256 = file_sha256(Path(source))
     results = _read(folder or Path(source).parent / RESULTS)
     if folder is None and results_folder().resolve() != (Path(source).parent / RESULTS).resolve():
-        with contextlib.suppress(ResultError):  # in the current folder, "results" may hold anything
-            results += _read(results_folder())
+        results += own_results(_read)
     own = {
         (type(result), result.dataset, str(result.conditions)): result
         for result in results
@@ -300,5 +299,5 @@ def _shared(
         classes=[str(name) for name in names] if isinstance(names, list) else (),
         recipe=recipe if isinstance(recipe, dict) else {},
         dataset=read.dataset,
-        multi_label=has_several_labels({**read.report.stated, "recipe": recipe}),
+        multi_label=bool(read.report.stated.get("multi_label")),
     )

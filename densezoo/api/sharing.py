@@ -22,7 +22,7 @@ from densezoo.index.hub import CONFIG, WEIGHTS, fetch_from_hub, first_line, hub_
 from densezoo.protocols.own import MARK
 from densezoo.protocols.text import protocol_text
 from densezoo.results.hub import eval_results
-from densezoo.results.shared_card import PROTOCOL, Shared, has_several_labels, shared_card
+from densezoo.results.shared_card import PROTOCOL, Shared, shared_card
 from densezoo.types import Architecture, ConversionReport, EvalResult, Measurement, Protocol
 
 CARD, SUMS, EVAL_RESULTS = "README.md", "SHA256SUMS", ".eval_results/densezoo.yaml"
@@ -100,7 +100,7 @@ def _shared(source: Path, weights: Path, repo: str, license: str | None, results
         results=[(result, "") for result in results],
         classes=[str(name) for name in names] if isinstance(names, list) else (),
         dataset=str(report.stated.get("dataset") or ""),
-        multi_label=has_several_labels(report.stated),
+        multi_label=bool(report.stated.get("multi_label")),
     )
 
 

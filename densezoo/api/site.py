@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from densezoo import __version__
-from densezoo.api.index import known_results
+from densezoo.api.index import known_benchmarks, known_results
 from densezoo.api.labels import known_names
 from densezoo.errors import ResultError
 from densezoo.files import making_folder
 from densezoo.index.load import load_index
-from densezoo.paths import ROOT, results_folder
 from densezoo.results.benchmarks import FOLDER, read_benchmarks
 from densezoo.results.site.pages import site_files
 from densezoo.results.site.zoo import Zoo
@@ -38,8 +37,7 @@ def make_site(folder: str | Path, results: str | Path | None = None) -> Path:
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MARKER).is_file():
         raise ResultError(f"{folder}: holds files that no site of densezoo is made of; choose an empty or a new folder")
     measured = known_results() if results is None else read_results(results)
-    folders = {(ROOT / "results").resolve(), results_folder().resolve()} if results is None else {Path(results)}
-    benchmarks = [each for stored in sorted(folders) for each in read_benchmarks(stored / FOLDER)]
+    benchmarks = known_benchmarks() if results is None else read_benchmarks(Path(results) / FOLDER)
     zoo = Zoo(load_index(), measured, benchmarks, known_names, __version__)
     files = site_files(zoo)
     try:

@@ -134,7 +134,8 @@ def plan(
         pattern: of models' names, such as "densenet*.tv_in1k".
         datasets: their names.
         protocols: names, or "own" for each model's own.
-        data_roots: {dataset: folder, tar or shards}; None: none. A dataset of several subsets (ImageNet-C) has a task for each in its folder.
+        data_roots: {dataset: folder, tar or shards}; None: none. A dataset of several subsets (ImageNet-C) has a task
+            for each in its folder.
 
     Raises:
         UnknownNameError: no such dataset or protocol.

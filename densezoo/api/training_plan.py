@@ -44,11 +44,13 @@ def plan_training(
 ) -> TrainingPlan:
     """Say what a training would take, counted and measured in a few steps; nothing is written.
 
-    Without ``data_root`` a dataset's published numbers of images are taken, and noise in place of its images.
+    Without ``data_root`` a dataset's published numbers of images are taken, and noise in place of its images, where it
+    isn't a built-in one.
 
     Args:
         config: the config file.
-        data_root: folder, tar or shards of the dataset; None: numbers that are published.
+        data_root: folder, tar or shards of the dataset; None: the published numbers of images, where the
+            dataset isn't a built-in one.
         workers: processes that decode; 0: this process does.
         device: such as "cpu", "cuda:1"; None: the GPU where there is one.
         launcher: of processes: "pytorch", "slurm", "mpi" or "none"; None: what the environment says.

@@ -171,7 +171,7 @@ class GraphBackend:
         network: densezoo's module.
         architecture: of the network.
         protocol: how pixels become the floats that the network was trained on.
-        device: that computes, such as "cpu".
+        device: that computes, such as "cuda:0".
         precision: that it computes in, such as "float32".
 
     Raises:

@@ -19,7 +19,7 @@ class OnnxRuntimeBackend:
         network: densezoo's module.
         architecture: of the network.
         protocol: how pixels become the floats that the network was trained on.
-        device: that computes, such as "cpu".
+        device: "cpu", another is refused.
         precision: that it computes in, such as "float32".
     """
 

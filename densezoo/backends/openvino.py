@@ -39,7 +39,7 @@ class OpenVinoBackend:
         network: densezoo's module.
         architecture: of the network.
         protocol: how pixels become the floats that the network was trained on.
-        device: that computes, such as "cpu".
+        device: "cpu", another is refused.
         precision: that it computes in, such as "float32".
         calibration: pixels (N, C, H, W) of training images, on which int8 learns the ranges of the activations.
     """

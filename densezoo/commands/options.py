@@ -276,7 +276,7 @@ def run(
         os.environ[PRIVATE] = str(arguments.private_index.expanduser().resolve())  # children inherit it
     if getattr(arguments, "out", None) == RESULTS:
         arguments.out = results_folder()
-    getattr(sys.stdout, "reconfigure", dict)(errors=str(sys.stdout.errors).replace("strict", "backslashreplace"))
+    _escape_what_cant_be_printed()
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # its warnings of lost connections are pages of C++ frames
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminate)
@@ -294,6 +294,18 @@ def run(
         print(": ".join(filter(None, ["interrupted", str(interruption)])), file=sys.stderr)
         return 128 + (signal.SIGTERM if isinstance(interruption, Terminated) else signal.SIGINT)
     return 0
+
+
+def _escape_what_cant_be_printed() -> None:
+    """Print what the terminal's encoding lacks as an escape, in place of ending with an error.
+
+    Another way that the user chose (PYTHONIOENCODING) stays; bytes of a file's name that are no text stay as they are
+    where the encoding is UTF-8, which has all else.
+    """
+    errors, encoding = getattr(sys.stdout, "errors", None), getattr(sys.stdout, "encoding", None) or ""
+    lacks_nothing = errors == "surrogateescape" and encoding.lower().replace("-", "") == "utf8"
+    if errors in ("strict", "surrogateescape") and not lacks_nothing and hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 @contextlib.contextmanager

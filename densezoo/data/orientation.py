@@ -10,8 +10,8 @@ from PIL import ExifTags, Image
 
 from densezoo.data.images import Content, ImageSet, ImagesOfAnotherSet
 
-_MARKS = (b"Exif\0\0", b"eXIf", b"EXIF")  # before what EXIF says in JPEG, PNG and WebP
-_TIFF = (b"II*\0", b"MM\0*")  # how a TIFF begins, which is made of the same entries
+_MARKS = (b"Exif\0\0", b"eXIf", b"EXIF", b"tiff:Orientation")  # of EXIF in JPEG, PNG and WebP; of XMP
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # how a TIFF or BigTIFF begins, made of the same entries
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,17 @@ class Answers:
         check_finite(logits)
         if logits.shape[1] != len(self.names):
             raise EvaluationError(f"the network has {logits.shape[1]} outputs, and there are {len(self.names)} names")
-        probabilities = logits.sigmoid() if self.multi_label else logits.softmax(1)
+        probabilities = class_probabilities(logits, self.multi_label)
         order = logits.sort(stable=True, dim=1, descending=True).indices[:, : self.topk]
         rows = zip(order.tolist(), torch.gather(probabilities, 1, order).tolist())
         return [tuple(Answer(k, self.names[k], p) for k, p in zip(labels, values)) for labels, values in rows]
+
+
+def class_probabilities(logits: Tensor, multi_label: bool) -> Tensor:
+    """The probability of each class, in the shape of the logits.
+
+    Args:
+        logits: (N, num_classes).
+        multi_label: whether an image may have several right answers: then each class has a probability of its own.
+    """
+    return logits.sigmoid() if multi_label else logits.softmax(1)

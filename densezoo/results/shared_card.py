@@ -78,16 +78,6 @@ class Shared:
     multi_label: bool = False
 
 
-def has_several_labels(stated: Mapping[str, object]) -> bool:
-    """Whether an image may have several labels, by what a file states of itself or of the recipe of its training.
-
-    Args:
-        stated: the file's facts.
-    """
-    recipe = stated.get("recipe")
-    return bool(stated.get("multi_label") or (isinstance(recipe, Mapping) and recipe.get("label_table")))
-
-
 def shared_card(shared: Shared) -> str:
     """The card in Markdown, after a block of YAML with huggingface.co's keys and the figures as its model-index.
 

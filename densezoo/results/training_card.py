@@ -223,10 +223,15 @@ def recipe_table(recipe: Mapping[str, object]) -> str:
     return markdown([{"recipe": plain(name), "": plain(_word(value))} for name, value in recipe.items()])
 
 
+def _is_set(value: object) -> bool:
+    """Whether a part of a recipe says anything: not what is None, False, empty or no text; a 0 does."""
+    return value is not None and value is not False and value not in ("", [], (), {})
+
+
 def _word(value: object) -> str:
     """A recipe's value in a table."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_word(each)}" for name, each in value.items() if each)
+        return ", ".join(f"{name} {_word(each)}" for name, each in value.items() if _is_set(each))
     if isinstance(value, (list, tuple)):
         return ", ".join(map(_word, value))
     return "none" if value is None else str(value)

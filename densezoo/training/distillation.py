@@ -136,9 +136,7 @@ def _read(distillation: Distillation) -> tuple[nn.Module, Experiment, Sequence[s
         protocol = own_protocol(path, spec, report.protocol if facts.get("protocol") else None, report.protocol)
     names = facts.get("class_names")
     teacher = Experiment(path.stem, "", report.architecture, dataset, protocol)
-    if not isinstance(names, list) or len(names) != report.architecture.num_classes:
-        names = []
-    return network, teacher, [*map(str, names)]
+    return network, teacher, [*map(str, names)] if isinstance(names, list) else []
 
 
 def _check_classes(
@@ -155,6 +153,11 @@ def _check_classes(
         raise ConfigError(
             f"{what}: expected {student.model.num_classes} classes, as the student has, found "
             f"{teacher.model.num_classes}"
+        )
+    if names and len(names) != teacher.model.num_classes:
+        raise ConfigError(
+            f"{what}: states {len(names)} names for {teacher.model.num_classes} classes; expected one a class; convert "
+            "it anew from the file that it was made of"
         )
     pairs = enumerate(zip(class_names or (), names))
     if other := next(((i, own, theirs) for i, (own, theirs) in pairs if own != theirs), None):

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from densezoo.data.datasets import DATASETS
-from densezoo.families import architecture_values
+from densezoo.families import architecture_values, with_defaults
 from densezoo.protocols import PROTOCOLS, get_protocol
 from densezoo.types import Experiment, Recipe
 
@@ -59,9 +59,10 @@ def differing(stated: Mapping[str, Any], facts: Mapping[str, Any]) -> list[str]:
     pairs = {name: (stated.get(name), here[name]) for name in ("dataset", "protocol", "class_names")}
     former, now = ({**_RECIPE, **(each.get("recipe") or {})} for each in (stated, here))
     pairs |= {name: (former[name], now[name]) for name in _RECIPE if name not in KEPT}
-    before, after = ((each.get("architecture") or {}) for each in (stated, here))
-    names = {**before, **after} if now["start"] is None else _NOT_OF_WEIGHTS  # the rest is what the weights had
-    pairs |= {f"model.{name}": (before.get(name), after.get(name)) for name in names}
+    if stated.get("architecture"):
+        before, after = with_defaults(stated["architecture"]), with_defaults(here["architecture"])
+        names = {**before, **after} if now["start"] is None else _NOT_OF_WEIGHTS  # the rest is what the weights had
+        pairs |= {f"model.{name}": (before.get(name), after.get(name)) for name in names}
     return [f"{name} {first!r}, here {second!r}" for name, (first, second) in pairs.items() if first != second]
 
 

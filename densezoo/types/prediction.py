@@ -71,7 +71,8 @@ class Prediction:
         return self.answers[0]
 
     def __repr__(self) -> str:
-        said = self.error or f"{self.image}: {self.name}, {percent(100 * self.probability)}"
+        first = f"{self.name}, {percent(100 * self.probability)}" if self.answers else "no answer"
+        said = self.error or f"{self.image}: {first}"
         return f"<Prediction {said}>"
 
     def _repr_html_(self) -> str:

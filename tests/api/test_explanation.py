@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from digit_pictures import MODEL, digit_pictures
+from small_labels import small_labels
 
 import densezoo
 from densezoo.api.explanation import class_number
@@ -36,6 +37,15 @@ def test_it_explains_the_answer_of_the_classifier(classifier: densezoo.Classifie
     assert other._repr_png_().startswith(b"\x89PNG")
     other.save(tmp_path / "e.svg")
     assert "features.denseblock1" in (tmp_path / "e.svg").read_text()
+
+
+def test_of_several_labels_each_has_a_probability_of_its_own(tmp_path: Path) -> None:
+    classifier = densezoo.Classifier(small_labels(tmp_path), device="cpu", workers=0)
+    answers = classifier(tmp_path / "00.png", topk=3).answers
+    assert sum(answer.probability for answer in answers) > 1.1
+    for answer in answers:
+        explained = densezoo.explain(classifier, tmp_path / "00.png", target=answer.label)
+        assert explained.answer.probability == pytest.approx(answer.probability, rel=1e-4)
 
 
 def test_the_heat_is_where_the_class_lies(classifier: densezoo.Classifier) -> None:

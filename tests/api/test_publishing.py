@@ -21,7 +21,7 @@ from densezoo.api.publishing import publish, stored_results
 from densezoo.api.sharing import save_for_hub
 from densezoo.config import load_config
 from densezoo.conversion.load import load_checkpoint
-from densezoo.errors import CheckpointError, ConfigError
+from densezoo.errors import CheckpointError, ConfigError, ResultError
 from densezoo.families import architecture_values, build_model
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.formats.identity import file_sha256
@@ -251,6 +251,15 @@ def test_results_are_found_by_the_file_s_hash(tmp_path: Path) -> None:
     assert isinstance(result, EvalResult)
     assert result.top1 == 98.44271412680756
     assert stored_results(copy, tmp_path) == stored_results(tmp_path) == stored_results(tmp_path / "none.pth") == []
+
+
+def test_a_broken_result_of_a_private_index_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "results/digits").mkdir(parents=True)
+    (tmp_path / "results/digits/a.b@digits.json").write_text("{")
+    (tmp_path / "model-index.yml").write_text("Import: []")
+    monkeypatch.setenv(PRIVATE, str(tmp_path))
+    with pytest.raises(ResultError, match=r"a\.b@digits\.json"):
+        stored_results(DIGITS)
 
 
 def test_areas_of_labels_are_published(tmp_path: Path) -> None:

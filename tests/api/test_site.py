@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,8 +40,14 @@ def test_a_private_index_s_results_stand_beside_those_that_ship(
     shutil.copy(ROOT / "results/benchmarks/inference.avx2.densenet121.json", index / "results/benchmarks")
     (index / "model-index.yml").write_text("Import: []")
     monkeypatch.setenv(PRIVATE, str(index))
-    make_site(tmp_path / "with")
     models, benchmarks, results = shown_numbers(tmp_path / "without")
+    make_site(tmp_path / "copies")
+    assert shown_numbers(tmp_path / "copies") == [models, benchmarks, results]
+    (measured,) = (index / "results/digits").iterdir()
+    measured.write_text(re.sub(r'("weights_sha256": ")\w{8}', r"\g<1>01234567", measured.read_text()))
+    (timed,) = (index / "results/benchmarks").iterdir()
+    timed.write_text(re.sub(r'("cpu": ")', r"\g<1>Another ", timed.read_text()))
+    make_site(tmp_path / "with")
     assert shown_numbers(tmp_path / "with") == [models, benchmarks + 1, results + 1]
     make_site(tmp_path / "alone", index / "results")
     assert shown_numbers(tmp_path / "alone") == [models, 1, 1]

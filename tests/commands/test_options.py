@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import forked
 import pytest
@@ -121,9 +122,23 @@ def test_weights_are_a_file_or_a_name_of_the_index(tmp_path: Path, monkeypatch: 
 
 def test_names_that_the_output_has_no_letters_for_end_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Such as a class called fünf on a terminal of ASCII, and a file whose name is no UTF-8."""
-    for encoding, shown in (("ascii", rb"f\xfcnf \udce9"), ("utf-8", "fünf ".encode() + rb"\udce9")):
-        output = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    escaped = "fünf ".encode() + rb"\udce9"
+    for encoding, errors, shown in (
+        ("ascii", "strict", rb"f\xfcnf \udce9"),
+        ("ascii", "surrogateescape", rb"f\xfcnf \udce9"),
+        ("ascii", "replace", b"f?nf ?"),
+        ("utf-8", "strict", escaped),
+        ("utf-8", "surrogateescape", "fünf ".encode() + b"\xe9"),
+    ):
+        output = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors=errors)
         monkeypatch.setattr(sys, "stdout", output)
         assert options.run(lambda _: sys.stdout.write("fünf \udce9") * 0, options.make_parser("d"), []) == 0
         output.flush()
         assert output.buffer.getvalue() == shown
+
+
+def test_an_output_that_is_closed_or_only_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as of ``>&-``, and what a program puts in its place."""
+    for output in (None, SimpleNamespace(write=len, flush=lambda: None)):
+        monkeypatch.setattr(sys, "stdout", output)
+        assert options.run(lambda _: 0, options.make_parser("d"), []) == 0

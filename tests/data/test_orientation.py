@@ -53,6 +53,20 @@ def test_of_every_format(format: str, caplog: pytest.LogCaptureFixture) -> None:
     assert "turned: is stored turned (EXIF orientation 6)" in caplog.text
 
 
+def test_what_xmp_or_a_bigtiff_says(caplog: pytest.LogCaptureFixture) -> None:
+    file, image = io.BytesIO(), Image.fromarray(noise(3, 2))
+    image.save(file, "JPEG", xmp=b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>')
+    seen_as_stored(given_images([("by XMP", file.getvalue())]), "torchvision").read(0)
+    assert "by XMP: is stored turned (EXIF orientation 6)" in caplog.text
+    orientation._told.clear()
+    file, entries = io.BytesIO(), image.getexif()
+    entries[0x0112] = 8
+    image.save(file, "TIFF", exif=entries, big_tiff=True)
+    assert file.getvalue()[:4] == b"II+\0"
+    seen_as_stored(given_images([("big", file.getvalue())]), "torchvision").read(0)
+    assert "big: is stored turned (EXIF orientation 8)" in caplog.text
+
+
 def test_pillow_s_images_too_where_the_protocol_doesn_t_turn_them(caplog: pytest.LogCaptureFixture) -> None:
     image = Image.fromarray(noise(3, 2))
     image.getexif()[0x0112] = 8

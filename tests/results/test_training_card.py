@@ -118,4 +118,6 @@ def test_names_from_a_file_are_text_and_nothing_more() -> None:
     assert class_list(names) == f"The 5 outputs are: {told}.\n\n"
     start = {"weights": "a.b", "adapt_in_chans": False, "freeze": ("stem", "head"), "lr_scales": {}}
     assert recipe_table({"start": start}).splitlines()[2:] == ["| start | weights a.b, freeze stem, head |"]
+    (line,) = recipe_table({"distillation": {"teacher": "t", "protocol": None, "weight": 0.0}}).splitlines()[2:]
+    assert line == "| distillation | teacher t, weight 0.0 |"
     assert recipe_table({"a\nb": "<i>|\n# c"}).splitlines()[2:] == [r"| a b | &lt;i&gt;\| # c |"]

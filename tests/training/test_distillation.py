@@ -155,6 +155,8 @@ def test_a_teacher_s_own_protocol_is_known_from_its_file(stored: Callable[..., P
 
 
 def test_what_can_t_teach(stored: Callable[..., Path]) -> None:
+    with pytest.raises(ConfigError, match="states 2 names for 10 classes; expected one a class"):
+        teach(stored(protocol="cifar10", class_names=["a", "b"]), student())
     with pytest.raises(ConfigError, match="expected 10 classes, as the student has, found 7"):
         teach(stored(dataclasses.replace(SMALL, num_classes=7), protocol="cifar10"), student())
     grey = stored(dataclasses.replace(SMALL, in_chans=1), protocol="digits", dataset="cifar10")

@@ -63,6 +63,9 @@ def test_another_training_of_the_same_tensors_differs() -> None:
     (difference,) = differing(stated, trained_facts(dropped))
     assert difference.startswith("model.drop_rate ")
     assert difference.endswith(", here 0.2")
+    older = {**stated, "architecture": {k: v for k, v in stated["architecture"].items() if k != "stem_padding"}}
+    without = {name: value for name, value in stated.items() if name != "architecture"}
+    assert differing(older, trained_facts(experiment)) == differing(without, trained_facts(experiment)) == []
     started = dataclasses.replace(experiment.train, start=Start("x"))  # weights that have their own epsilon
     stated = json.loads(json.dumps(trained_facts(dataclasses.replace(experiment, train=started))))
     for field, value, number in (("drop_rate", 0.2, 1), ("bn_eps", 1e-4, 0)):

@@ -11,6 +11,10 @@ def test_the_first_answer_is_the_prediction() -> None:
     assert repr(found) == "<Prediction a.png: ship, 75.00 %>"
 
 
+def test_a_prediction_without_answers_can_be_shown() -> None:
+    assert repr(Prediction("a.png", ())) == "<Prediction a.png: no answer>"
+
+
 def test_an_image_that_cannot_be_read_has_none() -> None:
     found = Prediction("a.png", (), error="a.png: truncated")
     assert repr(found) == "<Prediction a.png: truncated>"

@@ -33,7 +33,7 @@ class ListFormat:
     entry: Callable[[list[str]], tuple[str | None, str]]
 
 
-_ELSE = "put the right list there, or name it to densezoo test --labels"
+_ADVICE = "put the right list there, or name it to densezoo test --labels"
 _FORMATS = (
     ListFormat(lambda words: len(words) == 1, lambda words: (None, words[0])),
     ListFormat(lambda words: len(words) == 2, lambda words: (PurePosixPath(words[0]).name, words[1])),
@@ -94,7 +94,7 @@ def label_listed(
         first += f"; first image that is not in the list: {extra[0]}" if extra else ""
         raise DatasetError(
             f"{location}: {path} has {len(entries):,} lines for {len(images):,} images{first}. "
-            f"Each image needs one line: fetch the missing images, or {_ELSE}"
+            f"Each image needs one line: fetch the missing images, or {_ADVICE}"
         )
     folders = {label: f"{name}/" for name, label in label_of(class_names).items()}
     files = [LabelledFile(i, folders.get(listed[name], "") + name, listed[name]) for name, i in images]
@@ -131,7 +131,7 @@ def _labels(
     known = label_of(class_names)
     for i, name in enumerate(classes):
         if name not in known:
-            raise DatasetError(f"{path}, line {i + 1}: {name!r} is no class of this dataset; {_ELSE}")
+            raise DatasetError(f"{path}, line {i + 1}: {name!r} is no class of this dataset; {_ADVICE}")
     return [known[name] for name in classes]
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from statistics import mean
 
 from densezoo.results.speed_tables import OWN, fastest, rates
 from densezoo.results.statistics import Spread, spread
@@ -86,11 +86,18 @@ def speeds_of(spec: ModelSpec, image_size: int | None, measured: Iterable[Speed]
 
 
 def comparable(measured: Sequence[Speed]) -> list[Speed]:
-    """Those on an idle machine under the conditions under which the most models were measured.
+    """Those on an idle machine under the conditions under which the most models were measured; or else the fastest.
 
     Args:
         measured: of `speeds`.
     """
-    idle = [each for each in measured if each.is_idle]
-    most = Counter(each.conditions for each in idle).most_common(1)
-    return [each for each in idle if most and each.conditions == most[0][0]]
+    by_conditions: dict[str, list[Speed]] = {}
+    for each in measured:
+        if each.is_idle:
+            by_conditions.setdefault(each.conditions, []).append(each)
+    return max(by_conditions.values(), key=_worth, default=[])
+
+
+def _worth(measured: Sequence[Speed]) -> tuple[int, float]:
+    """How many models, and how fast."""
+    return len({each.model for each in measured}), mean(each.rate.median for each in measured)

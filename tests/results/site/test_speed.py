@@ -22,6 +22,19 @@ def test_only_an_idle_machine_s_figures_stand_in_one_column() -> None:
     assert comparable(speeds([busy])) == []
 
 
+def test_of_conditions_with_as_many_models_the_fastest_count() -> None:
+    """Whatever their order, and however often one of them is stored."""
+    slow = dataclasses.replace(example_benchmark(), load=Load(0.1, 0.01))
+    faster = [
+        dataclasses.replace(each, rates={size: tuple(2 * rate for rate in rates) for size, rates in each.rates.items()})
+        for each in slow.contestants
+    ]
+    fast = dataclasses.replace(slow, threads=slow.threads + 1, contestants=tuple(faster))
+    for order in ([slow, fast], [fast, slow], [slow, slow, fast]):
+        (shown,) = comparable(speeds(order))
+        assert shown.machine.endswith(f"{fast.threads} threads")
+
+
 def test_what_is_no_inference_says_nothing() -> None:
     assert speeds([dataclasses.replace(example_benchmark(), what="training")]) == []
 
