@@ -11,7 +11,7 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from densezoo.benchmarks.inference import ITS_OWN, Settings
+from densezoo.benchmarks.inference import Settings
 from densezoo.benchmarks.photographs import image_id
 from densezoo.benchmarks.programs import PROGRAMS, mmpretrain_file
 from densezoo.benchmarks.subject import Subject
@@ -20,6 +20,7 @@ from densezoo.errors import DensezooError
 from densezoo.evaluation.predictions import read_predictions
 from densezoo.protocols import get_protocol
 from densezoo.types import Contestant
+from densezoo.types.benchmark import ITS_OWN
 
 AGREEING = 0.98  # of the images; float32's rounding may turn few first classes, another crop turns many
 Command = Callable[[Path, Path | None], Sequence[str]]

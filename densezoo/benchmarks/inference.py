@@ -18,11 +18,10 @@ from densezoo.benchmarks.subject import Subject
 from densezoo.errors import BenchmarkError
 from densezoo.results.machine import INSTRUCTION_SETS
 from densezoo.results.statistics import percentile
-from densezoo.types.benchmark import Contestant, Latency
+from densezoo.types.benchmark import ITS_OWN, Contestant, Latency
 
 COMPARED = 2  # images whose logits are compared before the time is taken
 INEXACT = 0.1  # largest relative difference of another package's logits in less than float32
-ITS_OWN = "its own choice"
 Say = Callable[[str], None]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
@@ -22,11 +23,13 @@ from densezoo.results.speed_tables import (
 )
 from densezoo.results.statistics import ratio, spread
 from densezoo.results.step_tables import steps_table
-from densezoo.types.benchmark import Benchmark, Contestant, What
+from densezoo.types.benchmark import ITS_OWN, Benchmark, Contestant, What
 
 PUBLISHED = ROOT / "metafiles/speed/timm.csv"
 #: Instruction sets whose figures the tables say are missing where nobody has measured them.
 EXPECTED = ("avx2", "avx512", "amx")
+UNHELD = " *"  # after a ratio to a program that can't be held to an instruction set
+_PATH = re.compile(r"(?<=\s)/(\S+/)")  # the folders before a file's name
 #: {column: the contestants of which the fastest stands there}.
 OTHERS: Mapping[str, tuple[str, ...]] = {
     "timm": ("timm",),
@@ -81,7 +84,7 @@ def comparison(benchmarks: Sequence[Benchmark], what: What) -> str:
     absent = [name for name in EXPECTED if name not in measured]
     absent += [] if any(each.machine.gpu for each in benchmarks if each.what == what) else ["a GPU"]
     note = f"\n{NOT_MEASURED.capitalize()} on: {', '.join(absent)}.\n" if absent else ""
-    return markdown(rows) + note
+    return markdown(rows) + _unheld(rows) + note
 
 
 def _compared(benchmark: Benchmark) -> dict[str, str]:
@@ -101,7 +104,9 @@ def _compared(benchmark: Benchmark) -> dict[str, str]:
         other = best_of(benchmark, names)
         there = any(c.name in names for c in benchmark.contestants)
         theirs = rates(benchmark, other) if other is not None else ()
-        cells[f"x {column}"] = f"{ratio(own, theirs).median:.2f}" if own and theirs else NOT_MEASURED if there else ""
+        unheld = UNHELD if other is not None and other.instruction_set == ITS_OWN and _is_held(benchmark) else ""
+        times = f"{ratio(own, theirs).median:.2f}{unheld}" if own and theirs else ""
+        cells[f"x {column}"] = times or (NOT_MEASURED if there else "")
     older = best_of(benchmark, [c.name for c in benchmark.contestants if c.name.startswith(OLDER)])
     before = rates(benchmark, older) if older is not None else ()
     cells["x older densezoo"] = f"{ratio(own, before).median:.2f}" if own and before else ""
@@ -113,11 +118,23 @@ def _compared(benchmark: Benchmark) -> dict[str, str]:
     cells["error"] = f"{best.error:.0e}" if best is not None and best.error is not None else ""
     cells["top-1, top-5"] = "{}, {}".format(*best.correct) if best is not None and best.correct else ""
     cells["others' load"] = f"{100 * benchmark.load.others:.0f} %"
+    cells["commit"] = (benchmark.commit or "")[:7]
     return cells
+
+
+def _is_held(benchmark: Benchmark) -> bool:
+    """Whether the run was held to less than the best instruction set of its machine."""
+    return benchmark.instruction_set in benchmark.machine.instruction_sets[:-1]
 
 
 def _shown(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+
+
+def _unheld(rows: Sequence[Mapping[str, str]]) -> str:
+    """What is to be known below a table of ratios to programs that can't be held to an instruction set."""
+    found = any(cell.endswith(UNHELD) for row in rows for cell in row.values())
+    return "\n`*`: that program takes the best instruction set of the CPU, whatever the others are held to.\n" * found
 
 
 def everything(benchmarks: Sequence[Benchmark], what: What) -> str:
@@ -136,16 +153,21 @@ def everything(benchmarks: Sequence[Benchmark], what: What) -> str:
         heads = {
             "model": each.model,
             "images": str(each.images or ""),
-            "instructions": each.instruction_set,
             "threads": str(each.threads),
             "others' load": f"{100 * each.load.others:.0f} %",
         }
-        rows += [{**heads, **row(each, c)} for c in measured]
+        rows += [{**heads, "instructions": _instructions(each, c), **row(each, c)} for c in measured]
         notes += [
             f"- {each.model}, {each.instruction_set}: {c.name} {c.precision} is {NOT_MEASURED}: {c.not_measured}\n"
             for c in missing(each)
         ]
     return markdown(rows) + ("\n" + "".join(dict.fromkeys(notes)) if notes else "")
+
+
+def _instructions(benchmark: Benchmark, contestant: Contestant) -> str:
+    """The instruction set that a run was held to, and whether the contestant can't be."""
+    unheld = contestant.instruction_set == ITS_OWN and _is_held(benchmark)
+    return f"{benchmark.instruction_set} ({ITS_OWN})" if unheld else benchmark.instruction_set
 
 
 def limits(benchmarks: Sequence[Benchmark]) -> str:
@@ -171,6 +193,7 @@ def limits(benchmarks: Sequence[Benchmark]) -> str:
                 "both of the whole": f"{100 * (direct + winograd) / taken:.0f} %",
                 "G multiply-adds/s a core at the peak": f"{spread(peak).median / each.threads / 1e9:.1f}",
                 "others' load": f"{100 * each.load.others:.0f} %",
+                "commit": (each.commit or "")[:7],
             }
         )
     return markdown(rows)
@@ -209,7 +232,18 @@ def readme(benchmarks: Sequence[Benchmark]) -> str:
                 if any(cells[name] for name in others):
                     shown = ("model", "instructions", "images/s", *others)
                     rows.append({"what": words, **{name: cells[name] for name in shown}})
-    return markdown(rows)
+    return markdown(rows) + _unheld(rows)
+
+
+def commands(benchmarks: Sequence[Benchmark]) -> str:
+    """The commands that the benchmarks of speed were measured by, each once, with the names of files alone.
+
+    Args:
+        benchmarks: of all kinds.
+    """
+    whats: tuple[What, ...] = ("evaluation", "inference", "training")
+    lines = [each.command for what in whats for each in chosen(benchmarks, what) if each.command]
+    return "```sh\n" + "".join(f"{line}\n" for line in dict.fromkeys(_PATH.sub("", line) for line in lines)) + "```\n"
 
 
 def published() -> str:
@@ -246,6 +280,7 @@ SPEED_TABLES: Mapping[str, Callable[[], str]] = {
     "speed/first-steps": lambda: steps_table(chosen(stored(), "steps")),
     "speed/every-evaluation": lambda: everything(stored(), "evaluation"),
     "speed/every-inference": lambda: everything(stored(), "inference"),
+    "speed/commands": lambda: commands(stored()),
     "speed/machines": lambda: machines(stored()),
     "speed/published": published,
 }

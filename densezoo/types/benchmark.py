@@ -9,6 +9,7 @@ from typing import Literal
 from densezoo.errors import ResultError
 
 What = Literal["inference", "evaluation", "training", "memory", "steps"]
+ITS_OWN = "its own choice"  # instruction set of a program that can't be held to one
 
 
 @dataclass(frozen=True)

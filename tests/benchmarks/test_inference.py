@@ -9,9 +9,10 @@ import pytest
 from benchmark_runs import HereAnswering, small_subject
 
 from densezoo.benchmarks import inference
-from densezoo.benchmarks.inference import ITS_OWN, Settings, contestants, largest_error, measure_inference
+from densezoo.benchmarks.inference import Settings, contestants, largest_error, measure_inference
 from densezoo.benchmarks.worker import Worker
 from densezoo.errors import BenchmarkError
+from densezoo.types.benchmark import ITS_OWN
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,8 @@ import dataclasses
 from examples import example_benchmark
 
 from densezoo.results import speed_pages
-from densezoo.results.speed_pages import comparison, everything, limits, machines, published, readme
+from densezoo.results.speed_pages import commands, comparison, everything, limits, machines, published, readme
+from densezoo.types.benchmark import ITS_OWN
 
 
 def test_a_comparison_has_a_row_a_benchmark_and_says_what_was_not_measured() -> None:
@@ -31,6 +32,27 @@ def test_the_best_flags_are_the_fastest_of_timm_s() -> None:
     benchmark = dataclasses.replace(benchmark, contestants=(*benchmark.contestants, last, small))
     head, _, first, *_ = comparison([benchmark], "inference").splitlines()
     assert dict(zip(head.split(" | "), first.split(" | ")))["x timm, best flags"] == "1.60"
+
+
+def test_a_program_that_can_t_be_held_to_the_instruction_set_is_marked() -> None:
+    benchmark = example_benchmark()
+    sets = dataclasses.replace(benchmark.machine, instruction_sets=("avx2", "avx512"))
+    free = dataclasses.replace(benchmark.contestants[1], name="onnxruntime", instruction_set=ITS_OWN)
+    held = dataclasses.replace(benchmark, machine=sets, contestants=(*benchmark.contestants, free))
+    best = dataclasses.replace(held, instruction_set="avx512")
+    for shown, end, program in (
+        (held, " *", "avx2 (its own choice) | onnxruntime"),
+        (best, "", "avx512 | onnxruntime"),
+    ):
+        head, _, first, *below = comparison([shown], "inference").splitlines()
+        assert dict(zip(head.split(" | "), first.split(" | ")))["x ONNX Runtime"] == f"4.00{end}"
+        assert any(line.startswith("`*`: that program takes the best") for line in below) == bool(end)
+        assert program in everything([shown], "inference")
+
+
+def test_the_commands_are_those_that_are_stored() -> None:
+    benchmark = dataclasses.replace(example_benchmark(), command="densezoo benchmark a --data-root /data/my/a.tar b/c")
+    assert commands([benchmark, benchmark]) == "```sh\ndensezoo benchmark a --data-root a.tar b/c\n```\n"
 
 
 def test_an_older_densezoo_is_another_program() -> None:
