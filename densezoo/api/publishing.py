@@ -258,6 +258,7 @@ def _write_documents(
         paper=first.paper,
         code=code,
         license=license,
+        multi_label=bool(read.report.stated.get("multi_label")),
     )
     weights = WeightSource(
         framework="torch",

@@ -221,6 +221,7 @@ def _merge(entries: Sequence[Entry], read_config: Callable[[str], Experiment]) -
         license=first.collection.license,
         recipe=_united(entries, "Metadata: ", [recipe_fields(model.metadata) for model in models]),
         named_by={alias: entry.collection.name for entry in entries for alias in entry.model.aliases},
+        multi_label=bool(facts.get("Metadata: Multi Label")),
         not_evaluable=None if "Not Evaluable" not in facts else str(facts["Not Evaluable"]),
     )
 
@@ -236,6 +237,7 @@ def _facts(entry: Entry) -> Mapping[str, str | int]:
         "Metadata: Parameters": model.metadata.parameters,
         "Metadata: Classes": model.metadata.classes,
         "Metadata: Image Size": model.metadata.image_size,
+        "Metadata: Multi Label": model.metadata.multi_label,
     }
     return {name: value for name, value in stated.items() if value is not None}
 

@@ -123,6 +123,7 @@ class Metadata(StatedRecipe):
         other_flops: {convention: FLOPs}, where a publisher states several, or another than the entry's first.
         crop_pct, interpolation: those of the protocol, for tools that don't know it.
         classes: outputs, where they are not as many as the config's, such as those of a fine-tuned network.
+        multi_label: whether an image may have several of the classes.
     """
 
     parameters: int | None = None
@@ -133,6 +134,7 @@ class Metadata(StatedRecipe):
     crop_pct: float | None = None
     interpolation: str | None = None
     classes: int | None = None
+    multi_label: bool | None = None
 
     @property
     def all_flops(self) -> dict[str, int]:

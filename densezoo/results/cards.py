@@ -9,7 +9,7 @@ from densezoo.families import family_of
 from densezoo.index.listing import shown
 from densezoo.protocols import get_protocol
 from densezoo.protocols.words import resizing
-from densezoo.results.cells import base_dataset, protocol_label, publisher
+from densezoo.results.cells import LABEL_TABLE, base_dataset, protocol_label, publisher
 from densezoo.results.diagrams import diagram
 from densezoo.results.markdown import markdown
 from densezoo.results.pages import MADE
@@ -61,7 +61,7 @@ $citation
 $papers""")
 
 _PREDICTION = Template("""\
-Predict the five likeliest classes $sample. The protocol `$protocol` prepares the image as the weights need it: $steps.
+Predict the likeliest $kind $sample. The protocol `$protocol` prepares the image as the weights need it: $steps.
 
 ```python
 import torch
@@ -70,17 +70,17 @@ $image
 spec = densezoo.get_spec("$name")
 batch = densezoo.get_protocol(spec.protocol)(image)[None]  # float32 (1, C, H, W)
 with torch.inference_mode():
-    probabilities = model.eval()(batch).softmax(1)[0]
+    probabilities = model.eval()(batch).$probabilities[0]
 names = densezoo.class_names(spec)
-for probability, label in zip(*probabilities.topk(5)):
+for probability, label in zip(*probabilities.topk($count)):
     print(f"{probability:.1%} {names[label]}")
 ```
 
 """)
 _TEST_BY_NAME = Template("""\
 densezoo predict $name image.png
-densezoo test $name --data-root DATA""")
-_TEST_FILE = Template("densezoo test $config CHECKPOINT --data-root DATA --protocol $protocol")
+densezoo test $name --data-root DATA$table""")
+_TEST_FILE = Template("densezoo test $config CHECKPOINT --data-root DATA --protocol $protocol$table")
 _NO_WEIGHTS = "No weights are published that densezoo can load: what `create_model` gives has random ones.\n\n"
 
 
@@ -127,7 +127,7 @@ def model_card(arch: str, specs: Sequence[ModelSpec]) -> str:
         pretrained=", pretrained=True" if first.usable_weights else "",
         prediction=_prediction(first) if first.usable_weights else _NO_WEIGHTS,
         test=(_TEST_BY_NAME if first.usable_weights else _TEST_FILE).substitute(
-            name=first.name, config=first.config, protocol=first.protocol
+            name=first.name, config=first.config, protocol=first.protocol, table=LABEL_TABLE * first.multi_label
         ),
         channels=", ".join(map(str, channels)),
         reductions=", 1/".join(map(str, reductions)),
@@ -195,6 +195,9 @@ def _prediction(spec: ModelSpec) -> str:
         image_imports=imports,
         image=image,
         name=spec.name,
+        kind="labels" if spec.multi_label else "classes",
+        probabilities="sigmoid()" if spec.multi_label else "softmax(1)",
+        count=min(5, spec.architecture.num_classes),
     )
 
 

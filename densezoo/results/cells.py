@@ -10,6 +10,7 @@ from densezoo.types import EvalResult, ModelSpec, ReportedResult
 
 _FLOPS = "torchvision"  # the convention of all tables: multiply-adds of convolutions and the classifier
 _SUFFIXES = {"pickle": "pth"}  # how a file link is named where the format's own name says less
+LABEL_TABLE = " --label-table LABELS.csv"  # what a test of several labels an image needs besides
 
 
 def protocol_label(reported: ReportedResult) -> str:

@@ -14,13 +14,14 @@ from densezoo.index.flops import flops_under
 from densezoo.index.listing import PIPE_WIDTH
 from densezoo.protocols import get_protocol
 from densezoo.protocols.words import resizing
+from densezoo.results.cells import LABEL_TABLE
 from densezoo.results.provenance import measured_on
 from densezoo.results.weights import MARKS, mark
 from densezoo.types import Accuracy, ModelSpec, Protocol, ReportedResult, WeightSource
 
 _USE = """\
 densezoo predict {name} image.png
-densezoo test {name} --data-root DATA
+densezoo test {name} --data-root DATA{table}
 
 import densezoo
 print(densezoo.Classifier("{name}")("image.png").answers)
@@ -68,7 +69,11 @@ def usage(spec: ModelSpec, classes: Sequence[str] = ()) -> str:
     """
     words = _USE + (_NAMES if classes else "") if spec.usable_weights else _NO_WEIGHTS
     return words.format(
-        name=spec.name, config=spec.config, protocol=spec.protocol, classes=spec.architecture.num_classes
+        name=spec.name,
+        config=spec.config,
+        protocol=spec.protocol,
+        classes=spec.architecture.num_classes,
+        table=LABEL_TABLE * spec.multi_label,
     )
 
 

@@ -78,6 +78,7 @@ def metafile_text(published: Publication) -> str:
                 "Parameters": spec.num_params,
                 "Image Size": spec.image_size,
                 "FLOPs": spec.flops.get("torchvision"),
+                "Multi Label": spec.multi_label or None,
                 **({} if published.recipe is None else _training(published.dataset, published.recipe)),
             }
         ),

@@ -8,6 +8,7 @@ from string import Template
 
 from densezoo.families import family_of
 from densezoo.protocols.own import MARK
+from densezoo.results.cells import LABEL_TABLE
 from densezoo.results.hub import measured_hub_card
 from densezoo.results.markdown import markdown, plain
 from densezoo.results.training_card import accuracy_table, class_list, data_option, label_auc_table, recipe_table
@@ -87,7 +88,7 @@ def shared_card(shared: Shared) -> str:
     family = family_of(shared.architecture)
     own = f", which the file states whole and [{PROTOCOL}]({PROTOCOL}) explains" if MARK in shared.protocol else ""
     several = shared.multi_label or any(isinstance(result, LabelResult) for result, _ in shared.results)
-    table = " --label-table LABELS.csv" if several else ""
+    table = LABEL_TABLE * several
     card = _CARD.substitute(
         name=shared.name,
         summary=family.summary(shared.architecture),

@@ -197,6 +197,7 @@ class ModelSpec:
         license: SPDX name.
         recipe: how it was trained, as its publishers state it: {field ("batch size", "LR"): value}.
         not_evaluable: why densezoo can't evaluate it on what it was published for; None: it can.
+        multi_label: whether an image may have several of the classes.
     """
 
     name: str
@@ -218,6 +219,7 @@ class ModelSpec:
     recipe: Mapping[str, object] = field(default_factory=dict)
     named_by: Mapping[str, str] = field(default_factory=dict)
     not_evaluable: str | None = None
+    multi_label: bool = False
 
     @property
     def arch(self) -> str:

@@ -30,6 +30,8 @@ from densezoo.index.load import get_spec, load_index
 from densezoo.paths import PRIVATE
 from densezoo.protocols import get_protocol
 from densezoo.protocols.text import protocol_text
+from densezoo.results.cards import model_cards
+from densezoo.results.description import usage
 from densezoo.results.store import read_label_results
 from densezoo.types import EvalResult, LabelResult
 
@@ -276,6 +278,13 @@ def test_areas_of_labels_are_published(tmp_path: Path) -> None:
     assert f"| never |  |  | 0 | {NUMBER} |" in card
     assert f"densezoo test {published.weights.name} --data-root DATA --label-table LABELS.csv" in card
     assert "Results" not in (tmp_path / "out/metafile.yml").read_text()  # which have a top-1
+    specs = load_index(tmp_path / "out/model-index.yml")
+    listed = model_cards([specs[NAME]])[f"{specs[NAME].arch}.md"]
+    code, expected = listed[listed.index("Predict the likeliest") :], ("labels of", ".sigmoid()[0]", ".topk(3)")
+    assert all(
+        words in code for words in (*expected, f"densezoo test {NAME} --data-root DATA --label-table LABELS.csv")
+    )
+    assert "--label-table LABELS.csv" in usage(specs[NAME])
     hub = save_for_hub(weights, tmp_path / "hub", results=results, for_timm=False)
     assert sorted(path.name for path in hub) == ["README.md", "SHA256SUMS", "model.safetensors"]
     assert "type: roc_auc" in (tmp_path / "hub/README.md").read_text()
