@@ -12,6 +12,7 @@ from densezoo.formats.caffe.prototxt import read_prototxt
 from densezoo.formats.containers.protobuf import MessageReader, first_bytes
 from densezoo.formats.limits import MAX_STEPS
 from densezoo.types import Checkpoint, Node
+from densezoo.types.computation import Attributes
 
 _BLOB = {
     1: ("num", "int"), 2: ("channels", "int"), 3: ("height", "int"), 4: ("width", "int"),
@@ -133,16 +134,16 @@ def _node(layer: Any, kind: str, name: str, inputs: tuple[str, ...]) -> Node:
         fields if isinstance(fields := _only_value(layer, f"{name}_param", {}), dict) else {}
         for name in ("convolution", "pooling", "batch_norm", "relu")
     )
-    attributes: dict[str, Any] = {}
+    attributes: Attributes = {}
     op = _OPERATIONS.get(kind, kind)
     if kind == "Convolution":
-        attributes = _window(convolution) | {"groups": _only_value(convolution, "group", 1)}
+        attributes = {**_window(convolution), "groups": _only_value(convolution, "group", 1)}
     elif kind == "Pooling":
         op = _POOLS.get(_only_value(pooling, "pool", 0), "stochastic_pool")
         op = f"global_{op}" if _only_value(pooling, "global_pooling", False) else op
         ceil_mode = None if "rounding" in pooling else _only_value(pooling, "ceil_mode", True)
         ceil_mode = {"FLOOR": False, "CEIL": True}.get(_only_value(pooling, "round_mode", ""), ceil_mode)
-        attributes = _window(pooling) | {"ceil_mode": ceil_mode}
+        attributes = {**_window(pooling), "ceil_mode": ceil_mode}
     elif kind == "BatchNorm":
         attributes = {"eps": _only_value(norm, "eps", 1e-5)}
         op = op if _only_value(norm, "use_global_stats", True) else "BatchNorm with use_global_stats: false"
@@ -154,7 +155,7 @@ def _node(layer: Any, kind: str, name: str, inputs: tuple[str, ...]) -> Node:
     return Node(op, name, inputs, attributes, weights=(name,))
 
 
-def _window(fields: Any) -> dict[str, Any]:
+def _window(fields: Any) -> Attributes:
     """Sides as (height, width): one number for both, one each, or <name>_h and <name>_w."""
 
     def sides(name: str, default: int, short: str) -> tuple[int, int]:

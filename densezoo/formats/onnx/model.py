@@ -10,7 +10,7 @@ import contextlib
 import dataclasses
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor
 
@@ -21,6 +21,7 @@ from densezoo.formats.limits import MAX_STEPS, MAX_TENSORS
 from densezoo.formats.onnx.constants import Constant, folded, stored_constant
 from densezoo.formats.safetensors import stated_semantics
 from densezoo.types import Checkpoint, Node
+from densezoo.types.computation import Attributes, Side
 
 _TENSOR = {
     1: ("dims*", "ints"), 2: ("dtype", "int"), 4: ("float_data", "bytes"), 7: ("int64_data*", "ints"),
@@ -58,7 +59,9 @@ _OPERATIONS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 #: Steps that only move numbers about at the network's end; their second input is a constant.
 _RESHAPES = {"Reshape": "flatten", "Squeeze": "flatten", "ReduceMean": "global_avg_pool"}
-_WINDOWS = {"kernel_shape": "kernel", "strides": "stride", "dilations": "dilation", "pads": "pads", "group": "groups"}
+_WINDOWS: Mapping[str, Literal[Side, "pads"]] = {
+    "kernel_shape": "kernel", "strides": "stride", "dilations": "dilation", "pads": "pads",
+}  # fmt: skip
 
 
 def looks_like_onnx(head: bytes, size: int) -> bool:
@@ -200,10 +203,12 @@ def _step(node: dict[str, Any], name: str, makers: Mapping[str, str], constants:
     kind = node.get("op", "")
     raw = {attribute.get("name", ""): attribute for attribute in node["attribute"]}
     inputs = tuple(makers[key] for key in node["input"] if key in makers)
-    attributes: dict[str, Any] = {
-        new: tuple(raw[old]["ints"]) for old, new in _WINDOWS.items() if raw.get(old, {}).get("ints")
-    }
-    attributes |= {"groups": raw["group"].get("i", 1)} if "group" in raw else {}
+    attributes: Attributes = {}
+    for old, new in _WINDOWS.items():
+        if raw.get(old, {}).get("ints"):
+            attributes[new] = tuple(raw[old]["ints"])
+    if "group" in raw:
+        attributes["groups"] = raw["group"].get("i", 1)
     op = _RESHAPES.get(kind) or _OPERATIONS.get(kind, (kind, ()))[0]
     if kind == "Add" and len(inputs) == 1:
         op = "bias"
@@ -229,7 +234,7 @@ def _step(node: dict[str, Any], name: str, makers: Mapping[str, str], constants:
     return Node(op, name, inputs, attributes)
 
 
-def _columns(node: dict[str, Any], constants: Mapping[str, Constant]) -> dict[str, int]:
+def _columns(node: dict[str, Any], constants: Mapping[str, Constant]) -> Attributes:
     """How many numbers a Reshape puts into a row, if it computes the number of rows itself."""
     shape = constants.get(node["input"][1]) if len(node["input"]) > 1 else None
     with contextlib.suppress(ValueError):

@@ -178,7 +178,7 @@ def _conv(node: Node) -> dict[str, Any]:
 
 
 def _pool(node: Node) -> dict[str, Any]:
-    return _window(node) | {"ceil_mode": int(node.attributes["ceil_mode"])}
+    return _window(node) | {"ceil_mode": int(bool(node.attributes["ceil_mode"]))}
 
 
 def _none(node: Node) -> dict[str, Any]:

@@ -6,9 +6,10 @@ Signatures: https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/na
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from densezoo.types import Node
+from densezoo.types.computation import Attributes, Side
 
 #: {a further name of an operator: the name in _OPERATORS}.
 _SAME = {
@@ -53,7 +54,9 @@ _ONLY: dict[str, dict[str, Any]] = {
     "linear": {"beta": 1, "alpha": 1},
     "identity": {"train": False},
 }
-_WINDOW = {"kernel_size": "kernel", "stride": "stride", "dilation": "dilation", "padding": "pads"}
+_WINDOW: Mapping[str, Literal[Side, "pads"]] = {
+    "kernel_size": "kernel", "stride": "stride", "dilation": "dilation", "padding": "pads",
+}  # fmt: skip
 INPUTS = ("input", "self", "tensors")
 WEIGHTS = ("weight", "bias", "running_mean", "running_var")
 BATCH = "N"  # a side that is the number of images
@@ -100,7 +103,7 @@ def transposes(operator: str, values: Sequence[Any]) -> bool:
     return operator in ("t", "numpy_T") or sorted(side % 2 for side in sides) == [0, 1]
 
 
-def node_terms(operator: str, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+def node_terms(operator: str, values: Mapping[str, Any]) -> tuple[str, Attributes]:
     """The op and the attributes of the `Node` for a call.
 
     Args:
@@ -116,7 +119,7 @@ def node_terms(operator: str, values: Mapping[str, Any]) -> tuple[str, dict[str,
         value = values.get(argument, only)
         if (list(value) if isinstance(value, (list, tuple)) else value) != only:
             return f"{operator} with {argument} {str(value)[:40]}", {}
-    attributes: dict[str, Any] = {}
+    attributes: Attributes = {}
     if op in ("conv", "max_pool", "avg_pool"):
         for argument, name in _WINDOW.items():
             sides = values.get(argument) or ()  # an absent stride is a pool's kernel
@@ -143,7 +146,7 @@ def node_terms(operator: str, values: Mapping[str, Any]) -> tuple[str, dict[str,
     return op, attributes
 
 
-def _flattening(operator: str, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+def _flattening(operator: str, values: Mapping[str, Any]) -> tuple[str, Attributes]:
     """(op, attributes) of a call that makes a row of each image; ``columns`` if it fixes the length of a row."""
     if operator == "flatten":
         start, end = values.get("start_dim", 0), values.get("end_dim", -1)

@@ -14,6 +14,7 @@ from densezoo.formats.torch import aten
 from densezoo.formats.torch.script_code import NotFollowed
 from densezoo.formats.torch.tensors import Deferred
 from densezoo.types import Node
+from densezoo.types.computation import Attributes
 
 UNKNOWN = object()  # a value that depends on the image
 
@@ -97,7 +98,7 @@ class ScriptSteps:
     steps: dict[str, Node] = field(default_factory=dict)
 
     def add(
-        self, op: str, word: str, inputs: tuple[str, ...], attributes: dict[str, Any], weights: tuple[str, ...] = ()
+        self, op: str, word: str, inputs: tuple[str, ...], attributes: Attributes, weights: tuple[str, ...] = ()
     ) -> str:
         """Add a step and return its name.
 
