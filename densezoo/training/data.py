@@ -29,7 +29,7 @@ from densezoo.data.workers import (
     watched_batches,
     without_lost_connections,
 )
-from densezoo.errors import DatasetError, DensezooError
+from densezoo.errors import DatasetError, DensezooError, some
 from densezoo.training.augmentations import Transforms
 from densezoo.training.sampling import Batches
 from densezoo.types import Protocol
@@ -164,16 +164,15 @@ def check_classes(images: ImageSet, num_classes: int, labels: Sequence[str] | No
     missing = sorted(set(range(num_classes)) - set(present))
     if not missing:
         return
-    names = [repr(labels[number]) if labels else str(number) for number in missing[:10]]
-    some = ", ".join(names) + (", ..." if len(missing) > 10 else "")
+    named = some([repr(labels[number]) if labels else str(number) for number in missing], most=10)
     if labels:
         raise DatasetError(
-            f"{images.location}: expected images to train on that have each label, found none that has {some}; add "
+            f"{images.location}: expected images to train on that have each label, found none that has {named}; add "
             "some, or leave the column out"
         )
     what = "classes" if len(missing) > 1 else "class"
     raise DatasetError(
-        f"{images.location}: expected training images of all {num_classes} classes, found none of {what} {some} "
+        f"{images.location}: expected training images of all {num_classes} classes, found none of {what} {named} "
         "(from 0); add images, or give the model.num_classes that there are"
     )
 
