@@ -7,13 +7,12 @@ import struct
 from collections.abc import Mapping
 from math import prod
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
 from densezoo.errors import FormatError
 from densezoo.formats.binary import BFLOAT16, Bytes, cut, item_size, open_file, to_tensor
-from densezoo.formats.containers.json import parse_json
+from densezoo.formats.containers.json import JsonObject, parse_json
 from densezoo.formats.limits import MAX_JSON, MAX_TENSORS
 from densezoo.types import Checkpoint, Node
 from densezoo.types.computation import Attributes, Side
@@ -132,7 +131,7 @@ def _is_input(name: str) -> bool:
     return re.fullmatch(r"data\d*", name) is not None
 
 
-def _node(node: dict[str, Any], inputs: list[str], weights: list[str]) -> Node:
+def _node(node: JsonObject, inputs: list[str], weights: list[str]) -> Node:
     raw: dict[str, str] = node.get("attrs") or node.get("param") or node.get("attr") or {}
     attributes: Attributes = {}
     for old, new in _TUPLES.items():

@@ -9,7 +9,7 @@ from torch import Tensor
 from densezoo.errors import FormatError
 from densezoo.formats.binary import Bytes, to_tensor
 from densezoo.formats.caffe.prototxt import read_prototxt
-from densezoo.formats.containers.protobuf import MessageReader, first_bytes
+from densezoo.formats.containers.protobuf import Message, MessageReader, first_bytes
 from densezoo.formats.limits import MAX_STEPS
 from densezoo.types import Checkpoint, Node
 from densezoo.types.computation import Attributes
@@ -97,20 +97,21 @@ def read_caffe(data: Bytes) -> Checkpoint:
     return Checkpoint(str(path), "caffe", tensors, graph=graph)
 
 
-def _blob(blob: dict[str, Any], error_prefix: str) -> Tensor:
+def _blob(blob: Message, error_prefix: str) -> Tensor:
     old = [blob[name] for name in ("num", "channels", "height", "width") if name in blob]
     shape = blob["shape"]["dim"] if "shape" in blob else old
-    kind = "<f8" if "double_data" in blob else "<f4"
-    return to_tensor(blob.get("double_data", blob.get("data", b"")), kind, shape, error_prefix)
+    if "double_data" in blob:
+        return to_tensor(blob["double_data"], "<f8", shape, error_prefix)
+    return to_tensor(blob.get("data", b""), "<f4", shape, error_prefix)
 
 
-def _only_value(fields: Any, name: str, default: Any) -> Any:
+def _only_value(fields: object, name: str, default: object) -> Any:
     """A field's only value, as the binary reader (a value) or the text reader (a list) gives it."""
     value = fields.get(name, default) if isinstance(fields, dict) else default
     return (value[0] if value else default) if isinstance(value, list) else value
 
 
-def _graph(layers: list[Any]) -> tuple[Node, ...]:
+def _graph(layers: list[Message]) -> tuple[Node, ...]:
     """The computation in the terms of `Node`; a layer's output may replace its input."""
     nodes: list[Node] = []
     makers: dict[str, str] = {}
@@ -129,7 +130,7 @@ def _graph(layers: list[Any]) -> tuple[Node, ...]:
     return tuple(nodes)
 
 
-def _node(layer: Any, kind: str, name: str, inputs: tuple[str, ...]) -> Node:
+def _node(layer: Message, kind: str, name: str, inputs: tuple[str, ...]) -> Node:
     convolution, pooling, norm, relu = (
         fields if isinstance(fields := _only_value(layer, f"{name}_param", {}), dict) else {}
         for name in ("convolution", "pooling", "batch_norm", "relu")
@@ -155,7 +156,7 @@ def _node(layer: Any, kind: str, name: str, inputs: tuple[str, ...]) -> Node:
     return Node(op, name, inputs, attributes, weights=(name,))
 
 
-def _window(fields: Any) -> Attributes:
+def _window(fields: Message) -> Attributes:
     """Sides as (height, width): one number for both, one each, or <name>_h and <name>_w."""
 
     def sides(name: str, default: int, short: str) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from densezoo.errors import FormatError
-from densezoo.formats.containers.json import parse_json
+from densezoo.formats.containers.json import JsonObject, parse_json
 from densezoo.types import Node
 from densezoo.types.computation import Attributes, Pads, Side
 
@@ -57,7 +57,7 @@ def read_graph(config: str, path: str) -> tuple[Node, ...]:
         raise FormatError(f"{path}: the model's configuration is not Keras's ({error!r:.120})") from None
 
 
-def _model(model: dict[str, Any], prefix: str, inputs: tuple[str, ...]) -> Iterator[Node]:
+def _model(model: JsonObject, prefix: str, inputs: tuple[str, ...]) -> Iterator[Node]:
     """The steps of a model's layers; ``prefix`` and ``inputs`` are of a model that is a layer of another one."""
     config = model["config"]
     if isinstance(config, dict) and "layers" not in config:  # a class with arguments, as KerasHub writes its networks
@@ -92,7 +92,7 @@ def _trains(calls: Any) -> bool:
     )
 
 
-def _nodes(layer: dict[str, Any], name: str, inputs: tuple[str, ...]) -> Iterator[Node]:
+def _nodes(layer: JsonObject, name: str, inputs: tuple[str, ...]) -> Iterator[Node]:
     """A layer's step, and a second step for the activation at its end."""
     kind, config = layer["class_name"], layer["config"]
     op = config["activation"] if kind == "Activation" else _OPERATIONS.get(kind, kind)

@@ -6,10 +6,12 @@ Signatures: https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/na
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from densezoo.types import Node
 from densezoo.types.computation import Attributes, Side
+
+Value = TypeVar("Value")  # of a call's argument
 
 #: {a further name of an operator: the name in _OPERATORS}.
 _SAME = {
@@ -46,7 +48,7 @@ _RENAMED = {"addmm": {"self": "bias", "mat1": "input", "mat2": "weight"}}
 #: What may be done to a linear layer's weight before addmm takes it.
 TRANSPOSITIONS = ("t", "permute", "transpose", "numpy_T")
 #: {our operation: {argument: its only value that is accepted}}.
-_ONLY: dict[str, dict[str, Any]] = {
+_ONLY: dict[str, dict[str, object]] = {
     "conv": {"transposed": False, "output_padding": [0, 0]},
     "norm": {"training": False},
     "avg_pool": {"divisor_override": None},
@@ -62,7 +64,7 @@ WEIGHTS = ("weight", "bias", "running_mean", "running_var")
 BATCH = "N"  # a side that is the number of images
 
 
-def arguments(operator: str, values: Sequence[Any]) -> dict[str, Any]:
+def arguments(operator: str, values: Sequence[object]) -> dict[str, object]:
     """{argument: value} of a call by position; empty for an operator that is not in _OPERATORS.
 
     Args:
@@ -73,7 +75,7 @@ def arguments(operator: str, values: Sequence[Any]) -> dict[str, Any]:
     return dict(zip(names.split(), values))
 
 
-def renamed(operator: str, values: Mapping[str, Any]) -> dict[str, Any]:
+def renamed(operator: str, values: Mapping[str, Value]) -> dict[str, Value]:
     """{our argument: value} of {torch's argument: value}.
 
     Args:
