@@ -10,13 +10,13 @@ from torch import Tensor
 
 from densezoo.errors import FormatError
 from densezoo.formats.binary import SMALL, Bytes, cut, to_tensor, without_numbers
-from densezoo.formats.containers.protobuf import Message, MessageReader, first_bytes
+from densezoo.formats.containers.protobuf import Message, MessageReader, Table, first_bytes
 from densezoo.formats.limits import MAX_TENSORS
 from densezoo.types import Checkpoint
 
-_OPERATOR = {1: ("input*", "text"), 2: ("output*", "text"), 4: ("type", "text"), 5: ("arg*", "bytes")}
-_NETWORK = {2: ("op*", _OPERATOR)}
-_SHAPE = {6: ("ints*", "ints")}
+_OPERATOR: Table = {1: ("input*", "text"), 2: ("output*", "text"), 4: ("type", "text"), 5: ("arg*", "bytes")}
+_NETWORK: Table = {2: ("op*", _OPERATOR)}
+_SHAPE: Table = {6: ("ints*", "ints")}
 FILL = "GivenTensorFill"
 #: A number of Argument.floats, which is not packed: its key (field 5, four bytes), then the number.
 _NUMBER = np.dtype([("key", "u1"), ("value", "<f4")])

@@ -23,6 +23,7 @@ from densezoo.data.resampling import as_image
 from densezoo.data.workers import (
     POLL,
     Pulse,
+    Travelling,
     arrived,
     lost_workers_named,
     to_travel,
@@ -177,7 +178,7 @@ def check_classes(images: ImageSet, num_classes: int, labels: Sequence[str] | No
     )
 
 
-def collate(items: list[Item | DensezooError]) -> tuple[Any, Tensor] | DensezooError:
+def collate(items: list[Item | DensezooError]) -> tuple[Travelling, Tensor] | DensezooError:
     """The batch, or the first item that is an error.
 
     Args:

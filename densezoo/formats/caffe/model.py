@@ -9,34 +9,34 @@ from torch import Tensor
 from densezoo.errors import FormatError
 from densezoo.formats.binary import Bytes, to_tensor
 from densezoo.formats.caffe.prototxt import read_prototxt
-from densezoo.formats.containers.protobuf import Message, MessageReader, first_bytes
+from densezoo.formats.containers.protobuf import Message, MessageReader, Table, first_bytes
 from densezoo.formats.limits import MAX_STEPS
 from densezoo.types import Checkpoint, Node
 from densezoo.types.computation import Attributes
 
-_BLOB = {
+_BLOB: Table = {
     1: ("num", "int"), 2: ("channels", "int"), 3: ("height", "int"), 4: ("width", "int"),
     5: ("data", "bytes"), 7: ("shape", {1: ("dim*", "ints")}), 8: ("double_data", "bytes"),
 }  # fmt: skip
-_CONVOLUTION = {
+_CONVOLUTION: Table = {
     2: ("bias_term", "int"), 3: ("pad*", "ints"), 4: ("kernel_size*", "ints"), 5: ("group", "int"),
     6: ("stride*", "ints"), 18: ("dilation*", "ints"), 9: ("pad_h", "int"), 10: ("pad_w", "int"),
     11: ("kernel_h", "int"), 12: ("kernel_w", "int"), 13: ("stride_h", "int"), 14: ("stride_w", "int"),
 }  # fmt: skip
 # field 13 is "round_mode" in BVLC's Caffe and "ceil_mode" in others, with opposite values: the prototxt tells; absent,
 # it means ceil mode in all
-_POOLING = {
+_POOLING: Table = {
     1: ("pool", "int"), 2: ("kernel_size", "int"), 3: ("stride", "int"), 4: ("pad", "int"),
     5: ("kernel_h", "int"), 6: ("kernel_w", "int"), 7: ("stride_h", "int"), 8: ("stride_w", "int"),
     9: ("pad_h", "int"), 10: ("pad_w", "int"), 12: ("global_pooling", "int"), 13: ("rounding", "int"),
 }  # fmt: skip
-_LAYER = {
+_LAYER: Table = {
     1: ("name", "text"), 2: ("type", "text"), 3: ("bottom*", "text"), 4: ("top*", "text"), 7: ("blobs*", _BLOB),
     104: ("concat_param", {2: ("axis", "int")}), 106: ("convolution_param", _CONVOLUTION),
     121: ("pooling_param", _POOLING), 123: ("relu_param", {1: ("negative_slope", "float")}),
     139: ("batch_norm_param", {3: ("eps", "float")}),
 }  # fmt: skip
-_NETWORK = {1: ("name", "text"), 2: ("layers*", "bytes"), 100: ("layer*", _LAYER)}
+_NETWORK: Table = {1: ("name", "text"), 2: ("layers*", "bytes"), 100: ("layer*", _LAYER)}
 
 _OPERATIONS = {
     "Convolution": "conv", "BatchNorm": "norm", "Scale": "scale", "ReLU": "relu", "Concat": "concat",

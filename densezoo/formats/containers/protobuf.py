@@ -7,7 +7,7 @@ message that it needs; everything else in the file is skipped.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -20,7 +20,7 @@ MAX_TEXT = 1 << 20  # bytes of one
 
 #: {field number: (name, kind)}; a kind is "int", "float", "bytes", "text" or "ints" (packed or not), or a table:
 #: a message. A name that ends in "*" repeats and is a list.
-Table = Mapping[int, tuple[str, Any]]
+Table: TypeAlias = "Mapping[int, tuple[str, str | Table]]"
 #: {name: value} of a parsed message; what a value is, the message's table says.
 Message = dict[str, Any]
 
@@ -59,7 +59,7 @@ class MessageReader:
                 fields[name[:-1]].append(decoded)
         return fields
 
-    def _decoded(self, kind: Any, wire: int, value: Any, name: str) -> Any:
+    def _decoded(self, kind: str | Table, wire: int, value: Any, name: str) -> Any:
         match kind, wire:
             case "int", 0:
                 return value

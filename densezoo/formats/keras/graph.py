@@ -85,7 +85,7 @@ def _model(model: JsonObject, prefix: str, inputs: tuple[str, ...]) -> Iterator[
         yield Node("identity", prefix.removesuffix("/"), ends)
 
 
-def _trains(calls: Any) -> bool:
+def _trains(calls: object) -> bool:
     """Whether the layer was called with training=True, which holds in Keras 2 whatever the model is called with."""
     return isinstance(calls, list) and any(
         isinstance(call, list) and '"training": true' in json.dumps(call) for call in calls
@@ -129,7 +129,7 @@ def _two(value: Any) -> tuple[Any, Any]:
     return (value[0], value[1]) if isinstance(value, (list, tuple)) else (value, value)
 
 
-def _names(nodes: Any) -> Iterator[str]:
+def _names(nodes: object) -> Iterator[str]:
     """The layers that feed this one: Keras 2 lists [name, 0, 0, {}], Keras 3 tensors with a history."""
     todo = [nodes]
     while todo:

@@ -16,29 +16,31 @@ from torch import Tensor
 
 from densezoo.errors import FormatError
 from densezoo.formats.binary import Bytes
-from densezoo.formats.containers.protobuf import Message, MessageReader
+from densezoo.formats.containers.protobuf import Message, MessageReader, Table
 from densezoo.formats.limits import MAX_STEPS, MAX_TENSORS
 from densezoo.formats.onnx.constants import Constant, folded, stored_constant
 from densezoo.formats.safetensors import stated_semantics
 from densezoo.types import Checkpoint, Node
 from densezoo.types.computation import Attributes, Side
 
-_TENSOR = {
+_TENSOR: Table = {
     1: ("dims*", "ints"), 2: ("dtype", "int"), 4: ("float_data", "bytes"), 7: ("int64_data*", "ints"),
     8: ("name", "text"), 9: ("raw_data", "bytes"), 13: ("external_data*", "bytes"), 14: ("location", "int"),
 }  # fmt: skip
-_ATTRIBUTE = {
+_ATTRIBUTE: Table = {
     1: ("name", "text"), 2: ("f", "float"), 3: ("i", "int"), 4: ("s", "text"), 5: ("t", _TENSOR), 8: ("ints*", "ints"),
 }  # fmt: skip
-_NODE = {
+_NODE: Table = {
     1: ("input*", "text"), 2: ("output*", "text"), 3: ("name", "text"), 4: ("op", "text"),
     5: ("attribute*", _ATTRIBUTE),
 }  # fmt: skip
-_GRAPH = {
+_GRAPH: Table = {
     1: ("node*", _NODE), 5: ("initializer*", _TENSOR), 11: ("input*", {1: ("name", "text")}),
     12: ("output*", {1: ("name", "text")}),
 }  # fmt: skip
-_MODEL = {1: ("ir_version", "int"), 7: ("graph", _GRAPH), 14: ("metadata*", {1: ("key", "text"), 2: ("value", "text")})}
+_MODEL: Table = {
+    1: ("ir_version", "int"), 7: ("graph", _GRAPH), 14: ("metadata*", {1: ("key", "text"), 2: ("value", "text")}),
+}  # fmt: skip
 
 #: {ONNX's operator: (ours, the names of its weights)}.
 _OPERATIONS: dict[str, tuple[str, tuple[str, ...]]] = {
