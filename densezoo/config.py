@@ -13,7 +13,6 @@ import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from densezoo import schema
 from densezoo.errors import ConfigError
@@ -52,7 +51,7 @@ def load_config(path: str | Path, overrides: Mapping[str, object] | None = None)
     return schema.build(Experiment, named, str(path), ConfigError)
 
 
-def _check_level(values: Mapping[str, object], parts: Mapping[str, type[Any]], path: Path) -> None:
+def _check_level(values: Mapping[str, object], parts: Mapping[str, type[object]], path: Path) -> None:
     """Refuse a field that belongs into a part of the config.
 
     Args:
@@ -65,7 +64,7 @@ def _check_level(values: Mapping[str, object], parts: Mapping[str, type[Any]], p
     """
     unknown = values.keys() - _field_names(Experiment)
     for part, cls in parts.items() if unknown else ():
-        for name in _field_names(cls):  # type: ignore[arg-type]  # mypy's protocols take no type[Any] for hashable
+        for name in _field_names(cls):  # type: ignore[arg-type]  # classes are hashable
             if name in unknown:
                 raise ConfigError(f"{path}: unknown key {name!r}; did you mean '{part}.{name}'?")
 
@@ -75,7 +74,7 @@ def _field_names(cls: type) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(cls))
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> dict[str, object]:
     values = dict(_literals(path, _state(path)))
     base = values.pop("_base_", None)
     if base is None:
@@ -89,12 +88,12 @@ def _read(path: Path) -> dict[str, Any]:
     return _merged(inherited, values)
 
 
-def _merged(base: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+def _merged(base: dict[str, object], values: dict[str, object]) -> dict[str, object]:
     """``values`` over ``base``, dict by dict, as mmengine merges them."""
     out = dict(base)
     for key, value in values.items():
-        two_dicts = isinstance(value, dict) and isinstance(out.get(key), dict)
-        out[key] = _merged(out[key], value) if two_dicts else value
+        former = out.get(key)
+        out[key] = _merged(former, value) if isinstance(former, dict) and isinstance(value, dict) else value
     return out
 
 
@@ -108,7 +107,7 @@ def _state(path: Path) -> tuple[int, ...]:
 
 
 @cache
-def _literals(path: Path, state: tuple[int, ...]) -> dict[str, Any]:
+def _literals(path: Path, state: tuple[int, ...]) -> dict[str, object]:
     """{name: value} of the ``name = <literal>`` lines of a file; ``state`` is only the cache's key."""
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -118,7 +117,7 @@ def _literals(path: Path, state: tuple[int, ...]) -> dict[str, Any]:
         raise ConfigError(f"{path}: can't be read as a config file ({error})") from None
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ConfigError(f"{path}: not a config file: {error}") from None
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     for statement in tree.body:
         match statement:
             case ast.Expr(value=ast.Constant(value=str())):  # a docstring
@@ -135,7 +134,7 @@ def _literals(path: Path, state: tuple[int, ...]) -> dict[str, Any]:
     return values
 
 
-def _literal(node: ast.expr) -> Any:
+def _literal(node: ast.expr) -> object:
     """`ast.literal_eval` that also knows ``dict(key=...)``, which mmengine's users write."""
     match node:
         case ast.Constant(value=value):

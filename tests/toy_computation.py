@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
-from densezoo.types.computation import Computation, Node
+from densezoo.types.computation import Attributes, Computation, Node
 
 
-def window(kernel: int, stride: int, pad: int) -> dict[str, Any]:
+def window(kernel: int, stride: int, pad: int) -> Attributes:
     """A square window's attributes."""
     return {"kernel": (kernel, kernel), "stride": (stride, stride), "pads": (pad,) * 4}
 

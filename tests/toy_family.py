@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 import torch
@@ -21,6 +21,7 @@ from densezoo.families.base import Family, Part, Parts
 from densezoo.families.naming import Naming
 from densezoo.families.systems import System, torch_writer, write_densezoo
 from densezoo.types import Architecture, Computation, Freedom, KeyMap, Layer, Node, Param
+from densezoo.types.computation import Attributes
 
 
 @dataclass(frozen=True)
@@ -112,9 +113,9 @@ def layers(arch: ToyArchitecture) -> Iterator[Layer]:
 
 def computation(arch: ToyArchitecture) -> Computation:
     nodes = [Node("input", "images", (), {"channels": arch.in_chans})]
-    window = {"kernel": (3, 3), "stride": (1, 1), "pads": (1, 1, 1, 1)}
+    window: Attributes = {"kernel": (3, 3), "stride": (1, 1), "pads": (1, 1, 1, 1)}
     for i, width in enumerate(arch.widths):
-        steps: dict[str, tuple[str, dict[str, Any], tuple[str, ...]]] = {
+        steps: dict[str, tuple[str, Attributes, tuple[str, ...]]] = {
             "conv": (f"{i}.conv", {"channels": width, **window}, ("conv.weight", "conv.bias")),
             "layer_norm": (f"{i}.norm", {"eps": arch.norm_eps}, ("norm.weight", "norm.bias")),
             "scale": (f"{i}.gain", {}, ("gamma",)),

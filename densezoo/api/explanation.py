@@ -27,6 +27,7 @@ from densezoo.files import PLOT, written_as
 from densezoo.results.figures import get_theme
 from densezoo.results.heat_maps import draw_heat_map, overlaid
 from densezoo.types import Answer
+from densezoo.types.shown import percent
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -52,7 +53,7 @@ class Explanation:
 
     def __repr__(self) -> str:
         height, width = self.heat.shape
-        answer = f"{self.answer.name}, {100 * self.answer.probability:.2f} %"
+        answer = f"{self.answer.name}, {percent(100 * self.answer.probability)}"
         return f"<Explanation {self.image}: {answer}, heat of {height} x {width}>"
 
     def save(self, path: str | Path, theme: str = "light") -> None:
@@ -65,7 +66,7 @@ class Explanation:
         Raises:
             ConfigError, ResultError, MissingDependencyError: it can't be written.
         """
-        words = f"{self.answer.name}: {100 * self.answer.probability:.1f} %"
+        words = f"{self.answer.name}: {percent(100 * self.answer.probability, 1)}"
         draw_heat_map(Path(path), self.pixels, self.heat, words, self.layer or "the last maps", theme)
 
     def _repr_png_(self) -> bytes:

@@ -118,16 +118,16 @@ def make_plan(load: LoadOptions, options: RunOptions, device: str, experiment: E
     )
     labels, opening = _opening(load, loaded)
     return Plan(
-        loaded.network,
-        experiment.model,
-        chosen,
-        subsets,
-        lambda subset: sample(_not_trained_on(opening(subset), load.checkpoint), options.limit),
-        facts,
-        options,
-        training,
-        labels,
-        _stated_names(loaded),
+        network=loaded.network,
+        architecture=experiment.model,
+        protocols=chosen,
+        subsets=subsets,
+        open_images=lambda subset: sample(_not_trained_on(opening(subset), load.checkpoint), options.limit),
+        facts=facts,
+        options=options,
+        training_images=training,
+        labels=labels,
+        class_names=_stated_names(loaded),
     )
 
 

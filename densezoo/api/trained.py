@@ -32,7 +32,7 @@ from densezoo.training.logs import CURVES, JSON_LINES, read_records
 from densezoo.training.result import changed
 from densezoo.training.schedules import SCHEDULES, get_schedule
 from densezoo.training.work_folder import CARD, RESULTS, is_card
-from densezoo.types import EvalResult, Experiment, LabelResult, Recipe, RunFacts
+from densezoo.types import Experiment, Measurement, Recipe, RunFacts
 
 MAIN = ("lr", "momentum", "weight_decay", "optimiser", "seed")  # of a recipe: a card has them in any case
 
@@ -48,7 +48,7 @@ class Finished:
         curves: the picture of the training; None: matplotlib is missing.
     """
 
-    result: EvalResult | LabelResult
+    result: Measurement
     stored: Path
     card: Path | None
     curves: Path | None
@@ -86,7 +86,7 @@ def finish_training(
     folder, root = path.parent, Path(data_root) if data_root else None
     options = RunOptions(workers=workers, device=device, launcher=launcher)
     store = StoreOptions(folder / RESULTS, "restart", show_progress=show_progress)
-    result: EvalResult | LabelResult
+    result: Measurement
     try:
         if experiment.dataset == OWN:  # as the file says of itself: its classes are those of the folders
             result = _of_own_images(LoadOptions(None, path, data_root=root), options, store, experiment)
@@ -104,9 +104,7 @@ def finish_training(
     return Finished(result, stored, card, curves)
 
 
-def _of_own_images(
-    load: LoadOptions, options: RunOptions, store: StoreOptions, experiment: Experiment
-) -> EvalResult | LabelResult:
+def _of_own_images(load: LoadOptions, options: RunOptions, store: StoreOptions, experiment: Experiment) -> Measurement:
     """The result on the images of a user's own that were held out of the training: those in val/, or those drawn.
 
     Raises:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import typing
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -168,17 +169,17 @@ def measure_inference(
         reference.close()
         running = [Running(row[0], row[1], start(row[0], row[1]), *row[2:]) for row in contestants(settings)]
         for each in running:
-            _attempt(each, partial(_compare, each, expected, settings.patience), say)
+            attempt(each, partial(_compare, each, expected, settings.patience), say)
         machine = stack.enter_context(Child(settings.environment))
         ceilings: dict[str, list[float]] = {precision: [] for precision in _ceilings(machine, settings)}
         for number in range(settings.rounds):
             for precision, rates in ceilings.items():
                 rates.append(_ceiling(machine, precision, settings))
             for each in running:
-                _attempt(each, partial(_round, each, settings), say)
+                attempt(each, partial(_round, each, settings), say)
             say(f"round {number + 1} of {settings.rounds} done")
         for each in running:
-            _attempt(each, partial(_memory, each, settings.device), say)
+            attempt(each, partial(_memory, each, settings.device), say)
     shown = settings.instruction_set or "the best"
     return [each.result(shown) for each in running], {p: tuple(rates) for p, rates in ceilings.items()}
 
@@ -211,8 +212,29 @@ def _ceiling(machine: Child, precision: str, settings: Settings) -> float:
     return rate
 
 
-def _attempt(each: Running, act: Callable[[], None], say: Say) -> None:
-    """Act for a contestant; one that fails is measured no further."""
+class Contesting(typing.Protocol):
+    """A contestant in a process of its own, while it is measured.
+
+    Args:
+        program, precision: that run.
+        child: its process.
+        failed: why it is measured no further; None: it is.
+    """
+
+    program: str
+    precision: str
+    child: Child
+    failed: str | None
+
+
+def attempt(each: Contesting, act: Callable[[], None], say: Say) -> None:
+    """Act for a contestant; one that fails is measured no further.
+
+    Args:
+        each: the contestant.
+        act: what measures it.
+        say: is told why it failed.
+    """
     if each.failed is None:
         try:
             act()

@@ -12,7 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from densezoo.backends.base import create_backend
@@ -21,6 +23,8 @@ from densezoo.data.preprocess import normalise
 from densezoo.errors import EvaluationError
 from densezoo.families import build_model, family_of
 from densezoo.formats.detect import read_checkpoint
+
+Floats = NDArray[np.float32]
 
 OWN = "densezoo "  # and a backend's name: a program of densezoo's
 #: {precision: torch's type} of the programs that compute under autocast.
@@ -87,14 +91,14 @@ class TorchNetwork:
 class Session:
     """A runtime's compiled graph, on normalised floats."""
 
-    infer: Callable[[Any], Any]
+    infer: Callable[[Floats], Floats]
     task: Task
     concurrent: bool = False
 
-    def prepare(self, pixels: Tensor) -> Any:
+    def prepare(self, pixels: Tensor) -> Floats:
         return normalise(pixels, self.task.preprocessing).contiguous().numpy()
 
-    def __call__(self, prepared: Any) -> Tensor:
+    def __call__(self, prepared: Floats) -> Tensor:
         return torch.from_numpy(self.infer(prepared))
 
 
@@ -178,10 +182,11 @@ def _start_openvino(hint: str, task: Task) -> Running:
     compiled = openvino.Core().compile_model(model, "CPU", config)
     own = threading.local()
 
-    def infer(images: Any) -> Any:
+    def infer(images: Floats) -> Floats:
         if not hasattr(own, "request"):  # one a thread: with the hint for throughput every stream computes by itself
             own.request = compiled.create_infer_request()
-        return own.request.infer(images)[0].copy()
+        logits: Floats = own.request.infer(images)[0].copy()
+        return logits
 
     return Session(infer, task, concurrent=hint == "THROUGHPUT")
 

@@ -9,7 +9,7 @@ from functools import partial
 
 from densezoo.backends.base import EXACT
 from densezoo.benchmarks.children import Child
-from densezoo.benchmarks.inference import INEXACT, Say, Settings
+from densezoo.benchmarks.inference import INEXACT, Say, Settings, attempt
 from densezoo.benchmarks.programs import AUTOCAST
 from densezoo.benchmarks.subject import Subject
 from densezoo.benchmarks.training_step import CHANNELS_LAST
@@ -116,26 +116,9 @@ def interleaved(
         ]
         for number in range(settings.rounds):
             for each in running:
-                _attempt(each, partial(measure, each, running[0]), say)
+                attempt(each, partial(measure, each, running[0]), say)
             say(f"round {number + 1} of {settings.rounds} done")
     return [each.result(settings.instruction_set or "the best") for each in running]
-
-
-def _attempt(each: Trained, act: Callable[[], None], say: Say) -> None:
-    """Act for a contestant; one that fails is measured no further.
-
-    Args:
-        each: the contestant.
-        act: what measures it.
-        say: is told why it failed.
-    """
-    if each.failed is None:
-        try:
-            act()
-        except BenchmarkError as error:
-            each.failed = str(error)
-            each.child.close()
-            say(f"{each.program} {each.precision}: not measured: {error}")
 
 
 def _round(each: Trained, first: Trained, subject: Subject, settings: Settings) -> None:

@@ -12,18 +12,24 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from densezoo.errors import DensezooError
 from densezoo.results.machine import peak_memory
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from densezoo.benchmarks.programs import Running
+    from densezoo.benchmarks.task import Task
+    from densezoo.formats.containers.json import JsonObject
 
 
 class Worker:
     """Answers the requests; torch is imported by the first one."""
 
-    def __init__(self) -> None:
-        self.program: Any = None
-        self.task: Any = None
+    program: Running  # of `start`
+    task: Task
 
     def start(self, task: str) -> None:
         """Load a task's network and keep it.
@@ -40,7 +46,7 @@ class Worker:
         torch.set_num_threads(self.task.threads)
         self.program = start(self.task)
 
-    def _pixels(self, number: int) -> Any:
+    def _pixels(self, number: int) -> Tensor:
         from densezoo.benchmarks.measuring import random_pixels
 
         return random_pixels(number, self.task.network.in_chans, self.task.image_size)
@@ -117,7 +123,7 @@ def answer(worker: Worker, line: str) -> Mapping[str, object]:
         worker: that keeps the network.
         line: the request.
     """
-    request: dict[str, Any] = json.loads(line)
+    request: JsonObject = json.loads(line)
     function: Callable[..., object] = getattr(worker, ANSWERS[ANSWERS.index(request.pop("do"))])
     try:
         return {"result": function(**request)}

@@ -10,14 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from densezoo.errors import CheckpointError
-from densezoo.types.computation import Computation, Freedom, Node, PoolFreedom
+from densezoo.types.computation import Attributes, Computation, Freedom, Node, Pads, PoolFreedom, Side
 
 MAX_JOINED = 2000  # features that one concatenation joins; the largest published block has 64 layers
 MAX_LOOKED_AT = 250_000  # features of all of them; a network of 1001 layers has 170,000
 ZERO = (0, 0, 0, 0)
+_WINDOW: tuple[Side, ...] = ("kernel", "stride", "dilation")
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class _Walk:
     def __init__(self, graph: Sequence[Node], freedom: Freedom, path: str) -> None:
         self.nodes = {node.name: node for node in graph}
         self.freedom, self.path = freedom, path
-        self.semantics: dict[str, Any] = {}  # {field of the architecture: its value in the file}
+        self.semantics: dict[str, object] = {}  # {field of the architecture: its value in the file}
         self.weights: list[tuple[str, ...]] = []  # of every layer, last to first
         self.positions: dict[str, str] = {}  # {expected step: the file's step whose output is its}
         self.looked_at = 0
@@ -114,11 +114,11 @@ class _Walk:
         self.at = node.inputs[0]
         return node
 
-    def _agree(self, fields: Mapping[str, Any]) -> None:
+    def _agree(self, fields: Mapping[str, object]) -> None:
         """Refuse a step that fixes a field of the architecture to another value than the steps before."""
         for field, value in fields.items():
             former = self.semantics.setdefault(field, value)
-            if former != value and not (isinstance(value, float) and math.isclose(former, value, rel_tol=1e-6)):
+            if former != value and not _close(former, value):
                 raise self._refuse(f"one {field} for all", f"{former} and {value}")
 
     def _enter(self, node: Node) -> None:
@@ -160,10 +160,10 @@ class _Walk:
             if columns != classes:
                 raise self._refuse("a row of logits for each image", f"rows of {columns}")
 
-    def _window(self, node: Node, expected: Node) -> Any:
+    def _window(self, node: Node, expected: Node) -> Pads:
         """The padding of a convolution or pool of the expected size."""
-        sides = {"dilation": (1, 1), **expected.attributes}
-        for name in ("kernel", "stride", "dilation"):
+        sides: Attributes = {"dilation": (1, 1), **expected.attributes}
+        for name in _WINDOW:
             lengths = node.attributes.get(name) or (sides[name] if name == "kernel" else (1, 1))
             if tuple(lengths) != sides[name]:
                 raise self._refuse(f"{name} {sides[name][0]}", f"{tuple(lengths)} ({node.name})")
@@ -172,9 +172,12 @@ class _Walk:
             words = "one group" if groups == 1 else f"{groups} groups"
             raise self._refuse(words, f"{node.attributes['groups']} ({node.name})")
         pads = node.attributes.get("pads") or ZERO
-        if self._node().op == "pad" and pads != "same":
-            pads = tuple(a + b for a, b in zip(pads, self._step("pad").attributes["pads"]))
-        return pads if pads == "same" else tuple(pads)
+        if pads == "same":
+            return pads
+        if self._node().op == "pad":
+            added = self._step("pad").attributes["pads"]
+            pads = tuple(side + int(added[i]) for i, side in enumerate(pads))
+        return tuple(pads)
 
     def same(self, expected: Node) -> None:
         """Compare a step that must have the expected operation and epsilon."""
@@ -254,6 +257,13 @@ class _Walk:
                 raise self._refuse(f"ceil_mode {expected.attributes['ceil_mode']}", f"{ceil_mode} ({node.name})")
         elif pads != "same" and ceil_mode is not None:  # None: the file doesn't say
             self._agree({free.rounding: ceil_mode})
+
+
+def _close(first: object, second: object) -> bool:
+    """Whether two values are one number, which some of a file's steps may have with fewer digits."""
+    if not (isinstance(first, int | float) and isinstance(second, float)):
+        return False
+    return math.isclose(first, second, rel_tol=1e-6)
 
 
 #: {operation of an expected step: compares the file's step with it}; for all others: `_Walk.same`.

@@ -226,5 +226,6 @@ def equal(first: object, second: object) -> bool:
     """
     if isinstance(first, float) and isinstance(second, float):
         return math.isclose(first, second, rel_tol=1e-6)  # written as float32 by some, as decimal by others
-    sequences = isinstance(first, (list, tuple)) and isinstance(second, (list, tuple))
-    return list(first) == list(second) if sequences else first == second  # type: ignore[call-overload]
+    if isinstance(first, (list, tuple)) and isinstance(second, (list, tuple)):
+        return list(first) == list(second)
+    return first == second

@@ -128,17 +128,18 @@ class _Layout:
         start: offset of the first one, bytes.
     """
 
-    record: np.dtype[Any]
+    record: np.dtype[np.void]
     start: int
 
-    def read(self, path: Path, index: int) -> Any:
+    def read(self, path: Path, index: int) -> np.void:
         """A record; zeros if the file ends before it or doesn't exist any more."""
         row = bytearray(self.record.itemsize)
         with suppress(FileNotFoundError), _naming_file(path), path.open("rb", buffering=0) as file:
             os.preadv(file.fileno(), [row], self.start + index * len(row))
-        return np.frombuffer(row, self.record)[0]
+        record: np.void = np.frombuffer(row, self.record)[0]
+        return record
 
-    def write(self, path: Path, index: int, values: tuple[Any, ...]) -> None:
+    def write(self, path: Path, index: int, values: tuple[object, ...]) -> None:
         """Write a record, unless the file doesn't exist any more."""
         row = np.array([values], self.record).tobytes()
         with suppress(FileNotFoundError), _naming_file(path), path.open("r+b", buffering=0) as file:

@@ -247,7 +247,7 @@ _VALIDATION = (
 
 
 def _imagenet(name: str, wants: str, **more: object) -> Dataset:
-    return Dataset(name, 1000, wants, lambda: imagenet_classes()[1], imagenet.wnids, **more)  # type: ignore[arg-type]
+    return Dataset(name, 1000, wants, lambda: imagenet_classes()[1], imagenet.wnids, **more)  # type: ignore[arg-type]  # by name
 
 
 DATASETS = {

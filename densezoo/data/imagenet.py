@@ -77,7 +77,7 @@ def real_labels(images: ImageSet) -> ImageSet:
 
 def _choose(images: ImageSet, positions: Sequence[int], labels: Sequence[int], **more: object) -> ChosenImages:
     ids = [images.ids[i] for i in positions]
-    return ChosenImages(images.location, ids, labels, images, positions, **more)  # type: ignore[arg-type]
+    return ChosenImages(images.location, ids, labels, images, positions, **more)  # type: ignore[arg-type]  # its fields by name
 
 
 def refuse_training_images(images: ImageSet) -> None:

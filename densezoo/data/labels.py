@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
-from densezoo.errors import DatasetError
+from densezoo.errors import DatasetError, some
 
 IMAGE_ENDINGS = (
     ".jpg",
@@ -113,8 +113,7 @@ def _labels(
     named = f" or folders named {next(iter(known))} ... {list(known)[-1]}" if known else ""
     unknown = [name for name in ordered if name not in known]
     raise DatasetError(
-        f"{location}: expected {num_classes} class folders{named}; found {len(ordered)}: {', '.join(ordered[:5])}"
-        + (", ..." if len(ordered) > 5 else "")
+        f"{location}: expected {num_classes} class folders{named}; found {len(ordered)}: {some(ordered)}"
         + (f"; not among the known names: {', '.join(unknown[:5])}" if 0 < len(unknown) < len(ordered) else "")
     )
 

@@ -153,7 +153,7 @@ def _gone(reason: str) -> EvaluationError:
     )
 
 
-def _end(iterator: Iterator[Any]) -> None:
+def _end(iterator: Iterator[object]) -> None:
     """End the workers, also stopped and dead ones, without further messages."""
     in_main = threading.current_thread() is threading.main_thread()
     before = signal.signal(signal.SIGCHLD, lambda *_: None) if in_main else None  # torch's raises once more

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from torch import distributed
-from torch.distributed import TCPStore  # type: ignore[attr-defined]
+from torch.distributed import TCPStore  # type: ignore[attr-defined]  # torch doesn't say that it exports it
 
 from densezoo.errors import EvaluationError
 from densezoo.imports import import_mmengine
@@ -144,7 +144,7 @@ def gather(value: T) -> list[T]:
         distributed.all_gather_object(values, value)
     except RuntimeError as error:
         raise Lost(f"rank {rank()}: the connection to the other processes broke ({error})") from None
-    return values  # type: ignore[return-value]
+    return values  # type: ignore[return-value]  # each None is replaced
 
 
 class Lost(EvaluationError):

@@ -6,7 +6,7 @@ is ReLU(sum of weight_k x A_k), over its largest value.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -53,7 +53,7 @@ def layers_with_maps(network: nn.Module, image: Tensor) -> list[str]:
     names = {module: name for name, module in network.named_modules() if name}
     layers: dict[str, None] = {}
 
-    def note(module: nn.Module, _: Any, output: Any) -> None:
+    def note(module: nn.Module, _: object, output: object) -> None:
         if _is_map(output):
             layers[names[module]] = None
 
@@ -67,7 +67,7 @@ def layers_with_maps(network: nn.Module, image: Tensor) -> list[str]:
     return list(layers)
 
 
-def _last_maps(network: Any, image: Tensor) -> tuple[Tensor, Tensor]:
+def _last_maps(network: Any, image: Tensor) -> tuple[Tensor, Tensor]:  # torch types no method of a module's own
     maps: Tensor = network.forward_features(image)
     return maps, network.forward_head(maps)
 
@@ -78,9 +78,9 @@ def _maps_of(network: nn.Module, image: Tensor, layer: str) -> tuple[Tensor, Ten
     if not layer or layer not in modules:
         usable = layers_with_maps(network, image.detach())
         raise UnknownNameError("layer", layer, usable, f"the last ones are {', '.join(usable[-3:])}")
-    kept: list[Any] = []
+    kept: list[object] = []
 
-    def keep(_: nn.Module, __: Any, output: Any) -> Any:
+    def keep(_: nn.Module, __: object, output: object) -> object:
         kept.append(output)
         return output.clone() if isinstance(output, Tensor) else output  # a ReLU in place would change what is kept
 
@@ -89,12 +89,13 @@ def _maps_of(network: nn.Module, image: Tensor, layer: str) -> tuple[Tensor, Ten
         logits: Tensor = network(image)
     finally:
         handle.remove()
-    if not kept or not _is_map(kept[0]):
-        gives = f"gives {tuple(kept[0].shape)}" if kept and isinstance(kept[0], Tensor) else "gives no tensor"
+    maps = kept[0] if kept else None
+    if not _is_map(maps):
+        gives = f"gives {tuple(maps.shape)}" if isinstance(maps, Tensor) else "gives no tensor"
         usable = layers_with_maps(network, image.detach())
         raise ConfigError(f"layer {layer} {gives}; expected maps (1, C, h, w), as {', '.join(usable[-3:])} have them")
-    return kept[0], logits
+    return maps, logits
 
 
-def _is_map(output: Any) -> bool:
+def _is_map(output: object) -> TypeGuard[Tensor]:
     return isinstance(output, Tensor) and output.ndim == 4 and output.shape[2] * output.shape[3] > 1

@@ -24,6 +24,7 @@ from densezoo import schema
 from densezoo.errors import EvaluationError, MissingDependencyError
 from densezoo.evaluation.metrics import RECORD, Measures, Records, measure
 from densezoo.files import replacing
+from densezoo.formats.containers.json import JsonObject
 from densezoo.results.store import OPTIONAL
 from densezoo.types import RunFacts
 
@@ -228,7 +229,7 @@ def read_predictions(path: str | Path) -> Predictions:
     return Predictions(Path(path), facts, num_classes, num_images, names)
 
 
-def stored_values(path: str | Path) -> dict[str, Any]:
+def stored_values(path: str | Path) -> JsonObject:
     """What `metadata_of` a file of predictions says; ``labels`` is among it if its images have several each.
 
     Args:
@@ -246,7 +247,7 @@ def stored_values(path: str | Path) -> dict[str, Any]:
         raise EvaluationError(
             f"{path}: not a parquet file ({error}); make one with densezoo test --predictions"
         ) from None
-    values: dict[str, Any] = json.loads(metadata.get(_KEY, b"{}"))
+    values: JsonObject = json.loads(metadata.get(_KEY, b"{}"))
     if "num_images" not in values:  # densezoo predict --parquet and densezoo features have no labels to measure by
         raise EvaluationError(f"{path}: not densezoo's predictions; make them with densezoo test --predictions")
     return values

@@ -51,7 +51,7 @@ def family_of(arch: A) -> Family[A]:
     return get_family(arch.family)
 
 
-def architecture_values(arch: Architecture) -> dict[str, Any]:
+def architecture_values(arch: Architecture) -> dict[str, object]:
     """The JSON values of an architecture, from which `build_architecture` makes it again.
 
     Those of the first family have no ``family``: files were written before there was another one.

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from densezoo.types import Layer, Node
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from densezoo.types.computation import Attributes
 
 
 class ComputationBuilder:
@@ -14,14 +19,14 @@ class ComputationBuilder:
         self.nodes: list[Node] = []
         self.at = ""
 
-    def add(self, op: str, name: str, layer: Layer | None = None, **attributes: Any) -> None:
+    def add(self, op: str, name: str, layer: Layer | None = None, **attributes: Unpack[Attributes]) -> None:
         """Append a step that takes the last one's output and a layer's weights.
 
         Args:
-            op: the operation (`densezoo.types.Node`).
-            name: the step's.
+            op: the operation, one of `Node`'s table.
+            name: of the step, which no other step has.
+            attributes: how the operation computes (`Attributes`).
             layer: whose weights it takes; None: it takes none.
-            attributes: of the operation, such as ``kernel`` or ``eps``.
         """
         weights = tuple(f"{layer.name}.{param}" for param in layer.shapes) if layer else ()
         self.nodes.append(Node(op, name, (self.at,) if self.nodes else (), attributes, weights))

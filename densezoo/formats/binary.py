@@ -57,7 +57,7 @@ class Opened:
     """
 
     path: Path
-    file: io.BufferedIOBase
+    file: io.BufferedReader[_Counted] | io.BytesIO
     left: int
     shapes_only: bool = False
     depth: int = 0

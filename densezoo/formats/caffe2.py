@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,13 +10,13 @@ from torch import Tensor
 
 from densezoo.errors import FormatError
 from densezoo.formats.binary import SMALL, Bytes, cut, to_tensor, without_numbers
-from densezoo.formats.containers.protobuf import MessageReader, first_bytes
+from densezoo.formats.containers.protobuf import Message, MessageReader, Table, first_bytes
 from densezoo.formats.limits import MAX_TENSORS
 from densezoo.types import Checkpoint
 
-_OPERATOR = {1: ("input*", "text"), 2: ("output*", "text"), 4: ("type", "text"), 5: ("arg*", "bytes")}
-_NETWORK = {2: ("op*", _OPERATOR)}
-_SHAPE = {6: ("ints*", "ints")}
+_OPERATOR: Table = {1: ("input*", "text"), 2: ("output*", "text"), 4: ("type", "text"), 5: ("arg*", "bytes")}
+_NETWORK: Table = {2: ("op*", _OPERATOR)}
+_SHAPE: Table = {6: ("ints*", "ints")}
 FILL = "GivenTensorFill"
 #: A number of Argument.floats, which is not packed: its key (field 5, four bytes), then the number.
 _NUMBER = np.dtype([("key", "u1"), ("value", "<f4")])
@@ -54,7 +53,7 @@ def read_caffe2(data: Bytes) -> Checkpoint:
     return Checkpoint(str(path), "caffe2", tensors, {"operator without numbers": others} if others else {})
 
 
-def _tensor(operator: dict[str, Any], what: str) -> Tensor:
+def _tensor(operator: Message, what: str) -> Tensor:
     arguments = {_name(argument): argument for argument in operator["arg"]}
     if not {"shape", "values"} <= arguments.keys():
         raise FormatError(f"{what}: expected the arguments shape and values; found {', '.join(arguments)}")

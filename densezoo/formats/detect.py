@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from densezoo.errors import FormatError
+from densezoo.errors import FormatError, some
 from densezoo.formats.binary import Bytes, check_expansion, cut, in_memory, open_file
 from densezoo.formats.caffe.model import looks_like_caffe, read_caffe
 from densezoo.formats.caffe2 import looks_like_caffe2, read_caffe2
@@ -115,7 +115,7 @@ def _read_only_file(data: Bytes, members: Mapping[str, Callable[[], Bytes]], exp
     if len(files) != 1 or data.opened.depth >= MAX_DEPTH:
         raise FormatError(
             f"{path}: an archive, but no checkpoint's: expected {expected}; "
-            f"found {', '.join(files[:4])}{', ...' if files[4:] else ''}; unpack it, and name the file that is meant"
+            f"found {some(files, most=4)}; unpack it, and name the file that is meant"
         )
     whole = io.BytesIO(members[files[0]]().read())  # readers count from its first byte
     try:

@@ -6,12 +6,12 @@ import zlib
 
 from densezoo.errors import FormatError
 from densezoo.formats.binary import BFLOAT16, BLOCK, Bytes, cut, to_tensor
-from densezoo.formats.containers.protobuf import MessageReader, first_bytes
+from densezoo.formats.containers.protobuf import MessageReader, Table, first_bytes
 from densezoo.types import Checkpoint
 
-_TENSOR = {1: ("shape*", "ints"), 2: ("dtype", "text"), 3: ("content", "bytes")}
-_VALUE = {1: ("name", "text"), 2: ("tensor", _TENSOR), 3: ("map", "bytes")}
-_CHECKPOINT = {1: ("values*", _VALUE)}
+_TENSOR: Table = {1: ("shape*", "ints"), 2: ("dtype", "text"), 3: ("content", "bytes")}
+_VALUE: Table = {1: ("name", "text"), 2: ("tensor", _TENSOR), 3: ("map", "bytes")}
+_CHECKPOINT: Table = {1: ("values*", _VALUE)}
 _DTYPES = {
     "Float32": "<f4", "Float64": "<f8", "Float16": "<f2", "BFloat16": BFLOAT16, "Int8": "i1", "UInt8": "u1",
     "Int16": "<i2", "Int32": "<i4", "Int64": "<i8", "Bool": "?",

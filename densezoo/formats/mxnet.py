@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Mapping
 from math import prod
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
 from densezoo.errors import FormatError
 from densezoo.formats.binary import BFLOAT16, Bytes, cut, item_size, open_file, to_tensor
-from densezoo.formats.containers.json import parse_json
+from densezoo.formats.containers.json import JsonObject, parse_json
 from densezoo.formats.limits import MAX_JSON, MAX_TENSORS
 from densezoo.types import Checkpoint, Node
+from densezoo.types.computation import Attributes, Side
 
 LIST_MAGIC = b"\x12\x01\0\0\0\0\0\0" + b"\0" * 8
 _V1, _V2, _V3 = 0xF993FAC8, 0xF993FAC9, 0xF993FACA
 _DTYPES = {0: "<f4", 1: "<f8", 2: "<f2", 3: "u1", 4: "<i4", 5: "i1", 6: "<i8", 7: "?", 12: BFLOAT16}
 MAX_DIMENSIONS = 8
 
-_TUPLES = {"kernel": "kernel", "stride": "stride", "dilate": "dilation"}
+_TUPLES: Mapping[str, Side] = {"kernel": "kernel", "stride": "stride", "dilate": "dilation"}
 #: {(operation, attribute): its values that mean what densezoo takes the operation for}; the first is the default.
 _PLAIN = {
     ("Dropout", "mode"): ("training",),
@@ -130,9 +131,12 @@ def _is_input(name: str) -> bool:
     return re.fullmatch(r"data\d*", name) is not None
 
 
-def _node(node: dict[str, Any], inputs: list[str], weights: list[str]) -> Node:
+def _node(node: JsonObject, inputs: list[str], weights: list[str]) -> Node:
     raw: dict[str, str] = node.get("attrs") or node.get("param") or node.get("attr") or {}
-    attributes: dict[str, Any] = {new: _sides(raw[old]) for old, new in _TUPLES.items() if old in raw}
+    attributes: Attributes = {}
+    for old, new in _TUPLES.items():
+        if old in raw:
+            attributes[new] = _sides(raw[old])
     op = _operation(node["op"], raw)
     if "pad" in raw:
         attributes["pads"] = _sides(raw["pad"]) * 2

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from densezoo.errors import FormatError
 from densezoo.formats.binary import Bytes
 from densezoo.formats.containers import pickle as pickled
@@ -13,7 +11,7 @@ from densezoo.types import Checkpoint
 NAMES = "StructuredToParameterName@@"  # {layer's name: Paddle's internal name}
 
 
-def _first_data(arguments: tuple[Any, ...]) -> Any:
+def _first_data(arguments: tuple[object, ...]) -> object:
     """The array of a stored tensor, which Paddle writes as ``eval("data", {"data": array})``; it is never evaluated."""
     match arguments:
         case ("data", {"data": array}):
@@ -21,8 +19,11 @@ def _first_data(arguments: tuple[Any, ...]) -> Any:
     raise ValueError("builtins.eval of something that is no Paddle tensor")
 
 
-def _tuple(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(arguments[0])
+def _tuple(arguments: tuple[object, ...]) -> tuple[object, ...]:
+    match arguments:
+        case (list() | tuple() as items,):
+            return tuple(items)
+    raise ValueError("builtins.tuple of something that is no list")
 
 
 CONSTRUCTORS: dict[str, Constructor] = {"builtins.eval": _first_data, "builtins.tuple": _tuple}
@@ -40,9 +41,7 @@ def read_paddle(data: Bytes) -> Checkpoint:
     path = data.path
     data.file.seek(data.start)
     try:
-        content = pickled.load(
-            data.file, {"builtins.eval": _first_data, "builtins.tuple": _tuple}, shapes_only=data.opened.shapes_only
-        )
+        content = pickled.load(data.file, CONSTRUCTORS, shapes_only=data.opened.shapes_only)
     except RefusedClass as error:
         raise FormatError(f"{path}: {error}; ask for a file of arrays or a PyTorch state_dict") from None
     except UnsupportedPickle as error:
@@ -68,7 +67,7 @@ def read_paddle(data: Bytes) -> Checkpoint:
     return Checkpoint(str(path), "paddle", tensors)
 
 
-def _array(value: Any) -> Any:
+def _array(value: object) -> object:
     """The array of an entry, which is an array or a pair (Paddle's internal name, array)."""
     match value:
         case (str(), Array() as array):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from safetensors import SafetensorError
 from safetensors.torch import save_file
@@ -14,7 +14,7 @@ from torch import Tensor
 from densezoo.errors import FormatError
 from densezoo.files import replacing
 from densezoo.formats.binary import BFLOAT16, Bytes, cut, to_tensor
-from densezoo.formats.containers.json import parse_json
+from densezoo.formats.containers.json import JsonObject, parse_json
 from densezoo.formats.descriptions import config_beside
 from densezoo.formats.limits import MAX_JSON, MAX_TENSORS
 from densezoo.types import Checkpoint
@@ -80,7 +80,7 @@ def read_safetensors(data: Bytes) -> Checkpoint:
     return Checkpoint(str(path), "safetensors", tensors, metadata=metadata, semantics=stated, descriptions=beside)
 
 
-def _header(data: Bytes) -> tuple[dict[str, Any], Bytes]:
+def _header(data: Bytes) -> tuple[JsonObject, Bytes]:
     """({name: dtype, shape and offsets of a tensor}, the bytes of all tensors)."""
     size = int.from_bytes(cut(data, 0, 8, "a length").read(), "little")
     if size > len(data) - 8:

@@ -14,12 +14,12 @@ from torch import Tensor
 
 from densezoo.errors import FormatError
 from densezoo.formats.binary import BFLOAT16, Bytes, cut, in_memory, item_size, open_file, to_tensor
-from densezoo.formats.containers.protobuf import MessageReader
+from densezoo.formats.containers.protobuf import MessageReader, Table
 from densezoo.formats.limits import MAX_NAMES, MAX_TENSORS
 from densezoo.types import Checkpoint
 
-_HEADER = {1: ("shards", "int"), 2: ("big_endian", "int")}
-_ENTRY = {
+_HEADER: Table = {1: ("shards", "int"), 2: ("big_endian", "int")}
+_ENTRY: Table = {
     1: ("dtype", "int"), 2: ("shape", {2: ("dim*", {1: ("size", "int")})}), 3: ("shard", "int"),
     4: ("offset", "int"), 5: ("size", "int"), 7: ("slices*", "bytes"),
 }  # fmt: skip

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from densezoo import schema
 from densezoo.errors import MetafileError, suggestion
@@ -19,6 +19,8 @@ from densezoo.paths import relative_to_root
 from densezoo.protocols import PROTOCOLS
 from densezoo.protocols.own import ENDINGS
 from densezoo.types import Figure, WeightSource
+
+T = TypeVar("T")
 
 URL_FIELDS = ("url", "weights", "code", "mirrors")
 SCHEMES = ("https://",)
@@ -270,7 +272,7 @@ def _check_standard_keys(model: Model, error_prefix: str) -> None:
             raise MetafileError(f"{error_prefix}: {key} is {stated!r}; expected {expected!r}")
 
 
-def _build(cls: type[Any], raw: object, error_prefix: str) -> Any:
+def _build(cls: type[T], raw: object, error_prefix: str) -> T:
     return schema.build(cls, _with_field_names(raw, error_prefix), error_prefix, MetafileError)
 
 

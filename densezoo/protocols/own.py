@@ -185,7 +185,7 @@ def changed(protocol: Protocol, changes: Changes) -> Protocol:
         fields[name] = tuple(number * protocol.value_range for number in numbers)
     if changes.img_size is not None:
         fields |= _sizes(protocol, changes.img_size)
-    return as_own(dataclasses.replace(protocol, **fields))  # type: ignore[arg-type]
+    return as_own(dataclasses.replace(protocol, **fields))  # type: ignore[arg-type]  # its fields by name
 
 
 def _sizes(protocol: Protocol, side: int) -> dict[str, int]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from densezoo.types import EvalResult, LabelResult, ModelSpec, ReportedResult
+from densezoo.types import EvalResult, LabelResult, Measurement, ModelSpec, ReportedResult
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult as HubResult
@@ -36,9 +36,7 @@ def hub_card(spec: ModelSpec, card: str) -> str:
     return _with_metadata(text, spec.name, spec.arch, (spec.license or "other").lower(), datasets, figures)
 
 
-def measured_hub_card(
-    name: str, arch: str, licence: str | None, results: Sequence[EvalResult | LabelResult], card: str
-) -> str:
+def measured_hub_card(name: str, arch: str, licence: str | None, results: Sequence[Measurement], card: str) -> str:
     """The card of a network of a user's own with the hub's metadata before it.
 
     Args:
@@ -53,7 +51,7 @@ def measured_hub_card(
     return _with_metadata(card, name, arch, licence, datasets, entries)
 
 
-def _measured(result: EvalResult | LabelResult) -> list[HubResult]:
+def _measured(result: Measurement) -> list[HubResult]:
     """The entries of the hub's model-index for a measurement."""
     args: dict[str, object] = {"measured_by": "densezoo test", "images": result.num_samples}
     where = (result.dataset, result.protocol_label)

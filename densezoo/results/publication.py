@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import yaml
 
@@ -117,7 +116,7 @@ def config_text(name: str, arch: Architecture, dataset: str, protocol: str, reci
     return "\n".join(lines) + "\n"
 
 
-def _changed(arch: Architecture) -> dict[str, Any]:
+def _changed(arch: Architecture) -> dict[str, object]:
     """The fields of an architecture that have no default or not their default."""
     values = architecture_values(arch)
     defaults = {field.name: field.default for field in dataclasses.fields(arch)}

@@ -11,11 +11,10 @@ from densezoo.protocols.own import MARK
 from densezoo.results.cells import LABEL_TABLE
 from densezoo.results.hub import measured_hub_card
 from densezoo.results.markdown import markdown, plain
-from densezoo.results.training_card import accuracy_table, class_list, data_option, label_auc_table, recipe_table
+from densezoo.results.training_card import AREAS, accuracy_table, class_list, data_option, label_auc_table, recipe_table
 from densezoo.types import Architecture, EvalResult, LabelResult, Measurement
 
 PROTOCOL = "protocol.yml"  # beside the card, of a user's own
-AREAS = "## Area under each label's ROC curve"
 
 _CARD = Template("""\
 # $name
@@ -113,5 +112,5 @@ def _accuracy(shared: Shared) -> str:
     single = [(result, where) for result, where in shared.results if isinstance(result, EvalResult)]
     several = [(result, where) for result, where in shared.results if isinstance(result, LabelResult)]
     tables = [f"## Accuracy\n\n{accuracy_table(single)}"] if single else []
-    tables += [f"{AREAS}\n\n{label_auc_table(*each)}" for each in several]
+    tables += [f"## {AREAS}\n\n{label_auc_table(*each)}" for each in several]
     return "\n".join(tables) + "".join(sorted(notes)) + "\n"

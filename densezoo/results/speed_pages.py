@@ -225,8 +225,9 @@ def readme(benchmarks: Sequence[Benchmark]) -> str:
     """
     others = [f"x {name}" for name in OTHERS if name != "torchvision"]
     rows = []
-    for what, words in (("evaluation", "whole evaluation"), ("inference", "network alone")):
-        for each in chosen(benchmarks, what):  # type: ignore[arg-type]
+    kinds: dict[What, str] = {"evaluation": "whole evaluation", "inference": "network alone"}
+    for what, words in kinds.items():
+        for each in chosen(benchmarks, what):
             if each.model in ("densenet121", "densenet_bc_100_12", "densenet_bc_100_12_cifar10"):
                 cells = _compared(each)
                 if any(cells[name] for name in others):

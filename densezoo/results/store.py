@@ -21,9 +21,9 @@ from densezoo.files import write_atomically
 from densezoo.paths import relative_to_root
 from densezoo.protocols.own import contradiction
 from densezoo.results.weights import strength
-from densezoo.types import Conditions, EvalResult, LabelResult, RunFacts
+from densezoo.types import Conditions, EvalResult, LabelResult, Measurement, RunFacts
 
-Result = TypeVar("Result", bound=EvalResult | LabelResult)
+Result = TypeVar("Result", bound=Measurement)
 LABELS = "multi-label"  # the folder of results of several labels an image, below their dataset's
 COUNTS = ("num_samples", "correct1", "correct5")
 CIRCUMSTANCES = ("date", "seconds", "commit", "machine")  # of a measurement; they are ignored when results are compared
@@ -275,7 +275,7 @@ def _read_result(path: Path, kind: type[Result]) -> Result:
     return result
 
 
-def _miscounted(result: EvalResult | LabelResult) -> str | None:
+def _miscounted(result: Measurement) -> str | None:
     """Which percentage isn't that of its counts, as after a merge by hand; None: each is, or there are none."""
     if isinstance(result, LabelResult):
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from densezoo.results.corruptions import corruption_errors, mean_corruption_error, mean_error
-from densezoo.types import EvalResult, LabelResult, RunFacts
+from densezoo.types import EvalResult, Measurement, RunFacts
 
 _KNOWN_BY = {"first-use-hash": "the hash of their first use", "user": "the user's word"}
 
@@ -28,7 +28,7 @@ def summary(result: EvalResult) -> str:
     )
 
 
-def conditions_of(result: EvalResult | LabelResult) -> list[str]:
+def conditions_of(result: Measurement) -> list[str]:
     """A line on what was measured, and those on how: speed, backend, a protocol of the user's own.
 
     Args:
@@ -61,7 +61,7 @@ def matrix(results: Sequence[EvalResult]) -> str:
     )
 
 
-def sample_of(results: Sequence[EvalResult | LabelResult]) -> list[str]:
+def sample_of(results: Sequence[Measurement]) -> list[str]:
     """A line that says that only a sample of the images was measured, if that is so.
 
     Args:

@@ -12,8 +12,9 @@ from densezoo.data.datasets import DATASETS
 from densezoo.families import family_of
 from densezoo.results.hub import measured_hub_card
 from densezoo.results.markdown import markdown, plain
-from densezoo.types import Architecture, EvalResult, LabelResult, RunFacts
+from densezoo.types import Architecture, EvalResult, LabelResult, Measurement, RunFacts
 
+AREAS = "Area under each label's ROC curve"  # the heading of such a table
 _SEAL = "<!-- As densezoo train wrote it: "  # before the sha256 of all that is above, by which an edited card is known
 _CARD = Template("""\
 <!-- Written by densezoo train. Choose a licence for the weights: a line "license: ..." in the block above. -->
@@ -95,7 +96,7 @@ class Trained:
     curves: str | None
 
 
-def training_card(trained: Trained, result: EvalResult | LabelResult, stored: str) -> str:
+def training_card(trained: Trained, result: Measurement, stored: str) -> str:
     """The card in Markdown, after a block of YAML with huggingface.co's keys and the figures as its model-index.
 
     Args:
@@ -111,7 +112,7 @@ def training_card(trained: Trained, result: EvalResult | LabelResult, stored: st
         name=trained.name,
         summary=family.summary(trained.architecture),
         file=markdown([{"file": trained.path, "bytes": f"{trained.size:,}", "sha256": trained.sha256}]),
-        measured="Accuracy" if isinstance(result, EvalResult) else "Area under each label's ROC curve",
+        measured="Accuracy" if isinstance(result, EvalResult) else AREAS,
         accuracy=accuracy_table([(result, stored)])
         if isinstance(result, EvalResult)
         else label_auc_table(result, stored),

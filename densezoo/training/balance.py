@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from densezoo.errors import DatasetError
+from densezoo.errors import DatasetError, some
 
 _BALANCED = 4  # tells these random numbers from others of the same seed and epoch (`densezoo.training.sampling`)
 
@@ -49,10 +49,9 @@ def label_weights(label_sets: Sequence[Sequence[int]], num_labels: int, location
 
 def _check_each(counts: NDArray[np.int64], location: str, what: str) -> None:
     if absent := np.flatnonzero(counts == 0).tolist():
-        some = ", ".join(map(str, absent[:5])) + (", ..." if len(absent) > 5 else "")
         raise DatasetError(
             f"{location}: train.class_weights='balanced' divides by the images of a class, and there is no {what} of "
-            f"{some} (classes count from 0); add images, or leave class_weights out"
+            f"{some([str(number) for number in absent])} (classes count from 0); add images, or leave class_weights out"
         )
 
 

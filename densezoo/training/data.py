@@ -23,13 +23,14 @@ from densezoo.data.resampling import as_image
 from densezoo.data.workers import (
     POLL,
     Pulse,
+    Travelling,
     arrived,
     lost_workers_named,
     to_travel,
     watched_batches,
     without_lost_connections,
 )
-from densezoo.errors import DatasetError, DensezooError
+from densezoo.errors import DatasetError, DensezooError, some
 from densezoo.training.augmentations import Transforms
 from densezoo.training.sampling import Batches
 from densezoo.types import Protocol
@@ -164,21 +165,20 @@ def check_classes(images: ImageSet, num_classes: int, labels: Sequence[str] | No
     missing = sorted(set(range(num_classes)) - set(present))
     if not missing:
         return
-    names = [repr(labels[number]) if labels else str(number) for number in missing[:10]]
-    some = ", ".join(names) + (", ..." if len(missing) > 10 else "")
+    named = some([repr(labels[number]) if labels else str(number) for number in missing], most=10)
     if labels:
         raise DatasetError(
-            f"{images.location}: expected images to train on that have each label, found none that has {some}; add "
+            f"{images.location}: expected images to train on that have each label, found none that has {named}; add "
             "some, or leave the column out"
         )
     what = "classes" if len(missing) > 1 else "class"
     raise DatasetError(
-        f"{images.location}: expected training images of all {num_classes} classes, found none of {what} {some} "
+        f"{images.location}: expected training images of all {num_classes} classes, found none of {what} {named} "
         "(from 0); add images, or give the model.num_classes that there are"
     )
 
 
-def collate(items: list[Item | DensezooError]) -> tuple[Any, Tensor] | DensezooError:
+def collate(items: list[Item | DensezooError]) -> tuple[Travelling, Tensor] | DensezooError:
     """The batch, or the first item that is an error.
 
     Args:

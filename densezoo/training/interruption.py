@@ -21,7 +21,7 @@ class Interruption:
     def __init__(self) -> None:
         self.number: int | None = None
         self._immediate = False
-        self._former: dict[int, Any] = {}
+        self._former: dict[int, Any] = {}  # handlers, whose type is private to signal's stubs
 
     @property
     def asked(self) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +30,7 @@ class FolderKeeper:
         self,
         folder: Path,
         learner: Learner,
-        facts: Mapping[str, Any],
+        facts: Mapping[str, object],
         write_weights: Callable[[Path, nn.Module, Mapping[str, float]], None],
     ) -> None:
         self.folder, self.learner, self.facts, self.write_weights = folder, learner, facts, write_weights
@@ -103,7 +102,7 @@ def _random_state(device: torch.device) -> dict[str, Tensor]:
     return {"cpu": torch.get_rng_state(), **gpu}
 
 
-def _numbers(group: Mapping[str, Any]) -> dict[str, float | Tensor]:
+def _numbers(group: Mapping[str, object]) -> dict[str, float | Tensor]:
     """The numbers of a group of parameters: among them is what an optimiser counts there, such as LAMB its steps."""
     return {name: value for name, value in group.items() if isinstance(value, int | float | Tensor)}
 

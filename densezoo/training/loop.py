@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -119,7 +119,7 @@ class Learner:
         right = (logits.detach().argmax(1) == labels).float().mean() if labels.ndim == 1 else torch.zeros_like(loss)
         return loss, right.detach()
 
-    def _summed(self, last: bool) -> AbstractContextManager[Any]:
+    def _summed(self, last: bool) -> AbstractContextManager[object]:
         """Gradients of several processes are summed in the last of accumulated batches alone."""
         forward = self.forward
         return forward.no_sync() if isinstance(forward, DistributedDataParallel) and not last else nullcontext()

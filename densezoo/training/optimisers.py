@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # a name is checked before torch is imported
     from torch.optim import Optimizer
 
 #: torch's parameter groups: each has "params" (its parameters), and may have "weight_decay" and "lr_scale".
-Groups = list[dict[str, Any]]
+Groups = list[dict[str, Any]]  # as torch's optimisers take parameters
 MakesOptimiser = Callable[[Groups, Recipe], "Optimizer"]
 
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from densezoo.errors import ConfigError, UnknownNameError
 from densezoo.families.stages import layers_by_stage
+from densezoo.training.optimisers import Groups
 from densezoo.types import Architecture, Recipe, Start
 
 
-def parameter_groups(network: nn.Module, recipe: Recipe, architecture: Architecture) -> list[dict[str, Any]]:
+def parameter_groups(network: nn.Module, recipe: Recipe, architecture: Architecture) -> Groups:
     """Freeze the stages that the recipe freezes; return the other parameters in groups, each parameter once.
 
     A frozen stage's parameters get no gradients, and its batch norms stay in eval mode when the network is set to
@@ -36,7 +36,7 @@ def parameter_groups(network: nn.Module, recipe: Recipe, architecture: Architect
     """
     scales = learning_rate_scales(recipe, architecture)
     parameters = dict(network.named_parameters())
-    groups: list[dict[str, Any]] = []
+    groups: Groups = []
     for stage, layers in layers_by_stage(architecture).items():
         names = [f"{layer.name}.{name}" for layer in layers for name in layer.shapes if not name.startswith("running_")]
         own = {name: parameters.pop(name) for name in names}
@@ -93,7 +93,7 @@ def _freeze(module: nn.Module) -> None:
     """Keep a batch norm in eval mode whatever mode its network is set to; other modules stay as they are."""
     if isinstance(module, _BatchNorm):
         module.eval()
-        module.train = _StaysInEval(module)  # type: ignore[assignment]
+        module.train = _StaysInEval(module)  # type: ignore[assignment]  # an object called as the method is
 
 
 class _StaysInEval:

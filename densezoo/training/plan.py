@@ -14,6 +14,7 @@ from types import TracebackType
 import torch
 from torch import Tensor, nn
 
+from densezoo.data.workers import arrived
 from densezoo.errors import DensezooError
 from densezoo.evaluation import distributed
 from densezoo.families import family_of
@@ -306,7 +307,7 @@ def _batch(images: TrainingImages, number: int) -> Batch:
     batch = collate([images[(index % len(images), index)] for index in range(number)])
     if isinstance(batch, DensezooError):
         raise batch
-    return batch
+    return arrived(batch[0]), batch[1]
 
 
 def _size(*tensors: Tensor) -> int:

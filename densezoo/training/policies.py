@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from densezoo.errors import ConfigError, UnknownNameError
 from densezoo.types import Protocol
@@ -91,12 +91,12 @@ def make_policy(name: str, side: int | None, protocol: Protocol) -> Change:
     from timm.data import auto_augment
 
     mean = tuple(min(255, round(255 * value / protocol.value_range)) for value in protocol.mean)
-    parameters: dict[str, Any] = {"img_mean": mean if protocol.channel_order == "RGB" else mean[::-1]}
+    parameters: dict[str, object] = {"img_mean": mean if protocol.channel_order == "RGB" else mean[::-1]}
     if side is not None:
         parameters["translate_const"] = int(side * 0.45)
     if protocol.interpolation is not None:
         parameters["interpolation"] = Resampling[protocol.interpolation.upper()]
-    make: Callable[[str, dict[str, Any]], Change] = auto_augment.auto_augment_transform
+    make: Callable[[str, dict[str, object]], Change] = auto_augment.auto_augment_transform
     if name.startswith("rand"):
         make = auto_augment.rand_augment_transform
     elif name.startswith("augmix"):

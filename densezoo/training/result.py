@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from densezoo.data.datasets import DATASETS
 from densezoo.families import architecture_values, with_defaults
+from densezoo.formats.containers.json import JsonObject
 from densezoo.protocols import PROTOCOLS, get_protocol
 from densezoo.types import Experiment, Recipe
 
@@ -48,14 +48,14 @@ def trained_facts(
     }
 
 
-def differing(stated: Mapping[str, Any], facts: Mapping[str, Any]) -> list[str]:
+def differing(stated: JsonObject, facts: Mapping[str, object]) -> list[str]:
     """How what a file says of its training differs from another one's, "lr 0.1, here 0.2" each.
 
     Args:
         stated: in the file.
         facts: of `trained_facts`.
     """
-    here: Mapping[str, Any] = json.loads(json.dumps(facts))  # as a file has them: lists for tuples
+    here: JsonObject = json.loads(json.dumps(facts))  # as a file has them: lists for tuples
     pairs = {name: (stated.get(name), here[name]) for name in ("dataset", "protocol", "class_names")}
     former, now = ({**_RECIPE, **(each.get("recipe") or {})} for each in (stated, here))
     pairs |= {name: (former[name], now[name]) for name in _RECIPE if name not in KEPT}

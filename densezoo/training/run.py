@@ -66,7 +66,7 @@ class Run:
     workers: int
     evaluate: Evaluate
     folder: Path
-    facts: Mapping[str, Any]
+    facts: Mapping[str, object]
     write_weights: Callable[[Path, nn.Module, Mapping[str, float]], None]
     teacher: Teacher | None = None
     class_weights: Tensor | None = None
@@ -127,7 +127,7 @@ def deterministic(device: str) -> Iterator[None]:
     Args:
         device: that computes.
     """
-    settings: Any = torch.utils.deterministic
+    settings: Any = torch.utils.deterministic  # whose type is a module without this setting
     before = torch.are_deterministic_algorithms_enabled(), settings.fill_uninitialized_memory
     if device == "cpu":
         torch.use_deterministic_algorithms(True)
@@ -158,7 +158,7 @@ def make_learner(run: Run, steps_per_epoch: int) -> Learner:
         teacher=run.teacher,
     )
     average = None if recipe.ema is None else Average(network, recipe.ema)
-    forward: nn.Module = torch.compile(network) if recipe.compile else network  # type: ignore[assignment]
+    forward: nn.Module = torch.compile(network) if recipe.compile else network  # type: ignore[assignment]  # a module, says torch
     if distributed.world_size() > 1:
         together = DistributedDataParallel(forward, [device] if device.type == "cuda" else None)
         if device.type == "cpu":

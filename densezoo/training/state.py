@@ -22,6 +22,7 @@ from torch import Tensor
 
 from densezoo.errors import TrainingError
 from densezoo.files import replacing
+from densezoo.formats.containers.json import JsonObject
 
 _KEY = "densezoo-training"  # the one key of the header's metadata (several are written in an order that changes)
 _NAME = re.compile(r"step_(\d{8,})\.state")
@@ -35,11 +36,11 @@ class State:
 
     Args:
         tensors: {name: tensor}.
-        values: the rest, as JSON values.
+        values: {name: JSON value} of the rest.
     """
 
     tensors: Mapping[str, Tensor]
-    values: Mapping[str, Any]
+    values: JsonObject
 
     @property
     def size(self) -> int:
@@ -192,7 +193,7 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def tensors_apart(values: Any, name: str, tensors: dict[str, Tensor]) -> Any:
+def tensors_apart(values: object, name: str, tensors: dict[str, Tensor]) -> object:
     """Values with each tensor replaced by {"tensor": its name}; mappings become lists of pairs, to keep their keys.
 
     Args:

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -101,7 +100,7 @@ def held(folder: Path) -> Iterator[None]:
                 path.rmdir()
 
 
-def check_shared(folder: Path, facts: Mapping[str, Any]) -> None:
+def check_shared(folder: Path, facts: Mapping[str, object]) -> None:
     """Refuse processes that train different things, or don't see the same folder; every process calls this.
 
     Args:
@@ -183,7 +182,7 @@ def _beginnings(folder: Path) -> list[Path]:
     return [path for path in hidden if (end := replaced_by(path)) and end.suffix in (".state", ".safetensors")]
 
 
-def resumable(folder: Path, facts: Mapping[str, Any]) -> State | None:
+def resumable(folder: Path, facts: Mapping[str, object]) -> State | None:
     """The last whole state of a run; None if there is no run.
 
     Args:
@@ -253,7 +252,7 @@ def remove_beginnings(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def run_facts(experiment: Experiment, processes: int, images: str, device: str = "cpu") -> dict[str, Any]:
+def run_facts(experiment: Experiment, processes: int, images: str, device: str = "cpu") -> dict[str, object]:
     """The facts that a run is started with, as JSON values: {"train.lr": 0.1, ..., "processes": 1}.
 
     Args:
@@ -267,7 +266,7 @@ def run_facts(experiment: Experiment, processes: int, images: str, device: str =
     return {**dict(_flat(described)), "processes": processes, "images": images, **rounding}
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _flat(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
     for name, value in values.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{name}.")

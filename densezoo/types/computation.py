@@ -5,7 +5,52 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Literal, TypeAlias, TypedDict
+
+Side: TypeAlias = Literal["kernel", "stride", "dilation"]  # the attributes that are sides of a window
+Pads: TypeAlias = tuple[int, ...] | Literal["same"]
+
+
+class Sides(TypedDict, total=False):
+    """The window of a convolution or a pool.
+
+    Args:
+        kernel, stride, dilation: (height, width), pixels.
+        pads: (top, left, bottom, right), pixels, or ``"same"``: as many that ceil(side / stride) pixels come out, the
+            odd one last.
+    """
+
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    dilation: tuple[int, ...]
+    pads: Pads
+
+
+class Attributes(Sides, total=False):
+    """How a step computes, beside its operation; what is absent has the usual value.
+
+    A file's reader gives what the file says, of any type: `densezoo.conversion.graphs.match_graph` holds it against a
+    family's.
+
+    Args:
+        channels: of the output.
+        eps: of a norm.
+        groups: of a convolution.
+        ceil_mode: whether a pool's window may begin within the map and end behind it; None: the file doesn't say.
+        count_include_pad: whether an average counts the zeros around the map.
+        fixed_scale: whether a norm's weight counts as 1.
+        columns: of a flatten that may make another number of rows than there are images.
+        axis: that a concatenation joins.
+    """
+
+    channels: int
+    eps: float
+    groups: int
+    ceil_mode: bool | None
+    count_include_pad: bool
+    fixed_scale: bool
+    columns: int
+    axis: int
 
 
 @dataclass(frozen=True)
@@ -35,11 +80,7 @@ class Node:
         op: the operation.
         name: the step's name; other steps refer to it.
         inputs: names of the steps whose outputs it takes, parameters left out.
-        attributes: ``channels``: of the output; ``eps``; ``kernel``, ``stride``, ``dilation``: (height, width);
-            ``pads``: (top, left, bottom, right), or ``"same"``: as many that ceil(side / stride) pixels come out, the
-            odd one last; ``groups``; ``ceil_mode``; ``count_include_pad``; ``fixed_scale``: the weight counts as 1;
-            ``columns``: of a flatten that may make another number of rows than there are images. What is absent has
-            the usual value.
+        attributes: how the operation computes.
         weights: in a family's computation the canonical names of the tensors that it takes; in a file's the file's
             names of them, or of the layers (before ``.`` or ``/``) they are in.
     """
@@ -47,7 +88,7 @@ class Node:
     op: str
     name: str
     inputs: tuple[str, ...]
-    attributes: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Attributes = field(default_factory=Attributes)
     weights: tuple[str, ...] = ()
 
 

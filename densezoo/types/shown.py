@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from densezoo.errors import some
+
 
 def as_html(title: str, rows: Mapping[str, object]) -> str:
     """A small table of names and values under a title, as HTML; rows whose value is None or "" are left out.
@@ -30,7 +32,7 @@ def listed(items: Iterable[object], most: int = 5) -> str:
         most: how many are shown.
     """
     texts = [str(item) for item in items]
-    return ", ".join(texts[:most]) + (f", ... ({len(texts)} in all)" if len(texts) > most else "")
+    return some(texts, most) + (f" ({len(texts)} in all)" if len(texts) > most else "")
 
 
 def percent(value: float | None, decimals: int = 2) -> str:

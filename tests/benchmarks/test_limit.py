@@ -7,11 +7,12 @@ from densezoo.config import load_config
 from densezoo.families import family_of
 from densezoo.paths import ROOT
 from densezoo.types import Computation, Node
+from densezoo.types.computation import Attributes
 
 
 def conv(name: str, source: str, width: int, side: int, stride: int = 1) -> Node:
     pad = side // 2
-    attributes = {"channels": width, "kernel": (side, side), "stride": (stride, stride), "pads": (pad,) * 4}
+    attributes: Attributes = {"channels": width, "kernel": (side, side), "stride": (stride, stride), "pads": (pad,) * 4}
     return Node("conv", name, (source,), attributes, (f"{name}.weight",))
 
 

@@ -46,7 +46,7 @@ def test_what_a_program_can_t_do_is_an_answer(tmp_path: Path, program: str, mess
 
 def test_another_package_s_error_is_an_answer_too() -> None:
     assert answer(Worker(), '{"do": "throughput", "batch": 1, "seconds": 0}') == {
-        "error": "AttributeError: 'NoneType' object has no attribute 'network'"
+        "error": "AttributeError: 'Worker' object has no attribute 'program'"
     }
     with pytest.raises(ValueError, match="tuple"):
         answer(Worker(), '{"do": "_pixels"}')

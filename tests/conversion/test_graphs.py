@@ -20,6 +20,7 @@ from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.network import DenseNet
 from densezoo.formats.detect import read_checkpoint
 from densezoo.types import Checkpoint, Freedom, Node, PoolFreedom
+from densezoo.types.computation import Attributes
 
 FORMATS = Path(__file__).resolve().parents[1] / "fixtures" / "formats"
 ONNX = FORMATS / "onnx" / "small_nofold.onnx"
@@ -144,7 +145,7 @@ def test_any_family_s_computation_is_held_to_it() -> None:
         ("a", {"kernel": (3, 3)}, r"expected kernel 2, found \(3, 3\) \(a\)"),
     ],
 )
-def test_what_a_family_doesn_t_let_differ_is_refused(name: str, attributes: dict[str, object], message: str) -> None:
+def test_what_a_family_doesn_t_let_differ_is_refused(name: str, attributes: Attributes, message: str) -> None:
     node = next(node for node in TOY.nodes if node.name == name)
     changed = dataclasses.replace(node, attributes={**node.attributes, **attributes})
     with pytest.raises(CheckpointError, match=message):

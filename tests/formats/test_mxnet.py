@@ -16,6 +16,7 @@ import densezoo
 from densezoo.errors import CheckpointError, FormatError
 from densezoo.formats.detect import read_checkpoint
 from densezoo.types import Checkpoint, Node
+from densezoo.types.computation import Attributes
 
 FOLDER = Path(__file__).resolve().parents[1] / "fixtures" / "formats"
 
@@ -135,7 +136,7 @@ def test_a_symbol_s_steps(tmp_path: Path) -> None:
         {"op": "Dropout", "name": "drop", "inputs": [[5, 0]], "attrs": {"mode": "always"}},
         {"op": "FullyConnected", "name": "fc", "inputs": [[6, 0]], "attrs": {"no_bias": "True"}},
     ]  # fmt: skip
-    window = {"kernel": (3, 5), "stride": (2, 1), "pads": (1, 2, 1, 2), "groups": 4}
+    window: Attributes = {"kernel": (3, 5), "stride": (2, 1), "pads": (1, 2, 1, 2), "groups": 4}
     assert symbol(tmp_path / "m", *nodes) == (
         Node("input", "data", ()),
         Node("conv", "conv", ("data",), window, ("w",)),

@@ -34,6 +34,13 @@ class Named:
         return tuple, (("linear_0.w_0", W),)
 
 
+class Number:
+    """The same of a number, which no tuple is made of."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return tuple, (3,)
+
+
 class Layer:
     """A whole layer, pickled with its class's name."""
 
@@ -57,6 +64,11 @@ def test_every_way_to_store_a_tensor(tmp_path: Path, stored: object, protocol: i
     checkpoint = read(tmp_path / "m.pdparams", {"w": stored, "b": W.T, **names}, protocol)
     assert (checkpoint.format, list(checkpoint.tensors)) == ("paddle", ["w", "b"])
     assert [tensor.tolist() for tensor in checkpoint.tensors.values()] == [W.tolist(), W.T.tolist()]
+
+
+def test_a_tuple_of_no_list_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="builtins.tuple of something that is no list"):
+        read(tmp_path / "m.pdparams", {"w": Number()})
 
 
 def test_an_expression_is_never_evaluated(tmp_path: Path) -> None:

@@ -8,14 +8,14 @@ import pytest
 import torch
 from toy_computation import TOY, window
 
-from densezoo.types.computation import Computation, Node, channels, sides
+from densezoo.types.computation import Attributes, Computation, Node, channels, sides
 
 
 @pytest.mark.parametrize("ceil_mode", [False, True])
 def test_sides_are_those_of_torch_s_pools(ceil_mode: bool) -> None:
     for kernel, stride, pad, side in itertools.product((1, 2, 3), (1, 2, 3), (0, 1), (3, 4, 5, 6, 7)):
         if pad <= kernel // 2:
-            attributes = {**window(kernel, stride, pad), "ceil_mode": ceil_mode}
+            attributes: Attributes = {**window(kernel, stride, pad), "ceil_mode": ceil_mode}
             steps = (Node("input", "x", (), {"channels": 1}), Node("max_pool", "p", ("x",), attributes))
             pooled = torch.nn.MaxPool2d(kernel, stride, pad, ceil_mode=ceil_mode)(torch.zeros(1, 1, side, side + 1))
             assert sides(Computation("pool", steps), side, side + 1)["p"] == tuple(pooled.shape[2:])

@@ -37,7 +37,8 @@ class Weights:
         """(scale, shift) of a norm, in whole vectors."""
         key = (node.name, "norm")
         if key not in self._packed:
-            self._packed[key] = tuple(vectors(values, VECTOR) for values in self._folded(node))  # type: ignore[assignment]
+            scale, shift = self._folded(node)
+            self._packed[key] = vectors(scale, VECTOR), vectors(shift, VECTOR)
         return self._packed[key]
 
     def matrix(self, step: LoweredStep) -> tuple[Floats, Floats]:

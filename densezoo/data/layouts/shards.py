@@ -184,7 +184,7 @@ def _rows(file: Path, column: str, label_column: str) -> Iterator[tuple[int, int
     for group in range(shard.num_row_groups):
         table = shard.read_row_group(group, columns=[f"{column}.path", label_column])
         labels = table.column(label_column).to_pylist()
-        paths: list[Any] = [None] * len(labels)
+        paths: list[str | None] = [None] * len(labels)
         if column in table.column_names:
             paths = [image["path"] for image in table.column(column).to_pylist()]
         for row, (path, label) in enumerate(zip(paths, labels)):

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Literal
 
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.layers import layers
 from densezoo.families.steps import ComputationBuilder
 from densezoo.types import Layer
-from densezoo.types.computation import Computation, Freedom, PoolFreedom
+from densezoo.types.computation import Computation, Freedom, PoolFreedom, Sides
 
 
 def computation(arch: DenseNetArchitecture) -> Computation:
@@ -23,8 +23,7 @@ def computation(arch: DenseNetArchitecture) -> Computation:
     steps, todo = _Builder(), layers(arch)
     steps.add("input", "images", channels=arch.in_chans)
     for i in range(len(arch.stem_layout.convs)):
-        same = {"pads": "same"} if i == 0 and arch.same_function().stem_padding == "same" else {}
-        steps.conv(next(todo), **same)
+        steps.conv(next(todo), same=i == 0 and arch.same_function().stem_padding == "same")
         if arch.stem_layout.norms:
             steps.norm_relu(next(todo), arch)
     if arch.stem_layout.pool:
@@ -53,13 +52,13 @@ class _Builder(ComputationBuilder):
         self.add("norm", layer.name, layer, eps=arch.bn_eps)
         self.add("relu", layer.name.replace("norm", "relu"))
 
-    def conv(self, layer: Layer, **padding: str) -> None:
-        window = _window(layer.kernel_size, layer.stride, layer.kernel_size // 2) | padding
+    def conv(self, layer: Layer, same: bool = False) -> None:
+        window = _window(layer.kernel_size, layer.stride, "same" if same else layer.kernel_size // 2)
         self.add("conv", layer.name, layer, channels=layer.out_channels, **window)
 
 
-def _window(kernel: int, stride: int, pad: int = 0) -> dict[str, Any]:
-    return {"kernel": (kernel, kernel), "stride": (stride, stride), "pads": (pad,) * 4}
+def _window(kernel: int, stride: int, pad: int | Literal["same"] = 0) -> Sides:
+    return {"kernel": (kernel, kernel), "stride": (stride, stride), "pads": pad if pad == "same" else (pad,) * 4}
 
 
 def _stem_pool(steps: _Builder, arch: DenseNetArchitecture) -> None:
@@ -67,7 +66,7 @@ def _stem_pool(steps: _Builder, arch: DenseNetArchitecture) -> None:
         steps.add("max_pool", "features.pool0.0", **_window(3, 1, 1), ceil_mode=False)
         steps.add("blur", "features.pool0.1", **_window(3, 2, 1))
     elif arch.pool_padding == "same":
-        steps.add("max_pool", "features.pool0", **_window(3, 2) | {"pads": "same"}, ceil_mode=False)
+        steps.add("max_pool", "features.pool0", **_window(3, 2, "same"), ceil_mode=False)
     else:
         ceil_mode = arch.ceil_mode if arch.stem_ceil_mode is None else arch.stem_ceil_mode
         steps.add("max_pool", "features.pool0", **_window(3, 2, 1), ceil_mode=ceil_mode)

@@ -212,7 +212,7 @@ class DenseNet(nn.Module):
             num_classes: its rows; 0: none, so that the network gives its pooled features (N, num_features).
         """
         if num_classes == 0:
-            self.classifier = nn.Identity()  # type: ignore[assignment]
+            self.classifier = nn.Identity()  # type: ignore[assignment]  # in place of the classifier
             return
         self.arch = dataclasses.replace(self.arch, num_classes=num_classes)
         like = next(self.features.parameters())

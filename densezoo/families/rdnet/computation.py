@@ -11,6 +11,7 @@ from densezoo.families.rdnet.architecture import RDNetArchitecture
 from densezoo.families.rdnet.layers import layers
 from densezoo.families.steps import ComputationBuilder
 from densezoo.types import Computation, Freedom, Layer, Node
+from densezoo.types.computation import Sides
 
 #: RDNets have no pools that may differ and no batch norms: a file's graph must equal the family's, epsilons included.
 FREEDOM = Freedom(title="an RDNet's", norm_eps="norm_eps", pools={}, titles={})
@@ -52,7 +53,7 @@ class _Builder(ComputationBuilder):
 
     def conv(self, layer: Layer) -> None:
         pad = layer.kernel_size // 2 if layer.stride == 1 else 0
-        sides = {"kernel": (layer.kernel_size,) * 2, "stride": (layer.stride,) * 2, "pads": (pad,) * 4}
+        sides: Sides = {"kernel": (layer.kernel_size,) * 2, "stride": (layer.stride,) * 2, "pads": (pad,) * 4}
         self.add("conv", layer.name, layer, channels=layer.out_channels, groups=layer.groups, **sides)
 
     def norm(self, layer: Layer, eps: float) -> None:

@@ -155,7 +155,7 @@ class RDNet(nn.Module):
             num_classes: its rows; 0: none, so that the network gives its pooled features (N, num_features), normed.
         """
         if num_classes == 0:
-            self.head.fc = nn.Identity()  # type: ignore[assignment]
+            self.head.fc = nn.Identity()  # type: ignore[assignment]  # in place of the classifier
             return
         self.arch = dataclasses.replace(self.arch, num_classes=num_classes)
         like = next(self.stem.parameters())

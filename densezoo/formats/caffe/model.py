@@ -9,33 +9,34 @@ from torch import Tensor
 from densezoo.errors import FormatError
 from densezoo.formats.binary import Bytes, to_tensor
 from densezoo.formats.caffe.prototxt import read_prototxt
-from densezoo.formats.containers.protobuf import MessageReader, first_bytes
+from densezoo.formats.containers.protobuf import Message, MessageReader, Table, first_bytes
 from densezoo.formats.limits import MAX_STEPS
 from densezoo.types import Checkpoint, Node
+from densezoo.types.computation import Attributes
 
-_BLOB = {
+_BLOB: Table = {
     1: ("num", "int"), 2: ("channels", "int"), 3: ("height", "int"), 4: ("width", "int"),
     5: ("data", "bytes"), 7: ("shape", {1: ("dim*", "ints")}), 8: ("double_data", "bytes"),
 }  # fmt: skip
-_CONVOLUTION = {
+_CONVOLUTION: Table = {
     2: ("bias_term", "int"), 3: ("pad*", "ints"), 4: ("kernel_size*", "ints"), 5: ("group", "int"),
     6: ("stride*", "ints"), 18: ("dilation*", "ints"), 9: ("pad_h", "int"), 10: ("pad_w", "int"),
     11: ("kernel_h", "int"), 12: ("kernel_w", "int"), 13: ("stride_h", "int"), 14: ("stride_w", "int"),
 }  # fmt: skip
 # field 13 is "round_mode" in BVLC's Caffe and "ceil_mode" in others, with opposite values: the prototxt tells; absent,
 # it means ceil mode in all
-_POOLING = {
+_POOLING: Table = {
     1: ("pool", "int"), 2: ("kernel_size", "int"), 3: ("stride", "int"), 4: ("pad", "int"),
     5: ("kernel_h", "int"), 6: ("kernel_w", "int"), 7: ("stride_h", "int"), 8: ("stride_w", "int"),
     9: ("pad_h", "int"), 10: ("pad_w", "int"), 12: ("global_pooling", "int"), 13: ("rounding", "int"),
 }  # fmt: skip
-_LAYER = {
+_LAYER: Table = {
     1: ("name", "text"), 2: ("type", "text"), 3: ("bottom*", "text"), 4: ("top*", "text"), 7: ("blobs*", _BLOB),
     104: ("concat_param", {2: ("axis", "int")}), 106: ("convolution_param", _CONVOLUTION),
     121: ("pooling_param", _POOLING), 123: ("relu_param", {1: ("negative_slope", "float")}),
     139: ("batch_norm_param", {3: ("eps", "float")}),
 }  # fmt: skip
-_NETWORK = {1: ("name", "text"), 2: ("layers*", "bytes"), 100: ("layer*", _LAYER)}
+_NETWORK: Table = {1: ("name", "text"), 2: ("layers*", "bytes"), 100: ("layer*", _LAYER)}
 
 _OPERATIONS = {
     "Convolution": "conv", "BatchNorm": "norm", "Scale": "scale", "ReLU": "relu", "Concat": "concat",
@@ -96,20 +97,21 @@ def read_caffe(data: Bytes) -> Checkpoint:
     return Checkpoint(str(path), "caffe", tensors, graph=graph)
 
 
-def _blob(blob: dict[str, Any], error_prefix: str) -> Tensor:
+def _blob(blob: Message, error_prefix: str) -> Tensor:
     old = [blob[name] for name in ("num", "channels", "height", "width") if name in blob]
     shape = blob["shape"]["dim"] if "shape" in blob else old
-    kind = "<f8" if "double_data" in blob else "<f4"
-    return to_tensor(blob.get("double_data", blob.get("data", b"")), kind, shape, error_prefix)
+    if "double_data" in blob:
+        return to_tensor(blob["double_data"], "<f8", shape, error_prefix)
+    return to_tensor(blob.get("data", b""), "<f4", shape, error_prefix)
 
 
-def _only_value(fields: Any, name: str, default: Any) -> Any:
+def _only_value(fields: object, name: str, default: object) -> Any:
     """A field's only value, as the binary reader (a value) or the text reader (a list) gives it."""
     value = fields.get(name, default) if isinstance(fields, dict) else default
     return (value[0] if value else default) if isinstance(value, list) else value
 
 
-def _graph(layers: list[Any]) -> tuple[Node, ...]:
+def _graph(layers: list[Message]) -> tuple[Node, ...]:
     """The computation in the terms of `Node`; a layer's output may replace its input."""
     nodes: list[Node] = []
     makers: dict[str, str] = {}
@@ -128,21 +130,21 @@ def _graph(layers: list[Any]) -> tuple[Node, ...]:
     return tuple(nodes)
 
 
-def _node(layer: Any, kind: str, name: str, inputs: tuple[str, ...]) -> Node:
+def _node(layer: Message, kind: str, name: str, inputs: tuple[str, ...]) -> Node:
     convolution, pooling, norm, relu = (
         fields if isinstance(fields := _only_value(layer, f"{name}_param", {}), dict) else {}
         for name in ("convolution", "pooling", "batch_norm", "relu")
     )
-    attributes: dict[str, Any] = {}
+    attributes: Attributes = {}
     op = _OPERATIONS.get(kind, kind)
     if kind == "Convolution":
-        attributes = _window(convolution) | {"groups": _only_value(convolution, "group", 1)}
+        attributes = {**_window(convolution), "groups": _only_value(convolution, "group", 1)}
     elif kind == "Pooling":
         op = _POOLS.get(_only_value(pooling, "pool", 0), "stochastic_pool")
         op = f"global_{op}" if _only_value(pooling, "global_pooling", False) else op
         ceil_mode = None if "rounding" in pooling else _only_value(pooling, "ceil_mode", True)
         ceil_mode = {"FLOOR": False, "CEIL": True}.get(_only_value(pooling, "round_mode", ""), ceil_mode)
-        attributes = _window(pooling) | {"ceil_mode": ceil_mode}
+        attributes = {**_window(pooling), "ceil_mode": ceil_mode}
     elif kind == "BatchNorm":
         attributes = {"eps": _only_value(norm, "eps", 1e-5)}
         op = op if _only_value(norm, "use_global_stats", True) else "BatchNorm with use_global_stats: false"
@@ -154,7 +156,7 @@ def _node(layer: Any, kind: str, name: str, inputs: tuple[str, ...]) -> Node:
     return Node(op, name, inputs, attributes, weights=(name,))
 
 
-def _window(fields: Any) -> dict[str, Any]:
+def _window(fields: Message) -> Attributes:
     """Sides as (height, width): one number for both, one each, or <name>_h and <name>_w."""
 
     def sides(name: str, default: int, short: str) -> tuple[int, int]:

@@ -77,7 +77,7 @@ def _words(path: Path, text: str) -> Iterator[tuple[int, str]]:
         position = match.end()
 
 
-def _value(word: str) -> Any:
+def _value(word: str) -> str | float:
     if word[0] in "\"'":
         return word[1:-1]
     if word in _TRUTH:

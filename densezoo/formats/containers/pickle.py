@@ -12,7 +12,7 @@ import pickletools
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import Any, BinaryIO
 
 from densezoo.errors import FormatError
 from densezoo.formats.binary import SMALL
@@ -42,21 +42,24 @@ class Machine:
         constructors: {dotted name of a class or function: what builds its result as data}.
         persistent: persistent id -> its value (torch's storages).
         allows: dotted name -> whether its result may be an `Inert`, though ``constructors`` doesn't have it.
+        stack, marks: values on the stack; the stacks that were put aside at a mark.
+        memo: {number: value that may be taken again}.
+        encoded_texts: {id of a text: (the text, its bytes)}.
     """
 
     constructors: Mapping[str, Constructor]
-    persistent: Callable[[Any], Any]
+    persistent: Callable[[object], object]
     allows: Callable[[str], bool]
-    stack: list[Any] = field(default_factory=list)
-    marks: list[list[Any]] = field(default_factory=list)
-    memo: dict[int, Any] = field(default_factory=dict)
-    encoded_texts: dict[int, tuple[Any, Any]] = field(default_factory=dict)  # {id of a text: (the text, its bytes)}
+    stack: list[object] = field(default_factory=list)
+    marks: list[list[object]] = field(default_factory=list)
+    memo: dict[int, object] = field(default_factory=dict)
+    encoded_texts: dict[int, tuple[object, object]] = field(default_factory=dict)
 
     def symbol(self, name: str) -> Symbol:
         module, _, rest = name.partition(".")
         return Symbol(f"{_PYTHON2_MODULES.get(module, module)}.{rest}")
 
-    def make(self, function: object, arguments: object, instance: bool = False) -> Any:
+    def make(self, function: object, arguments: object, instance: bool = False) -> object:
         """The data that stand for a call's result.
 
         Args:
@@ -79,7 +82,7 @@ class Machine:
             raise RefusedClass(function.name)
         return self.constructors.get(function.name, inert(function.name))(arguments)
 
-    def pop_mark(self) -> list[Any]:
+    def pop_mark(self) -> list[object]:
         items, self.stack = self.stack, self.marks.pop()
         return items
 
@@ -95,17 +98,17 @@ def _call(machine: Machine, instance: bool = False) -> None:
     machine.stack.append(machine.make(machine.stack.pop(), arguments, instance))
 
 
-def _set_items(machine: Machine, items: list[Any]) -> None:
+def _set_items(machine: Machine, items: list[object]) -> None:
     if isinstance(machine.stack[-1], dict):
         machine.stack[-1].update(keyed(items))
 
 
-def _extend(machine: Machine, items: list[Any]) -> None:
+def _extend(machine: Machine, items: list[object]) -> None:
     if isinstance(machine.stack[-1], list):
         machine.stack[-1].extend(items)
 
 
-def _pair(machine: Machine, count: int) -> tuple[Any, ...]:
+def _pair(machine: Machine, count: int) -> tuple[object, ...]:
     items = tuple(machine.stack[-count:])
     if len(items) != count:
         raise IndexError("the stack is empty")
@@ -113,20 +116,20 @@ def _pair(machine: Machine, count: int) -> tuple[Any, ...]:
     return items
 
 
-def _mark(machine: Machine, argument: Any) -> None:
+def _mark(machine: Machine, argument: object) -> None:
     machine.marks.append(machine.stack)
     machine.stack = []
 
 
-def _pop(machine: Machine, argument: Any) -> None:
+def _pop(machine: Machine, argument: object) -> None:
     if machine.stack:
         machine.stack.pop()
     else:
         machine.pop_mark()
 
 
-def _push(value: Callable[[Machine, Any], Any]) -> Callable[[Machine, Any], None]:
-    def push(machine: Machine, argument: Any) -> None:
+def _push(value: Callable[[Machine, Any], object]) -> Callable[[Machine, object], None]:
+    def push(machine: Machine, argument: object) -> None:
         pushed = value(machine, argument)  # first, for it may change what the stack is
         machine.stack.append(pushed)
 
@@ -137,7 +140,8 @@ _LITERALS = (
     "INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT STRING BINSTRING SHORT_BINSTRING BINBYTES "
     "SHORT_BINBYTES BINBYTES8 BYTEARRAY8 UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8"
 )
-#: {opcode: what it does}: https://github.com/python/cpython/blob/main/Lib/pickletools.py lists them all.
+#: {opcode: what it does with its argument, a number, text or bytes as pickletools reads it (it says Any)}:
+#: https://github.com/python/cpython/blob/main/Lib/pickletools.py lists them all.
 OPERATIONS: dict[str, Callable[[Machine, Any], None]] = {
     **dict.fromkeys(_LITERALS.split(), _push(lambda machine, argument: argument)),
     "NONE": _push(lambda machine, argument: None),
@@ -188,7 +192,7 @@ _OPCODES = {
 _STRINGS = {"BINUNICODE": 4, "BINUNICODE8": 8, "BINBYTES": 4, "BINBYTES8": 8, "BYTEARRAY8": 8, "BINSTRING": 4}
 
 
-def _skipped(file: IO[bytes] | Any, width: int) -> Skipped | None:
+def _skipped(file: BinaryIO, width: int) -> Skipped | None:
     """Go past a string, if it is a long one."""
     size = int.from_bytes(file.read(width), "little")
     if size <= SMALL:
@@ -198,21 +202,21 @@ def _skipped(file: IO[bytes] | Any, width: int) -> Skipped | None:
     return Skipped()
 
 
-def _no_persistent_ids(key: object) -> Any:
+def _no_persistent_ids(key: object) -> object:
     raise ValueError("a reference to something outside the pickle")
 
 
 def load(
-    file: IO[bytes] | Any,
+    file: BinaryIO,
     constructors: Mapping[str, Constructor] | None = None,
-    persistent: Callable[[Any], Any] = _no_persistent_ids,
+    persistent: Callable[[object], object] = _no_persistent_ids,
     allows: Callable[[str], bool] = lambda name: False,
     shapes_only: bool = False,
-) -> Any:
+) -> object:
     """The value of the pickle that begins at the file's position; afterwards the position is the pickle's end.
 
     Args:
-        file: anything with ``read``, ``readline`` and ``tell``.
+        file: at the pickle's beginning.
         constructors: {dotted name: what builds its result as data}, beside HARMLESS.
         persistent: persistent id -> its value (torch's storages).
         allows: dotted name -> whether its result may be an `Inert`, though it is neither in HARMLESS nor in

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from torch import Tensor
 
@@ -42,8 +41,8 @@ class Inert:
     """
 
     name: str
-    arguments: tuple[Any, ...]
-    state: Any = None
+    arguments: tuple[object, ...]
+    state: object = None
 
 
 @dataclass
@@ -87,7 +86,7 @@ class Skipped:
     """A string that was not read."""
 
 
-Constructor = Callable[[tuple[Any, ...]], Any]
+Constructor = Callable[[tuple[object, ...]], object]
 
 
 def inert(name: str) -> Constructor:
@@ -99,7 +98,7 @@ def inert(name: str) -> Constructor:
     return lambda arguments: Inert(name, arguments)
 
 
-def _dictionary(arguments: tuple[Any, ...]) -> dict[Any, Any]:
+def _dictionary(arguments: tuple[object, ...]) -> dict[object, object]:
     match arguments:
         case (Mapping() as items,):
             return dict(items)
@@ -108,7 +107,7 @@ def _dictionary(arguments: tuple[Any, ...]) -> dict[Any, Any]:
     return {}
 
 
-def encoded(arguments: tuple[Any, ...]) -> bytes | Skipped:
+def encoded(arguments: tuple[object, ...]) -> bytes | Skipped:
     """The bytes that protocol 2 writes as ``_codecs.encode(text, "latin1")``.
 
     Args:
@@ -175,7 +174,7 @@ HARMLESS: dict[str, Constructor] = {
 }
 
 
-def keyed(items: list[Any]) -> dict[Any, Any]:
+def keyed(items: list[object]) -> dict[object, object]:
     """{key: value} of a list [key, value, key, value, ...].
 
     Args:

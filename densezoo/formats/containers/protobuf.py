@@ -7,7 +7,7 @@ message that it needs; everything else in the file is skipped.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -20,7 +20,9 @@ MAX_TEXT = 1 << 20  # bytes of one
 
 #: {field number: (name, kind)}; a kind is "int", "float", "bytes", "text" or "ints" (packed or not), or a table:
 #: a message. A name that ends in "*" repeats and is a list.
-Table = Mapping[int, tuple[str, Any]]
+Table: TypeAlias = "Mapping[int, tuple[str, str | Table]]"
+#: {name: value} of a parsed message; what a value is, the message's table says.
+Message = dict[str, Any]
 
 
 class MessageReader:
@@ -33,7 +35,7 @@ class MessageReader:
     def __init__(self, data: Bytes) -> None:
         self.error_prefix, self.data, self._left = str(data.path), data, MAX_FIELDS
 
-    def parse(self, table: Table, start: int = 0, end: int | None = None) -> dict[str, Any]:
+    def parse(self, table: Table, start: int = 0, end: int | None = None) -> Message:
         """The fields of a message: {name: value}, or {name: [values]} of a name that repeats.
 
         Args:
@@ -43,7 +45,7 @@ class MessageReader:
         Raises:
             FormatError: broken, truncated, or another kind of field than the table says.
         """
-        fields: dict[str, Any] = {name[:-1]: [] for name, _ in table.values() if name.endswith("*")}
+        fields: Message = {name[:-1]: [] for name, _ in table.values() if name.endswith("*")}
         for number, wire, value in self._fields(start, len(self.data) if end is None else end):
             if number not in table:
                 continue
@@ -57,7 +59,7 @@ class MessageReader:
                 fields[name[:-1]].append(decoded)
         return fields
 
-    def _decoded(self, kind: Any, wire: int, value: Any, name: str) -> Any:
+    def _decoded(self, kind: str | Table, wire: int, value: Any, name: str) -> Any:
         match kind, wire:
             case "int", 0:
                 return value

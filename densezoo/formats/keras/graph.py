@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from densezoo.errors import FormatError
-from densezoo.formats.containers.json import parse_json
+from densezoo.formats.containers.json import JsonObject, parse_json
 from densezoo.types import Node
+from densezoo.types.computation import Attributes, Pads, Side
 
 _OPERATIONS = {
     "InputLayer": "input", "ZeroPadding2D": "pad", "Conv2D": "conv", "Convolution2D": "conv",
@@ -24,7 +25,9 @@ _OPERATIONS |= dict.fromkeys(
 )  # fmt: skip
 _MODELS = ("Functional", "Model", "Sequential")
 _PLAIN_RELU = {"max_value": (None,), "negative_slope": (None, 0), "threshold": (None, 0)}
-_WINDOWS = {"kernel_size": "kernel", "pool_size": "kernel", "strides": "stride", "dilation_rate": "dilation"}
+_WINDOWS: Mapping[str, Side] = {
+    "kernel_size": "kernel", "pool_size": "kernel", "strides": "stride", "dilation_rate": "dilation",
+}  # fmt: skip
 
 
 class _NoLayers(Exception):
@@ -54,7 +57,7 @@ def read_graph(config: str, path: str) -> tuple[Node, ...]:
         raise FormatError(f"{path}: the model's configuration is not Keras's ({error!r:.120})") from None
 
 
-def _model(model: dict[str, Any], prefix: str, inputs: tuple[str, ...]) -> Iterator[Node]:
+def _model(model: JsonObject, prefix: str, inputs: tuple[str, ...]) -> Iterator[Node]:
     """The steps of a model's layers; ``prefix`` and ``inputs`` are of a model that is a layer of another one."""
     config = model["config"]
     if isinstance(config, dict) and "layers" not in config:  # a class with arguments, as KerasHub writes its networks
@@ -82,18 +85,21 @@ def _model(model: dict[str, Any], prefix: str, inputs: tuple[str, ...]) -> Itera
         yield Node("identity", prefix.removesuffix("/"), ends)
 
 
-def _trains(calls: Any) -> bool:
+def _trains(calls: object) -> bool:
     """Whether the layer was called with training=True, which holds in Keras 2 whatever the model is called with."""
     return isinstance(calls, list) and any(
         isinstance(call, list) and '"training": true' in json.dumps(call) for call in calls
     )
 
 
-def _nodes(layer: dict[str, Any], name: str, inputs: tuple[str, ...]) -> Iterator[Node]:
+def _nodes(layer: JsonObject, name: str, inputs: tuple[str, ...]) -> Iterator[Node]:
     """A layer's step, and a second step for the activation at its end."""
     kind, config = layer["class_name"], layer["config"]
     op = config["activation"] if kind == "Activation" else _OPERATIONS.get(kind, kind)
-    attributes: dict[str, Any] = {new: _two(config[old]) for old, new in _WINDOWS.items() if config.get(old)}
+    attributes: Attributes = {}
+    for old, new in _WINDOWS.items():
+        if config.get(old):
+            attributes[new] = _two(config[old])
     if op in ("conv", "max_pool", "avg_pool"):
         attributes["pads"] = (0, 0, 0, 0) if config.get("padding", "valid") == "valid" else _same(attributes)
         attributes["groups"] = config.get("groups", 1)
@@ -111,7 +117,7 @@ def _nodes(layer: dict[str, Any], name: str, inputs: tuple[str, ...]) -> Iterato
         yield Node(str(activation), name, (last,))
 
 
-def _same(attributes: dict[str, Any]) -> Any:
+def _same(attributes: Attributes) -> Pads:
     """The padding of "same": numbers if the stride is 1; else "same", because it depends on the map."""
     (height, width), stride = attributes["kernel"], attributes.get("stride", (1, 1))
     if stride != (1, 1) and (height, width) != (1, 1):
@@ -123,7 +129,7 @@ def _two(value: Any) -> tuple[Any, Any]:
     return (value[0], value[1]) if isinstance(value, (list, tuple)) else (value, value)
 
 
-def _names(nodes: Any) -> Iterator[str]:
+def _names(nodes: object) -> Iterator[str]:
     """The layers that feed this one: Keras 2 lists [name, 0, 0, {}], Keras 3 tensors with a history."""
     todo = [nodes]
     while todo:

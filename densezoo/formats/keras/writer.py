@@ -7,7 +7,6 @@ import json
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
@@ -55,7 +54,7 @@ def write_keras(
             archive.writestr(zipfile.ZipInfo(name, _DATE), content)
 
 
-_Config = dict[str, Any]
+_Config = dict[str, object]
 
 
 class _Model:
@@ -77,12 +76,12 @@ class _Model:
             _LAYERS.get(node.op, _Model._unknown)(self, node)
             self._weigh(node, [state_dict[name] for name in node.weights])
 
-    def _append(self, kind: str, config: _Config, inbound: list[Any], shape: list[int | None]) -> None:
-        entry = {"module": "keras.layers", "class_name": kind, "config": config, "registered_name": None}
-        self.layers.append({**entry, "name": config["name"], "inbound_nodes": inbound})
-        self.shapes[config["name"]] = shape
+    def _append(self, kind: str, name: str, config: _Config, inbound: list[object], shape: list[int | None]) -> None:
+        entry = {"module": "keras.layers", "class_name": kind, "config": {"name": name, **config}}
+        self.layers.append({**entry, "registered_name": None, "name": name, "inbound_nodes": inbound})
+        self.shapes[name] = shape
 
-    def _add(self, kind: str, node: Node, sources: Sequence[str], **config: Any) -> str:
+    def _add(self, kind: str, node: Node, sources: Sequence[str], **config: object) -> str:
         """Add a layer that takes the outputs of the layers ``sources``; return its name."""
         tensors = [
             {
@@ -94,11 +93,11 @@ class _Model:
         name = f"{kind.lower()}_{len(self.layers)}"
         width = self.channels[node.inputs[0] if kind == "ZeroPadding2D" else node.name]
         shape = [None, width] if kind in ("GlobalAveragePooling2D", "Dense") else [None, None, None, width]
-        inbound: list[Any] = [{"args": [tensors] if len(tensors) > 1 else tensors, "kwargs": {}}]
-        self._append(kind, {"name": name, **config}, inbound, shape)
+        inbound: list[object] = [{"args": [tensors] if len(tensors) > 1 else tensors, "kwargs": {}}]
+        self._append(kind, name, config, inbound, shape)
         return name
 
-    def _layer(self, kind: str, node: Node, **config: Any) -> None:
+    def _layer(self, kind: str, node: Node, **config: object) -> None:
         """Add a step's layer, and before it a layer that pads its input if the step has pads."""
         sources = [self.names[name] for name in node.inputs]
         pads = node.attributes.get("pads", "same")
@@ -120,11 +119,11 @@ class _Model:
     def input(self, node: Node) -> None:
         shape = [None, None, None, self.channels[node.name]]
         self.names[node.name] = node.name
-        self._append("InputLayer", {"name": node.name, "batch_shape": shape, "dtype": "float32"}, [], shape)
+        self._append("InputLayer", node.name, {"batch_shape": shape, "dtype": "float32"}, [], shape)
 
     def conv(self, node: Node) -> None:
         attributes, width, biased = node.attributes, self.channels[node.name], len(node.weights) > 1
-        sides: dict[str, Any] = {"kernel_size": [*attributes["kernel"]], "strides": [*attributes["stride"]]}
+        sides: dict[str, object] = {"kernel_size": [*attributes["kernel"]], "strides": [*attributes["stride"]]}
         rare = {"groups": attributes.get("groups"), "dilation_rate": attributes.get("dilation")}
         sides["padding"] = "same" if attributes["pads"] == "same" else "valid"
         sides |= {name: value for name, value in rare.items() if value is not None}

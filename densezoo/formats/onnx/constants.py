@@ -10,17 +10,17 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from densezoo.errors import FormatError
 from densezoo.formats.binary import BFLOAT16, to_tensor
+from densezoo.formats.containers.protobuf import Message
 from densezoo.formats.limits import MAX_DIMENSIONS, MAX_REPEATED
 
-Stored = Mapping[str, Any]  # a TensorProto, as `densezoo.formats.containers.protobuf` parses it
-Attributes = Mapping[str, Mapping[str, Any]]
+Stored = Message  # a TensorProto
+Attributes = Mapping[str, Message]  # {name: AttributeProto}
 
 DTYPES = {1: "<f4", 2: "u1", 3: "i1", 6: "<i4", 7: "<i8", 9: "?", 10: "<f2", 11: "<f8", 16: BFLOAT16}
 MAX_SMALL = 64  # numbers of a constant that is a shape, a list of axes, a side
@@ -70,7 +70,8 @@ class Constant:
         dtype = DTYPES.get(stored.get("dtype", 0))
         if dtype is None:
             raise FormatError(f"{error_prefix}: is of ONNX's data type {stored.get('dtype', 0)}; expected numbers")
-        return to_tensor(stored.get("raw_data", stored.get("float_data", b"")), dtype, self.shape, error_prefix)
+        numbers = stored["raw_data"] if "raw_data" in stored else stored.get("float_data", b"")
+        return to_tensor(numbers, dtype, self.shape, error_prefix)
 
     def numbers(self) -> tuple[int, ...]:
         """The whole numbers of a constant that is a shape or a list of axes.
@@ -175,7 +176,7 @@ _FOLDED: dict[str, Callable[..., Constant]] = {
 }
 
 
-def folded(node: Mapping[str, Any], constants: Mapping[str, Constant]) -> Constant | None:
+def folded(node: Message, constants: Mapping[str, Constant]) -> Constant | None:
     """The constant that a step computes; None if the step depends on the image or its operator isn't in _FOLDED.
 
     Args:

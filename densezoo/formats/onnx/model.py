@@ -10,34 +10,37 @@ import contextlib
 import dataclasses
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Literal
 
 from torch import Tensor
 
 from densezoo.errors import FormatError
 from densezoo.formats.binary import Bytes
-from densezoo.formats.containers.protobuf import MessageReader
+from densezoo.formats.containers.protobuf import Message, MessageReader, Table
 from densezoo.formats.limits import MAX_STEPS, MAX_TENSORS
 from densezoo.formats.onnx.constants import Constant, folded, stored_constant
 from densezoo.formats.safetensors import stated_semantics
 from densezoo.types import Checkpoint, Node
+from densezoo.types.computation import Attributes, Side
 
-_TENSOR = {
+_TENSOR: Table = {
     1: ("dims*", "ints"), 2: ("dtype", "int"), 4: ("float_data", "bytes"), 7: ("int64_data*", "ints"),
     8: ("name", "text"), 9: ("raw_data", "bytes"), 13: ("external_data*", "bytes"), 14: ("location", "int"),
 }  # fmt: skip
-_ATTRIBUTE = {
+_ATTRIBUTE: Table = {
     1: ("name", "text"), 2: ("f", "float"), 3: ("i", "int"), 4: ("s", "text"), 5: ("t", _TENSOR), 8: ("ints*", "ints"),
 }  # fmt: skip
-_NODE = {
+_NODE: Table = {
     1: ("input*", "text"), 2: ("output*", "text"), 3: ("name", "text"), 4: ("op", "text"),
     5: ("attribute*", _ATTRIBUTE),
 }  # fmt: skip
-_GRAPH = {
+_GRAPH: Table = {
     1: ("node*", _NODE), 5: ("initializer*", _TENSOR), 11: ("input*", {1: ("name", "text")}),
     12: ("output*", {1: ("name", "text")}),
 }  # fmt: skip
-_MODEL = {1: ("ir_version", "int"), 7: ("graph", _GRAPH), 14: ("metadata*", {1: ("key", "text"), 2: ("value", "text")})}
+_MODEL: Table = {
+    1: ("ir_version", "int"), 7: ("graph", _GRAPH), 14: ("metadata*", {1: ("key", "text"), 2: ("value", "text")}),
+}  # fmt: skip
 
 #: {ONNX's operator: (ours, the names of its weights)}.
 _OPERATIONS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -58,7 +61,9 @@ _OPERATIONS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 #: Steps that only move numbers about at the network's end; their second input is a constant.
 _RESHAPES = {"Reshape": "flatten", "Squeeze": "flatten", "ReduceMean": "global_avg_pool"}
-_WINDOWS = {"kernel_shape": "kernel", "strides": "stride", "dilations": "dilation", "pads": "pads", "group": "groups"}
+_WINDOWS: Mapping[str, Literal[Side, "pads"]] = {
+    "kernel_shape": "kernel", "strides": "stride", "dilations": "dilation", "pads": "pads",
+}  # fmt: skip
 
 
 def looks_like_onnx(head: bytes, size: int) -> bool:
@@ -110,7 +115,7 @@ class _GraphSteps:
         path: the file, for messages.
     """
 
-    def __init__(self, graph: dict[str, Any], path: str) -> None:
+    def __init__(self, graph: Message, path: str) -> None:
         self.path = path
         self.constants = {tensor.get("name", ""): stored_constant(tensor) for tensor in graph["initializer"]}
         inputs = [value["name"] for value in graph["input"] if value.get("name", "") not in self.constants]
@@ -123,7 +128,7 @@ class _GraphSteps:
         self.uses = Counter(name for node in graph["node"] for name in node["input"])
         self.uses.update(value.get("name", "") for value in graph["output"])
 
-    def add(self, node: dict[str, Any]) -> None:
+    def add(self, node: Message) -> None:
         """Add one step, or the constant that it computes.
 
         Args:
@@ -160,7 +165,7 @@ class _GraphSteps:
         self.ranks[kind] += 1
         return f"{kind}.{self.ranks[kind] - 1}"
 
-    def _scaled(self, node: dict[str, Any]) -> bool:
+    def _scaled(self, node: Message) -> bool:
         """Whether the step multiplies a norm's channels or adds to them; if so, it becomes a part of the norm."""
         layer = next((self.norms[name] for name in node["input"] if name in self.norms), None)
         operands = [name for name in node["input"] if name not in self.norms]
@@ -182,28 +187,30 @@ class _GraphSteps:
         return True
 
 
-def _training(graph: dict[str, Any]) -> tuple[str, ...]:
+def _training(graph: Message) -> tuple[str, ...]:
     """The hint for a network that was exported in training mode, which keeps its norms unfolded; else nothing."""
     norms = (attribute for node in graph["node"] for attribute in node["attribute"])
     trains = any(attribute.get("name") == "training_mode" and attribute.get("i", 0) for attribute in norms)
     return ("the file's norms are in training mode; densezoo's use the running statistics",) if trains else ()
 
 
-def _weights_of(node: dict[str, Any], constants: Mapping[str, Constant]) -> list[tuple[str, str]]:
+def _weights_of(node: Message, constants: Mapping[str, Constant]) -> list[tuple[str, str]]:
     if node.get("op") == "Add":
         return [("bias", key) for key in node["input"] if key in constants]
     _, names = _OPERATIONS.get(node.get("op", ""), ("", ()))
     return [(name, key) for name, key in zip(names, node["input"][1:]) if key in constants]
 
 
-def _step(node: dict[str, Any], name: str, makers: Mapping[str, str], constants: Mapping[str, Constant]) -> Node:
+def _step(node: Message, name: str, makers: Mapping[str, str], constants: Mapping[str, Constant]) -> Node:
     kind = node.get("op", "")
     raw = {attribute.get("name", ""): attribute for attribute in node["attribute"]}
     inputs = tuple(makers[key] for key in node["input"] if key in makers)
-    attributes: dict[str, Any] = {
-        new: tuple(raw[old]["ints"]) for old, new in _WINDOWS.items() if raw.get(old, {}).get("ints")
-    }
-    attributes |= {"groups": raw["group"].get("i", 1)} if "group" in raw else {}
+    attributes: Attributes = {}
+    for old, new in _WINDOWS.items():
+        if raw.get(old, {}).get("ints"):
+            attributes[new] = tuple(raw[old]["ints"])
+    if "group" in raw:
+        attributes["groups"] = raw["group"].get("i", 1)
     op = _RESHAPES.get(kind) or _OPERATIONS.get(kind, (kind, ()))[0]
     if kind == "Add" and len(inputs) == 1:
         op = "bias"
@@ -229,7 +236,7 @@ def _step(node: dict[str, Any], name: str, makers: Mapping[str, str], constants:
     return Node(op, name, inputs, attributes)
 
 
-def _columns(node: dict[str, Any], constants: Mapping[str, Constant]) -> dict[str, int]:
+def _columns(node: Message, constants: Mapping[str, Constant]) -> Attributes:
     """How many numbers a Reshape puts into a row, if it computes the number of rows itself."""
     shape = constants.get(node["input"][1]) if len(node["input"]) > 1 else None
     with contextlib.suppress(ValueError):
@@ -238,7 +245,7 @@ def _columns(node: dict[str, Any], constants: Mapping[str, Constant]) -> dict[st
     return {}
 
 
-def _over_the_map(node: dict[str, Any], raw: dict[str, Any], constants: Mapping[str, Constant]) -> bool:
+def _over_the_map(node: Message, raw: Message, constants: Mapping[str, Constant]) -> bool:
     """Whether a ReduceMean is over height and width."""
     axes = raw.get("axes", {}).get("ints") or None
     if axes is None and len(node["input"]) > 1 and node["input"][1] in constants:
@@ -247,7 +254,7 @@ def _over_the_map(node: dict[str, Any], raw: dict[str, Any], constants: Mapping[
     return sorted(axes or ()) in ([2, 3], [-2, -1])
 
 
-def _oriented(tensor: Tensor, node: dict[str, Any], name: str) -> Tensor:
+def _oriented(tensor: Tensor, node: Message, name: str) -> Tensor:
     """A linear layer's weight with its outputs first; any other as it is."""
     transposed = any(a.get("name") == "transB" and a.get("i") for a in node["attribute"])
     stands_transposed = name == "weight" and node.get("op") in ("Gemm", "MatMul") and not transposed

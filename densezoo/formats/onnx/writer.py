@@ -6,7 +6,7 @@ import importlib.util
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from torch import Tensor
 from densezoo.errors import FormatError, MissingDependencyError
 from densezoo.types import Protocol
 from densezoo.types.computation import Computation, Node, channels
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 Array: TypeAlias = "NDArray[Any]"
 OPSET, IR_VERSION = 17, 8
@@ -98,10 +101,10 @@ class _Graph:
     def __init__(self, constants: dict[str, Array], error_prefix: str) -> None:
         if importlib.util.find_spec("onnx") is None:
             raise MissingDependencyError(f"{error_prefix}: writing ONNX", "onnx", "formats")
-        self.nodes: list[Any] = []
+        self.nodes: list[NodeProto] = []
         self.constants = constants
 
-    def add(self, operator: str, inputs: Sequence[str], **attributes: Any) -> str:
+    def add(self, operator: str, inputs: Sequence[str], **attributes: Any) -> str:  # as onnx's make_node takes them
         """Add a step; return its name, which is its output's, too."""
         from onnx import helper
 
@@ -168,27 +171,27 @@ class _Graph:
         return content
 
 
-def _window(node: Node) -> dict[str, Any]:
+def _window(node: Node) -> dict[str, object]:
     window = {"kernel_shape": node.attributes["kernel"], "strides": node.attributes["stride"]}
     pads = node.attributes["pads"]
     return window | ({"auto_pad": "SAME_UPPER"} if pads == "same" else {"pads": pads})
 
 
-def _conv(node: Node) -> dict[str, Any]:
+def _conv(node: Node) -> dict[str, object]:
     rare = {"group": node.attributes.get("groups"), "dilations": node.attributes.get("dilation")}
     return _window(node) | {name: value for name, value in rare.items() if value is not None}
 
 
-def _pool(node: Node) -> dict[str, Any]:
-    return _window(node) | {"ceil_mode": int(node.attributes["ceil_mode"])}
+def _pool(node: Node) -> dict[str, object]:
+    return _window(node) | {"ceil_mode": int(bool(node.attributes["ceil_mode"]))}
 
 
-def _none(node: Node) -> dict[str, Any]:
+def _none(node: Node) -> dict[str, object]:
     return {}
 
 
 #: {a step's operation: (ONNX's operator, its attributes)}; the operator takes the weights in the step's order.
-_OPERATORS: Mapping[str, tuple[str, Callable[[Node], dict[str, Any]]]] = {
+_OPERATORS: Mapping[str, tuple[str, Callable[[Node], dict[str, object]]]] = {
     "conv": ("Conv", _conv),
     "norm": ("BatchNormalization", lambda node: {"epsilon": node.attributes["eps"]}),
     "relu": ("Relu", _none),

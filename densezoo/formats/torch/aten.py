@@ -6,9 +6,12 @@ Signatures: https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/na
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 from densezoo.types import Node
+from densezoo.types.computation import Attributes, Side
+
+Value = TypeVar("Value")  # of a call's argument
 
 #: {a further name of an operator: the name in _OPERATORS}.
 _SAME = {
@@ -45,7 +48,7 @@ _RENAMED = {"addmm": {"self": "bias", "mat1": "input", "mat2": "weight"}}
 #: What may be done to a linear layer's weight before addmm takes it.
 TRANSPOSITIONS = ("t", "permute", "transpose", "numpy_T")
 #: {our operation: {argument: its only value that is accepted}}.
-_ONLY: dict[str, dict[str, Any]] = {
+_ONLY: dict[str, dict[str, object]] = {
     "conv": {"transposed": False, "output_padding": [0, 0]},
     "norm": {"training": False},
     "avg_pool": {"divisor_override": None},
@@ -53,13 +56,15 @@ _ONLY: dict[str, dict[str, Any]] = {
     "linear": {"beta": 1, "alpha": 1},
     "identity": {"train": False},
 }
-_WINDOW = {"kernel_size": "kernel", "stride": "stride", "dilation": "dilation", "padding": "pads"}
+_WINDOW: Mapping[str, Literal[Side, "pads"]] = {
+    "kernel_size": "kernel", "stride": "stride", "dilation": "dilation", "padding": "pads",
+}  # fmt: skip
 INPUTS = ("input", "self", "tensors")
 WEIGHTS = ("weight", "bias", "running_mean", "running_var")
 BATCH = "N"  # a side that is the number of images
 
 
-def arguments(operator: str, values: Sequence[Any]) -> dict[str, Any]:
+def arguments(operator: str, values: Sequence[object]) -> dict[str, object]:
     """{argument: value} of a call by position; empty for an operator that is not in _OPERATORS.
 
     Args:
@@ -70,7 +75,7 @@ def arguments(operator: str, values: Sequence[Any]) -> dict[str, Any]:
     return dict(zip(names.split(), values))
 
 
-def renamed(operator: str, values: Mapping[str, Any]) -> dict[str, Any]:
+def renamed(operator: str, values: Mapping[str, Value]) -> dict[str, Value]:
     """{our argument: value} of {torch's argument: value}.
 
     Args:
@@ -100,7 +105,7 @@ def transposes(operator: str, values: Sequence[Any]) -> bool:
     return operator in ("t", "numpy_T") or sorted(side % 2 for side in sides) == [0, 1]
 
 
-def node_terms(operator: str, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+def node_terms(operator: str, values: Mapping[str, Any]) -> tuple[str, Attributes]:
     """The op and the attributes of the `Node` for a call.
 
     Args:
@@ -116,7 +121,7 @@ def node_terms(operator: str, values: Mapping[str, Any]) -> tuple[str, dict[str,
         value = values.get(argument, only)
         if (list(value) if isinstance(value, (list, tuple)) else value) != only:
             return f"{operator} with {argument} {str(value)[:40]}", {}
-    attributes: dict[str, Any] = {}
+    attributes: Attributes = {}
     if op in ("conv", "max_pool", "avg_pool"):
         for argument, name in _WINDOW.items():
             sides = values.get(argument) or ()  # an absent stride is a pool's kernel
@@ -143,7 +148,7 @@ def node_terms(operator: str, values: Mapping[str, Any]) -> tuple[str, dict[str,
     return op, attributes
 
 
-def _flattening(operator: str, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+def _flattening(operator: str, values: Mapping[str, Any]) -> tuple[str, Attributes]:
     """(op, attributes) of a call that makes a row of each image; ``columns`` if it fixes the length of a row."""
     if operator == "flatten":
         start, end = values.get("start_dim", 0), values.get("end_dim", -1)

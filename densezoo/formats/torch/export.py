@@ -6,13 +6,12 @@ Nothing in them is executed; a sample input or a custom object, which would be p
 from __future__ import annotations
 
 from math import prod
-from typing import Any
 
 from torch import Tensor
 
 from densezoo.errors import FormatError
 from densezoo.formats.binary import BFLOAT16, cut, item_size, to_tensor
-from densezoo.formats.containers.json import parse_json
+from densezoo.formats.containers.json import JsonObject, parse_json
 from densezoo.formats.containers.zip import Archive
 from densezoo.formats.limits import MAX_DIMENSIONS, MAX_JSON, MAX_STEPS
 from densezoo.formats.torch import aten
@@ -44,13 +43,14 @@ def read_torchexport(archive: Archive, root: str) -> Checkpoint:
         ) from None
 
 
-def _json(archive: Archive, name: str) -> Any:
+def _json(archive: Archive, name: str) -> JsonObject:
     data = archive.read(name)
     text = bytes(cut(data, 0, min(len(data), MAX_JSON + 1), name).read())
-    return parse_json(text, f"{archive.path}: {name}", len(archive.data))
+    parsed: JsonObject = parse_json(text, f"{archive.path}: {name}", len(archive.data))
+    return parsed
 
 
-def _tensor(archive: Archive, root: str, name: str, entry: dict[str, Any]) -> Tensor:
+def _tensor(archive: Archive, root: str, name: str, entry: JsonObject) -> Tensor:
     error_prefix = f"{archive.path}: {name}"
     if entry["use_pickle"]:
         raise FormatError(f"{error_prefix}: is pickled; save the program with a newer torch")
@@ -69,7 +69,7 @@ def _tensor(archive: Archive, root: str, name: str, entry: dict[str, Any]) -> Te
     return to_tensor(cut(data, start, prod(shape) * item_size(dtype), error_prefix), dtype, shape, error_prefix)
 
 
-def _graph(module: dict[str, Any]) -> tuple[Node, ...]:
+def _graph(module: JsonObject) -> tuple[Node, ...]:
     """The steps; a tensor that an operator changes in place is that operator's result from then on."""
     weights = {
         spec["arg"]["name"]: spec.get("parameter_name") or spec["buffer_name"]
@@ -111,13 +111,13 @@ def _graph(module: dict[str, Any]) -> tuple[Node, ...]:
     return aten.reached(steps, current[results[0]])
 
 
-def _operator(node: dict[str, Any]) -> str:
+def _operator(node: JsonObject) -> str:
     return str(node["target"]).removeprefix("torch.ops.aten.").partition(".")[0]
 
 
-def _step(node: dict[str, Any], current: dict[str, str], weights: dict[str, str], transposed: dict[str, str]) -> Node:
+def _step(node: JsonObject, current: dict[str, str], weights: dict[str, str], transposed: dict[str, str]) -> Node:
     operator = _operator(node)
-    values: dict[str, Any] = {}
+    values: JsonObject = {}
     tensors: dict[str, list[str]] = {}
     for argument in node["inputs"]:
         ((kind, value),) = argument["arg"].items()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
 from torch import Tensor
 
@@ -71,7 +71,7 @@ def read_legacy(data: Bytes) -> Checkpoint:
     """
     path, position = data.path, 0
 
-    def next_pickle(find: Callable[[Any], object] = persistent) -> Any:
+    def next_pickle(find: Callable[[object], object] = persistent) -> object:
         nonlocal position
         content = load_pickle(cut(data, position, len(data) - position, "a pickle"), find)
         position = data.file.tell() - data.start
@@ -81,7 +81,7 @@ def read_legacy(data: Bytes) -> Checkpoint:
     order = ">" if isinstance(system, dict) and system.get("little_endian") is False else "<"
     named: dict[str, TorchStorage] = {}  # {key: storage} of the storages that tensors name
 
-    def remember(key: Any) -> TorchStorage | Symbol:
+    def remember(key: object) -> TorchStorage | Symbol:
         stored = persistent(key)
         if isinstance(stored, TorchStorage):
             named.setdefault(stored.key, stored)
@@ -113,33 +113,36 @@ def _cut(path: Path, data: Bytes, start: int, length: int, subject: str) -> Byte
         raise FormatError(broken(path, str(error))) from None
 
 
-def _checkpoint(path: Path, content: Any, storages: Storages) -> Checkpoint:
+def _checkpoint(path: Path, content: object, storages: Storages) -> Checkpoint:
     if _is_state_dict(content):
         built = build_all(path, content, storages)
         return Checkpoint(str(path), "pytorch", built, descriptions=config_beside(path))
-    state_dicts = _state_dicts(content)
-    entry = _choose(path, content, list(state_dicts))
+    wrapper = content if isinstance(content, Mapping) else {}
+    state_dicts = _state_dicts(wrapper)
+    entry = _choose(path, wrapper, list(state_dicts))
+    if entry is None:
+        raise FormatError(f"{path}: {_no_state_dict(content)}")
     network = unwrap(build_all(path, state_dicts[entry], storages))
-    beside = {str(name): _count_tensors(value) for name, value in content.items() if name != entry.partition(".")[0]}
+    beside = {str(name): _count_tensors(value) for name, value in wrapper.items() if name != entry.partition(".")[0]}
     dropped = {name: count for name, count in beside.items() if count} | dict(network.dropped)
     others = ", ".join(name for name in state_dicts if name != entry)
-    chosen = f"averaged ones, the entry {entry}" if entry in _averaged(content, state_dicts) else f"entry {entry}"
+    chosen = f"averaged ones, the entry {entry}" if entry in _averaged(wrapper, state_dicts) else f"entry {entry}"
     hints = (*((f"the weights are the {chosen}; not used: {others}",) if others else ()), *network.hints)
-    arguments = content.get("args")
+    arguments = wrapper.get("args")
     options = arguments.state if isinstance(arguments, Inert) else arguments
     descriptions = (*run_arguments(path, options), *config_beside(path))
     facts = {"entry": entry}
     return Checkpoint(str(path), "pytorch", network.tensors, dropped, facts, hints=hints, descriptions=descriptions)
 
 
-def _choose(path: Path, content: Any, entries: list[str]) -> str:
-    """The entry of a training script's wrapper that holds the weights, of the entries that hold a state_dict.
+def _choose(path: Path, wrapper: Mapping[object, object], entries: list[str]) -> str | None:
+    """The entry of a training script's wrapper that holds the weights, of the entries that hold a state_dict, if any.
 
     Raises:
-        FormatError: there is none, or there are several and nothing says which is meant.
+        FormatError: there are several and nothing says which is meant, or averaged weights that can't be read.
     """
-    averaged, known = _averaged(content, entries), [name for name in STATE_DICT_ENTRIES if name in entries]
-    _refuse_unread(path, content, averaged)
+    averaged, known = _averaged(wrapper, entries), [name for name in STATE_DICT_ENTRIES if name in entries]
+    _refuse_unread(path, wrapper, averaged)
     chosen = averaged or known or entries
     if len(chosen) == 1:
         return chosen[0]
@@ -148,24 +151,24 @@ def _choose(path: Path, content: Any, entries: list[str]) -> str:
             f"{path}: holds several networks, {', '.join(chosen[:8])}, and nothing says which is meant; "
             "save the state_dict of that one alone"
         )
-    raise FormatError(f"{path}: {_no_state_dict(content)}")
+    return None
 
 
-def _averaged(content: Any, entries: Iterable[str]) -> list[str]:
+def _averaged(wrapper: Mapping[object, object], entries: Iterable[str]) -> list[str]:
     """The entries that hold averaged weights, by a part of their names."""
-    meta = content.get("meta") if isinstance(content, Mapping) else None
-    swapped = isinstance(meta, Mapping) and MMENGINE_VERSION in meta and SWAPPED_ENTRY in content
+    meta = wrapper.get("meta")
+    swapped = isinstance(meta, Mapping) and MMENGINE_VERSION in meta and SWAPPED_ENTRY in wrapper
     names = {"state_dict"} if swapped else set(AVERAGED_ENTRIES)
     return [entry for entry in entries if names.intersection(entry.split("."))]
 
 
-def _refuse_unread(path: Path, content: Any, averaged: list[str]) -> None:
+def _refuse_unread(path: Path, wrapper: Mapping[object, object], averaged: list[str]) -> None:
     """Refuse a file whose averaged weights can't be read (a list without names, a whole model), even if others can.
 
     Raises:
         FormatError: it has such weights.
     """
-    for name, value in content.items() if isinstance(content, Mapping) and not averaged else ():
+    for name, value in wrapper.items() if not averaged else ():
         has_weights = _count_tensors(value) or (isinstance(value, Inert) and isinstance(value.state, Mapping))
         if name in AVERAGED_ENTRIES and has_weights:
             raise FormatError(
@@ -174,13 +177,13 @@ def _refuse_unread(path: Path, content: Any, averaged: list[str]) -> None:
             )
 
 
-def _state_dicts(content: Any) -> dict[str, Mapping[str, Stateful]]:
+def _state_dicts(wrapper: Mapping[object, object]) -> dict[str, Mapping[str, Stateful]]:
     """{entry: state_dict} of a wrapper's entries, and of the mappings in them.
 
     An entry of an unknown name counts only if it holds a convolution's kernel: a loss has weights, too.
     """
     state_dicts = {}
-    for name, value in content.items() if isinstance(content, Mapping) else ():
+    for name, value in wrapper.items():
         inner = value.items() if isinstance(value, Mapping) and not _is_state_dict(value) else ()
         for path, item in ((str(name), value), *((f"{name}.{key}", item) for key, item in inner)):
             known = path in (*AVERAGED_ENTRIES, *STATE_DICT_ENTRIES)
@@ -189,7 +192,7 @@ def _state_dicts(content: Any) -> dict[str, Mapping[str, Stateful]]:
     return state_dicts
 
 
-def _no_state_dict(content: Any) -> str:
+def _no_state_dict(content: object) -> str:
     """What a file without a state_dict holds instead, and what to do."""
     values = {"": content, **content} if isinstance(content, Mapping) else {"": content}
     for value in values.values():

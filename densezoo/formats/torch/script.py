@@ -5,8 +5,6 @@ Format: torch/csrc/jit/serialization (data.pkl names classes ``__torch__...``; `
 
 from __future__ import annotations
 
-from typing import Any
-
 from densezoo.errors import FormatError
 from densezoo.formats.containers.pickle_values import Inert
 from densezoo.formats.containers.zip import Archive
@@ -44,7 +42,7 @@ def read_torchscript(archive: Archive, root: str) -> Checkpoint:
     return Checkpoint(str(path), "torchscript", tensors, graph=graph)
 
 
-def _state(module: Any) -> dict[str, Deferred]:
+def _state(module: object) -> dict[str, Deferred]:
     """{dotted name: tensor} of a tree of modules; a module that occurs twice has its first name."""
     tensors = {}
     todo, seen = [("", module)], set()

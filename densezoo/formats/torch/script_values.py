@@ -8,16 +8,16 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from densezoo.formats.torch import aten
 from densezoo.formats.torch.script_code import NotFollowed
 from densezoo.formats.torch.tensors import Deferred
 from densezoo.types import Node
+from densezoo.types.computation import Attributes
 
 UNKNOWN = object()  # a value that depends on the image
 
-_PURE: dict[str, Callable[..., Any]] = {
+_PURE: dict[str, Callable[..., object]] = {
     "eq": operator.eq, "ne": operator.ne, "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge,
     "__is__": operator.is_, "__isnot__": operator.is_not, "__not__": operator.not_, "__and__": operator.and_,
     "__or__": operator.or_, "__contains__": operator.contains, "__getitem__": operator.getitem, "len": len,
@@ -40,7 +40,7 @@ class Activation:
     """
 
     step: str
-    rank: Any = 4
+    rank: object = 4
     shared: bool = False
 
 
@@ -48,7 +48,7 @@ class Activation:
 class Sizes:
     """The sides of a tensor that depends on the image; only their number is known, and that the first counts images."""
 
-    rank: Any
+    rank: object
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Transposed:
     weight: Deferred
 
 
-def flat(item: Any) -> Any:
+def flat(item: object) -> object:
     """An item of a list, which must not be a list: nested lists would grow without end when compared or printed.
 
     Args:
@@ -72,7 +72,7 @@ def flat(item: Any) -> Any:
     return item
 
 
-def flattened(operands: list[Any]) -> list[Any]:
+def flattened(operands: list[object]) -> list[object]:
     """The arguments of a call, the items of a list in place of the list.
 
     Args:
@@ -97,7 +97,7 @@ class ScriptSteps:
     steps: dict[str, Node] = field(default_factory=dict)
 
     def add(
-        self, op: str, word: str, inputs: tuple[str, ...], attributes: dict[str, Any], weights: tuple[str, ...] = ()
+        self, op: str, word: str, inputs: tuple[str, ...], attributes: Attributes, weights: tuple[str, ...] = ()
     ) -> str:
         """Add a step and return its name.
 
@@ -112,7 +112,7 @@ class ScriptSteps:
         self.steps[name] = Node(op, name, inputs, attributes, weights)
         return name
 
-    def operate(self, word: str, operands: list[Any], named: dict[str, Any]) -> Any:
+    def operate(self, word: str, operands: list[object], named: dict[str, object]) -> object:
         """The result of an operator: a tensor if it takes one, else a value.
 
         An operator that `aten` doesn't list becomes a step of its name, which is refused only if the result depends
@@ -127,8 +127,11 @@ class ScriptSteps:
         if "out" in named:
             raise NotFollowed(f"{word} changes its arguments")
         if word == "append":
-            operands[0].append(flat(operands[1]))
-            return operands[0]
+            features = operands[0]
+            if not isinstance(features, list):
+                raise NotFollowed("append to what is no list")
+            features.append(flat(operands[1]))
+            return features
         tensors = [part for part in flattened(operands) if isinstance(part, Activation)]
         if not tensors or word in _ASKED:
             return answer(word, operands)
@@ -157,14 +160,14 @@ class ScriptSteps:
         return Activation(step, rank, shared=op == "flatten")
 
 
-def _rank(word: str, op: str, values: Mapping[str, Any], tensor: Activation) -> Any:
+def _rank(word: str, op: str, values: Mapping[str, object], tensor: Activation) -> object:
     """The rank of an operator's result."""
     if not aten.known(word):
         return UNKNOWN
     return 2 if op == "flatten" or (word == "mean" and not values.get("keepdim")) else tensor.rank
 
 
-def _followed(values: Mapping[str, Any]) -> bool:
+def _followed(values: Mapping[str, object]) -> bool:
     """Whether an operator's inputs are tensors that depend on the image, and its weights are the module's."""
     inputs = next((values[name] for name in aten.INPUTS if name in values), None)
     weights = (values.get(name) for name in aten.WEIGHTS)
@@ -173,7 +176,7 @@ def _followed(values: Mapping[str, Any]) -> bool:
     )
 
 
-def answer(word: str, operands: list[Any]) -> Any:
+def answer(word: str, operands: list[object]) -> object:
     """The result of an operator that computes no tensor: of numbers, texts and lists, or a fact about a tensor.
 
     Args:
@@ -217,7 +220,7 @@ def answer(word: str, operands: list[Any]) -> Any:
     return value
 
 
-def is_instance(value: Any, kind: str) -> Any:
+def is_instance(value: object, kind: str) -> object:
     """Whether a value is of a type; UNKNOWN for an unknown value or another type than tensors and lists of tensors.
 
     Args:

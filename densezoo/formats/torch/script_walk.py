@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from typing import Any
 
 from densezoo.errors import FormatError
 from densezoo.formats.containers.pickle_values import Inert
@@ -25,7 +24,7 @@ _CONSTANTS = {"inf": float("inf"), "nan": float("nan"), "CONSTANTS": UNKNOWN}
 class Returned(Exception):
     """Raised at a return statement, to leave the statements around it; ``value`` is what it returns."""
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: object) -> None:
         self.value = value
 
 
@@ -84,7 +83,7 @@ class _CodeWalk:
         """The function and line, for messages."""
         return f"{self.calls[-1]}, line {self.line}" if self.calls else "its code"
 
-    def call(self, function: ScriptFunction, operands: list[Any], named: dict[str, Any]) -> Any:
+    def call(self, function: ScriptFunction, operands: list[object], named: dict[str, object]) -> object:
         """What a function returns for arguments by position (``operands``) and by name."""
         if len(self.calls) >= MAX_CALLS:
             raise NotFollowed(f"more than {MAX_CALLS} functions inside each other")
@@ -108,7 +107,7 @@ class _CodeWalk:
 
     # Statements.
 
-    def run(self, statements: list[ast.stmt], scope: dict[str, Any]) -> None:
+    def run(self, statements: list[ast.stmt], scope: dict[str, object]) -> None:
         for statement in statements:
             self.line = statement.lineno
             match statement:
@@ -132,7 +131,7 @@ class _CodeWalk:
                 case _:
                     raise NotFollowed(f"{type(statement).__name__} statements are not followed")
 
-    def assign(self, target: ast.expr, value: Any, scope: dict[str, Any]) -> None:
+    def assign(self, target: ast.expr, value: object, scope: dict[str, object]) -> None:
         self.spend()
         match target:
             case ast.Name(name):
@@ -145,7 +144,7 @@ class _CodeWalk:
             case _:
                 raise NotFollowed(f"{ast.unparse(target)} is assigned to")
 
-    def branch(self, test: Any, body: list[ast.stmt], other: list[ast.stmt]) -> list[ast.stmt]:
+    def branch(self, test: object, body: list[ast.stmt], other: list[ast.stmt]) -> list[ast.stmt]:
         """The statements of the branch that is taken; if that depends on the image, of the one that raises no error."""
         if not isinstance(test, bool):
             alive = [statements for statements in (body, other) if not _raises(statements)]
@@ -154,7 +153,7 @@ class _CodeWalk:
             return alive[0]
         return body if test else other
 
-    def known(self, value: Any) -> Any:
+    def known(self, value: object) -> int:
         if not isinstance(value, int):
             raise NotFollowed("a loop that depends on the image")
         return value
@@ -166,7 +165,7 @@ class _CodeWalk:
 
     # Expressions.
 
-    def value(self, expression: ast.expr, scope: dict[str, Any]) -> Any:
+    def value(self, expression: ast.expr, scope: dict[str, object]) -> object:
         self.spend()
         match expression:
             case ast.Constant(value):
@@ -178,7 +177,10 @@ class _CodeWalk:
             case ast.Tuple(items):
                 return tuple(flat(self.value(item, scope)) for item in items)
             case ast.UnaryOp(ast.USub(), operand):
-                return -self.value(operand, scope)
+                number = self.value(operand, scope)
+                if not isinstance(number, int | float):
+                    raise NotFollowed("the negative of what is no number")
+                return -number
             case ast.Subscript(container, index):
                 return answer("__getitem__", [self.value(container, scope), self.value(index, scope)])
             case ast.Attribute():
@@ -187,13 +189,13 @@ class _CodeWalk:
                 return self.called(expression, scope)
         raise NotFollowed(f"{type(expression).__name__} expressions are not followed")
 
-    def attribute(self, expression: ast.Attribute, scope: dict[str, Any]) -> Any:
+    def attribute(self, expression: ast.Attribute, scope: dict[str, object]) -> object:
         dotted = dotted_name(expression)
         if dotted.startswith("__torch__."):
             return self.code.function(dotted)
         return self.member(self.value(expression.value, scope), expression.attr)
 
-    def member(self, owner: Any, name: str) -> Any:
+    def member(self, owner: object, name: object) -> object:
         if not isinstance(owner, Inert) or not isinstance(owner.state, dict):
             return UNKNOWN
         self.code.body(owner)
@@ -201,7 +203,7 @@ class _CodeWalk:
             return False  # a module is evaluated in evaluation mode, in whichever it was saved
         return owner.state[name]
 
-    def called(self, expression: ast.Call, scope: dict[str, Any]) -> Any:
+    def called(self, expression: ast.Call, scope: dict[str, object]) -> object:
         dotted = dotted_name(expression.func)
         namespace, _, word = dotted.rpartition(".")
         of_torch = namespace in ("torch", "ops.aten", "ops.prim", "") and dotted.partition(".")[0] not in scope

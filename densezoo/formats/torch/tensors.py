@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -137,7 +136,7 @@ def _whole(values: object) -> tuple[int, ...]:
     raise ValueError("sizes and strides are no whole numbers")
 
 
-def _tensor(arguments: tuple[Any, ...]) -> Deferred:
+def _tensor(arguments: tuple[object, ...]) -> Deferred:
     storage, offset, size, stride = arguments[:4]
     if not isinstance(storage, TorchStorage) or type(offset) is not int:
         raise ValueError("a tensor without a storage")
@@ -156,7 +155,7 @@ class OtherNumbers(UnsupportedPickle):
     """A storage of numbers that densezoo doesn't read: quantised, complex or 8-bit floats."""
 
 
-def persistent(key: Any) -> TorchStorage | Symbol:
+def persistent(key: object) -> TorchStorage | Symbol:
     """The value of a persistent id: ("storage", class, key, device, numel[, (key, offset, numel)]), a storage.
 
     The class of a whole model, with its source code, is a persistent id, too: ("module", class, file, code).
@@ -219,8 +218,8 @@ def broken(path: Path, reason: str) -> str:
 
 
 def load_pickle(
-    data: Bytes, find: Callable[[Any], object] = persistent, allows: Callable[[str], bool] = harmless
-) -> Any:
+    data: Bytes, find: Callable[[object], object] = persistent, allows: Callable[[str], bool] = harmless
+) -> object:
     """`densezoo.formats.containers.pickle.load` of the torch pickle at the beginning of these bytes.
 
     Args:

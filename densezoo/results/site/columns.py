@@ -133,10 +133,6 @@ def _published_top5(accuracy: Accuracy) -> float | None:
     return accuracy.reported.top5 if accuracy.reported else None
 
 
-def _measured_top1(accuracy: Accuracy) -> float | None:
-    return accuracy.measured.top1 if accuracy.measured else None
-
-
 def _measured(accuracy: Accuracy) -> str:
     """Measured top-1 with the mark of how it is known whose the weights are."""
     return f"{accuracy.measured.top1:.2f}{mark(accuracy.measured)}" if accuracy.measured else ""

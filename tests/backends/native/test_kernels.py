@@ -13,6 +13,7 @@ from densezoo.backends.native.library import Kind
 from densezoo.backends.native.packing import panels, winograd
 from densezoo.backends.native.windows import taps
 from densezoo.types import Node
+from densezoo.types.computation import Attributes, Pads
 
 
 def numbers(*shape: int) -> Array:
@@ -130,8 +131,8 @@ def test_a_3x3_convolution(
     assert error(case.run(bits), finished(case, product)) < 1e-5
 
 
-def pool_node(op: str, kernel: int, stride: int, pads: object, ceil_mode: bool = False) -> Node:
-    window = {"kernel": (kernel, kernel), "stride": (stride, stride), "pads": pads, "ceil_mode": ceil_mode}
+def pool_node(op: str, kernel: int, stride: int, pads: Pads, ceil_mode: bool = False) -> Node:
+    window: Attributes = {"kernel": (kernel, kernel), "stride": (stride, stride), "pads": pads, "ceil_mode": ceil_mode}
     return Node(op, "pool", ("x",), window)
 
 
@@ -148,9 +149,8 @@ POOLS = {
 def pooled(name: str, x: torch.Tensor) -> torch.Tensor:
     """By torch, of (N, C, H, W)."""
     if name.startswith("largest"):
-        kernel = POOLS[name].attributes["kernel"]
-        padding = POOLS[name].attributes["pads"][0]
-        return functional.max_pool2d(x, kernel, 2, padding, ceil_mode=name == "largest of 2")
+        side, pads = POOLS[name].attributes["kernel"], POOLS[name].attributes["pads"]
+        return functional.max_pool2d(x, side, 2, int(pads[0]), ceil_mode=name == "largest of 2")
     if name.startswith("mean of 2"):
         return functional.avg_pool2d(x, 2, 2, ceil_mode=name == "mean of 2, ceil")
     if name == "blur":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,7 +14,10 @@ from densezoo.errors import BackendError
 from densezoo.families.densenet.architecture import DenseNetArchitecture
 from densezoo.families.densenet.computation import computation
 from densezoo.types import Computation, Node
-from densezoo.types.computation import channels
+from densezoo.types.computation import Attributes, channels
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 BLOCK = "features.denseblock{}.concat"
 
@@ -71,8 +74,8 @@ def test_norms_go_before_and_after() -> None:
 IMAGES = Node("input", "images", (), {"channels": 4})
 
 
-def conv(name: str, before: str, **attributes: object) -> Node:
-    window: dict[str, object] = {"kernel": (1, 1), "stride": (1, 1), "pads": (0, 0, 0, 0)}
+def conv(name: str, before: str, **attributes: Unpack[Attributes]) -> Node:
+    window: Attributes = {"kernel": (1, 1), "stride": (1, 1), "pads": (0, 0, 0, 0)}
     return Node("conv", name, (before,), {"channels": 4, **window, **attributes}, ("w",))
 
 

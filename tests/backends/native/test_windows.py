@@ -7,9 +7,10 @@ import pytest
 from densezoo.backends.native.windows import taps
 from densezoo.errors import BackendError
 from densezoo.types import Node
+from densezoo.types.computation import Pads
 
 
-def pool(op: str, kernel: int, pads: object) -> Node:
+def pool(op: str, kernel: int, pads: Pads) -> Node:
     return Node(op, "pool", ("x",), {"kernel": (kernel, kernel), "stride": (2, 2), "pads": pads})
 
 

@@ -15,6 +15,7 @@ from densezoo.errors import CheckpointError, FormatError
 from densezoo.formats.caffe.model import looks_like_caffe
 from densezoo.formats.detect import read_checkpoint
 from densezoo.types import Checkpoint, Node
+from densezoo.types.computation import Attributes
 
 FOLDER = Path(__file__).resolve().parents[2] / "fixtures" / "formats"
 
@@ -98,8 +99,10 @@ def test_a_network_field_by_field(tmp_path: Path) -> None:
             layer("loss", "SoftmaxWithLoss", "all", "loss"),
         ),
     )
-    window = {"kernel": (3, 5), "stride": (2, 1), "dilation": (1, 1), "pads": (1, 1, 1, 1), "groups": 2}
-    halved = {"kernel": (2, 2), "stride": (2, 2), "dilation": (1, 1), "pads": (0, 0, 0, 0), "ceil_mode": True}
+    window: Attributes = {"kernel": (3, 5), "stride": (2, 1), "dilation": (1, 1), "pads": (1, 1, 1, 1), "groups": 2}
+    halved: Attributes = {
+        "kernel": (2, 2), "stride": (2, 2), "dilation": (1, 1), "pads": (0, 0, 0, 0), "ceil_mode": True,
+    }  # fmt: skip
     assert checkpoint.graph == (
         Node("input", "input data", ()),
         Node("conv", "conv", ("input data",), window, ("conv",)),

@@ -10,6 +10,7 @@ import pytest
 from densezoo.errors import FormatError
 from densezoo.formats.keras.graph import read_graph
 from densezoo.types import Node
+from densezoo.types.computation import Attributes
 
 
 def layer(kind: str, name: str, *before: str, **config: Any) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def test_a_network_of_every_layer() -> None:
         layer("Dropout", "drop", "both"),
         layer("Dense", "fc", "drop", activation="softmax"),
     )
-    conv = {"kernel": (7, 5), "stride": (2, 2), "dilation": (1, 1), "pads": (0, 0, 0, 0), "groups": 1}
+    conv: Attributes = {"kernel": (7, 5), "stride": (2, 2), "dilation": (1, 1), "pads": (0, 0, 0, 0), "groups": 1}
     assert steps == (
         Node("input", "images", (), {}, ("images",)),
         Node("pad", "pad", ("images",), {"pads": (3, 1, 2, 0)}, ("pad",)),

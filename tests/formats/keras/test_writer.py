@@ -11,7 +11,7 @@ from toy_computation import TOY, toy_weights, window
 
 from densezoo.errors import FormatError
 from densezoo.formats.keras.writer import write_keras
-from densezoo.types.computation import Node
+from densezoo.types.computation import Attributes, Node
 
 
 @pytest.mark.filterwarnings("ignore")  # Keras's own
@@ -25,8 +25,8 @@ def test_keras_computes_what_the_steps_say(tmp_path: Path, monkeypatch: pytest.M
     assert torch.allclose(logits, run(TOY, toy_weights(), images)["l"], atol=1e-5)
 
 
-ROUNDED = {"ceil_mode": True}
-DOWN = {"ceil_mode": False}
+ROUNDED: Attributes = {"ceil_mode": True}
+DOWN: Attributes = {"ceil_mode": False}
 
 
 @pytest.mark.parametrize(

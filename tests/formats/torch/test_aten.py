@@ -9,11 +9,12 @@ import torch
 
 from densezoo.formats.torch import aten
 from densezoo.types import Node
+from densezoo.types.computation import Attributes
 
 CONV = {"stride": (2, 2), "dilation": (1, 1), "pads": (3, 3, 3, 3), "groups": 1}
 
 
-def described(operator: str, *given: Any, **named: Any) -> tuple[str, dict[str, Any]]:
+def described(operator: str, *given: Any, **named: Any) -> tuple[str, Attributes]:
     return aten.node_terms(operator, aten.arguments(operator, given) | aten.renamed(operator, named))
 
 
@@ -67,7 +68,7 @@ def test_arguments_have_torch_s_order(operator: str) -> None:
         ("sigmoid", ("x",), ("sigmoid", {})),
     ],
 )  # fmt: skip
-def test_steps(operator: str, given: tuple[Any, ...], expected: tuple[str, dict[str, Any]]) -> None:
+def test_steps(operator: str, given: tuple[Any, ...], expected: tuple[str, Attributes]) -> None:
     op, attributes = described(operator, *given)
     assert op == expected[0]
     assert " " in op or attributes == expected[1]  # of a step that is refused, only the name counts

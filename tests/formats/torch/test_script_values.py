@@ -34,22 +34,29 @@ def begun() -> tuple[ScriptSteps, Activation]:
     return steps, Activation(steps.add("input", "x", (), {}))
 
 
+def computed(steps: ScriptSteps, word: str, *operands: object) -> Activation:
+    """The tensor that an operator computes."""
+    tensor = steps.operate(word, list(operands), {})
+    assert isinstance(tensor, Activation)
+    return tensor
+
+
 def test_a_layer_takes_its_weights_by_their_names() -> None:
     steps, x = begun()
     y = steps.operate("linear", [x, WEIGHT, BIAS], {})
-    z = steps.operate("addmm", [BIAS, y, answer("t", [WEIGHT])], {})
+    z = computed(steps, "addmm", BIAS, y, answer("t", [WEIGHT]))
     assert list(steps.steps.values())[1:] == [
         Node("linear", "1 linear", ("0 x",), {}, ("fc.weight", "fc.bias")),
         Node("linear", "2 addmm", ("1 linear",), {}, ("fc.weight", "fc.bias")),
     ]
     assert (z.step, z.rank, z.shared) == ("2 addmm", 4, False)
-    assert steps.steps[steps.operate("addmm", [BIAS, x, WEIGHT], {}).step].op == "addmm of values that are computed"
+    assert steps.steps[computed(steps, "addmm", BIAS, x, WEIGHT).step].op == "addmm of values that are computed"
 
 
 def test_a_weight_that_is_computed_shows_in_the_step() -> None:
     steps, x = begun()
     for weight in (UNKNOWN, x, 3.0):
-        made = steps.operate("linear", [x, weight, None], {})
+        made = computed(steps, "linear", x, weight, None)
         assert steps.steps[made.step].op == "linear of values that are computed"
 
 
@@ -58,12 +65,12 @@ def test_what_works_in_place_changes_the_tensor_itself_and_no_view_of_it() -> No
     made = steps.operate("relu_", [x], {})
     assert made is x
     assert steps.steps[x.step].op == "relu"
-    rows = steps.operate("flatten", [x, 1], {})
+    rows = computed(steps, "flatten", x, 1)
     assert (rows.rank, rows.shared, x.shared) == (2, True, True)
     for tensor in (x, rows):
         with pytest.raises(NotFollowed, match="^relu_ changes what other tensors see$"):
             steps.operate("relu_", [tensor], {})
-    copy = steps.operate("clone", [x], {})
+    copy = computed(steps, "clone", x)
     assert not copy.shared
     assert steps.operate("relu_", [copy], {}) is copy
 
@@ -71,7 +78,7 @@ def test_what_works_in_place_changes_the_tensor_itself_and_no_view_of_it() -> No
 def test_dropout_is_no_step_and_contiguous_may_share() -> None:
     steps, x = begun()
     assert steps.operate("dropout", [x, 0.5, False], {}) is x
-    again = steps.operate("contiguous", [x], {})
+    again = computed(steps, "contiguous", x)
     assert (again.step, again.shared, x.shared) == (x.step, True, True)
     assert len(steps.steps) == 1
 
@@ -100,7 +107,7 @@ def test_lists_grow_by_append_alone() -> None:
     steps, x = begun()
     features = [x]
     assert steps.operate("append", [features, x], {}) is features
-    joined = steps.operate("cat", [features, 1], {})
+    joined = computed(steps, "cat", features, 1)
     assert steps.steps[joined.step] == Node("concat", "1 cat", ("0 x", "0 x"), {"axis": 1})
     assert flattened([x, [1, 2], "text"]) == [x, 1, 2, "text"]
     with pytest.raises(NotFollowed, match="lists inside lists"):

@@ -38,6 +38,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::Deprec
         ("return None", "forward returns a NoneType"),
         ("return (x, x)", "forward returns a tuple"),
         ("return torch.relu(nothing)", "KeyError"),
+        ("n = -x\n    return x", "the negative of what is no number"),
+        ("_0 = torch.append(x, x)\n    return x", "append to what is no list"),
         ("_0 = torch.insert([x], 0, x)\n    return x", "insert changes its arguments"),
         ("ops.prim.RaiseException('no')", "forward raises an error"),
         ("n = [x]\n    for i in range(90):\n      n = [n, n]\n    return x", "lists inside lists"),
