@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from densezoo.api.label_images import given_rows
 from densezoo.api.names import check_names
 from densezoo.data.images import ImageSet
 from densezoo.data.layouts.given import named_images
@@ -16,6 +17,7 @@ from densezoo.types import Prediction
 if TYPE_CHECKING:
     from densezoo.api.classifier import Classifier
     from densezoo.api.features import FeatureExtractor
+    from densezoo.evaluation.predicted_labels import PredictedLabels
 
 
 def predict(
@@ -67,6 +69,39 @@ def prepare(
     from densezoo.api.classifier import Classifier  # here, because it imports torch
 
     return Classifier(model, checkpoint, **options), chosen
+
+
+def prepare_labels(
+    model: str | Path,
+    images: Sequence[str | Path],
+    checkpoint: str | Path | None,
+    label_table: Path,
+    data_root: Path | None,
+    *,
+    standard_input: bytes = b"",
+    limit: int | None = None,
+    **options: Any,
+) -> tuple[Classifier, ImageSet, PredictedLabels]:
+    """The classifier, the images, and what keeps their logits for the area of each label; likewise.
+
+    Args:
+        model, images, checkpoint, standard_input, limit, options: as of `prepare`; an image may have several labels.
+        label_table: CSV of the images' labels (`densezoo.data.layouts.label_table`).
+        data_root: the folder that the CSV's names are relative to; None: the one that it is in.
+
+    Raises:
+        DensezooError: as of `predict`; the CSV hasn't all of the images, or other labels than the network.
+    """
+    named = _checked(images, standard_input, options)
+    table, rows = given_rows(label_table, data_root, named.ids)
+    row_of = dict(zip(named.ids, rows))
+    chosen = sample(named, limit)
+    from densezoo.api.classifier import Classifier  # here, because it imports torch
+
+    classifier = Classifier(model, checkpoint, **{**options, "multi_label": True})
+    kept = classifier.labels_kept(table, [row_of[name] for name in chosen.ids])
+    classifier.class_names = kept.names  # where nothing else names the outputs, the CSV does
+    return classifier, chosen, kept
 
 
 def prepare_features(
