@@ -49,6 +49,7 @@ def measure_first_steps(
         raise BenchmarkError(f"{others[0]}: the steps of a config's own network are taken; train... may be changed")
     experiment, recipe = check_config(config, overrides, settings.device)
     own = multiprocessing.get_context("spawn")  # so that the peak of memory is that of these steps
+    before = multiprocessing.active_children()
     with ProcessPoolExecutor(1, own) as processes:
         asked = (Path(config), data_root, settings.device, settings.threads, steps, dict(overrides or {}))
         try:
@@ -58,6 +59,10 @@ def measure_first_steps(
                 f"{experiment.name}: the process ended; is there memory enough for steps of {recipe.batch_size} "
                 f"images? A script that asks for this needs {GUARD}"
             ) from None
+        except KeyboardInterrupt:  # Ctrl-C reaches the process, SIGTERM doesn't: its steps would be waited for
+            for process in set(multiprocessing.active_children()) - set(before):
+                process.kill()
+            raise
     if isinstance(timing, str):
         raise BenchmarkError(f"{experiment.name}: {timing}")
     real = data_root is not None or get_dataset(experiment.dataset).built_in is not None
