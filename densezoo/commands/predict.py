@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ from densezoo.commands import options, values
 from densezoo.errors import ConfigError
 from densezoo.files import PREDICTIONS, written_as
 from densezoo.results.label_summary import areas_summary
-from densezoo.types import Prediction, Protocol
+from densezoo.types import Prediction, Protocol, RunFacts
 
 if TYPE_CHECKING:
     from densezoo.api.classifier import Classifier
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from densezoo.data.loading import OnError
     from densezoo.evaluation.predicted_labels import PredictedLabels
 
+Form = Callable[[Iterable[Prediction], Callable[[], RunFacts]], Iterable[str]]
 FORMATS = ("table", "json", "csv", "dict")
 #: Options that are arguments of the same name of `densezoo.Classifier`.
 OPTIONS = ("protocol", "class_names", "multi_label", "device", "backend", "precision", "batch_size", "workers")
@@ -83,8 +84,8 @@ def run(args: Namespace) -> int:
         predictions = predicted.write_parquet(args.parquet, predictions, lambda: classifier.facts)
     if args.draw:
         predictions = _drawn(predictions, images, args.draw, classifier.protocol)
-    forms = {"json": partial(predicted.as_json, areas=kept and kept.areas)}
-    forms |= {"csv": predicted.as_csv, "dict": predicted.as_dicts}
+    as_json = partial(predicted.as_json, areas=kept.areas if kept else None)
+    forms: Mapping[str, Form] = {"json": as_json, "csv": predicted.as_csv, "dict": predicted.as_dicts}
     form = "json" if args.json else args.format
     if form == "table":
         unicode = (sys.stdout.encoding or "").lower().startswith("utf")
