@@ -60,7 +60,7 @@ def given_rows(path: Path, root: Path | None, images: Sequence[str]) -> tuple[La
         raise DatasetError(
             f"{missing[0]}: expected a line of this picture in {table.path}, whose names are relative to "
             f"{folder.resolve()}; found none"
-            + (f", nor of {len(missing) - 1:,} others" if len(missing) > 1 else "")
+            + (f", nor of {len(missing) - 1:,} more" if len(missing) > 1 else "")
             + "; leave the picture out, or give the folder that the names are relative to by --data-root"
         )
     return table, [row for row in rows if row is not None]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def predict(
     model: str | Path,
-    images: Sequence[str | Path],
+    images: str | Path | Sequence[str | Path],
     checkpoint: str | Path | None = None,
     *,
     topk: int = 5,
@@ -33,7 +33,7 @@ def predict(
 
     Args:
         model, checkpoint: as of `densezoo.Classifier`.
-        images: files, folders, uncompressed tars, shell patterns, URLs.
+        images: files, folders, uncompressed tars, shell patterns, URLs; or one of them.
         topk: how many answers an image gets at most.
         skip_unreadable: an image that can't be read is warned of and has no answers; otherwise it is an error.
         options: further arguments of `densezoo.Classifier`.
@@ -41,7 +41,8 @@ def predict(
     Raises:
         DensezooError: a user's mistake; each kind of mistake has its own subclass.
     """
-    classifier, chosen = prepare(model, images, checkpoint, **options)
+    named = [images] if isinstance(images, (str, Path)) else images
+    classifier, chosen = prepare(model, named, checkpoint, **options)
     with closing(classifier.predict(chosen, topk=topk, on_error="skip" if skip_unreadable else "stop")) as predictions:
         yield from predictions
 

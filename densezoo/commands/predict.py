@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from densezoo.data.loading import OnError
     from densezoo.evaluation.predicted_labels import PredictedLabels
 
-Form = Callable[[Iterable[Prediction], Callable[[], RunFacts]], Iterable[str]]
+Form = Callable[[Iterable[Prediction], Callable[[], RunFacts]], Iterator[str]]
 FORMATS = ("table", "json", "csv", "dict")
 #: Options that are arguments of the same name of `densezoo.Classifier`.
 OPTIONS = ("protocol", "class_names", "multi_label", "device", "backend", "precision", "batch_size", "workers")

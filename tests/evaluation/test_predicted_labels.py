@@ -131,7 +131,7 @@ def test_what_does_not_fit_is_refused_before_a_picture_is_read(
     for pictures, options, message in (
         ("00.png", ["--label-table", tmp_path / "other.csv"], "expected the network's labels, in any order"),
         ("", ["--label-table", tmp_path / "few.csv"], "01.png: expected a line of this picture in"),
-        ("", ["--label-table", tmp_path / "few.csv"], "found none, nor of 22 others; leave the picture out"),
+        ("", ["--label-table", tmp_path / "few.csv"], "found none, nor of 22 more; leave the picture out"),
         ("00.png", ["--label-table", tmp_path / "few.csv", "--data-root", tmp_path / "below"], "00.png: expected a li"),
         ("00.png", ["--data-root", tmp_path], "--data-root says what the names in --label-table are relative to"),
         ("00.png", ["--label-table", tmp_path / "none.csv"], "none.csv: can't be read (No such file"),

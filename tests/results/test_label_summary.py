@@ -44,3 +44,4 @@ def test_the_areas_of_predicted_pictures_say_how_many_they_are_over() -> None:
     assert rest == label_table(LABELS, 0.8125)
     head, *_ = areas_summary(LabelAreas(998, 2, LABELS, 0.8125)).splitlines()
     assert head.endswith(", 998 pictures; 2 that can't be read left out")
+    assert areas_summary(LabelAreas(1, 0, LABELS, None)).splitlines()[0].endswith(", 1 picture")
