@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, overload
 
 from densezoo.api.arguments import NetworkArguments
 from densezoo.api.image_network import ImageNetwork
+from densezoo.api.label_images import given_rows, in_order, network_labels
 from densezoo.api.labels import names_of
+from densezoo.api.plan import warn_if_trained_on
 from densezoo.data.images import ImageSet
 from densezoo.data.layouts.given import given_images
+from densezoo.data.layouts.label_table import LabelTable
 from densezoo.data.layouts.pixels import Given, is_one, sources_of
 from densezoo.data.loading import OnError
 from densezoo.errors import ConfigError
 from densezoo.evaluation.answers import Answers
-from densezoo.types import Prediction
+from densezoo.evaluation.predicted_labels import PredictedLabels
+from densezoo.types import LabelAreas, Prediction
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -49,6 +53,7 @@ class Classifier(ImageNetwork):
     ) -> None:
         super().__init__(model, checkpoint, **options)
         loaded, classes = self._loaded, self.architecture.num_classes
+        self._are_names_given = class_names is not None
         self.class_names: Sequence[str] = names_of(
             class_names, loaded.spec, loaded.experiment.dataset, loaded.stated, classes
         )
@@ -83,13 +88,16 @@ class Classifier(ImageNetwork):
         predictions = list(self.predict(given, topk=topk))
         return predictions[0] if is_one(images) and len(predictions) == 1 else predictions
 
-    def predict(self, images: ImageSet, *, topk: int = 5, on_error: OnError = "stop") -> Generator[Prediction]:
+    def predict(
+        self, images: ImageSet, *, topk: int = 5, on_error: OnError = "stop", kept: PredictedLabels | None = None
+    ) -> Generator[Prediction]:
         """The predictions of a set of images of any size, in its order, as they are made.
 
         Args:
             images: such as `densezoo.data.layouts.given.named_images` gives.
             topk: how many answers an image gets at most.
             on_error: an image that can't be read ends it ("stop"), or is warned of and has no answers ("skip").
+            kept: keeps the logits of these images for the area of each label, of `labels_kept`; None: nothing is kept.
 
         Raises:
             ConfigError: topk is below 1.
@@ -99,7 +107,49 @@ class Classifier(ImageNetwork):
         """
         if topk < 1:
             raise ConfigError(f"topk: expected 1 or more answers an image, found {topk}")
-        answers = Answers(images.ids, self.class_names, topk, self.multi_label)
+        answers = Answers(images.ids, self.class_names, topk, self.multi_label, kept)
         with closing(self.steps(images, answers, on_error)) as steps:
             for predictions in steps:
                 yield from predictions
+
+    def label_areas(
+        self,
+        images: Given | Iterable[Given],
+        label_table: str | Path,
+        data_root: str | Path | None = None,
+        on_error: OnError = "stop",
+    ) -> LabelAreas:
+        """How well each label is told, of images that have several: the area under its ROC curve, with its interval.
+
+        Args:
+            images: paths of files, folders (searched to the bottom), or several as a list.
+            label_table: CSV with a header ``file,LABEL,...`` and a line an image, 0 or 1 a label.
+            data_root: the folder that the names in the CSV are relative to; None: the one that it is in.
+            on_error: an image that can't be read ends it ("stop"), or is warned of and left out ("skip").
+
+        Raises:
+            DatasetError: the CSV can't be read, or hasn't all of the images.
+            ConfigError: its columns are not the network's labels.
+            ImageError: an image can't be read; names it.
+        """
+        given = given_images(sources_of(images, self.protocol))
+        root = None if data_root is None else Path(data_root)
+        kept = self.labels_kept(*given_rows(Path(label_table), root, given.ids))
+        for _ in self.predict(given, topk=1, on_error=on_error, kept=kept):
+            pass
+        return kept.areas()
+
+    def labels_kept(self, table: LabelTable, rows: Sequence[str]) -> PredictedLabels:
+        """What keeps the logits of a set of images for the area of each label.
+
+        Args:
+            table: of the labels.
+            rows: of each image of the set, the name under which the table has it.
+
+        Raises:
+            ConfigError: the columns are not the network's labels.
+        """
+        stated = list(self.class_names) if self._are_names_given else self._loaded.stated.get("class_names")
+        names = network_labels(table, stated, self.architecture.num_classes)
+        warn_if_trained_on(list(dict.fromkeys(rows)), self._loaded.path)
+        return PredictedLabels(rows, in_order(table, names), names)

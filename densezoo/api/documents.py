@@ -37,7 +37,7 @@ def make_tables(results: str | Path | None = None, *, check: bool = False) -> li
     Of a private index (`densezoo.paths.private_index`) these are pages of its own, in ``docs/`` beside it.
 
     Args:
-        results: folder of stored results; None: the repository's.
+        results: folder of stored results; None: the repository's, or the one beside the private index.
         check: write nothing; raise if a document is stale.
 
     Returns:
@@ -48,7 +48,7 @@ def make_tables(results: str | Path | None = None, *, check: bool = False) -> li
             as in an installed wheel.
     """
     if (private := private_index()) is not None:
-        return _private_tables(private, check)
+        return _private_tables(private, results_folder() if results is None else Path(results), check)
     if not README.is_file():
         raise ResultError(
             f"{README}: there is no such document; the tables are in README.md and docs/ of densezoo's repository, "
@@ -82,13 +82,13 @@ def make_tables(results: str | Path | None = None, *, check: bool = False) -> li
     return changed
 
 
-def _private_tables(index: Path, check: bool) -> list[Path]:
-    """Write the cards of a private index's models and the tables of the results beside it; return what changed.
+def _private_tables(index: Path, results: Path, check: bool) -> list[Path]:
+    """Write the cards of a private index's models and the tables of results of them; return what changed.
 
     Raises:
         ResultError: a stored result can't be read.
     """
-    stored, specs, docs = read_results(results_folder()), load_index(index), index.parent / "docs"
+    stored, specs, docs = read_results(results), load_index(index), index.parent / "docs"
     documents = {docs / "models" / name: text for name, text in model_cards(specs.values()).items()}
     documents |= {docs / "weights" / f"{arch}.md": text for arch, text in weight_pages(specs.values(), stored).items()}
     documents |= {docs / "results" / f"{name}.md": text for name, text in result_pages(specs, stored).items()}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -48,16 +49,14 @@ def measure_first_steps(
     if others := [name for name in overrides or {} if not name.startswith("train.")]:
         raise BenchmarkError(f"{others[0]}: the steps of a config's own network are taken; train... may be changed")
     experiment, recipe, _ = check_config(config, overrides, settings.device)
-    own = multiprocessing.get_context("spawn")  # so that the peak of memory is that of these steps
-    with ProcessPoolExecutor(1, own) as processes:
-        asked = (Path(config), data_root, settings.device, settings.threads, steps, dict(overrides or {}))
-        try:
-            timing = processes.submit(in_own_process, *asked).result()
-        except BrokenProcessPool:
-            raise BenchmarkError(
-                f"{experiment.name}: the process ended; is there memory enough for steps of {recipe.batch_size} "
-                f"images? A script that asks for this needs {GUARD}"
-            ) from None
+    asked = (Path(config), data_root, settings.device, settings.threads, steps, dict(overrides or {}))
+    try:
+        timing = _taken(asked)
+    except BrokenProcessPool:
+        raise BenchmarkError(
+            f"{experiment.name}: the process ended; is there memory enough for steps of {recipe.batch_size} "
+            f"images? A script that asks for this needs {GUARD}"
+        ) from None
     if isinstance(timing, str):
         raise BenchmarkError(f"{experiment.name}: {timing}")
     real = data_root is not None or get_dataset(experiment.dataset).built_in is not None
@@ -72,6 +71,26 @@ def measure_first_steps(
         note=f"{experiment.dataset if real else 'noise'}{changed}",
     )
     return contestant, timing.side
+
+
+def _taken(asked: tuple[Any, ...]) -> FirstSteps | str:
+    """What `in_own_process` answers, in a process that an interruption of this one ends.
+
+    Args:
+        asked: its arguments.
+
+    Raises:
+        BrokenProcessPool: the process ended.
+    """
+    own = multiprocessing.get_context("spawn")  # so that the peak of memory is that of these steps
+    before = multiprocessing.active_children()
+    with ProcessPoolExecutor(1, own) as processes:
+        try:
+            return processes.submit(in_own_process, *asked).result()
+        except KeyboardInterrupt:  # Ctrl-C reaches the process, SIGTERM doesn't: its steps would be waited for
+            for process in set(multiprocessing.active_children()) - set(before):
+                process.kill()
+            raise
 
 
 def _refuse_to_begin_again() -> None:

@@ -68,8 +68,10 @@ class ImageNetwork:
         changes: Changes | None = None,
     ) -> None:
         names = None if protocol is None else [protocol]
-        load = load_options(model, checkpoint, names, overrides or {})
         checked = {"device": device, "backend": backend, "precision": precision}
+        if Path(model).suffix != ".py":  # refused before weights are fetched
+            check_names(overrides=overrides, names=names, **checked)  # type: ignore[arg-type]  # as below
+        load = load_options(model, checkpoint, names, overrides or {})
         experiment = check_names(load.config, load.checkpoint, overrides=overrides, names=names, **checked)  # type: ignore[arg-type]  # keyword arguments of several types
         self._options = RunOptions(batch_size, workers, device, backend=backend, precision=precision)
         self._loaded: Loaded = load_weights(load, experiment)

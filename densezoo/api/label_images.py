@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -30,6 +32,38 @@ def find_table(path: Path, root: Path | None) -> tuple[LabelTable, Path]:
             f"{path}: names images relative to a folder, expected by --data-root; found {folder or 'none'}"
         )
     return read_label_table(folder / path if (folder / path).is_file() else path.expanduser()), folder
+
+
+def given_rows(path: Path, root: Path | None, images: Sequence[str]) -> tuple[LabelTable, list[str]]:
+    """A CSV of labels, and the name under which it has each of the images that a user names.
+
+    Args:
+        path: of the CSV, from the current folder or from ``root``.
+        root: the folder that its files' names are relative to; None: the one that the CSV is in.
+        images: what the images are called: paths, from the current folder.
+
+    Raises:
+        DatasetError: there is no such folder; the CSV can't be read, or hasn't all of the images.
+    """
+    path = path.expanduser()
+    table, folder = (read_label_table(path), path.parent) if root is None else find_table(path, root)
+    real = functools.cache(os.path.realpath)
+
+    def place(path: str) -> tuple[str, str]:
+        """By which a file is found, whatever link its folder is named by; the file itself may be a link."""
+        return real(os.path.dirname(path)), os.path.basename(path)
+
+    names = {place(str(folder / name)): name for name in table.rows}
+    rows = [names.get(place(os.path.expanduser(image))) for image in images]
+    missing = [image for image, row in zip(images, rows) if row is None]
+    if missing:
+        raise DatasetError(
+            f"{missing[0]}: expected a line of this picture in {table.path}, whose names are relative to "
+            f"{folder.resolve()}; found none"
+            + (f", nor of {len(missing) - 1:,} more" if len(missing) > 1 else "")
+            + "; leave the picture out, or give the folder that the names are relative to by --data-root"
+        )
+    return table, [row for row in rows if row is not None]
 
 
 def network_labels(table: LabelTable, stated: object, num_outputs: int) -> tuple[str, ...]:
@@ -63,6 +97,17 @@ def network_labels(table: LabelTable, stated: object, num_outputs: int) -> tuple
     return names
 
 
+def in_order(table: LabelTable, names: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    """{file of an image: indices of the labels that hold for it, in the order of the network's logits}.
+
+    Args:
+        table: of the labels, whose columns may be in another order.
+        names: of the network's labels.
+    """
+    place = [names.index(name) for name in table.names]
+    return {name: tuple(sorted(place[label] for label in labels)) for name, labels in table.rows.items()}
+
+
 def labelled_images(table: LabelTable, root: Path, names: Sequence[str]) -> ImageSet:
     """The images of a table that are measured on: those below val/ where it has some to train on as well, else all.
 
@@ -75,8 +120,8 @@ def labelled_images(table: LabelTable, root: Path, names: Sequence[str]) -> Imag
         DatasetError: a file isn't there; the table names images of several such folders.
     """
     images: ImageSet = table_images(root, table)
-    place = [names.index(name) for name in table.names]
-    sets = [tuple(sorted(place[label] for label in labels)) for labels in images.label_sets or ()]
+    by_name = in_order(table, names)
+    sets = [by_name[name] for name in images.ids]
     images = replace(images, label_sets=sets, labels=[labels[0] if labels else -1 for labels in sets])
     folders = {name: PurePosixPath(name).parts[0] for name in images.ids}
     if not set(folders.values()) & set(SPLIT_FOLDERS["train"]):

@@ -122,7 +122,7 @@ def make_plan(load: LoadOptions, options: RunOptions, device: str, experiment: E
         architecture=experiment.model,
         protocols=chosen,
         subsets=subsets,
-        open_images=lambda subset: sample(_not_trained_on(opening(subset), load.checkpoint), options.limit),
+        open_images=lambda subset: sample(_told_if_trained_on(opening(subset), load.checkpoint), options.limit),
         facts=facts,
         options=options,
         training_images=training,
@@ -150,15 +150,20 @@ def _opening(load: LoadOptions, loaded: Loaded) -> tuple[Sequence[str] | None, C
     return names, lambda subset: labelled_images(table, root, names)
 
 
-def _not_trained_on(images: ImageSet, checkpoint: Path) -> ImageSet:
-    """The images; a warning, if the split that lies beside trained weights says that they were trained on some.
+def _told_if_trained_on(images: ImageSet, checkpoint: Path) -> ImageSet:
+    warn_if_trained_on(images.ids, checkpoint)
+    return images
+
+
+def warn_if_trained_on(images: Sequence[str], checkpoint: Path) -> None:
+    """Warn of images that weights were trained on, if the split that lies beside them says so.
 
     Args:
-        images: that are to be measured on.
+        images: that are to be measured on, by their names in the folder of images.
         checkpoint: the weights.
     """
     stored = stored_split(checkpoint.parent / SPLIT) if checkpoint.suffix == ".safetensors" else None
-    trained = sum(name in stored.train for name in images.ids) if stored is not None else 0
+    trained = sum(name in stored.train for name in images) if stored is not None else 0
     if trained:
         logging.getLogger("densezoo").warning(
             "warning: %d of %d images were trained on, as %s says, so the result says too much; measure on others",
@@ -166,7 +171,6 @@ def _not_trained_on(images: ImageSet, checkpoint: Path) -> ImageSet:
             len(images),
             checkpoint.parent / SPLIT,
         )
-    return images
 
 
 def _own_classes(loaded: Loaded) -> list[str] | None:

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from densezoo.api.label_images import given_rows
 from densezoo.api.names import check_names
 from densezoo.data.images import ImageSet
 from densezoo.data.layouts.given import named_images
@@ -16,11 +17,12 @@ from densezoo.types import Prediction
 if TYPE_CHECKING:
     from densezoo.api.classifier import Classifier
     from densezoo.api.features import FeatureExtractor
+    from densezoo.evaluation.predicted_labels import PredictedLabels
 
 
 def predict(
     model: str | Path,
-    images: Sequence[str | Path],
+    images: str | Path | Sequence[str | Path],
     checkpoint: str | Path | None = None,
     *,
     topk: int = 5,
@@ -31,7 +33,7 @@ def predict(
 
     Args:
         model, checkpoint: as of `densezoo.Classifier`.
-        images: files, folders, uncompressed tars, shell patterns, URLs.
+        images: files, folders, uncompressed tars, shell patterns, URLs; or one of them.
         topk: how many answers an image gets at most.
         skip_unreadable: an image that can't be read is warned of and has no answers; otherwise it is an error.
         options: further arguments of `densezoo.Classifier`.
@@ -39,7 +41,8 @@ def predict(
     Raises:
         DensezooError: a user's mistake; each kind of mistake has its own subclass.
     """
-    classifier, chosen = prepare(model, images, checkpoint, **options)
+    named = [images] if isinstance(images, (str, Path)) else images
+    classifier, chosen = prepare(model, named, checkpoint, **options)
     with closing(classifier.predict(chosen, topk=topk, on_error="skip" if skip_unreadable else "stop")) as predictions:
         yield from predictions
 
@@ -67,6 +70,39 @@ def prepare(
     from densezoo.api.classifier import Classifier  # here, because it imports torch
 
     return Classifier(model, checkpoint, **options), chosen
+
+
+def prepare_labels(
+    model: str | Path,
+    images: Sequence[str | Path],
+    checkpoint: str | Path | None,
+    label_table: Path,
+    data_root: Path | None,
+    *,
+    standard_input: bytes = b"",
+    limit: int | None = None,
+    **options: Any,
+) -> tuple[Classifier, ImageSet, PredictedLabels]:
+    """The classifier, the images, and what keeps their logits for the area of each label; likewise.
+
+    Args:
+        model, images, checkpoint, standard_input, limit, options: as of `prepare`; an image may have several labels.
+        label_table: CSV of the images' labels (`densezoo.data.layouts.label_table`).
+        data_root: the folder that the CSV's names are relative to; None: the one that it is in.
+
+    Raises:
+        DensezooError: as of `predict`; the CSV hasn't all of the images, or other labels than the network.
+    """
+    named = _checked(images, standard_input, options)
+    table, rows = given_rows(label_table, data_root, named.ids)
+    row_of = dict(zip(named.ids, rows))
+    chosen = sample(named, limit)
+    from densezoo.api.classifier import Classifier  # here, because it imports torch
+
+    classifier = Classifier(model, checkpoint, **{**options, "multi_label": True})
+    kept = classifier.labels_kept(table, [row_of[name] for name in chosen.ids])
+    classifier.class_names = kept.names  # where nothing else names the outputs, the CSV does
+    return classifier, chosen, kept
 
 
 def prepare_features(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -86,7 +87,11 @@ def _shared(source: Path, weights: Path, repo: str, license: str | None, results
     """
     report = load_checkpoint(weights)[1]
     if report.protocol is None:
-        raise ConfigError(f"{source}: doesn't say how pictures are prepared for it, and the index doesn't know it")
+        raise ConfigError(
+            f"{source}: doesn't say how pictures are prepared for it, and the index doesn't know it; give the file "
+            f"that densezoo publish {shlex.quote(str(source))} --protocol NAME --dataset NAME -o FOLDER writes: it "
+            "says so"
+        )
     names = report.stated.get("class_names")
     return Shared(
         name=repo.rpartition("/")[2],

@@ -91,7 +91,7 @@ def make_subject(
     chosen = get_protocol(protocol or own)
     size = image_size or chosen.crop or chosen.image_size
     if size is None:
-        raise ConfigError(f"protocol {chosen.name} says no image size; give --image-size")
+        raise ConfigError(f"protocol {chosen.name} says no image size; give --img-size")
     if weights is not None:
         network, _ = load_checkpoint(weights, experiment.model)
     else:

@@ -50,7 +50,14 @@ def make_parser() -> ArgumentParser:
         "--layouts", type=values.names, default=["contiguous"], help="of training: contiguous,channels-last"
     )
     parser.add_argument("--batch-sizes", type=_numbers, default=[1, 4, 16], help="images a call (default: 1,4,16)")
-    parser.add_argument("--image-size", type=values.positive, help="side in pixels (default: the protocol's)")
+    parser.add_argument(
+        "--img-size",
+        "--image-size",
+        dest="image_size",
+        type=values.positive,
+        metavar="PIXELS",
+        help="side (default: the protocol's)",
+    )
     parser.add_argument("--protocol", help="preprocessing (default: the model's own)")
     parser.add_argument("--weights", type=Path, help="a checkpoint file (default: drawn at random)")
     parser.add_argument("--data-root", type=Path, help="folder or tar of images in class folders, to evaluate or train")

@@ -3,6 +3,7 @@
 densezoo convert model.caffemodel model.safetensors
 densezoo convert model.pth model.onnx --verify
 densezoo convert densenetblur121d.pth blur.safetensors --options aa_layer=blurpool
+densezoo convert downloads/ converted/ --to densezoo
 """
 
 from __future__ import annotations
@@ -36,9 +37,12 @@ def make_parser() -> ArgumentParser:
     """The parser of the command's options."""
     parser = options.make_parser(__doc__)
     parser.add_argument(
-        "source", type=Path, help=f"name of the index, or a checkpoint file, known by its content: {formats_read()}"
+        "source",
+        type=Path,
+        help="name of the index; a folder, of which every file is converted (with --to); or a checkpoint file, known "
+        f"by its content: {formats_read()}",
     )
-    parser.add_argument("destination", type=Path, help=f"the file to write: {_written()}")
+    parser.add_argument("destination", type=Path, help=f"the file to write: {_written()}; of a folder, a folder")
     parser.add_argument(
         "--to",
         choices=(*TARGETS, HUB),

@@ -32,7 +32,9 @@ def make_parser() -> ArgumentParser:
     parser = options.make_parser(__doc__)
     options.add_model(parser)
     options.add_images(parser)
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help=".npy or .parquet")
+    parser.add_argument(
+        "-o", "--out", "--output", dest="output", type=Path, required=True, metavar="FILE", help=".npy or .parquet"
+    )
     options.add_network_options(parser)
     return parser
 

@@ -3,6 +3,7 @@
 densezoo predict densenet121.tv_in1k cat.jpg folder/ 'more/**/*.png'
 densezoo predict CONFIG.py CHECKPOINT cat.jpg --json
 densezoo predict converted.safetensors - < cat.jpg
+densezoo predict MODEL photographs/ --label-table photographs/labels.csv
 
 Exit status: 0: every picture was classified; 1: an error, named on stderr;
 3: some can't be read, which --skip-unreadable names and leaves out.
@@ -12,19 +13,24 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from densezoo.commands import options, values
 from densezoo.errors import ConfigError
 from densezoo.files import PREDICTIONS, written_as
-from densezoo.types import Prediction, Protocol
+from densezoo.results.label_summary import areas_summary
+from densezoo.types import Prediction, Protocol, RunFacts
 
 if TYPE_CHECKING:
+    from densezoo.api.classifier import Classifier
     from densezoo.data.images import ImageSet
     from densezoo.data.loading import OnError
+    from densezoo.evaluation.predicted_labels import PredictedLabels
 
+Form = Callable[[Iterable[Prediction], Callable[[], RunFacts]], Iterator[str]]
 FORMATS = ("table", "json", "csv", "dict")
 #: Options that are arguments of the same name of `densezoo.Classifier`.
 OPTIONS = ("protocol", "class_names", "multi_label", "device", "backend", "precision", "batch_size", "workers")
@@ -47,6 +53,15 @@ def make_parser() -> ArgumentParser:
         default=None,
         help="a probability for each class by itself (sigmoid); default: what the weights say",
     )
+    parser.add_argument(
+        "--label-table",
+        type=Path,
+        metavar="FILE.csv",
+        help="several labels a picture: lines of file,0,1,...; measures each label's AUC over the pictures, at the end",
+    )
+    parser.add_argument(
+        "--data-root", type=Path, metavar="FOLDER", help="what the CSV's names are relative to (default: its folder)"
+    )
     options.add_network_options(parser)
     return parser
 
@@ -56,31 +71,21 @@ def run(args: Namespace) -> int:
     model, checkpoint, names = options.split_model(args.model, args.images)
     if args.parquet:
         written_as(args.parquet, "predictions", PREDICTIONS)
-    from densezoo.api.prediction import prepare
-
-    content = sys.stdin.buffer.read() if "-" in names else b""
-    given = {name: getattr(args, name) for name in OPTIONS}
-    classifier, images = prepare(
-        model,
-        names,
-        checkpoint,
-        standard_input=content,
-        limit=args.limit,
-        overrides=args.cfg_options,
-        changes=options.protocol_changes(args),
-        **given,
-    )
+    if args.data_root and not args.label_table:
+        raise ConfigError("--data-root says what the names in --label-table are relative to, and there is none")
+    classifier, images, kept = _prepared(args, model, checkpoint, names)
     from densezoo.results import predicted
 
     on_error: OnError = "skip" if args.skip_unreadable else "stop"
-    predictions: Iterable[Prediction] = classifier.predict(images, topk=args.topk, on_error=on_error)
+    predictions: Iterable[Prediction] = classifier.predict(images, topk=args.topk, on_error=on_error, kept=kept)
     skipped: list[str] = []
     predictions = _noted(predictions, skipped)
     if args.parquet:
         predictions = predicted.write_parquet(args.parquet, predictions, lambda: classifier.facts)
     if args.draw:
         predictions = _drawn(predictions, images, args.draw, classifier.protocol)
-    forms = {"json": predicted.as_json, "csv": predicted.as_csv, "dict": predicted.as_dicts}
+    as_json = partial(predicted.as_json, areas=kept.areas if kept else None)
+    forms: Mapping[str, Form] = {"json": as_json, "csv": predicted.as_csv, "dict": predicted.as_dicts}
     form = "json" if args.json else args.format
     if form == "table":
         unicode = (sys.stdout.encoding or "").lower().startswith("utf")
@@ -89,7 +94,23 @@ def run(args: Namespace) -> int:
         lines = forms[form](predictions, lambda: classifier.facts)
     for line in lines:
         print(line, flush=True)
+    if kept and form != "json":  # CSV and dicts stay what a program reads
+        print(areas_summary(kept.areas()), file=sys.stdout if form == "table" else sys.stderr)
     return options.SKIPPED if skipped else 0
+
+
+def _prepared(
+    args: Namespace, model: str, checkpoint: str | None, names: Sequence[str]
+) -> tuple[Classifier, ImageSet, PredictedLabels | None]:
+    """The classifier, the images, and what keeps their logits for --label-table."""
+    from densezoo.api.prediction import prepare, prepare_labels
+
+    given = {name: getattr(args, name) for name in OPTIONS}
+    given |= {"standard_input": sys.stdin.buffer.read() if "-" in names else b"", "limit": args.limit}
+    given |= {"overrides": args.cfg_options, "changes": options.protocol_changes(args)}
+    if args.label_table:
+        return prepare_labels(model, names, checkpoint, args.label_table, args.data_root, **given)
+    return *prepare(model, names, checkpoint, **given), None
 
 
 def _noted(predictions: Iterable[Prediction], skipped: list[str]) -> Iterator[Prediction]:

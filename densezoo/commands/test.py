@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from densezoo import api
-from densezoo.api.names import check_data
+from densezoo.api.names import check_data, check_names
 from densezoo.commands import options
 from densezoo.commands.output import answer
 from densezoo.errors import ConfigError
@@ -77,7 +77,9 @@ def run(args: Namespace) -> None:
     if args.expect is not None and args.limit is not None:
         raise ConfigError("--expect is a top-1 of all images, and --limit measures a sample; leave one out")
     config = args.config and options.find_config(args.config)
-    if config is None and not args.checkpoint.exists():
+    if config is None and not args.checkpoint.exists():  # refused before weights are fetched
+        named = {name: getattr(args, name) for name in ("dataset", "tta", "device", "backend", "precision")}
+        check_names(overrides=args.cfg_options, names=[args.protocol] if args.protocol else None, **named)
         check_data(str(args.checkpoint), args.dataset, args.data_root)
     checkpoint, model = options.find_weights(args.checkpoint)
     given = {name: getattr(args, name) for name in OPTIONS}

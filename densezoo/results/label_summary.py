@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from densezoo.results.summary import conditions_of, sample_of
-from densezoo.types import LabelAuc, LabelResult
+from densezoo.types import LabelAreas, LabelAuc, LabelResult
 
 _NAME = 30  # columns of a label's name, in a table that fits 80
 
@@ -18,6 +18,17 @@ def label_summary(result: LabelResult) -> str:
     """
     head, *rest = conditions_of(result)
     return "\n".join([head, *sample_of([result]), *label_table(result.labels, result.mean_auc), *rest])
+
+
+def areas_summary(areas: LabelAreas) -> str:
+    """A line on the images that were predicted, and the area of each label.
+
+    Args:
+        areas: of the labels.
+    """
+    left_out = f"; {areas.left_out:,} that can't be read left out" if areas.left_out else ""
+    head = f"area under each label's ROC curve, {areas.images:,} picture{'s' * (areas.images != 1)}{left_out}"
+    return "\n".join([head, *label_table(areas.labels, areas.mean_auc)])
 
 
 def label_table(labels: Sequence[LabelAuc], mean: float | None) -> list[str]:

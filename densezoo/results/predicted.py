@@ -11,7 +11,7 @@ from pathlib import Path
 
 from densezoo.errors import MissingDependencyError, ResultError
 from densezoo.files import replacing
-from densezoo.types import Prediction, RunFacts
+from densezoo.types import LabelAreas, Prediction, RunFacts
 
 Facts = Callable[[], RunFacts]  # asked once the first image is computed, when the backend is known
 
@@ -64,17 +64,21 @@ def as_dicts(predictions: Iterable[Prediction], facts: Facts) -> Iterator[str]:
         yield str({answer.label: answer.name for answer in prediction.answers[:1]})
 
 
-def as_json(predictions: Iterable[Prediction], facts: Facts) -> Iterator[str]:
+def as_json(
+    predictions: Iterable[Prediction], facts: Facts, areas: Callable[[], LabelAreas] | None = None
+) -> Iterator[str]:
     """One JSON object over all lines: the facts of the run, and ``predictions``, one a line, as they are made.
 
     Args:
         predictions, facts: as of `table`.
+        areas: asked once all are predicted: the area of each label, for ``areas`` after them; None: there are none.
     """
     before = None
     for prediction in predictions:
         yield f"{before}," if before else _opening(facts())
         before = json.dumps(as_mapping(prediction))
-    yield f"{before}\n]}}" if before else f"{_opening(facts())}]}}"
+    end = "]}" if areas is None else f'], "areas": {json.dumps(dataclasses.asdict(areas()))}}}'
+    yield f"{before}\n{end}" if before else f"{_opening(facts())}{end}"
 
 
 def _opening(facts: RunFacts) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from densezoo.types.computation import Computation, Freedom, Node, PoolFreedom
     from densezoo.types.experiment import Distillation, Experiment, Recipe, Start
     from densezoo.types.index import Figure, FileHash, ModelSpec, ReportedResult, WeightSource
-    from densezoo.types.label_result import LabelAuc, LabelResult, Measurement
+    from densezoo.types.label_result import LabelAreas, LabelAuc, LabelResult, Measurement
     from densezoo.types.layer import Layer
     from densezoo.types.prediction import Answer, Prediction
     from densezoo.types.protocol import Protocol
@@ -53,6 +53,7 @@ __all__ = [
     "Freedom",
     "KeyMap",
     "KnownBy",
+    "LabelAreas",
     "LabelAuc",
     "LabelResult",
     "Latency",
@@ -98,6 +99,7 @@ _MODULES = {
     "Freedom": "densezoo.types.computation",
     "KeyMap": "densezoo.types.checkpoint",
     "KnownBy": "densezoo.types.result",
+    "LabelAreas": "densezoo.types.label_result",
     "LabelAuc": "densezoo.types.label_result",
     "LabelResult": "densezoo.types.label_result",
     "Latency": "densezoo.types.benchmark",

@@ -145,6 +145,12 @@ class WeightSource:
         stated = [each.digits for each in self.stated_hashes if each.sha256 is not None and each.of is None]
         return bool(stated) and all(sha256.startswith(digits) for digits in stated)
 
+    def __repr__(self) -> str:
+        size = "" if self.file_size is None else f", {self.file_size / 1e6:,.1f} MB"
+        gone = ", withdrawn" * (self.withdrawn is not None) + ", not loadable" * (self.not_loadable is not None)
+        file = (self.path or self.url or "").rpartition("/")[2] or "no place"
+        return f"<WeightSource {file}: {self.framework} ({self.format}){size}{gone}>"
+
 
 @dataclass(frozen=True)
 class ReportedResult:
@@ -171,6 +177,13 @@ class ReportedResult:
     note: str | None = None
     tta: str | None = None
     not_evaluable: str | None = None
+
+    def __repr__(self) -> str:
+        named = (("top-1", self.top1), ("top-5", self.top5))
+        figures = [f"{name} {percent(value)}" for name, value in named if value is not None]
+        view = "" if self.tta is None else f" with {self.tta}"
+        under = self.protocol or "an unknown protocol"
+        return f"<ReportedResult {', '.join(figures)} on {self.dataset} under {under}{view}, by {self.published_by}>"
 
 
 @dataclass(frozen=True)

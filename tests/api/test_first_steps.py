@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,25 @@ def test_what_a_record_would_not_say_is_refused() -> None:
         measure_first_steps(CONFIG, Settings([]), overrides=SMALL)
     with pytest.raises(BenchmarkError, match="--instruction-set: the steps of a training are taken with the best"):
         measure_first_steps(CONFIG, Settings([], instruction_set="avx2"))
+
+
+def test_an_interruption_ends_the_process_of_the_steps() -> None:
+    """SIGTERM reaches the command alone; the steps of its process, of half a minute here, were waited for."""
+    config = "configs/cifar/densenet_40_12_cifar10plus.py"
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    handler = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 1)
+    started = time.monotonic()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            measure_first_steps(config, Settings([], threads=1), steps=12)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+    assert time.monotonic() - started < 15
 
 
 @pytest.mark.slow

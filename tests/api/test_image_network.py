@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from digit_pictures import MODEL, digit_pictures
 from small_run import CONFIG
 
 import densezoo
+from densezoo.api import image_network
 from densezoo.api.image_network import ImageNetwork
 from densezoo.data.layouts.given import named_images
 from densezoo.errors import ConfigError, ImageError, UnknownNameError
@@ -54,3 +56,23 @@ def test_what_is_no_model(tmp_path: Path) -> None:
             ImageNetwork(model)
     with pytest.raises(ConfigError, match="expected a config before the checkpoint x.pth"):
         ImageNetwork(MODEL, "x.pth")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"overrides": {"model.bn_size": 2}},
+            "--cfg-options model.bn_size: overrides a field of a config, and none is g",
+        ),
+        ({"protocol": "tim"}, "there is no protocol 'tim'"),
+        ({"device": "cudo"}, "--device cudo: expected such as cpu"),
+        ({"backend": "natve"}, "there is no backend 'natve'"),
+    ],
+)
+def test_what_can_be_refused_before_weights_are_fetched_is(
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], message: str
+) -> None:
+    monkeypatch.setattr(image_network, "fetch_weights", lambda name: pytest.fail("they are fetched"))
+    with pytest.raises((ConfigError, UnknownNameError), match=message):
+        ImageNetwork("densenet121.tv_in1k", **options)

@@ -10,7 +10,7 @@ import pytest
 from small_labels import small_labels, write_table
 
 from densezoo import api
-from densezoo.api.label_images import find_table, labelled_images, network_labels
+from densezoo.api.label_images import find_table, given_rows, in_order, labelled_images, network_labels
 from densezoo.data.layouts.label_table import LabelTable
 from densezoo.data.split import FILE, Split, store_split
 from densezoo.errors import ConfigError, DatasetError
@@ -93,3 +93,21 @@ def test_weights_that_state_nothing_are_asked_of_the_config(tmp_path: Path) -> N
         None, weights, tmp_path / "labels.csv", data_root=tmp_path, dataset="imagefolder", workers=0, device="cpu"
     )
     assert [label.name for label in result.labels] == ["never", "bright", "dark edge"]
+
+
+def test_a_picture_is_found_in_the_csv_by_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However it is named; the names in the CSV are relative to its folder, or to the one that is given."""
+    files(tmp_path / "real", "val/1.png", "val/2.png")
+    write_table(tmp_path / "real/l.csv", ["file", "a"], [["val/1.png", "1"], ["val/2.png", "0"]])
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    monkeypatch.chdir(tmp_path / "real/val")
+    named = ["1.png", "./2.png", "../val/1.png", str(tmp_path / "link/val/2.png")]
+    expected = ["val/1.png", "val/2.png", "val/1.png", "val/2.png"]
+    for path, root in ((Path("../l.csv"), None), (tmp_path / "link/l.csv", None), (Path("l.csv"), tmp_path / "link")):
+        table, rows = given_rows(path, root, named)
+        assert rows == expected
+        assert in_order(table, ("a",)) == {"val/1.png": (0,), "val/2.png": ()}
+    with pytest.raises(DatasetError, match=r"^-: expected a line of this picture in .*l.csv.*; found none; leave"):
+        given_rows(Path("../l.csv"), None, ["1.png", "-"])
+    with pytest.raises(DatasetError, match="expected by --data-root; found .*/none$"):
+        given_rows(Path("../l.csv"), tmp_path / "none", ["1.png"])

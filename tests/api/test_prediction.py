@@ -17,6 +17,8 @@ def test_predictions_come_one_by_one(tmp_path: Path) -> None:
     first = next(found)
     assert (first.image, first.label, len(first.answers)) == (str(tmp_path / "2.png"), digits[2], 1)
     assert [each.label for each in found] == digits[:2]
+    for one in (tmp_path / "1.png", str(tmp_path / "1.png")):
+        assert [each.label for each in densezoo.predict(MODEL, one, workers=0, device="cpu")] == digits[1:2]
 
 
 def test_an_unreadable_image(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
+import shlex
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,7 @@ from huggingface_hub._eval_results import parse_eval_result_entries
 from timm.data.config import resolve_data_config
 
 from densezoo.api.sharing import load_from_hub, push_to_hub, save_for_hub
+from densezoo.commands import publish
 from densezoo.conversion.export import export
 from densezoo.conversion.load import load_checkpoint
 from densezoo.errors import CheckpointError, ConfigError, DownloadError
@@ -62,6 +65,20 @@ def test_what_timm_can_t_build_is_refused_and_nothing_is_left(tmp_path: Path) ->
     with pytest.raises(CheckpointError, match=r"timm's DenseNet can't have stem 'cifar'"):
         save_for_hub(DIGITS, tmp_path / "hf")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_of_weights_without_a_protocol_the_message_says_how_they_get_one(source: Path, tmp_path: Path) -> None:
+    network, report = load_checkpoint(source)
+    bare = tmp_path / "my own.safetensors"
+    export(bare, "densezoo", report.architecture, network.state_dict(), {})
+    with pytest.raises(ConfigError, match="writes: it says so$") as caught:
+        save_for_hub(bare, tmp_path / "hf")
+    said = re.search("densezoo publish (.*) --protocol NAME --dataset NAME -o FOLDER", str(caught.value))
+    assert said is not None
+    arguments = shlex.split(f"{said[1]} --protocol timm --dataset imagefolder --name tiny.own -o '{tmp_path}/out'")
+    assert publish.main(arguments) == 0
+    (written,) = (tmp_path / "out").glob("*.safetensors")
+    assert tmp_path / "hf/config.json" in save_for_hub(written, tmp_path / "hf")
 
 
 def test_a_network_that_timm_can_t_build_goes_without_its_config(hub: Hub) -> None:

@@ -34,7 +34,7 @@ def test_a_name_of_the_index_and_a_config_are_the_same_subject(tmp_path: Path) -
 def test_a_protocol_without_a_size_asks_for_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sizeless = dataclasses.replace(get_protocol("digits"), image_size=None)
     monkeypatch.setattr("densezoo.benchmarks.subject.get_protocol", lambda name: sizeless)
-    with pytest.raises(ConfigError, match="protocol digits says no image size; give --image-size"):
+    with pytest.raises(ConfigError, match="protocol digits says no image size; give --img-size"):
         make_subject(SMALL, tmp_path, None, None, None)
 
 

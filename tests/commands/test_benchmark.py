@@ -14,6 +14,7 @@ from benchmark_runs import SMALL
 from examples import example_benchmark
 
 from densezoo import api
+from densezoo.commands import benchmark
 from densezoo.paths import ROOT
 
 
@@ -87,3 +88,8 @@ def test_a_benchmark_as_processes(tool: Callable[..., int], tmp_path: Path, caps
     contestants = json.loads(stored.read_text())["contestants"]
     assert [each["name"] for each in contestants] == ["densezoo eager", "onnxruntime"]
     assert all(each["error"] < 1e-5 and each["peak_memory"] > 10**8 for each in contestants)
+
+
+@pytest.mark.parametrize("option", ["--img-size", "--image-size"])
+def test_the_side_of_the_images_is_asked_for_as_elsewhere_or_as_before(option: str) -> None:
+    assert benchmark.make_parser().parse_args(["densenet121", option, "96"]).image_size == 96

@@ -46,3 +46,10 @@ def test_a_few_of_the_pictures(tool: Tool, tmp_path: Path, capsys: pytest.Captur
     assert ": 1 of 3 pictures, " in capsys.readouterr().out
     stated = json.loads((tmp_path / "a.json").read_text())
     assert (stated["images"], stated["sampled_from"]) == ([str(tmp_path / "in/1.png")], 3)
+
+
+@pytest.mark.parametrize("option", ["-o", "--out", "--output"])
+def test_the_file_is_named_as_elsewhere_or_as_before(option: str) -> None:
+    parser = features.make_parser()
+    assert parser.parse_args(["densenet121", "a.png", option, "a.npy"]).output == Path("a.npy")
+    assert f"{option} FILE" in parser.format_help(), "no abbreviation of another"

@@ -274,3 +274,19 @@ def test_a_sample_meets_no_expectation(tool: Tool, tmp_path: Path, capsys: pytes
     missing = tmp_path / "there is no such file.pth"
     assert tool("test", CONFIG, missing, "--expect", 90, "--limit", 30) == 1
     assert "--expect is a top-1 of all images, and --limit measures a sample; leave one out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--cfg-options", "model.bn_size=2"], "--cfg-options model.bn_size: overrides a field of a config, and none"),
+        (["--tta", "flop"], "there is no test-time augmentation 'flop'; did you mean 'flip'?"),
+        (["--backend", "eagre"], "there is no backend 'eagre'; did you mean 'eager'?"),
+    ],
+)
+def test_what_is_refused_of_a_model_s_name_is_before_its_weights_are_fetched(
+    tool: Tool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, options: list[str], message: str
+) -> None:
+    monkeypatch.setattr(api, "fetch_weights", lambda name: pytest.fail("they are fetched"))
+    assert tool("test", "densenet121.tv_in1k", "--data-root", ".", *options) == 1
+    assert message in capsys.readouterr().err

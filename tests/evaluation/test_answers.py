@@ -9,6 +9,7 @@ from torch import Tensor
 from densezoo.data.loading import Batch
 from densezoo.errors import EvaluationError, ImageError
 from densezoo.evaluation.answers import Answers
+from densezoo.evaluation.predicted_labels import PredictedLabels
 from densezoo.types import Answer, Prediction
 
 NAMES = ["cat", "dog", "ship"]
@@ -66,3 +67,13 @@ def test_broken_logits_and_names() -> None:
 def test_an_answer_is_a_class_its_name_and_its_probability() -> None:
     (found,) = answered([[0.0, 0.0, 80.0]], Answers("a", NAMES, 1), batch(1))
     assert found == Prediction("a", (Answer(2, "ship", 1.0),))
+
+
+def test_logits_are_kept_of_what_can_be_read() -> None:
+    rows = ["0.png", "1.png", "2.png", "3.png"]
+    kept = PredictedLabels(rows, {"0.png": (0,), "1.png": (1,), "2.png": (0,), "3.png": (2,)}, NAMES)
+    found = answered([[0.0, 9.0, 0.0], [0.0, 0.0, 9.0]], Answers(rows, NAMES, 1, True, kept), batch(4, (0, 2)))
+    assert [len(p.answers) for p in found] == [0, 1, 0, 1]
+    areas = kept.areas()
+    assert (areas.images, areas.left_out) == (2, 2)
+    assert [label.auc for label in areas.labels] == [None, 1.0, 1.0]

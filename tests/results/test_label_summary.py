@@ -4,8 +4,8 @@ import dataclasses
 
 from examples import example_facts
 
-from densezoo.results.label_summary import label_summary, label_table
-from densezoo.types import Coverage, LabelAuc, LabelResult
+from densezoo.results.label_summary import areas_summary, label_summary, label_table
+from densezoo.types import Coverage, LabelAreas, LabelAuc, LabelResult
 
 LABELS = (
     LabelAuc("cat", 120, 880, 0.8125, (0.7904, 0.8333)),
@@ -36,3 +36,12 @@ def test_a_line_a_label() -> None:
 
 def test_no_mean_where_no_label_has_an_area() -> None:
     assert [line.split()[0] for line in label_table(LABELS[2:], None)] == ["label", "eel"]
+
+
+def test_the_areas_of_predicted_pictures_say_how_many_they_are_over() -> None:
+    head, *rest = areas_summary(LabelAreas(1000, 0, LABELS, 0.8125)).splitlines()
+    assert head == "area under each label's ROC curve, 1,000 pictures"
+    assert rest == label_table(LABELS, 0.8125)
+    head, *_ = areas_summary(LabelAreas(998, 2, LABELS, 0.8125)).splitlines()
+    assert head.endswith(", 998 pictures; 2 that can't be read left out")
+    assert areas_summary(LabelAreas(1, 0, LABELS, None)).splitlines()[0].endswith(", 1 picture")

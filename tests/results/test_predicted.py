@@ -13,7 +13,7 @@ from pyarrow import parquet
 
 from densezoo.errors import MissingDependencyError, ResultError
 from densezoo.results import predicted
-from densezoo.types import Answer, Prediction, RunFacts
+from densezoo.types import Answer, LabelAreas, LabelAuc, Prediction, RunFacts
 
 LONG = "a name that is longer than a terminal's column of names"
 PREDICTIONS = [
@@ -46,6 +46,18 @@ def test_a_table_has_a_bar_an_answer_and_fits_80_columns() -> None:
 
 def test_a_dict_an_image() -> None:
     assert list(predicted.as_dicts(PREDICTIONS, facts)) == ["{151: 'Chihuahua'}", "{}", "{8: 'ship, \"great\"'}"]
+
+
+@pytest.mark.parametrize("number", [0, 1, 3])
+def test_json_ends_with_the_areas_of_labels(number: int) -> None:
+    areas = LabelAreas(2, 1, (LabelAuc("cat", 1, 1, 1.0, (0.0, 1.0)),), 1.0)
+    plain = list(predicted.as_json(PREDICTIONS[:number], facts))
+    lines = list(predicted.as_json(PREDICTIONS[:number], facts, lambda: areas))
+    assert lines[:-1] == plain[:-1]
+    expected = {"name": "cat", "positives": 1, "negatives": 1, "auc": 1.0, "interval95": [0.0, 1.0]}
+    found = json.loads("\n".join(lines))
+    assert found.pop("areas") == {"images": 2, "left_out": 1, "labels": [expected], "mean_auc": 1.0}
+    assert found == json.loads("\n".join(plain))
 
 
 @pytest.mark.parametrize("number", [0, 1, 3])

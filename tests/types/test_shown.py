@@ -6,8 +6,8 @@ import dataclasses
 
 from examples import example_result
 
-from densezoo.index.load import get_spec
-from densezoo.types import Answer, ConversionReport, Figure, Prediction
+from densezoo.index.load import get_spec, load_index
+from densezoo.types import Answer, ConversionReport, Figure, Prediction, ReportedResult, WeightSource
 from densezoo.types.shown import as_html, listed, percent
 
 HOSTILE = '<script>alert("1")</script>'
@@ -36,6 +36,20 @@ def test_a_spec() -> None:
     hostile = dataclasses.replace(spec, name=HOSTILE, license=HOSTILE, aliases=(HOSTILE,), publisher=HOSTILE)
     assert "<script" not in hostile._repr_html_()
     assert hostile._repr_html_().count("&lt;script") == 5  # the architecture is a part of the name
+
+
+def test_what_a_spec_has() -> None:
+    spec = get_spec("densenet121.tv_in1k")
+    assert repr(spec.headline) == (
+        "<ReportedResult top-1 74.434 %, top-5 91.972 % on imagenet1k under torchvision, by torchvision>"
+    )
+    assert repr(ReportedResult("x", None, None, 0.0, "p", "w", tta="flip")) == (
+        "<ReportedResult top-5 0.00 % on x under an unknown protocol with flip, by p>"
+    )
+    assert repr(spec.weights[0]) == "<WeightSource densenet121-a639ec97.pth: torch (pickle), 32.3 MB>"
+    gone = WeightSource("torch7", "t7", withdrawn="since 2020", not_loadable="it is encrypted")
+    assert repr(gone) == "<WeightSource no place: torch7 (t7), withdrawn, not loadable>"
+    assert max(len(repr(each)) for spec in load_index().values() for each in (*spec.weights, *spec.reported)) < 200
 
 
 def test_a_result() -> None:
