@@ -18,13 +18,13 @@ from densezoo.results.pareto import COSTS
 def make_parser() -> ArgumentParser:
     """The parser of the command's options."""
     parser = options.make_parser(__doc__)
-    parser.add_argument("pattern", nargs="*", default=["*"], help="of names, as for list_models (default: all)")
+    parser.add_argument("pattern", nargs="*", default=["*"], help="of names: 'densenet*' (default: all)")
     parser.add_argument("--dataset", default="imagenet1k", help="of the accuracies (default: %(default)s)")
     costs = ", ".join(COSTS)
     parser.add_argument(
         "--against", nargs="+", metavar="COST", default=[*COSTS], help=f"a diagram each of {costs} (default: all)"
     )
-    parser.add_argument("--where", metavar="EXPRESSION", help="such as 'params < 30e6', as for list_models")
+    parser.add_argument("--where", metavar="EXPRESSION", help="such as 'params < 30e6'")
     options.add_diagram(parser, "accuracy.png")
     return parser
 

@@ -58,7 +58,8 @@ def as_dicts(predictions: Iterable[Prediction], facts: Facts) -> Iterator[str]:
     """A line an image, as MindSpore Vision prints it: ``{151: 'Chihuahua'}``; ``{}`` for one that can't be read.
 
     Args:
-        predictions, facts: as of `table`.
+        predictions: in the images' order.
+        facts: of the run.
     """
     for prediction in predictions:
         yield str({answer.label: answer.name for answer in prediction.answers[:1]})
@@ -70,7 +71,8 @@ def as_json(
     """One JSON object over all lines: the facts of the run, and ``predictions``, one a line, as they are made.
 
     Args:
-        predictions, facts: as of `table`.
+        predictions: in the images' order.
+        facts: of the run.
         areas: asked once all are predicted: the area of each label, for ``areas`` after them; None: there are none.
     """
     before = None
@@ -106,7 +108,8 @@ def as_csv(predictions: Iterable[Prediction], facts: Facts) -> Iterator[str]:
     """CSV with a header: a line an answer, ``rank`` from 1; an image that can't be read has one line with its error.
 
     Args:
-        predictions, facts: as of `table`.
+        predictions: in the images' order.
+        facts: of the run.
     """
     yield ",".join(COLUMNS)
     for prediction in predictions:
@@ -134,7 +137,8 @@ def write_parquet(path: Path, predictions: Iterable[Prediction], facts: Facts) -
 
     Args:
         path: the file.
-        predictions, facts: as of `table`; the facts are in the schema's metadata.
+        predictions: in the images' order.
+        facts: of the run, which the schema's metadata get.
 
     Raises:
         MissingDependencyError: no pyarrow.
