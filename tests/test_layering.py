@@ -151,3 +151,14 @@ def test_functions_and_modules_are_short(folder: str) -> None:
                 assert length < 50, f"{name}: {node.name} is longer than 50 lines with its docstring"
         lines = len(path.read_text(encoding="utf-8").splitlines())
         assert name in TABLES or lines <= 350, f"{name} has {lines} lines"
+
+
+@FOLDERS
+def test_a_docstring_says_what_an_argument_means_not_where_to_look(folder: str) -> None:
+    """A reader of one function has to open no other one."""
+    elsewhere = re.compile(r"^\s+[\w, ]+: (the same )?as (for|of|in|there|`).*$", re.MULTILINE)
+    for path in modules_of(folder):
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                found = elsewhere.search(ast.get_docstring(node, clean=False) or "")
+                assert found is None, f"{path.relative_to(PACKAGE)}: {node.name}: {found and found[0].strip()}"
