@@ -27,7 +27,7 @@ from densezoo.files import PLOT, written_as
 from densezoo.results.figures import get_theme
 from densezoo.results.heat_maps import draw_heat_map, overlaid
 from densezoo.types import Answer
-from densezoo.types.shown import percent
+from densezoo.types.shown import listed, percent
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -138,9 +138,7 @@ def class_number(target: str | int, names: Sequence[str]) -> int:
     if numbers:
         return numbers[0]
     if not wanted.removeprefix("-").isdecimal():
-        raise UnknownNameError(
-            "class", str(target), names, f"they are {', '.join(names[:5])}, ... ({len(names)} in all)"
-        )
+        raise UnknownNameError("class", str(target), names, f"they are {listed(names)}")
     if not 0 <= int(wanted) < len(names):
         raise ConfigError(f"there is no class {target}; expected 0 to {len(names) - 1}, or a name")
     return int(wanted)

@@ -185,8 +185,38 @@ WHATS = {
 }
 
 
+_OF_ALL_NETWORKS = ("against", "protocol", "weights", "device", "threads", "rounds", "precision", "instruction_set")
+_OF_ALONE = (*_OF_ALL_NETWORKS, "batch_sizes", "image_size", "seconds")
+#: {what is timed: the options that it heeds}; another one that is given would change nothing, and is refused.
+USED = {
+    "inference": (*_OF_ALONE, "backend"),
+    "evaluation": (*_OF_ALL_NETWORKS, "backend", "data_root", "images", "clone"),
+    "training": _OF_ALONE,
+    "memory": (*_OF_ALONE, "modes", "layouts"),
+    "steps": ("data_root", "steps", "cfg_options", "device", "threads", "instruction_set"),
+    "formats": ("rounds",),
+}
+
+
+def _check_used(args: Namespace) -> None:
+    """Refuse an option that what is timed doesn't heed.
+
+    Raises:
+        ConfigError: names it, and what heeds it.
+    """
+    parser = make_parser()
+    for name in sorted({name for names in USED.values() for name in names} - {*USED[args.what]}):
+        if getattr(args, name) != parser.get_default(name):
+            heeding = [what for what, names in USED.items() if name in names]
+            option = "--" + name.replace("image_size", "img_size").replace("_", "-")
+            raise ConfigError(
+                f"--what {args.what} doesn't heed {option}, which is for {', '.join(heeding)}; leave it out"
+            )
+
+
 def run(args: Namespace) -> None:
     """Measure, print a table for each subject, store."""
+    _check_used(args)
     _backends(args)  # a misspelt name is refused before torch is imported
     stored = WHATS[args.what](args)
     answer(args, "", {str(path): json.loads(path.read_text(encoding="utf-8")) for path in stored})

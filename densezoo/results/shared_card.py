@@ -112,5 +112,5 @@ def _accuracy(shared: Shared) -> str:
     single = [(result, where) for result, where in shared.results if isinstance(result, EvalResult)]
     several = [(result, where) for result, where in shared.results if isinstance(result, LabelResult)]
     tables = [f"## Accuracy\n\n{accuracy_table(single)}"] if single else []
-    tables += [f"## {AREAS}\n\n{label_auc_table(*each)}" for each in several]
+    tables += [f"## {AREAS}\n\n" + "\n".join(label_auc_table(*each) for each in several)] if several else []
     return "\n".join(tables) + "".join(sorted(notes)) + "\n"

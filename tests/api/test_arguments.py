@@ -1,4 +1,4 @@
-"""The argument tables hold every keyword argument of what they are of, with its type, and nothing else."""
+"""The argument tables hold every keyword argument of what they are of, and nothing else."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ def test_arguments_are_those_of_the_function(table: type, takes: Callable[..., o
 
 def test_a_classifier_takes_its_own_arguments_beside_the_networks() -> None:
     parameters = inspect.signature(Classifier.__init__).parameters.values()
-    own = {p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
-    network = set(arguments.NetworkArguments.__annotations__)
-    assert set(arguments.ClassifierArguments.__annotations__) == own | network
+    own = {p.name: p.annotation for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+    table = {name: hint.__forward_arg__ for name, hint in arguments.ClassifierArguments.__annotations__.items()}
+    network = {name: hint.__forward_arg__ for name, hint in arguments.NetworkArguments.__annotations__.items()}
+    assert table == {**own, **network}

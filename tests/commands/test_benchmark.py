@@ -93,3 +93,30 @@ def test_a_benchmark_as_processes(tool: Callable[..., int], tmp_path: Path, caps
 @pytest.mark.parametrize("option", ["--img-size", "--image-size"])
 def test_the_side_of_the_images_is_asked_for_as_elsewhere_or_as_before(option: str) -> None:
     assert benchmark.make_parser().parse_args(["densenet121", option, "96"]).image_size == 96
+
+
+@pytest.mark.parametrize(
+    ("what", "option", "heeding"),
+    [
+        ("steps", ("--rounds", 3), "inference, evaluation, training, memory, formats"),
+        ("evaluation", ("--img-size", 96), "inference, training, memory"),
+        ("formats", ("--against", "timm"), "inference, evaluation, training, memory"),
+        ("inference", ("--cfg-options", "train.epochs=1"), "steps"),
+    ],
+)
+def test_an_option_that_would_change_nothing_is_refused(
+    tool: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    what: str,
+    option: tuple[str, object],
+    heeding: str,
+) -> None:
+    assert tool("benchmark", "--what", what, *option, "--", "densenet121") == 1
+    message = f"error: --what {what} doesn't heed {option[0]}, which is for {heeding}; leave it out\n"
+    assert capsys.readouterr().err == message
+
+
+def test_every_option_is_heeded_by_something() -> None:
+    given = {action.dest for action in benchmark.make_parser()._actions}
+    common = {"help", "private_index", "debug", "json", "quiet", "what", "out", "subjects"}
+    assert given - common == {name for names in benchmark.USED.values() for name in names}
