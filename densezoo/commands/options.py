@@ -269,6 +269,7 @@ def run(
         parser: of `make_parser`, with the command's options.
         argv: the arguments; None: those of this process.
     """
+    _escape_what_cant_be_printed()
     arguments = parser.parse_args(argv)
     if argv is None:
         end_without_collection()
@@ -276,7 +277,6 @@ def run(
         os.environ[PRIVATE] = str(arguments.private_index.expanduser().resolve())  # children inherit it
     if getattr(arguments, "out", None) == RESULTS:
         arguments.out = results_folder()
-    _escape_what_cant_be_printed()
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # its warnings of lost connections are pages of C++ frames
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminate)
