@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import shutil
-import tarfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
-from densezoo.errors import BenchmarkError
+from densezoo.data.labels import IMAGE_ENDINGS
+from densezoo.data.layouts.given import named_images
+from densezoo.errors import BenchmarkError, DatasetError
 
-_IMAGES = (".jpeg", ".jpg", ".png")
+T = TypeVar("T")
 
 
 def repeat_images(source: Path, number: int, folder: Path) -> Path:
@@ -27,31 +29,30 @@ def repeat_images(source: Path, number: int, folder: Path) -> Path:
     Raises:
         BenchmarkError: there are no images.
     """
-    if source.is_file():
-        unpacked = folder / "unpacked"
-        with tarfile.open(source, "r:") as archive:
-            archive.extractall(unpacked, filter="data")
-        source = unpacked
-    sources = sorted(path for path in source.rglob("*") if path.suffix.lower() in _IMAGES)
-    if not sources:
-        raise BenchmarkError(f"{source}: expected images in class folders ({', '.join(_IMAGES)}), found none")
-    images = folder / "images" / "val"
-    chosen = spread_out(sources, number)
-    for index, path in enumerate(itertools.islice(itertools.cycle(chosen), number)):
-        copy = images / path.parent.name / f"{index // len(sources):04d}_{path.name}"
+    try:
+        images = named_images([source])
+    except DatasetError:
+        raise BenchmarkError(
+            f"{source}: expected images in class folders ({', '.join(IMAGE_ENDINGS)}), found none"
+        ) from None
+    chosen, copies = spread_out(range(len(images)), number), folder / "images"
+    for index, each in enumerate(itertools.islice(itertools.cycle(chosen), number)):
+        path, content = PurePosixPath(images.ids[each]), images.read(each)
+        assert isinstance(content, bytes)
+        copy = copies / "val" / path.parent.name / f"{index // len(images):04d}_{path.name}"
         copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, copy)
-    return images.parent
+        copy.write_bytes(content)
+    return copies
 
 
-def spread_out(paths: Sequence[Path], number: int) -> Sequence[Path]:
+def spread_out(items: Sequence[T], number: int) -> Sequence[T]:
     """As many as asked for, at even distances; all, if there are no more.
 
     Args:
-        paths: in order.
+        items: in order.
         number: at most.
     """
-    return [paths[i * len(paths) // number] for i in range(number)] if number < len(paths) else paths
+    return [items[i * len(items) // number] for i in range(number)] if number < len(items) else items
 
 
 def some_images(images: Path, number: int, folder: Path) -> Path:
