@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, overload
 
 from densezoo.api.arguments import NetworkArguments
 from densezoo.api.image_network import ImageNetwork
-from densezoo.api.label_images import given_rows, in_order, network_labels
+from densezoo.api.label_images import given_rows, in_order, network_labels, warn_of_training_folder
 from densezoo.api.labels import names_of
 from densezoo.api.plan import warn_if_trained_on
 from densezoo.data.images import ImageSet
@@ -35,7 +35,8 @@ class Classifier(ImageNetwork):
         class_names: of the outputs in their order; or where they stand: a dataset's name, a file of a name a line, a
             folder whose folders are the classes. None: the weights' own.
         multi_label: whether an image may have several right answers: then each class has a probability of its own
-            (sigmoid), and they don't add up to 1. None: what the weights say, or the config's recipe.
+            (sigmoid), and they don't add up to 1. None: what the weights say, or their entry in the index, or the
+            config's recipe.
         options: further arguments of `ImageNetwork`.
 
     Raises:
@@ -53,14 +54,10 @@ class Classifier(ImageNetwork):
     ) -> None:
         super().__init__(model, checkpoint, **options)
         loaded, classes = self._loaded, self.architecture.num_classes
-        self._are_names_given = class_names is not None
         self.class_names: Sequence[str] = names_of(
             class_names, loaded.spec, loaded.experiment.dataset, loaded.stated, classes
         )
-        if multi_label is None:
-            recipe = loaded.experiment.train
-            multi_label = bool(loaded.stated.get("multi_label") or (recipe and recipe.label_table is not None))
-        self.multi_label = multi_label
+        self.multi_label: bool = bool(loaded.multi_label) if multi_label is None else multi_label
 
     def __repr__(self) -> str:
         facts = self.facts
@@ -97,7 +94,7 @@ class Classifier(ImageNetwork):
             images: such as `densezoo.data.layouts.given.named_images` gives.
             topk: how many answers an image gets at most.
             on_error: an image that can't be read ends it ("stop"), or is warned of and has no answers ("skip").
-            kept: keeps the logits of these images for the area of each label, of `labels_kept`; None: nothing is kept.
+            kept: keeps the logits of these images for the area of each label (`label_collector`); None: nothing does.
 
         Raises:
             ConfigError: topk is below 1.
@@ -129,18 +126,23 @@ class Classifier(ImageNetwork):
 
         Raises:
             DatasetError: the CSV can't be read, or hasn't all of the images.
-            ConfigError: its columns are not the network's labels.
+            ConfigError: the classifier gives one class an image; the columns are not the network's labels.
             ImageError: an image can't be read; names it.
         """
+        if not self.multi_label:
+            raise ConfigError(
+                f"{self!r}: gives one class an image, and an area is of labels that don't exclude each other; "
+                "Classifier(..., multi_label=True) gives each a probability of its own"
+            )
         given = given_images(sources_of(images, self.protocol))
         root = None if data_root is None else Path(data_root)
-        kept = self.labels_kept(*given_rows(Path(label_table), root, given.ids))
+        kept = self.label_collector(*given_rows(Path(label_table), root, given.ids))
         for _ in self.predict(given, topk=1, on_error=on_error, kept=kept):
             pass
         return kept.areas()
 
-    def labels_kept(self, table: LabelTable, rows: Sequence[str]) -> PredictedLabels:
-        """What keeps the logits of a set of images for the area of each label.
+    def label_collector(self, table: LabelTable, rows: Sequence[str]) -> PredictedLabels:
+        """What will keep the logits of a set of images for the area of each label.
 
         Args:
             table: of the labels.
@@ -149,7 +151,9 @@ class Classifier(ImageNetwork):
         Raises:
             ConfigError: the columns are not the network's labels.
         """
-        stated = list(self.class_names) if self._are_names_given else self._loaded.stated.get("class_names")
-        names = network_labels(table, stated, self.architecture.num_classes)
+        numbers = [*map(str, range(self.architecture.num_classes))]  # what classes are called that nobody names
+        names = list(self.class_names) if list(self.class_names) != numbers else self._loaded.stated.get("class_names")
+        labels = network_labels(table, names, self.architecture.num_classes)
         warn_if_trained_on(list(dict.fromkeys(rows)), self._loaded.path)
-        return PredictedLabels(rows, in_order(table, names), names)
+        warn_of_training_folder(rows)
+        return PredictedLabels(rows, in_order(table, labels), labels)

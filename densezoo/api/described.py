@@ -21,7 +21,7 @@ from densezoo.formats.identity import unchanged
 from densezoo.index.known import identify, own_protocol
 from densezoo.paths import ROOT
 from densezoo.protocols import PROTOCOLS, get_protocol
-from densezoo.types import ConversionReport, ModelSpec, Protocol
+from densezoo.types import ConversionReport, Experiment, ModelSpec, Protocol
 
 
 @dataclass(frozen=True)
@@ -91,10 +91,7 @@ def describe_weights(
         prepared = own_protocol(source, spec, report.protocol if stated.get("protocol") else None, report.protocol)
     classes = dataset or (experiment.dataset if experiment else stated.get("dataset") or (own and own.dataset))
     if not (prepared and classes):
-        lacking = "how pictures are prepared for it; give --protocol"
-        if prepared:
-            lacking = "whose classes its outputs are; give --dataset (imagefolder: of your own class folders)"
-        raise ConfigError(f"{source}: doesn't say {lacking}, or a --config")
+        raise _lacking(source, bool(prepared))
     used = get_protocol(prepared)
     get_dataset(str(classes))
     check_channels(report.architecture, used)
@@ -104,10 +101,24 @@ def describe_weights(
         "dataset": str(classes),
         "protocol": used.name if used.name in PROTOCOLS else dataclasses.asdict(used),
     }
+    if facts.get("multi_label") is None and _gives_several_labels(experiment, spec):
+        facts["multi_label"] = True
     if class_names is not None:
         facts["class_names"] = list(names_of(class_names, None, "", {}, report.architecture.num_classes))
     facts = json.loads(json.dumps(facts))
     return DescribedWeights(source, sha256, report, network.state_dict(), facts, used, str(classes), spec)
+
+
+def _lacking(source: Path, knows_protocol: bool) -> ConfigError:
+    lacking = "how pictures are prepared for it; give --protocol"
+    if knows_protocol:
+        lacking = "whose classes its outputs are; give --dataset (imagefolder: of your own class folders)"
+    return ConfigError(f"{source}: doesn't say {lacking}, or a --config")
+
+
+def _gives_several_labels(experiment: Experiment | None, spec: ModelSpec | None) -> bool:
+    recipe = experiment.train if experiment else None
+    return (recipe is not None and recipe.label_table is not None) or (spec is not None and spec.multi_label)
 
 
 def _origin(source: Path, report: ConversionReport) -> dict[str, str]:

@@ -86,7 +86,7 @@ def _private_tables(index: Path, results: Path, check: bool) -> list[Path]:
     """Write the cards of a private index's models and the tables of results of them; return what changed.
 
     Raises:
-        ResultError: a stored result can't be read.
+        ResultError: a stored result can't be read; with ``check``, a document is another one than they make.
     """
     stored, specs, docs = read_results(results), load_index(index), index.parent / "docs"
     documents = {docs / "models" / name: text for name, text in model_cards(specs.values()).items()}

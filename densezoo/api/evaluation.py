@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from densezoo.api.arguments import EvaluationArguments
 from densezoo.api.names import check_names
 from densezoo.errors import ConfigError
 from densezoo.evaluation.options import ExistingState, LoadOptions, RunOptions, StoreOptions
@@ -21,7 +22,6 @@ from densezoo.types import EvalResult, Experiment, LabelResult
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from densezoo.api.arguments import EvaluationArguments
     from densezoo.data.loading import OnError
 
 
@@ -203,6 +203,8 @@ def _options(
     Raises:
         TypeError: there is no such argument.
     """
+    if unknown := given.keys() - EvaluationArguments.__annotations__.keys():
+        raise TypeError(f"evaluate_labels() has no argument {min(unknown)!r}")
     values: dict[str, Any] = {**given}  # what follows goes by the dataclasses' fields, which no type checker does
     values |= {name: _path(values[name]) for name in _PATHS if name in values}
     state = {name: values.pop(name, False) for name in ("restart", "resume")}
@@ -211,8 +213,6 @@ def _options(
     arguments: list[dict[str, Any]] = [{"config": _path(config), "checkpoint": Path(checkpoint)}, {}, {}]
     for kind, chosen in zip((LoadOptions, RunOptions, StoreOptions), arguments):
         chosen |= {field.name: values.pop(field.name) for field in fields(kind) if field.name in values}
-    if values:
-        raise TypeError(f"evaluate_labels() has no argument {next(iter(values))!r}")
     return LoadOptions(**arguments[0]), RunOptions(**arguments[1]), StoreOptions(**arguments[2])
 
 

@@ -95,10 +95,14 @@ def explain(
 
     Raises:
         UnknownNameError: no such layer or class; names the nearest.
-        ConfigError: the layer gives no maps; several classes have that name; the number is none of a class.
+        ConfigError: the layer gives no maps; several classes have that name; the number is none of a class; options for
+            a classifier that is made already.
         ImageError: the picture can't be read.
         DensezooError: the model isn't found, or its weights can't be read.
     """
+    given = [*(["checkpoint"] if checkpoint is not None else []), *options]
+    if isinstance(model, Classifier) and given:
+        raise ConfigError(f"{model!r}: is a classifier already; give {', '.join(given)} where it is made, or leave out")
     classifier = model if isinstance(model, Classifier) else Classifier(model, checkpoint, **options)
     images: ImageSet = given_images(sources_of(image, classifier.protocol))
     if len(images) != 1:

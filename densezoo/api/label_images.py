@@ -75,7 +75,7 @@ def network_labels(table: LabelTable, stated: object, num_outputs: int) -> tuple
         num_outputs: of the network.
 
     Raises:
-        ConfigError: the columns are not the network's labels.
+        ConfigError: the columns are not the network's labels; the weights state more or fewer names than outputs.
     """
     if not isinstance(stated, list):
         if len(table.names) != num_outputs:
@@ -87,6 +87,11 @@ def network_labels(table: LabelTable, stated: object, num_outputs: int) -> tuple
         logging.getLogger("densezoo").warning(f"labels: {said}", _quoted(table.names))
         return table.names
     names = tuple(map(str, stated))
+    if len(names) != num_outputs:
+        raise ConfigError(
+            f"{table.path}: expected a name for each of the network's {num_outputs} outputs, found {len(names)} in its "
+            f"file: {_quoted(names)}; train or convert it anew, so that each has one"
+        )
     unknown, missing = ([name for name in a if name not in b] for a, b in ((table.names, names), (names, table.names)))
     if unknown or missing:
         raise ConfigError(
@@ -95,6 +100,21 @@ def network_labels(table: LabelTable, stated: object, num_outputs: int) -> tuple
             + (f"; none of the network's: {_quoted(unknown)}" if unknown else "")
         )
     return names
+
+
+def warn_of_training_folder(rows: Sequence[str]) -> None:
+    """Warn of images that lie below train/, where others don't: `densezoo test` measures on the others alone.
+
+    Args:
+        rows: names of images in a table of labels.
+    """
+    trained = sum(PurePosixPath(name).parts[0] in SPLIT_FOLDERS["train"] for name in set(rows))
+    if trained:
+        logging.getLogger("densezoo").warning(
+            "warning: %d of %d images lie below train/, which densezoo test leaves out; name the others alone",
+            trained,
+            len(set(rows)),
+        )
 
 
 def in_order(table: LabelTable, names: Sequence[str]) -> dict[str, tuple[int, ...]]:

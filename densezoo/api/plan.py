@@ -83,6 +83,15 @@ class Loaded:
         given = None if stated is None or self.spec is None else str(stated)  # a config comes before the file
         return own_protocol(self.path, self.spec, given, self.experiment.protocol)
 
+    @property
+    def multi_label(self) -> bool | None:
+        """Whether an image may have several labels: the file's word, or the index's, or the recipe's; None: no word."""
+        if self.stated.get("multi_label") is not None:
+            return bool(self.stated["multi_label"])
+        recipe = self.experiment.train
+        by_recipe = recipe is not None and recipe.label_table is not None
+        return by_recipe or (self.spec is not None and self.spec.multi_label) or None
+
 
 def make_plan(load: LoadOptions, options: RunOptions, device: str, experiment: Experiment | None) -> Plan:
     """Identify and load the weights, and choose protocols and subsets.
@@ -179,7 +188,7 @@ def _own_classes(loaded: Loaded) -> list[str] | None:
     Raises:
         ConfigError: it gives several labels an image, of which none is the right one.
     """
-    if loaded.stated.get("multi_label"):
+    if loaded.multi_label:
         raise ConfigError(
             "these weights give several labels an image, so that there is no top-1 to measure; --label-table FILE.csv "
             "measures the area under each label's ROC curve"

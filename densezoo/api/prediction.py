@@ -97,7 +97,7 @@ def prepare_labels(
 
     Args:
         model: a name of the index, a checkpoint file, ``hf-hub:owner/name``, or a config with ``checkpoint``.
-        images: files, folders, uncompressed tars, shell patterns, URLs, "-".
+        images: files, folders, shell patterns of these; what is no file can have no line in the CSV.
         checkpoint: the file of weights for a config; None: the model has its own.
         label_table: CSV of the images' labels (`densezoo.data.layouts.label_table`).
         data_root: the folder that the CSV's names are relative to; None: the one that it is in.
@@ -117,7 +117,7 @@ def prepare_labels(
 
     options["multi_label"] = True
     classifier = Classifier(model, checkpoint, **options)
-    kept = classifier.labels_kept(table, [row_of[name] for name in chosen.ids])
+    kept = classifier.label_collector(table, [row_of[name] for name in chosen.ids])
     classifier.class_names = kept.names  # where nothing else names the outputs, the CSV does
     return classifier, chosen, kept
 

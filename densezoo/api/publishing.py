@@ -29,7 +29,7 @@ from densezoo.results import publication
 from densezoo.results.publication import CONFIG, INDEX, METAFILE, Publication
 from densezoo.results.shared_card import PROTOCOL, Shared, shared_card
 from densezoo.results.store import read_label_results, read_results, result_path, write_result
-from densezoo.types import Measurement, ModelSpec, WeightSource
+from densezoo.types import LabelResult, Measurement, ModelSpec, WeightSource
 
 NAME = re.compile(r"[a-z0-9_]+\.[a-z0-9_]+")  # of a model: arch.tag
 RESULTS = "results"  # beside a file of weights, as densezoo train and a private index have it
@@ -99,7 +99,7 @@ def publish(
     name = _checked_name(name, source)
     if overwrite:
         _check_replaceable(folder, results)
-    read = describe_weights(source, config, protocol, dataset, class_names, **options)
+    read = _as_measured(describe_weights(source, config, protocol, dataset, class_names, **options), results)
     check_results(results, source, [read.sha256], read.report.architecture)
     with making_folder(folder, replace=overwrite) as hidden:
         weights, kept = _write_weights(hidden, name, read)
@@ -110,6 +110,13 @@ def publish(
     return dataclasses.replace(published, weights=folder / weights.name, files=files)
 
 
+def _as_measured(read: DescribedWeights, results: Sequence[Measurement]) -> DescribedWeights:
+    """The weights, which give several labels if that was measured of them."""
+    if any(isinstance(result, LabelResult) for result in results):
+        return dataclasses.replace(read, facts={**read.facts, "multi_label": True})
+    return read
+
+
 def stored_results(source: str | Path, folder: str | Path | None = None) -> list[Measurement]:
     """What was measured of a file of weights, by its sha256.
 
@@ -118,7 +125,7 @@ def stored_results(source: str | Path, folder: str | Path | None = None) -> list
         folder: of stored results; None: ``results`` beside the file, and the folder that measurements go to.
 
     Raises:
-        ResultError: a file in ``folder``, or beside the weights, is no result.
+        ResultError: a file in ``folder``, beside the weights or in a private index's results is no result.
     """
     if not Path(source).is_file():
         return []
@@ -258,7 +265,7 @@ def _write_documents(
         paper=first.paper,
         code=code,
         license=license,
-        multi_label=bool(read.report.stated.get("multi_label")),
+        multi_label=bool(read.facts.get("multi_label")),
     )
     weights = WeightSource(
         framework="torch",
@@ -300,5 +307,5 @@ def _shared(
         classes=[str(name) for name in names] if isinstance(names, list) else (),
         recipe=recipe if isinstance(recipe, dict) else {},
         dataset=read.dataset,
-        multi_label=bool(read.report.stated.get("multi_label")),
+        multi_label=bool(read.facts.get("multi_label")),
     )

@@ -175,8 +175,11 @@ class _Walk:
         if pads == "same":
             return pads
         if self._node().op == "pad":
-            added = self._step("pad").attributes["pads"]
-            pads = tuple(side + int(added[i]) for i, side in enumerate(pads))
+            pad = self._step("pad")
+            added = [side for side in pad.attributes["pads"] if type(side) is int]
+            if len(added) != len(pads):
+                raise self._refuse("a padding of four whole numbers", f"{pad.attributes['pads']} ({pad.name})")
+            pads = tuple(side + more for side, more in zip(pads, added))
         return tuple(pads)
 
     def same(self, expected: Node) -> None:

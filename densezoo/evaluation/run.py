@@ -147,6 +147,7 @@ def run_labels(plan: Plan, store: StoreOptions) -> list[LabelResult]:
 
     Raises:
         DatasetError: no label tells the images apart.
+        ConfigError: predictions of several protocols; images that the network can't take.
         ResultError, EvaluationError: results, state or predictions can't be written; the state of another run.
         ImageError: an image can't be read.
     """

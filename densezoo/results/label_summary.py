@@ -27,7 +27,7 @@ def areas_summary(areas: LabelAreas) -> str:
         areas: of the labels.
     """
     left_out = f"; {areas.left_out:,} that can't be read left out" if areas.left_out else ""
-    head = f"area under each label's ROC curve, {areas.images:,} picture{'s' * (areas.images != 1)}{left_out}"
+    head = f"area under each label's ROC curve, {areas.num_images:,} picture{'s' * (areas.num_images != 1)}{left_out}"
     return "\n".join([head, *label_table(areas.labels, areas.mean_auc)])
 
 

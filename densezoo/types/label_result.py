@@ -69,13 +69,13 @@ class LabelAreas:
     """The area of each label over the images that were predicted; nothing of it is stored.
 
     Args:
-        images: that the areas are over, each once.
+        num_images: that the areas are over, each once.
         left_out: further images, which have no logits because they can't be read.
         labels: one of each of the network's labels, in the order of its logits.
         mean_auc: over the labels that have an area, each with the same weight; None: none has.
     """
 
-    images: int
+    num_images: int
     left_out: int
     labels: tuple[LabelAuc, ...]
     mean_auc: float | None

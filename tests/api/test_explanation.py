@@ -65,6 +65,8 @@ def test_the_heat_is_where_the_class_lies(classifier: densezoo.Classifier) -> No
 
 
 def test_pictures_and_classes_that_there_are_not(classifier: densezoo.Classifier, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is a classifier already; give checkpoint, protocol where it is made"):
+        densezoo.explain(classifier, tmp_path, "a.pth", protocol="digits")
     digit_pictures(tmp_path / "in", 2)
     with pytest.raises(DatasetError, match="expected one picture to explain, found 2"):
         densezoo.explain(classifier, tmp_path / "in")

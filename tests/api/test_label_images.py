@@ -55,6 +55,8 @@ def test_the_columns_are_the_network_s_labels(caplog: pytest.LogCaptureFixture) 
         network_labels(TABLE, ["a", "c"], 2)
     with pytest.raises(ConfigError, match="any order; none of the network's: 'b'$"):
         network_labels(TABLE, ["a"], 1)
+    with pytest.raises(ConfigError, match="a name for each of the network's 3 outputs, found 2 in its file: 'a', 'b'"):
+        network_labels(TABLE, ["a", "b"], 3)
     assert not caplog.messages
     assert network_labels(TABLE, None, 2) == ("b", "a")
     assert caplog.messages[0].endswith("taken in the order of the CSV's columns: 'b', 'a'")

@@ -255,7 +255,7 @@ def test_results_are_found_by_the_file_s_hash(tmp_path: Path) -> None:
     assert stored_results(copy, tmp_path) == stored_results(tmp_path) == stored_results(tmp_path / "none.pth") == []
 
 
-def test_a_broken_result_of_a_private_index_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_result_of_a_private_index_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "results/digits").mkdir(parents=True)
     (tmp_path / "results/digits/a.b@digits.json").write_text("{")
     (tmp_path / "model-index.yml").write_text("Import: []")
@@ -285,6 +285,13 @@ def test_areas_of_labels_are_published(tmp_path: Path) -> None:
         words in code for words in (*expected, f"densezoo test {NAME} --data-root DATA --label-table LABELS.csv")
     )
     assert "--label-table LABELS.csv" in usage(specs[NAME])
+    (tmp_path / "silent").mkdir()
+    silent = small_labels(tmp_path / "silent", multi_label=None)
+    again = dataclasses.replace(result, weights_sha256=file_sha256(silent))
+    publish(silent, tmp_path / "more", name=NAME, results=[again])
+    more = load_index(tmp_path / "more/model-index.yml")[NAME]
+    assert more.multi_label, "it was measured so, and the file says nothing"
+    assert densezoo.Classifier(next((tmp_path / "more").glob("*.safetensors"))).multi_label
     hub = save_for_hub(weights, tmp_path / "hub", results=results, for_timm=False)
     assert sorted(path.name for path in hub) == ["README.md", "SHA256SUMS", "model.safetensors"]
     assert "type: roc_auc" in (tmp_path / "hub/README.md").read_text()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -150,3 +152,17 @@ def test_what_a_family_doesn_t_let_differ_is_refused(name: str, attributes: Attr
     changed = dataclasses.replace(node, attributes={**node.attributes, **attributes})
     with pytest.raises(CheckpointError, match=message):
         held(TOY.nodes, **{name: changed})
+
+
+@pytest.mark.parametrize("added", [(3.9, 1.9, 3.9, 1.9), ("1", "1", "1", "1"), (True, 1, 1, 1), (1, 1)])
+def test_a_padding_is_of_whole_numbers(added: Any) -> None:
+    """As a file's own step before a pool, whose numbers are what the file says."""
+    node = next(node for node in TOY.nodes if node.name == "m")
+    before = TOY.nodes[: TOY.nodes.index(node)]
+    for sides, refused in (((1, 1, 1, 1), False), (added, True)):
+        pad = Node("pad", "p", (before[-1].name,), {"pads": sides})
+        pooled = dataclasses.replace(node, inputs=("p",), attributes={**node.attributes, "pads": (0,) * 4})
+        steps = [*before, pad, pooled, *TOY.nodes[len(before) + 1 :]]
+        refusal = pytest.raises(CheckpointError, match="expected a padding of four whole numbers")
+        with refusal if refused else nullcontext():
+            held(steps)

@@ -75,5 +75,5 @@ def test_logits_are_kept_of_what_can_be_read() -> None:
     found = answered([[0.0, 9.0, 0.0], [0.0, 0.0, 9.0]], Answers(rows, NAMES, 1, True, kept), batch(4, (0, 2)))
     assert [len(p.answers) for p in found] == [0, 1, 0, 1]
     areas = kept.areas()
-    assert (areas.images, areas.left_out) == (2, 2)
+    assert (areas.num_images, areas.left_out) == (2, 2)
     assert [label.auc for label in areas.labels] == [None, 1.0, 1.0]

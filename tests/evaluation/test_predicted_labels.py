@@ -11,13 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_labels import NAMES, NUMBER, small_labels, write_table
+from small_labels import ARCH, NAMES, NUMBER, small_labels, write_table
 
 import densezoo
 from densezoo import api
+from densezoo.data.class_names import cifar_classes
 from densezoo.data.split import FILE, Split, store_split
+from densezoo.errors import ConfigError
 from densezoo.evaluation.multi_label import label_areas
 from densezoo.evaluation.predicted_labels import PredictedLabels
+from densezoo.families import architecture_values
+from densezoo.formats.safetensors import write_safetensors
 from densezoo.types import LabelAreas
 
 Tool = Callable[..., int]
@@ -40,7 +44,7 @@ def test_the_areas_are_those_of_densezoo_test_in_whatever_order_the_pictures_com
     assert tool("predict", weights, *pictures, *common, "--topk", 1, "--batch-size", 5) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["areas"] == {
-        "images": NUMBER, "left_out": 0, "labels": measured["labels"], "mean_auc": measured["mean_auc"]
+        "num_images": NUMBER, "left_out": 0, "labels": measured["labels"], "mean_auc": measured["mean_auc"]
     }  # fmt: skip
     assert [each["image"] for each in found["predictions"]] == [str(path) for path in pictures]
     assert {len(each["answers"]) for each in found["predictions"]} == {1}
@@ -80,7 +84,7 @@ def test_pictures_that_can_t_be_read_are_in_no_area(
     (tmp_path / "03.png").unlink()
     assert tool(*common, "--json") == 0, "a line of the CSV whose picture isn't given changes nothing"
     without = json.loads(capsys.readouterr().out)["areas"]
-    assert (without["images"], without["left_out"]) == (23, 0)
+    assert (without["num_images"], without["left_out"]) == (23, 0)
 
 
 def test_of_a_sample_the_labels_are_those_of_its_pictures(
@@ -92,7 +96,7 @@ def test_of_a_sample_the_labels_are_those_of_its_pictures(
     pictures = [each["image"] for each in sampled["predictions"]]
     assert tool("predict", weights, *pictures, *common) == 0
     assert sampled["areas"] == json.loads(capsys.readouterr().out)["areas"]
-    assert (sampled["areas"]["images"], sampled["sampled_from"]) == (7, NUMBER)
+    assert (sampled["areas"]["num_images"], sampled["sampled_from"]) == (7, NUMBER)
 
 
 def test_from_python(weights: Path, tmp_path: Path) -> None:
@@ -122,6 +126,45 @@ def test_where_nothing_names_the_outputs_the_csv_does(
     assert [each["name"] for each in found["areas"]["labels"]] == list(NAMES)
 
 
+def test_the_names_that_a_dataset_gives_are_the_outputs_own(
+    tool: Tool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever the order of the columns: the CSV names the outputs only where nothing else does."""
+    small_labels(tmp_path)
+    names, arch = cifar_classes(10), dataclasses.replace(ARCH, num_classes=10)
+    facts = {"architecture": architecture_values(arch), "dataset": "cifar10", "protocol": "digits"}
+    write_safetensors(tmp_path / "ten.safetensors", api.create_model(arch).state_dict(), facts)
+    write_table(tmp_path / "ten.csv", ["file", *reversed(names)], [["00.png", *"1010101010"]])
+    common = ("predict", tmp_path / "ten.safetensors", tmp_path / "00.png", "--workers", 0, "--format", "dict")
+    assert tool(*common) == 0
+    plain = capsys.readouterr().out
+    assert tool(*common, "--label-table", tmp_path / "ten.csv") == 0
+    assert capsys.readouterr().out == plain
+
+
+def test_a_classifier_of_one_class_an_image_has_no_areas(tmp_path: Path) -> None:
+    weights = small_labels(tmp_path, multi_label=False)
+    with pytest.raises(ConfigError, match=r"gives one class an image.*multi_label=True"):
+        densezoo.Classifier(weights, workers=0).label_areas(tmp_path, tmp_path / "labels.csv")
+    several = densezoo.Classifier(weights, workers=0, multi_label=True)
+    assert several.label_areas(tmp_path, tmp_path / "labels.csv").num_images == NUMBER
+
+
+def test_pictures_to_train_on_are_told(
+    tool: Tool, weights: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for i, side in enumerate(("train", "val", "val")):
+        (tmp_path / side).mkdir(exist_ok=True)
+        (tmp_path / f"{i:02}.png").rename(tmp_path / side / f"{i}.png")
+    rows = [[f"{side}.png", *"101"] for side in ("train/0", "val/1", "val/2")]
+    write_table(tmp_path / "sides.csv", ["file", *NAMES], rows)
+    table = ("--label-table", tmp_path / "sides.csv", "--workers", 0)
+    assert tool("predict", weights, tmp_path / "val", *table) == 0
+    assert not any("below train/" in message for message in caplog.messages)
+    assert tool("predict", weights, tmp_path / "val", tmp_path / "train", *table) == 0
+    assert any(message.startswith("warning: 1 of 3 images lie below train/") for message in caplog.messages)
+
+
 def test_what_does_not_fit_is_refused_before_a_picture_is_read(
     tool: Tool, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -147,7 +190,7 @@ def test_images_of_one_row_count_once() -> None:
     kept.add([2, 1], torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
     kept.add([0], torch.tensor([[1.0, 2.0]]))
     areas = kept.areas()
-    assert (areas.images, areas.left_out) == (2, 1)
+    assert (areas.num_images, areas.left_out) == (2, 1)
     assert [(label.positives, label.negatives, label.auc) for label in areas.labels] == [(1, 1, 1.0), (0, 2, None)]
     assert dataclasses.replace(areas, labels=()).mean_auc == 1.0
 

@@ -56,7 +56,7 @@ def test_json_ends_with_the_areas_of_labels(number: int) -> None:
     assert lines[:-1] == plain[:-1]
     expected = {"name": "cat", "positives": 1, "negatives": 1, "auc": 1.0, "interval95": [0.0, 1.0]}
     found = json.loads("\n".join(lines))
-    assert found.pop("areas") == {"images": 2, "left_out": 1, "labels": [expected], "mean_auc": 1.0}
+    assert found.pop("areas") == {"num_images": 2, "left_out": 1, "labels": [expected], "mean_auc": 1.0}
     assert found == json.loads("\n".join(plain))
 
 
