@@ -156,7 +156,8 @@ def test_functions_and_modules_are_short(folder: str) -> None:
 @FOLDERS
 def test_a_docstring_says_what_an_argument_means_not_where_to_look(folder: str) -> None:
     """A reader of one function has to open no other one."""
-    elsewhere = re.compile(r"^\s+[\w, ]+: (the same )?as (for|of|in|there|`).*$", re.MULTILINE)
+    reference = r"((the same )?as (for|of|in|there|`)|.*\bas `[^`]+` (takes|has))"
+    elsewhere = re.compile(rf"^\s+[\w, ]+: {reference}.*$", re.MULTILINE)
     for path in modules_of(folder):
         for node in ast.walk(parsed(path)):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):

@@ -45,7 +45,7 @@ class AnalysisArguments(TypedDict, total=False):
 
 
 class EvaluationArguments(TypedDict, total=False):
-    """Of `densezoo.evaluate_protocols`, its protocols' names left out."""
+    """Of `densezoo.evaluate_protocols`: fields of the three classes of `densezoo.evaluation.options`."""
 
     model: str | None
     dataset: str | None

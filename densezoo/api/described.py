@@ -72,7 +72,7 @@ def describe_weights(
         source: a checkpoint of any system.
         config: whose network, dataset and protocol it is; None: what the file says, else the index of its hash.
         protocol, dataset: in place of the config's or the file's.
-        class_names: of the outputs, as `densezoo.Classifier` takes them; None: the file's.
+        class_names: of the outputs in their order, or where they stand; None: the file's.
         options: fields of `Architecture` that the file doesn't carry (``aa_layer="blurpool"``, ``bn_eps``, ...).
 
     Raises:

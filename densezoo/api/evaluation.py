@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from densezoo.api.arguments import EvaluationArguments
 from densezoo.api.names import check_names
 from densezoo.errors import ConfigError
-from densezoo.evaluation.options import ExistingState, LoadOptions, RunOptions, StoreOptions
+from densezoo.evaluation.options import LoadOptions, RunOptions, StoreOptions
 from densezoo.files import PREDICTIONS, written_as
 from densezoo.imports import without_collection
 from densezoo.index.load import load_index
@@ -21,8 +21,6 @@ from densezoo.types import EvalResult, Experiment, LabelResult
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
-
-    from densezoo.data.loading import OnError
 
 
 def evaluate_checkpoint(
@@ -51,51 +49,42 @@ def evaluate_protocols(
     config: str | Path | None,
     checkpoint: str | Path,
     *,
-    model: str | None = None,
-    dataset: str | None = None,
-    subset: str | None = None,
     names: Sequence[str] | None = None,
-    data_root: str | Path | None = None,
-    labels: str | Path | None = None,
-    class_map: str | Path | None = None,
-    batch_size: int = 64,
-    workers: int | None = None,
-    device: str | None = None,
-    launcher: str | None = None,
-    backend: str = "auto",
-    precision: str = "float32",
-    overrides: Mapping[str, object] | None = None,
-    changes: Changes | None = None,
-    tta: str | None = None,
-    cache: str | Path | None = None,
-    on_error: OnError = "stop",
-    calibration: str | Path | None = None,
-    limit: int | None = None,
-    out: str | Path | None = None,
-    resume: bool = False,
-    restart: bool = False,
-    predictions: str | Path | None = None,
-    show_progress: bool = False,
+    **options: Unpack[EvaluationArguments],
 ) -> list[EvalResult]:
     """Measure top-1 and top-5 of a checkpoint under several protocols, in one pass over the files.
 
     Args:
-        names: of the protocols: `LoadOptions.protocols`.
-        resume, restart: what becomes of an interrupted run's state: `StoreOptions.existing`; neither: "refuse".
-        config, checkpoint, ...: every other one is a field of `densezoo.evaluation.options`, and explained there.
+        config: what is run; None: what the checkpoint file says of itself.
+        checkpoint: file of weights.
+        names: of protocols; ["all"]: every one of the same kind as the weights' own; None: that one alone.
+        options: of these, all of which have a default:
+            model: whose weights they are, a name of the index, if no hash says so.
+            dataset: its name; None: the config's, or the one that the file or its entry in the index names.
+            subset: one of a dataset's several sets, such as ImageNet-C's "fog/3"; "all": each; None: the only one.
+            data_root: folder, tar or shards of the dataset; a built-in one needs none.
+            labels, class_map: files that say the labels, where the layout doesn't.
+            overrides: {field of the config: value}, such as {"model.bn_eps": 1e-4}.
+            changes: of the protocols' fields, which make them protocols of the user's own.
+            batch_size: images a step, in each process; 64.
+            workers: threads (native) or processes that decode; 0: the main thread; None: as suits the backend.
+            device: such as "cpu", "cuda:1"; None: the GPU where there is one.
+            launcher: of processes: "pytorch", "slurm", "mpi" or "none"; None: what the environment says.
+            backend, precision: what computes the logits, and in which numbers; "auto" and "float32".
+            tta: test-time augmentation; None: one view of each image.
+            cache: folder where decoded pixels are stored for further runs; None: they are not stored.
+            on_error: an image that can't be read ends the run ("stop") or is counted wrong ("count-wrong").
+            calibration: root of the dataset's training images, which precision int8 needs.
+            limit: measure a sample of that many images, and store nothing; None: all.
+            out: folder of results, and of the state until then; None: nowhere.
+            resume, restart: go on from the state of an interrupted run, or drop it; neither: refuse it.
+            predictions: parquet file for one row an image, under one protocol; None: none.
+            show_progress: write on stderr how far the run is.
 
     Raises:
         DensezooError: a user's mistake; each kind of mistake has its own subclass.
     """
-    existing: ExistingState = "restart" if restart else "resume" if resume else "refuse"
-    load = LoadOptions(
-        config=_path(config), checkpoint=Path(checkpoint), model=model, dataset=dataset, subset=subset, protocols=names,
-        data_root=_path(data_root), labels=_path(labels), class_map=_path(class_map), overrides=overrides or {},
-        changes=changes or Changes())  # fmt: skip
-    run = RunOptions(
-        batch_size=batch_size, workers=workers, device=device, launcher=launcher, backend=backend, precision=precision,
-        tta=tta, cache=_path(cache), on_error=on_error, calibration=_path(calibration), limit=limit)  # fmt: skip
-    return evaluate(load, run, StoreOptions(_path(out), existing, _path(predictions), show_progress))
+    return evaluate(*_options(config, checkpoint, names, options))
 
 
 def evaluate(load: LoadOptions, options: RunOptions, store: StoreOptions) -> list[EvalResult]:
@@ -136,7 +125,7 @@ def evaluate_labels(
         checkpoint: file of weights.
         label_table: CSV with a header ``file,LABEL,...`` and a line an image, 0 or 1 a label; the files' names are
             relative to ``data_root``.
-        names: of the protocols: `LoadOptions.protocols`.
+        names: of protocols; None: the weights' own alone.
         options: further arguments of `evaluate_protocols`.
 
     Returns:
@@ -156,8 +145,8 @@ def evaluate_labels(
             "--on-error count-wrong is for one class an image: for an area no image is wrong; leave an image that "
             "can't be read out of the CSV"
         )
-    load, run_options, store = _options(config, checkpoint, options)
-    load = replace(load, protocols=names, label_table=Path(label_table))
+    load, run_options, store = _options(config, checkpoint, names, options)
+    load = replace(load, label_table=Path(label_table))
     experiment, device = _checked(load, run_options, store)
     from densezoo.api.plan import make_plan
     from densezoo.evaluation import distributed
@@ -196,23 +185,24 @@ def _checked(load: LoadOptions, options: RunOptions, store: StoreOptions) -> tup
 
 
 def _options(
-    config: str | Path | None, checkpoint: str | Path, given: EvaluationArguments
+    config: str | Path | None, checkpoint: str | Path, names: Sequence[str] | None, given: EvaluationArguments
 ) -> tuple[LoadOptions, RunOptions, StoreOptions]:
-    """The options of `evaluate_labels`, which has the arguments of `evaluate_protocols`.
+    """The options of an evaluation; what isn't given has the default of their classes.
 
     Raises:
         TypeError: there is no such argument.
     """
     if unknown := given.keys() - EvaluationArguments.__annotations__.keys():
-        raise TypeError(f"evaluate_labels() has no argument {min(unknown)!r}")
+        raise TypeError(f"an evaluation has no argument {min(unknown)!r}")
     values: dict[str, Any] = {**given}  # what follows goes by the dataclasses' fields, which no type checker does
     values |= {name: _path(values[name]) for name in _PATHS if name in values}
     state = {name: values.pop(name, False) for name in ("restart", "resume")}
     values["existing"] = next((name for name, is_asked in state.items() if is_asked), "refuse")
     values["overrides"], values["changes"] = values.get("overrides") or {}, values.get("changes") or Changes()
-    arguments: list[dict[str, Any]] = [{"config": _path(config), "checkpoint": Path(checkpoint)}, {}, {}]
+    first = {"config": _path(config), "checkpoint": Path(checkpoint), "protocols": names}
+    arguments: list[dict[str, Any]] = [first, {}, {}]
     for kind, chosen in zip((LoadOptions, RunOptions, StoreOptions), arguments):
-        chosen |= {field.name: values.pop(field.name) for field in fields(kind) if field.name in values}
+        chosen |= {field.name: values[field.name] for field in fields(kind) if field.name in values}
     return LoadOptions(**arguments[0]), RunOptions(**arguments[1]), StoreOptions(**arguments[2])
 
 

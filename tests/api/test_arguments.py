@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
+import re
 from collections.abc import Callable
 
 import pytest
@@ -12,22 +14,29 @@ from densezoo.api.analysis import analysis
 from densezoo.api.classifier import Classifier
 from densezoo.api.evaluation import evaluate_protocols
 from densezoo.api.image_network import ImageNetwork
+from densezoo.evaluation.options import LoadOptions, RunOptions, StoreOptions
 
 
 @pytest.mark.parametrize(
-    ("table", "takes", "named_apart"),
+    ("table", "takes"),
     [
-        (arguments.NetworkArguments, ImageNetwork.__init__, set()),
-        (arguments.AnalysisArguments, analysis, set()),
-        (arguments.EvaluationArguments, evaluate_protocols, {"names"}),
+        (arguments.NetworkArguments, ImageNetwork.__init__),
+        (arguments.AnalysisArguments, analysis),
     ],
 )
-def test_arguments_are_those_of_the_function(table: type, takes: Callable[..., object], named_apart: set[str]) -> None:
+def test_arguments_are_those_of_the_function(table: type, takes: Callable[..., object]) -> None:
     parameters = inspect.signature(takes).parameters.values()
     taken = {p.name: p.annotation for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
-    assert {name: hint.__forward_arg__ for name, hint in table.__annotations__.items()} == {
-        name: hint for name, hint in taken.items() if name not in named_apart
-    }
+    assert {name: hint.__forward_arg__ for name, hint in table.__annotations__.items()} == taken
+
+
+def test_an_evaluation_s_are_the_fields_of_its_options_each_documented() -> None:
+    named = {f.name for kind in (LoadOptions, RunOptions, StoreOptions) for f in dataclasses.fields(kind)}
+    otherwise = {"config", "checkpoint", "protocols", "label_table", "existing"}  # said by a name of their own
+    table = set(arguments.EvaluationArguments.__annotations__)
+    assert table == named - otherwise | {"resume", "restart"}
+    explained = re.findall(r"^            ([a-z_, ]+): ", str(evaluate_protocols.__doc__), re.MULTILINE)
+    assert {name for names in explained for name in names.split(", ")} == table
 
 
 def test_a_classifier_takes_its_own_arguments_beside_the_networks() -> None:

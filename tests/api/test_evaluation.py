@@ -106,7 +106,7 @@ def test_a_sample_of_no_image_is_refused(limit: int) -> None:
 
 
 def test_an_argument_that_there_is_not() -> None:
-    with pytest.raises(TypeError, match=r"^evaluate_labels\(\) has no argument 'batchsize'"):
+    with pytest.raises(TypeError, match="^an evaluation has no argument 'batchsize'"):
         api.evaluate_labels(CONFIG, CHECKPOINT, "labels.csv", batchsize=3)  # type: ignore[call-arg]  # what is tested
     for name, value in (("protocols", ["torchvision"]), ("existing", "restart")):  # fields behind other names
         with pytest.raises(TypeError, match=rf"no argument '{name}'"):

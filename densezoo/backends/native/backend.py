@@ -34,7 +34,7 @@ class NativeBackend:
         protocol: how pixels become the floats that the network was trained on.
         device: "cpu" alone.
         precision: "float32" alone.
-        bits: width of the vectors, as `densezoo.backends.native.library.engine` takes it.
+        bits: width of the vectors, 256 (AVX2 and FMA) or 512 (AVX-512); None: the widest that the processor has.
 
     Raises:
         BackendError: there is no library for this processor, the device is no CPU, or the network has a step that no
