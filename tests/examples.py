@@ -15,6 +15,7 @@ from densezoo.data.contents import VerifiedImages, content_digests, verified
 from densezoo.data.images import ArrayImages
 from densezoo.evaluation.metrics import RECORD, Counts, Records, measure, score
 from densezoo.types import Benchmark, Contestant, EvalResult, Latency, Load, Machine, RunFacts
+from densezoo.types.benchmark import ITS_OWN
 
 
 def randomise_statistics(model: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
@@ -118,6 +119,13 @@ def write_index(folder: Path, **changes: object) -> Path:
     (folder / "mine.yml").write_text(yaml.safe_dump({"Collections": [collection], "Models": [model]}))
     (folder / "model-index.yml").write_text("Import: [mine.yml]\n")
     return folder / "model-index.yml"
+
+
+def unheld_benchmark() -> Benchmark:
+    """A run that was held to AVX2 on a machine with AVX-512, beside ONNX Runtime, which can't be held to it."""
+    benchmark = example_benchmark()
+    free = dataclasses.replace(benchmark.contestants[1], name="onnxruntime", instruction_set=ITS_OWN)
+    return dataclasses.replace(benchmark, contestants=(*benchmark.contestants, free))
 
 
 def example_benchmark(**changes: object) -> Benchmark:

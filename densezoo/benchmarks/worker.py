@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from densezoo.benchmarks.programs import Running
     from densezoo.benchmarks.task import Task
-    from densezoo.formats.containers.json import JsonObject
+    from densezoo.types import JsonObject
 
 
 class Worker:

@@ -185,38 +185,65 @@ WHATS = {
 }
 
 
-_OF_ALL_NETWORKS = ("against", "protocol", "weights", "device", "threads", "rounds", "precision", "instruction_set")
-_OF_ALONE = (*_OF_ALL_NETWORKS, "batch_sizes", "image_size", "seconds")
-#: {what is timed: the options that it heeds}; another one that is given would change nothing, and is refused.
-USED = {
-    "inference": (*_OF_ALONE, "backend"),
-    "evaluation": (*_OF_ALL_NETWORKS, "backend", "data_root", "images", "clone"),
-    "training": _OF_ALONE,
-    "memory": (*_OF_ALONE, "modes", "layouts"),
-    "steps": ("data_root", "steps", "cfg_options", "device", "threads", "instruction_set"),
+_OF_NETWORKS = (
+    "against",
+    "protocol",
+    "weights",
+    "device",
+    "threads",
+    "rounds",
+    "precision",
+    "instruction_set",
+    "seconds",
+)
+_OF_NETWORKS_ALONE = (*_OF_NETWORKS, "batch_sizes", "image_size")
+#: {what is timed: the options that it heeds, by their names in the parsed arguments}.
+HEEDED = {
+    "inference": (*_OF_NETWORKS_ALONE, "backend"),
+    "evaluation": (*_OF_NETWORKS, "backend", "data_root", "images", "clone"),
+    "training": _OF_NETWORKS_ALONE,
+    "memory": (*_OF_NETWORKS_ALONE, "modes", "layouts"),
+    "steps": ("data_root", "steps", "cfg_options", "device", "threads"),
     "formats": ("rounds",),
 }
 
 
-def _check_used(args: Namespace) -> None:
-    """Refuse an option that what is timed doesn't heed.
+def _given(args: Namespace, argv: Sequence[str] | None) -> set[str]:
+    """The names of the options that the command line gives, be it with their defaults.
+
+    Args:
+        args: the parsed command line.
+        argv: the command line; None: that of this process.
+    """
+    without_defaults = Namespace(**dict.fromkeys(vars(args)))  # argparse sets no default where there is a value: None
+    return {name for name, value in vars(make_parser().parse_args(argv, without_defaults)).items() if value is not None}
+
+
+def _check_heeded(what: str, given: set[str]) -> None:
+    """Refuse an option that would change nothing of what is timed.
+
+    Args:
+        what: is timed.
+        given: names of options.
 
     Raises:
-        ConfigError: names it, and what heeds it.
+        ConfigError: names one that isn't heeded, and what heeds it.
     """
-    parser = make_parser()
-    for name in sorted({name for names in USED.values() for name in names} - {*USED[args.what]}):
-        if getattr(args, name) != parser.get_default(name):
-            heeding = [what for what, names in USED.items() if name in names]
-            option = "--" + name.replace("image_size", "img_size").replace("_", "-")
-            raise ConfigError(
-                f"--what {args.what} doesn't heed {option}, which is for {', '.join(heeding)}; leave it out"
-            )
+    known = {name for names in HEEDED.values() for name in names}
+    for name in sorted(given & known - {*HEEDED[what]}):
+        heeding = [each for each, names in HEEDED.items() if name in names]
+        option = "--" + name.replace("image_size", "img_size").replace("_", "-")
+        raise ConfigError(f"--what {what} doesn't heed {option}, which is for {', '.join(heeding)}; leave it out")
 
 
-def run(args: Namespace) -> None:
-    """Measure, print a table for each subject, store."""
-    _check_used(args)
+def run(args: Namespace, given: set[str]) -> None:
+    """Measure, print a table for each subject, store.
+
+    Args:
+        args: the parsed command line.
+        given: names of the options that stand in it.
+    """
+    _check_heeded(args.what, given)
     _backends(args)  # a misspelt name is refused before torch is imported
     stored = WHATS[args.what](args)
     answer(args, "", {str(path): json.loads(path.read_text(encoding="utf-8")) for path in stored})
@@ -224,4 +251,4 @@ def run(args: Namespace) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
-    return options.run(run, make_parser(), argv)
+    return options.run(lambda args: run(args, _given(args, argv)), make_parser(), argv)

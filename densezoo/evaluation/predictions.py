@@ -24,9 +24,8 @@ from densezoo import schema
 from densezoo.errors import EvaluationError, MissingDependencyError
 from densezoo.evaluation.metrics import RECORD, Measures, Records, measure
 from densezoo.files import replacing
-from densezoo.formats.containers.json import JsonObject
 from densezoo.results.store import OPTIONAL
-from densezoo.types import RunFacts
+from densezoo.types import JsonObject, RunFacts
 
 ROWS = 1024  # of a row group; so many are in memory at a time
 _KEY = b"densezoo"

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from densezoo.errors import FormatError
 from densezoo.formats.binary import BFLOAT16, Bytes, cut, item_size, open_file, to_tensor
-from densezoo.formats.containers.json import JsonObject, parse_json
+from densezoo.formats.containers.json import parse_json
 from densezoo.formats.limits import MAX_JSON, MAX_TENSORS
-from densezoo.types import Checkpoint, Node
+from densezoo.types import Checkpoint, JsonObject, Node
 from densezoo.types.computation import Attributes, Side
 
 LIST_MAGIC = b"\x12\x01\0\0\0\0\0\0" + b"\0" * 8

@@ -14,10 +14,10 @@ from torch import Tensor
 from densezoo.errors import FormatError
 from densezoo.files import replacing
 from densezoo.formats.binary import BFLOAT16, Bytes, cut, to_tensor
-from densezoo.formats.containers.json import JsonObject, parse_json
+from densezoo.formats.containers.json import parse_json
 from densezoo.formats.descriptions import config_beside
 from densezoo.formats.limits import MAX_JSON, MAX_TENSORS
-from densezoo.types import Checkpoint
+from densezoo.types import Checkpoint, JsonObject
 
 _DTYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": BFLOAT16, "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",

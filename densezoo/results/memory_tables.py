@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from densezoo.paths import ROOT
 from densezoo.results.markdown import markdown
-from densezoo.results.speed_tables import NOT_MEASURED
+from densezoo.results.speed_tables import NOT_MEASURED, short_commit
 from densezoo.results.statistics import ratio, spread
 from densezoo.types.benchmark import Benchmark, Contestant
 
@@ -44,6 +44,7 @@ def modes(benchmarks: Sequence[Benchmark]) -> str:
             "s a step": line["seconds"],
             "time of memory_efficient's": "",
             "where": "TITAN X, published",
+            "commit": "",
         }
         for line in published("modes")
     ]
@@ -74,6 +75,7 @@ def _mode(benchmark: Benchmark, contestant: Contestant) -> dict[str, str]:
         "s a step": f"{_seconds(contestant):.2f}",
         "time of memory_efficient's": f"{times:.2f}" if times is not None else "",
         "where": _where(benchmark),
+        "commit": short_commit(benchmark),
     }
 
 
@@ -109,6 +111,7 @@ def wide(benchmarks: Sequence[Benchmark]) -> str:
             "peak": f"{int(line['megabytes']):,} MB",
             "kept MiB": "",
             "where": "TITAN X, published",
+            "commit": "",
         }
         measured = [_wide(each, one) for each in benchmarks if _is(line["model"], each) for one in _own(each)]
         missing = dict.fromkeys(row, "") | {"model": line["model"], "program": "densezoo", "where": NOT_MEASURED}
@@ -127,4 +130,5 @@ def _own(benchmark: Benchmark) -> list[Contestant]:
 
 def _wide(benchmark: Benchmark, contestant: Contestant) -> dict[str, str]:
     cells = _mode(benchmark, contestant)
-    return {name: cells[name] for name in ("model", "program", "batch", "s a step", "peak", "kept MiB", "where")}
+    shown = ("model", "program", "batch", "s a step", "peak", "kept MiB", "where", "commit")
+    return {name: cells[name] for name in shown}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
-import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from pathlib import PurePosixPath
 
 from densezoo.paths import RESULTS, ROOT
 from densezoo.results import memory_tables
@@ -15,21 +16,24 @@ from densezoo.results.speed_tables import (
     NOT_MEASURED,
     OLDER,
     OWN,
+    UNHELD,
     ceiling,
     fastest,
+    is_unheld,
     missing,
+    name_of,
     rates,
     row,
+    short_commit,
+    unheld_note,
 )
 from densezoo.results.statistics import ratio, spread
 from densezoo.results.step_tables import steps_table
-from densezoo.types.benchmark import ITS_OWN, Benchmark, Contestant, What
+from densezoo.types.benchmark import Benchmark, Contestant, What
 
 PUBLISHED = ROOT / "metafiles/speed/timm.csv"
 #: Instruction sets whose figures the tables say are missing where nobody has measured them.
 EXPECTED = ("avx2", "avx512", "amx")
-UNHELD = " *"  # after a ratio to a program that can't be held to an instruction set
-_PATH = re.compile(r"(?<=\s)/(\S+/)")  # the folders before a file's name
 #: {column: the contestants of which the fastest stands there}.
 OTHERS: Mapping[str, tuple[str, ...]] = {
     "timm": ("timm",),
@@ -96,7 +100,7 @@ def _compared(benchmark: Benchmark) -> dict[str, str]:
         "images": f"{benchmark.images:,}" if benchmark.images is not None else "",
         "instructions": benchmark.instruction_set,
         "threads": str(benchmark.threads),
-        "backend": best.name.removeprefix(OWN) if best is not None else "",
+        "backend": name_of(benchmark, best).removeprefix(OWN) if best is not None else "",
         "images/s": _shown(spread(own).median) if own else NOT_MEASURED,
         "seconds": _shown(spread(best.seconds).median) if best is not None and best.seconds else "",
     }
@@ -104,7 +108,7 @@ def _compared(benchmark: Benchmark) -> dict[str, str]:
         other = best_of(benchmark, names)
         there = any(c.name in names for c in benchmark.contestants)
         theirs = rates(benchmark, other) if other is not None else ()
-        unheld = UNHELD if other is not None and other.instruction_set == ITS_OWN and _is_held(benchmark) else ""
+        unheld = UNHELD * (other is not None and is_unheld(benchmark, other))
         times = f"{ratio(own, theirs).median:.2f}{unheld}" if own and theirs else ""
         cells[f"x {column}"] = times or (NOT_MEASURED if there else "")
     older = best_of(benchmark, [c.name for c in benchmark.contestants if c.name.startswith(OLDER)])
@@ -118,13 +122,8 @@ def _compared(benchmark: Benchmark) -> dict[str, str]:
     cells["error"] = f"{best.error:.0e}" if best is not None and best.error is not None else ""
     cells["top-1, top-5"] = "{}, {}".format(*best.correct) if best is not None and best.correct else ""
     cells["others' load"] = f"{100 * benchmark.load.others:.0f} %"
-    cells["commit"] = (benchmark.commit or "")[:7]
+    cells["commit"] = short_commit(benchmark)
     return cells
-
-
-def _is_held(benchmark: Benchmark) -> bool:
-    """Whether the run was held to less than the best instruction set of its machine."""
-    return benchmark.instruction_set in benchmark.machine.instruction_sets[:-1]
 
 
 def _shown(value: float) -> str:
@@ -132,9 +131,9 @@ def _shown(value: float) -> str:
 
 
 def _unheld(rows: Sequence[Mapping[str, str]]) -> str:
-    """What is to be known below a table of ratios to programs that can't be held to an instruction set."""
-    found = any(cell.endswith(UNHELD) for row in rows for cell in row.values())
-    return "\n`*`: that program takes the best instruction set of the CPU, whatever the others are held to.\n" * found
+    """The explanation of the mark of unheld programs below a table; "" where none is in it."""
+    note = unheld_note(cell for row in rows for cell in row.values())
+    return f"\n{note}" if note else ""
 
 
 def everything(benchmarks: Sequence[Benchmark], what: What) -> str:
@@ -155,19 +154,15 @@ def everything(benchmarks: Sequence[Benchmark], what: What) -> str:
             "images": str(each.images or ""),
             "threads": str(each.threads),
             "others' load": f"{100 * each.load.others:.0f} %",
+            "commit": short_commit(each),
+            "instructions": each.instruction_set,
         }
-        rows += [{**heads, "instructions": _instructions(each, c), **row(each, c)} for c in measured]
+        rows += [{**heads, **row(each, c)} for c in measured]
         notes += [
             f"- {each.model}, {each.instruction_set}: {c.name} {c.precision} is {NOT_MEASURED}: {c.not_measured}\n"
             for c in missing(each)
         ]
-    return markdown(rows) + ("\n" + "".join(dict.fromkeys(notes)) if notes else "")
-
-
-def _instructions(benchmark: Benchmark, contestant: Contestant) -> str:
-    """The instruction set that a run was held to, and whether the contestant can't be."""
-    unheld = contestant.instruction_set == ITS_OWN and _is_held(benchmark)
-    return f"{benchmark.instruction_set} ({ITS_OWN})" if unheld else benchmark.instruction_set
+    return markdown(rows) + _unheld(rows) + ("\n" + "".join(dict.fromkeys(notes)) if notes else "")
 
 
 def limits(benchmarks: Sequence[Benchmark]) -> str:
@@ -193,7 +188,7 @@ def limits(benchmarks: Sequence[Benchmark]) -> str:
                 "both of the whole": f"{100 * (direct + winograd) / taken:.0f} %",
                 "G multiply-adds/s a core at the peak": f"{spread(peak).median / each.threads / 1e9:.1f}",
                 "others' load": f"{100 * each.load.others:.0f} %",
-                "commit": (each.commit or "")[:7],
+                "commit": short_commit(each),
             }
         )
     return markdown(rows)
@@ -237,14 +232,25 @@ def readme(benchmarks: Sequence[Benchmark]) -> str:
 
 
 def commands(benchmarks: Sequence[Benchmark]) -> str:
-    """The commands that the benchmarks of speed were measured by, each once, with the names of files alone.
+    """The commands that the benchmarks of speed were measured by, each once.
+
+    Of an absolute path, or one in somebody's home, the last name stands alone; relative paths are the repository's.
 
     Args:
         benchmarks: of all kinds.
     """
     whats: tuple[What, ...] = ("evaluation", "inference", "training")
-    lines = [each.command for what in whats for each in chosen(benchmarks, what) if each.command]
-    return "```sh\n" + "".join(f"{line}\n" for line in dict.fromkeys(_PATH.sub("", line) for line in lines)) + "```\n"
+    stored = [each.command for what in whats for each in chosen(benchmarks, what) if each.command]
+    shown = dict.fromkeys(shlex.join(map(_without_folders, shlex.split(command))) for command in stored)
+    return "```sh\n" + "".join(f"{command}\n" for command in shown) + "```\n"
+
+
+def _without_folders(word: str) -> str:
+    """A word of a command; of a path that is absolute or in a home, as the word or after its "=", the last name."""
+    if word.startswith(("/", "~")):
+        return PurePosixPath(word).name or word
+    option, sign, value = word.partition("=")
+    return option + sign + _without_folders(value) if sign else word
 
 
 def published() -> str:

@@ -2,15 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from densezoo.results.markdown import markdown
 from densezoo.results.statistics import Spread, ratio, spread
-from densezoo.types.benchmark import Benchmark, Contestant
+from densezoo.types.benchmark import ITS_OWN, Benchmark, Contestant
 
 OWN = "densezoo "  # with which the names of densezoo's own programs begin
 OLDER = "densezoo of "  # and those of its other commits
 NOT_MEASURED = "not measured"
+UNHELD = " *"  # after the name of an unheld program, and after a ratio to it
+UNHELD_NOTE = "`*`: that program takes the best instruction set of the CPU, whatever the others are held to.\n"
+
+
+def is_unheld(benchmark: Benchmark, contestant: Contestant) -> bool:
+    """Whether a contestant may have computed with a better instruction set than the one that the run was held to.
+
+    Args:
+        benchmark: the run.
+        contestant: of it.
+    """
+    held = benchmark.instruction_set in benchmark.machine.instruction_sets[:-1]  # to less than the best of the machine
+    return held and contestant.instruction_set == ITS_OWN
+
+
+def name_of(benchmark: Benchmark, contestant: Contestant) -> str:
+    """A contestant's name, marked if it is unheld.
+
+    Args:
+        benchmark: the run.
+        contestant: of it.
+    """
+    return contestant.name + UNHELD * is_unheld(benchmark, contestant)
+
+
+def unheld_note(shown: Iterable[str], note: str = UNHELD_NOTE) -> str:
+    """The note that explains the mark of unheld programs; "" where none is shown.
+
+    Args:
+        shown: names and ratios.
+        note: the explanation.
+    """
+    return note * any(text.endswith(UNHELD) for text in shown)
+
+
+def short_commit(benchmark: Benchmark) -> str:
+    """The first 7 digits of the commit that ran, with ``+dirty`` if there were uncommitted changes; "": unknown.
+
+    Args:
+        benchmark: the run.
+    """
+    digits, dirty, _ = (benchmark.commit or "").partition("+")
+    return f"{digits[:7]}+dirty" if dirty else digits[:7]
 
 
 def rates(benchmark: Benchmark, contestant: Contestant) -> tuple[float, ...]:
@@ -47,7 +90,7 @@ def row(benchmark: Benchmark, contestant: Contestant) -> dict[str, str]:
     limit = ceiling(benchmark, contestant.precision)
     error = contestant.error
     return {
-        "program": contestant.name,
+        "program": name_of(benchmark, contestant),
         "precision": contestant.precision,
         "batch": contestant.best_batch or "",
         "images/s": _with_range(spread(own)) if own else NOT_MEASURED,
@@ -90,21 +133,24 @@ def fastest(benchmark: Benchmark, precision: str = "float32") -> Contestant | No
 
 
 def ratios(benchmark: Benchmark, contestant: Contestant) -> dict[str, Spread]:
-    """{another contestant's name and precision: how many times as fast the contestant is, round by round}.
+    """{another contestant's name and precision, marked if it is unheld: how many times as fast this one is}.
+
+    The ratios are taken round by round.
 
     Args:
         benchmark: the run.
         contestant: of it, measured.
     """
     own = rates(benchmark, contestant)
-    others = {_label(c): rates(benchmark, c) for c in benchmark.contestants if c != contestant}
+    others = {_label(benchmark, c): rates(benchmark, c) for c in benchmark.contestants if c != contestant}
     limit = ceiling(benchmark, contestant.precision)
     others["the direct-convolution ceiling"] = limit if len(limit) == len(own) else ()
     return {name: ratio(own, theirs) for name, theirs in others.items() if theirs}
 
 
-def _label(contestant: Contestant) -> str:
-    return contestant.name if contestant.precision == "float32" else f"{contestant.name} {contestant.precision}"
+def _label(benchmark: Benchmark, contestant: Contestant) -> str:
+    precision = "" if contestant.precision == "float32" else f" {contestant.precision}"
+    return f"{contestant.name}{precision}{UNHELD * is_unheld(benchmark, contestant)}"
 
 
 def printed(benchmark: Benchmark) -> str:
@@ -122,7 +168,8 @@ def printed(benchmark: Benchmark) -> str:
     for precision in dict.fromkeys(c.precision for c in benchmark.contestants):
         if (best := fastest(benchmark, precision)) is not None:
             ratio_of = ratios(benchmark, best)
-            lines += [f"{_label(best)}: {_with_range(times)} x {name}\n" for name, times in ratio_of.items()]
+            lines += [f"{_label(benchmark, best)}: {_with_range(times)} x {name}\n" for name, times in ratio_of.items()]
+    lines.append(unheld_note(name_of(benchmark, c) for c in benchmark.contestants if rates(benchmark, c)))
     return "".join(lines)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from densezoo.results.markdown import markdown
-from densezoo.results.speed_tables import NOT_MEASURED
+from densezoo.results.speed_tables import NOT_MEASURED, short_commit
 from densezoo.results.statistics import spread
 from densezoo.types.benchmark import Benchmark
 
@@ -41,4 +41,5 @@ def _row(benchmark: Benchmark) -> dict[str, str]:
         f"mean of the last {LAST}": f"{sum(last) / len(last):.3f}{fewer}",
         "where": f"{benchmark.machine.gpu or benchmark.machine.cpu}, {benchmark.threads} threads, "
         f"others' load {100 * benchmark.load.others:.0f} %",
+        "commit": short_commit(benchmark),
     }

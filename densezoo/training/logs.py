@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from densezoo.errors import MissingDependencyError, TrainingError, UnknownNameError
 from densezoo.files import write_atomically
-from densezoo.formats.containers.json import JsonObject
 from densezoo.training.events import Epoch, Observer, Step
 
 JSON_LINES, CSV, CURVES, TENSORBOARD, WANDB_ID = "log.jsonl", "log.csv", "curves.png", "tensorboard", "wandb.id"
@@ -24,7 +24,8 @@ LOGGED_STEPS = 10_000  # at most, of a run: 1.6 MB of JSON lines
 #: What logs, and the curves that are drawn from them, leave in the folder of a run, as patterns of paths.
 FILES = (JSON_LINES, CSV, CURVES, f"{TENSORBOARD}/events.out.tfevents.*", WANDB_ID)
 
-Record = JsonObject  # of numbers, texts, None
+#: One line of a log: {field: a number, a text or None}.
+Record = Mapping[str, Any]
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from densezoo.data.datasets import DATASETS
 from densezoo.families import architecture_values, with_defaults
-from densezoo.formats.containers.json import JsonObject
 from densezoo.protocols import PROTOCOLS, get_protocol
-from densezoo.types import Experiment, Recipe
+from densezoo.types import Experiment, JsonObject, Recipe
 
 KEPT = ("keep", "save_every")  # fields of a recipe that change nothing of what is trained
 _NOT_OF_WEIGHTS = ("drop_rate", "drop_path_rate")  # fields of an architecture that weights to begin with don't decide

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from densezoo.errors import TrainingError
 from densezoo.files import replacing
-from densezoo.formats.containers.json import JsonObject
+from densezoo.types import JsonObject
 
 _KEY = "densezoo-training"  # the one key of the header's metadata (several are written in an order that changes)
 _NAME = re.compile(r"step_(\d{8,})\.state")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from densezoo.types.computation import Computation, Freedom, Node, PoolFreedom
     from densezoo.types.experiment import Distillation, Experiment, Recipe, Start
     from densezoo.types.index import Figure, FileHash, ModelSpec, ReportedResult, WeightSource
+    from densezoo.types.json import JsonObject
     from densezoo.types.label_result import LabelAreas, LabelAuc, LabelResult, Measurement
     from densezoo.types.layer import Layer
     from densezoo.types.prediction import Answer, Prediction
@@ -51,6 +52,7 @@ __all__ = [
     "Figure",
     "FileHash",
     "Freedom",
+    "JsonObject",
     "KeyMap",
     "KnownBy",
     "LabelAreas",
@@ -97,6 +99,7 @@ _MODULES = {
     "Figure": "densezoo.types.index",
     "FileHash": "densezoo.types.index",
     "Freedom": "densezoo.types.computation",
+    "JsonObject": "densezoo.types.json",
     "KeyMap": "densezoo.types.checkpoint",
     "KnownBy": "densezoo.types.result",
     "LabelAreas": "densezoo.types.label_result",

@@ -5,15 +5,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmark_runs import SMALL
+from benchmark_runs import SMALL, HereAnswering
 from examples import example_benchmark
 
 from densezoo import api
+from densezoo.benchmarks import evaluation, inference, training
+from densezoo.benchmarks.inference import Settings
 from densezoo.commands import benchmark
 from densezoo.paths import ROOT
 
@@ -98,6 +100,8 @@ def test_the_side_of_the_images_is_asked_for_as_elsewhere_or_as_before(option: s
 @pytest.mark.parametrize(
     ("what", "option", "heeding"),
     [
+        ("steps", ("--rounds", 5), "inference, evaluation, training, memory, formats"),  # its default
+        ("steps", ("--instruction-set", "avx2"), "inference, evaluation, training, memory"),
         ("steps", ("--rounds", 3), "inference, evaluation, training, memory, formats"),
         ("evaluation", ("--img-size", 96), "inference, training, memory"),
         ("formats", ("--against", "timm"), "inference, evaluation, training, memory"),
@@ -106,12 +110,13 @@ def test_the_side_of_the_images_is_asked_for_as_elsewhere_or_as_before(option: s
 )
 def test_an_option_that_would_change_nothing_is_refused(
     tool: Callable[..., int],
+    tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     what: str,
     option: tuple[str, object],
     heeding: str,
 ) -> None:
-    assert tool("benchmark", "--what", what, *option, "--", "densenet121") == 1
+    assert tool("benchmark", "--what", what, "--out", tmp_path, *option, "--", "densenet121") == 1
     message = f"error: --what {what} doesn't heed {option[0]}, which is for {heeding}; leave it out\n"
     assert capsys.readouterr().err == message
 
@@ -119,4 +124,96 @@ def test_an_option_that_would_change_nothing_is_refused(
 def test_every_option_is_heeded_by_something() -> None:
     given = {action.dest for action in benchmark.make_parser()._actions}
     common = {"help", "private_index", "debug", "json", "quiet", "what", "out", "subjects"}
-    assert given - common == {name for names in benchmark.USED.values() for name in names}
+    assert given - common == {name for names in benchmark.HEEDED.values() for name in names}
+
+
+#: {option by its name in the parsed arguments: what stands for it in the command line}; each stands nowhere else.
+VALUES = {
+    "against": "timm",
+    "protocol": "mmpretrain",
+    "weights": "some.pth",
+    "device": "cuda:1",
+    "threads": 7001,
+    "rounds": 7002,
+    "precision": "bf16",
+    "instruction_set": "avx2",
+    "seconds": 0.0703,
+    "batch_sizes": 7004,
+    "image_size": 7005,
+    "backend": "compile",
+    "data_root": "photographs",
+    "images": 7006,
+    "clone": "older",
+    "modes": "shared",
+    "layouts": "channels-last",
+    "steps": 7007,
+    "cfg_options": "train.epochs=7008",
+}
+
+
+def with_values(names: Iterable[str]) -> list[object]:
+    return [part for name in names for part in ("--" + name.replace("_", "-"), VALUES[name])]
+
+
+@pytest.mark.parametrize("what", [*benchmark.HEEDED])
+def test_every_option_that_is_heeded_reaches_the_call_and_no_other_is_taken(
+    tool: Callable[..., int],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    what: str,
+) -> None:
+    asked: list[str] = []
+
+    def measure(*arguments: object, **named: object) -> tuple[Path, Any]:
+        asked.append(repr((arguments, named)))
+        (tmp_path / "stored.json").write_text("{}")
+        return tmp_path / "stored.json", [] if what == "formats" else example_benchmark()
+
+    monkeypatch.setattr(api, f"benchmark_{what}", measure, raising=False)
+    monkeypatch.setattr(benchmark, "steps_table", lambda benchmarks: "")
+    command = ["benchmark", "--what", what, SMALL, "--out", tmp_path]
+    heeded = benchmark.HEEDED[what]
+    assert tool(*command, *with_values(heeded)) == 0
+    (call,) = asked
+    assert [name for name in heeded if str(VALUES[name]).rpartition("=")[2] not in call] == []
+    for name in VALUES.keys() - {*heeded}:
+        assert tool(*command, *with_values([name])) == 1
+        assert f"--what {what} doesn't heed --" in capsys.readouterr().err
+    assert len(asked) == 1
+
+
+#: {option: the field of `Settings` that it sets}, where the names differ.
+FIELDS = {"backend": "backends", "precision": "precisions"}
+
+
+@pytest.mark.parametrize("what", ["inference", "evaluation", "training", "memory", "steps"])
+def test_the_settings_that_are_heeded_are_those_that_the_measurement_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    names = {field.name for field in dataclasses.fields(Settings)} - {"patience"}  # which no option sets
+    read: set[str] = set()
+
+    class Noting(Settings):
+        def __getattribute__(self, name: str) -> Any:
+            read.update({name} & names)
+            return super().__getattribute__(name)
+
+    def run_once(each: Any, images: Path, keep: bool, settings: Settings, *more: object) -> None:
+        assert settings.environment  # of the process that isn't started here
+        each.seconds.append(1.0)
+
+    for module in (inference, training):
+        monkeypatch.setattr(module, "Child", HereAnswering)
+    monkeypatch.setattr("densezoo.benchmarks.measuring.CEILING_SIDE", 64)
+    monkeypatch.setattr(evaluation, "_run", run_once)
+    monkeypatch.setattr(evaluation, "repeat_images", lambda root, number, folder: folder)
+    monkeypatch.setattr(evaluation, "some_images", lambda images, number, folder: folder)
+    more: dict[str, Any] = {"say": lambda line: None} if what != "steps" else {"steps": 2}
+    more |= {"data_root": tmp_path} if what == "evaluation" else {}
+    settings = Noting(["eager"], batch_sizes=[2], seconds=0.0, rounds=1)
+    read.clear()
+    getattr(api, f"benchmark_{what}")(SMALL, settings, folder=tmp_path, **more)
+    heeded = {FIELDS.get(name, name) for name in benchmark.HEEDED[what]} & names
+    refused = {"instruction_set"} if what == "steps" else set()
+    assert read - refused == heeded

@@ -44,3 +44,12 @@ def test_what_wasn_t_measured_of_the_wide_ones_says_so() -> None:
 def test_another_network_s_row_is_not_taken() -> None:
     other = dataclasses.replace(example(), model="densenet_bc_100_24_cifar10")
     assert "densezoo shared" not in wide([other])
+
+
+def test_what_was_measured_names_its_commit() -> None:
+    benchmark = dataclasses.replace(example(), commit="0123456789")
+    for text in (modes([benchmark]), wide([benchmark])):
+        assert text.splitlines()[0].endswith(" | commit |")
+        measured = [line for line in text.splitlines() if "densezoo shared" in line]
+        assert [line.rpartition(" %")[2] for line in measured] == [" | 0123456 |"]
+        assert all(line.endswith(" |  |") for line in text.splitlines() if "TITAN X" in line)

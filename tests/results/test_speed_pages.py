@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
-from examples import example_benchmark
+import pytest
+from examples import example_benchmark, unheld_benchmark
 
 from densezoo.results import speed_pages
 from densezoo.results.speed_pages import commands, comparison, everything, limits, machines, published, readme
-from densezoo.types.benchmark import ITS_OWN
 
 
 def test_a_comparison_has_a_row_a_benchmark_and_says_what_was_not_measured() -> None:
@@ -35,24 +35,55 @@ def test_the_best_flags_are_the_fastest_of_timm_s() -> None:
 
 
 def test_a_program_that_can_t_be_held_to_the_instruction_set_is_marked() -> None:
-    benchmark = example_benchmark()
-    sets = dataclasses.replace(benchmark.machine, instruction_sets=("avx2", "avx512"))
-    free = dataclasses.replace(benchmark.contestants[1], name="onnxruntime", instruction_set=ITS_OWN)
-    held = dataclasses.replace(benchmark, machine=sets, contestants=(*benchmark.contestants, free))
+    held = unheld_benchmark()
     best = dataclasses.replace(held, instruction_set="avx512")
-    for shown, end, program in (
-        (held, " *", "avx2 (its own choice) | onnxruntime"),
-        (best, "", "avx512 | onnxruntime"),
-    ):
+    for shown, end in ((held, " *"), (best, "")):
         head, _, first, *below = comparison([shown], "inference").splitlines()
         assert dict(zip(head.split(" | "), first.split(" | ")))["x ONNX Runtime"] == f"4.00{end}"
         assert any(line.startswith("`*`: that program takes the best") for line in below) == bool(end)
-        assert program in everything([shown], "inference")
+        every = everything([shown], "inference")
+        assert f"| {shown.instruction_set} | onnxruntime{end} |" in every
+        assert f"| {shown.instruction_set} | timm |" in every
+        assert ("\n\n`*`: that program takes the best" in every) == bool(end)
+
+
+def test_an_unheld_backend_of_densezoo_is_marked_too() -> None:
+    held = unheld_benchmark()
+    own = dataclasses.replace(held.contestants[-1], name="densezoo onnxruntime")
+    head, _, first, *below = comparison([dataclasses.replace(held, contestants=(own,))], "inference").splitlines()
+    assert dict(zip(head.split(" | "), first.split(" | ")))["backend"] == "onnxruntime *"
+    assert any(line.startswith("`*`: that program takes the best") for line in below)
+
+
+def test_a_row_names_its_commit_and_whether_there_were_changes() -> None:
+    benchmark = example_benchmark(commit="0123456789abcdef+dirty")
+    for text in (comparison([benchmark], "inference"), everything([benchmark], "inference"), limits([benchmark])):
+        head, _, first, *_ = text.splitlines()
+        assert dict(zip(head.strip("| ").split(" | "), first.strip("| ").split(" | ")))["commit"] == "0123456+dirty"
 
 
 def test_the_commands_are_those_that_are_stored() -> None:
-    benchmark = dataclasses.replace(example_benchmark(), command="densezoo benchmark a --data-root /data/my/a.tar b/c")
+    benchmark = example_benchmark(command="densezoo benchmark a --data-root /data/my/a.tar b/c")
     assert commands([benchmark, benchmark]) == "```sh\ndensezoo benchmark a --data-root a.tar b/c\n```\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("--data-root /data/photos/ configs/cifar/x.py", "--data-root photos configs/cifar/x.py"),
+        ("--weights '/data/my own/a b.pth'", "--weights 'a b.pth'"),
+        ("--clone ~/work/old ~me/a", "--clone old a"),
+        ("--clone '~/work/my old'", "--clone 'my old'"),
+        ("--data-root=/data/photos --clone=~/old", "--data-root=photos --clone=old"),
+        ("--cfg-options train.start=/data/a=b.pth", "--cfg-options train.start=a=b.pth"),
+        ("/data/a=/b.pth", "b.pth"),
+        ("--data-root / ../c --seconds=0.5 'a b'", "--data-root / ../c --seconds=0.5 'a b'"),
+    ],
+)
+def test_of_a_path_of_one_machine_the_file_s_name_is_shown(words: str, shown: str) -> None:
+    assert commands([example_benchmark(command=f"densezoo benchmark {words}")]) == (
+        f"```sh\ndensezoo benchmark {shown}\n```\n"
+    )
 
 
 def test_an_older_densezoo_is_another_program() -> None:

@@ -7,12 +7,12 @@ import sys
 from io import BytesIO
 
 import pytest
-from examples import example_benchmark
+from examples import example_benchmark, unheld_benchmark
 from PIL import Image
 
 from densezoo.errors import MissingDependencyError
 from densezoo.results.pictures import KEY
-from densezoo.results.speed_plots import bars, draw
+from densezoo.results.speed_plots import bars, draw, make_figure
 
 
 def test_the_plot_carries_the_bars_that_it_shows() -> None:
@@ -22,6 +22,15 @@ def test_the_plot_carries_the_bars_that_it_shows() -> None:
     with Image.open(BytesIO(draw(shown))) as image:
         assert json.loads(image.info[KEY]) == shown
         assert image.width == 640
+
+
+def test_a_program_that_can_t_be_held_to_the_instruction_set_is_marked() -> None:
+    held = unheld_benchmark()
+    ((title, heights),) = bars([held]).items()
+    assert list(heights) == ["densezoo native", "timm", "onnxruntime *", "matrix-product ceiling"]
+    figure = make_figure({title: heights})
+    assert figure.axes[0].get_xlabel() == "images a second (*: takes the best instruction set of the CPU)"
+    assert make_figure({title: {"timm": 1.0}}).axes[0].get_xlabel() == "images a second"
 
 
 def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

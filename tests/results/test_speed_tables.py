@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from examples import example_benchmark
+from examples import example_benchmark, unheld_benchmark
 
-from densezoo.results.speed_tables import ceiling, fastest, printed, rates, ratios, row, table
+from densezoo.results.speed_tables import ceiling, fastest, printed, rates, ratios, row, short_commit, table
 
 
 def test_a_row_has_the_figures_of_the_best_batch_size() -> None:
@@ -73,3 +73,27 @@ def test_a_precision_without_a_ceiling_has_that_of_float32() -> None:
 def test_the_fastest_stands_first() -> None:
     lines = table(example_benchmark()).splitlines()
     assert [line.split(" | ")[0] for line in lines[2:]] == ["| densezoo native", "| timm"]
+
+
+def test_what_is_printed_marks_a_program_that_can_t_be_held_to_the_instruction_set() -> None:
+    held = unheld_benchmark()
+    text = printed(held)
+    assert "| onnxruntime * | float32 |" in text
+    assert "densezoo native: 4.00 (3.00 to 4.75) x onnxruntime *\n" in text
+    assert "densezoo native: 4.00 (3.00 to 4.75) x timm\n" in text
+    assert text.endswith(
+        "\n`*`: that program takes the best instruction set of the CPU, whatever the others are held to.\n"
+    )
+    assert "*" not in printed(dataclasses.replace(held, instruction_set="avx512"))
+    own = dataclasses.replace(held.contestants[-1], name="densezoo onnxruntime", precision="bf16")
+    assert "densezoo onnxruntime bf16 *: 1.00 x timm" in printed(
+        dataclasses.replace(held, contestants=(own, held.contestants[1]))
+    )
+
+
+@pytest.mark.parametrize(
+    ("commit", "shown"),
+    [("0123456789abcdef", "0123456"), ("0123456789abcdef+dirty", "0123456+dirty"), (None, "")],
+)
+def test_a_commit_is_short_and_says_whether_there_were_changes(commit: str | None, shown: str) -> None:
+    assert short_commit(example_benchmark(commit=commit)) == shown

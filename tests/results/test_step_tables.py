@@ -20,11 +20,14 @@ def test_a_row_says_time_memory_and_losses() -> None:
         peak_memory=2**30,
         note="noise, train.batch_size=64",
     )
-    benchmark = dataclasses.replace(example_benchmark(), what="steps", model="b", contestants=(taken,))
+    benchmark = dataclasses.replace(
+        example_benchmark(), what="steps", model="b", contestants=(taken,), commit="0123456789"
+    )
     lines = steps_table([benchmark, dataclasses.replace(benchmark, model="a")]).splitlines()
     assert lines[2].startswith("| `a` |")
     row = "| `b` | noise, train.batch_size=64 | 224 | 64 | bf16 | 6 | 2 (1 to 4) | 1,024 MiB | 9.000 | 3.000 | "
     assert lines[3].startswith(row)
+    assert lines[3].endswith(" | 0123456 |")
 
 
 def test_nothing_measured_is_said() -> None:

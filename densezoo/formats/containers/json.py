@@ -8,9 +8,6 @@ from typing import Any
 from densezoo.errors import FormatError
 from densezoo.formats.limits import MAX_JSON
 
-#: An object of a JSON text, whose values are of any type until a reader has looked.
-JsonObject = dict[str, Any]
-
 #: Values of one text, each of which takes up to 250 bytes of memory; one more is allowed for so many bytes of the file.
 MAX_VALUES, BYTES_PER_VALUE = 200_000, 64
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from densezoo.errors import FormatError
-from densezoo.formats.containers.json import JsonObject, parse_json
-from densezoo.types import Node
+from densezoo.formats.containers.json import parse_json
+from densezoo.types import JsonObject, Node
 from densezoo.types.computation import Attributes, Pads, Side
 
 _OPERATIONS = {

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from densezoo.errors import FormatError
 from densezoo.formats.binary import BFLOAT16, cut, item_size, to_tensor
-from densezoo.formats.containers.json import JsonObject, parse_json
+from densezoo.formats.containers.json import parse_json
 from densezoo.formats.containers.zip import Archive
 from densezoo.formats.limits import MAX_DIMENSIONS, MAX_JSON, MAX_STEPS
 from densezoo.formats.torch import aten
-from densezoo.types import Checkpoint, Node
+from densezoo.types import Checkpoint, JsonObject, Node
 
 _DTYPES = {1: "u1", 2: "i1", 3: "<i2", 4: "<i4", 5: "<i8", 6: "<f2", 7: "<f4", 8: "<f8", 12: "?", 13: BFLOAT16}
 

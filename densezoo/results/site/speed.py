@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from statistics import mean
+from statistics import geometric_mean, mean
 
 from densezoo.results.speed_tables import OWN, fastest, rates
 from densezoo.results.statistics import Spread, spread
@@ -86,7 +86,11 @@ def speeds_of(spec: ModelSpec, image_size: int | None, measured: Iterable[Speed]
 
 
 def comparable(measured: Sequence[Speed]) -> list[Speed]:
-    """Those on an idle machine under the conditions under which the most models were measured; or else the fastest.
+    """Those on an idle machine under the conditions under which the most models were measured.
+
+    Of conditions with as many models those are taken under which the models and image sizes that all of them have in
+    common ran fastest: the rates' geometric mean. Where they have none in common, or ran equally fast, those with the
+    latest date are taken, and on the same day those whose `Speed.conditions` are last in the alphabet.
 
     Args:
         measured: of `speeds`.
@@ -95,9 +99,27 @@ def comparable(measured: Sequence[Speed]) -> list[Speed]:
     for each in measured:
         if each.is_idle:
             by_conditions.setdefault(each.conditions, []).append(each)
-    return max(by_conditions.values(), key=_worth, default=[])
+    if not by_conditions:
+        return []
+    most = max(map(_num_models, by_conditions.values()))
+    chosen = [speeds for speeds in by_conditions.values() if _num_models(speeds) == most]
+    common = set.intersection(*(set(_rates(speeds)) for speeds in chosen))
+
+    def rank(speeds: Sequence[Speed]) -> tuple[float, str, str]:
+        rates = _rates(speeds)
+        rate = geometric_mean([rates[pair] for pair in sorted(common)]) if common else 0.0
+        return rate, max(each.date for each in speeds), speeds[0].conditions
+
+    return max(chosen, key=rank)
 
 
-def _worth(measured: Sequence[Speed]) -> tuple[int, float]:
-    """How many models, and how fast."""
-    return len({each.model for each in measured}), mean(each.rate.median for each in measured)
+def _num_models(measured: Sequence[Speed]) -> int:
+    return len({each.model for each in measured})
+
+
+def _rates(measured: Sequence[Speed]) -> dict[tuple[str, int], float]:
+    """{(model, image size): images a second}; of what was measured several times the mean of the medians."""
+    rates: dict[tuple[str, int], list[float]] = {}
+    for each in measured:
+        rates.setdefault((each.model, each.image_size), []).append(each.rate.median)
+    return {pair: mean(medians) for pair, medians in rates.items()}

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
 from examples import example_benchmark
 
 from densezoo.results.site.speed import comparable, speeds, speeds_of
 from densezoo.results.site.zoo import Zoo
-from densezoo.types import Load
+from densezoo.types import Benchmark, Load
 
 
 def test_only_an_idle_machine_s_figures_stand_in_one_column() -> None:
@@ -22,17 +23,47 @@ def test_only_an_idle_machine_s_figures_stand_in_one_column() -> None:
     assert comparable(speeds([busy])) == []
 
 
+def times(factor: float, benchmark: Benchmark) -> Benchmark:
+    """A benchmark on an idle machine, of which every program is so many times as fast."""
+    faster = [
+        dataclasses.replace(
+            each, rates={size: tuple(factor * rate for rate in rates) for size, rates in each.rates.items()}
+        )
+        for each in benchmark.contestants
+    ]
+    return dataclasses.replace(benchmark, contestants=tuple(faster), load=Load(0.1, 0.01))
+
+
 def test_of_conditions_with_as_many_models_the_fastest_count() -> None:
     """Whatever their order, and however often one of them is stored."""
-    slow = dataclasses.replace(example_benchmark(), load=Load(0.1, 0.01))
-    faster = [
-        dataclasses.replace(each, rates={size: tuple(2 * rate for rate in rates) for size, rates in each.rates.items()})
-        for each in slow.contestants
-    ]
-    fast = dataclasses.replace(slow, threads=slow.threads + 1, contestants=tuple(faster))
+    slow = times(1, example_benchmark())
+    fast = times(2, dataclasses.replace(slow, threads=slow.threads + 1))
     for order in ([slow, fast], [fast, slow], [slow, slow, fast]):
         (shown,) = comparable(speeds(order))
         assert shown.machine.endswith(f"{fast.threads} threads")
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_faster_conditions_are_so_by_what_all_of_them_measured(turned: bool) -> None:
+    """A small network, which only the slower machine ran, makes its mean higher, and doesn't count."""
+    slow = times(1, example_benchmark())
+    fast = times(2, dataclasses.replace(slow, threads=slow.threads + 1))
+    small = times(100, dataclasses.replace(slow, model="densenet_40_12", image_size=32))
+    large = times(0.5, dataclasses.replace(fast, model="densenet161"))
+    elsewhere = times(9, dataclasses.replace(slow, image_size=64))  # of the same model at another size
+    order = [slow, small, fast, large, elsewhere]
+    shown = comparable(speeds(order[::-1] if turned else order))
+    assert {each.model for each in shown} == {"densenet121", "densenet161"}
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_conditions_with_nothing_in_common_go_by_their_date_and_then_their_text(turned: bool) -> None:
+    old = times(100, example_benchmark(model="densenet_40_12", date="2026-11-01T00:00:00+00:00"))
+    new = times(1, dataclasses.replace(old, model="densenet161", threads=3, date="2026-11-02T00:00:00+00:00"))
+    newest = dataclasses.replace(new, model="densenet169", threads=4)
+    pairs = [([old, new], "densenet161"), ([old, new, newest], "densenet169")]
+    for order, model in pairs:
+        assert [each.model for each in comparable(speeds(order[::-1] if turned else order))] == [model]
 
 
 def test_what_is_no_inference_says_nothing() -> None:
