@@ -208,42 +208,23 @@ HEEDED = {
 }
 
 
-def _given(args: Namespace, argv: Sequence[str] | None) -> set[str]:
-    """The names of the options that the command line gives, be it with their defaults.
-
-    Args:
-        args: the parsed command line.
-        argv: the command line; None: that of this process.
-    """
-    without_defaults = Namespace(**dict.fromkeys(vars(args)))  # argparse sets no default where there is a value: None
-    return {name for name, value in vars(make_parser().parse_args(argv, without_defaults)).items() if value is not None}
-
-
-def _check_heeded(what: str, given: set[str]) -> None:
-    """Refuse an option that would change nothing of what is timed.
-
-    Args:
-        what: is timed.
-        given: names of options.
+def _check_heeded(args: Namespace) -> None:
+    """Refuse an option, given otherwise than its default, that would change nothing of what is timed.
 
     Raises:
         ConfigError: names one that isn't heeded, and what heeds it.
     """
-    known = {name for names in HEEDED.values() for name in names}
-    for name in sorted(given & known - {*HEEDED[what]}):
-        heeding = [each for each, names in HEEDED.items() if name in names]
-        option = "--" + name.replace("image_size", "img_size").replace("_", "-")
-        raise ConfigError(f"--what {what} doesn't heed {option}, which is for {', '.join(heeding)}; leave it out")
+    parser, known = make_parser(), {name for names in HEEDED.values() for name in names}
+    for name in sorted(known - {*HEEDED[args.what]}):
+        if getattr(args, name) != parser.get_default(name):
+            heeding = ", ".join(each for each, names in HEEDED.items() if name in names)
+            option = "--" + name.replace("image_size", "img_size").replace("_", "-")
+            raise ConfigError(f"--what {args.what} doesn't heed {option}, which is for {heeding}; leave it out")
 
 
-def run(args: Namespace, given: set[str]) -> None:
-    """Measure, print a table for each subject, store.
-
-    Args:
-        args: the parsed command line.
-        given: names of the options that stand in it.
-    """
-    _check_heeded(args.what, given)
+def run(args: Namespace) -> None:
+    """Measure, print a table for each subject, store."""
+    _check_heeded(args)
     _backends(args)  # a misspelt name is refused before torch is imported
     stored = WHATS[args.what](args)
     answer(args, "", {str(path): json.loads(path.read_text(encoding="utf-8")) for path in stored})
@@ -251,4 +232,4 @@ def run(args: Namespace, given: set[str]) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
-    return options.run(lambda args: run(args, _given(args, argv)), make_parser(), argv)
+    return options.run(run, make_parser(), argv)

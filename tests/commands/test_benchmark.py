@@ -100,7 +100,6 @@ def test_the_side_of_the_images_is_asked_for_as_elsewhere_or_as_before(option: s
 @pytest.mark.parametrize(
     ("what", "option", "heeding"),
     [
-        ("steps", ("--rounds", 5), "inference, evaluation, training, memory, formats"),  # its default
         ("steps", ("--instruction-set", "avx2"), "inference, evaluation, training, memory"),
         ("steps", ("--rounds", 3), "inference, evaluation, training, memory, formats"),
         ("evaluation", ("--img-size", 96), "inference, training, memory"),

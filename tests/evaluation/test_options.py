@@ -1,9 +1,7 @@
-"""The options of an evaluation are the arguments of the public function, with the same defaults."""
+"""What the options of an evaluation refuse."""
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -11,25 +9,8 @@ from typing import Any
 
 import pytest
 
-from densezoo.api.evaluation import evaluate_protocols
 from densezoo.errors import ConfigError
-from densezoo.evaluation.options import LoadOptions, RunOptions, StoreOptions
-
-NAMES = {"protocols": "names"}  # where the public one is called otherwise
-ARGUMENTS = inspect.signature(evaluate_protocols).parameters
-
-
-def test_each_option_is_an_argument_with_the_same_default() -> None:
-    fields = {
-        field.name: field for kind in (LoadOptions, RunOptions, StoreOptions) for field in dataclasses.fields(kind)
-    }
-    fields.pop("label_table")  # which `evaluate_labels` takes
-    assert {NAMES.get(name, name) for name in fields} - {"existing"} == set(ARGUMENTS) - {"resume", "restart"}
-    assert len(fields) + 1 == sum(len(dataclasses.fields(kind)) for kind in (LoadOptions, RunOptions, StoreOptions))
-    for name, field in fields.items():
-        if field.default is not dataclasses.MISSING and name != "existing":
-            assert ARGUMENTS[NAMES.get(name, name)].default == field.default, name
-    assert StoreOptions().existing == "refuse"
+from densezoo.evaluation.options import LoadOptions, RunOptions
 
 
 @pytest.mark.parametrize(
