@@ -1,6 +1,6 @@
 """The keyword arguments that several public functions hand on, said once, so that a type checker knows them.
 
-What each means stands at the function or class that takes them by name.
+What each means stands at the function or class that they are of.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from densezoo.api.labels import names_of
+from densezoo.api.labels import gives_several_labels, names_of
 from densezoo.api.plan import check_channels
 from densezoo.config import load_config
 from densezoo.conversion.load import load_checkpoint
@@ -21,7 +21,7 @@ from densezoo.formats.identity import unchanged
 from densezoo.index.known import identify, own_protocol
 from densezoo.paths import ROOT
 from densezoo.protocols import PROTOCOLS, get_protocol
-from densezoo.types import ConversionReport, Experiment, ModelSpec, Protocol
+from densezoo.types import ConversionReport, ModelSpec, Protocol
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def describe_weights(
         "dataset": str(classes),
         "protocol": used.name if used.name in PROTOCOLS else dataclasses.asdict(used),
     }
-    if facts.get("multi_label") is None and _gives_several_labels(experiment, spec):
+    if gives_several_labels(stated, experiment, spec):
         facts["multi_label"] = True
     if class_names is not None:
         facts["class_names"] = list(names_of(class_names, None, "", {}, report.architecture.num_classes))
@@ -114,11 +114,6 @@ def _lacking(source: Path, knows_protocol: bool) -> ConfigError:
     if knows_protocol:
         lacking = "whose classes its outputs are; give --dataset (imagefolder: of your own class folders)"
     return ConfigError(f"{source}: doesn't say {lacking}, or a --config")
-
-
-def _gives_several_labels(experiment: Experiment | None, spec: ModelSpec | None) -> bool:
-    recipe = experiment.train if experiment else None
-    return (recipe is not None and recipe.label_table is not None) or (spec is not None and spec.multi_label)
 
 
 def _origin(source: Path, report: ConversionReport) -> dict[str, str]:

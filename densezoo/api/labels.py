@@ -1,4 +1,4 @@
-"""What a model's classes are called. Imports no torch."""
+"""What a model's classes are called, and whether an image may have several. Imports no torch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from densezoo.data.datasets import DATASETS, get_dataset
 from densezoo.errors import ConfigError
 from densezoo.index.load import get_spec
 from densezoo.paths import ROOT
-from densezoo.types import ModelSpec
+from densezoo.types import Experiment, ModelSpec
 
 
 def class_names(model: str | ModelSpec) -> Sequence[str]:
@@ -84,3 +84,20 @@ def _given(given: str | Path | Sequence[str]) -> Sequence[str]:
     if isinstance(given, str) and given in DATASETS and (names := DATASETS[given].names):
         return names()
     return read_class_names(Path(given)) if isinstance(given, (str, Path)) else given
+
+
+def gives_several_labels(
+    stated: Mapping[str, object], experiment: Experiment | None, spec: ModelSpec | None
+) -> bool | None:
+    """Whether an image may have several of a network's labels; None: nobody says.
+
+    Args:
+        stated: what densezoo wrote into the file of weights, which comes first.
+        experiment: the config's; None: there is none.
+        spec: whose weights they are; None: of no model of the index.
+    """
+    if stated.get("multi_label") is not None:
+        return bool(stated["multi_label"])
+    recipe = experiment.train if experiment else None
+    by_recipe = recipe is not None and recipe.label_table is not None
+    return by_recipe or (spec is not None and spec.multi_label) or None

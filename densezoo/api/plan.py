@@ -16,6 +16,7 @@ from torch import nn
 from densezoo import protocols
 from densezoo.api.images import OWN, open_images
 from densezoo.api.label_images import find_table, labelled_images, network_labels
+from densezoo.api.labels import gives_several_labels
 from densezoo.backends.base import INT8, packages_of
 from densezoo.config import load_config
 from densezoo.conversion.load import build_network
@@ -86,11 +87,7 @@ class Loaded:
     @property
     def multi_label(self) -> bool | None:
         """Whether an image may have several labels: the file's word, or the index's, or the recipe's; None: no word."""
-        if self.stated.get("multi_label") is not None:
-            return bool(self.stated["multi_label"])
-        recipe = self.experiment.train
-        by_recipe = recipe is not None and recipe.label_table is not None
-        return by_recipe or (self.spec is not None and self.spec.multi_label) or None
+        return gives_several_labels(self.stated, self.experiment, self.spec)
 
 
 def make_plan(load: LoadOptions, options: RunOptions, device: str, experiment: Experiment | None) -> Plan:
