@@ -68,12 +68,18 @@ class ImageNetwork:
         changes: Changes | None = None,
     ) -> None:
         names = None if protocol is None else [protocol]
-        checked = {"device": device, "backend": backend, "precision": precision}
-        if Path(model).suffix != ".py":  # refused before weights are fetched
-            check_names(overrides=overrides, names=names, **checked)  # type: ignore[arg-type]  # as below
-        load = load_options(model, checkpoint, names, overrides or {})
-        experiment = check_names(load.config, load.checkpoint, overrides=overrides, names=names, **checked)  # type: ignore[arg-type]  # keyword arguments of several types
         self._options = RunOptions(batch_size, workers, device, backend=backend, precision=precision)
+        config = Path(model).expanduser() if Path(model).suffix == ".py" else None
+        experiment = check_names(  # before weights are fetched
+            config,
+            None if config is None else checkpoint,
+            overrides=overrides,
+            names=names,
+            device=device,
+            backend=backend,
+            precision=precision,
+        )
+        load = load_options(model, checkpoint, names, overrides or {})
         self._loaded: Loaded = load_weights(load, experiment)
         used = protocol or self._loaded.own_protocol
         if not used:

@@ -68,6 +68,7 @@ def test_what_is_no_model(tmp_path: Path) -> None:
         ({"protocol": "tim"}, "there is no protocol 'tim'"),
         ({"device": "cudo"}, "--device cudo: expected such as cpu"),
         ({"backend": "natve"}, "there is no backend 'natve'"),
+        ({"batch_size": 0}, "batch_size is 0; expected a number of at least 1"),
     ],
 )
 def test_what_can_be_refused_before_weights_are_fetched_is(
